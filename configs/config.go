@@ -1,0 +1,112 @@
+// Package configs is the one TOML file that describes a run: its types,
+// defaults, validation and hashes. Sections that belong to a plug-in (a
+// dataset, a gen method) stay as a map and are decoded, strictly, by the
+// plug-in with Decode.
+package configs
+
+// Config is a whole run: gen → train → eval → report.
+type Config struct {
+	Name    string `toml:"name"`    // title of the report
+	Out     string `toml:"out"`     // run folder; every stage writes below it
+	Seed    int64  `toml:"seed"`    // seed of everything random
+	Backend string `toml:"backend"` // "" chooses; else "go", "onnx[:lib]", "xla:cuda", "xla:cpu"
+	Data    Data   `toml:"data"`
+	Gen     Gen    `toml:"gen"`
+	Train   Train  `toml:"train"`
+	Eval    Eval   `toml:"eval"`
+}
+
+// Data chooses the dataset.
+type Data struct {
+	Kind       string         `toml:"kind"` // registered dataset kind
+	Root       string         `toml:"root"`
+	TrainSplit string         `toml:"train_split"` // images that get pseudo-labels and train the network
+	ValSplit   string         `toml:"val_split"`   // images that score the network
+	Options    map[string]any `toml:"options"`     // the dataset's own keys
+}
+
+// Gen is stage one: weak labels to pseudo-label masks.
+type Gen struct {
+	Method  string         `toml:"method"`  // registered method
+	Weak    string         `toml:"weak"`    // none, tags, points, scribbles, boxes
+	Workers int            `toml:"workers"` // images in flight; 0 = one per CPU
+	Fuse    Fuse           `toml:"fuse"`
+	Options map[string]any `toml:"options"` // the method's own keys
+}
+
+// Fuse turns a set of scored masks into one label map.
+type Fuse struct {
+	Rule       string `toml:"rule"`        // overlap rule: score, smaller-first, class-index
+	IgnoreBand int    `toml:"ignore_band"` // pixels either side of a class border set to 255
+	MinArea    int    `toml:"min_area"`    // masks below this many pixels are dropped
+}
+
+// Train is stage two: a segmentation network from (pseudo-)labels. Defaults
+// are DeepLab-v2 as in METHODS §8.1.
+type Train struct {
+	Labels          string    `toml:"labels"`           // folder of label PNGs; "" = what gen wrote, "truth" = the true masks
+	Bound           bool      `toml:"bound"`            // also train the same network on true masks, the supervised bound
+	Arch            string    `toml:"arch"`             // deeplab-v2, deeplab-v3plus
+	Backbone        string    `toml:"backbone"`         // resnet18, resnet50, resnet101
+	Width           float64   `toml:"width"`            // channel multiplier of the backbone; 1 = the published size
+	OutputStride    int       `toml:"output_stride"`    // 8 or 16
+	StrideIn        string    `toml:"stride_in"`        // bottleneck convolution that strides: "1x1" (Caffe) or "3x3" (torchvision)
+	MSC             bool      `toml:"msc"`              // multi-scale inputs ×1, ×0.5, ×0.75 and pixel-wise max (v2)
+	Init            string    `toml:"init"`             // weights file; "" = random initialisation
+	Input           string    `toml:"input"`            // "caffe" (BGR 0-255 minus mean) or "torch" (RGB, ImageNet mean/std)
+	BatchNorm       string    `toml:"batch_norm"`       // "frozen" (running statistics, folded) or "train"
+	Iterations      int       `toml:"iterations"`       // optimiser updates
+	Batch           int       `toml:"batch"`            // images per forward pass
+	Accumulate      int       `toml:"accumulate"`       // forward passes per update
+	Crop            int       `toml:"crop"`             // square training crop, pixels
+	Scales          []float64 `toml:"scales"`           // random scale: one of these …
+	ScaleRange      []float64 `toml:"scale_range"`      // … or uniform in [min, max] where two values are given
+	Flip            bool      `toml:"flip"`             // horizontal flip, probability 0.5
+	LR              float64   `toml:"lr"`               // backbone learning rate
+	HeadMult        float64   `toml:"head_mult"`        // × lr for head weights
+	BiasMult        float64   `toml:"bias_mult"`        // × lr for head biases, which get no weight decay
+	Momentum        float64   `toml:"momentum"`         //
+	WeightDecay     float64   `toml:"weight_decay"`     //
+	PolyPower       float64   `toml:"poly_power"`       // lr · (1 − t/T)^power
+	LRMin           float64   `toml:"lr_min"`           // floor of the schedule
+	LREvery         int       `toml:"lr_every"`         // the schedule moves every n updates
+	Workers         int       `toml:"workers"`          // decode and augmentation goroutines; 0 = one per CPU
+	CheckpointEvery int       `toml:"checkpoint_every"` // updates between checkpoints
+	Keep            int       `toml:"keep"`             // checkpoints kept beside the last
+	ValEvery        int       `toml:"val_every"`        // updates between validation runs; 0 = only at the end
+	ValImages       int       `toml:"val_images"`       // images of such a run; 0 = all
+}
+
+// Eval is what the report scores.
+type Eval struct {
+	Scales   []float64 `toml:"scales"`   // test-time scales; logits averaged
+	Flip     bool      `toml:"flip"`     // test-time horizontal flip
+	Against  []Against `toml:"against"`  // label folders to score beside ours
+	Overlays int       `toml:"overlays"` // images shown in the HTML report, worst first; 0 = all
+	Workers  int       `toml:"workers"`
+}
+
+// Against is another tool's label folder, scored in the same table.
+type Against struct {
+	Name  string `toml:"name"`
+	Dir   string `toml:"dir"`
+	Split string `toml:"split"` // "" = train split
+}
+
+// Default returns the values of keys that a file leaves out.
+func Default() Config {
+	return Config{
+		Name: "wsss", Out: "runs/wsss", Seed: 1,
+		Data: Data{Kind: "voc", TrainSplit: "train_aug", ValSplit: "val"},
+		Gen:  Gen{Method: "grabcut", Weak: "boxes", Fuse: Fuse{Rule: "score"}},
+		Train: Train{
+			Arch: "deeplab-v2", Backbone: "resnet101", Width: 1, OutputStride: 8, StrideIn: "1x1", MSC: true,
+			Input: "caffe", BatchNorm: "frozen",
+			Iterations: 20000, Batch: 5, Accumulate: 2, Crop: 321,
+			Scales: []float64{0.5, 0.75, 1, 1.25, 1.5}, Flip: true,
+			LR: 2.5e-4, HeadMult: 10, BiasMult: 20, Momentum: 0.9, WeightDecay: 5e-4,
+			PolyPower: 0.9, LREvery: 10, CheckpointEvery: 500, Keep: 2,
+		},
+		Eval: Eval{Scales: []float64{1}, Overlays: 60},
+	}
+}

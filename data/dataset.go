@@ -1,0 +1,83 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Want says which parts of a sample Load must read; the rest stay nil, so that
+// evaluation does not decode images and training does not parse XML.
+type Want uint8
+
+// The parts of a sample.
+const (
+	WantImage Want = 1 << iota
+	WantTruth
+	WantWeak
+	WantAll = WantImage | WantTruth | WantWeak
+)
+
+// ErrNoTruth is wrapped by Load when WantTruth is asked of a sample that has
+// no mask file.
+var ErrNoTruth = errors.New("no ground-truth mask")
+
+// Dataset is a labelled image collection. Implementations are safe for
+// concurrent use and hold no decoded image in memory.
+type Dataset interface {
+	// Name identifies the dataset in reports ("voc", "coco", …).
+	Name() string
+	// Classes is the class table, background first.
+	Classes() Classes
+	// Splits lists the split names that IDs accepts.
+	Splits() []string
+	// IDs lists the sample ids of a split in the dataset's order. The error
+	// names the split and the ones that exist.
+	IDs(split string) ([]string, error)
+	// Load reads the wanted parts of one sample. Errors name the file.
+	Load(id string, want Want) (*Sample, error)
+	// ImagePath is where the image file of a sample lies.
+	ImagePath(id string) string
+}
+
+// Options configures a dataset, from the [data] table of a config.
+type Options struct {
+	Root  string         // folder of the dataset
+	Seed  int64          // for generated data and derived weak labels
+	Extra map[string]any // the dataset's own keys, [data.options]; decoded strictly
+}
+
+var registry = map[string]func(Options) (Dataset, error){}
+
+// Register adds a dataset kind; it panics on a duplicate name. Call it from
+// init in the dataset's own file.
+func Register(kind string, open func(Options) (Dataset, error)) {
+	if _, dup := registry[kind]; dup {
+		panic("data: dataset kind registered twice: " + kind)
+	}
+	registry[kind] = open
+}
+
+// Kinds lists the registered dataset kinds, sorted.
+func Kinds() []string {
+	kinds := make([]string, 0, len(registry))
+	for k := range registry {
+		kinds = append(kinds, k)
+	}
+	sort.Strings(kinds)
+	return kinds
+}
+
+// Open opens a dataset of a registered kind.
+func Open(kind string, opts Options) (Dataset, error) {
+	open, ok := registry[kind]
+	if !ok {
+		return nil, fmt.Errorf("data.kind = %q is unknown: allowed are %s", kind, strings.Join(Kinds(), ", "))
+	}
+	ds, err := open(opts)
+	if err != nil {
+		return nil, fmt.Errorf("dataset %s at %s: %w", kind, opts.Root, err)
+	}
+	return ds, nil
+}

@@ -1,0 +1,83 @@
+// Package files writes files so that a crash never leaves half of one, and
+// joins paths so that a foreign name never leaves its folder.
+package files
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// WriteAtomic writes path through a temporary file in the same folder: write,
+// fsync, rename, fsync of the folder. A reader sees the old file or the new
+// one, whole. The folder is made when missing. Several processes may write the
+// same path at once; the last rename wins.
+func WriteAtomic(path string, write func(io.Writer) error) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".tmp-*-"+filepath.Base(path))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	buf := bufio.NewWriterSize(f, 1<<16)
+	if err = write(buf); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err = buf.Flush(); err != nil {
+		return err
+	}
+	if err = f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// WriteJSON writes v as indented JSON with a final newline, atomically.
+func WriteJSON(path string, v any) error {
+	return WriteAtomic(path, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(v)
+	})
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	// Some file systems refuse fsync on a folder; the rename is then as safe
+	// as they make it.
+	_ = d.Sync()
+	return nil
+}
+
+// Join joins root and a name read from a dataset, archive or config, and
+// refuses names that would leave root (absolute, "..", NUL).
+func Join(root, name string) (string, error) {
+	if name == "" || !filepath.IsLocal(name) {
+		return "", fmt.Errorf("path %q leaves its folder %s", name, root)
+	}
+	return filepath.Join(root, name), nil
+}

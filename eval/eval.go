@@ -1,0 +1,17 @@
+// Package eval scores label maps: pseudo-labels, trained networks, zero-shot
+// methods and other tools' folders alike, with one confusion matrix over the
+// whole set (METHODS §10).
+package eval
+
+import (
+	"context"
+	"image"
+
+	"wsss/data"
+)
+
+// Predictor labels one image at its own size. Trained networks and zero-shot
+// methods implement it alike, so that one table compares them.
+type Predictor interface {
+	Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, error)
+}

@@ -1,0 +1,94 @@
+// Package gen is stage one: weak labels become pseudo-label masks. A Method
+// turns one sample into scored binary masks, a Fuser turns the masks into one
+// label map, and the Runner does it for a whole split: in parallel, resumable,
+// one atomic PNG and sidecar JSON per image. One method per file; a method
+// registers itself.
+package gen
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/gomlx/compute"
+
+	"wsss/configs"
+	"wsss/data"
+)
+
+// Prompt is what a mask was asked for with: points (with background clicks)
+// and/or a box, of one class. It is kept with the mask, for review.
+type Prompt struct {
+	Class  int          `json:"class"`
+	Points []data.Point `json:"points,omitempty"`
+	Box    *data.Box    `json:"box,omitempty"`
+	Source string       `json:"source"`           // "box", "point", "scribble", "tag", "detector", …
+	Phrase string       `json:"phrase,omitempty"` // text that led to it
+	Score  float32      `json:"score"`            // the prompt's own confidence, 1 for human labels
+}
+
+// Mask is one binary mask of one class.
+type Mask struct {
+	Class     int      `json:"class"`
+	Bits      data.RLE `json:"-"`
+	Score     float32  `json:"score"`     // the masker's confidence in 0..1 (SAM: predicted IoU)
+	Stability float32  `json:"stability"` // 0..1; 0 where the method has none
+	From      Prompt   `json:"from"`
+	Note      string   `json:"note,omitempty"` // e.g. why the mask is weak
+}
+
+// Method makes the masks of one sample. Implementations are safe for
+// concurrent use. Masks come in a deterministic order: the same sample, config
+// and weights give the same bytes.
+type Method interface {
+	Generate(ctx context.Context, s *data.Sample) ([]Mask, error)
+}
+
+// Env is what a method may need beside its options.
+type Env struct {
+	Backend compute.Backend // nil for methods that need no network (see Spec)
+	Classes data.Classes
+	Weak    data.WeakKind // the form of weak label to use
+	Seed    int64
+	Gen     configs.Gen
+}
+
+// Spec describes a registered method.
+type Spec struct {
+	Doc          string          // one line for -h
+	Weak         []data.WeakKind // the forms it accepts
+	NeedsBackend bool
+	New          func(env Env) (Method, error) // decodes env.Gen.Options strictly
+}
+
+var methods = map[string]Spec{}
+
+// Register adds a method; it panics on a duplicate name. Call it from init in
+// the method's own file.
+func Register(name string, spec Spec) {
+	if _, dup := methods[name]; dup {
+		panic("gen: method registered twice: " + name)
+	}
+	methods[name] = spec
+}
+
+// Methods lists the registered names, sorted.
+func Methods() []string {
+	names := make([]string, 0, len(methods))
+	for n := range methods {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Lookup returns a registered method's description, or an error that lists
+// the ones that exist.
+func Lookup(name string) (Spec, error) {
+	s, ok := methods[name]
+	if !ok {
+		return Spec{}, fmt.Errorf("gen.method = %q is unknown: allowed are %s", name, strings.Join(Methods(), ", "))
+	}
+	return s, nil
+}
