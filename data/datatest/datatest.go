@@ -1,0 +1,64 @@
+// Package datatest helps tests that read real data. Such data is too large
+// for the repository; tests skip, with the reason, where it is absent.
+package datatest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Env names the environment variable that points at the shared folder: either
+// the one that holds "data" or the data folder itself.
+const Env = "WSSS_SHARED"
+
+// Shared returns the folder of the shared test data (voc_mini, tiny_coco, …):
+// $WSSS_SHARED if set, else a folder shared/data beside any parent of the
+// working directory. It skips the test where there is none.
+func Shared(t testing.TB) string {
+	t.Helper()
+	dir, ok := find()
+	if !ok {
+		t.Skipf("shared test data not found: set %s, or put it in a folder shared/data beside the repository", Env)
+	}
+	return dir
+}
+
+// Path is Shared joined with elem; it skips the test where that file or
+// folder is absent.
+func Path(t testing.TB, elem ...string) string {
+	t.Helper()
+	path := filepath.Join(append([]string{Shared(t)}, elem...)...)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("shared test data lacks %s", filepath.Join(elem...))
+	}
+	return path
+}
+
+func find() (string, bool) {
+	if root := os.Getenv(Env); root != "" {
+		if nested := filepath.Join(root, "data"); isDir(nested) {
+			return nested, true
+		}
+		return root, isDir(root)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", false
+	}
+	for {
+		if shared := filepath.Join(dir, "shared", "data"); isDir(shared) {
+			return shared, true
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", false
+		}
+		dir = parent
+	}
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
