@@ -1,0 +1,113 @@
+// Command wsss turns images with cheap labels into a segmentation network:
+// gen makes pseudo-label masks, train fits DeepLab on them, eval scores both,
+// report shows everything in one page; run does it all from one config.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// Exit codes, as documented in the help.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// command is one subcommand; each lives in a file of its own.
+type command struct {
+	name, args, short string
+	run               func(ctx context.Context, args []string) error
+}
+
+var commands []command
+
+// register adds a subcommand; called from init of its file.
+func register(c command) { commands = append(commands, c) }
+
+// order is the order of the help: the pipeline first, then tools.
+var order = []string{"run", "gen", "train", "eval", "predict", "report", "data", "models", "doctor", "version"}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := dispatch(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+func dispatch(ctx context.Context, args []string) int {
+	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
+		printHelp()
+		if len(args) == 0 {
+			return exitUsage
+		}
+		return exitOK
+	}
+	cmd, ok := find(args[0])
+	if !ok {
+		fmt.Fprintf(os.Stderr, "wsss: unknown command %q: allowed are %s\n", args[0], strings.Join(order, ", "))
+		return exitUsage
+	}
+	return exitCode(ctx, cmd.run(ctx, args[1:]))
+}
+
+func find(name string) (command, bool) {
+	for _, c := range commands {
+		if c.name == name {
+			return c, true
+		}
+	}
+	return command{}, false
+}
+
+// usageError marks errors of the command line or the config: exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+var errHelp = errors.New("help was asked for")
+
+func exitCode(ctx context.Context, err error) int {
+	var usage usageError
+	switch {
+	case err == nil, errors.Is(err, errHelp):
+		return exitOK
+	case ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "wsss: interrupted; what is finished is kept, the same command goes on from there")
+		return exitInterrupted
+	case errors.As(err, &usage):
+		fmt.Fprintf(os.Stderr, "wsss: %v\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(os.Stderr, "wsss: %v\n", err)
+	return exitFailed
+}
+
+func printHelp() {
+	fmt.Println(`wsss: a segmentation network from images and cheap labels.
+
+    images + weak labels ──gen──▶ pseudo-label masks ──train──▶ network ──eval──▶ report
+
+Commands:`)
+	for _, name := range order {
+		if c, ok := find(name); ok {
+			fmt.Printf("  %-9s %s\n", c.name, c.short)
+		}
+	}
+	fmt.Println(`
+Start here:
+  wsss run -config configs/demo.toml     the whole pipeline, about 4 minutes on 2 cores
+  wsss doctor                            which backends work on this machine
+  wsss COMMAND -h                        flags and examples of one command
+
+Exit codes: 0 done, 1 failed, 2 wrong flag or config, 130 interrupted.`)
+}

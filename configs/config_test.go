@@ -1,0 +1,143 @@
+package configs
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "c.toml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestLoadOverridesDefaults(t *testing.T) {
+	path := write(t, "seed = 7\n[train]\nbatch = 4\nscales = [1.0]\n[gen.options]\ngamma = 50\n")
+	cfg, err := Load(path, []string{"train.lr=0.01", "gen.weak=points", "gen.options.gamma=20", "eval.scales=[0.5, 1.0]"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Seed, want.Train.Batch, want.Train.Scales, want.Train.LR = 7, 4, []float64{1}, 0.01
+	want.Gen.Weak, want.Gen.Options = "points", map[string]any{"gamma": int64(20)}
+	want.Eval.Scales = []float64{0.5, 1}
+	if !reflect.DeepEqual(cfg, want) {
+		t.Fatalf("got  %+v\nwant %+v", cfg, want)
+	}
+}
+
+func TestTOMLRoundTrip(t *testing.T) {
+	cfg := Default()
+	cfg.Eval.Against = []Against{{Name: "a", Dir: "b"}}
+	cfg.Data.Options = map[string]any{"train": int64(8)}
+	got, err := Load(write(t, cfg.TOML()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.TOML() != cfg.TOML() || got.GenHash() != cfg.GenHash() || got.TrainHash() != cfg.TrainHash() {
+		t.Fatalf("round trip changed the config:\n%s\n%s", cfg.TOML(), got.TOML())
+	}
+}
+
+func TestLoadErrorsNameTheKey(t *testing.T) {
+	tests := []struct {
+		name, text, set string
+		want            []string
+	}{
+		{"syntax", "seed = = 1", "", []string{"line 1"}},
+		{"unknown top key", "sed = 1", "", []string{"unknown key sed", "seed"}},
+		{"unknown nested key", "[train]\nlearning_rate = 1", "", []string{"unknown key train.learning_rate", "lr"}},
+		{"unknown fuse key", "[gen.fuse]\nrules = 'score'", "", []string{"gen.fuse.rules", "rule, ignore_band, min_area"}},
+		{"wrong type", "[train]\nbatch = 'four'", "", []string{"batch"}},
+		{"batch", "[train]\nbatch = 0", "", []string{"train.batch = 0", ">= 1"}},
+		{"weak", "[gen]\nweak = 'box'", "", []string{`gen.weak = "box"`, "points", "boxes"}},
+		{"stride", "", "train.output_stride=32", []string{"train.output_stride = 32", "8 or 16"}},
+		{"set shape", "", "train", []string{"-set train", "key=value"}},
+		{"set through a value", "", "seed.x=1", []string{"seed"}},
+		{"nan", "[train]\nlr = nan", "", []string{"train.lr"}},
+		{"scale range", "[train]\nscale_range = [2.0, 0.5]", "", []string{"train.scale_range"}},
+		{"against twice", "[[eval.against]]\nname='a'\ndir='x'\n[[eval.against]]\nname='a'\ndir='y'", "", []string{"eval.against[1].name"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := write(t, tt.text)
+			var sets []string
+			if tt.set != "" {
+				sets = []string{tt.set}
+			}
+			if tt.name == "set through a value" {
+				path = write(t, "seed = 1")
+			}
+			_, err := Load(path, sets)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, w := range tt.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("error %q lacks %q", err, w)
+				}
+			}
+		})
+	}
+}
+
+func TestHashesCoverWhatMatters(t *testing.T) {
+	base := Default()
+	change := func(f func(*Config)) Config { c := base; f(&c); return c }
+	tests := []struct {
+		name            string
+		cfg             Config
+		genSame, trSame bool
+	}{
+		{"workers", change(func(c *Config) { c.Gen.Workers = 3; c.Train.Workers = 3 }), true, true},
+		{"root", change(func(c *Config) { c.Data.Root = "/elsewhere" }), true, true},
+		{"seed", change(func(c *Config) { c.Seed = 2 }), false, false},
+		{"method", change(func(c *Config) { c.Gen.Method = "sam" }), false, true},
+		{"lr", change(func(c *Config) { c.Train.LR = 1 }), true, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.cfg.GenHash() == base.GenHash(); got != tt.genSame {
+				t.Errorf("gen hash same = %v, want %v", got, tt.genSame)
+			}
+			if got := tt.cfg.TrainHash() == base.TrainHash(); got != tt.trSame {
+				t.Errorf("train hash same = %v, want %v", got, tt.trSame)
+			}
+		})
+	}
+}
+
+func TestDecodeRejectsUnknownOption(t *testing.T) {
+	var opts struct {
+		Gamma float64 `toml:"gamma"`
+	}
+	opts.Gamma = 50
+	if err := Decode("gen.options", map[string]any{"gamma": 20.0}, &opts); err != nil || opts.Gamma != 20 {
+		t.Fatalf("gamma = %v, err %v", opts.Gamma, err)
+	}
+	err := Decode("gen.options", map[string]any{"gama": 20.0}, &opts)
+	if err == nil || !strings.Contains(err.Error(), "gama") || !strings.Contains(err.Error(), "allowed are gamma") {
+		t.Fatalf("error %v", err)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add("seed = 1\n[train]\nbatch = 2", "train.lr=0.1")
+	f.Add(Default().TOML(), "gen.weak=points")
+	f.Fuzz(func(t *testing.T, text, set string) {
+		path := filepath.Join(t.TempDir(), "c.toml")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Skip()
+		}
+		cfg, err := Load(path, []string{set})
+		if err == nil && cfg.Validate() != nil {
+			t.Fatal("Load returned an invalid config")
+		}
+	})
+}

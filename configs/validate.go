@@ -1,0 +1,108 @@
+package configs
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Validate checks every key that does not belong to a plug-in. The error names
+// the key, its value and what is allowed. Names of datasets and methods are
+// checked where they are opened, by their registries.
+func (c Config) Validate() error {
+	v := &validator{}
+	v.that(c.Out != "", "out", c.Out, "a folder")
+	v.that(c.Data.Kind != "", "data.kind", c.Data.Kind, "a dataset kind")
+	v.that(c.Data.TrainSplit != "", "data.train_split", c.Data.TrainSplit, "a split name")
+	v.that(c.Data.ValSplit != "", "data.val_split", c.Data.ValSplit, "a split name")
+	c.Gen.validate(v)
+	c.Train.validate(v)
+	c.Eval.validate(v)
+	return v.err
+}
+
+func (g Gen) validate(v *validator) {
+	v.that(g.Method != "", "gen.method", g.Method, "a method name")
+	v.oneOf("gen.weak", g.Weak, "none", "tags", "points", "scribbles", "boxes")
+	v.atLeast("gen.workers", g.Workers, 0)
+	v.oneOf("gen.fuse.rule", g.Fuse.Rule, "score", "smaller-first", "class-index")
+	v.atLeast("gen.fuse.ignore_band", g.Fuse.IgnoreBand, 0)
+	v.atLeast("gen.fuse.min_area", g.Fuse.MinArea, 0)
+}
+
+func (t Train) validate(v *validator) {
+	v.oneOf("train.arch", t.Arch, "deeplab-v2", "deeplab-v3plus")
+	v.oneOf("train.backbone", t.Backbone, "resnet18", "resnet34", "resnet50", "resnet101")
+	v.that(t.Width > 0 && t.Width <= 4, "train.width", t.Width, "a number in (0, 4]")
+	v.that(t.OutputStride == 8 || t.OutputStride == 16, "train.output_stride", t.OutputStride, "8 or 16")
+	v.oneOf("train.stride_in", t.StrideIn, "1x1", "3x3")
+	v.oneOf("train.input", t.Input, "caffe", "torch")
+	v.oneOf("train.batch_norm", t.BatchNorm, "frozen", "train")
+	v.atLeast("train.iterations", t.Iterations, 1)
+	v.atLeast("train.batch", t.Batch, 1)
+	v.atLeast("train.accumulate", t.Accumulate, 1)
+	v.atLeast("train.crop", t.Crop, 33)
+	v.that(len(t.ScaleRange) == 0 || len(t.ScaleRange) == 2 && t.ScaleRange[0] <= t.ScaleRange[1],
+		"train.scale_range", t.ScaleRange, "[min, max], or empty to use train.scales")
+	for _, s := range slices.Concat(t.Scales, t.ScaleRange) {
+		v.that(s >= 0.05 && s <= 10, "train.scales", s, "numbers in [0.05, 10]")
+	}
+	v.that(len(t.Scales)+len(t.ScaleRange) > 0, "train.scales", t.Scales, "at least one number ([1.0] for none)")
+	v.positive("train.lr", t.LR)
+	for key, x := range map[string]float64{
+		"train.head_mult": t.HeadMult, "train.bias_mult": t.BiasMult, "train.weight_decay": t.WeightDecay,
+		"train.poly_power": t.PolyPower, "train.lr_min": t.LRMin,
+	} {
+		v.that(x >= 0 && !math.IsInf(x, 0), key, x, "a number >= 0")
+	}
+	v.that(t.Momentum >= 0 && t.Momentum < 1, "train.momentum", t.Momentum, "a number in [0, 1)")
+	v.atLeast("train.lr_every", t.LREvery, 1)
+	v.atLeast("train.workers", t.Workers, 0)
+	v.atLeast("train.checkpoint_every", t.CheckpointEvery, 1)
+	v.atLeast("train.keep", t.Keep, 0)
+	v.atLeast("train.val_every", t.ValEvery, 0)
+	v.atLeast("train.val_images", t.ValImages, 0)
+}
+
+func (e Eval) validate(v *validator) {
+	for _, s := range e.Scales {
+		v.that(s >= 0.05 && s <= 10, "eval.scales", s, "numbers in [0.05, 10]")
+	}
+	v.that(len(e.Scales) > 0, "eval.scales", e.Scales, "at least one number ([1.0] for the plain image)")
+	v.atLeast("eval.overlays", e.Overlays, 0)
+	v.atLeast("eval.workers", e.Workers, 0)
+	seen := map[string]bool{}
+	for i, a := range e.Against {
+		key := fmt.Sprintf("eval.against[%d]", i)
+		v.that(a.Name != "", key+".name", a.Name, "a name for the table")
+		v.that(a.Dir != "", key+".dir", a.Dir, "a folder of label PNGs")
+		v.that(!seen[a.Name], key+".name", a.Name, "a name used once")
+		seen[a.Name] = true
+	}
+}
+
+// validator keeps the first failure.
+type validator struct{ err error }
+
+func (v *validator) that(ok bool, key string, value any, allowed string) {
+	if ok || v.err != nil {
+		return
+	}
+	if s, isString := value.(string); isString {
+		value = fmt.Sprintf("%q", s)
+	}
+	v.err = fmt.Errorf("%s = %v: allowed is %s", key, value, allowed)
+}
+
+func (v *validator) oneOf(key, value string, allowed ...string) {
+	v.that(slices.Contains(allowed, value), key, value, "one of "+strings.Join(allowed, ", "))
+}
+
+func (v *validator) atLeast(key string, value, low int) {
+	v.that(value >= low, key, value, fmt.Sprintf("an integer >= %d", low))
+}
+
+func (v *validator) positive(key string, value float64) {
+	v.that(value > 0 && !math.IsInf(value, 0), key, value, "a number > 0")
+}
