@@ -3,6 +3,7 @@ package data
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -38,8 +39,8 @@ func VOCPalette() color.Palette {
 var vocPalette = VOCPalette()
 
 // ReadLabelMap reads a mask: an indexed PNG whose indices are the classes, or
-// an 8-bit greyscale PNG whose values are. Colours are never interpreted. The
-// error names the file.
+// a greyscale PNG of at most 8 bits whose raw values are (METHODS §9). Colours
+// are never interpreted. The error names the file.
 func ReadLabelMap(path string) (*LabelMap, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -55,36 +56,67 @@ func ReadLabelMap(path string) (*LabelMap, error) {
 
 // DecodeLabelMap is ReadLabelMap on a stream.
 func DecodeLabelMap(r io.Reader) (*LabelMap, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, 1<<30))
-	if err != nil {
-		return nil, err
-	}
-	cfg, err := png.DecodeConfig(bytes.NewReader(raw))
+	var header bytes.Buffer
+	tee := io.TeeReader(r, &header)
+	cfg, err := png.DecodeConfig(tee)
 	if err != nil {
 		return nil, fmt.Errorf("not a PNG mask: %w", err)
 	}
 	if int64(cfg.Width)*int64(cfg.Height) > MaxPixels {
 		return nil, fmt.Errorf("mask of %d×%d pixels: at most %d are allowed", cfg.Width, cfg.Height, MaxPixels)
 	}
-	img, err := png.Decode(bytes.NewReader(raw))
+	if header.Len() < ihdrEnd {
+		return nil, errors.New("not a PNG mask: it lacks its header")
+	}
+	depth, colour := header.Bytes()[ihdrDepth], header.Bytes()[ihdrColour]
+	if colour != pngIndexed && (colour != pngGrey || depth > 8) {
+		return nil, maskTypeError(depth, colour)
+	}
+	img, err := png.Decode(io.MultiReader(&header, r))
 	if err != nil {
 		return nil, fmt.Errorf("not a PNG mask: %w", err)
 	}
-	m := NewLabelMap(cfg.Width, cfg.Height)
-	var pix []uint8
-	var stride int
 	switch p := img.(type) {
 	case *image.Paletted:
-		pix, stride = p.Pix, p.Stride
+		return labelsFrom(p.Pix, p.Stride, cfg.Width, cfg.Height, 1), nil
 	case *image.Gray:
-		pix, stride = p.Pix, p.Stride
-	default:
-		return nil, fmt.Errorf("mask is %T: allowed are indexed-palette and 8-bit greyscale PNG (pixel value = class index)", img)
+		// The decoder stretches 1, 2 and 4-bit grey to 0..255; the file's own
+		// values are the classes.
+		return labelsFrom(p.Pix, p.Stride, cfg.Width, cfg.Height, 255/(1<<depth-1)), nil
 	}
-	for y := 0; y < m.H; y++ {
-		copy(m.Pix[y*m.W:(y+1)*m.W], pix[y*stride:])
+	return nil, errors.New("mask is greyscale with a transparent colour: " + maskTypesAllowed)
+}
+
+// Offsets in a PNG file: 8 bytes of signature, 8 of chunk head, then IHDR with
+// width, height, bit depth and colour type.
+const (
+	ihdrDepth  = 24
+	ihdrColour = 25
+	ihdrEnd    = 26
+
+	pngGrey    = 0
+	pngIndexed = 3
+
+	maskTypesAllowed = "allowed are indexed-palette and greyscale PNG of up to 8 bits (pixel value = class index)"
+)
+
+func maskTypeError(depth, colour uint8) error {
+	kind := map[uint8]string{0: "greyscale", 2: "RGB colour", 4: "greyscale with alpha", 6: "RGB colour with alpha"}[colour]
+	return fmt.Errorf("mask is %d-bit %s: %s", depth, kind, maskTypesAllowed)
+}
+
+// labelsFrom copies decoded pixels, each divided by scale.
+func labelsFrom(pix []uint8, stride, w, h int, scale uint8) *LabelMap {
+	m := NewLabelMap(w, h)
+	for y := range h {
+		copy(m.Pix[y*w:(y+1)*w], pix[y*stride:])
 	}
-	return m, nil
+	if scale > 1 {
+		for i := range m.Pix {
+			m.Pix[i] /= scale
+		}
+	}
+	return m
 }
 
 // EncodeLabelMap writes the map as an indexed PNG with the VOC palette.
@@ -99,8 +131,9 @@ func WriteLabelMap(path string, m *LabelMap) error {
 	return files.WriteAtomic(path, func(w io.Writer) error { return EncodeLabelMap(w, m) })
 }
 
-// ReadImage decodes a JPEG or PNG photo into NRGBA with origin (0,0). The
-// error names the file.
+// ReadImage decodes a JPEG or PNG photo into NRGBA with origin (0,0). EXIF
+// orientation is not applied: masks and boxes are drawn on the stored pixels.
+// The error names the file.
 func ReadImage(path string) (*image.NRGBA, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -127,7 +160,16 @@ func ToNRGBA(img image.Image) *image.NRGBA {
 		return p
 	}
 	b := img.Bounds()
-	out := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
-	draw.Draw(out, out.Rect, img, b.Min, draw.Src)
+	rect := image.Rect(0, 0, b.Dx(), b.Dy())
+	switch img.(type) {
+	case *image.YCbCr, *image.Gray, *image.CMYK:
+		// Opaque pixels are the same bytes in RGBA, for which package draw has
+		// fast loops.
+		out := image.NewRGBA(rect)
+		draw.Draw(out, rect, img, b.Min, draw.Src)
+		return (*image.NRGBA)(out)
+	}
+	out := image.NewNRGBA(rect)
+	draw.Draw(out, rect, img, b.Min, draw.Src)
 	return out
 }

@@ -9,13 +9,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // WriteAtomic writes path through a temporary file in the same folder: write,
 // fsync, rename, fsync of the folder. A reader sees the old file or the new
 // one, whole. The folder is made when missing. Several processes may write the
-// same path at once; the last rename wins.
-func WriteAtomic(path string, write func(io.Writer) error) (err error) {
+// same path at once; the last rename wins. An error or panic of write leaves
+// no temporary file behind; a killed process may leave one, named
+// ".tmp-…-<name>", that nothing reads.
+func WriteAtomic(path string, write func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -24,8 +27,9 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	if err != nil {
 		return err
 	}
+	renamed := false
 	defer func() {
-		if err != nil {
+		if !renamed {
 			f.Close()
 			os.Remove(f.Name())
 		}
@@ -49,6 +53,7 @@ func WriteAtomic(path string, write func(io.Writer) error) (err error) {
 	if err = os.Rename(f.Name(), path); err != nil {
 		return err
 	}
+	renamed = true
 	return syncDir(dir)
 }
 
@@ -74,9 +79,10 @@ func syncDir(dir string) error {
 }
 
 // Join joins root and a name read from a dataset, archive or config, and
-// refuses names that would leave root (absolute, "..", NUL).
+// refuses names that would leave root (absolute, "..", NUL). Symbolic links
+// below root are followed: whoever laid out the folder put them there.
 func Join(root, name string) (string, error) {
-	if name == "" || !filepath.IsLocal(name) {
+	if name == "" || !filepath.IsLocal(name) || strings.ContainsRune(name, 0) {
 		return "", fmt.Errorf("path %q leaves its folder %s", name, root)
 	}
 	return filepath.Join(root, name), nil
