@@ -1,0 +1,151 @@
+package metrics
+
+import (
+	"fmt"
+	"math"
+
+	"wsss/data"
+)
+
+// BoundaryRatio is the width of the boundary band as a share of the image's
+// diagonal in boundary IoU (Cheng et al., 2021).
+const BoundaryRatio = 0.02
+
+// BoundaryWidth is the band's width in pixels for an image of w×h: ratio ×
+// diagonal, rounded, at least 1.
+func BoundaryWidth(w, h int, ratio float64) int {
+	return max(1, int(math.RoundToEven(ratio*math.Sqrt(float64(w*w+h*h)))))
+}
+
+// Band marks the pixels within Chebyshev distance d of a pixel with another
+// label: what d erosions with a 3×3 square take away from each label's region.
+// With edges, what lies outside the image counts as another label.
+func Band(m *data.LabelMap, d int, edges bool) []bool {
+	d = max(d, 0)
+	// across[i]: the label if the row is uniform within d of pixel i, else -1.
+	across := make([]int16, len(m.Pix))
+	for y := range m.H {
+		row := m.Pix[y*m.W : (y+1)*m.W]
+		uniform(len(row), d, edges, func(i int) int16 { return int16(row[i]) }, func(i int, v int16) { across[y*m.W+i] = v })
+	}
+	band := make([]bool, len(m.Pix))
+	for x := range m.W {
+		uniform(m.H, d, edges,
+			func(i int) int16 { return across[i*m.W+x] },
+			func(i int, v int16) { band[i*m.W+x] = v < 0 })
+	}
+	return band
+}
+
+// uniform sets, for each position of a line, its value if all within d are the
+// same, else -1.
+func uniform(n, d int, edges bool, at func(int) int16, set func(int, int16)) {
+	for start := 0; start < n; {
+		v := at(start)
+		end := start + 1
+		for end < n && at(end) == v {
+			end++
+		}
+		lo, hi := start+d, end-d // interior of the run
+		if start == 0 && !edges {
+			lo = 0
+		}
+		if end == n && !edges {
+			hi = n
+		}
+		for i := start; i < end; i++ {
+			if i < lo || i >= hi {
+				set(i, -1)
+			} else {
+				set(i, v)
+			}
+		}
+		start = end
+	}
+}
+
+// Boundary accumulates boundary IoU and trimap IoU over a set.
+//
+// Boundary IoU (Cheng et al., 2021) compares, per class, only the pixels of
+// truth and of prediction that lie within 2 % of the image's diagonal of that
+// region's own border (or of the image's). Trimap IoU is the ordinary mIoU of
+// the pixels within TrimapWidth of a border in the truth. Pixels of void truth
+// are left out of both; predictions of void count as background.
+type Boundary struct {
+	classes int
+	band    Counts
+	trimap  *Confusion
+}
+
+// TrimapWidth is the half-width, in pixels, of the trimap's band.
+const TrimapWidth = 5
+
+// NewBoundary returns an empty accumulator for C classes.
+func NewBoundary(classes int) (*Boundary, error) {
+	trimap, err := NewConfusion(classes)
+	if err != nil {
+		return nil, err
+	}
+	return &Boundary{classes, NewCounts(classes), trimap}, nil
+}
+
+// Add counts one image; the maps must have the same size.
+func (b *Boundary) Add(truth, pred *data.LabelMap) error {
+	if truth.Size() != pred.Size() {
+		return fmt.Errorf("truth is %d×%d, prediction %d×%d", truth.W, truth.H, pred.W, pred.H)
+	}
+	pred = b.known(pred)
+	d := BoundaryWidth(truth.W, truth.H, BoundaryRatio)
+	bt, bp := Band(truth, d, true), Band(pred, d, true)
+	near := Band(truth, TrimapWidth, false)
+	t2 := truth.Clone()
+	for i, t := range truth.Pix {
+		if !near[i] {
+			t2.Pix[i] = data.Ignore
+		}
+		if int(t) >= b.classes {
+			continue
+		}
+		p := pred.Pix[i]
+		if bt[i] {
+			b.band.Truth[t]++
+		}
+		if bp[i] {
+			b.band.Pred[p]++
+		}
+		if bt[i] && bp[i] && t == p {
+			b.band.TP[t]++
+		}
+	}
+	return b.trimap.Add(t2.Pix, pred.Pix)
+}
+
+// known replaces every value that is no class by background.
+func (b *Boundary) known(m *data.LabelMap) *data.LabelMap {
+	m = m.Clone()
+	for i, v := range m.Pix {
+		if int(v) >= b.classes {
+			m.Pix[i] = 0
+		}
+	}
+	return m
+}
+
+// Merge adds the counts of another accumulator.
+func (b *Boundary) Merge(o *Boundary) error {
+	if err := b.trimap.Merge(o.trimap); err != nil {
+		return err
+	}
+	for c := range b.band.TP {
+		b.band.TP[c] += o.band.TP[c]
+		b.band.Truth[c] += o.band.Truth[c]
+		b.band.Pred[c] += o.band.Pred[c]
+	}
+	return nil
+}
+
+// Scores returns the mean boundary IoU, its per-class values, and the mean
+// trimap IoU, in 0..1.
+func (b *Boundary) Scores(a Absent) (mean float64, perClass []float64, trimap float64) {
+	return b.band.MeanIoU(a), b.band.IoU(), b.trimap.Counts(VoidBackground).MeanIoU(a)
+}
