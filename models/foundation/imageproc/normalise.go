@@ -1,0 +1,74 @@
+package imageproc
+
+import (
+	"image"
+	"math"
+)
+
+// Norm is a per-channel (R, G, B) mean and standard deviation.
+type Norm struct {
+	Mean, Std [3]float32
+	Unit      bool // bytes are scaled to [0, 1] before; else they stay 0..255
+}
+
+// The normalisations of the foundation models.
+var (
+	// SAMNorm works in 0..255 (METHODS §3.1).
+	SAMNorm = Norm{[3]float32{123.675, 116.28, 103.53}, [3]float32{58.395, 57.12, 57.375}, false}
+	// ImageNetNorm is Grounding-DINO's and RAM's (METHODS §4, §5.1).
+	ImageNetNorm = Norm{[3]float32{0.485, 0.456, 0.406}, [3]float32{0.229, 0.224, 0.225}, true}
+	// CLIPNorm is CLIP's and BLIP-2's (METHODS §7, §5.2).
+	CLIPNorm = Norm{[3]float32{0.48145466, 0.4578275, 0.40821073}, [3]float32{0.26862954, 0.26130258, 0.27577711}, true}
+)
+
+// Planar writes the normalised image into dst as [3, h, w] float32, h >= m.H
+// and w >= m.W; the margin at the right and bottom is left as it is (0 in
+// fresh memory: padding comes after normalisation, METHODS §3.1).
+func (m *RGB) Planar(n Norm, dst []float32, w, h int) {
+	for c := range 3 {
+		var lut [256]float32
+		for v := range lut {
+			f := float32(v)
+			if n.Unit {
+				f /= 255
+			}
+			lut[v] = (f - n.Mean[c]) / n.Std[c]
+		}
+		plane := dst[c*w*h : (c+1)*w*h]
+		for y := range m.H {
+			row := m.Pix[3*y*m.W+c:]
+			out := plane[y*w : y*w+m.W]
+			for x := range out {
+				out[x] = lut[row[3*x]]
+			}
+		}
+	}
+}
+
+// Crop copies the part of the image inside r; what lies outside the image is
+// black.
+func (m *RGB) Crop(r image.Rectangle) *RGB {
+	out := NewRGB(r.Dx(), r.Dy())
+	in := r.Intersect(image.Rect(0, 0, m.W, m.H))
+	for y := in.Min.Y; y < in.Max.Y; y++ {
+		copy(out.Pix[3*((y-r.Min.Y)*out.W+in.Min.X-r.Min.X):], m.Pix[3*(y*m.W+in.Min.X):3*(y*m.W+in.Max.X)])
+	}
+	return out
+}
+
+// CentreCrop cuts size×size from the middle, an odd margin rounded half to
+// even as torchvision does. The image must be at least that large.
+func (m *RGB) CentreCrop(size int) *RGB {
+	left := int(math.RoundToEven(float64(m.W-size) / 2))
+	top := int(math.RoundToEven(float64(m.H-size) / 2))
+	return m.Crop(image.Rect(left, top, left+size, top+size))
+}
+
+// ResizeShort resamples so that the shorter side has size pixels; the longer
+// one is truncated, as torchvision does.
+func (m *RGB) ResizeShort(size int, f Filter) *RGB {
+	if m.W <= m.H {
+		return m.Resize(size, size*m.H/m.W, f)
+	}
+	return m.Resize(size*m.W/m.H, size, f)
+}
