@@ -247,6 +247,15 @@ func (r *Reader) Tensor(name string) (*tensors.Tensor, error) {
 	return t, nil
 }
 
+// Values streams the raw bytes of a tensor.
+func (r *Reader) Values(name string) (*io.SectionReader, error) {
+	info, err := r.find(name)
+	if err != nil {
+		return nil, err
+	}
+	return io.NewSectionReader(r.r, info.Begin, info.End-info.Begin), nil
+}
+
 // Close closes the file.
 func (r *Reader) Close() error {
 	if r.closer == nil {

@@ -1,0 +1,39 @@
+package checkpoints
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Prune applies the retention rule: it keeps the newest checkpoint, the pinned
+// steps, and the keep newest others. regular tells which steps count as
+// others; the rest (written on an interrupt) go as soon as they are no longer
+// the newest, so that an interrupted run leaves the same files as an
+// undisturbed one. Temporary files of a killed writer go too.
+func Prune(dir string, keep int, regular func(step int) bool, pinned ...int) error {
+	entries, err := List(dir)
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	var remove []string
+	for i, e := range slices.Backward(entries) {
+		switch {
+		case i == len(entries)-1 || slices.Contains(pinned, e.Step):
+		case regular(e.Step) && keep > 0:
+			keep--
+		default:
+			remove = append(remove, e.Path)
+		}
+	}
+	stale, err := filepath.Glob(filepath.Join(escapeGlob(dir), ".tmp-*-step-*.safetensors"))
+	if err != nil {
+		return err
+	}
+	for _, path := range append(remove, stale...) {
+		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
+}
