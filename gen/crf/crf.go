@@ -1,0 +1,296 @@
+// Package crf is the fully connected conditional random field of Krähenbühl
+// and Koltun (2011) with Potts compatibility, solved by mean field: a Gaussian
+// kernel over positions and a bilateral one over positions and colours
+// (METHODS §8.1, §6.3, §11). Kernels carry symmetric normalisation, as the
+// library that the papers use does.
+package crf
+
+import (
+	"fmt"
+	"math"
+
+	"wsss/data"
+)
+
+// Params are the field's weights and standard deviations.
+type Params struct {
+	Iterations      int     `toml:"iterations"`
+	GaussianXY      float32 `toml:"gaussian_xy"`      // pixels
+	GaussianWeight  float32 `toml:"gaussian_weight"`  // 0 = off
+	BilateralXY     float32 `toml:"bilateral_xy"`     // pixels
+	BilateralRGB    float32 `toml:"bilateral_rgb"`    // 0..255 levels
+	BilateralWeight float32 `toml:"bilateral_weight"` // 0 = off
+}
+
+// DeepLab are the values of deeplab-pytorch, L2G and CLIP-ES (METHODS §8.1,
+// §6.3).
+func DeepLab() Params { return Params{10, 1, 3, 67, 3, 4} }
+
+// IRN are the values that IRN refines CAMs with (METHODS §11.2).
+func IRN() Params { return Params{10, 3, 3, 50, 5, 10} }
+
+// Validate names the first key that is out of range.
+func (p Params) Validate() error {
+	switch {
+	case p.Iterations < 0 || p.Iterations > 1000:
+		return fmt.Errorf("iterations = %d: allowed are 0..1000", p.Iterations)
+	case p.GaussianWeight != 0 && !(p.GaussianXY > 0):
+		return fmt.Errorf("gaussian_xy = %v: allowed are numbers > 0", p.GaussianXY)
+	case p.BilateralWeight != 0 && !(p.BilateralXY > 0):
+		return fmt.Errorf("bilateral_xy = %v: allowed are numbers > 0", p.BilateralXY)
+	case p.BilateralWeight != 0 && !(p.BilateralRGB > 0):
+		return fmt.Errorf("bilateral_rgb = %v: allowed are numbers > 0", p.BilateralRGB)
+	}
+	return nil
+}
+
+// Image is what the bilateral kernel sees: w×h pixels of three bytes. The
+// order of the channels does not matter.
+type Image struct {
+	W, H int
+	RGB  []uint8 // len 3·W·H, row-major
+}
+
+// UnaryFromProbs is -log(clip(p, 1e-5, 1)) of probabilities of any shape
+// (METHODS §8.1). The scores need not sum to 1: CLIP-ES passes unnormalised
+// ones (METHODS §6.3).
+func UnaryFromProbs(probs []float32) []float32 {
+	u := make([]float32, len(probs))
+	for i, p := range probs {
+		u[i] = -float32(math.Log(float64(min(max(p, 1e-5), 1))))
+	}
+	return u
+}
+
+// UnaryFromLabels is -log(confidence) for the given label and
+// -log((1-confidence)/(classes-1)) for the others; void pixels get the same
+// energy for every class (METHODS §8.1). The result is pixels × classes.
+func UnaryFromLabels(m *data.LabelMap, classes int, confidence float64) ([]float32, error) {
+	if confidence <= 0 || confidence >= 1 || classes < 2 {
+		return nil, fmt.Errorf("crf: confidence %v and %d classes: allowed are (0, 1) and at least 2", confidence, classes)
+	}
+	if err := m.CheckRange(classes); err != nil {
+		return nil, err
+	}
+	hit, miss := float32(-math.Log(confidence)), float32(-math.Log((1-confidence)/float64(classes-1)))
+	even := float32(math.Log(float64(classes)))
+	u := make([]float32, len(m.Pix)*classes)
+	for i, v := range m.Pix {
+		row := u[i*classes : (i+1)*classes]
+		for c := range row {
+			row[c] = miss
+		}
+		if v == data.Ignore {
+			for c := range row {
+				row[c] = even
+			}
+		} else {
+			row[v] = hit
+		}
+	}
+	return u, nil
+}
+
+// Infer returns the posterior, pixels × classes, rows summing to 1. unary is
+// pixels × classes of energies (negative log probabilities). The same input
+// gives the same bits whatever the number of CPUs.
+func Infer(img Image, unary []float32, classes int, p Params) ([]float32, error) {
+	n := img.W * img.H
+	if err := p.Validate(); err != nil {
+		return nil, fmt.Errorf("crf: %w", err)
+	}
+	if n == 0 || classes < 1 || len(unary) != n*classes || len(img.RGB) != 3*n {
+		return nil, fmt.Errorf("crf: image %d×%d with %d colour bytes and %d energies of %d classes do not fit together",
+			img.W, img.H, len(img.RGB), len(unary), classes)
+	}
+	f, err := newField(img, unary, classes, p)
+	if err != nil {
+		return nil, err
+	}
+	for range p.Iterations {
+		f.step()
+	}
+	return f.posterior(), nil
+}
+
+// kernel is one pairwise term, normalised symmetrically.
+type kernel struct {
+	weight float32
+	lat    *lattice
+	norm   []float32
+}
+
+// field is the state of mean-field inference; rows are padded to c columns.
+type field struct {
+	n, classes, c int
+	unary         []float32 // n×c
+	q, next       []float32 // n×c
+	in, out       []float32 // n×c scratch of a kernel
+	a, b          []float32 // lattice scratch
+	kernels       []kernel
+}
+
+func newField(img Image, unary []float32, classes int, p Params) (*field, error) {
+	n, c := img.W*img.H, (classes+lanes-1)/lanes*lanes
+	f := &field{n: n, classes: classes, c: c}
+	if p.GaussianWeight != 0 {
+		if err := f.add(p.GaussianWeight, positions(img, p.GaussianXY), 2); err != nil {
+			return nil, err
+		}
+	}
+	if p.BilateralWeight != 0 {
+		if err := f.add(p.BilateralWeight, bilateral(img, p.BilateralXY, p.BilateralRGB), 5); err != nil {
+			return nil, err
+		}
+	}
+	f.unary, f.q, f.next = make([]float32, n*c), make([]float32, n*c), make([]float32, n*c)
+	f.in, f.out = make([]float32, n*c), make([]float32, n*c)
+	for i := range n {
+		copy(f.unary[i*c:], unary[i*classes:(i+1)*classes])
+	}
+	m := 0
+	for _, k := range f.kernels {
+		m = max(m, k.lat.m)
+	}
+	f.a, f.b = make([]float32, (m+1)*c), make([]float32, (m+1)*c)
+	for i, u := range f.unary {
+		f.next[i] = -u
+	}
+	f.softmax()
+	return f, nil
+}
+
+func (f *field) add(weight float32, features []float32, d int) error {
+	lat, err := newLattice(features, d)
+	if err != nil {
+		return err
+	}
+	ones := make([]float32, f.n*lanes)
+	for i := range f.n {
+		ones[i*lanes] = 1
+	}
+	sum := make([]float32, f.n*lanes)
+	lat.filter(sum, ones, lanes, make([]float32, (lat.m+1)*lanes), make([]float32, (lat.m+1)*lanes))
+	norm := make([]float32, f.n)
+	for i := range norm {
+		norm[i] = float32(1 / math.Sqrt(float64(sum[i*lanes])+1e-20))
+	}
+	f.kernels = append(f.kernels, kernel{weight, lat, norm})
+	return nil
+}
+
+// step is one mean-field update: q ← softmax(-unary + Σ w·K q).
+func (f *field) step() {
+	c := f.c
+	parallel(f.n, func(lo, hi int) {
+		for i := lo * c; i < hi*c; i++ {
+			f.next[i] = -f.unary[i]
+		}
+	})
+	for _, k := range f.kernels {
+		parallel(f.n, func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				row := f.in[i*c : (i+1)*c]
+				clear(row)
+				axpy(row, f.q[i*c:(i+1)*c], k.norm[i])
+			}
+		})
+		k.lat.filter(f.out, f.in, c, f.a, f.b)
+		parallel(f.n, func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				axpy(f.next[i*c:(i+1)*c], f.out[i*c:(i+1)*c], k.weight*k.norm[i])
+			}
+		})
+	}
+	f.softmax()
+}
+
+// softmax sets q to the row-wise softmax of next; padding stays 0.
+func (f *field) softmax() {
+	parallel(f.n, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			x, y := f.next[i*f.c:i*f.c+f.classes], f.q[i*f.c:i*f.c+f.classes]
+			top := x[0]
+			for _, v := range x[1:] {
+				top = max(top, v)
+			}
+			var sum float32
+			for j, v := range x {
+				y[j] = exp32(v - top)
+				sum += y[j]
+			}
+			inv := 1 / sum
+			for j := range y {
+				y[j] *= inv
+			}
+		}
+	})
+}
+
+func (f *field) posterior() []float32 {
+	out := make([]float32, f.n*f.classes)
+	for i := range f.n {
+		copy(out[i*f.classes:(i+1)*f.classes], f.q[i*f.c:])
+	}
+	return out
+}
+
+// Labels is the arg-max of a posterior; pixels whose best value is below
+// minConfidence become void (CLIP-ES saves its labels with 0.95, METHODS §6.3;
+// 0 keeps all).
+func Labels(posterior []float32, w, h, classes int, minConfidence float32) *data.LabelMap {
+	m := data.NewLabelMap(w, h)
+	for i := range m.Pix {
+		row := posterior[i*classes : (i+1)*classes]
+		best := 0
+		for c, v := range row {
+			if v > row[best] {
+				best = c
+			}
+		}
+		m.Pix[i] = uint8(best)
+		if row[best] < minConfidence {
+			m.Pix[i] = data.Ignore
+		}
+	}
+	return m
+}
+
+func positions(img Image, xy float32) []float32 {
+	f := make([]float32, 0, 2*img.W*img.H)
+	for y := range img.H {
+		for x := range img.W {
+			f = append(f, float32(x)/xy, float32(y)/xy)
+		}
+	}
+	return f
+}
+
+func bilateral(img Image, xy, rgb float32) []float32 {
+	f := make([]float32, 0, 5*img.W*img.H)
+	for y := range img.H {
+		for x := range img.W {
+			px := img.RGB[3*(y*img.W+x):]
+			f = append(f, float32(x)/xy, float32(y)/xy, float32(px[0])/rgb, float32(px[1])/rgb, float32(px[2])/rgb)
+		}
+	}
+	return f
+}
+
+// exp32 is e^x for x <= 0 with a relative error below 2e-7: the softmax calls
+// it for every pixel and class, and math.Exp is three times slower.
+func exp32(x float32) float32 {
+	if x < -87 {
+		return 0
+	}
+	const log2e, ln2hi, ln2lo = 1.44269504, 0.693359375, -2.12194440e-4
+	k := float32(math.Floor(float64(float32(x*log2e) + 0.5)))
+	r := x - float32(k*ln2hi)
+	r -= float32(k * ln2lo)
+	p := float32(1.9875691500e-4)
+	for _, c := range [...]float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
+		p = float32(p*r) + c
+	}
+	p = float32(float32(p*r)*r) + r + 1
+	return p * math.Float32frombits(uint32(int32(k)+127)<<23)
+}

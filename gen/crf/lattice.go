@@ -1,0 +1,331 @@
+package crf
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+)
+
+// lanes is what rows are padded to, so that vector code needs no tail.
+const lanes = 8
+
+func axpyGeneric(y, x []float32, a float32) {
+	x = x[:len(y)]
+	for i := range y {
+		y[i] += float32(a * x[i])
+	}
+}
+
+func blurGeneric(y, x, n1, n2 []float32) {
+	x, n1, n2 = x[:len(y)], n1[:len(y)], n2[:len(y)]
+	for i := range y {
+		y[i] = x[i] + float32(0.5*(n1[i]+n2[i]))
+	}
+}
+
+// lattice filters values over n points with a Gaussian of unit variance in a
+// d-dimensional feature space, in time linear in n: Adams, Baek and Davis,
+// "Fast high-dimensional filtering using the permutohedral lattice" (2010).
+type lattice struct {
+	d, n, m int       // dimensions, points, lattice vertices
+	offset  []int32   // n·(d+1): vertex of each corner of a point's simplex
+	weight  []float32 // n·(d+1): barycentric weight
+	start   []int32   // m+1: corners that touch vertex v are corner[start[v]:start[v+1]]
+	corner  []int32   // indices into offset and weight, ascending within a vertex
+	blur    []int32   // (d+1)·m·2: neighbours along each axis, -1 where there is none
+}
+
+// maxDims bounds d so that per-point scratch fits on the stack.
+const maxDims = 5
+
+// newLattice embeds n points; features is n×d, row-major, in units of standard
+// deviations.
+func newLattice(features []float32, d int) (*lattice, error) {
+	n := len(features) / d
+	l := &lattice{d: d, n: n, offset: make([]int32, n*(d+1)), weight: make([]float32, n*(d+1))}
+	keys, err := newKeyTable(d, n)
+	if err != nil {
+		return nil, err
+	}
+	var scale [maxDims]float32
+	inv := math.Sqrt(2.0/3.0) * float64(d+1)
+	for i := range d {
+		scale[i] = float32(inv / math.Sqrt(float64((i+2)*(i+1))))
+	}
+	for p := range n {
+		if err := l.embed(p, features[p*d:(p+1)*d], scale[:d], keys); err != nil {
+			return nil, err
+		}
+	}
+	l.m = keys.len()
+	l.index()
+	l.neighbours(keys)
+	return l, nil
+}
+
+// embed finds the simplex that holds point p and its barycentric weights.
+func (l *lattice) embed(p int, f, scale []float32, keys *keyTable) error {
+	d := l.d
+	var elevated [maxDims + 1]float32
+	var rem0, rank [maxDims + 1]int32
+	var bary [maxDims + 2]float32
+	var sm float32
+	for j := d; j > 0; j-- {
+		cf := f[j-1] * scale[j-1]
+		elevated[j] = sm - float32(j)*cf
+		sm += cf
+	}
+	elevated[0] = sm
+
+	// The closest lattice point of remainder 0, and the order of the residues.
+	down, up := 1/float32(d+1), int32(d+1)
+	var sum int32
+	for i := 0; i <= d; i++ {
+		r := int32(math.Floor(float64(elevated[i]*down) + 0.5))
+		rem0[i] = r * up
+		sum += r
+	}
+	for i := 0; i < d; i++ {
+		di := elevated[i] - float32(rem0[i])
+		for j := i + 1; j <= d; j++ {
+			if di < elevated[j]-float32(rem0[j]) {
+				rank[i]++
+			} else {
+				rank[j]++
+			}
+		}
+	}
+	for i := 0; i <= d; i++ {
+		rank[i] += sum
+		if rank[i] < 0 {
+			rank[i] += up
+			rem0[i] += up
+		} else if rank[i] > int32(d) {
+			rank[i] -= up
+			rem0[i] -= up
+		}
+	}
+	for i := 0; i <= d; i++ {
+		v := (elevated[i] - float32(rem0[i])) * down
+		bary[int32(d)-rank[i]] += v
+		bary[int32(d)+1-rank[i]] -= v
+	}
+	bary[0] += 1 + bary[d+1]
+
+	var key [maxDims]int32
+	for rem := 0; rem <= d; rem++ {
+		for i := range d {
+			key[i] = rem0[i] + int32(rem)
+			if rank[i] > int32(d-rem) {
+				key[i] -= up
+			}
+		}
+		v, err := keys.add(key[:d])
+		if err != nil {
+			return err
+		}
+		l.offset[p*(d+1)+rem] = v
+		l.weight[p*(d+1)+rem] = bary[rem]
+	}
+	return nil
+}
+
+// index lists for every vertex the corners that touch it, so that splatting is
+// a gather: parallel, and the same sum whatever the number of workers.
+func (l *lattice) index() {
+	l.start = make([]int32, l.m+1)
+	for _, v := range l.offset {
+		l.start[v+1]++
+	}
+	for v := range l.m {
+		l.start[v+1] += l.start[v]
+	}
+	l.corner = make([]int32, len(l.offset))
+	next := append([]int32(nil), l.start[:l.m]...)
+	for i, v := range l.offset {
+		l.corner[next[v]] = int32(i)
+		next[v]++
+	}
+}
+
+// neighbours finds the two vertices next to each along each of the d+1 axes.
+func (l *lattice) neighbours(keys *keyTable) {
+	d := l.d
+	l.blur = make([]int32, (d+1)*l.m*2)
+	parallel(l.m, func(lo, hi int) {
+		var key, n1, n2 [maxDims]int32
+		for v := lo; v < hi; v++ {
+			keys.at(v, key[:d])
+			for j := 0; j <= d; j++ {
+				for k := range d {
+					n1[k], n2[k] = key[k]-1, key[k]+1
+				}
+				if j < d {
+					n1[j], n2[j] = key[j]+int32(d), key[j]-int32(d)
+				}
+				at := (j*l.m + v) * 2
+				l.blur[at], l.blur[at+1] = keys.find(n1[:d]), keys.find(n2[:d])
+			}
+		}
+	})
+}
+
+// filter sets out to the filtered in; both are n×c with c a multiple of lanes.
+// a and b are scratch of at least (m+1)×c; row m is kept zero and stands for
+// missing neighbours.
+func (l *lattice) filter(out, in []float32, c int, a, b []float32) {
+	d1 := l.d + 1
+	clear(a[l.m*c : (l.m+1)*c])
+	clear(b[l.m*c : (l.m+1)*c])
+	parallel(l.m, func(lo, hi int) {
+		for v := lo; v < hi; v++ {
+			row := a[v*c : (v+1)*c]
+			clear(row)
+			for _, corner := range l.corner[l.start[v]:l.start[v+1]] {
+				p := int(corner) / d1
+				axpy(row, in[p*c:(p+1)*c], l.weight[corner])
+			}
+		}
+	})
+	for j := range d1 {
+		nb := l.blur[j*l.m*2 : (j+1)*l.m*2]
+		parallel(l.m, func(lo, hi int) {
+			for v := lo; v < hi; v++ {
+				n1, n2 := int(nb[2*v]), int(nb[2*v+1])
+				if n1 < 0 {
+					n1 = l.m
+				}
+				if n2 < 0 {
+					n2 = l.m
+				}
+				blurRow(b[v*c:(v+1)*c], a[v*c:(v+1)*c], a[n1*c:(n1+1)*c], a[n2*c:(n2+1)*c])
+			}
+		})
+		a, b = b, a
+	}
+	alpha := float32(1 / (1 + math.Pow(2, -float64(l.d))))
+	parallel(l.n, func(lo, hi int) {
+		for p := lo; p < hi; p++ {
+			row := out[p*c : (p+1)*c]
+			clear(row)
+			for k := p * d1; k < (p+1)*d1; k++ {
+				v := int(l.offset[k])
+				axpy(row, a[v*c:(v+1)*c], l.weight[k]*alpha)
+			}
+		}
+	})
+}
+
+// parallel splits 0..n into one range per CPU.
+func parallel(n int, f func(lo, hi int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	if workers <= 1 {
+		f(0, n)
+		return
+	}
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() { f(n*w/workers, n*(w+1)/workers) })
+	}
+	wg.Wait()
+}
+
+// keyTable maps lattice coordinates to vertex numbers: open addressing over
+// keys packed into 64 bits.
+type keyTable struct {
+	d     int
+	bits  uint
+	limit int32
+	slots []int32 // vertex+1, 0 = empty
+	keys  []uint64
+}
+
+func newKeyTable(d, n int) (*keyTable, error) {
+	if d < 1 || d > maxDims {
+		return nil, fmt.Errorf("crf: %d feature dimensions: allowed are 1..%d", d, maxDims)
+	}
+	bits := uint(64 / d)
+	t := &keyTable{d: d, bits: bits, limit: int32(1) << (min(bits, 31) - 1)}
+	t.grow(max(1024, n/4))
+	return t, nil
+}
+
+func (t *keyTable) len() int { return len(t.keys) }
+
+func (t *keyTable) pack(key []int32) (packed uint64, ok bool) {
+	for _, k := range key {
+		if k < -t.limit || k >= t.limit {
+			return 0, false
+		}
+		packed = packed<<t.bits | uint64(k+t.limit)
+	}
+	return packed, true
+}
+
+// at unpacks the coordinates of vertex v.
+func (t *keyTable) at(v int, key []int32) {
+	packed := t.keys[v]
+	mask := uint64(1)<<t.bits - 1
+	for i := t.d - 1; i >= 0; i-- {
+		key[i] = int32(packed&mask) - t.limit
+		packed >>= t.bits
+	}
+}
+
+func (t *keyTable) slot(packed uint64) uint64 {
+	h := packed * 0x9E3779B97F4A7C15
+	return (h ^ h>>29) & uint64(len(t.slots)-1)
+}
+
+// find returns the vertex at key, or -1.
+func (t *keyTable) find(key []int32) int32 {
+	packed, ok := t.pack(key)
+	if !ok {
+		return -1
+	}
+	for s := t.slot(packed); ; s = (s + 1) & uint64(len(t.slots)-1) {
+		switch v := t.slots[s]; {
+		case v == 0:
+			return -1
+		case t.keys[v-1] == packed:
+			return v - 1
+		}
+	}
+}
+
+// add returns the vertex at key, made if new.
+func (t *keyTable) add(key []int32) (int32, error) {
+	packed, ok := t.pack(key)
+	if !ok {
+		return 0, fmt.Errorf("crf: a feature lies beyond the lattice (coordinate limit %d): use a larger standard deviation", t.limit)
+	}
+	s := t.slot(packed)
+	for ; t.slots[s] != 0; s = (s + 1) & uint64(len(t.slots)-1) {
+		if v := t.slots[s]; t.keys[v-1] == packed {
+			return v - 1, nil
+		}
+	}
+	t.keys = append(t.keys, packed)
+	t.slots[s] = int32(len(t.keys))
+	if 2*len(t.keys) > len(t.slots) {
+		t.grow(len(t.slots))
+	}
+	return int32(len(t.keys) - 1), nil
+}
+
+// grow rebuilds the slots for more than entries keys.
+func (t *keyTable) grow(entries int) {
+	size := 1
+	for size < 2*entries {
+		size *= 2
+	}
+	t.slots = make([]int32, size)
+	for v, packed := range t.keys {
+		s := t.slot(packed)
+		for t.slots[s] != 0 {
+			s = (s + 1) & uint64(size-1)
+		}
+		t.slots[s] = int32(v + 1)
+	}
+}
