@@ -39,6 +39,9 @@ type Fuse struct {
 	Rule       string `toml:"rule"`        // overlap rule: score, smaller-first, class-index
 	IgnoreBand int    `toml:"ignore_band"` // pixels either side of a class border set to 255
 	MinArea    int    `toml:"min_area"`    // masks below this many pixels are dropped
+	// NMS drops a mask, whatever its class, whose IoU with one above it
+	// exceeds this; 0 = keep all.
+	NMS float64 `toml:"nms"`
 }
 
 // Train is stage two: a segmentation network from (pseudo-)labels. Defaults

@@ -29,6 +29,7 @@ func (g Gen) validate(v *validator) {
 	v.oneOf("gen.fuse.rule", g.Fuse.Rule, "score", "smaller-first", "class-index")
 	v.atLeast("gen.fuse.ignore_band", g.Fuse.IgnoreBand, 0)
 	v.atLeast("gen.fuse.min_area", g.Fuse.MinArea, 0)
+	v.that(g.Fuse.NMS >= 0 && g.Fuse.NMS <= 1, "gen.fuse.nms", g.Fuse.NMS, "a number in [0, 1]")
 }
 
 func (t Train) validate(v *validator) {

@@ -1,0 +1,211 @@
+package grabcut
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"sync"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/gen"
+)
+
+func init() {
+	gen.Register("grabcut", gen.Spec{
+		Doc:  "GrabCut: colour mixtures and minimum cuts, no weights (boxes, points, scribbles; tags only as a weak guess)",
+		Weak: []data.WeakKind{data.WeakBoxes, data.WeakScribbles, data.WeakPoints, data.WeakTags},
+		New:  New,
+	})
+}
+
+// method is the gen method; solvers are reused between images.
+type method struct {
+	env     gen.Env
+	opts    options
+	solvers sync.Pool
+}
+
+// New makes the method from env.Weak, env.Seed and env.Gen.Options.
+func New(env gen.Env) (gen.Method, error) {
+	m := &method{env: env, opts: defaults()}
+	if err := configs.Decode("gen.options", env.Gen.Options, &m.opts); err != nil {
+		return nil, err
+	}
+	if err := m.opts.check(); err != nil {
+		return nil, err
+	}
+	switch env.Weak {
+	case data.WeakBoxes, data.WeakScribbles, data.WeakPoints, data.WeakTags:
+	default:
+		return nil, fmt.Errorf("gen.weak = %q: grabcut works from boxes, scribbles, points or tags", env.Weak)
+	}
+	m.solvers.New = func() any { return &Solver{Gamma: m.opts.Gamma} }
+	return m, nil
+}
+
+// Generate cuts one mask per box, or one per class that has points, strokes or
+// a tag. It is an error when the sample lacks that form of label.
+func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
+	if s.Image == nil || s.Image.Rect.Empty() {
+		return nil, fmt.Errorf("grabcut needs the image, and it has no pixels")
+	}
+	solver := m.solvers.Get().(*Solver)
+	defer m.solvers.Put(solver)
+	c := &cutter{ctx: ctx, opts: m.opts, seed: m.env.Seed, solver: solver, img: s.Image}
+	switch weak := s.Weak; {
+	case m.env.Weak == data.WeakBoxes && weak.Boxes != nil:
+		return c.boxes(weak.Boxes)
+	case m.env.Weak == data.WeakPoints && weak.Points != nil:
+		return c.seeds(pointSeeds(weak.Points))
+	case m.env.Weak == data.WeakScribbles && weak.Scribbles != nil:
+		return c.seeds(strokeSeeds(weak.Scribbles))
+	case m.env.Weak == data.WeakTags && weak.Tags != nil:
+		return c.tags(weak.Tags)
+	}
+	return nil, fmt.Errorf("the dataset has no %s for this image", m.env.Weak)
+}
+
+// cutter is the work on one image.
+type cutter struct {
+	ctx    context.Context
+	opts   options
+	seed   int64
+	solver *Solver
+	img    *image.NRGBA
+}
+
+// stabilityOffset is how far, in nats, the log odds are moved to see whether
+// the cut stays.
+const stabilityOffset = 2
+
+// region is one cut to make: hard labels and prior for the pixels of rect,
+// row-major.
+type region struct {
+	rect   image.Rectangle
+	trimap []uint8
+	prior  []float32
+}
+
+// newRegion returns a region of definite background.
+func newRegion(rect image.Rectangle) *region {
+	n := rect.Dx() * rect.Dy()
+	return &region{rect: rect, trimap: make([]uint8, n), prior: make([]float32, n)}
+}
+
+// cut segments the region: at a reduced size first where it is large, then at
+// full size within a band around the first border. Masks are W×H of the
+// region's rect.
+func (c *cutter) cut(r *region) (inside []uint8, score, stability float32, err error) {
+	if err := c.ctx.Err(); err != nil {
+		return nil, 0, 0, err
+	}
+	s, shrink := c.solver, c.shrink(r.rect)
+	s.Load(c.img, r.rect, shrink)
+	small := r
+	if shrink > 1 {
+		small = r.shrunk(shrink)
+	}
+	s.Run(small.trimap, small.prior, c.opts.Iterations, false, c.seed)
+	score, stability = s.Score(), s.Stability(stabilityOffset)
+	inside = append([]uint8(nil), s.Inside()...)
+	if shrink == 1 {
+		return inside, score, stability, nil
+	}
+	if err := c.ctx.Err(); err != nil {
+		return nil, 0, 0, err
+	}
+	band := r.band(inside, s.W, s.H, shrink)
+	s.Load(c.img, r.rect, 1)
+	s.Run(band, r.prior, 1, true, c.seed)
+	return append(inside[:0], s.Inside()...), score, stability, nil
+}
+
+// shrink is by how much a region is reduced for the first cuts.
+func (c *cutter) shrink(r image.Rectangle) int {
+	if side := max(r.Dx(), r.Dy()); c.opts.MaxSide > 0 && side > c.opts.MaxSide {
+		return (side + c.opts.MaxSide - 1) / c.opts.MaxSide
+	}
+	return 1
+}
+
+// shrunk is the region at 1/f of its size. A block keeps a hard label when
+// most of it has it, or, for the object, when any of it has: seeds are thin.
+func (r *region) shrunk(f int) *region {
+	w, h := r.rect.Dx(), r.rect.Dy()
+	out := newRegion(image.Rect(0, 0, (w+f-1)/f, (h+f-1)/f))
+	for by := range out.rect.Dy() {
+		for bx := range out.rect.Dx() {
+			var count [4]int
+			var prior float32
+			n := 0
+			for y := by * f; y < min(h, by*f+f); y++ {
+				for x := bx * f; x < min(w, bx*f+f); x++ {
+					count[r.trimap[y*w+x]]++
+					prior += r.prior[y*w+x]
+					n++
+				}
+			}
+			i := by*out.rect.Dx() + bx
+			out.prior[i] = prior / float32(n)
+			switch {
+			case count[Fgd] > 0:
+				out.trimap[i] = Fgd
+			case 2*count[Bgd] > n:
+				out.trimap[i] = Bgd
+			case count[ProbFgd] >= count[ProbBgd]:
+				out.trimap[i] = ProbFgd
+			default:
+				out.trimap[i] = ProbBgd
+			}
+		}
+	}
+	return out
+}
+
+// band is the trimap for refining a cut that was made at 1/f of the size, w×h
+// blocks: blocks away from its border are settled, the others open within the
+// region's own hard labels.
+func (r *region) band(inside []uint8, w, h, f int) []uint8 {
+	full := r.rect.Dx()
+	out := make([]uint8, len(r.trimap))
+	for y := range r.rect.Dy() {
+		for x := range full {
+			i := y*full + x
+			if t := r.trimap[i]; t == Bgd || t == Fgd {
+				out[i] = t
+				continue
+			}
+			bx, by := x/f, y/f
+			out[i] = inside[by*w+bx]
+			if nearBorder(inside, w, h, bx, by) {
+				out[i] += 2
+			}
+		}
+	}
+	return out
+}
+
+// nearBorder tells whether the 3×3 blocks around (x, y) have both labels.
+func nearBorder(inside []uint8, w, h, x, y int) bool {
+	v := inside[y*w+x]
+	for ny := max(0, y-1); ny <= min(h-1, y+1); ny++ {
+		for nx := max(0, x-1); nx <= min(w-1, x+1); nx++ {
+			if inside[ny*w+nx] != v {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mask places a region's cut into the image.
+func (c *cutter) mask(r *region, inside []uint8) data.RLE {
+	full := make([]uint8, c.img.Rect.Dx()*c.img.Rect.Dy())
+	w := r.rect.Dx()
+	for y := range r.rect.Dy() {
+		to := (r.rect.Min.Y+y)*c.img.Rect.Dx() + r.rect.Min.X
+		copy(full[to:to+w], inside[y*w:(y+1)*w])
+	}
+	return data.EncodeRLE(full, c.img.Rect.Dx(), c.img.Rect.Dy())
+}
