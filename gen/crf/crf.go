@@ -113,21 +113,13 @@ func Infer(img Image, unary []float32, classes int, p Params) ([]float32, error)
 	return f.posterior(), nil
 }
 
-// kernel is one pairwise term, normalised symmetrically.
-type kernel struct {
-	weight float32
-	lat    *lattice
-	norm   []float32
-}
-
 // field is the state of mean-field inference; rows are padded to c columns.
 type field struct {
 	n, classes, c int
 	unary         []float32 // n×c
 	q, next       []float32 // n×c
-	in, out       []float32 // n×c scratch of a kernel
 	a, b          []float32 // lattice scratch
-	kernels       []kernel
+	kernels       []*lattice
 }
 
 func newField(img Image, unary []float32, classes int, p Params) (*field, error) {
@@ -144,13 +136,12 @@ func newField(img Image, unary []float32, classes int, p Params) (*field, error)
 		}
 	}
 	f.unary, f.q, f.next = make([]float32, n*c), make([]float32, n*c), make([]float32, n*c)
-	f.in, f.out = make([]float32, n*c), make([]float32, n*c)
 	for i := range n {
 		copy(f.unary[i*c:], unary[i*classes:(i+1)*classes])
 	}
 	m := 0
 	for _, k := range f.kernels {
-		m = max(m, k.lat.m)
+		m = max(m, k.m)
 	}
 	f.a, f.b = make([]float32, (m+1)*c), make([]float32, (m+1)*c)
 	for i, u := range f.unary {
@@ -161,46 +152,24 @@ func newField(img Image, unary []float32, classes int, p Params) (*field, error)
 }
 
 func (f *field) add(weight float32, features []float32, d int) error {
-	lat, err := newLattice(features, d)
+	k, err := newLattice(features, d)
 	if err != nil {
 		return err
 	}
-	ones := make([]float32, f.n*lanes)
-	for i := range f.n {
-		ones[i*lanes] = 1
-	}
-	sum := make([]float32, f.n*lanes)
-	lat.filter(sum, ones, lanes, make([]float32, (lat.m+1)*lanes), make([]float32, (lat.m+1)*lanes))
-	norm := make([]float32, f.n)
-	for i := range norm {
-		norm[i] = float32(1 / math.Sqrt(float64(sum[i*lanes])+1e-20))
-	}
-	f.kernels = append(f.kernels, kernel{weight, lat, norm})
+	k.normalise(weight)
+	f.kernels = append(f.kernels, k)
 	return nil
 }
 
 // step is one mean-field update: q ← softmax(-unary + Σ w·K q).
 func (f *field) step() {
-	c := f.c
 	parallel(f.n, func(lo, hi int) {
-		for i := lo * c; i < hi*c; i++ {
+		for i := lo * f.c; i < hi*f.c; i++ {
 			f.next[i] = -f.unary[i]
 		}
 	})
 	for _, k := range f.kernels {
-		parallel(f.n, func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				row := f.in[i*c : (i+1)*c]
-				clear(row)
-				axpy(row, f.q[i*c:(i+1)*c], k.norm[i])
-			}
-		})
-		k.lat.filter(f.out, f.in, c, f.a, f.b)
-		parallel(f.n, func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				axpy(f.next[i*c:(i+1)*c], f.out[i*c:(i+1)*c], k.weight*k.norm[i])
-			}
-		})
+		k.filter(f.next, f.q, f.c, f.a, f.b)
 	}
 	f.softmax()
 }

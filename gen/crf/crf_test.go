@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -173,17 +174,22 @@ func TestVectorCodeEqualsGeneric(t *testing.T) {
 		}
 		return s
 	}
-	x, n1, n2, y := v(), v(), v(), v()
-	z := append([]float32(nil), y...)
-	axpy(y, x, 0.3)
-	axpyGeneric(z, x, 0.3)
-	y2, z2 := v(), v()
-	blurRow(y2, x, n1, n2)
-	blurGeneric(z2, x, n1, n2)
-	for i := range y {
-		if y[i] != z[i] || y2[i] != z2[i] {
-			t.Fatalf("lane %d: axpy %v vs %v, blur %v vs %v", i, y[i], z[i], y2[i], z2[i])
+	src, y := append(append(v(), v()...), v()...), append(v(), v()[:8]...)
+	for _, c := range []int{8, 24} {
+		got, want := append([]float32(nil), y[:c]...), append([]float32(nil), y[:c]...)
+		idx, w := []int32{2, 0, 1, 2}, []float32{0.3, -1, 0.7, 0.1}
+		gather(got, src, idx, w)
+		gatherGeneric(want, src, idx, w)
+		if !slices.Equal(got, want) {
+			t.Errorf("gather of %d: %v, generic %v", c, got, want)
 		}
+	}
+	x, n1, n2 := v(), v(), v()
+	got, want := v(), v()
+	blurRow(got, x, n1, n2)
+	blurGeneric(want, x, n1, n2)
+	if !slices.Equal(got, want) {
+		t.Errorf("blur: %v, generic %v", got, want)
 	}
 }
 

@@ -10,10 +10,14 @@ import (
 // lanes is what rows are padded to, so that vector code needs no tail.
 const lanes = 8
 
-func axpyGeneric(y, x []float32, a float32) {
-	x = x[:len(y)]
-	for i := range y {
-		y[i] += float32(a * x[i])
+// gatherGeneric adds Σ w[k]·src[idx[k]] to the row y, len(y) values each.
+func gatherGeneric(y, src []float32, idx []int32, w []float32) {
+	c := len(y)
+	for k, i := range idx {
+		x, a := src[int(i)*c:int(i)*c+c], w[k]
+		for j := range y {
+			y[j] += float32(a * x[j])
+		}
 	}
 }
 
@@ -31,9 +35,10 @@ type lattice struct {
 	d, n, m int       // dimensions, points, lattice vertices
 	offset  []int32   // n·(d+1): vertex of each corner of a point's simplex
 	weight  []float32 // n·(d+1): barycentric weight
-	start   []int32   // m+1: corners that touch vertex v are corner[start[v]:start[v+1]]
-	corner  []int32   // indices into offset and weight, ascending within a vertex
-	blur    []int32   // (d+1)·m·2: neighbours along each axis, -1 where there is none
+	start   []int32   // m+1: what touches vertex v lies at start[v]:start[v+1] of point and share
+	point   []int32   // points that touch a vertex, ascending
+	share   []float32 // their barycentric weights
+	blur    []int32   // (d+1)·m·2: neighbours along each axis, m where there is none
 }
 
 // maxDims bounds d so that per-point scratch fits on the stack.
@@ -59,7 +64,13 @@ func newLattice(features []float32, d int) (*lattice, error) {
 		}
 	}
 	l.m = keys.len()
+	// Slicing carries the constant that makes the lattice's total mass that of
+	// its blur.
+	alpha := float32(1 / (1 + math.Pow(2, -float64(d))))
 	l.index()
+	for i := range l.weight {
+		l.weight[i] *= alpha
+	}
 	l.neighbours(keys)
 	return l, nil
 }
@@ -141,11 +152,31 @@ func (l *lattice) index() {
 	for v := range l.m {
 		l.start[v+1] += l.start[v]
 	}
-	l.corner = make([]int32, len(l.offset))
+	l.point, l.share = make([]int32, len(l.offset)), make([]float32, len(l.offset))
 	next := append([]int32(nil), l.start[:l.m]...)
 	for i, v := range l.offset {
-		l.corner[next[v]] = int32(i)
+		l.point[next[v]], l.share[next[v]] = int32(i/(l.d+1)), l.weight[i]
 		next[v]++
+	}
+}
+
+// normalise folds symmetric normalisation and the factor weight into the
+// lattice: from here on filter computes weight·N·K·N with N = diag(1/√(K·1)).
+func (l *lattice) normalise(weight float32) {
+	ones, sum := make([]float32, l.n*lanes), make([]float32, l.n*lanes)
+	for i := range l.n {
+		ones[i*lanes] = 1
+	}
+	l.filter(sum, ones, lanes, make([]float32, (l.m+1)*lanes), make([]float32, (l.m+1)*lanes))
+	norm := make([]float32, l.n)
+	for i := range norm {
+		norm[i] = float32(1 / math.Sqrt(float64(sum[i*lanes])+1e-20))
+	}
+	for i, p := range l.point {
+		l.share[i] *= norm[p]
+	}
+	for i := range l.weight {
+		l.weight[i] *= norm[i/(l.d+1)] * weight
 	}
 }
 
@@ -165,54 +196,44 @@ func (l *lattice) neighbours(keys *keyTable) {
 					n1[j], n2[j] = key[j]+int32(d), key[j]-int32(d)
 				}
 				at := (j*l.m + v) * 2
-				l.blur[at], l.blur[at+1] = keys.find(n1[:d]), keys.find(n2[:d])
+				for k, n := range [2]int32{keys.find(n1[:d]), keys.find(n2[:d])} {
+					if n < 0 {
+						n = int32(l.m)
+					}
+					l.blur[at+k] = n
+				}
 			}
 		}
 	})
 }
 
-// filter sets out to the filtered in; both are n×c with c a multiple of lanes.
+// filter adds the filtered in to out; both are n×c with c a multiple of lanes.
 // a and b are scratch of at least (m+1)×c; row m is kept zero and stands for
 // missing neighbours.
 func (l *lattice) filter(out, in []float32, c int, a, b []float32) {
-	d1 := l.d + 1
 	clear(a[l.m*c : (l.m+1)*c])
 	clear(b[l.m*c : (l.m+1)*c])
 	parallel(l.m, func(lo, hi int) {
+		clear(a[lo*c : hi*c])
 		for v := lo; v < hi; v++ {
-			row := a[v*c : (v+1)*c]
-			clear(row)
-			for _, corner := range l.corner[l.start[v]:l.start[v+1]] {
-				p := int(corner) / d1
-				axpy(row, in[p*c:(p+1)*c], l.weight[corner])
-			}
+			from, to := l.start[v], l.start[v+1]
+			gather(a[v*c:(v+1)*c], in, l.point[from:to], l.share[from:to])
 		}
 	})
-	for j := range d1 {
+	for j := 0; j <= l.d; j++ {
 		nb := l.blur[j*l.m*2 : (j+1)*l.m*2]
 		parallel(l.m, func(lo, hi int) {
 			for v := lo; v < hi; v++ {
 				n1, n2 := int(nb[2*v]), int(nb[2*v+1])
-				if n1 < 0 {
-					n1 = l.m
-				}
-				if n2 < 0 {
-					n2 = l.m
-				}
 				blurRow(b[v*c:(v+1)*c], a[v*c:(v+1)*c], a[n1*c:(n1+1)*c], a[n2*c:(n2+1)*c])
 			}
 		})
 		a, b = b, a
 	}
-	alpha := float32(1 / (1 + math.Pow(2, -float64(l.d))))
+	d1 := l.d + 1
 	parallel(l.n, func(lo, hi int) {
 		for p := lo; p < hi; p++ {
-			row := out[p*c : (p+1)*c]
-			clear(row)
-			for k := p * d1; k < (p+1)*d1; k++ {
-				v := int(l.offset[k])
-				axpy(row, a[v*c:(v+1)*c], l.weight[k]*alpha)
-			}
+			gather(out[p*c:(p+1)*c], a, l.offset[p*d1:(p+1)*d1], l.weight[p*d1:(p+1)*d1])
 		}
 	})
 }

@@ -6,18 +6,37 @@ import "simd/archsimd"
 
 var hasAVX2 = archsimd.X86.AVX2()
 
-// axpy adds a·x to y; the lengths are equal and a multiple of lanes. Product
-// and sum are rounded apart, so that the result is the generic one, bit for
-// bit.
-func axpy(y, x []float32, a float32) {
+// gather adds Σ w[k]·src[idx[k]] to the row y, whose length is a multiple of
+// lanes. Product and sum are rounded apart, so that the result is the generic
+// one, bit for bit. Three vectors (24 classes: VOC's 21 padded) stay in
+// registers at a time.
+func gather(y, src []float32, idx []int32, w []float32) {
 	if !hasAVX2 {
-		axpyGeneric(y, x, a)
+		gatherGeneric(y, src, idx, w)
 		return
 	}
-	va := archsimd.BroadcastFloat32x8(a)
-	for len(y) >= lanes && len(x) >= lanes {
-		archsimd.LoadFloat32x8Slice(x).Mul(va).Add(archsimd.LoadFloat32x8Slice(y)).StoreSlice(y)
-		y, x = y[lanes:], x[lanes:]
+	c := len(y)
+	j := 0
+	for ; j+3*lanes <= c; j += 3 * lanes {
+		row := y[j : j+3*lanes]
+		y0, y1, y2 := archsimd.LoadFloat32x8Slice(row), archsimd.LoadFloat32x8Slice(row[8:]), archsimd.LoadFloat32x8Slice(row[16:])
+		for k, i := range idx {
+			a, x := archsimd.BroadcastFloat32x8(w[k]), src[int(i)*c+j:]
+			x = x[:24]
+			y0 = y0.Add(archsimd.LoadFloat32x8Slice(x).Mul(a))
+			y1 = y1.Add(archsimd.LoadFloat32x8Slice(x[8:]).Mul(a))
+			y2 = y2.Add(archsimd.LoadFloat32x8Slice(x[16:]).Mul(a))
+		}
+		y0.StoreSlice(row)
+		y1.StoreSlice(row[8:])
+		y2.StoreSlice(row[16:])
+	}
+	for ; j < c; j += lanes {
+		y0 := archsimd.LoadFloat32x8Slice(y[j:])
+		for k, i := range idx {
+			y0 = y0.Add(archsimd.LoadFloat32x8Slice(src[int(i)*c+j:]).Mul(archsimd.BroadcastFloat32x8(w[k])))
+		}
+		y0.StoreSlice(y[j:])
 	}
 }
 
