@@ -1,0 +1,6 @@
+// Package all registers every dataset kind; import it for its side effects.
+package all
+
+import (
+	_ "wsss/data/scenes" // kind "scenes"
+)
