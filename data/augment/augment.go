@@ -1,0 +1,170 @@
+// Package augment is the host-side training augmentation: random scale, pad,
+// random crop and flip of an image and its label map, fused with the
+// conversion to the network's input, so that only the pixels of the crop are
+// ever computed (METHODS §8.1, §8.2).
+package augment
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"math/rand/v2"
+	"slices"
+
+	"wsss/configs"
+	"wsss/data"
+)
+
+// Options is the augmentation of one training.
+type Options struct {
+	Crop       int       // side of the square crop, pixels
+	Scales     []float64 // scale drawn from these …
+	ScaleRange []float64 // … or uniform in [min, max] where it holds two values
+	Flip       bool      // horizontal flip with probability 0.5
+	Input      Input
+}
+
+// FromConfig takes the augmentation keys of a [train] table.
+func FromConfig(t configs.Train) (Options, error) {
+	in, err := InputByName(t.Input)
+	return Options{Crop: t.Crop, Scales: t.Scales, ScaleRange: t.ScaleRange, Flip: t.Flip, Input: in}, err
+}
+
+// RNG returns the random generator of one sample of one epoch. It depends on
+// nothing else, so neither the number of workers nor a resume changes a draw.
+func RNG(seed, epoch, index int64) *rand.Rand {
+	var key [24]byte
+	for i, v := range []int64{seed, epoch, index} {
+		binary.LittleEndian.PutUint64(key[8*i:], uint64(v))
+	}
+	sum := sha256.Sum256(key[:])
+	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum[:]), binary.LittleEndian.Uint64(sum[8:])))
+}
+
+// Draw is what chance decided for one sample.
+type Draw struct {
+	W, H int         // size of the scaled image
+	At   image.Point // top-left corner of the crop in the scaled, padded image
+	Flip bool        // applied to the crop
+}
+
+// Draw decides for an image of w×h pixels. The scaled sides are truncated to
+// whole pixels, as the reference does.
+func (o Options) Draw(rng *rand.Rand, w, h int) Draw {
+	scale := 1.0
+	switch {
+	case len(o.ScaleRange) == 2:
+		scale = o.ScaleRange[0] + rng.Float64()*(o.ScaleRange[1]-o.ScaleRange[0])
+	case len(o.Scales) > 0:
+		scale = o.Scales[rng.IntN(len(o.Scales))]
+	}
+	d := Draw{W: max(1, int(float64(w)*scale)), H: max(1, int(float64(h)*scale))}
+	d.At.Y = rng.IntN(max(d.H-o.Crop, 0) + 1)
+	d.At.X = rng.IntN(max(d.W-o.Crop, 0) + 1)
+	d.Flip = o.Flip && rng.IntN(2) == 1
+	return d
+}
+
+// Apply writes the crop: pixels as [crop, crop, 3] of the network's input and
+// labels as [crop, crop]. The image is resized bilinearly without
+// antialiasing (OpenCV's INTER_LINEAR, half-pixel centres), the labels by
+// PIL's nearest rule. What lies right of or below the scaled image is padding:
+// the mean colour (0 after normalisation) and data.Ignore.
+func (o Options) Apply(pixels []float32, labels []uint8, img *image.NRGBA, truth *data.LabelMap, d Draw) error {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	if truth.W != w || truth.H != h {
+		return fmt.Errorf("image is %d×%d, its labels are %d×%d: the sizes must agree", w, h, truth.W, truth.H)
+	}
+	if len(pixels) != o.Crop*o.Crop*3 || len(labels) != o.Crop*o.Crop {
+		return fmt.Errorf("buffers of %d and %d values for a crop of %d×%d", len(pixels), len(labels), o.Crop, o.Crop)
+	}
+	cols := linearTable(w, d.W, d.At.X, o.Crop)
+	if d.Flip {
+		slices.Reverse(cols)
+	}
+	rows := linearTable(h, d.H, d.At.Y, o.Crop)
+	nearX := nearestTable(w, d.W)[d.At.X:][:len(cols)]
+	nearY := nearestTable(h, d.H)[d.At.Y:][:len(rows)]
+	if d.Flip {
+		slices.Reverse(nearX)
+	}
+	clear(pixels)
+	for i := range labels {
+		labels[i] = data.Ignore
+	}
+	// A flip takes the padding along, from the right edge to the left.
+	left := 0
+	if d.Flip {
+		left = o.Crop - len(cols)
+	}
+	lines := lineCache{img: img, cols: cols, in: o.Input}
+	for y, r := range rows {
+		start := y*o.Crop + left
+		top, bottom := lines.at(r.i0), lines.at(r.i1)
+		out := pixels[3*start:][:len(top)]
+		bottom = bottom[:len(top)]
+		for i, v := range top {
+			out[i] = v + r.w*(bottom[i]-v)
+		}
+		src, outLabels := truth.Pix[nearY[y]*w:][:w], labels[start:]
+		for x, sx := range nearX {
+			outLabels[x] = src[sx]
+		}
+	}
+	return nil
+}
+
+// lineCache holds the last two source rows, resampled across and normalised,
+// because neighbouring output rows mostly blend the same ones.
+type lineCache struct {
+	img   *image.NRGBA
+	cols  []lerp
+	in    Input
+	lines [2][]float32
+	index [2]int // source row + 1; 0 is empty
+	next  int
+}
+
+func (c *lineCache) at(row int) []float32 {
+	for i, index := range c.index {
+		if index == row+1 {
+			c.next = 1 - i
+			return c.lines[i]
+		}
+	}
+	i := c.next
+	if c.lines[i] == nil {
+		c.lines[i] = make([]float32, 3*len(c.cols))
+	}
+	c.in.resample(c.lines[i], c.img.Pix[row*c.img.Stride:], c.cols)
+	c.index[i], c.next = row+1, 1-i
+	return c.lines[i]
+}
+
+// lerp is one output coordinate of a linear resize: (1-w)·src[i0] + w·src[i1].
+type lerp struct {
+	i0, i1 int
+	w      float32
+}
+
+// linearTable computes n coordinates from start on of a resize from src to
+// dst, fewer where dst ends.
+func linearTable(src, dst, start, n int) []lerp {
+	n = min(n, dst-start)
+	table := make([]lerp, n)
+	scale := float64(src) / float64(dst)
+	for i := range table {
+		f := (float64(start+i)+0.5)*scale - 0.5
+		i0 := int(f)
+		switch {
+		case f <= 0:
+			table[i] = lerp{0, 0, 0}
+		case i0 >= src-1:
+			table[i] = lerp{src - 1, src - 1, 0}
+		default:
+			table[i] = lerp{i0, i0 + 1, float32(f - float64(i0))}
+		}
+	}
+	return table
+}

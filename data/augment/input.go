@@ -1,0 +1,72 @@
+package augment
+
+import (
+	"fmt"
+	"image"
+)
+
+// Input is the pixel convention of a pretrained network: the channel order,
+// and a scale and shift per channel. The mean colour becomes 0.
+type Input struct {
+	order        [3]int // output channel → index in R, G, B
+	scale, shift [3]float32
+}
+
+// Caffe is BGR in 0..255 minus the mean, no standard deviation (METHODS §8.1).
+func Caffe() Input {
+	return Input{order: [3]int{2, 1, 0}, scale: [3]float32{1, 1, 1}, shift: [3]float32{-104.008, -116.669, -122.675}}
+}
+
+// Torch is RGB in 0..1, minus ImageNet's mean, over its standard deviation
+// (METHODS §8.2).
+func Torch() Input {
+	in := Input{order: [3]int{0, 1, 2}}
+	mean, std := [3]float64{0.485, 0.456, 0.406}, [3]float64{0.229, 0.224, 0.225}
+	for c := range 3 {
+		in.scale[c] = float32(1 / (255 * std[c]))
+		in.shift[c] = float32(-mean[c] / std[c])
+	}
+	return in
+}
+
+// InputByName returns the convention that a config names.
+func InputByName(name string) (Input, error) {
+	switch name {
+	case "caffe":
+		return Caffe(), nil
+	case "torch":
+		return Torch(), nil
+	}
+	return Input{}, fmt.Errorf("train.input = %q is unknown: allowed are caffe, torch", name)
+}
+
+// Pack writes a whole image as [height, width, 3] into a canvas of stride
+// pixels per row; what the image does not cover stays as it is.
+func (in Input) Pack(dst []float32, stride int, img *image.NRGBA) {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	for y := range h {
+		src, out := img.Pix[y*img.Stride:], dst[y*stride*3:]
+		for x := range w {
+			p, px := src[4*x:4*x+3:4*x+3], out[3*x:3*x+3:3*x+3]
+			for ch, k := range in.order {
+				px[ch] = float32(p[k])*in.scale[ch] + in.shift[ch]
+			}
+		}
+	}
+}
+
+// resample writes one row of an image, resized across, as normalised pixels.
+// Normalising is linear, so it may come before the blend of two rows.
+func (in Input) resample(out []float32, row []uint8, cols []lerp) {
+	k0, k1, k2 := in.order[0], in.order[1], in.order[2]
+	s0, s1, s2 := in.scale[0], in.scale[1], in.scale[2]
+	t0, t1, t2 := in.shift[0], in.shift[1], in.shift[2]
+	for x, c := range cols {
+		a, b := row[4*c.i0:][:4], row[4*c.i1:][:4]
+		a0, a1, a2 := float32(a[k0]), float32(a[k1]), float32(a[k2])
+		px := out[3*x:][:3]
+		px[0] = (a0+c.w*(float32(b[k0])-a0))*s0 + t0
+		px[1] = (a1+c.w*(float32(b[k1])-a1))*s1 + t1
+		px[2] = (a2+c.w*(float32(b[k2])-a2))*s2 + t2
+	}
+}
