@@ -1,0 +1,168 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"wsss/data"
+	"wsss/data/files"
+)
+
+// Folder scores labelsDir/<id>.png against the truth of a split (METHODS §10):
+// pseudo-labels, predictions, or another tool's labels. Images are read and
+// counted on all CPUs; memory does not grow with their number beyond a few
+// counts each.
+//
+// Errors name the files: absent predictions (how many, and the first ones;
+// see AllowMissing), sizes that differ, pixel values outside the classes,
+// images without truth.
+func Folder(ctx context.Context, ds data.Dataset, split, labelsDir string, opts Options, progress Progress) (*Result, error) {
+	start := time.Now()
+	opts = opts.withDefaults()
+	if opts.Name == "" {
+		opts.Name = filepath.Base(labelsDir)
+	}
+	if opts.Kind == "" {
+		opts.Kind = KindAgainst
+	}
+	ids, err := opts.ids(ds, split)
+	if err != nil {
+		return nil, err
+	}
+	paths, absent, err := labelPaths(labelsDir, ids)
+	if err != nil {
+		return nil, err
+	}
+	if len(absent) > 0 && !opts.AllowMissing {
+		return nil, fmt.Errorf("%s: %d of %d label maps of split %q are missing: %s", labelsDir, len(absent), len(ids), split, firstNames(absent))
+	}
+	counters := make([]*counter, opts.Workers)
+	for i := range counters {
+		if counters[i], err = newCounter(ds.Classes().Len(), opts); err != nil {
+			return nil, err
+		}
+	}
+	images := make([]ImageScore, len(ids))
+	scored := make([]bool, len(ids))
+	err = parallel(ctx, len(ids), opts.Workers, progress, func(worker, i int) error {
+		s, err := ds.Load(ids[i], data.WantTruth)
+		if errors.Is(err, data.ErrNoTruth) && opts.AllowNoTruth {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		pred := data.NewLabelMap(s.Truth.W, s.Truth.H)
+		if paths[i] != "" {
+			if pred, err = data.ReadLabelMap(paths[i]); err != nil {
+				return err
+			}
+		}
+		images[i], err = counters[worker].add(ids[i], s.Truth, pred, "the truth of "+ids[i], paths[i])
+		scored[i] = true
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	kept := images[:0]
+	for i, im := range images {
+		if scored[i] {
+			kept = append(kept, im)
+		}
+	}
+	r, err := result(ds, split, counters, kept, start, opts)
+	if err != nil {
+		return nil, err
+	}
+	r.Missing, r.Unscored = len(absent), len(ids)-len(kept)
+	return r, nil
+}
+
+// labelPaths finds dir/<id>.png; absent ones have an empty path and are listed.
+func labelPaths(dir string, ids []string) (paths, absent []string, err error) {
+	if info, err := os.Stat(dir); err != nil {
+		return nil, nil, err
+	} else if !info.IsDir() {
+		return nil, nil, fmt.Errorf("%s is not a folder of label maps", dir)
+	}
+	paths = make([]string, len(ids))
+	for i, id := range ids {
+		p, err := files.Join(dir, id+".png")
+		if err != nil {
+			return nil, nil, err
+		}
+		switch _, err := os.Stat(p); {
+		case errors.Is(err, fs.ErrNotExist):
+			absent = append(absent, id)
+		case err != nil:
+			return nil, nil, err
+		default:
+			paths[i] = p
+		}
+	}
+	return paths, absent, nil
+}
+
+func firstNames(names []string) string {
+	const show = 5
+	if len(names) <= show {
+		return strings.Join(names, ", ")
+	}
+	return strings.Join(names[:show], ", ") + ", …"
+}
+
+// parallel runs do(worker, i) for i in 0..n-1 on some goroutines and stops at
+// the first error or when ctx ends. Of errors met at once, the one of the
+// lowest i is returned.
+func parallel(ctx context.Context, n, workers int, progress Progress, do func(worker, i int) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		mu     sync.Mutex
+		wg     sync.WaitGroup
+		next   int
+		done   int
+		failed = n
+		first  error
+	)
+	for w := range workers {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				mu.Unlock()
+				if i >= n || ctx.Err() != nil {
+					return
+				}
+				err := do(w, i)
+				mu.Lock()
+				if err != nil {
+					if i < failed {
+						failed, first = i, err
+					}
+					cancel()
+				} else if done++; progress != nil {
+					progress(done, n)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if first != nil {
+		return first
+	}
+	if done < n {
+		return ctx.Err()
+	}
+	return nil
+}

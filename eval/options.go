@@ -1,0 +1,60 @@
+package eval
+
+import (
+	"fmt"
+	"runtime"
+
+	"wsss/data"
+	"wsss/eval/metrics"
+)
+
+// Options of an evaluation. The zero value is the default protocol with
+// bootstrap intervals.
+type Options struct {
+	Name     string // of the result; default the folder's name or "prediction"
+	Kind     Kind
+	Protocol metrics.Protocol
+	IDs      []string // only these images of the split; nil = all
+
+	AllowMissing    bool // count an absent prediction as background
+	AllowOutOfRange bool // count values outside the classes as void instead of refusing them
+	AllowNoTruth    bool // images without a mask are predicted but not scored
+
+	Boundary bool         // also boundary and trimap IoU, some milliseconds per image
+	Boot     metrics.Boot // bootstrap interval; Resamples < 0 leaves it out
+	Workers  int          // goroutines; 0 = one per CPU
+
+	// RunHash identifies what Predict computes (config and weights). A later
+	// run with the same hash takes up the predictions it finds.
+	RunHash string
+
+	Provenance Provenance
+	Settings   map[string]string // test-time choices, for the report
+}
+
+// Progress is called with finished and total images, never concurrently. A nil
+// Progress is allowed.
+type Progress func(done, total int)
+
+func (o Options) withDefaults() Options {
+	o.Protocol = o.Protocol.WithDefaults()
+	o.Boot.Absent = o.Protocol.Absent
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	return o
+}
+
+func (o Options) ids(ds data.Dataset, split string) ([]string, error) {
+	if o.IDs != nil {
+		return o.IDs, nil
+	}
+	ids, err := ds.IDs(split)
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("split %q of %s has no images", split, ds.Name())
+	}
+	return ids, nil
+}

@@ -1,0 +1,265 @@
+package eval
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"wsss/data"
+	"wsss/data/files"
+)
+
+// RunFile is the file in a folder of predictions that tells which run they are
+// of.
+const RunFile = "predictions.json"
+
+type runFile struct {
+	Hash string `json:"hash"`
+	Name string `json:"name"`
+}
+
+// Predict labels every image of a split with p, writes outDir/<id>.png (VOC
+// palette) and scores it. Decoding the next images, predicting, and writing
+// and counting the last ones overlap; p itself is called from one goroutine
+// only. Memory holds a few images whatever the split's size.
+//
+// An undisturbed and a resumed run leave the same files: predictions in outDir
+// are taken up if its RunFile has opts.RunHash, replaced if it has another
+// hash, and refused if there is none (they are somebody else's).
+func Predict(ctx context.Context, ds data.Dataset, split string, p Predictor, outDir string, opts Options, progress Progress) (*Result, error) {
+	start := time.Now()
+	opts = opts.withDefaults()
+	if opts.Name == "" {
+		opts.Name = "prediction"
+	}
+	if opts.Kind == "" {
+		opts.Kind = KindNetwork
+	}
+	ids, err := opts.ids(ds, split)
+	if err != nil {
+		return nil, err
+	}
+	ready, err := prepare(outDir, ids, opts)
+	if err != nil {
+		return nil, err
+	}
+	run := &predictRun{ds: ds, p: p, dir: outDir, ids: ids, ready: ready, opts: opts, progress: progress,
+		images: make([]ImageScore, len(ids)), scored: make([]bool, len(ids))}
+	if err := run.do(ctx); err != nil {
+		return nil, err
+	}
+	kept := run.images[:0]
+	for i, im := range run.images {
+		if run.scored[i] {
+			kept = append(kept, im)
+		}
+	}
+	r, err := result(ds, split, run.counters, kept, start, opts)
+	if err != nil {
+		return nil, err
+	}
+	r.Unscored = len(ids) - len(kept)
+	r.PerSecond = float64(len(ids)) / r.Seconds
+	return r, nil
+}
+
+// prepare decides which predictions in dir are taken up, and removes the stale
+// ones before the folder gets the new hash, so that a crash in between never
+// passes an old prediction off as new.
+func prepare(dir string, ids []string, opts Options) (ready []bool, err error) {
+	path := filepath.Join(dir, RunFile)
+	var have runFile
+	raw, err := os.ReadFile(path)
+	known := err == nil && json.Unmarshal(raw, &have) == nil && have.Hash != ""
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	ready = make([]bool, len(ids))
+	for i, id := range ids {
+		png, err := files.Join(dir, id+".png")
+		if err != nil {
+			return nil, err
+		}
+		if _, err := os.Stat(png); err != nil {
+			continue
+		}
+		switch {
+		case !known:
+			return nil, fmt.Errorf("%s holds label maps (%s.png) but no %s: choose an empty folder for predictions", dir, id, RunFile)
+		case opts.RunHash != "" && have.Hash == opts.RunHash:
+			ready[i] = true
+		default:
+			if err := os.Remove(png); err != nil {
+				return nil, err
+			}
+		}
+	}
+	now := runFile{opts.RunHash, opts.Name}
+	if now.Hash == "" {
+		now.Hash = "none" // never matches: an unnamed run is not taken up
+	}
+	if now == have {
+		return ready, nil
+	}
+	return ready, files.WriteJSON(path, now)
+}
+
+// predictRun is the pipeline decode → predict → write and count.
+type predictRun struct {
+	ds       data.Dataset
+	p        Predictor
+	dir      string
+	ids      []string
+	ready    []bool
+	opts     Options
+	progress Progress
+	counters []*counter
+	images   []ImageScore
+	scored   []bool
+
+	mu   sync.Mutex
+	done int
+}
+
+// job is one image on its way through the pipeline.
+type job struct {
+	i    int
+	s    *data.Sample
+	pred *data.LabelMap
+}
+
+func (r *predictRun) do(parent context.Context) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	var err error
+	r.counters = make([]*counter, r.opts.Workers)
+	for w := range r.counters {
+		if r.counters[w], err = newCounter(r.ds.Classes().Len(), r.opts); err != nil {
+			return err
+		}
+	}
+	index := make(chan int)
+	decoded := make(chan job, r.opts.Workers)
+	predicted := make(chan job, r.opts.Workers)
+	var decoders, finishers sync.WaitGroup
+	stage := func(err error) bool { // whether to go on
+		if err != nil {
+			cancel(err)
+		}
+		return ctx.Err() == nil
+	}
+	go func() {
+		defer close(index)
+		for i := range r.ids {
+			if !send(ctx, index, i) {
+				return
+			}
+		}
+	}()
+	for range r.opts.Workers {
+		decoders.Go(func() {
+			for i := range index {
+				j, err := r.decode(i)
+				if !stage(err) || !send(ctx, decoded, j) {
+					return
+				}
+			}
+		})
+	}
+	go func() { decoders.Wait(); close(decoded) }()
+	for w := range r.opts.Workers {
+		finishers.Go(func() {
+			for j := range predicted {
+				if ctx.Err() == nil {
+					stage(r.finish(r.counters[w], j))
+				}
+			}
+		})
+	}
+	for j := range decoded {
+		if ctx.Err() == nil {
+			stage(r.predict(ctx, &j))
+			send(ctx, predicted, j)
+		}
+	}
+	close(predicted)
+	finishers.Wait()
+	return context.Cause(ctx)
+}
+
+func send[T any](ctx context.Context, to chan<- T, v T) bool {
+	select {
+	case to <- v:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// decode reads what is still needed: photo and truth, or truth and the
+// prediction of an earlier run.
+func (r *predictRun) decode(i int) (job, error) {
+	j := job{i: i}
+	if r.ready[i] {
+		pred, err := data.ReadLabelMap(r.path(i))
+		if err != nil {
+			return j, err
+		}
+		j.pred = pred
+	}
+	want := data.WantTruth
+	if j.pred == nil {
+		want |= data.WantImage
+	}
+	var err error
+	j.s, err = r.ds.Load(r.ids[i], want)
+	if errors.Is(err, data.ErrNoTruth) && r.opts.AllowNoTruth {
+		j.s, err = r.ds.Load(r.ids[i], want&^data.WantTruth)
+	}
+	return j, err
+}
+
+func (r *predictRun) path(i int) string { return filepath.Join(r.dir, r.ids[i]+".png") }
+
+func (r *predictRun) predict(ctx context.Context, j *job) error {
+	if j.pred != nil {
+		return nil
+	}
+	var err error
+	if j.pred, err = r.p.Predict(ctx, j.s.Image); err != nil {
+		return fmt.Errorf("predict %s: %w", r.ids[j.i], err)
+	}
+	if j.pred.Size() != j.s.Image.Rect.Size() {
+		return fmt.Errorf("predict %s: label map of %d×%d for an image of %d×%d", r.ids[j.i], j.pred.W, j.pred.H, j.s.Image.Rect.Dx(), j.s.Image.Rect.Dy())
+	}
+	j.s.Image = nil
+	return nil
+}
+
+func (r *predictRun) finish(c *counter, j job) error {
+	if !r.ready[j.i] {
+		if err := data.WriteLabelMap(r.path(j.i), j.pred); err != nil {
+			return err
+		}
+	}
+	if j.s.Truth != nil {
+		var err error
+		if r.images[j.i], err = c.add(r.ids[j.i], j.s.Truth, j.pred, "the truth of "+r.ids[j.i], r.path(j.i)); err != nil {
+			return err
+		}
+		r.scored[j.i] = true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done++
+	if r.progress != nil {
+		r.progress(r.done, len(r.ids))
+	}
+	return nil
+}
