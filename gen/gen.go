@@ -8,6 +8,7 @@ package gen
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -91,4 +92,28 @@ func Lookup(name string) (Spec, error) {
 		return Spec{}, fmt.Errorf("gen.method = %q is unknown: allowed are %s", name, strings.Join(Methods(), ", "))
 	}
 	return s, nil
+}
+
+// New makes the method that env.Gen.Method names, after checking that it takes
+// the form of weak label and that it has a backend if it needs one.
+func New(env Env) (Method, error) {
+	spec, err := Lookup(env.Gen.Method)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(spec.Weak, env.Weak) {
+		return nil, fmt.Errorf("gen.weak = %q: method %s takes %s", env.Weak, env.Gen.Method, joinKinds(spec.Weak))
+	}
+	if spec.NeedsBackend && env.Backend == nil {
+		return nil, fmt.Errorf("gen.method = %q needs a backend, and there is none", env.Gen.Method)
+	}
+	return spec.New(env)
+}
+
+func joinKinds(kinds []data.WeakKind) string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = string(k)
+	}
+	return strings.Join(names, ", ")
 }

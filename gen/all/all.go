@@ -1,0 +1,6 @@
+// Package all registers every method of stage one with package gen.
+package all
+
+import (
+	_ "wsss/gen/grabcut" // GrabCut, no weights
+)

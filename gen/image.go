@@ -1,0 +1,208 @@
+package gen
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"wsss/data"
+	"wsss/data/files"
+)
+
+// one labels one image unless that is done already. claimed is false when
+// another process is at it.
+func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed bool, err error) {
+	png, sidecar := r.paths(id)
+	if !r.done(png, sidecar) || len(r.left[png])+len(r.left[sidecar]) > 0 {
+		if !claim(ctx, id) {
+			return false, nil
+		}
+		defer r.claims.release(id)
+		if err := r.clean(png, sidecar); err != nil {
+			return true, err
+		}
+	}
+	var did Summary
+	if r.done(png, sidecar) {
+		did.Skipped = 1
+	} else if err = r.label(ctx, id, png, sidecar, &did); err == nil {
+		did.Generated = 1
+	} else if ctx.Err() == nil {
+		did.Failed = 1
+		// What an earlier configuration left must not pass for this one's.
+		err = errors.Join(err, ignoreMissing(os.Remove(sidecar)), ignoreMissing(os.Remove(png)))
+	}
+	r.count(did)
+	return true, err
+}
+
+// clean removes what killed processes left of claimed files.
+func (r *runner) clean(paths ...string) error {
+	if !r.claims.exclusive {
+		return nil
+	}
+	for _, path := range paths {
+		if err := r.left.remove(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *runner) paths(id string) (png, sidecar string) {
+	base := filepath.Join(r.OutDir, id) // checked by unique
+	return base + ".png", base + ".json"
+}
+
+// done tells whether the image has a label of this configuration, whole: the
+// sidecar is written last and holds the PNG's checksum, so a PNG that another
+// run or a failing disk changed is made again.
+func (r *runner) done(png, sidecar string) bool {
+	raw, err := readBounded(sidecar)
+	if err != nil {
+		return false
+	}
+	var s struct {
+		ConfigHash string `json:"config_hash"`
+		SHA256     string `json:"label_sha256"`
+	}
+	if json.Unmarshal(raw, &s) != nil || s.ConfigHash != r.ConfigHash {
+		return false
+	}
+	raw, err = readBounded(png)
+	return err == nil && checksum(raw) == s.SHA256
+}
+
+func checksum(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// label makes and writes one image's label. A panic of the dataset or method
+// becomes an error.
+func (r *runner) label(ctx context.Context, id, png, sidecar string, did *Summary) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v (at %s)", p, panicSite())
+		}
+	}()
+	watch := time.Now()
+	lap := func() time.Duration {
+		took := time.Since(watch)
+		watch = watch.Add(took)
+		return took
+	}
+	want := data.WantImage
+	if r.Weak != data.WeakNone {
+		want |= data.WantWeak
+	}
+	sample, err := r.Dataset.Load(id, want)
+	if err != nil {
+		return err
+	}
+	did.Times.Decode = lap()
+	masks, err := r.Method.Generate(ctx, sample)
+	if err != nil {
+		return err
+	}
+	did.Times.Generate = lap()
+	label, err := r.fuse(sample.Image.Rect.Size(), masks)
+	if err != nil {
+		return err
+	}
+	did.Times.Fuse = lap()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := r.write(id, png, sidecar, label, masks); err != nil {
+		return err
+	}
+	did.Times.Write = lap()
+	did.Masks = len(masks)
+	if len(masks) == 0 {
+		did.Empty = 1
+	}
+	for _, m := range masks {
+		if m.Note != "" {
+			did.Noted++
+		}
+	}
+	return nil
+}
+
+func (r *runner) fuse(size image.Point, masks []Mask) (*data.LabelMap, error) {
+	for i, m := range masks {
+		if m.Class < 0 || m.Class >= r.classes.Len() {
+			return nil, fmt.Errorf("method %s made mask %d of class %d: allowed are 0..%d", r.Name, i, m.Class, r.classes.Len()-1)
+		}
+	}
+	return r.fuser.Fuse(size, masks)
+}
+
+// write commits a label: the PNG, then the sidecar. An old sidecar goes first,
+// or it would vouch for the new PNG if we were killed in between.
+func (r *runner) write(id, png, sidecar string, label *data.LabelMap, masks []Mask) error {
+	var buf bytes.Buffer
+	if err := data.EncodeLabelMap(&buf, label); err != nil {
+		return err
+	}
+	if err := ignoreMissing(os.Remove(sidecar)); err != nil {
+		return err
+	}
+	if err := files.WriteAtomic(png, func(w io.Writer) error { _, err := w.Write(buf.Bytes()); return err }); err != nil {
+		return err
+	}
+	return files.WriteJSON(sidecar, newSidecar(id, label, checksum(buf.Bytes()), r.source, r.classes, masks))
+}
+
+// count adds one image's work to the summary and reports progress.
+func (r *runner) count(did Summary) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &r.summary
+	s.Generated += did.Generated
+	s.Skipped += did.Skipped
+	s.Failed += did.Failed
+	s.Masks += did.Masks
+	s.Noted += did.Noted
+	s.Empty += did.Empty
+	s.Times.Decode += did.Times.Decode
+	s.Times.Generate += did.Times.Generate
+	s.Times.Fuse += did.Times.Fuse
+	s.Times.Write += did.Times.Write
+	if r.Progress != nil {
+		r.Progress(s.Generated+s.Skipped+s.Failed, s.Images)
+	}
+}
+
+// panicSite is where the panic that is being recovered came from: the first
+// caller outside the runtime and the function that recovers.
+func panicSite() string {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+		if !more {
+			return "unknown"
+		}
+	}
+}
+
+// globEscape makes a folder name match only itself in a glob pattern.
+func globEscape(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
+}

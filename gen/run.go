@@ -1,0 +1,301 @@
+package gen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/files"
+)
+
+// RunOptions says what Run makes, and where.
+type RunOptions struct {
+	Dataset data.Dataset
+	Split   string
+	Method  Method
+	Name    string // the method's registered name
+	Weak    data.WeakKind
+	Fuse    configs.Fuse
+	OutDir  string
+
+	// ConfigHash identifies everything that the labels depend on
+	// (configs.Config.GenHash): images labelled under the same hash are
+	// skipped, others made again. Required.
+	ConfigHash string
+	Config     string            // text of the config, kept in the manifest
+	Weights    map[string]string // weight file → SHA-256, for provenance
+	Versions   map[string]string // module or program → version, for provenance
+
+	Workers   int                   // images in flight; 0 = one per CPU
+	Shard     Shard                 // the part of the split to do
+	KeepGoing bool                  // go on after an image that fails
+	Progress  func(done, total int) // called after each image, one call at a time; may be nil
+}
+
+// Times is where the work went, summed over all workers.
+type Times struct {
+	Decode, Generate, Fuse, Write time.Duration
+}
+
+// Summary counts what a run did.
+type Summary struct {
+	Images    int // of the shard
+	Generated int
+	Skipped   int // done before, by this or another process
+	Failed    int
+	Masks     int // in the generated images
+	Noted     int // masks among them that carry a note
+	Empty     int // generated images without a mask
+	Times     Times
+}
+
+// Failure is an image that could not be labelled.
+type Failure struct {
+	ID  string
+	Err error
+}
+
+// FailedError lists the images that failed in a run that kept going, in the
+// order of the split.
+type FailedError struct{ Failures []Failure }
+
+func (e *FailedError) Error() string {
+	msg := fmt.Sprintf("%d images failed:", len(e.Failures))
+	for _, f := range e.Failures {
+		msg += fmt.Sprintf("\n  %s: %v", f.ID, f.Err)
+	}
+	return msg
+}
+
+// Run labels the images of a split: for each one <OutDir>/<id>.png, an indexed
+// PNG, and <OutDir>/<id>.json, its Sidecar. Workers images are in memory at a
+// time, however many there are. Files appear whole or not at all, and their
+// bytes depend neither on the number of workers, processes or shards nor on
+// how often the run was killed and begun again.
+//
+// Several processes may work on one folder. Where the file system has locks
+// none does what another is doing, and each returns when all is done.
+//
+// Run stops at the first image that fails, whose id the error begins with; with
+// KeepGoing it does the others and returns a *FailedError. When ctx ends, Run
+// leaves the folder as a later run can take it up, and returns ctx's error.
+// The Summary is right in every case.
+func Run(ctx context.Context, o RunOptions) (Summary, error) {
+	r, ids, err := prepare(ctx, o)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer r.claims.close()
+	err = r.all(ctx, ids)
+	return r.summary, err
+}
+
+// runner is a run in progress.
+type runner struct {
+	RunOptions
+	fuser   Fuser
+	classes data.Classes
+	source  Provenance
+	claims  *claims
+	left    leftovers
+
+	mu      sync.Mutex // guards summary and calls of Progress
+	summary Summary
+}
+
+// prepare checks the options, makes the output folder and describes it.
+func prepare(ctx context.Context, o RunOptions) (*runner, []string, error) {
+	if o.ConfigHash == "" {
+		return nil, nil, errors.New("gen: the run has no config hash, so finished images could not be told from old ones")
+	}
+	fuser, err := NewFuser(o.Fuse)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := o.Dataset.IDs(o.Split)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &runner{RunOptions: o, fuser: fuser, classes: o.Dataset.Classes(), source: Provenance{
+		Method: o.Name, Weak: o.Weak, ConfigHash: o.ConfigHash, Fuse: o.Fuse, Weights: o.Weights, Versions: o.Versions,
+	}}
+	ids, err := r.unique(o.Shard.Of(all))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := os.MkdirAll(o.OutDir, 0o755); err != nil {
+		return nil, nil, err
+	}
+	if err := refuseForeign(o.OutDir); err != nil {
+		return nil, nil, err
+	}
+	if r.claims, err = openClaims(o.OutDir); err != nil {
+		return nil, nil, err
+	}
+	if err := r.describe(ctx, len(all)); err != nil {
+		r.claims.close()
+		return nil, nil, err
+	}
+	r.summary.Images = len(ids)
+	return r, ids, nil
+}
+
+// describe writes the folder's manifest.
+func (r *runner) describe(ctx context.Context, images int) (err error) {
+	if r.left, err = findLeftovers(r.OutDir); err != nil {
+		return err
+	}
+	if !r.claims.wait(ctx, ManifestName) {
+		return ctx.Err()
+	}
+	defer r.claims.release(ManifestName)
+	path := filepath.Join(r.OutDir, ManifestName)
+	if err := r.clean(path); err != nil {
+		return err
+	}
+	return files.WriteJSON(path, Manifest{
+		Provenance: r.source, Dataset: r.Dataset.Name(), Split: r.Split, Images: images,
+		Classes: r.classes.Names, Config: r.Config,
+	})
+}
+
+// unique drops repeated ids and refuses those that are no file name, or that
+// would name the manifest.
+func (r *runner) unique(ids []string) ([]string, error) {
+	seen := make(map[string]bool, len(ids))
+	var out []string
+	for _, id := range ids {
+		if _, err := files.Join(r.OutDir, id+".json"); err != nil {
+			return nil, err
+		}
+		if id+".json" == ManifestName {
+			return nil, fmt.Errorf("image id %q: its sidecar would overwrite the run's %s", id, ManifestName)
+		}
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
+// refuseForeign protects label folders that were not made by Run, such as the
+// true masks, from being written over.
+func refuseForeign(dir string) error {
+	pngs, err := filepath.Glob(filepath.Join(globEscape(dir), "*.png"))
+	if err != nil || len(pngs) == 0 {
+		return err
+	}
+	// Looked for after the PNGs: another process may just have begun here, and
+	// it writes its manifest before its first PNG.
+	if _, err := os.Stat(filepath.Join(dir, ManifestName)); err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s holds PNGs but no %s: they were not made by a run, and are not written over; choose another folder", dir, ManifestName)
+}
+
+// all works through the ids: first those that nobody else works on, then the
+// rest.
+func (r *runner) all(ctx context.Context, ids []string) error {
+	var fails failures
+	busy, err := r.pass(ctx, ids, r.claims.try, &fails)
+	if err == nil && len(busy) > 0 {
+		_, err = r.pass(ctx, busy, r.claims.wait, &fails)
+	}
+	if err != nil {
+		return err
+	}
+	return fails.inOrder(ids)
+}
+
+// claimFunc claims an image for this process; false means that somebody else
+// has it, or that ctx ended.
+type claimFunc func(ctx context.Context, id string) bool
+
+// pass gives each id to one of the workers. It returns the ids that could not
+// be claimed, and without KeepGoing the first failure.
+func (r *runner) pass(parent context.Context, ids []string, claim claimFunc, fails *failures) (busy []string, err error) {
+	ctx, stop := context.WithCancel(parent)
+	defer stop()
+	workers := r.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	unclaimed := make([]bool, len(ids))
+	var next atomic.Int64
+	var pool sync.WaitGroup
+	for range min(workers, len(ids)) {
+		pool.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(ids) {
+					return
+				}
+				claimed, err := r.one(ctx, ids[i], claim)
+				unclaimed[i] = !claimed
+				if err != nil && ctx.Err() == nil {
+					fails.add(ids[i], err)
+					if !r.KeepGoing {
+						stop()
+					}
+				}
+			}
+		})
+	}
+	pool.Wait()
+	if err := parent.Err(); err != nil {
+		return nil, err
+	}
+	if !r.KeepGoing {
+		if f, ok := fails.first(); ok {
+			return nil, fmt.Errorf("%s: %w", f.ID, f.Err)
+		}
+	}
+	for i, id := range ids {
+		if unclaimed[i] {
+			busy = append(busy, id)
+		}
+	}
+	return busy, nil
+}
+
+// failures collects what went wrong.
+type failures struct {
+	mu   sync.Mutex
+	list []Failure
+}
+
+func (f *failures) add(id string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = append(f.list, Failure{id, err})
+}
+
+func (f *failures) first() (Failure, bool) {
+	if len(f.list) == 0 {
+		return Failure{}, false
+	}
+	return f.list[0], true
+}
+
+// inOrder is a FailedError with the failures in the order of ids, or nil.
+func (f *failures) inOrder(ids []string) error {
+	if len(f.list) == 0 {
+		return nil
+	}
+	place := make(map[string]int, len(ids))
+	for i, id := range ids {
+		place[id] = i
+	}
+	slices.SortFunc(f.list, func(a, b Failure) int { return place[a.ID] - place[b.ID] })
+	return &FailedError{f.list}
+}
