@@ -21,6 +21,10 @@ func tomlKeys(v any) []string {
 			continue
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+		if f.Anonymous && name == "" { // its keys count as the outer struct's own
+			keys = append(keys, tomlKeys(reflect.New(f.Type).Interface())...)
+			continue
+		}
 		if name == "-" {
 			continue
 		}

@@ -1,0 +1,86 @@
+// Package weak parses the files in which the field keeps cheap labels
+// (METHODS §9): image tags as cls_labels.npy, CLIP-ES and L2G lists or CSV;
+// VOC's XML; What's-the-Point clicks; ScribbleSup scribbles. Every parser
+// bounds what it reads and names the file, and the line or entry, in errors.
+package weak
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// maxText bounds the size of a label file that covers a whole data set, and
+// maxXML that of one image.
+const (
+	maxText = 256 << 20
+	maxXML  = 16 << 20
+)
+
+// Stem is a sample id as most lists write it: the file's name without folder
+// and image extension ("/JPEGImages/2007_000032.jpg" → "2007_000032").
+func Stem(name string) string {
+	name = path.Base(strings.TrimSpace(name))
+	switch ext := path.Ext(name); strings.ToLower(ext) {
+	case ".jpg", ".jpeg", ".png":
+		return strings.TrimSuffix(name, ext)
+	}
+	return name
+}
+
+// parseFile opens a file for a parser and puts its name before the errors.
+func parseFile[T any](path string, limit int64, parse func(io.Reader) (T, error)) (T, error) {
+	var zero T
+	f, err := os.Open(path)
+	if err != nil {
+		return zero, err
+	}
+	defer f.Close()
+	v, err := parse(&boundedReader{r: f, left: limit, limit: limit})
+	if err != nil {
+		return zero, fmt.Errorf("%s: %w", path, err)
+	}
+	return v, nil
+}
+
+// boundedReader fails, rather than ends, past its limit: a cut-off label file
+// must not pass for a whole one.
+type boundedReader struct {
+	r           io.Reader
+	left, limit int64
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("file is larger than %d bytes", b.limit)
+	}
+	if int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.r.Read(p)
+	b.left -= int64(n)
+	return n, err
+}
+
+// sortedUnique sorts tags and drops repetitions; the result is never nil.
+func sortedUnique(tags []int) []int {
+	if tags == nil {
+		return []int{}
+	}
+	slices.Sort(tags)
+	return slices.Compact(tags)
+}
+
+// pixel turns a coordinate of any size into an int; those far outside any
+// image stay outside.
+func pixel(f float64) int {
+	const far = 1 << 30
+	if math.IsNaN(f) {
+		return -far
+	}
+	return int(math.Floor(min(max(f, -far), far)))
+}
