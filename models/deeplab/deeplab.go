@@ -1,0 +1,169 @@
+// Package deeplab builds the segmentation networks DeepLab-v2 (METHODS §8.1)
+// and DeepLab-v3+ (METHODS §8.2) on a dilated ResNet.
+package deeplab
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/configs"
+	"wsss/models"
+	"wsss/models/layers"
+	"wsss/models/resnet"
+)
+
+// The architectures, as configs name them.
+const (
+	V2     = "deeplab-v2"
+	V3Plus = "deeplab-v3plus"
+)
+
+// Scopes of a network's variables below the one passed to Logits.
+const (
+	backboneScope = "backbone"
+	asppScope     = "aspp"       // v2's head
+	headScope     = "classifier" // v3+'s head
+)
+
+// mscScales are the extra inputs of MSC (METHODS §8.1), in the order of the
+// training logits.
+var mscScales = []float64{0.5, 0.75}
+
+var depths = map[string]int{"resnet18": 18, "resnet34": 34, "resnet50": 50, "resnet101": 101}
+
+// network is either architecture.
+type network struct {
+	backbone  resnet.Config
+	arch      string
+	classes   int
+	msc       bool
+	trainNorm bool
+	width     float64
+}
+
+// New returns the network that the keys arch, backbone, width, output_stride,
+// stride_in, msc and batch_norm describe, for numClasses classes, background
+// included. Width scales the backbone, and the inner layers of v3+'s head.
+//
+// Initial weights depend on the store's parameter model.ParamInitialSeed
+// (int64) alone; dropout draws from the store's random state.
+func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
+	depth, ok := depths[cfg.Backbone]
+	if !ok {
+		return nil, fmt.Errorf("train.backbone %q is unknown: allowed are resnet18, resnet34, resnet50, resnet101", cfg.Backbone)
+	}
+	if numClasses < 2 || numClasses > 255 {
+		return nil, fmt.Errorf("%d classes: a segmentation network has 2 to 255, background included", numClasses)
+	}
+	n := &network{
+		backbone: resnet.Config{Depth: depth, Width: cfg.Width, OutputStride: cfg.OutputStride},
+		arch:     cfg.Arch, classes: numClasses, msc: cfg.MSC, width: cfg.Width,
+	}
+	switch cfg.Arch {
+	case V2:
+		n.backbone.CeilPool, n.backbone.Placement = true, resnet.Whole
+	case V3Plus:
+		n.backbone.Placement = resnet.Late
+		if cfg.MSC {
+			return nil, fmt.Errorf("train.msc = true: only %s has multi-scale inputs", V2)
+		}
+	default:
+		return nil, fmt.Errorf("train.arch %q is unknown: allowed are %s, %s", cfg.Arch, V2, V3Plus)
+	}
+	switch cfg.StrideIn {
+	case "1x1":
+		n.backbone.StrideIn1x1 = true
+	case "3x3":
+	default:
+		return nil, fmt.Errorf("train.stride_in %q is unknown: allowed are 1x1 (Caffe), 3x3 (torchvision)", cfg.StrideIn)
+	}
+	switch cfg.BatchNorm {
+	case "train":
+		n.trainNorm = true
+	case "frozen":
+	default:
+		return nil, fmt.Errorf("train.batch_norm %q is unknown: allowed are frozen, train", cfg.BatchNorm)
+	}
+	if cfg.OutputStride != 8 && cfg.OutputStride != 16 {
+		return nil, fmt.Errorf("train.output_stride %d is unknown: allowed are 8, 16", cfg.OutputStride)
+	}
+	if err := n.backbone.Check(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// Logits is models.Segmenter's. v2's maps have a stride of output_stride: one
+// map, or with MSC in training those of the inputs ×1, ×0.5 and ×0.75 and their
+// maximum. v3+ gives one map of the size of the images.
+func (n *network) Logits(scope *model.Scope, images *Node, training bool) []*Node {
+	net := layers.Net{Training: training, TrainNorm: n.trainNorm}
+	if n.arch == V3Plus {
+		return []*Node{n.v3plus(net, scope, images)}
+	}
+	if !n.msc {
+		return []*Node{n.v2(net, scope, images)}
+	}
+	first := n.v2(net, scope, images)
+	all, best := []*Node{first}, first
+	for _, s := range mscScales {
+		h, w := images.Shape().Dim(1), images.Shape().Dim(2)
+		small := layers.Resize(images, scaled(h, s), scaled(w, s), false)
+		logits := n.v2(net, scope, small)
+		all = append(all, logits)
+		best = Max(best, layers.Resize(logits, first.Shape().Dim(1), first.Shape().Dim(2), false))
+	}
+	if !training {
+		return []*Node{best}
+	}
+	return append(all, best)
+}
+
+// scaled rounds down, as PyTorch's interpolate.
+func scaled(n int, s float64) int { return int(math.Floor(float64(n) * s)) }
+
+// Group is models.Segmenter's: v2's biases get HeadBias, v3+ has no such group.
+func (n *network) Group(path string) models.Group {
+	parts := strings.Split(path, "/")
+	leaf := parts[len(parts)-1]
+	if leaf != "weight" && leaf != "bias" {
+		return models.Frozen // running statistics
+	}
+	if !n.trainNorm && isNorm(parts[:len(parts)-1]) {
+		return models.Frozen
+	}
+	for _, p := range parts {
+		switch {
+		case p == backboneScope:
+			return models.Backbone
+		case p == asppScope && leaf == "bias" && n.arch == V2:
+			return models.HeadBias
+		case p == asppScope || p == headScope:
+			return models.Head
+		}
+	}
+	return models.Frozen
+}
+
+// isNorm tells whether a module is a batch normalisation: bnN, or the second
+// of a Sequential of convolution and normalisation.
+func isNorm(module []string) bool {
+	last := module[len(module)-1]
+	if strings.HasPrefix(last, "bn") {
+		return true
+	}
+	if len(module) < 2 {
+		return false
+	}
+	switch path := strings.Join(module, "/"); {
+	case strings.HasSuffix(path, "/"+poolNorm):
+		return true
+	case strings.HasSuffix(path, "/"+poolConv):
+		return false
+	}
+	return last == "1"
+}

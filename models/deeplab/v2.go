@@ -1,0 +1,35 @@
+package deeplab
+
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/models/layers"
+)
+
+// v2Rates are the dilations of the four branches at output stride 8; they
+// halve at 16 (METHODS §8.1).
+var v2Rates = []int{6, 12, 18, 24}
+
+// v2HeadStd is the deviation of the head's initial weights (METHODS §8.1).
+const v2HeadStd = 0.01
+
+// v2 is one scale of DeepLab-v2: [batch, h, w, 3] to logits of the backbone's
+// output stride.
+func (n *network) v2(net layers.Net, scope *model.Scope, images *Node) *Node {
+	x := n.backbone.Stages(net, scope.At(backboneScope), images)[3]
+	head := scope.At(asppScope)
+	var sum *Node
+	for i, rate := range v2Rates {
+		d := rate * 8 / n.backbone.OutputStride
+		y := net.Conv(head, fmt.Sprintf("c%d", i), x, n.classes, 3, true, v2HeadStd, layers.ConvOptions{Dilation: d, Pad: d})
+		if sum == nil {
+			sum = y
+		} else {
+			sum = Add(sum, y)
+		}
+	}
+	return sum
+}

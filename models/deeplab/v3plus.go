@@ -1,0 +1,65 @@
+package deeplab
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/models/layers"
+)
+
+// v3+ as VAINF builds it (METHODS §8.2), with its variable names.
+var v3Rates = []int{12, 24, 36} // dilations of ASPP at output stride 8; half of them at 16
+
+const (
+	v3Inner       = 256  // channels of ASPP's branches and of the decoder
+	v3LowLevel    = 48   // channels of the reduced first stage
+	v3Dropout     = 0.1  // behind ASPP
+	v3BNMomentum  = 0.01 // of the backbone
+	poolConv      = "aspp/convs/4/1"
+	poolNorm      = "aspp/convs/4/2"
+	poolConvTorch = "aspp.convs.4.1"
+	poolNormTorch = "aspp.convs.4.2"
+)
+
+// inner scales a channel count of the head with the network's width.
+func (n *network) inner(c int) int {
+	if n.width == 0 {
+		return c
+	}
+	return max(1, int(math.Round(float64(c)*n.width)))
+}
+
+// v3plus is the network: [batch, h, w, 3] to logits [batch, h, w, classes].
+func (n *network) v3plus(net layers.Net, scope *model.Scope, images *Node) *Node {
+	backbone := net
+	backbone.Momentum = v3BNMomentum
+	stages := n.backbone.Stages(backbone, scope.At(backboneScope), images)
+	head := scope.At(headScope)
+	low := net.ConvNorm(head, "project.0", "project.1", stages[0], n.inner(v3LowLevel), 1, layers.ConvOptions{ReLU: true})
+	x := n.asppPooled(net, head, stages[3])
+	x = layers.Resize(x, low.Shape().Dim(1), low.Shape().Dim(2), false)
+	x = Concatenate([]*Node{low, x}, -1)
+	x = net.ConvNorm(head, "classifier.0", "classifier.1", x, n.inner(v3Inner), 3, layers.ConvOptions{Pad: 1, ReLU: true})
+	x = net.Conv(head, "classifier.3", x, n.classes, 1, true, layers.Kaiming(1, 1, n.inner(v3Inner)), layers.ConvOptions{})
+	return layers.Resize(x, images.Shape().Dim(1), images.Shape().Dim(2), false)
+}
+
+// asppPooled is ASPP with image pooling: a 1×1 branch, three dilated 3×3 ones
+// and the image's mean, joined by a 1×1 convolution and dropout.
+func (n *network) asppPooled(net layers.Net, head *model.Scope, x *Node) *Node {
+	c := n.inner(v3Inner)
+	branches := []*Node{net.ConvNorm(head, "aspp.convs.0.0", "aspp.convs.0.1", x, c, 1, layers.ConvOptions{ReLU: true})}
+	for i, rate := range v3Rates {
+		d := rate * 8 / n.backbone.OutputStride
+		name := fmt.Sprintf("aspp.convs.%d.", i+1)
+		branches = append(branches, net.ConvNorm(head, name+"0", name+"1", x, c, 3, layers.ConvOptions{Dilation: d, Pad: d, ReLU: true}))
+	}
+	pooled := net.ConvNorm(head, poolConvTorch, poolNormTorch, layers.MeanImage(x), c, 1, layers.ConvOptions{ReLU: true})
+	like := branches[0].Shape()
+	branches = append(branches, BroadcastToShape(pooled, like))
+	y := net.ConvNorm(head, "aspp.project.0", "aspp.project.1", Concatenate(branches, -1), c, 1, layers.ConvOptions{ReLU: true})
+	return net.Dropout(head, y, v3Dropout)
+}

@@ -1,0 +1,100 @@
+package layers
+
+import (
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// geometry describes a convolution of stride 1 with its kernel size.
+type geometry struct {
+	kh, kw, dilation int
+	pad              padding
+}
+
+// outSize is the size of the result for an image of height h and width w.
+func (g geometry) outSize(h, w int) (int, int) {
+	return h + g.pad.top + g.pad.bottom - (g.kh-1)*g.dilation, w + g.pad.left + g.pad.right - (g.kw-1)*g.dilation
+}
+
+// product is the matrix product a·b.
+func product(a, b *Node) *Node {
+	return DotGeneral(a, []int{1}, nil, b, []int{0}, nil)
+}
+
+// productT is a·bᵀ.
+func productT(a, b *Node) *Node {
+	return DotGeneral(a, []int{1}, nil, b, []int{1}, nil)
+}
+
+// flat views [n, h, w, c] as a matrix with one row per pixel.
+func flat(x *Node) *Node {
+	c := x.Shape().Dim(-1)
+	return Reshape(x, x.Shape().Size()/c, c)
+}
+
+// columns gathers what each output pixel reads: [n·ho·wo, kh·kw·c], in the
+// order of the kernel's rows.
+func (g geometry) columns(x *Node) *Node {
+	if g.kh*g.kw == 1 && g.pad == (padding{}) {
+		return flat(x)
+	}
+	ho, wo := g.outSize(x.Shape().Dim(1), x.Shape().Dim(2))
+	x = padImage(x, g.pad, 0)
+	taps := make([]*Node, 0, g.kh*g.kw)
+	for i := range g.kh {
+		for j := range g.kw {
+			a, b := i*g.dilation, j*g.dilation
+			taps = append(taps, Slice(x, AxisRange(), AxisRange(a, a+ho), AxisRange(b, b+wo), AxisRange()))
+		}
+	}
+	return flat(Concatenate(taps, -1))
+}
+
+// forward is the convolution as one matrix product.
+func (g geometry) forward(x, w *Node) *Node {
+	out := w.Shape().Dim(3)
+	ho, wo := g.outSize(x.Shape().Dim(1), x.Shape().Dim(2))
+	return Reshape(product(g.columns(x), Reshape(w, -1, out)), x.Shape().Dim(0), ho, wo, out)
+}
+
+// gradInput is the gradient of x: dy convolved with the kernel turned by 180°.
+func (g geometry) gradInput(dy, w *Node, x shapes.Shape) *Node {
+	in, out := w.Shape().Dim(2), w.Shape().Dim(3)
+	if g.kh*g.kw == 1 && g.pad == (padding{}) {
+		return ReshapeWithShape(productT(flat(dy), Reshape(w, in, out)), x)
+	}
+	dh, dw := (g.kh-1)*g.dilation, (g.kw-1)*g.dilation
+	back := geometry{kh: g.kh, kw: g.kw, dilation: g.dilation,
+		pad: padding{dh - g.pad.top, dh - g.pad.bottom, dw - g.pad.left, dw - g.pad.right}}
+	turned := TransposeAllAxes(Reverse(w, 0, 1), 0, 1, 3, 2)
+	return back.forward(dy, turned)
+}
+
+// gradKernel is the gradient of w: columns(x)ᵀ·dy. The transposed columns are
+// cut from the transposed image, so that only the image is transposed, not the
+// columns, which are kh·kw times larger.
+func (g geometry) gradKernel(x, dy *Node, w shapes.Shape) *Node {
+	n, c := x.Shape().Dim(0), x.Shape().Dim(3)
+	ho, wo := dy.Shape().Dim(1), dy.Shape().Dim(2)
+	if g.kh*g.kw > 1 || g.pad != (padding{}) {
+		x = padImage(x, g.pad, 0)
+	}
+	h, wd := x.Shape().Dim(1), x.Shape().Dim(2)
+	xt := Reshape(Transpose(Reshape(x, n*h*wd, c), 0, 1), c, n, h, wd)
+	taps := make([]*Node, 0, g.kh*g.kw)
+	for i := range g.kh {
+		for j := range g.kw {
+			a, b := i*g.dilation, j*g.dilation
+			tap := xt
+			if ho != h || wo != wd {
+				tap = Slice(xt, AxisRange(), AxisRange(), AxisRange(a, a+ho), AxisRange(b, b+wo))
+			}
+			taps = append(taps, tap)
+		}
+	}
+	ct := taps[0]
+	if len(taps) > 1 {
+		ct = Concatenate(taps, 0)
+	}
+	return ReshapeWithShape(product(Reshape(ct, g.kh*g.kw*c, n*ho*wo), flat(dy)), w)
+}

@@ -1,0 +1,112 @@
+package layers
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// refConv is the definition of the convolution.
+func refConv(x, w array, bias []float64, o ConvOptions) array {
+	o = o.withDefaults()
+	n, h, wd, in := x.dims[0], x.dims[1], x.dims[2], x.dims[3]
+	kh, kw, out := w.dims[0], w.dims[1], w.dims[3]
+	ho, wo := (h+2*o.Pad-(kh-1)*o.Dilation-1)/o.Stride+1, (wd+2*o.Pad-(kw-1)*o.Dilation-1)/o.Stride+1
+	y := newArray(n, ho, wo, out)
+	for k := range y.v {
+		c, j, i, b := k%out, k/out%wo, k/out/wo%ho, k/out/wo/ho
+		for a := range kh {
+			for e := range kw {
+				r, s := i*o.Stride+a*o.Dilation-o.Pad, j*o.Stride+e*o.Dilation-o.Pad
+				if r < 0 || r >= h || s < 0 || s >= wd {
+					continue
+				}
+				for d := range in {
+					y.v[k] += *x.at(b, r, s, d) * *w.at(a, e, d, c)
+				}
+			}
+		}
+		if bias != nil {
+			y.v[k] += bias[c]
+		}
+		if o.ReLU {
+			y.v[k] = max(y.v[k], 0)
+		}
+	}
+	return y
+}
+
+func TestConv(t *testing.T) {
+	cases := []struct {
+		k, in, out, h, w int
+		o                ConvOptions
+	}{
+		{1, 3, 4, 5, 4, ConvOptions{}},
+		{1, 3, 4, 5, 6, ConvOptions{Stride: 2}},
+		{3, 2, 5, 5, 7, ConvOptions{Pad: 1}},
+		{3, 5, 2, 5, 7, ConvOptions{Pad: 1}},
+		{3, 2, 3, 6, 5, ConvOptions{Pad: 2, Dilation: 2, ReLU: true}},
+		{3, 2, 1, 5, 4, ConvOptions{Pad: 6, Dilation: 6}}, // only the centre touches the image
+		{3, 3, 2, 7, 6, ConvOptions{Stride: 2, Pad: 1}},
+		{3, 2, 3, 8, 6, ConvOptions{Stride: 2, Pad: 1, ReLU: true}},
+		{7, 3, 2, 9, 10, ConvOptions{Stride: 2, Pad: 3}},
+		{3, 2, 3, 6, 5, ConvOptions{}},
+		{2, 2, 3, 6, 5, ConvOptions{Stride: 3}},
+	}
+	each(t, func(t *testing.T, b compute.Backend) {
+		for _, c := range cases {
+			for _, biased := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%d×%d/%d→%d/%+v/%v", c.h, c.w, c.in, c.out, c.o, biased), func(t *testing.T) {
+					in := []array{random(1, 2, c.h, c.w, c.in), random(2, c.k, c.k, c.in, c.out)}
+					if biased {
+						in = append(in, random(3, c.out))
+					}
+					checkOp(t, b, func(in []*Node) *Node {
+						in = append(in, nil)
+						return Conv(in[0], in[1], in[2], c.o)
+					}, func(in []array) array {
+						if biased {
+							return refConv(in[0], in[1], in[2].v, c.o)
+						}
+						return refConv(in[0], in[1], nil, c.o)
+					}, in...)
+				})
+			}
+		}
+	})
+}
+
+// The gradients of a convolution used twice add up.
+func TestConvSharedInput(t *testing.T) {
+	each(t, func(t *testing.T, b compute.Backend) {
+		o := ConvOptions{Pad: 1}
+		checkOp(t, b, func(in []*Node) *Node {
+			return AddReLU(Conv(in[0], in[1], nil, o), Conv(Conv(in[0], in[1], nil, o), in[1], nil, o))
+		}, func(in []array) array {
+			y := refConv(in[0], in[1], nil, o)
+			z := refConv(y, in[1], nil, o)
+			for i := range y.v {
+				y.v[i] = max(y.v[i]+z.v[i], 0)
+			}
+			return y
+		}, random(1, 1, 4, 5, 2), random(2, 3, 3, 2, 2))
+	})
+}
+
+func TestConvPanics(t *testing.T) {
+	each(t, func(t *testing.T, b compute.Backend) {
+		for want, o := range map[string]ConvOptions{"one of them must be 1": {Stride: 2, Dilation: 2}, "channels": {}} {
+			_, err := NewExec(b, func(x, w *Node) *Node { return Conv(x, w, nil, o) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			exec := MustNewExec(b, func(x, w *Node) *Node { return Conv(x, w, nil, o) })
+			if _, err := exec.Call(random(1, 1, 4, 4, 2).tensor(), random(1, 3, 3, 3, 1).tensor()); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%+v: error %v, want %q", o, err, want)
+			}
+		}
+	})
+}

@@ -1,0 +1,121 @@
+package layers
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Epsilon is added to the variance by batch normalisation, as in PyTorch.
+const Epsilon = 1e-5
+
+// Net says how the layers of one network behave. Variables are named as in
+// PyTorch with "/" for ".": /backbone/layer1/0/conv1/weight holds what a
+// state-dict calls backbone.layer1.0.conv1.weight, kernels as [kh, kw, in, out]
+// instead of [out, in, kh, kw]. Initial values depend on the path and on the
+// store's parameter model.ParamInitialSeed (int64).
+type Net struct {
+	Training  bool    // dropout is active, and batch statistics if TrainNorm
+	TrainNorm bool    // batch normalisation learns; false freezes it entirely
+	Momentum  float64 // weight of the batch in the running statistics (PyTorch's momentum); 0 means 0.1
+}
+
+// Kaiming is the initial standard deviation of a kernel followed by ReLU
+// (fan-out, as torchvision initialises a ResNet).
+func Kaiming(kh, kw, out int) float64 { return math.Sqrt(2 / float64(kh*kw*out)) }
+
+// Kernel is the variable [kh, kw, in, out], initially normal with deviation
+// std; a given seed and path give the same values on every backend.
+func (n Net) Kernel(scope *model.Scope, g *Graph, k, in, out int, std float64) *Node {
+	return n.variable(scope, g, "weight", true, func(r *rand.Rand) float64 { return r.NormFloat64() * std }, k, k, in, out)
+}
+
+// Bias is the variable [out], initially 0.
+func (n Net) Bias(scope *model.Scope, g *Graph, out int) *Node {
+	return n.variable(scope, g, "bias", true, func(*rand.Rand) float64 { return 0 }, out)
+}
+
+// variable makes, or finds, a float32 variable whose initial values come from a
+// generator seeded with its path.
+func (n Net) variable(scope *model.Scope, g *Graph, name string, trainable bool, value func(*rand.Rand) float64, dims ...int) *Node {
+	return n.lookup(scope, name, trainable, value, dims...).NodeValue(g)
+}
+
+func (n Net) lookup(scope *model.Scope, name string, trainable bool, value func(*rand.Rand) float64, dims ...int) *model.Variable {
+	v := scope.GetVariable(name)
+	if v == nil {
+		t := tensors.FromShape(shapes.Make(dtypes.Float32, dims...))
+		seed := model.GetParamOr(scope, model.ParamInitialSeed, int64(0))
+		r := rand.New(rand.NewPCG(uint64(seed), pathHash(model.JoinPath(scope.Scope(), name))))
+		tensors.MustMutableFlatData(t, func(flat []float32) {
+			for i := range flat {
+				flat[i] = float32(value(r))
+			}
+		})
+		v = scope.VariableWithValue(name, t)
+	}
+	return v.SetTrainable(trainable)
+}
+
+// pathHash is FNV-1a of the path.
+func pathHash(path string) uint64 {
+	h := uint64(14695981039346656037)
+	for _, b := range []byte(path) {
+		h = (h ^ uint64(b)) * 1099511628211
+	}
+	return h
+}
+
+// at descends into the scope of a dotted PyTorch module name.
+func at(scope *model.Scope, module string) *model.Scope {
+	for _, part := range strings.Split(module, ".") {
+		scope = scope.At("%s", part)
+	}
+	return scope
+}
+
+// Conv is a k×k convolution with its variables at module: weight, and bias if
+// biased. Initial weights are normal with deviation std.
+func (n Net) Conv(scope *model.Scope, module string, x *Node, out, k int, biased bool, std float64, o ConvOptions) *Node {
+	s := at(scope, module)
+	w := n.Kernel(s, x.Graph(), k, x.Shape().Dim(3), out, std)
+	var b *Node
+	if biased {
+		b = n.Bias(s, x.Graph(), out)
+	}
+	return Conv(x, w, b, o)
+}
+
+// ConvNorm is a bias-free convolution (variables at module conv) followed by
+// batch normalisation (variables at module norm: weight, bias, running_mean,
+// running_var) and, if o.ReLU, ReLU.
+func (n Net) ConvNorm(scope *model.Scope, conv, norm string, x *Node, out, k int, o ConvOptions) *Node {
+	g := x.Graph()
+	w := n.Kernel(at(scope, conv), g, k, x.Shape().Dim(3), out, Kaiming(k, k, out))
+	p := n.norm(at(scope, norm), out)
+	if n.Training && n.TrainNorm {
+		relu := o.ReLU
+		o.ReLU = false
+		return n.batchNorm(Conv(x, w, nil, o), p, relu)
+	}
+	scale := Mul(p.gamma.NodeValue(g), inverseDeviation(p.variance.NodeValue(g)))
+	bias := Sub(p.beta.NodeValue(g), Mul(p.mean.NodeValue(g), scale))
+	return Conv(x, mulChannels(w, scale), bias, o)
+}
+
+// Dropout zeroes a fraction p of the values and scales up the rest; it does
+// nothing unless training.
+func (n Net) Dropout(scope *model.Scope, x *Node, p float64) *Node {
+	if !n.Training || p <= 0 {
+		return x
+	}
+	u := scope.RandomUniform(x.Graph(), x.Shape())
+	keep := GreaterOrEqual(u, Scalar(x.Graph(), x.DType(), p))
+	return Where(keep, MulScalar(x, 1/(1-p)), ZerosLike(x))
+}

@@ -1,0 +1,62 @@
+package layers
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// refResize interpolates pixel by pixel.
+func refResize(x array, h, w int, corners bool) array {
+	source := func(i, from, to int) (int, int, float64) {
+		at := max((float64(i)+0.5)*float64(from)/float64(to)-0.5, 0)
+		if corners {
+			at = float64(i) * float64(from-1) / max(float64(to-1), 1)
+		}
+		lo := min(int(at), from-1)
+		return lo, min(lo+1, from-1), at - float64(lo)
+	}
+	y := newArray(x.dims[0], h, w, x.dims[3])
+	for b := range x.dims[0] {
+		for i := range h {
+			r0, r1, fr := source(i, x.dims[1], h)
+			for j := range w {
+				s0, s1, fs := source(j, x.dims[2], w)
+				for c := range x.dims[3] {
+					top := *x.at(b, r0, s0, c)*(1-fs) + *x.at(b, r0, s1, c)*fs
+					bottom := *x.at(b, r1, s0, c)*(1-fs) + *x.at(b, r1, s1, c)*fs
+					*y.at(b, i, j, c) = top*(1-fr) + bottom*fr
+				}
+			}
+		}
+	}
+	return y
+}
+
+func TestResize(t *testing.T) {
+	each(t, func(t *testing.T, b compute.Backend) {
+		for _, to := range [][2]int{{5, 7}, {9, 14}, {3, 3}, {1, 8}, {8, 1}, {5, 9}} {
+			for _, corners := range []bool{false, true} {
+				t.Run(fmt.Sprint(to, corners), func(t *testing.T) {
+					checkOp(t, b, func(in []*Node) *Node { return Resize(in[0], to[0], to[1], corners) },
+						func(in []array) array { return refResize(in[0], to[0], to[1], corners) }, random(1, 2, 5, 7, 3))
+				})
+			}
+		}
+	})
+}
+
+func TestMeanImage(t *testing.T) {
+	each(t, func(t *testing.T, b compute.Backend) {
+		checkOp(t, b, func(in []*Node) *Node { return MeanImage(in[0]) }, func(in []array) array {
+			x := in[0]
+			y := newArray(x.dims[0], 1, 1, x.dims[3])
+			for i, v := range x.v {
+				y.v[i/(x.dims[1]*x.dims[2]*x.dims[3])*x.dims[3]+i%x.dims[3]] += v / float64(x.dims[1]*x.dims[2])
+			}
+			return y
+		}, random(1, 2, 3, 5, 4))
+	})
+}

@@ -1,0 +1,155 @@
+// Package resnet builds dilated residual networks (ResNet-18, 34, 50, 101) with
+// torchvision's variable names, in the layouts that segmentation networks use:
+// output stride 8 or 16, stride in the first 1×1 convolution (Caffe) or in the
+// 3×3 one (torchvision), and three ways to place the dilations.
+package resnet
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/models/layers"
+)
+
+// Placement says which dilation the blocks of a stage get once its stride has
+// been replaced by dilation.
+type Placement int
+
+// The placements in use.
+const (
+	// Whole gives every block the dilation of its stage (DeepLab-v2, METHODS §8.1).
+	Whole Placement = iota
+	// Late keeps the dilation of the stage before in the first block, as
+	// torchvision's replace_stride_with_dilation.
+	Late
+	// MultiGrid is Whole with the blocks of the last stage dilated a further
+	// 1, 2, 4 times (the JFZ networks of METHODS §8.2).
+	MultiGrid
+)
+
+// Config is the layout of one network.
+type Config struct {
+	Depth        int     // 18, 34, 50 or 101
+	Width        float64 // channel multiplier; 0 means 1
+	OutputStride int     // 8, 16 or 32: input pixels per pixel of the last stage
+	StrideIn1x1  bool    // bottlenecks stride in their first 1×1 convolution (Caffe), not in the 3×3 one
+	CeilPool     bool    // the max-pool rounds its size up (Caffe)
+	Placement    Placement
+}
+
+// layouts are the blocks per stage.
+var layouts = map[int][4]int{18: {2, 2, 2, 2}, 34: {3, 4, 6, 3}, 50: {3, 4, 6, 3}, 101: {3, 4, 23, 3}}
+
+// Check tells what is wrong with c.
+func (c Config) Check() error {
+	if _, ok := layouts[c.Depth]; !ok {
+		return fmt.Errorf("resnet depth %d is unknown: allowed are 18, 34, 50, 101", c.Depth)
+	}
+	if c.OutputStride != 8 && c.OutputStride != 16 && c.OutputStride != 32 {
+		return fmt.Errorf("resnet output stride %d is unknown: allowed are 8, 16, 32", c.OutputStride)
+	}
+	if c.Width < 0 || c.Width > 16 || math.IsNaN(c.Width) {
+		return fmt.Errorf("resnet width %v is out of range: allowed are 0 (meaning 1) to 16", c.Width)
+	}
+	return nil
+}
+
+// Channels is the size of the stage's output, stage 0 to 3.
+func (c Config) Channels(stage int) int { return c.planes(stage) * c.expansion() }
+
+// planes is the inner width of a stage's blocks.
+func (c Config) planes(stage int) int { return c.scaled(64 << stage) }
+
+// scaled applies the width multiplier.
+func (c Config) scaled(n int) int {
+	if c.Width == 0 {
+		return n
+	}
+	return max(1, int(math.Round(float64(n)*c.Width)))
+}
+
+func (c Config) expansion() int {
+	if c.Depth < 50 {
+		return 1
+	}
+	return 4
+}
+
+// Stages builds the graph for images [batch, height, width, 3] and returns the
+// outputs of the four stages, [batch, h, w, Channels(stage)]. scope holds the
+// variables conv1/weight, layer1/0/conv1/weight and so on. It panics where
+// Check reports an error.
+func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) [4]*Node {
+	if err := c.Check(); err != nil {
+		panic(err)
+	}
+	x := net.ConvNorm(scope, "conv1", "bn1", images, c.scaled(64), 7, layers.ConvOptions{Stride: 2, Pad: 3, ReLU: true})
+	x = layers.MaxPool3s2(x, c.CeilPool)
+	var out [4]*Node
+	reached, dilation := 4, 1 // input pixels per pixel of x; dilation so far
+	for stage, blocks := range layouts[c.Depth] {
+		stride, before := 1, dilation
+		if stage > 0 {
+			if reached < c.OutputStride {
+				stride, reached = 2, reached*2
+			} else {
+				dilation *= 2
+			}
+		}
+		for i := range blocks {
+			b := block{planes: c.planes(stage), stride: 1, dilation: dilation, in1x1: c.StrideIn1x1}
+			if i == 0 {
+				b.stride = stride
+				b.project = stage > 0 || c.expansion() > 1
+				if c.Placement == Late {
+					b.dilation = before
+				}
+			}
+			if c.Placement == MultiGrid && stage == 3 {
+				b.dilation *= 1 << i
+			}
+			s := scope.At("layer%d", stage+1).At("%d", i)
+			if c.expansion() == 1 {
+				x = b.basic(net, s, x)
+			} else {
+				x = b.bottleneck(net, s, x)
+			}
+		}
+		out[stage] = x
+	}
+	return out
+}
+
+// block is one residual block.
+type block struct {
+	planes, stride, dilation int
+	in1x1                    bool // stride in the first 1×1 convolution
+	project                  bool // the shortcut is a convolution
+}
+
+func (b block) basic(net layers.Net, s *model.Scope, x *Node) *Node {
+	y := net.ConvNorm(s, "conv1", "bn1", x, b.planes, 3, layers.ConvOptions{Stride: b.stride, Dilation: b.dilation, Pad: b.dilation, ReLU: true})
+	y = net.ConvNorm(s, "conv2", "bn2", y, b.planes, 3, layers.ConvOptions{Dilation: b.dilation, Pad: b.dilation})
+	return layers.AddReLU(y, b.shortcut(net, s, x, b.planes))
+}
+
+func (b block) bottleneck(net layers.Net, s *model.Scope, x *Node) *Node {
+	s1, s3 := 1, b.stride
+	if b.in1x1 {
+		s1, s3 = b.stride, 1
+	}
+	y := net.ConvNorm(s, "conv1", "bn1", x, b.planes, 1, layers.ConvOptions{Stride: s1, ReLU: true})
+	y = net.ConvNorm(s, "conv2", "bn2", y, b.planes, 3, layers.ConvOptions{Stride: s3, Dilation: b.dilation, Pad: b.dilation, ReLU: true})
+	y = net.ConvNorm(s, "conv3", "bn3", y, 4*b.planes, 1, layers.ConvOptions{})
+	return layers.AddReLU(y, b.shortcut(net, s, x, 4*b.planes))
+}
+
+func (b block) shortcut(net layers.Net, s *model.Scope, x *Node, out int) *Node {
+	if !b.project {
+		return x
+	}
+	return net.ConvNorm(s, "downsample.0", "downsample.1", x, out, 1, layers.ConvOptions{Stride: b.stride})
+}
