@@ -85,6 +85,7 @@ type Eval struct {
 	Scales   []float64 `toml:"scales"`   // test-time scales; logits averaged
 	Flip     bool      `toml:"flip"`     // test-time horizontal flip
 	Against  []Against `toml:"against"`  // label folders to score beside ours
+	Boundary bool      `toml:"boundary"` // also boundary IoU and trimap IoU (slower)
 	Overlays int       `toml:"overlays"` // images shown in the HTML report, worst first; 0 = all
 	Workers  int       `toml:"workers"`
 }
