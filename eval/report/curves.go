@@ -1,0 +1,256 @@
+package report
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Series is one logged number over training steps.
+type Series struct {
+	Step  []float64
+	Value []float64
+}
+
+// stepKeys are the names under which logs count their steps.
+var stepKeys = []string{"step", "iteration", "iter", "update"}
+
+const (
+	maxLogLine = 1 << 20
+	maxCharts  = 8
+	maxPoints  = 400 // per drawn line; more are averaged
+)
+
+// ReadLog reads a metrics log: one JSON object per line with a step (or
+// iteration, iter, update) and any numbers, which become one series per key.
+// Other values are skipped, and so is a last line that a killed process left
+// unfinished. After a resume steps may repeat: the later line counts. The
+// error names file and line.
+func ReadLog(path string) (map[string]Series, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	out := map[string]Series{}
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, maxLogLine)
+	var torn error
+	for n := 1; s.Scan(); n++ {
+		if torn != nil {
+			return nil, torn
+		}
+		line := strings.TrimSpace(s.Text())
+		if line == "" {
+			continue
+		}
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			torn = fmt.Errorf("%s:%d: not a JSON object: %w", path, n, err)
+			continue
+		}
+		addLine(out, fields)
+	}
+	if err := s.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return out, nil
+}
+
+func addLine(out map[string]Series, fields map[string]any) {
+	var step float64
+	var key string
+	for _, k := range stepKeys {
+		if v, ok := fields[k].(float64); ok {
+			step, key = v, k
+			break
+		}
+	}
+	if key == "" {
+		return
+	}
+	for k, v := range fields {
+		x, ok := v.(float64)
+		if !ok || k == key {
+			continue
+		}
+		s := out[k]
+		for n := len(s.Step); n > 0 && s.Step[n-1] >= step; n-- {
+			s.Step, s.Value = s.Step[:n-1], s.Value[:n-1]
+		}
+		s.Step, s.Value = append(s.Step, step), append(s.Value, x)
+		out[k] = s
+	}
+}
+
+// chart is one drawing: the same number of all runs.
+type chart struct {
+	Name           string
+	XTicks, YTicks []tick
+	Lines          []line
+}
+
+type tick struct {
+	At    float64 // pixel
+	Label string
+}
+
+type line struct {
+	Name   string
+	Number int // colour, from 1
+	Points string
+	Last   string
+	Single bool
+}
+
+// The drawing's frame in SVG units.
+const (
+	chartW, chartH           = 520, 240
+	padL, padR, padT, padB   = 52, 12, 10, 26
+	plotW, plotH             = chartW - padL - padR, chartH - padT - padB
+	chartRight, chartBottom  = chartW - padR, chartH - padB
+	knownFirst               = "loss lr miou val_miou"
+	notDrawn                 = "time seconds epoch"
+	millionsFrom, smallBelow = 1e6, 1e-3
+)
+
+// charts draws every number that the logs share, loss first. A log that does
+// not exist (yet) is left out.
+func charts(curves []Curve) ([]chart, error) {
+	logs := make([]map[string]Series, len(curves))
+	var keys []string
+	for i, c := range curves {
+		var err error
+		logs[i], err = ReadLog(c.Log)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for k, s := range logs[i] {
+			if !slices.Contains(keys, k) && !slices.Contains(strings.Fields(notDrawn), k) && len(s.Step) > 0 {
+				keys = append(keys, k)
+			}
+		}
+	}
+	rank := func(k string) int {
+		if i := slices.Index(strings.Fields(knownFirst), k); i >= 0 {
+			return i
+		}
+		return math.MaxInt
+	}
+	slices.SortFunc(keys, func(a, b string) int {
+		if ra, rb := rank(a), rank(b); ra != rb {
+			if ra < rb {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	var out []chart
+	for _, k := range keys[:min(len(keys), maxCharts)] {
+		out = append(out, drawChart(k, curves, logs))
+	}
+	return out, nil
+}
+
+func drawChart(key string, curves []Curve, logs []map[string]Series) chart {
+	c := chart{Name: key}
+	x0, x1, y0, y1 := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
+	thin := make([]Series, len(logs))
+	for i, l := range logs {
+		thin[i] = thinned(l[key], maxPoints)
+		for j, v := range thin[i].Value {
+			x0, x1 = min(x0, thin[i].Step[j]), max(x1, thin[i].Step[j])
+			y0, y1 = min(y0, v), max(y1, v)
+		}
+	}
+	xs, ys := niceTicks(x0, x1, 6), niceTicks(min(y0, 0), y1, 5)
+	x0, x1 = min(x0, xs[0]), max(x1, xs[len(xs)-1])
+	y0, y1 = min(0, y0, ys[0]), max(y1, ys[len(ys)-1])
+	px := func(x float64) float64 { return padL + plotW*unit(x, x0, x1) }
+	py := func(y float64) float64 { return chartBottom - plotH*unit(y, y0, y1) }
+	for _, x := range xs {
+		c.XTicks = append(c.XTicks, tick{px(x), short(x)})
+	}
+	for _, y := range ys {
+		c.YTicks = append(c.YTicks, tick{py(y), short(y)})
+	}
+	for i, s := range thin {
+		if len(s.Step) == 0 {
+			continue
+		}
+		var b strings.Builder
+		for j, x := range s.Step {
+			fmt.Fprintf(&b, "%.1f,%.1f ", px(x), py(s.Value[j]))
+		}
+		last := logs[i][key].Value
+		c.Lines = append(c.Lines, line{curves[i].Name, i%6 + 1, strings.TrimSpace(b.String()), short(last[len(last)-1]), len(s.Step) == 1})
+	}
+	return c
+}
+
+func unit(v, lo, hi float64) float64 {
+	if hi <= lo {
+		return 0.5
+	}
+	return (v - lo) / (hi - lo)
+}
+
+// thinned averages neighbours down to at most n points; values that are not
+// finite are left out.
+func thinned(s Series, n int) Series {
+	var out Series
+	group := (len(s.Step) + n - 1) / n
+	for i := 0; i < len(s.Step); i += group {
+		var x, y, k float64
+		for j := i; j < min(i+group, len(s.Step)); j++ {
+			if v := s.Value[j]; !math.IsNaN(v) && !math.IsInf(v, 0) {
+				x, y, k = x+s.Step[j], y+v, k+1
+			}
+		}
+		if k > 0 {
+			out.Step, out.Value = append(out.Step, x/k), append(out.Value, y/k)
+		}
+	}
+	return out
+}
+
+// niceTicks returns round numbers that cover lo..hi, some n of them.
+func niceTicks(lo, hi float64, n int) []float64 {
+	if math.IsInf(lo, 0) || hi <= lo {
+		if math.IsInf(lo, 0) {
+			lo = 0
+		}
+		return []float64{lo, lo + max(math.Abs(lo), 1)}
+	}
+	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/float64(n))))
+	for _, k := range []float64{2, 2.5, 2} { // 1, 2, 5, 10 times a power of ten
+		if (hi-lo)/step <= float64(n) {
+			break
+		}
+		step *= k
+	}
+	var out []float64
+	for i := math.Floor(lo / step); ; i++ {
+		out = append(out, i*step)
+		if i*step >= hi-step*1e-9 {
+			return out
+		}
+	}
+}
+
+func short(v float64) string {
+	switch a := math.Abs(v); {
+	case a == 0:
+		return "0"
+	case a >= millionsFrom || a < smallBelow:
+		return fmt.Sprintf("%.2g", v)
+	}
+	return fmt.Sprintf("%.4g", v)
+}

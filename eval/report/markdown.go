@@ -1,0 +1,132 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"wsss/eval"
+)
+
+// markdown writes the numbers without the pictures.
+func markdown(w io.Writer, p *page) error {
+	m := &mdWriter{w: w}
+	m.line("# %s\n\n%s\n", md(p.Title), md(p.Subtitle))
+	for _, s := range p.Headline {
+		m.line("- **%s: %s %%** (%s)", md(s.Label), s.Value.Percent(), md(s.Note))
+	}
+	m.line("\n## Results\n\nScores in per cent; interval: 95 %% bootstrap over images.\n")
+	m.row("name", "kind", "split", "images", "mIoU", "interval", "pixel acc.", "mean acc.", "fw IoU", "boundary IoU", "undecided", "images/s", "settings")
+	m.rule(3, 13)
+	for _, r := range p.Rows {
+		boundary := "–"
+		if r.Boundary != nil {
+			boundary = r.Boundary.MIoU.Percent()
+		}
+		m.row(r.Name, string(r.Kind), r.Split, fmt.Sprint(r.Images), r.MIoU.Percent(), r.Interval(), r.PixelAcc.Percent(), r.MeanAcc.Percent(),
+			r.FWIoU.Percent(), boundary, r.Undecided.Percent(), fmt.Sprintf("%.1f", r.PerSecond), r.SettingsLine())
+	}
+	for _, r := range p.Rows {
+		for _, n := range r.Notes {
+			m.line("\n%s: %s", md(r.Name), md(n))
+		}
+	}
+	m.classTables(p.Tables)
+	m.comparisons(p.Comparisons)
+	m.details(p)
+	m.provenance(p)
+	return m.err
+}
+
+type mdWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (m *mdWriter) line(format string, args ...any) {
+	if m.err == nil {
+		_, m.err = fmt.Fprintf(m.w, format+"\n", args...)
+	}
+}
+
+func (m *mdWriter) row(cells ...string) {
+	for i, c := range cells {
+		cells[i] = md(c)
+	}
+	m.line("| %s |", strings.Join(cells, " | "))
+}
+
+// rule ends a table's head: columns from `left` on are numbers.
+func (m *mdWriter) rule(left, n int) {
+	m.line("|%s%s", strings.Repeat(" --- |", left), strings.Repeat(" ---: |", n-left))
+}
+
+func (m *mdWriter) classTables(tables []classTable) {
+	for _, t := range tables {
+		m.line("\n## IoU per class\n")
+		m.row(append([]string{"class"}, t.Names...)...)
+		m.rule(1, 1+len(t.Names))
+		for _, c := range t.Classes {
+			cells := []string{c.Name}
+			for _, v := range c.IoU {
+				cells = append(cells, v.Percent())
+			}
+			m.row(cells...)
+		}
+	}
+}
+
+func (m *mdWriter) comparisons(list []Comparison) {
+	if len(list) == 0 {
+		return
+	}
+	m.line("\n## Paired differences over the same images\n")
+	m.row("from", "to", "mIoU difference", "95 % interval", "p")
+	m.rule(2, 5)
+	for _, c := range list {
+		m.row(c.A, c.B, fmt.Sprintf("%+.1f", 100*c.Delta), fmt.Sprintf("%+.1f … %+.1f", 100*c.Interval.Lo, 100*c.Interval.Hi), fmt.Sprintf("%.3f", c.P))
+	}
+}
+
+func (m *mdWriter) details(p *page) {
+	for _, r := range p.Rows {
+		m.line("\n## %s\n", md(r.Name))
+		m.row("regions", "count", "mIoU")
+		m.rule(1, 3)
+		for _, s := range r.Sizes {
+			score := "–"
+			if s.Regions > 0 {
+				score = eval.Value(s.MIoU).Percent()
+			}
+			m.row(s.Name, fmt.Sprint(s.Regions), score)
+		}
+		if pairs := r.Pairs(); len(pairs) > 0 {
+			m.line("")
+			m.row("truth", "predicted as", "share of the class")
+			m.rule(2, 3)
+			for _, c := range pairs {
+				m.row(c.Truth, c.Pred, eval.Value(c.Share).Percent()+" %")
+			}
+		}
+		for _, k := range sortedKeys(r.Extra) {
+			m.line("\n%s: %s", md(k), r.Extra[k].Percent())
+		}
+	}
+}
+
+func (m *mdWriter) provenance(p *page) {
+	m.line("\n## Provenance\n")
+	for _, kv := range provenance(p.From) {
+		m.line("- %s: `%s`", md(kv[0]), strings.ReplaceAll(kv[1], "`", "'"))
+	}
+	for _, r := range p.Rows {
+		for _, kv := range r.Provenance() {
+			m.line("- %s, %s: `%s`", md(r.Name), md(kv[0]), strings.ReplaceAll(kv[1], "`", "'"))
+		}
+	}
+}
+
+// md escapes foreign text: class names and folder names are data, not markup.
+var mdEscaper = strings.NewReplacer("\\", "\\\\", "|", "\\|", "<", "&lt;", ">", "&gt;", "*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "]", "\\]", "\n", " ", "\r", " ")
+
+func md(s string) string { return mdEscaper.Replace(s) }

@@ -1,0 +1,332 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"sort"
+	"strings"
+
+	"wsss/eval"
+	"wsss/eval/metrics"
+)
+
+// page is what the templates print.
+type page struct {
+	Title       string
+	Subtitle    string
+	Headline    []Stat
+	Rows        []rowView
+	HasBoundary bool
+	HasUnsure   bool
+	Tables      []classTable
+	Comparisons []Comparison
+	Differ      []differView
+	Charts      []chart
+	Look        []Look
+	Gallery     *gallery
+	Config      string
+	From        eval.Provenance
+}
+
+type rowView struct {
+	*eval.Result
+	Number int // from 1, for links
+}
+
+// CI prints the interval of the mIoU in per cent.
+func (r rowView) Interval() string {
+	if r.CI == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f–%.1f", 100*r.CI.Lo, 100*r.CI.Hi)
+}
+
+// SettingsLine lists test-time choices in a fixed order.
+func (r rowView) SettingsLine() string { return joinMap(r.Settings) }
+
+// Pairs are the most frequent confusions by class name.
+func (r rowView) Pairs() []pairView {
+	var out []pairView
+	for _, p := range r.Confused {
+		out = append(out, pairView{className(r.Classes, p.Truth), className(r.Classes, p.Pred), p.Share, p.Pixels})
+	}
+	return out[:min(len(out), 12)]
+}
+
+// Provenance lists what is known, in a fixed order.
+func (r rowView) Provenance() [][2]string { return provenance(r.From) }
+
+type pairView struct {
+	Truth, Pred string
+	Share       float64
+	Pixels      uint64
+}
+
+// classTable is the per-class table of all rows with the same classes.
+type classTable struct {
+	Names   []string // of the rows
+	Classes []classRow
+}
+
+type classRow struct {
+	Name string
+	IoU  []eval.Value
+}
+
+// differView lists the images where two rows disagree most.
+type differView struct {
+	A, B   string
+	Split  string
+	Better []differImage // B above A
+	Worse  []differImage
+}
+
+type differImage struct {
+	ID   string
+	A, B eval.Value
+}
+
+func newPage(r *Report, g *gallery) (*page, error) {
+	p := &page{Title: r.Title, Look: r.Look, Gallery: g, Config: r.Config, From: r.From}
+	for i, row := range r.Rows {
+		p.Rows = append(p.Rows, rowView{row.Result, i + 1})
+		p.HasBoundary = p.HasBoundary || row.Boundary != nil
+		p.HasUnsure = p.HasUnsure || row.Undecided > 0
+	}
+	p.Subtitle = subtitle(r.Rows)
+	p.Headline = headline(r.Rows)
+	p.Tables = classTables(r.Rows)
+	var err error
+	if p.Comparisons, err = comparisons(r.Rows); err != nil {
+		return nil, err
+	}
+	p.Differ = differences(r.Rows)
+	if p.Charts, err = charts(r.Curves); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func subtitle(rows []Row) string {
+	var parts []string
+	for _, r := range rows {
+		s := fmt.Sprintf("%s %s: %d images", r.Dataset, r.Split, r.Images)
+		if !slices.Contains(parts, s) {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+// headline picks the numbers that people quote: the first pseudo-label, the
+// first network, the bound, and how much of the bound the network reaches.
+func headline(rows []Row) []Stat {
+	first := func(k eval.Kind) *eval.Result {
+		for _, r := range rows {
+			if r.Kind == k {
+				return r.Result
+			}
+		}
+		return nil
+	}
+	var out []Stat
+	add := func(label string, r *eval.Result) {
+		if r != nil {
+			out = append(out, Stat{label, r.MIoU, fmt.Sprintf("%s, %s", r.Name, r.Split)})
+		}
+	}
+	network, bound := first(eval.KindNetwork), first(eval.KindBound)
+	add("pseudo-label mIoU", first(eval.KindPseudo))
+	add("network mIoU", network)
+	add("fully supervised bound", bound)
+	if network != nil && bound != nil && network.Split == bound.Split && bound.MIoU > 0 {
+		out = append(out, Stat{"network / bound", network.MIoU / bound.MIoU, "share of the bound reached"})
+	}
+	add("zero-shot mIoU", first(eval.KindZeroShot))
+	if len(out) == 0 {
+		add("mIoU", rows[0].Result)
+	}
+	return out
+}
+
+// classTables groups rows by their list of classes.
+func classTables(rows []Row) []classTable {
+	var tables []classTable
+	var keys []string
+	for _, r := range rows {
+		key := strings.Join(r.Classes, "\x00")
+		t := slices.Index(keys, key)
+		if t < 0 {
+			t = len(tables)
+			keys = append(keys, key)
+			tables = append(tables, classTable{})
+			for _, name := range r.Classes {
+				tables[t].Classes = append(tables[t].Classes, classRow{Name: name})
+			}
+			tables[t].Classes = append(tables[t].Classes, classRow{Name: "mean"})
+		}
+		tables[t].Names = append(tables[t].Names, r.Name)
+		for c := range tables[t].Classes {
+			v := r.MIoU
+			if c < len(r.IoU) {
+				v = r.IoU[c]
+			}
+			tables[t].Classes[c].IoU = append(tables[t].Classes[c].IoU, v)
+		}
+	}
+	return tables
+}
+
+// maxComparisons bounds the table of paired differences.
+const maxComparisons = 15
+
+func comparisons(rows []Row) ([]Comparison, error) {
+	var out []Comparison
+	for i, a := range rows {
+		for _, b := range rows[i+1:] {
+			if len(out) == maxComparisons {
+				return out, nil
+			}
+			if !sameImages(a.Result, b.Result) {
+				continue
+			}
+			d, err := eval.Compare(a.Result, b.Result, metrics.Boot{})
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, Comparison{a.Name, b.Name, d})
+		}
+	}
+	return out, nil
+}
+
+func sameImages(a, b *eval.Result) bool {
+	return a.Dataset == b.Dataset && a.Split == b.Split && a.Protocol == b.Protocol && len(a.PerImage) > 0 &&
+		slices.Equal(a.Classes, b.Classes) && slices.Equal(a.IDs(), b.IDs())
+}
+
+// differences finds, for each pseudo-label row and each other row over the
+// same images, where one is right and the other is not.
+func differences(rows []Row) []differView {
+	var out []differView
+	for _, a := range rows {
+		if a.Kind != eval.KindPseudo {
+			continue
+		}
+		for _, b := range rows {
+			if b.Kind == eval.KindPseudo || !sameImages(a.Result, b.Result) {
+				continue
+			}
+			d := differView{A: a.Name, B: b.Name, Split: a.Split}
+			for i, im := range a.PerImage {
+				o := b.PerImage[i]
+				if im.MIoU.Valid() && o.MIoU.Valid() && im.MIoU != o.MIoU {
+					d.Better = append(d.Better, differImage{im.ID, im.MIoU, o.MIoU})
+				}
+			}
+			d.Worse = slices.Clone(d.Better)
+			d.Better = mostBy(d.Better, func(x differImage) eval.Value { return x.B - x.A })
+			d.Worse = mostBy(d.Worse, func(x differImage) eval.Value { return x.A - x.B })
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func mostBy(list []differImage, gain func(differImage) eval.Value) []differImage {
+	sort.SliceStable(list, func(i, j int) bool { return gain(list[i]) > gain(list[j]) })
+	n := 0
+	for n < min(len(list), 10) && gain(list[n]) > 0 {
+		n++
+	}
+	return list[:n]
+}
+
+func provenance(p eval.Provenance) [][2]string {
+	var out [][2]string
+	add := func(k, v string) {
+		if v != "" {
+			out = append(out, [2]string{k, v})
+		}
+	}
+	add("command", p.Command)
+	add("config", p.ConfigHash)
+	add("backend", p.Backend)
+	if p.Seed != 0 {
+		add("seed", fmt.Sprint(p.Seed))
+	}
+	for _, k := range sortedKeys(p.Weights) {
+		add("weights "+k, p.Weights[k])
+	}
+	for _, k := range sortedKeys(p.Versions) {
+		add(k, p.Versions[k])
+	}
+	return out
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func joinMap(m map[string]string) string {
+	var parts []string
+	for _, k := range sortedKeys(m) {
+		parts = append(parts, k+" "+m[k])
+	}
+	return strings.Join(parts, ", ")
+}
+
+func className(names []string, c int) string {
+	if c >= 0 && c < len(names) {
+		return names[c]
+	}
+	return fmt.Sprintf("class %d", c)
+}
+
+var funcs = template.FuncMap{
+	"pct":     func(v eval.Value) string { return v.Percent() },
+	"pctf":    func(v float64) string { return eval.Value(v).Percent() },
+	"mul100":  func(v float64) float64 { return 100 * v },
+	"signed":  func(v float64) string { return fmt.Sprintf("%+.1f", 100*v) },
+	"heat":    heat,
+	"isTotal": func(i int, list []classRow) bool { return i == len(list)-1 },
+	"keys":    sortedKeys[eval.Value],
+	"rowProv": provenance,
+}
+
+// heat is a score as a number 0..100 for CSS; -1 where undefined.
+func heat(v eval.Value) float64 {
+	if !v.Valid() {
+		return -1
+	}
+	return float64(int(1000*v)) / 10
+}
+
+// htmlPage prints the page. Style and script come from this package and are
+// trusted; everything else is escaped by html/template.
+func htmlPage(w io.Writer, p *page) error {
+	t, err := template.New("report.tmpl.html").Funcs(funcs).ParseFS(assets, "report.tmpl.html")
+	if err != nil {
+		return err
+	}
+	css, err := assets.ReadFile("report.css")
+	if err != nil {
+		return err
+	}
+	js, err := assets.ReadFile("report.js")
+	if err != nil {
+		return err
+	}
+	return t.Execute(w, struct {
+		*page
+		CSS template.CSS
+		JS  template.JS
+	}{p, template.CSS(css), template.JS(js)})
+}

@@ -1,0 +1,324 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/image/draw"
+
+	"wsss/data"
+	"wsss/data/files"
+	"wsss/eval"
+)
+
+// jpegQuality of the small photos: artefacts do not show under an overlay.
+const jpegQuality = 72
+
+// pictureSide is the longer side of the pictures, in pixels: as large as a
+// report of n images can have while it stays below about 25 MB.
+func pictureSide(n int) int {
+	switch {
+	case n <= 250:
+		return 500
+	case n <= 600:
+		return 360
+	}
+	return 240
+}
+
+// layerPalette is the VOC palette with a clear background, so that the photo
+// shows through, and white for void.
+var layerPalette = func() color.Palette {
+	p := data.VOCPalette()
+	p[0] = color.NRGBA{}
+	p[data.Ignore] = color.NRGBA{255, 255, 255, 255}
+	return p
+}()
+
+// pictures makes the files of one report.
+type pictures struct {
+	ds   data.Dataset
+	root string // absolute or relative folder of the report
+	side int
+}
+
+// task is one image of one split.
+type task struct {
+	split *gallerySplit
+	image *galleryImage
+}
+
+func (g *gallery) makePictures(ctx context.Context, dir string, r *Report, progress eval.Progress) error {
+	total := 0
+	for _, s := range g.Splits {
+		total += len(s.Images)
+	}
+	p := &pictures{ds: r.Dataset, root: dir, side: pictureSide(total)}
+	base := path.Join(FilesName, strconv.Itoa(p.side))
+	var tasks []task
+	for i := range g.Splits {
+		s := &g.Splits[i]
+		folder := path.Join(base, slug(i, s.Name))
+		s.Photos, s.Truth = path.Join(folder, "photo"), path.Join(folder, "truth")
+		for l := range s.Layers {
+			s.Layers[l].Files = path.Join(folder, slug(l, s.Layers[l].Name))
+		}
+		for j := range s.Images {
+			tasks = append(tasks, task{s, &s.Images[j]})
+		}
+	}
+	if err := removeOthers(filepath.Join(dir, FilesName), strconv.Itoa(p.side)); err != nil {
+		return err
+	}
+	return p.all(ctx, tasks, r.Workers, progress)
+}
+
+// removeOthers removes pictures of other sizes than keep.
+func removeOthers(dir, keep string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err == nil && e.Name() != keep {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// all makes the pictures on some goroutines; each holds one image at a time.
+func (p *pictures) all(parent context.Context, tasks []task, workers int, progress eval.Progress) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	next, done := 0, 0
+	for range workers {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				mu.Unlock()
+				if i >= len(tasks) || ctx.Err() != nil {
+					return
+				}
+				if err := p.one(tasks[i]); err != nil {
+					cancel(fmt.Errorf("picture of %s: %w", tasks[i].image.ID, err))
+					return
+				}
+				mu.Lock()
+				done++
+				if progress != nil {
+					progress(done, len(tasks))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func (p *pictures) one(t task) error {
+	id := t.image.ID
+	s, err := p.ds.Load(id, data.WantTruth)
+	if errors.Is(err, data.ErrNoTruth) {
+		s, err = &data.Sample{ID: id}, nil
+	}
+	if err != nil {
+		return err
+	}
+	size, err := p.photo(t)
+	if err != nil {
+		return err
+	}
+	t.image.W, t.image.H = size.X, size.Y
+	if s.Truth != nil {
+		if err := p.truth(t, s.Truth); err != nil {
+			return err
+		}
+	}
+	for _, l := range t.split.Layers {
+		if err := p.layer(l, id, size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// photo writes the small JPEG and returns its size.
+func (p *pictures) photo(t task) (image.Point, error) {
+	id := t.image.ID
+	out, err := files.Join(filepath.Join(p.root, t.split.Photos), id+".jpg")
+	if err != nil {
+		return image.Point{}, err
+	}
+	stamp, fresh := upToDate(p.ds.ImagePath(id), out)
+	if fresh {
+		if size, err := jpegSize(out); err == nil {
+			return size, nil
+		}
+	}
+	s, err := p.ds.Load(id, data.WantImage)
+	if err != nil {
+		return image.Point{}, err
+	}
+	size := fit(s.Image.Rect.Size(), p.side)
+	small := image.NewRGBA(image.Rectangle{Max: size})
+	if size == s.Image.Rect.Size() {
+		draw.Draw(small, small.Rect, s.Image, image.Point{}, draw.Src)
+	} else {
+		draw.BiLinear.Scale(small, small.Rect, s.Image, s.Image.Rect, draw.Src, nil)
+	}
+	var buf bytes.Buffer
+	if err := jpeg.Encode(&buf, small, &jpeg.Options{Quality: jpegQuality}); err != nil {
+		return image.Point{}, err
+	}
+	return size, writePicture(out, buf.Bytes(), stamp)
+}
+
+// truth draws the true mask. Datasets do not tell where a mask lies, so it is
+// drawn each time and written only if it changed.
+func (p *pictures) truth(t task, m *data.LabelMap) error {
+	out, err := files.Join(filepath.Join(p.root, t.split.Truth), t.image.ID+".png")
+	if err != nil {
+		return err
+	}
+	raw, err := drawLabels(m, image.Pt(t.image.W, t.image.H))
+	if err != nil {
+		return err
+	}
+	if old, err := os.ReadFile(out); err == nil && bytes.Equal(old, raw) {
+		return nil
+	}
+	return writePicture(out, raw, time.Time{})
+}
+
+// layer draws the label map of one row; one that is missing stays missing.
+func (p *pictures) layer(l galleryLayer, id string, size image.Point) error {
+	out, err := files.Join(filepath.Join(p.root, l.Files), id+".png")
+	if err != nil {
+		return err
+	}
+	from, err := files.Join(l.dir, id+".png")
+	if err != nil {
+		return err
+	}
+	stamp, fresh := upToDate(from, out)
+	if fresh {
+		return nil
+	}
+	m, err := data.ReadLabelMap(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	raw, err := drawLabels(m, size)
+	if err != nil {
+		return err
+	}
+	return writePicture(out, raw, stamp)
+}
+
+// upToDate compares times: a picture carries the time of what it was made of.
+func upToDate(from, out string) (stamp time.Time, fresh bool) {
+	src, err := os.Stat(from)
+	if err != nil {
+		return time.Time{}, false
+	}
+	have, err := os.Stat(out)
+	return src.ModTime(), err == nil && have.ModTime().Equal(src.ModTime())
+}
+
+func jpegSize(path string) (image.Point, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return image.Point{}, err
+	}
+	defer f.Close()
+	cfg, err := jpeg.DecodeConfig(f)
+	return image.Pt(cfg.Width, cfg.Height), err
+}
+
+// fit scales a size down so that its longer side is at most side.
+func fit(size image.Point, side int) image.Point {
+	long := max(size.X, size.Y)
+	if long <= side {
+		return size
+	}
+	return image.Pt(max(1, (size.X*side+long/2)/long), max(1, (size.Y*side+long/2)/long))
+}
+
+// drawLabels makes an indexed PNG of the given size by the nearest pixel. Its
+// palette holds only the labels that occur: few colours take few bits.
+func drawLabels(m *data.LabelMap, size image.Point) ([]byte, error) {
+	img := image.NewPaletted(image.Rectangle{Max: size}, nil)
+	columns := make([]int, size.X)
+	for x := range columns {
+		columns[x] = (2*x + 1) * m.W / (2 * size.X)
+	}
+	var index [256]int // in the palette, plus 1
+	for y := range size.Y {
+		row := m.Pix[(2*y+1)*m.H/(2*size.Y)*m.W:]
+		line := img.Pix[y*img.Stride:]
+		for x, at := range columns {
+			v := row[at]
+			if index[v] == 0 {
+				img.Palette = append(img.Palette, layerPalette[v])
+				index[v] = len(img.Palette)
+			}
+			line[x] = uint8(index[v] - 1)
+		}
+	}
+	var buf bytes.Buffer
+	enc := png.Encoder{CompressionLevel: png.BestSpeed}
+	err := enc.Encode(&buf, img)
+	return buf.Bytes(), err
+}
+
+// writePicture renames a whole file into place. It is not synced to disk as
+// labels and checkpoints are: a picture can be made again, and its time is set
+// last.
+func writePicture(path string, raw []byte, stamp time.Time) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone after the rename
+	_, err = f.Write(raw)
+	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	if !stamp.IsZero() {
+		if err := os.Chtimes(f.Name(), stamp, stamp); err != nil {
+			return err
+		}
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,138 @@
+// Package report shows scored label maps to people: one static HTML page that
+// opens from disk without a network, Markdown for a repository or a paper's
+// notes, and JSON for programs. All three hold the same numbers.
+package report
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+
+	"wsss/data"
+	"wsss/data/files"
+	"wsss/eval"
+	"wsss/eval/metrics"
+)
+
+// The files that Write leaves in its folder.
+const (
+	HTMLName     = "report.html"
+	MarkdownName = "report.md"
+	JSONName     = "report.json"
+	FilesName    = "report_files" // folder of small pictures, loaded as they scroll into view
+)
+
+//go:embed report.tmpl.html report.css report.js
+var assets embed.FS
+
+// Report is what there is to show. Only Rows is needed; what is empty is left
+// out of the page.
+type Report struct {
+	Title   string
+	Rows    []Row
+	Dataset data.Dataset // photos and true masks; nil = no pictures
+	Curves  []Curve
+	Look    []Look
+	Config  string          // the run's config file, shown as text
+	From    eval.Provenance // of the report; a row's own provenance is in its Result
+
+	Overlays int // images in the gallery per split, worst first; 0 = all
+	Workers  int // goroutines that make pictures; 0 = one per CPU
+}
+
+// Row is one line of the results table.
+type Row struct {
+	*eval.Result
+	Labels string // folder of <id>.png that was scored; "" = no pictures of this row
+}
+
+// Curve is the log of one training run: a JSON object per line with a step and
+// any numbers, see ReadLog.
+type Curve struct {
+	Name string
+	Log  string // path
+}
+
+// Look is an image that a person should check first, for example because a
+// quality score without ground truth is low.
+type Look struct {
+	Split string  `json:"split"`
+	ID    string  `json:"id"`
+	Score float64 `json:"score"` // lower is more suspicious
+	Why   string  `json:"why"`
+}
+
+// Write makes dir/report.html, .md, .json and the folder of pictures beside
+// them. Pictures that are up to date are kept. Progress counts images and may be nil. The same input gives the
+// same bytes.
+func Write(ctx context.Context, dir string, r Report, progress eval.Progress) error {
+	if len(r.Rows) == 0 {
+		return errors.New("a report needs at least one result")
+	}
+	for i, row := range r.Rows {
+		if row.Result == nil {
+			return fmt.Errorf("report row %d has no result", i)
+		}
+	}
+	if r.Title == "" {
+		r.Title = "wsss report"
+	}
+	if r.Workers <= 0 {
+		r.Workers = runtime.GOMAXPROCS(0)
+	}
+	g, err := buildGallery(ctx, dir, &r, progress)
+	if err != nil {
+		return err
+	}
+	p, err := newPage(&r, g)
+	if err != nil {
+		return err
+	}
+	write := func(name string, do func(io.Writer) error) error {
+		return files.WriteAtomic(filepath.Join(dir, name), do)
+	}
+	if err := write(MarkdownName, func(w io.Writer) error { return markdown(w, p) }); err != nil {
+		return err
+	}
+	if err := files.WriteJSON(filepath.Join(dir, JSONName), p.document(&r)); err != nil {
+		return err
+	}
+	return write(HTMLName, func(w io.Writer) error { return htmlPage(w, p) })
+}
+
+// Document is report.json.
+type Document struct {
+	Title       string          `json:"title"`
+	Headline    []Stat          `json:"headline"`
+	Results     []*eval.Result  `json:"results"`
+	Comparisons []Comparison    `json:"comparisons,omitempty"`
+	Look        []Look          `json:"look_first,omitempty"`
+	From        eval.Provenance `json:"provenance"`
+	Config      string          `json:"config,omitempty"`
+}
+
+// Stat is one headline number, in 0..1; for a ratio above 1 is possible.
+type Stat struct {
+	Label string     `json:"label"`
+	Value eval.Value `json:"value"`
+	Note  string     `json:"note"`
+}
+
+// Comparison is the paired difference of two rows that scored the same images.
+type Comparison struct {
+	A string `json:"a"`
+	B string `json:"b"`
+	metrics.Difference
+}
+
+func (p *page) document(r *Report) Document {
+	d := Document{Title: r.Title, Headline: p.Headline, Comparisons: p.Comparisons, Look: r.Look, From: r.From, Config: r.Config}
+	for _, row := range r.Rows {
+		d.Results = append(d.Results, row.Result)
+	}
+	return d
+}

@@ -1,0 +1,278 @@
+"use strict";
+(() => {
+  const $ = id => document.getElementById(id);
+  const root = document.documentElement;
+
+  // Dark mode: the system's choice until the reader makes one.
+  const stored = (() => { try { return localStorage.getItem("wsss-theme") } catch { return null } })();
+  if (stored) root.dataset.theme = stored;
+  const toggleTheme = () => {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    try { localStorage.setItem("wsss-theme", root.dataset.theme) } catch { /* a page from disk may have no storage */ }
+  };
+  $("theme").onclick = toggleTheme;
+
+  const ready = () => { root.dataset.ready = Math.round(performance.now()) };
+  const raw = $("data");
+  if (!raw) {
+    addEventListener("keydown", e => { if (e.key === "t" && !e.metaKey && !e.ctrlKey) toggleTheme() });
+    return ready();
+  }
+  const data = JSON.parse(raw.textContent);
+  const PAGE = 24; // cards made at once while scrolling
+  const el = (tag, props = {}, ...kids) => {
+    const e = Object.assign(document.createElement(tag), props);
+    e.append(...kids);
+    return e;
+  };
+  const percent = m => m < 0 ? "–" : (m / 10).toFixed(1);
+  const url = (folder, id, ext) => folder + "/" + id.split("/").map(encodeURIComponent).join("/") + ext;
+
+  const state = { split: 0, layer: 0, class: -1, min: 0, max: 100, order: "worst", other: -1, find: "", opacity: 60, diff: false };
+  let shown = [];  // images that pass the filters, in order
+  let made = 0;    // cards in the page
+  let at = -1;     // selected card
+  let solo = 0;    // tile shown alone in the viewer; 0 = all
+  const split = () => data.splits[state.split];
+
+  // IoU that the filters and the order look at: of the chosen class, or the mean.
+  const iou = (im, layer) => {
+    const s = im.s[layer];
+    if (!s) return -1;
+    if (state.class < 0) return s.m;
+    const i = s.i || [];
+    for (let k = 0; k < i.length; k += 2) if (i[k] === state.class) return i[k + 1];
+    return -1;
+  };
+
+  // The filters live in the address, so that a view can be bookmarked or sent.
+  const fields = ["split", "layer", "class", "min", "max", "order", "other", "find", "opacity"];
+  const initial = { ...state };
+  const readHash = () => {
+    if (!location.hash.includes("=")) return false;
+    const q = new URLSearchParams(location.hash.slice(1));
+    Object.assign(state, initial, { diff: q.get("diff") === "1" });
+    const named = (key, list) => { const i = list.indexOf(q.get(key)); if (i >= 0) state[key] = i };
+    named("split", data.splits.map(s => s.name));
+    const names = split().layers.map(l => l.name);
+    state.layer = firstLayer();
+    named("layer", names); named("other", names); named("class", data.classes);
+    for (const k of ["min", "max", "opacity"]) if (q.has(k) && isFinite(q.get(k))) state[k] = Math.min(100, Math.max(0, +q.get(k)));
+    for (const k of ["order", "find"]) if (q.has(k)) state[k] = q.get(k);
+    return q.get("open") || true;
+  };
+  const writeHash = () => {
+    const q = new URLSearchParams();
+    for (const k of fields) {
+      if (state[k] === initial[k] && k !== "layer") continue;
+      if (k === "layer" && state[k] === firstLayer()) continue;
+      const list = { split: data.splits.map(s => s.name), class: data.classes, layer: split().layers.map(l => l.name), other: split().layers.map(l => l.name) }[k];
+      q.set(k, list ? list[state[k]] : state[k]);
+    }
+    if (state.diff) q.set("diff", "1");
+    const text = q.toString();
+    history.replaceState(null, "", text ? "#" + text : location.pathname + location.search);
+  };
+  const firstLayer = () => {
+    for (const kind of ["network", "pseudo-label"]) {
+      const i = split().layers.findIndex(l => l.kind === kind);
+      if (i >= 0) return i;
+    }
+    return 0;
+  };
+
+  const fill = (select, names, chosen, none) => {
+    select.replaceChildren();
+    if (none) select.append(el("option", { value: -1, textContent: none }));
+    names.forEach((n, i) => select.append(el("option", { value: i, textContent: n })));
+    select.value = chosen;
+  };
+  const showControls = () => {
+    const s = split();
+    const names = s.layers.map(l => l.name);
+    fill($("split"), data.splits.map(x => x.name), state.split);
+    fill($("layer"), names, state.layer);
+    fill($("other"), names, state.other, "–");
+    $("otherlabel").hidden = names.length < 2;
+    const present = new Set(s.images.flatMap(im => im.c));
+    fill($("class"), data.classes, state.class, "all");
+    for (const o of $("class").options) if (+o.value > 0 && !present.has(+o.value)) o.disabled = true;
+    for (const k of ["min", "max", "order", "find", "opacity"]) $(k).value = state[k];
+    root.style.setProperty("--opacity", state.opacity / 100);
+    root.classList.toggle("diff", state.diff);
+  };
+
+  const apply = () => {
+    const find = state.find.toLowerCase();
+    shown = split().images.filter(im => {
+      if (find && !im.id.toLowerCase().includes(find)) return false;
+      const v = iou(im, state.layer);
+      if (state.class > 0 && v < 0 && !im.c.includes(state.class)) return false;
+      if (v < 0) return state.min <= 0 && state.max >= 100;
+      return v >= 10 * state.min && v <= 10 * state.max;
+    });
+    const other = state.other >= 0 ? state.other : state.layer;
+    const gain = im => iou(im, state.layer) - iou(im, other);
+    const key = {
+      worst: im => { const v = iou(im, state.layer); return v < 0 ? 2000 : v },
+      best: im => -iou(im, state.layer),
+      gain: im => -gain(im),
+      loss: gain,
+    }[state.order];
+    if (key) shown.sort((a, b) => key(a) - key(b));
+    else shown.sort((a, b) => a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+    const s = split();
+    const all = s.images.length;
+    $("count").textContent = shown.length + " of " + all + " images" + (s.hidden ? " (" + s.hidden + " better ones are not in this report)" : "");
+    $("cards").replaceChildren();
+    made = 0;
+    at = -1;
+    more();
+  };
+
+  const tile = (im, label, score, overlay, lazy) => {
+    const pic = el("div", { className: "pic" });
+    pic.style.aspectRatio = im.w + "/" + im.h;
+    const img = (src, cls) => {
+      const i = el("img", { alt: "", className: cls });
+      if (lazy) i.loading = "lazy";
+      i.decoding = "async";
+      i.onerror = () => i.classList.add("gone");
+      i.src = src;
+      return i;
+    };
+    pic.append(img(url(split().photos, im.id, ".jpg"), "photo"));
+    if (overlay) {
+      if (overlay !== split().truth && state.diff) pic.append(img(url(split().truth, im.id, ".png"), "mask"));
+      pic.append(img(url(overlay, im.id, ".png"), "over"));
+    }
+    return el("figure", { className: "tile" }, pic, el("figcaption", {}, el("span", { textContent: label }), el("span", { textContent: score })));
+  };
+  const tiles = (im, lazy) => {
+    const s = split();
+    return [tile(im, "image", "", "", lazy), tile(im, "truth", "", s.truth, lazy)].concat(s.layers.map((l, i) => {
+      const v = iou(im, i);
+      return tile(im, l.name, v < 0 ? "" : percent(v), l.files, lazy);
+    }));
+  };
+  const card = (im, n) => {
+    const head = el("p", {}, el("b", { textContent: im.id }),
+      el("span", { className: "score", textContent: "IoU " + percent(iou(im, state.layer)) }),
+      el("span", { className: "muted", textContent: im.c.map(c => data.classes[c]).join(", ") }));
+    const c = el("article", { className: "card" }, head, el("div", { className: "tiles" }, ...tiles(im, true)));
+    c.onclick = () => open(n);
+    return c;
+  };
+  const more = () => {
+    const end = Math.min(shown.length, made + PAGE);
+    const cards = [];
+    for (; made < end; made++) cards.push(card(shown[made], made));
+    $("cards").append(...cards);
+    $("more").textContent = made < shown.length ? "…" : "";
+  };
+  new IntersectionObserver(seen => { if (seen.some(e => e.isIntersecting) && made < shown.length) more() }, { rootMargin: "1200px" }).observe($("more"));
+
+  const select = n => {
+    if (!shown.length) return;
+    n = Math.max(0, Math.min(shown.length - 1, n));
+    while (made <= n) more();
+    const cards = $("cards").children;
+    if (cards[at]) cards[at].classList.remove("at");
+    at = n;
+    cards[at].classList.add("at");
+    cards[at].scrollIntoView({ block: "nearest" });
+  };
+  const viewer = $("viewer");
+  const open = n => {
+    select(n);
+    if (at < 0) return;
+    const im = shown[at];
+    $("vname").textContent = im.id;
+    $("vscore").textContent = (at + 1) + " of " + shown.length + " · " + split().layers.map((l, i) => l.name + " " + percent(im.s[i].m)).join(" · ");
+    const stage = $("vstage");
+    stage.replaceChildren(...tiles(im, false));
+    stage.style.setProperty("--ratio", im.w / im.h);
+    [...stage.children].forEach((t, i) => { t.onclick = () => showSolo(solo === i + 1 ? 0 : i + 1) });
+    showSolo(solo > stage.children.length ? 0 : solo);
+    const seen = new Set(im.c);
+    for (const s of im.s) for (let k = 0; k < (s.i || []).length; k += 2) seen.add(s.i[k]);
+    $("vlegend").replaceChildren(...[...seen].sort((a, b) => a - b).filter(c => c > 0).map(c => {
+      const i = el("i");
+      i.style.background = data.colours[c];
+      const scores = im.s.map(s => { const k = (s.i || []).findIndex((v, j) => j % 2 === 0 && v === c); return k < 0 ? "–" : percent(s.i[k + 1]) });
+      return el("span", {}, i, data.classes[c] + " " + scores.join(" / "));
+    }));
+    if (!viewer.open) viewer.showModal();
+  };
+  const showSolo = n => {
+    solo = n;
+    $("vstage").classList.toggle("solo", n > 0);
+    [...$("vstage").children].forEach((t, i) => t.classList.toggle("shown", i + 1 === n));
+  };
+  $("vprev").onclick = () => open(at - 1);
+  $("vnext").onclick = () => open(at + 1);
+  $("vclose").onclick = () => viewer.close();
+
+  const opacity = v => {
+    state.opacity = Math.max(0, Math.min(100, v));
+    $("opacity").value = state.opacity;
+    root.style.setProperty("--opacity", state.opacity / 100);
+    writeHash();
+  };
+  const refresh = () => { showControls(); apply(); writeHash() };
+  const number = id => { const v = parseFloat($(id).value); return isFinite(v) ? v : initial[id] };
+  for (const id of ["split", "layer", "class", "other", "order"]) $(id).onchange = () => {
+    state[id] = id === "order" ? $(id).value : +$(id).value;
+    if (id === "split") Object.assign(state, { layer: firstLayer(), other: -1 });
+    refresh();
+  };
+  for (const id of ["min", "max", "find"]) $(id).oninput = () => {
+    state[id] = id === "find" ? $(id).value : number(id);
+    apply();
+    writeHash();
+  };
+  $("opacity").oninput = () => opacity(+$("opacity").value);
+  for (const a of document.querySelectorAll("a.open")) a.onclick = e => {
+    e.preventDefault();
+    goto(a.dataset.split, a.dataset.id);
+  };
+  const goto = (splitName, id) => {
+    const s = data.splits.findIndex(x => x.name === splitName);
+    if (s < 0) return;
+    Object.assign(state, initial, { split: s });
+    state.layer = firstLayer();
+    refresh();
+    const n = shown.findIndex(im => im.id === id);
+    if (n >= 0) open(n);
+  };
+
+  addEventListener("keydown", e => {
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName);
+    if (typing) {
+      if (e.key === "Escape") e.target.blur();
+      return;
+    }
+    const step = n => viewer.open ? open(at + n) : select(at + n);
+    const keys = {
+      ArrowRight: () => step(1), j: () => step(1), ArrowLeft: () => step(-1), k: () => step(-1),
+      Enter: () => open(Math.max(at, 0)), "[": () => opacity(state.opacity - 10), "]": () => opacity(state.opacity + 10),
+      "/": () => { viewer.close(); $("find").focus() }, t: toggleTheme,
+      d: () => { state.diff = !state.diff; const n = at, was = viewer.open; refresh(); if (was) open(n) },
+    };
+    if (/^[0-9]$/.test(e.key) && viewer.open) showSolo(+e.key <= $("vstage").children.length ? +e.key : 0);
+    else if (e.key === "Enter" && /^(A|BUTTON|SUMMARY)$/.test(e.target.tagName)) return;
+    else if (keys[e.key]) keys[e.key]();
+    else return;
+    e.preventDefault();
+  });
+  addEventListener("hashchange", () => { if (readHash()) { showControls(); apply() } });
+
+  state.layer = firstLayer();
+  const asked = readHash();
+  showControls();
+  apply();
+  if (asked && asked !== true) { const n = shown.findIndex(im => im.id === asked); if (n >= 0) open(n) }
+  ready();
+})();
