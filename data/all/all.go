@@ -2,5 +2,6 @@
 package all
 
 import (
+	_ "wsss/data/folder" // kind "folder"
 	_ "wsss/data/scenes" // kind "scenes"
 )

@@ -1,0 +1,280 @@
+package folder
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"wsss/data"
+)
+
+// columns that a CSV label file may have.
+var columns = []string{"image", "tags", "class", "x", "y", "rank", "scribble", "x0", "y0", "x1", "y1", "difficult", "crowd"}
+
+// ParseCSV reads a label table. The first row names the columns, in any order;
+// image is the path below the image folder, with or without extension. What a
+// row is follows from its cells, so that one file may hold every form:
+//
+//	image,tags                              cat;dog
+//	image,class                             one tag per row
+//	image,class,x,y[,rank]                  a point, 0-based pixel
+//	image,class,scribble                    "x y;x y;…", 0-based pixels
+//	image,class,x0,y0,x1,y1[,difficult,crowd]  a box: pixels x0 <= x < x1
+//
+// A class is a name or a label value. An image with a row but empty cells has
+// an empty list of the forms that the header names: it holds nothing. Images
+// for which known is false are errors. Errors name the line, the column, its
+// value and what is allowed.
+func ParseCSV(r io.Reader, classes data.Classes, known func(id string) bool) (map[string]*data.WeakLabels, error) {
+	return collect(parseCSV, r, classes, known)
+}
+
+func collect(parse func(io.Reader, sink) error, r io.Reader, classes data.Classes, known func(id string) bool) (map[string]*data.WeakLabels, error) {
+	s := sink{labels: map[string]*data.WeakLabels{}, classes: classes, known: known}
+	if err := parse(r, s); err != nil {
+		return nil, fmt.Errorf("line %w", err)
+	}
+	for _, w := range s.labels {
+		finish(w)
+	}
+	return s.labels, nil
+}
+
+// table is a CSV file being read.
+type table struct {
+	column map[string]int
+	record []string
+}
+
+// parseCSV is ParseCSV into a sink; errors begin with the line's number.
+func parseCSV(r io.Reader, s sink) error {
+	in := csv.NewReader(r)
+	in.TrimLeadingSpace = true
+	in.ReuseRecord = true
+	head, err := in.Read()
+	if err != nil {
+		return csvError(err)
+	}
+	t, err := newTable(head)
+	if err != nil {
+		return fmt.Errorf("1: %w", err)
+	}
+	for {
+		t.record, err = in.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return csvError(err)
+		}
+		if err := t.row(s); err != nil {
+			line, _ := in.FieldPos(0)
+			return fmt.Errorf("%d: %w", line, err)
+		}
+	}
+}
+
+func csvError(err error) error {
+	var parse *csv.ParseError
+	switch {
+	case err == io.EOF:
+		return errors.New("1: empty: the first row must name the columns")
+	case errors.As(err, &parse):
+		return fmt.Errorf("%d: %w", parse.Line, parse.Err)
+	}
+	return fmt.Errorf("1: %w", err)
+}
+
+func newTable(head []string) (*table, error) {
+	t := &table{column: map[string]int{}}
+	for i, name := range head {
+		name = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
+		if !slices.Contains(columns, name) {
+			return nil, fmt.Errorf("column %q is unknown: allowed are %s", name, strings.Join(columns, ", "))
+		}
+		if _, dup := t.column[name]; dup {
+			return nil, fmt.Errorf("column %q occurs twice", name)
+		}
+		t.column[name] = i
+	}
+	if !t.has("image") || len(head) < 2 {
+		return nil, fmt.Errorf("the columns are %s: needed are image and tags, class or a form of label", strings.Join(head, ", "))
+	}
+	for _, group := range [][]string{{"x", "y"}, {"x0", "y0", "x1", "y1"}} {
+		for _, name := range group {
+			if t.has(group[0]) != t.has(name) || t.has(name) && !t.has("class") {
+				return nil, fmt.Errorf("columns %s and class must occur together", strings.Join(group, ", "))
+			}
+		}
+	}
+	if t.has("scribble") && !t.has("class") {
+		return nil, errors.New("columns scribble and class must occur together")
+	}
+	return t, nil
+}
+
+func (t *table) has(name string) bool { _, ok := t.column[name]; return ok }
+
+func (t *table) cell(name string) string {
+	i, ok := t.column[name]
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(t.record[i])
+}
+
+// number reads a cell; "" is 0.
+func (t *table) number(name string) (float64, error) {
+	text := t.cell(name)
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s = %q: allowed is a number", name, text)
+	}
+	return v, nil
+}
+
+// row adds one row to the labels of its image.
+func (t *table) row(s sink) error {
+	w, err := s.image(t.cell("image"))
+	if err != nil || w == nil {
+		return err
+	}
+	t.declare(w)
+	for tag := range strings.FieldsFuncSeq(t.cell("tags"), func(r rune) bool { return r == ';' || r == '|' }) {
+		c, err := s.class(strings.TrimSpace(tag), 1)
+		if err != nil {
+			return fmt.Errorf("tags = %w (separated by ;)", err)
+		}
+		w.Tags = append(w.Tags, c)
+	}
+	point := t.cell("x")+t.cell("y") != ""
+	box := t.cell("x0")+t.cell("y0")+t.cell("x1")+t.cell("y1") != ""
+	scribble := t.cell("scribble") != ""
+	if !point && !box && !scribble && t.cell("class") == "" {
+		return nil // the image holds nothing
+	}
+	low := 1 // points and scribbles may lie on the background
+	if !box && (point || scribble) {
+		low = 0
+	}
+	class, err := s.class(t.cell("class"), low)
+	if err != nil {
+		return fmt.Errorf("class = %w", err)
+	}
+	if point {
+		err = errors.Join(err, t.point(w, class))
+	}
+	if scribble {
+		err = errors.Join(err, t.scribble(w, class))
+	}
+	if box {
+		err = errors.Join(err, t.box(w, class))
+	}
+	if !point && !box && !scribble {
+		w.Tags = append(w.Tags, class)
+	}
+	return err
+}
+
+// declare marks the forms of the header as available for an image.
+func (t *table) declare(w *data.WeakLabels) {
+	geometry := false
+	if t.has("x") {
+		needNonNil(&w.Points)
+		geometry = true
+	}
+	if t.has("scribble") {
+		needNonNil(&w.Scribbles)
+		geometry = true
+	}
+	if t.has("x0") {
+		needNonNil(&w.Boxes)
+		geometry = true
+	}
+	if t.has("tags") || !geometry {
+		needNonNil(&w.Tags)
+	}
+}
+
+func (t *table) point(w *data.WeakLabels, class int) error {
+	var at [2]int
+	for i, name := range []string{"x", "y"} {
+		v, err := t.number(name)
+		if err != nil {
+			return err
+		}
+		if at[i], err = pixel(v); err != nil {
+			return fmt.Errorf("%s = %w", name, err)
+		}
+	}
+	rank := 0
+	if text := t.cell("rank"); text != "" {
+		var err error
+		if rank, err = strconv.Atoi(text); err != nil || rank < 0 || rank > maxCoordinate {
+			return fmt.Errorf("rank = %q: allowed is the number of the click, 1 for the first, or 0", text)
+		}
+	}
+	w.Points = append(w.Points, data.Point{X: at[0], Y: at[1], Class: class, Rank: rank})
+	return nil
+}
+
+func (t *table) scribble(w *data.WeakLabels, class int) error {
+	text := t.cell("scribble")
+	var points []image.Point
+	for pair := range strings.SplitSeq(text, ";") {
+		xy := strings.Fields(pair)
+		if len(xy) == 0 {
+			continue // a final semicolon
+		}
+		if len(xy) != 2 {
+			return fmt.Errorf("scribble point %q: allowed is \"x y\", with ; between points", pair)
+		}
+		var at [2]int
+		for i, number := range xy {
+			v, err := strconv.ParseFloat(number, 64)
+			if err != nil {
+				return fmt.Errorf("scribble point %q: allowed is \"x y\", two numbers", pair)
+			}
+			if at[i], err = pixel(v); err != nil {
+				return fmt.Errorf("scribble point %q: %w", pair, err)
+			}
+		}
+		points = append(points, image.Pt(at[0], at[1]))
+	}
+	line, err := newScribble(class, points)
+	if err == nil {
+		w.Scribbles = append(w.Scribbles, line)
+	}
+	return err
+}
+
+func (t *table) box(w *data.WeakLabels, class int) error {
+	var edge [4]float64
+	for i, name := range []string{"x0", "y0", "x1", "y1"} {
+		var err error
+		if edge[i], err = t.number(name); err != nil {
+			return err
+		}
+	}
+	var flag [2]bool
+	for i, name := range []string{"difficult", "crowd"} {
+		text := t.cell(name)
+		if text == "" {
+			continue
+		}
+		var err error
+		if flag[i], err = strconv.ParseBool(text); err != nil {
+			return fmt.Errorf("%s = %q: allowed are 0, 1, true, false", name, text)
+		}
+	}
+	b, err := newBox(edge[0], edge[1], edge[2], edge[3], class, flag[0], flag[1])
+	if err == nil {
+		w.Boxes = append(w.Boxes, b)
+	}
+	return err
+}

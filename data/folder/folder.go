@@ -1,0 +1,237 @@
+// Package folder is the dataset of one's own images: a folder of JPEG and PNG
+// files in any subfolders, optional PNG masks beside them, cheap labels in CSV
+// or JSON, and lists of ids for the splits. docs/folder.md shows the layout.
+//
+//	root/images/a/b.jpg     sample "a/b": the path without extension
+//	root/masks/a/b.png      its mask, index or greyscale PNG, 255 = void
+//	root/classes.txt        one name per line, background first
+//	root/labels.csv         tags, points, scribbles, boxes; see ParseCSV
+//	root/splits/train.txt   one id per line
+package folder
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/files"
+)
+
+// Kind is the dataset's name in a config: data.kind = "folder".
+const Kind = "folder"
+
+func init() {
+	data.Register(Kind, func(o data.Options) (data.Dataset, error) {
+		var opts Options
+		if err := configs.Decode("data.options", o.Extra, &opts); err != nil {
+			return nil, err
+		}
+		return Open(o.Root, opts, o.Seed)
+	})
+}
+
+// Options says where things lie below the root; every key may be left out.
+type Options struct {
+	Images      string   `toml:"images"`       // folder of images; default "images", else the root itself
+	Masks       string   `toml:"masks"`        // folder of masks; default "masks" where it exists
+	Classes     string   `toml:"classes"`      // file of class names; default "classes.txt"
+	Names       []string `toml:"names"`        // class names, background first, in place of the file
+	Labels      []string `toml:"labels"`       // label files; default: those of labelFiles that exist
+	Splits      string   `toml:"splits"`       // folder of split lists; default "splits" where it exists
+	ValFraction float64  `toml:"val_fraction"` // in (0, 1): a seeded split into train and val
+	SkipUnknown bool     `toml:"skip_unknown"` // skip labels of images that are not there; else they are an error
+}
+
+// labelFiles are read, in this order, where Options.Labels is empty.
+var labelFiles = []string{"labels.csv", "labels.json", "tags.csv", "points.csv", "scribbles.csv", "boxes.csv"}
+
+// SplitAll is the split that holds every image.
+const SplitAll = "all"
+
+// Dataset is an opened folder. It implements data.Dataset.
+type Dataset struct {
+	root    string
+	images  map[string]string // id → path of the image
+	masks   string            // folder, "" where there are no masks
+	classes data.Classes
+	labels  map[string]*data.WeakLabels
+	splits  map[string][]string
+}
+
+// Open lists the images below root and reads every list and label file, so
+// that a wrong one is found before any work starts. seed draws the split of
+// Options.ValFraction. Errors name the file, the line, the value and what is
+// allowed.
+func Open(root string, opts Options, seed int64) (*Dataset, error) {
+	if root == "" {
+		return nil, errors.New("data.root is empty: name the folder that holds the images")
+	}
+	d := &Dataset{root: root}
+	imageDir, err := d.folder("images", opts.Images, "images", true)
+	if err != nil {
+		return nil, err
+	}
+	if d.masks, err = d.folder("masks", opts.Masks, "masks", false); err != nil {
+		return nil, err
+	}
+	if d.images, err = listImages(imageDir, d.masks); err != nil {
+		return nil, err
+	}
+	if d.classes, err = d.readClasses(opts); err != nil {
+		return nil, err
+	}
+	if err := d.readSplits(opts, seed); err != nil {
+		return nil, err
+	}
+	return d, d.readLabels(opts)
+}
+
+// folder resolves a folder's option: the named one must exist, the default
+// one may be absent, where orRoot makes the root stand for it.
+func (d *Dataset) folder(key, name, byDefault string, orRoot bool) (string, error) {
+	chosen := name
+	if chosen == "" {
+		chosen = byDefault
+	}
+	path, err := files.Join(d.root, chosen)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", key, err)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return path, nil
+	case name == "" && orRoot:
+		return d.root, nil
+	case name == "":
+		return "", nil
+	case err == nil:
+		return "", fmt.Errorf("%s = %q: %s is a file, allowed is a folder", key, name, path)
+	}
+	return "", fmt.Errorf("%s = %q: %w", key, name, err)
+}
+
+// readLabels merges all label files.
+func (d *Dataset) readLabels(opts Options) error {
+	d.labels = map[string]*data.WeakLabels{}
+	known := func(id string) bool { _, ok := d.images[id]; return ok }
+	from := origin{}
+	names := opts.Labels
+	if len(names) == 0 {
+		names = labelFiles
+	}
+	for _, name := range names {
+		path, err := files.Join(d.root, name)
+		if err != nil {
+			return fmt.Errorf("labels: %w", err)
+		}
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && len(opts.Labels) == 0 {
+			continue
+		}
+		part := sink{labels: map[string]*data.WeakLabels{}, classes: d.classes, known: known, skip: opts.SkipUnknown}
+		if err := readLabelFile(path, part); err != nil {
+			return err
+		}
+		if err := from.merge(d.labels, part.labels, path); err != nil {
+			return err
+		}
+	}
+	for _, w := range d.labels {
+		finish(w)
+	}
+	return nil
+}
+
+// Name is "folder".
+func (d *Dataset) Name() string { return Kind }
+
+// Classes is the class table.
+func (d *Dataset) Classes() data.Classes { return d.classes }
+
+// Splits lists the split lists, train and val where val_fraction makes them,
+// and "all".
+func (d *Dataset) Splits() []string {
+	names := make([]string, 0, len(d.splits))
+	for name := range d.splits {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// IDs lists a split: in the order of its list, or ascending.
+func (d *Dataset) IDs(split string) ([]string, error) {
+	ids, ok := d.splits[split]
+	if !ok {
+		return nil, fmt.Errorf("%s: split %q is unknown: allowed are %s (a split is a list %s)",
+			d.root, split, strings.Join(d.Splits(), ", "), filepath.Join("splits", split+".txt"))
+	}
+	return slices.Clone(ids), nil
+}
+
+// ImagePath is the image file of a sample, "" for an unknown id.
+func (d *Dataset) ImagePath(id string) string { return d.images[id] }
+
+// MaskPath is where the mask of a sample lies or would lie; "" where the
+// folder has no masks or the id is unknown.
+func (d *Dataset) MaskPath(id string) string {
+	if _, ok := d.images[id]; !ok || d.masks == "" {
+		return ""
+	}
+	return filepath.Join(d.masks, filepath.FromSlash(id)+".png")
+}
+
+// Load reads the wanted parts of a sample. Weak labels are as the files give
+// them, also where they lie outside the image; package validate finds those.
+func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
+	path, ok := d.images[id]
+	if !ok {
+		return nil, fmt.Errorf("%s: no image %q", d.root, id)
+	}
+	s := &data.Sample{ID: id}
+	var err error
+	if want&data.WantImage != 0 {
+		if s.Image, err = data.ReadImage(path); err != nil {
+			return nil, err
+		}
+	}
+	if want&data.WantTruth != 0 {
+		if s.Truth, err = d.truth(id); err != nil {
+			return nil, err
+		}
+	}
+	if w := d.labels[id]; w != nil && want&data.WantWeak != 0 {
+		s.Weak = clone(w)
+	}
+	return s, nil
+}
+
+func (d *Dataset) truth(id string) (*data.LabelMap, error) {
+	path := d.MaskPath(id)
+	if path == "" {
+		return nil, fmt.Errorf("%s of %s: %w (no folder of masks)", id, d.root, data.ErrNoTruth)
+	}
+	m, err := data.ReadLabelMap(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", path, data.ErrNoTruth)
+	}
+	return m, err
+}
+
+// clone copies the lists, so that no caller can change the dataset's.
+func clone(w *data.WeakLabels) data.WeakLabels {
+	out := data.WeakLabels{
+		Tags: slices.Clone(w.Tags), Points: slices.Clone(w.Points), Boxes: slices.Clone(w.Boxes),
+		Scribbles: slices.Clone(w.Scribbles),
+	}
+	for i := range out.Scribbles {
+		out.Scribbles[i].Points = slices.Clone(out.Scribbles[i].Points)
+	}
+	return out
+}

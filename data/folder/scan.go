@@ -1,0 +1,262 @@
+package folder
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"wsss/data"
+	"wsss/data/files"
+)
+
+// extensions of the files that count as images, lower case.
+var extensions = []string{".jpg", ".jpeg", ".png"}
+
+// trimExtension drops an image extension, as ids have none.
+func trimExtension(name string) string {
+	if ext := path.Ext(name); slices.Contains(extensions, strings.ToLower(ext)) {
+		return strings.TrimSuffix(name, ext)
+	}
+	return name
+}
+
+// listImages maps ids to files. Names that begin with a dot are skipped, and
+// so is the folder of masks.
+func listImages(dir, masks string) (map[string]string, error) {
+	root, err := filepath.EvalSymlinks(dir) // WalkDir does not enter a link
+	if err != nil {
+		return nil, err
+	}
+	if masks != "" {
+		if masks, err = filepath.EvalSymlinks(masks); err != nil {
+			return nil, err
+		}
+	}
+	images := map[string]string{}
+	err = filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case p == root:
+			return nil
+		case e.IsDir() && (p == masks || strings.HasPrefix(e.Name(), ".")):
+			return fs.SkipDir
+		case e.IsDir() || strings.HasPrefix(e.Name(), ".") || !slices.Contains(extensions, strings.ToLower(filepath.Ext(p))):
+			return nil
+		}
+		name, err := filepath.Rel(root, p)
+		if err != nil {
+			return err
+		}
+		id := trimExtension(filepath.ToSlash(name))
+		if first, dup := images[id]; dup {
+			return fmt.Errorf("%s and %s have the same id %q: rename one of them", first, p, id)
+		}
+		images[id] = filepath.Join(dir, name)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(images) == 0 {
+		return nil, fmt.Errorf("%s holds no image: allowed are files %s, in any subfolder", dir, strings.Join(extensions, ", "))
+	}
+	return images, nil
+}
+
+// readClasses reads the class table from the options or its file.
+func (d *Dataset) readClasses(opts Options) (data.Classes, error) {
+	if len(opts.Names) > 0 {
+		c, err := checkClasses(opts.Names)
+		if err != nil {
+			return c, fmt.Errorf("data.options.names: %w", err)
+		}
+		return c, nil
+	}
+	name := opts.Classes
+	if name == "" {
+		name = "classes.txt"
+	}
+	file, err := files.Join(d.root, name)
+	if err != nil {
+		return data.Classes{}, fmt.Errorf("classes: %w", err)
+	}
+	c, err := ReadClasses(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, fmt.Errorf("%w: write the class names there, one per line, background first, or set data.options.names", err)
+	}
+	return c, err
+}
+
+// ReadClasses reads a class table: one name per line, the first of which must
+// be "background", since label value 0 is.
+func ReadClasses(file string) (data.Classes, error) {
+	lines, err := readLines(file)
+	if err != nil {
+		return data.Classes{}, err
+	}
+	names := make([]string, len(lines))
+	for i, l := range lines {
+		names[i] = l.text
+	}
+	c, err := checkClasses(names)
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
+}
+
+func checkClasses(names []string) (data.Classes, error) {
+	if len(names) < 2 || len(names) > data.MaxClasses {
+		return data.Classes{}, fmt.Errorf("%d class names: allowed are 2..%d, background included", len(names), data.MaxClasses)
+	}
+	if !slices.Contains([]string{"background", "_background_", "__background__"}, strings.ToLower(names[0])) {
+		return data.Classes{}, fmt.Errorf("the first class is %q: allowed is \"background\", which is value 0 in masks", names[0])
+	}
+	seen := map[string]int{}
+	for i, n := range names {
+		if n == "" || strings.ContainsAny(n, ";|\n\r") {
+			return data.Classes{}, fmt.Errorf("class %d has the name %q: allowed is text without ; | and line breaks", i, n)
+		}
+		if first, dup := seen[n]; dup {
+			return data.Classes{}, fmt.Errorf("classes %d and %d are both called %q", first, i, n)
+		}
+		seen[n] = i
+	}
+	return data.Classes{Names: slices.Clone(names)}, nil
+}
+
+type numberedLine struct {
+	number int
+	text   string
+}
+
+// readLines reads the non-empty lines of a text file, trimmed.
+func readLines(file string) ([]numberedLine, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var lines []numberedLine
+	scan := bufio.NewScanner(&bounded{r: f, left: maxFile})
+	for n := 1; scan.Scan(); n++ {
+		text := strings.TrimSpace(strings.TrimPrefix(scan.Text(), "\ufeff"))
+		if text != "" {
+			lines = append(lines, numberedLine{n, text})
+		}
+	}
+	if err := scan.Err(); err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", file, len(lines)+1, err)
+	}
+	return lines, nil
+}
+
+// readSplits makes the splits: all, the seeded ones, the lists.
+func (d *Dataset) readSplits(opts Options, seed int64) error {
+	all := make([]string, 0, len(d.images))
+	for id := range d.images {
+		all = append(all, id)
+	}
+	slices.Sort(all)
+	d.splits = map[string][]string{SplitAll: all}
+	if f := opts.ValFraction; f != 0 {
+		if !(f > 0 && f < 1) {
+			return fmt.Errorf("val_fraction = %v: allowed is a number between 0 and 1", f)
+		}
+		d.splits["train"], d.splits["val"] = divide(all, f, seed)
+	}
+	dir, err := d.folder("splits", opts.Splits, "splits", false)
+	if err != nil || dir == "" {
+		return err
+	}
+	lists, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*.txt"))
+	if err != nil {
+		return err
+	}
+	for _, list := range lists {
+		name := strings.TrimSuffix(filepath.Base(list), ".txt")
+		if _, taken := d.splits[name]; taken {
+			return fmt.Errorf("%s: the split %q exists already (every folder has %q; val_fraction makes train and val)", list, name, SplitAll)
+		}
+		if d.splits[name], err = d.readSplit(list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// escapeGlob makes a path match itself.
+func escapeGlob(p string) string {
+	if filepath.Separator == '\\' {
+		return p // Windows has no escapes, and forbids * and ? in names
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(p)
+}
+
+func (d *Dataset) readSplit(list string) ([]string, error) {
+	lines, err := readLines(list)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(lines))
+	seen := make(map[string]int, len(lines))
+	for i, l := range lines {
+		id := sampleID(l.text)
+		if _, ok := d.images[id]; !ok {
+			return nil, fmt.Errorf("%s:%d: no image %q: allowed are paths below the image folder, with or without extension", list, l.number, l.text)
+		}
+		if first := seen[id]; first > 0 {
+			return nil, fmt.Errorf("%s:%d: %q is on line %d already", list, l.number, l.text, first)
+		}
+		seen[id], ids[i] = l.number, id
+	}
+	return ids, nil
+}
+
+// sampleID is the id that a name in a list or label file means.
+func sampleID(name string) string {
+	return trimExtension(strings.TrimPrefix(strings.ReplaceAll(strings.TrimSpace(name), `\`, "/"), "./"))
+}
+
+// divide splits ids, ascending, into train and val. Each id is drawn by its
+// own hash, so that a new image moves few of the others.
+func divide(ids []string, fraction float64, seed int64) (train, val []string) {
+	score := make(map[string]uint64, len(ids))
+	for _, id := range ids {
+		h := fnv.New64a()
+		fmt.Fprintf(h, "%d/%s", seed, id)
+		score[id] = mix(h.Sum64())
+	}
+	drawn := slices.Clone(ids)
+	slices.SortFunc(drawn, func(a, b string) int {
+		if score[a] != score[b] {
+			if score[a] < score[b] {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	n := min(max(int(math.Round(fraction*float64(len(ids)))), min(1, len(ids)-1)), max(len(ids)-1, 0))
+	val, train = drawn[:n:n], drawn[n:]
+	slices.Sort(val)
+	slices.Sort(train)
+	return train, val
+}
+
+// mix spreads the bits of a hash (the finaliser of splitmix64): FNV leaves
+// the high bits of similar names alike.
+func mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
