@@ -41,6 +41,15 @@ type Dataset interface {
 	ImagePath(id string) string
 }
 
+// CheckWeak returns an error that says which option gives the dataset weak
+// labels of this kind, where it has no source for them. It reads no labels.
+func CheckWeak(ds Dataset, kind WeakKind) error {
+	if d, ok := ds.(interface{ WeakSource(WeakKind) error }); ok {
+		return d.WeakSource(kind)
+	}
+	return nil
+}
+
 // Options configures a dataset, from the [data] table of a config.
 type Options struct {
 	Root  string         // folder of the dataset

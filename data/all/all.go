@@ -4,4 +4,5 @@ package all
 import (
 	_ "wsss/data/folder" // kind "folder"
 	_ "wsss/data/scenes" // kind "scenes"
+	_ "wsss/data/voc"    // kind "voc"
 )

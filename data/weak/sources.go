@@ -262,10 +262,16 @@ func (l *Loader) derived(id string) (data.WeakLabels, error) {
 		return data.WeakLabels{}, err
 	}
 	seed := weaken.SeedFor(l.env.Seed, id)
+	var w data.WeakLabels
 	if instances != nil {
-		return weaken.FromInstances(truth, instances, kinds, seed, weaken.DefaultOptions())
+		w, err = weaken.FromInstances(truth, instances, kinds, seed, weaken.DefaultOptions())
+	} else {
+		w, err = weaken.Derive(truth, kinds, seed, weaken.DefaultOptions())
 	}
-	return weaken.Derive(truth, kinds, seed, weaken.DefaultOptions())
+	if err != nil {
+		err = fmt.Errorf("%s: %w", id, err)
+	}
+	return w, err
 }
 
 // ImageSize reads an image's width and height from its header.

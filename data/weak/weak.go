@@ -27,7 +27,9 @@ func Stem(name string) string {
 	name = path.Base(strings.TrimSpace(name))
 	switch ext := path.Ext(name); strings.ToLower(ext) {
 	case ".jpg", ".jpeg", ".png":
-		return strings.TrimSuffix(name, ext)
+		if name != ext {
+			return strings.TrimSuffix(name, ext)
+		}
 	}
 	return name
 }

@@ -265,6 +265,7 @@ func FuzzParsers(f *testing.F) {
 	f.Add([]byte(scribbleXML))
 	f.Add([]byte("a 1 2\nJPEGImages/b.jpg c/b.png\n"))
 	f.Add([]byte(`{"a": [{"x": 3, "y": 4.9, "cls": 2, "rank": 1e99}]}`))
+	f.Add([]byte(".jpg"))
 	f.Add([]byte("id,tags\na,cat;polar bear\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		text := string(raw)

@@ -1,0 +1,97 @@
+package voc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"wsss/data/weak"
+)
+
+// trainAug is the split that SBD adds to: VOC's train and all of SBD's images
+// that are not in VOC's val, 10,582 in all (METHODS §9).
+const trainAug = "train_aug"
+
+// reserved are text files beside the lists of a bare folder that are no lists.
+var reserved = []string{"classes", "README", "readme", "LICENSE"}
+
+// Splits lists the names of the split lists; train_aug also where SBD's own
+// lists can make it.
+func (d *Dataset) Splits() []string {
+	var names []string
+	for _, dir := range d.lists {
+		for _, name := range weak.SplitNames(dir) {
+			if !slices.Contains(reserved, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if d.sbd != "" {
+		names = append(names, trainAug)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// IDs lists a split in the order of its list. Lists hold ids, or image paths
+// with or without mask paths; of paths only the name counts.
+func (d *Dataset) IDs(split string) ([]string, error) {
+	if !slices.Contains(d.Splits(), split) {
+		return nil, fmt.Errorf("split %q is unknown: the lists in %s are %s",
+			split, strings.Join(d.lists, ", "), strings.Join(d.Splits(), ", "))
+	}
+	for _, dir := range d.lists {
+		ids, err := d.readList(filepath.Join(dir, split+".txt"))
+		if !errors.Is(err, os.ErrNotExist) {
+			return ids, err
+		}
+	}
+	return d.augmented()
+}
+
+func (d *Dataset) readList(path string) ([]string, error) {
+	rows, err := weak.ReadList(path, d.classes.Len())
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	return ids, nil
+}
+
+// augmented makes train_aug: VOC's train in its order, then SBD's others,
+// ascending.
+func (d *Dataset) augmented() ([]string, error) {
+	ids, err := d.IDs("train")
+	if err != nil {
+		return nil, err
+	}
+	val, err := d.IDs("val")
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[string]bool, 1<<14)
+	for _, id := range slices.Concat(ids, val) {
+		seen[id] = true
+	}
+	var extra []string
+	for _, name := range []string{"train.txt", "val.txt"} {
+		list, err := d.readList(filepath.Join(d.sbd, name))
+		if err != nil {
+			return nil, fmt.Errorf("split %s is made of SBD's lists: %w", trainAug, err)
+		}
+		for _, id := range list {
+			if !seen[id] {
+				seen[id] = true
+				extra = append(extra, id)
+			}
+		}
+	}
+	slices.Sort(extra)
+	return append(ids, extra...), nil
+}

@@ -1,0 +1,274 @@
+// Package voc opens PASCAL VOC 2012 and folders of the same layout as dataset
+// kind "voc" (METHODS §9): JPEGImages, Annotations, ImageSets/Segmentation,
+// SegmentationClass, SegmentationClassAug and the Semantic Boundaries
+// Dataset's .mat files. Opening reads no image, mask or annotation.
+package voc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/files"
+	"wsss/data/voc/mat"
+	"wsss/data/weak"
+)
+
+func init() {
+	data.Register("voc", func(opts data.Options) (data.Dataset, error) {
+		var cfg Config
+		if err := configs.Decode("data.options", opts.Extra, &cfg); err != nil {
+			return nil, err
+		}
+		return Open(opts.Root, opts.Seed, cfg)
+	})
+}
+
+// ClassNames are the twenty classes of VOC, label values 1..20.
+var ClassNames = []string{
+	"aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+	"diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+}
+
+// Folders of the layout.
+const (
+	imageDir      = "JPEGImages"
+	annotationDir = "Annotations"
+	maskDir       = "SegmentationClass"
+	augDir        = "SegmentationClassAug"
+	objectDir     = "SegmentationObject"
+	listDir       = "ImageSets/Segmentation"
+)
+
+// Config is the table [data.options] of kind "voc". Paths are relative to
+// data.root, or absolute.
+type Config struct {
+	weak.Sources
+	Masks   string   `toml:"masks"`   // folder of masks; "" looks in SegmentationClass, SegmentationClassAug, then SBD
+	Lists   string   `toml:"lists"`   // folder of <split>.txt, looked in first
+	SBD     string   `toml:"sbd"`     // the "dataset" folder of SBD: img, cls, inst, train.txt, val.txt
+	Classes []string `toml:"classes"` // class names without background; default: VOC's
+}
+
+// Dataset reads a VOC folder. It implements data.Dataset.
+type Dataset struct {
+	root    string
+	classes data.Classes
+	masks   []string // folders of PNG masks, first choice first
+	lists   []string // folders of split lists, first choice first
+	sbd     string   // "" where there is none
+	weak    *weak.Loader
+}
+
+// Open opens a folder. It checks the layout and the options; the files of the
+// images are read by Load.
+func Open(root string, seed int64, cfg Config) (*Dataset, error) {
+	if err := checkRoot(root); err != nil {
+		return nil, err
+	}
+	d := &Dataset{root: root}
+	if len(cfg.Classes) == 0 {
+		cfg.Classes = ClassNames
+	}
+	if len(cfg.Classes) >= data.MaxClasses {
+		return nil, fmt.Errorf("data.options.classes names %d classes: at most %d are allowed", len(cfg.Classes), data.MaxClasses-1)
+	}
+	d.classes.Names = append([]string{"background"}, cfg.Classes...)
+	d.masks = []string{filepath.Join(root, maskDir), filepath.Join(root, augDir)}
+	var err error
+	if cfg.Masks != "" {
+		if d.masks[0], err = folder("masks", root, cfg.Masks); err != nil {
+			return nil, err
+		}
+		d.masks = d.masks[:1]
+	}
+	if cfg.Lists != "" {
+		dir, err := folder("lists", root, cfg.Lists)
+		if err != nil {
+			return nil, err
+		}
+		d.lists = append(d.lists, dir)
+	}
+	if dir := filepath.Join(root, listDir); isDir(dir) {
+		d.lists = append(d.lists, dir)
+	} else {
+		d.lists = append(d.lists, root)
+	}
+	if cfg.SBD != "" {
+		if d.sbd, err = folder("sbd", root, cfg.SBD); err != nil {
+			return nil, err
+		}
+		if !isDir(filepath.Join(d.sbd, "cls")) {
+			return nil, fmt.Errorf("data.options.sbd: %s lacks the folder cls: name SBD's folder \"dataset\"", d.sbd)
+		}
+	}
+	env := weak.Env{
+		Root: root, Classes: d.classes, Seed: seed, Own: "xml",
+		Truth: d.truthAndInstances, Image: d.ImagePath, ID: sampleID,
+	}
+	if isDir(filepath.Join(root, annotationDir)) {
+		env.ReadOwn = d.readXML
+	}
+	d.weak, err = cfg.Sources.Open(env)
+	return d, err
+}
+
+const howToGet = "VOC 2012 comes as VOCtrainval_11-May-2012.tar from http://host.robots.ox.ac.uk/pascal/VOC/voc2012/; unpack it and set data.root to its folder VOCdevkit/VOC2012"
+
+func checkRoot(root string) error {
+	if root == "" {
+		return errors.New("data.root is empty: " + howToGet)
+	}
+	if isDir(filepath.Join(root, imageDir)) {
+		return nil
+	}
+	for _, below := range []string{"VOC2012", "VOCdevkit/VOC2012"} {
+		if dir := filepath.Join(root, below); isDir(filepath.Join(dir, imageDir)) {
+			return fmt.Errorf("the folder %s is missing: set data.root to %s", imageDir, dir)
+		}
+	}
+	return fmt.Errorf("the folder %s is missing: %s", imageDir, howToGet)
+}
+
+// folder resolves an option that names a folder.
+func folder(key, root, path string) (string, error) {
+	dir, err := weak.Locate(root, path)
+	if err != nil {
+		return "", fmt.Errorf("data.options.%s: %w", key, err)
+	}
+	if !isDir(dir) {
+		return "", fmt.Errorf("data.options.%s: no folder %s", key, dir)
+	}
+	return dir, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+// sampleID turns the numbers of IRN's cls_labels.npy into VOC's names:
+// 2007000032 → 2007_000032.
+func sampleID(name string) string {
+	if len(name) != 10 || strings.Trim(name, "0123456789") != "" {
+		return name
+	}
+	return name[:4] + "_" + name[4:]
+}
+
+// Name is "voc".
+func (d *Dataset) Name() string { return "voc" }
+
+// Classes is the background and VOC's twenty classes, or the configured ones.
+func (d *Dataset) Classes() data.Classes { return d.classes }
+
+// ImagePath is the image file of a sample: JPEGImages/<id>.jpg (.jpeg and .png
+// where that is missing), else SBD's copy.
+func (d *Dataset) ImagePath(id string) string {
+	base := filepath.Join(d.root, imageDir, id)
+	candidates := []string{base + ".jpg", base + ".jpeg", base + ".png"}
+	if d.sbd != "" {
+		candidates = append(candidates, filepath.Join(d.sbd, "img", id+".jpg"))
+	}
+	for _, path := range candidates {
+		if isFile(path) {
+			return path
+		}
+	}
+	return candidates[0]
+}
+
+// WeakSource says why the dataset has no labels of a kind; nil where it has.
+func (d *Dataset) WeakSource(kind data.WeakKind) error { return d.weak.Available(kind) }
+
+// Load reads the wanted parts of an image.
+func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
+	if _, err := files.Join(d.root, id); err != nil || strings.ContainsAny(id, `/\`) {
+		return nil, fmt.Errorf("%q is no image id", id)
+	}
+	s := &data.Sample{ID: id}
+	var err error
+	if want&data.WantImage != 0 {
+		if s.Image, err = data.ReadImage(d.ImagePath(id)); err != nil {
+			return nil, err
+		}
+	}
+	if want&data.WantTruth != 0 {
+		if s.Truth, err = d.truth(id); err != nil {
+			return nil, err
+		}
+	}
+	if want&data.WantWeak != 0 {
+		if s.Weak, err = d.weak.Load(id); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// truth reads a mask from the first place that has one.
+func (d *Dataset) truth(id string) (*data.LabelMap, error) {
+	for _, dir := range d.masks {
+		path := filepath.Join(dir, id+".png")
+		if m, err := data.ReadLabelMap(path); !errors.Is(err, os.ErrNotExist) {
+			return d.checked(path, m, err)
+		}
+	}
+	if d.sbd != "" {
+		path := filepath.Join(d.sbd, "cls", id+".mat")
+		if m, err := mat.ReadLabelMap(path, "GTcls", "Segmentation"); !errors.Is(err, os.ErrNotExist) {
+			return d.checked(path, m, err)
+		}
+	}
+	return nil, fmt.Errorf("%s: %w: no %s.png in %s", id, data.ErrNoTruth, id, strings.Join(d.masks, ", "))
+}
+
+func (d *Dataset) checked(path string, m *data.LabelMap, err error) (*data.LabelMap, error) {
+	if err != nil {
+		return nil, err
+	}
+	if err := m.CheckRange(d.classes.Len()); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// truthAndInstances also reads the object numbers, where VOC or SBD has them.
+func (d *Dataset) truthAndInstances(id string) (truth, instances *data.LabelMap, err error) {
+	if truth, err = d.truth(id); err != nil {
+		return nil, nil, err
+	}
+	instances, err = data.ReadLabelMap(filepath.Join(d.root, objectDir, id+".png"))
+	if errors.Is(err, os.ErrNotExist) && d.sbd != "" {
+		instances, err = mat.ReadLabelMap(filepath.Join(d.sbd, "inst", id+".mat"), "GTinst", "Segmentation")
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return truth, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, n := range instances.Pix {
+		if n == data.Ignore { // the void border belongs to no object
+			instances.Pix[i] = 0
+		}
+	}
+	return truth, instances, nil
+}
+
+func (d *Dataset) readXML(id string) ([]int, []data.Box, error) {
+	a, err := weak.ReadVOCXML(filepath.Join(d.root, annotationDir, id+".xml"), d.classes)
+	if err != nil {
+		return nil, nil, err
+	}
+	return a.Tags, a.Boxes, nil
+}
