@@ -1,0 +1,155 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"wsss/checkpoints"
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/files"
+)
+
+// RunFile describes a run folder to people and programs.
+const RunFile = "run.json"
+
+// runInfo is RunFile.
+type runInfo struct {
+	About      string            `json:"about"`
+	Name       string            `json:"name"`
+	Dataset    string            `json:"dataset"`
+	Split      string            `json:"split"`
+	Images     int               `json:"images"`
+	Labels     string            `json:"labels"`
+	ValSplit   string            `json:"val_split,omitempty"`
+	ValImages  int               `json:"val_images,omitempty"`
+	Classes    []string          `json:"classes"`
+	Seed       int64             `json:"seed"`
+	Config     configs.Train     `json:"config"`
+	ConfigHash string            `json:"config_hash"`
+	LabelsHash string            `json:"labels_hash,omitempty"`
+	Backend    string            `json:"backend"`
+	Versions   map[string]string `json:"versions"`
+	Files      map[string]string `json:"files"`
+	Result     *Result           `json:"result,omitempty"` // absent while the run goes on
+}
+
+// describe writes RunFile: at the start of a run, and again with its result.
+func (r *run) describe(res *Result) error {
+	return files.WriteJSON(filepath.Join(r.OutDir, RunFile), runInfo{
+		About: "A training run. Kill and repeat the command that made it at any time: it goes on from the newest checkpoint.",
+		Name:  r.Name, Dataset: r.Dataset.Name(), Split: r.Split, Images: len(r.ids),
+		Labels: or(r.LabelsDir, "true masks"), ValSplit: r.ValSplit, ValImages: len(r.valIDs),
+		Classes: r.Classes.Names, Seed: r.Seed, Config: r.Config,
+		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash, Backend: r.Backend.Description(), Versions: r.meta.Versions,
+		Files: map[string]string{
+			checkpoints.FileName(r.Config.Iterations): "checkpoint after so many updates: weights, optimiser, random state, config; the last, the best on validation and some before",
+			LogFile: "one line per update (loss, learning rates, gradient norm) and per validation (mIoU)",
+			"*.svg": "curves of the log",
+			RunFile: "this file",
+		},
+		Result: res,
+	})
+}
+
+// nonEmpty lists the images of a split.
+func nonEmpty(ds data.Dataset, split string) ([]string, error) {
+	ids, err := ds.IDs(split)
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("split %q of %s has no images", split, ds.Name())
+	}
+	return ids, nil
+}
+
+// spread picks n ids at even distances; 0 means all.
+func spread(ids []string, n int) []string {
+	if n <= 0 || n >= len(ids) {
+		return ids
+	}
+	out := make([]string, n)
+	for i := range out {
+		out[i] = ids[i*len(ids)/n]
+	}
+	return out
+}
+
+// checkLabels reports label files that are missing before any time is spent.
+func checkLabels(dir string, ids []string) error {
+	if dir == "" {
+		return nil
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return fmt.Errorf("folder of label maps: %w", err)
+	}
+	var absent []string
+	for _, id := range ids {
+		path, err := files.Join(dir, id+".png")
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			absent = append(absent, id)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(absent) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %d of %d label maps are missing, %s.png first", dir, len(absent), len(ids), absent[0])
+}
+
+// LabelsHash identifies the label maps <id>.png of a folder by their bytes.
+func LabelsHash(dir string, ids []string) (string, error) {
+	sum := sha256.New()
+	for _, id := range slices.Sorted(slices.Values(ids)) {
+		path, err := files.Join(dir, id+".png")
+		if err != nil {
+			return "", err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return "", err
+		}
+		one := sha256.New()
+		_, err = io.Copy(one, f)
+		f.Close()
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", path, err)
+		}
+		fmt.Fprintf(sum, "%q %x\n", id, one.Sum(nil))
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
+}
+
+// removeAll deletes what a training wrote to a folder, and nothing else.
+func removeAll(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		ours := name == LogFile || name == RunFile || slices.Contains(curveFiles, name) ||
+			strings.HasPrefix(name, "step-") && strings.HasSuffix(name, ".safetensors") ||
+			strings.HasPrefix(name, ".tmp-")
+		if !ours {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/data"
+	"wsss/data/augment"
+	"wsss/data/files"
+)
+
+// loader reads and augments training images. Which image comes when, and how
+// it is augmented, depends on the seed and the draw's number alone.
+type loader struct {
+	ds        data.Dataset
+	ids       []string
+	labelsDir string // "" = true masks
+	classes   int
+	aug       augment.Options
+	grids     []grid
+	batch     int
+	seed      int64
+
+	mu     sync.Mutex
+	orders map[int64][]int // of the latest epochs
+}
+
+// batch is the input of one forward pass.
+type batch struct {
+	ids    []string
+	images *tensors.Tensor   // [batch, crop, crop, 3]
+	labels []*tensors.Tensor // per grid [batch, h, w], uint8
+}
+
+// inputs lists the tensors in the order of the step graph's parameters.
+func (b *batch) inputs() []any {
+	in := []any{b.images}
+	for _, l := range b.labels {
+		in = append(in, l)
+	}
+	return in
+}
+
+// free returns the memory, which is not Go's on some backends.
+func (b *batch) free() {
+	_ = b.images.FinalizeAll()
+	for _, l := range b.labels {
+		_ = l.FinalizeAll()
+	}
+}
+
+// image returns the epoch of a draw and the index of its image: every epoch is
+// a fresh permutation of the split.
+func (l *loader) image(draw int64) (epoch int64, index int) {
+	n := int64(len(l.ids))
+	epoch = draw / n
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	order, ok := l.orders[epoch]
+	if !ok {
+		if l.orders == nil {
+			l.orders = map[int64][]int{}
+		}
+		for e := range l.orders {
+			if e < epoch-1 {
+				delete(l.orders, e)
+			}
+		}
+		order = augment.RNG(l.seed, epoch, -1).Perm(len(l.ids))
+		l.orders[epoch] = order
+	}
+	return epoch, order[draw%n]
+}
+
+// load makes the batch whose first image is the given draw.
+func (l *loader) load(first int64) (*batch, error) {
+	side := l.aug.Crop
+	b := &batch{images: tensors.FromShape(shapes.Make(dtypes.Float32, l.batch, side, side, 3))}
+	for _, g := range l.grids {
+		b.labels = append(b.labels, tensors.FromShape(shapes.Make(dtypes.Uint8, l.batch, g.h, g.w)))
+	}
+	labels := make([]uint8, side*side)
+	for i := range l.batch {
+		epoch, index := l.image(first + int64(i))
+		s, err := l.sample(l.ids[index])
+		if err != nil {
+			return nil, err
+		}
+		b.ids = append(b.ids, s.ID)
+		draw := l.aug.Draw(augment.RNG(l.seed, epoch, int64(index)), s.Image.Rect.Dx(), s.Image.Rect.Dy())
+		tensors.MustMutableFlatData(b.images, func(flat []float32) {
+			n := side * side * 3
+			err = l.aug.Apply(flat[i*n:(i+1)*n], labels, s.Image, s.Truth, draw)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.ID, err)
+		}
+		for k, g := range l.grids {
+			tensors.MustMutableFlatData(b.labels[k], func(flat []uint8) {
+				n := g.h * g.w
+				shrinkLabels(flat[i*n:(i+1)*n], g, labels, side)
+			})
+		}
+	}
+	return b, nil
+}
+
+// sample reads an image and what to train it on, and checks the range of the
+// labels: on a device an index beyond the classes would go unnoticed.
+func (l *loader) sample(id string) (*data.Sample, error) {
+	if l.labelsDir == "" {
+		s, err := l.ds.Load(id, data.WantImage|data.WantTruth)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.Truth.CheckRange(l.classes); err != nil {
+			return nil, fmt.Errorf("true mask of %s: %w", id, err)
+		}
+		return s, nil
+	}
+	s, err := l.ds.Load(id, data.WantImage)
+	if err != nil {
+		return nil, err
+	}
+	path, err := files.Join(l.labelsDir, id+".png")
+	if err != nil {
+		return nil, err
+	}
+	if s.Truth, err = data.ReadLabelMap(path); err != nil {
+		return nil, err
+	}
+	if err := s.Truth.CheckRange(l.classes); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if s.Truth.Size() != s.Image.Rect.Size() {
+		return nil, fmt.Errorf("%s: %d×%d pixels, the image %s has %d×%d", path, s.Truth.W, s.Truth.H, l.ds.ImagePath(id), s.Image.Rect.Dx(), s.Image.Rect.Dy())
+	}
+	return s, nil
+}
+
+// shrinkLabels samples a square label map at the centres of a grid's cells,
+// PIL's nearest rule (METHODS §8.1).
+func shrinkLabels(dst []uint8, g grid, src []uint8, side int) {
+	if g.h == side && g.w == side {
+		copy(dst, src)
+		return
+	}
+	for y := range g.h {
+		row := src[(2*y+1)*side/(2*g.h)*side:]
+		for x := range g.w {
+			dst[y*g.w+x] = row[(2*x+1)*side/(2*g.w)]
+		}
+	}
+}
+
+// prefetch loads n batches from a draw on in the background, workers at a
+// time, and returns a function that gives them in order. As many batches as
+// workers, and two more, are in memory at most. stop ends it early and must be
+// called.
+func (l *loader) prefetch(ctx context.Context, first int64, n, workers int) (next func() (*batch, error), stop func()) {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	type result struct {
+		b   *batch
+		err error
+	}
+	type job struct {
+		draw int64
+		out  chan result
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	jobs := make(chan job)
+	ordered := make(chan chan result, workers) // bounds what is loaded ahead
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(jobs)
+		for i := range n {
+			j := job{first + int64(i)*int64(l.batch), make(chan result, 1)}
+			select {
+			case ordered <- j.out:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case jobs <- j:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for range workers {
+		wg.Go(func() {
+			for j := range jobs {
+				b, err := l.load(j.draw)
+				j.out <- result{b, err}
+			}
+		})
+	}
+	next = func() (*batch, error) {
+		select {
+		case out := <-ordered:
+			select {
+			case r := <-out:
+				return r.b, r.err
+			case <-ctx.Done():
+			}
+		case <-ctx.Done():
+		}
+		return nil, ctx.Err()
+	}
+	return next, func() {
+		cancel()
+		wg.Wait()
+	}
+}

@@ -1,0 +1,146 @@
+package train
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/models"
+)
+
+// network is a segmenter together with its variables.
+type network struct {
+	models.Segmenter
+	backend compute.Backend
+	store   *model.Store
+	classes int
+}
+
+// grid is the size of a logit map.
+type grid struct{ h, w int }
+
+// newNetwork is a network without variables yet; seed is that of its initial
+// weights and of dropout.
+func newNetwork(b compute.Backend, net models.Segmenter, classes int, seed int64) (*network, error) {
+	n := &network{Segmenter: net, backend: b, store: model.NewStore(), classes: classes}
+	n.store.SetParam("/"+model.ParamInitialSeed, seed)
+	return n, n.store.SetRNGStateFromSeed(seed)
+}
+
+// probe makes the variables of the network that do not exist yet, and returns
+// the sizes of its logit maps for an image of side×side pixels: it builds the
+// training graph, which is never run. The go backend does it whatever the
+// training runs on, because it compiles nothing.
+func (n *network) probe(side int) (grids []grid, err error) {
+	b, err := compute.NewWithConfig("go")
+	if err != nil {
+		return nil, err
+	}
+	defer b.Finalize()
+	exec, err := model.NewExec(b, n.store, func(scope *model.Scope, images *Node) *Node {
+		for _, l := range n.Logits(scope, images, true) {
+			s := l.Shape()
+			if s.Rank() != 4 || s.Dim(3) != n.classes {
+				panic(fmt.Errorf("the network gives logits %s for %d classes", s, n.classes))
+			}
+			grids = append(grids, grid{s.Dim(1), s.Dim(2)})
+		}
+		return Const(images.Graph(), float32(0))
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer exec.Finalize()
+	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, side, side, 3))
+	return grids, err
+}
+
+// step is the compiled training: one graph for a whole update, or, with
+// accumulation, one that adds a gradient and one that applies the sum.
+type step struct {
+	whole, add, apply *model.Exec
+	grids             []grid // distinct label sizes, in the order of the label inputs
+	of                []int  // logit map → index in grids
+}
+
+// newStep prepares the graphs; they compile on the first call.
+func newStep(n *network, all []grid, opt Optimizer, accumulate int) (*step, error) {
+	s := &step{}
+	for _, g := range all {
+		i := slices.Index(s.grids, g)
+		if i < 0 {
+			i = len(s.grids)
+			s.grids = append(s.grids, g)
+		}
+		s.of = append(s.of, i)
+	}
+	// Inputs: images, one label map per grid, and for an update the rates.
+	gradients := func(scope *model.Scope, in []*Node) (vars []*model.Variable, loss *Node, grads []*Node) {
+		g := in[0].Graph()
+		n.store.SetTraining(g, true)
+		for i, logits := range n.Logits(scope, in[0], true) {
+			l := CrossEntropy(logits, in[1+s.of[i]])
+			if loss == nil {
+				loss = l
+			} else {
+				loss = Add(loss, l)
+			}
+		}
+		vars = opt.Variables(n.store, g)
+		nodes := make([]*Node, len(vars))
+		for i, v := range vars {
+			nodes[i] = v.NodeValue(g)
+		}
+		return vars, loss, Gradient(MulScalar(loss, 1/float64(accumulate)), nodes...)
+	}
+	var err error
+	if accumulate == 1 {
+		s.whole, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
+			vars, loss, grads := gradients(scope, in)
+			opt.Update(n.store, vars, grads, in[1+len(s.grids):])
+			return []*Node{loss, squaredNorm(grads)}
+		})
+		return s, err
+	}
+	var trained []*model.Variable
+	s.add, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
+		vars, loss, grads := gradients(scope, in)
+		trained = vars
+		opt.Accumulate(n.store, vars, grads)
+		return []*Node{loss}
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.apply, err = model.NewExec(n.backend, n.store, func(_ *model.Scope, rates []*Node) []*Node {
+		g := rates[0].Graph()
+		n.store.SetTraining(g, true)
+		grads := opt.Flush(n.store, g, trained)
+		opt.Update(n.store, trained, grads, rates)
+		return []*Node{squaredNorm(grads)}
+	})
+	return s, err
+}
+
+// squaredNorm is the sum of the squares of all values. It is not finite
+// exactly if one of them is not (or the training has long diverged).
+func squaredNorm(nodes []*Node) *Node {
+	sum := ReduceAllSum(Square(nodes[0]))
+	for _, x := range nodes[1:] {
+		sum = Add(sum, ReduceAllSum(Square(x)))
+	}
+	return sum
+}
+
+func (s *step) finalize() {
+	for _, e := range []*model.Exec{s.whole, s.add, s.apply} {
+		if e != nil {
+			e.Finalize()
+		}
+	}
+}

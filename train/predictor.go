@@ -1,0 +1,215 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/checkpoints"
+	"wsss/data"
+	"wsss/data/augment"
+	"wsss/models"
+	"wsss/models/backend"
+	"wsss/models/layers"
+)
+
+// PredictOptions are the test-time choices. The zero value is the protocol of
+// METHODS §8.1: the image at its own size, once.
+type PredictOptions struct {
+	Scales []float64 // the image is also seen at these sizes, logits averaged; nil = {1}
+	Flip   bool      // and mirrored
+	// Bucket pads images right and below, with the mean colour, to multiples of
+	// so many pixels, so that few distinct sizes have to be compiled. 1 computes
+	// every image at its own size, which is exact; the padded result differs near
+	// the right and lower border, as the network sees the padding, and the grid of
+	// the logits moves by a fraction of its stride. 0 chooses 1 on CPU backends,
+	// where a new size costs little, and 64 on xla.
+	Bucket int
+	Shapes int // compiled sizes kept; 0 = 16
+}
+
+// Predictor labels images with a trained network. It implements
+// eval.Predictor; calls run one at a time.
+type Predictor struct {
+	Meta checkpoints.Meta // of the checkpoint it was loaded from; zero for NewPredictor
+
+	net   *network
+	in    augment.Input
+	opts  PredictOptions
+	owned bool // the variables go with the predictor
+
+	mu     sync.Mutex
+	graphs map[image.Point]*model.Exec
+	recent []image.Point // sizes in graphs, latest last
+}
+
+// NewPredictor predicts with a network whose variables are in store; they may
+// change between calls. input names the pixel convention, as train.input does.
+func NewPredictor(b compute.Backend, net models.Segmenter, store *model.Store, input string, opts PredictOptions) (*Predictor, error) {
+	in, err := augment.InputByName(input)
+	if err != nil {
+		return nil, err
+	}
+	if len(opts.Scales) == 0 {
+		opts.Scales = []float64{1}
+	}
+	if opts.Bucket == 0 {
+		opts.Bucket = 1
+		if backend.KindOf(b) == backend.XLA {
+			opts.Bucket = 64
+		}
+	}
+	if opts.Shapes <= 0 {
+		opts.Shapes = 16
+	}
+	return &Predictor{net: &network{Segmenter: net, backend: b, store: store}, in: in, opts: opts, graphs: map[image.Point]*model.Exec{}}, nil
+}
+
+// LoadPredictor rebuilds a network from a checkpoint file, or from the newest
+// whole checkpoint of a run folder.
+func LoadPredictor(b compute.Backend, path string, opts PredictOptions) (*Predictor, error) {
+	open := checkpoints.Open
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		open = func(dir string) (*checkpoints.Checkpoint, error) { return checkpoints.Latest(dir, nil) }
+	}
+	c, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	net, err := NewSegmenter(c.Meta.Model.Train, len(c.Meta.Model.Classes))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Path, err)
+	}
+	n := &network{Segmenter: net, backend: b, store: model.NewStore(), classes: len(c.Meta.Model.Classes)}
+	if err := n.restore(c, c.Meta.Model.Train.Crop, false); err != nil {
+		return nil, err
+	}
+	p, err := NewPredictor(b, net, n.store, c.Meta.Model.Train.Input, opts)
+	if err != nil {
+		return nil, err
+	}
+	p.owned, p.Meta = true, c.Meta
+	return p, nil
+}
+
+// Predict returns the label map of one image: the class of the highest mean
+// logit, each logit map first resized bilinearly to the image.
+func (p *Predictor) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	if w == 0 || h == 0 {
+		return nil, fmt.Errorf("image of %d×%d pixels", w, h)
+	}
+	padded := image.Pt(roundUp(w, p.opts.Bucket), roundUp(h, p.opts.Bucket))
+	exec, err := p.graph(padded)
+	if err != nil {
+		return nil, err
+	}
+	pixels := tensors.FromShape(shapes.Make(dtypes.Float32, 1, padded.Y, padded.X, 3))
+	tensors.MustMutableFlatData(pixels, func(flat []float32) { p.in.Pack(flat, padded.X, img) })
+	defer pixels.FinalizeAll() //nolint:errcheck // memory only
+	out, err := exec.Call1(pixels)
+	if err != nil {
+		return nil, fmt.Errorf("image of %d×%d pixels: %w", w, h, err)
+	}
+	defer out.FinalizeAll() //nolint:errcheck // memory only
+	labels := data.NewLabelMap(w, h)
+	tensors.MustConstFlatData(out, func(flat []int32) {
+		for y := range h {
+			row := labels.Pix[y*w:][:w]
+			for x, v := range flat[y*padded.X:][:w] {
+				row[x] = uint8(v)
+			}
+		}
+	})
+	return labels, nil
+}
+
+// graph returns the compiled network for an image size; the size used longest
+// ago makes room.
+func (p *Predictor) graph(size image.Point) (*model.Exec, error) {
+	if i := slices.Index(p.recent, size); i >= 0 {
+		p.recent = append(slices.Delete(p.recent, i, i+1), size)
+		return p.graphs[size], nil
+	}
+	exec, err := model.NewExec(p.net.backend, p.net.store, func(scope *model.Scope, images *Node) *Node {
+		// Else the onnx backend takes variables for constants, while training
+		// still changes them, and keeps a copy per image size.
+		p.net.store.SetTraining(images.Graph(), true)
+		return ArgMax(p.logits(scope, images), -1, dtypes.Int32)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(p.recent) >= p.opts.Shapes {
+		p.graphs[p.recent[0]].Finalize()
+		delete(p.graphs, p.recent[0])
+		p.recent = p.recent[1:]
+	}
+	p.graphs[size] = exec
+	p.recent = append(p.recent, size)
+	return exec, nil
+}
+
+// logits builds the mean logits [batch, height, width, classes] over scales
+// and flips.
+func (p *Predictor) logits(scope *model.Scope, images *Node) *Node {
+	h, w := images.Shape().Dim(1), images.Shape().Dim(2)
+	var sum *Node
+	seen := 0
+	for _, s := range p.opts.Scales {
+		x := layers.Resize(images, scaled(h, s), scaled(w, s), false)
+		views := []*Node{x}
+		if p.opts.Flip {
+			views = append(views, Reverse(x, 2))
+		}
+		for i, view := range views {
+			all := p.net.Logits(scope, view, false)
+			y := all[len(all)-1]
+			if i == 1 {
+				y = Reverse(y, 2)
+			}
+			y = layers.Resize(y, h, w, false)
+			if sum == nil {
+				sum = y
+			} else {
+				sum = Add(sum, y)
+			}
+			seen++
+		}
+	}
+	return MulScalar(sum, 1/float64(seen))
+}
+
+// Close frees the compiled graphs, and the variables of a loaded network.
+func (p *Predictor) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.graphs {
+		e.Finalize()
+	}
+	p.graphs, p.recent = map[image.Point]*model.Exec{}, nil
+	if p.owned {
+		p.net.store.Finalize()
+	}
+}
+
+func scaled(n int, s float64) int { return max(1, int(math.Round(float64(n)*s))) }
+
+func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }

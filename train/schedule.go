@@ -1,0 +1,51 @@
+package train
+
+import (
+	"math"
+
+	"wsss/configs"
+	"wsss/models"
+)
+
+// Schedule is the poly learning-rate schedule with one rate per group
+// (METHODS §8.1, §8.2).
+type Schedule struct {
+	base  [numGroups]float64
+	total int
+	power float64
+	every int
+	floor float64
+}
+
+// numGroups counts models.Group's values; rates are indexed by group.
+const numGroups = int(models.HeadBias) + 1
+
+// NewSchedule takes the learning-rate keys of a [train] table.
+func NewSchedule(t configs.Train) Schedule {
+	s := Schedule{total: t.Iterations, power: t.PolyPower, every: max(t.LREvery, 1), floor: t.LRMin}
+	s.base[models.Backbone] = t.LR
+	s.base[models.Head] = t.LR * t.HeadMult
+	s.base[models.HeadBias] = t.LR * t.BiasMult
+	return s
+}
+
+// Rate is the learning rate of a group in update step, counted from 0:
+// base · (1 − s/T)^power, where s is step rounded down to a multiple of
+// LREvery, and never below the floor. Frozen variables have rate 0.
+func (s Schedule) Rate(g models.Group, step int) float64 {
+	if g == models.Frozen {
+		return 0
+	}
+	done := float64(step/s.every*s.every) / float64(s.total)
+	return max(s.base[g]*math.Pow(max(1-done, 0), s.power), s.floor)
+}
+
+// rates lists the learning rates of an update by group, as the step graph
+// takes them.
+func (s Schedule) rates(step int) []any {
+	var r [numGroups]any
+	for g := range r {
+		r[g] = float32(s.Rate(models.Group(g), step))
+	}
+	return r[1:]
+}

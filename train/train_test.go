@@ -1,0 +1,196 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/checkpoints"
+	"wsss/configs"
+	"wsss/data"
+	"wsss/models"
+	"wsss/models/backend"
+	"wsss/models/layers"
+)
+
+// tinyNet is a network of three convolutions, with batch normalisation and
+// dropout, that gives two logit maps as MSC does.
+type tinyNet struct{ classes int }
+
+func (n tinyNet) Logits(scope *model.Scope, x *Node, training bool) []*Node {
+	net := layers.Net{Training: training, TrainNorm: true}
+	x = net.ConvNorm(scope, "backbone.conv1", "backbone.bn1", x, 8, 3, layers.ConvOptions{Stride: 2, Pad: 1, ReLU: true})
+	x = net.ConvNorm(scope, "backbone.conv2", "backbone.bn2", x, 8, 3, layers.ConvOptions{Dilation: 2, Pad: 2, ReLU: true})
+	x = net.Dropout(scope, x, 0.1)
+	y := net.Conv(scope, "head", x, n.classes, 1, true, 0.01, layers.ConvOptions{})
+	if !training {
+		return []*Node{y}
+	}
+	h, w := x.Shape().Dim(1), x.Shape().Dim(2)
+	return []*Node{layers.Resize(y, (h+1)/2, (w+1)/2, false), y}
+}
+
+func (tinyNet) Group(path string) models.Group {
+	switch {
+	case strings.Contains(path, "running"):
+		return models.Frozen
+	case path == "/head/bias":
+		return models.HeadBias
+	case path == "/head/weight":
+		return models.Head
+	}
+	return models.Backbone
+}
+
+// squares is a dataset of coloured squares on grey: class 1 red, class 2 blue.
+type squares struct{ n int }
+
+func (squares) Name() string { return "squares" }
+func (squares) Classes() data.Classes {
+	return data.Classes{Names: []string{"background", "red", "blue"}}
+}
+func (squares) Splits() []string { return []string{"train", "val"} }
+func (s squares) IDs(split string) ([]string, error) {
+	n := s.n
+	if split == "val" {
+		n = 3
+	}
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%s_%02d", split, i)
+	}
+	return ids, nil
+}
+func (squares) ImagePath(id string) string { return id + ".png" }
+func (squares) Load(id string, _ data.Want) (*data.Sample, error) {
+	var i int
+	fmt.Sscanf(id[strings.Index(id, "_")+1:], "%d", &i)
+	w, h := 40+i%3*4, 36+i%2*5
+	img, truth := image.NewNRGBA(image.Rect(0, 0, w, h)), data.NewLabelMap(w, h)
+	for y := range h {
+		for x := range w {
+			c := color.NRGBA{120, uint8(120 + x%7), 120, 255}
+			if x > 5+i && x < 18+i && y > 8 && y < 26 {
+				truth.Set(x, y, uint8(1+i%2))
+				c = []color.NRGBA{{220, 30, 30, 255}, {30, 30, 220, 255}}[i%2]
+			}
+			img.SetNRGBA(x, y, c)
+		}
+	}
+	return &data.Sample{ID: id, Image: img, Truth: truth}, nil
+}
+
+func tinyConfig() configs.Train {
+	t := configs.Default().Train
+	t.Iterations, t.Batch, t.Accumulate, t.Crop = 30, 3, 1, 33
+	t.LR, t.LREvery, t.Input = 0.05, 1, "torch"
+	t.HeadMult, t.BiasMult = 1, 2
+	t.CheckpointEvery, t.Keep, t.ValEvery, t.Workers = 5, 2, 10, 2
+	t.Scales = []float64{0.75, 1, 1.25}
+	return t
+}
+
+func openGo(t testing.TB) compute.Backend {
+	t.Helper()
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Finalize)
+	return b
+}
+
+func tinyJob(t testing.TB, dir string) Job {
+	return Job{
+		Name: "tiny", Dataset: squares{8}, Split: "train", ValSplit: "val", Config: tinyConfig(), Seed: 3,
+		Backend: openGo(t), OutDir: dir, Net: tinyNet{3}, ConfigHash: "c",
+	}
+}
+
+func TestRunLearns(t *testing.T) {
+	dir := t.TempDir()
+	job := tinyJob(t, dir)
+	job.Config.Iterations = 60
+	res, err := Run(context.Background(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.ValMIoU < 0.8 || res.Steps != 60 || res.From != 0 || res.Skipped {
+		t.Errorf("result %+v: want mIoU >= 0.8 after 60 steps", res)
+	}
+	for _, name := range []string{LogFile, RunFile, "loss.svg", "lr.svg", "miou.svg", checkpoints.FileName(60), checkpoints.FileName(50)} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	again, err := Run(context.Background(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !again.Skipped || again.ValMIoU != res.ValMIoU || again.Loss != res.Loss {
+		t.Errorf("second run %+v: want it skipped, with the same numbers", again)
+	}
+	job.ConfigHash = "other"
+	if _, err := Run(context.Background(), job); !errors.Is(err, ErrOtherRun) {
+		t.Errorf("error %v, want ErrOtherRun", err)
+	}
+}
+
+// TestInterrupted cancels a run at several updates and compares the end with
+// an undisturbed run, byte by byte.
+func TestInterrupted(t *testing.T) {
+	for _, accumulate := range []int{1, 2} {
+		t.Run(fmt.Sprintf("accumulate %d", accumulate), func(t *testing.T) {
+			config := tinyConfig()
+			config.Iterations, config.Accumulate = 12, accumulate
+			whole := tinyJob(t, t.TempDir())
+			whole.Config = config
+			if _, err := Run(context.Background(), whole); err != nil {
+				t.Fatal(err)
+			}
+			cut := tinyJob(t, t.TempDir())
+			cut.Config, cut.Config.Workers = config, 3
+			for _, at := range []int{3, 4, 10, 99} {
+				ctx, cancel := context.WithCancel(context.Background())
+				cut.Progress = func(done, _ int) {
+					if done == at {
+						cancel()
+					}
+				}
+				_, err := Run(ctx, cut)
+				cancel()
+				if at < 99 && !errors.Is(err, context.Canceled) || at == 99 && err != nil {
+					t.Fatalf("cancelled at %d: error %v", at, err)
+				}
+			}
+			sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(12), checkpoints.FileName(10), LogFile)
+		})
+	}
+}
+
+func sameFiles(t *testing.T, a, b string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		x, err := os.ReadFile(filepath.Join(a, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := os.ReadFile(filepath.Join(b, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(x) != string(y) {
+			t.Errorf("%s differs between the two runs", name)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"wsss/data"
+	"wsss/eval/metrics"
+)
+
+// validate scores the network as it stands and records whether it is the best
+// so far.
+func (r *run) validate(ctx context.Context) error {
+	scores, err := r.score(ctx)
+	if err != nil {
+		return err
+	}
+	rec := Record{Step: r.step, ValMIoU: &scores.MIoU, Images: len(r.valIDs)}
+	for _, iou := range scores.IoU {
+		if math.IsNaN(iou) {
+			iou = -1
+		}
+		rec.ValIoU = append(rec.ValIoU, iou)
+	}
+	if err := r.log.add(rec); err != nil {
+		return err
+	}
+	r.Log(fmt.Sprintf("step %d: validation mIoU %.2f %% on %d images", r.step, 100*scores.MIoU, len(r.valIDs)))
+	if r.meta.BestStep == 0 || scores.MIoU > r.meta.BestMIoU {
+		r.meta.BestStep, r.meta.BestMIoU = r.step, scores.MIoU
+	}
+	return nil
+}
+
+// score computes one confusion matrix over the validation images.
+func (r *run) score(ctx context.Context) (metrics.Scores, error) {
+	counts, err := metrics.NewConfusion(r.Classes.Len())
+	if err != nil {
+		return metrics.Scores{}, err
+	}
+	for _, id := range r.valIDs {
+		s, err := r.Dataset.Load(id, data.WantImage|data.WantTruth)
+		if err != nil {
+			return metrics.Scores{}, err
+		}
+		labels, err := r.val.Predict(ctx, s.Image)
+		if err != nil {
+			return metrics.Scores{}, fmt.Errorf("validate %s: %w", id, err)
+		}
+		if labels.Size() != s.Truth.Size() {
+			return metrics.Scores{}, fmt.Errorf("%s: mask of %d×%d pixels for an image of %d×%d", id, s.Truth.W, s.Truth.H, labels.W, labels.H)
+		}
+		if err := counts.Add(s.Truth.Pix, labels.Pix); err != nil {
+			return metrics.Scores{}, fmt.Errorf("validate %s: %w", id, err)
+		}
+	}
+	scores := counts.Scores(metrics.Protocol{})
+	if math.IsNaN(scores.MIoU) {
+		return scores, fmt.Errorf("the %d validation images have no labelled pixel", len(r.valIDs))
+	}
+	return scores, nil
+}
