@@ -1,0 +1,277 @@
+package sam
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/foundation"
+	"wsss/models/foundation/imageproc"
+)
+
+// maxBatch bounds the prompts of one decoder call.
+const maxBatch = 64
+
+// Model is an image encoder with its mask decoder. It is safe for concurrent
+// use.
+type Model struct {
+	enc, dec foundation.Session
+	sig      signature
+}
+
+// New joins an encoder and a decoder of the same export. It is an error when
+// their inputs are of no known signature.
+func New(encoder, decoder foundation.Session) (*Model, error) {
+	sig, err := detect(encoder, decoder)
+	if err != nil {
+		return nil, err
+	}
+	return &Model{encoder, decoder, sig}, nil
+}
+
+// Side is that of the square the encoder sees: 1024 for the published models.
+func (m *Model) Side() int { return m.sig.side }
+
+// TakesBoxes tells whether prompts may have boxes; Hugging Face's export does
+// not take them (METHODS §3.4b).
+func (m *Model) TakesBoxes() bool { return m.sig.kind != kindHF }
+
+// TakesMasks tells whether prompts may have the logits of an earlier pass.
+func (m *Model) TakesMasks() bool { return m.sig.kind == kindMeta }
+
+// Embedding is an image as the decoder takes it.
+type Embedding struct {
+	Frame
+	parts []part // in the order of the signature's feed
+}
+
+// part is one tensor of an embedding, on the host so that prompts of several
+// goroutines can share it.
+type part struct {
+	dims   []int
+	values []float32
+}
+
+// Embed runs the encoder: once per image, however many prompts follow.
+func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Embedding, error) {
+	e := &Embedding{Frame: m.frame(img.W, img.H)}
+	pixels := e.pixels(img, m.sig.layout, m.sig.rank)
+	out, err := m.enc.Run(ctx, map[string]*tensors.Tensor{m.sig.image: pixels}, m.sig.embed...)
+	if err != nil {
+		return nil, fmt.Errorf("SAM encoder: %w", err)
+	}
+	for _, name := range m.sig.embed {
+		values, dims, err := foundation.Floats(out, name, 4)
+		if err != nil {
+			return nil, fmt.Errorf("SAM encoder: %w", err)
+		}
+		e.parts = append(e.parts, part{dims, values})
+	}
+	return e, nil
+}
+
+func (m *Model) frame(w, h int) Frame {
+	if m.sig.kind == kindEfficient {
+		return Frame{Side: m.sig.side, W: w, H: h, InW: m.sig.side, InH: m.sig.side, Squash: true}
+	}
+	return NewFrame(w, h, m.sig.side)
+}
+
+// Predict decodes the prompts, in order. Those with equally many points share
+// decoder calls where the export allows it.
+func (m *Model) Predict(ctx context.Context, e *Embedding, prompts []Prompt) ([]Result, error) {
+	results := make([]Result, len(prompts))
+	groups := map[int][]int{} // number of tokens → prompts
+	encoded := make([][]token, len(prompts))
+	var order []int
+	for i, p := range prompts {
+		if err := m.check(p); err != nil {
+			return nil, fmt.Errorf("prompt %d: %w", i, err)
+		}
+		list, err := e.tokens(p, m.sig.kind == kindMeta)
+		if err != nil {
+			return nil, fmt.Errorf("prompt %d: %w", i, err)
+		}
+		encoded[i] = list
+		n := len(list)
+		if groups[n] == nil {
+			order = append(order, n)
+		}
+		groups[n] = append(groups[n], i)
+	}
+	for _, n := range order {
+		for group := groups[n]; len(group) > 0; {
+			k := m.fits(prompts, group)
+			if err := m.decode(ctx, e, prompts, encoded, group[:k], results); err != nil {
+				return nil, err
+			}
+			group = group[k:]
+		}
+	}
+	return results, nil
+}
+
+// check refuses what this export cannot take.
+func (m *Model) check(p Prompt) error {
+	switch {
+	case p.Box != nil && !m.TakesBoxes():
+		return fmt.Errorf("a box: this SAM export (Hugging Face's) takes points only; use Meta's decoder export for boxes")
+	case p.Mask != nil && !m.TakesMasks():
+		return fmt.Errorf("an earlier mask: this SAM export takes none; use Meta's decoder export for iterative prompts")
+	case p.Mask != nil && len(p.Mask) != m.sig.low*m.sig.low:
+		return fmt.Errorf("the earlier mask has %d logits: wanted %d×%d", len(p.Mask), m.sig.low, m.sig.low)
+	case m.sig.kind == kindEfficient && len(p.Points) > efficientPoints-boxCorners(p):
+		return fmt.Errorf("%d points: EfficientSAM takes %d tokens, a box counts as two", len(p.Points), efficientPoints)
+	}
+	return nil
+}
+
+func boxCorners(p Prompt) int {
+	if p.Box != nil {
+		return 2
+	}
+	return 0
+}
+
+// fits is how many of the prompts one call takes. Prompts with and without an
+// earlier mask differ in has_mask_input, of which there is one per call.
+func (m *Model) fits(prompts []Prompt, group []int) int {
+	if !m.sig.batch {
+		return 1
+	}
+	first := prompts[group[0]].Mask != nil
+	for k, i := range group {
+		if k == maxBatch || (prompts[i].Mask != nil) != first {
+			return k
+		}
+	}
+	return len(group)
+}
+
+// decode runs the decoder for the prompts picked, which have equally many
+// tokens, and stores their results.
+func (m *Model) decode(ctx context.Context, e *Embedding, prompts []Prompt, encoded [][]token, picked []int, results []Result) error {
+	var coords, labels []float32
+	n := len(encoded[picked[0]])
+	for _, i := range picked {
+		for _, t := range encoded[i] {
+			coords = append(coords, t.x, t.y)
+			labels = append(labels, t.label)
+		}
+	}
+	k := len(picked)
+	in := make(map[string]*tensors.Tensor)
+	for i, name := range m.sig.feed {
+		in[name] = tensors.FromFlatDataAndDimensions(e.parts[i].values, e.parts[i].dims...)
+	}
+	switch m.sig.kind {
+	case kindMeta:
+		m.feedMeta(in, coords, labels, k, n)
+		m.feedMasks(in, prompts, picked)
+	case kindHF:
+		in["input_points"] = tensors.FromFlatDataAndDimensions(coords, 1, k, n, 2)
+		in["input_labels"] = m.labelTensor(labels, 1, k, n)
+	case kindEfficient:
+		m.feedEfficient(in, coords, labels, k, n)
+	}
+	out, err := m.dec.Run(ctx, in, m.sig.masks, m.sig.scores)
+	if err != nil {
+		return fmt.Errorf("SAM decoder: %w", err)
+	}
+	return m.collect(out, picked, results)
+}
+
+func (m *Model) feedMeta(in map[string]*tensors.Tensor, coords, labels []float32, k, n int) {
+	in["point_coords"] = tensors.FromFlatDataAndDimensions(coords, k, n, 2)
+	in["point_labels"] = m.labelTensor(labels, k, n)
+	if m.sig.origSize != dtypes.InvalidDType {
+		// Only the output at full resolution depends on it, which we make
+		// ourselves from the low-resolution one.
+		in["orig_im_size"] = sizeTensor(m.sig.origSize, m.sig.side)
+	}
+}
+
+func (m *Model) feedMasks(in map[string]*tensors.Tensor, prompts []Prompt, picked []int) {
+	low := m.sig.low
+	has := float32(0)
+	masks := make([]float32, low*low)
+	if prompts[picked[0]].Mask != nil {
+		has, masks = 1, masks[:0]
+		for _, i := range picked {
+			masks = append(masks, prompts[i].Mask...)
+		}
+	}
+	in["mask_input"] = tensors.FromFlatDataAndDimensions(masks, len(masks)/(low*low), 1, low, low)
+	in["has_mask_input"] = tensors.FromFlatDataAndDimensions([]float32{has}, 1)
+}
+
+// feedEfficient gives the points in a frame as large as the low-resolution
+// logits, and that as the image's size: the model then returns those logits
+// as they are, whatever the image's size, so that one compiled graph serves
+// all images.
+func (m *Model) feedEfficient(in map[string]*tensors.Tensor, coords, labels []float32, k, n int) {
+	for i := range coords {
+		coords[i] *= float32(m.sig.low) / float32(m.sig.side)
+	}
+	in["batched_point_coords"] = tensors.FromFlatDataAndDimensions(coords, 1, k, n, 2)
+	in["batched_point_labels"] = m.labelTensor(labels, 1, k, n)
+	if m.sig.origSize != dtypes.InvalidDType {
+		in["orig_im_size"] = sizeTensor(m.sig.origSize, m.sig.low)
+	}
+}
+
+func (m *Model) labelTensor(labels []float32, dims ...int) *tensors.Tensor {
+	if m.sig.labels == dtypes.Int64 {
+		whole := make([]int64, len(labels))
+		for i, v := range labels {
+			whole[i] = int64(v)
+		}
+		return tensors.FromFlatDataAndDimensions(whole, dims...)
+	}
+	return tensors.FromFlatDataAndDimensions(labels, dims...)
+}
+
+func sizeTensor(t dtypes.DType, side int) *tensors.Tensor {
+	if t == dtypes.Int64 {
+		return tensors.FromFlatDataAndDimensions([]int64{int64(side), int64(side)}, 2)
+	}
+	return tensors.FromFlatDataAndDimensions([]float32{float32(side), float32(side)}, 2)
+}
+
+// collect splits the decoder's outputs into results.
+func (m *Model) collect(out map[string]*tensors.Tensor, picked []int, results []Result) error {
+	maskRank, scoreRank := 4, 2
+	if m.sig.kind != kindMeta {
+		maskRank, scoreRank = 5, 3
+	}
+	low, dims, err := foundation.Floats(out, m.sig.masks, maskRank)
+	if err != nil {
+		return fmt.Errorf("SAM decoder: %w", err)
+	}
+	iou, idims, err := foundation.Floats(out, m.sig.scores, scoreRank)
+	if err != nil {
+		return fmt.Errorf("SAM decoder: %w", err)
+	}
+	dims, idims = dims[maskRank-4:], idims[scoreRank-2:]
+	k, n, side := dims[0], dims[1], dims[3]
+	if k != len(picked) || dims[2] != side || idims[0] != k || idims[1] != n || n == 0 {
+		return fmt.Errorf("SAM decoder: %d prompts gave masks %v and scores %v", len(picked), dims, idims)
+	}
+	area := side * side
+	for j, i := range picked {
+		r := Result{LowSide: side, IoU: iou[j*n : (j+1)*n]}
+		for t := range n {
+			r.Low = append(r.Low, low[(j*n+t)*area:(j*n+t+1)*area])
+		}
+		if r.first = 1; n > 3 {
+			r.first = 0
+		}
+		if n == 1 {
+			r.first = oneMask
+		}
+		results[i] = r
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package sam
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"wsss/models/foundation"
+)
+
+// TestSignatures runs the same point through every signature: the masks must
+// be the same, as the made-up model is.
+func TestSignatures(t *testing.T) {
+	ctx := context.Background()
+	img := picture(64, 64) // square: EfficientSAM would squash others
+	var first string
+	for _, tt := range []struct {
+		name string
+		m    *Model
+	}{{"meta", fakeMeta(t, false)}, {"hf", fakeHF(t)}} {
+		e, err := tt.m.Embed(ctx, img)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		res, err := tt.m.Predict(ctx, e, []Prompt{{Points: []Point{{X: 30, Y: 25}}}, {Points: []Point{{X: 5, Y: 50}}}})
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		text := ""
+		for _, r := range res {
+			i, err := r.Pick(Third)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mask := Threshold(e.Upscale(r.Low[i], r.LowSide))
+			text += fmt.Sprint(mask, r.IoU[i])
+		}
+		if first == "" {
+			first = text
+		}
+		if text != first || !strings.Contains(text, "1") {
+			t.Errorf("%s: another mask than %s", tt.name, "meta")
+		}
+	}
+}
+
+func TestEfficientSAM(t *testing.T) {
+	ctx := context.Background()
+	m := fakeEfficient(t)
+	e, err := m.Embed(ctx, picture(90, 40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.InW != fakeSide || e.InH != fakeSide {
+		t.Fatalf("the image must fill the square, got %+v", e.Frame)
+	}
+	// The low-resolution logits count as the image's size.
+	dec := m.dec.(*fakeDecoder)
+	dec.scale = float64(fakeSide) / float64(m.sig.low)
+	res, err := m.Predict(ctx, e, []Prompt{{Box: box}, {Points: []Point{{X: 80, Y: 30}, {X: 1, Y: 1}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dec.calls != 1 {
+		t.Errorf("%d calls for two prompts of two tokens", dec.calls)
+	}
+	x, y := 34.5*fakeSide/90, 28.5*fakeSide/40 // the middle of the box in the square
+	low, _ := dec.one(e.parts[0].values, x, y)
+	if fmt.Sprint(res[0].Low[0]) != fmt.Sprint(low[:fakeLow*fakeLow]) {
+		t.Error("the box's logits differ: its coordinates are scaled wrongly")
+	}
+	many := Prompt{Points: make([]Point, 5), Box: box}
+	if _, err := m.Predict(ctx, e, []Prompt{many}); err == nil || !strings.Contains(err.Error(), "6 tokens") {
+		t.Errorf("seven tokens: %v", err)
+	}
+}
+
+func TestRawEncoderEqualsPrepared(t *testing.T) {
+	ctx := context.Background()
+	img := picture(90, 70)
+	a, err := fakeMeta(t, false).Embed(ctx, img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := fakeRaw(t).Embed(ctx, img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range a.parts[0].values {
+		if d := v - b.parts[0].values[i]; d > 1e-5 || d < -1e-5 {
+			t.Fatalf("value %d: %v and %v", i, v, b.parts[0].values[i])
+		}
+	}
+}
+
+func TestPredictBatches(t *testing.T) {
+	ctx := context.Background()
+	m := fakeMeta(t, true)
+	dec := m.dec.(*fakeDecoder)
+	e, err := m.Embed(ctx, picture(90, 70))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mask := make([]float32, m.sig.low*m.sig.low)
+	prompts := []Prompt{{Points: make([]Point, 1)}, {Box: box}, {Points: make([]Point, 1), Mask: mask}, {Points: make([]Point, 2)}}
+	for range 70 {
+		prompts = append(prompts, Prompt{Box: box})
+	}
+	together, err := m.Predict(ctx, e, prompts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Two tokens: point, box | point with mask | 64 boxes | 6 boxes; three tokens: one.
+	if fmt.Sprint(dec.hadIn) != "[0 1 0 0 0]" {
+		t.Errorf("has_mask_input of the calls: %v", dec.hadIn)
+	}
+	for i, p := range prompts {
+		alone, err := m.Predict(ctx, e, []Prompt{p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(alone[0]) != fmt.Sprint(together[i]) {
+			t.Fatalf("prompt %d: another result in a batch", i)
+		}
+	}
+}
+
+func TestIterateFeedsMasks(t *testing.T) {
+	ctx := context.Background()
+	m := fakeMeta(t, false)
+	dec := m.dec.(*fakeDecoder)
+	e, err := m.Embed(ctx, picture(90, 70))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Prompt{Points: []Point{{X: 10, Y: 10}, {X: 30, Y: 30}, {X: 80, Y: 60, Background: true}}}
+	_, pick, err := m.Iterate(ctx, e, p, Third)
+	if err != nil || pick != 3 {
+		t.Fatalf("picked %d, %v", pick, err)
+	}
+	var tokens []int
+	for _, s := range dec.seen {
+		tokens = append(tokens, s["point_coords"][1])
+	}
+	if fmt.Sprint(tokens, dec.hadIn) != "[2 3 4] [0 1 1]" {
+		t.Errorf("tokens and has_mask_input per pass: %v %v", tokens, dec.hadIn)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	ctx := context.Background()
+	hf := fakeHF(t)
+	e, err := hf.Embed(ctx, picture(20, 20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, p := range map[string]Prompt{"points only": {Box: box}, "iterative": {Mask: make([]float32, 4)}, "empty": {}} {
+		if _, err := hf.Predict(ctx, e, []Prompt{p}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	meta := fakeMeta(t, false)
+	if _, err := meta.Predict(ctx, e, []Prompt{{Mask: make([]float32, 4)}}); err == nil || !strings.Contains(err.Error(), "32×32") {
+		t.Errorf("mask of the wrong size: %v", err)
+	}
+	if _, err := New(meta.enc, &fakeDecoder{ports: []foundation.Port{port("x", f32, 1)}, out: []string{"a", "b"}}); err == nil || !strings.Contains(err.Error(), "its inputs are x") {
+		t.Errorf("unknown decoder: %v", err)
+	}
+	if _, err := New(meta.enc, hf.dec); err == nil || !strings.Contains(err.Error(), "image_embeddings") {
+		t.Errorf("an encoder of another export: %v", err)
+	}
+}

@@ -1,0 +1,133 @@
+package sam
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute/dtypes"
+
+	"wsss/models/foundation"
+)
+
+// kind is the family of an export's signature.
+type kind int
+
+const (
+	kindMeta      kind = iota // METHODS §3.4, also MobileSAM
+	kindHF                    // METHODS §3.4b
+	kindEfficient             // EfficientSAM's encoder and decoder
+)
+
+// signature is what the inputs of an encoder and a decoder tell.
+type signature struct {
+	kind     kind
+	side     int    // of the square image
+	low      int    // of the low-resolution logits
+	image    string // input of the encoder
+	rank     int    // of that input
+	layout   layout
+	embed    []string // outputs of the encoder that the decoder takes
+	feed     []string // the decoder's names for them
+	batch    bool     // several prompts per call
+	labels   dtypes.DType
+	origSize dtypes.DType // of orig_im_size; Invalid where there is none
+	masks    string       // output with low-resolution logits
+	scores   string       // output with predicted IoUs
+}
+
+const (
+	defaultSide = 1024
+	maxSide     = 4096
+	// Points per prompt that EfficientSAM's decoder takes; more are dropped
+	// in silence inside it.
+	efficientPoints = 6
+)
+
+// detect reads the signature from the names and shapes of the ports.
+func detect(enc, dec foundation.Session) (signature, error) {
+	var s signature
+	in, out := dec.Inputs(), dec.Outputs()
+	switch {
+	case foundation.Has(in, "point_coords", "point_labels", "mask_input", "has_mask_input"):
+		s = signature{kind: kindMeta, feed: []string{"image_embeddings"}, masks: "low_res_masks", scores: "iou_predictions"}
+		s.portsOf(in, "point_coords", "point_labels")
+		if p, _ := foundation.Find(in, "mask_input"); len(p.Dims) == 4 {
+			s.low = p.Dims[3]
+		}
+	case foundation.Has(in, "input_points", "input_labels", "image_positional_embeddings"):
+		s = signature{kind: kindHF, batch: true, feed: []string{"image_embeddings", "image_positional_embeddings"}, masks: "pred_masks", scores: "iou_scores"}
+		s.portsOf(in, "input_points", "input_labels")
+		s.batch = true
+	case foundation.Has(in, "batched_point_coords", "batched_point_labels"):
+		s = signature{kind: kindEfficient, batch: true, feed: []string{"image_embeddings"}, masks: "output_masks", scores: "iou_predictions"}
+		s.portsOf(in, "batched_point_coords", "batched_point_labels")
+	default:
+		return s, fmt.Errorf("not a known SAM decoder: its inputs are %s; known are point_coords, point_labels, mask_input, has_mask_input (Meta, MobileSAM), input_points, input_labels, image_positional_embeddings (Hugging Face) and batched_point_coords, batched_point_labels (EfficientSAM)", foundation.Names(in))
+	}
+	if !foundation.Has(in, s.feed...) || !foundation.Has(out, s.masks, s.scores) {
+		return s, fmt.Errorf("SAM decoder with inputs %s and outputs %s: it lacks one of %v, %s, %s", foundation.Names(in), foundation.Names(out), s.feed, s.masks, s.scores)
+	}
+	if err := s.encoder(enc); err != nil {
+		return s, err
+	}
+	if s.low <= 0 {
+		s.low = s.side / 4
+	}
+	return s, nil
+}
+
+// portsOf reads what the point inputs tell: the type of labels, and whether
+// several prompts fit in one call.
+func (s *signature) portsOf(in []foundation.Port, coords, labels string) {
+	if p, _ := foundation.Find(in, labels); true {
+		s.labels = p.DType
+	}
+	if p, _ := foundation.Find(in, coords); s.kind == kindMeta {
+		s.batch = len(p.Dims) > 0 && p.Dims[0] < 0
+	} else {
+		s.batch = len(p.Dims) < 2 || p.Dims[1] < 0
+	}
+	if p, ok := foundation.Find(in, "orig_im_size"); ok {
+		s.origSize = p.DType
+	}
+}
+
+// encoder reads the encoder's side of the signature.
+func (s *signature) encoder(enc foundation.Session) error {
+	in, out := enc.Inputs(), enc.Outputs()
+	if len(in) != 1 {
+		return fmt.Errorf("not a SAM encoder: its inputs are %s; wanted one image", foundation.Names(in))
+	}
+	p := in[0]
+	s.image, s.rank = p.Name, len(p.Dims)
+	n := len(p.Dims)
+	switch {
+	case n != 3 && n != 4:
+		return fmt.Errorf("not a SAM encoder: input %s has %d axes; wanted 3 or 4", p.Name, n)
+	case p.Dims[n-1] == 3:
+		s.layout = rawHWC
+	case s.kind == kindEfficient:
+		s.layout, s.side = unitSquared, p.Dims[n-1]
+	default:
+		s.layout, s.side = normalised, p.Dims[n-1]
+	}
+	if s.side <= 0 {
+		// Meta's and EfficientSAM's masks have a quarter of the square's side.
+		s.side = defaultSide
+		if s.low > 0 {
+			s.side = 4 * s.low
+		}
+	}
+	if s.side > maxSide {
+		return fmt.Errorf("SAM encoder of %d×%d pixels: the largest side allowed is %d", s.side, s.side, maxSide)
+	}
+	for _, name := range s.feed {
+		if _, ok := foundation.Find(out, name); ok {
+			s.embed = append(s.embed, name)
+		} else if len(s.feed) == 1 && len(out) == 1 {
+			s.embed = append(s.embed, out[0].Name)
+		} else {
+			return fmt.Errorf("SAM encoder gives %s, but the decoder needs %s", foundation.Names(out), name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+// Package foundation is what the foundation models share: the Session that
+// runs an imported graph. Each family has a sub-package that knows its
+// preprocessing, prompts and post-processing: sam, gdino, clip, ram, blip2.
+package foundation
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Port is an input or output of a graph.
+type Port struct {
+	Name  string
+	DType dtypes.DType
+	Dims  []int // -1 where the size is dynamic
+}
+
+// Session runs one imported model. It is safe for concurrent use.
+type Session interface {
+	Inputs() []Port
+	Outputs() []Port
+	// Run computes the outputs named in want, all of them when none is named.
+	// The caller owns the results. Work that only other outputs need is left
+	// out, and inputs that only those need may be missing.
+	Run(ctx context.Context, inputs map[string]*tensors.Tensor, want ...string) (map[string]*tensors.Tensor, error)
+}
+
+// Find returns the port with this name.
+func Find(ports []Port, name string) (Port, bool) {
+	for _, p := range ports {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Port{}, false
+}
+
+// Has tells whether all names are among the ports.
+func Has(ports []Port, names ...string) bool {
+	for _, n := range names {
+		if _, ok := Find(ports, n); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// Names joins the ports' names, for errors.
+func Names(ports []Port) string {
+	names := make([]string, len(ports))
+	for i, p := range ports {
+		names[i] = p.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// Floats copies a float32 result to the host and frees it; it checks the rank.
+func Floats(out map[string]*tensors.Tensor, name string, rank int) (values []float32, dims []int, err error) {
+	t, ok := out[name]
+	if !ok || t == nil {
+		return nil, nil, fmt.Errorf("the model gave no output %q", name)
+	}
+	dims = append(dims, t.Shape().Dimensions...)
+	if t.DType() != dtypes.Float32 || len(dims) != rank {
+		return nil, nil, fmt.Errorf("output %q is %s: wanted float32 of rank %d", name, t.Shape(), rank)
+	}
+	if values, err = tensors.CopyFlatData[float32](t); err != nil {
+		return nil, nil, err
+	}
+	return values, dims, t.FinalizeAll()
+}
