@@ -1,0 +1,437 @@
+package legalise
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+
+	"wsss/models/onnximport/onnxfile"
+)
+
+// Bounds on the work.
+const (
+	foldLimit   = 1 << 22 // elements of a folded constant
+	weightLimit = 1 << 12 // float weights with more elements are never folded away
+	maxNodes    = 1 << 19 // nodes after unrolling
+	maxCalls    = 64      // rules within rules
+	maxSteps    = 1 << 21 // ops looked at, folded ones too
+)
+
+// Rule rewrites node n: it returns the values of n's outputs, or nil to keep
+// n, which it may have changed, for the importer. Rules report what they
+// cannot do with Failf; Builder's methods panic likewise, caught per node.
+type Rule func(b *Builder, n *Node) []*Value
+
+var rules = map[string]Rule{}
+
+// Register adds the rule of an op; a second one for the same op panics.
+func Register(op string, rule Rule) {
+	if rules[op] != nil {
+		panic("legalise: two rules for " + op)
+	}
+	rules[op] = rule
+}
+
+// HasRule tells whether an op has a rewrite rule.
+func HasRule(op string) bool { return rules[op] != nil }
+
+// Builder holds the graph under construction.
+type Builder struct {
+	opt   Options
+	file  *onnxfile.File
+	opset int
+	taken map[string]bool
+	nodes []*Node
+	scope *scope
+	calls int
+	steps int
+
+	consts    map[string]*Value // small constants by content
+	rewritten map[string]int    // ops of the file that a rule replaced
+	folded    map[string]int    // ops of the file that were computed
+}
+
+// scope maps the names of one graph body; bodies of If and Loop see outward.
+type scope struct {
+	parent *scope
+	values map[string]*Value
+	inits  map[string]*protos.TensorProto
+}
+
+func newScope(parent *scope, g *protos.GraphProto) *scope {
+	s := &scope{parent: parent, values: map[string]*Value{}, inits: map[string]*protos.TensorProto{}}
+	for _, t := range g.Initializer {
+		s.inits[t.Name] = t
+	}
+	return s
+}
+
+// failure is what failf panics with.
+type failure struct{ err error }
+
+// Failf ends the current rule with an error.
+func Failf(format string, args ...any) { failf(format, args...) }
+
+func failf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
+
+func fail(err error) {
+	if err != nil {
+		panic(failure{err})
+	}
+}
+
+// catch turns a failure into an error.
+func catch(err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case failure:
+		*err = r.err
+	default:
+		panic(r)
+	}
+}
+
+// NeedsValue is the error of a graph whose shapes depend on the elements of a
+// value that are only known at run time.
+type NeedsValue struct {
+	Value  *Value
+	Inputs []string // the graph inputs it depends on
+	What   string
+}
+
+func (e *NeedsValue) Error() string {
+	return fmt.Sprintf("%s must be known beforehand, but depends on the values of inputs %q", e.What, e.Inputs)
+}
+
+// lookup finds the value of a name of the file; nil for "".
+func (b *Builder) lookup(name string) *Value {
+	if name == "" {
+		return nil
+	}
+	for s := b.scope; s != nil; s = s.parent {
+		if v := s.values[name]; v != nil {
+			return v
+		}
+		if t := s.inits[name]; t != nil {
+			v := b.weight(name, t)
+			s.values[name] = v
+			return v
+		}
+	}
+	failf("value %q is used before it is made", name)
+	return nil
+}
+
+// weight makes the value of an initializer. Integers and tiny floats become
+// constants, the rest stays in the file.
+func (b *Builder) weight(name string, p *protos.TensorProto) *Value {
+	t, err := b.file.Tensor(p)
+	fail(err)
+	v := &Value{Name: b.unique(name), DType: t.DType, Dims: t.Dims}
+	small := t.Len() <= weightLimit && (!b.opt.Trainable || t.Len() <= 1)
+	if t.Len() <= foldLimit && (small || !IsFloat(t.DType)) {
+		v.Const, err = decode(t)
+		fail(err)
+		return v
+	}
+	v.Weight = t
+	return v
+}
+
+// TensorAttr returns the tensor attribute of n as a value, nil where it is
+// absent. It is a constant, unless it is very large.
+func (b *Builder) TensorAttr(n *Node, name string) *Value {
+	t := n.tensor(b, name)
+	if t == nil {
+		return nil
+	}
+	v := &Value{Name: b.unique("~attr"), DType: t.DType, Dims: t.Dims}
+	if t.Len() > foldLimit {
+		v.Weight = t
+		return v
+	}
+	var err error
+	v.Const, err = decode(t)
+	fail(err)
+	return v
+}
+
+// LowerConv tells whether convolutions are to become matrix products.
+func (b *Builder) LowerConv() bool { return b.opt.LowerConv }
+
+// NoSort tells whether the engine cannot sort.
+func (b *Builder) NoSort() bool { return b.opt.NoSort }
+
+// unique returns name if it is free, else name with a number.
+func (b *Builder) unique(name string) string {
+	out := name
+	for i := 1; b.taken[out]; i++ {
+		out = fmt.Sprintf("%s~%d", name, i)
+	}
+	b.taken[out] = true
+	return out
+}
+
+// Known returns the elements of v, or panics with NeedsValue. what names them
+// in the message.
+func (b *Builder) Known(v *Value, what string) *Const {
+	if c := b.known(v); c != nil {
+		return c
+	}
+	panic(failure{&NeedsValue{Value: v, Inputs: inputsOf(v), What: what}})
+}
+
+func (b *Builder) known(v *Value) *Const {
+	switch {
+	case v.Const != nil:
+		return v.Const
+	case v.Weight != nil && v.Len() <= foldLimit:
+		if v.read == nil {
+			c, err := decode(v.Weight)
+			fail(err)
+			v.read = c
+		}
+		return v.read
+	}
+	return nil
+}
+
+// KnownInts returns the elements of an integer value.
+func (b *Builder) KnownInts(v *Value, what string) []int {
+	c := b.Known(v, what)
+	if c.Ints == nil && v.Len() > 0 {
+		failf("%s must be integers, not %v", what, v.DType)
+	}
+	return toInts(c.Ints)
+}
+
+// KnownFloats returns the elements of v as floats.
+func (b *Builder) KnownFloats(v *Value, what string) []float64 {
+	c := b.Known(v, what)
+	if c.Floats == nil {
+		return toFloats(c.Ints)
+	}
+	return c.Floats
+}
+
+func inputsOf(v *Value) []string {
+	var names []string
+	seen := map[*Value]bool{}
+	stack := []*Value{v}
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if v == nil || seen[v] {
+			continue
+		}
+		seen[v] = true
+		if v.Input {
+			names = append(names, v.Name)
+		}
+		if v.Node != nil {
+			stack = append(stack, v.Node.In...)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Op adds an op with one output; its result may be folded or rewritten.
+func (b *Builder) Op(op string, attrs Attrs, in ...*Value) *Value {
+	name := "~" + op
+	return b.apply(&Node{Op: op, In: in, Attrs: attrs, outs: []string{name}})[0]
+}
+
+// Outputs adds an op with several outputs.
+func (b *Builder) Outputs(op string, outs int, attrs Attrs, in ...*Value) []*Value {
+	names := make([]string, outs)
+	for i := range names {
+		names[i] = fmt.Sprintf("~%s.%d", op, i)
+	}
+	return b.apply(&Node{Op: op, In: in, Attrs: attrs, outs: names})
+}
+
+// apply folds, rewrites or keeps one node and returns its outputs.
+func (b *Builder) apply(n *Node) []*Value {
+	if b.calls++; b.calls > maxCalls {
+		failf("rules nest deeper than %d", maxCalls)
+	}
+	defer func() { b.calls-- }()
+	if b.steps++; b.steps > maxSteps {
+		failf("more than %d steps: the loops are too long to unroll", maxSteps)
+	}
+	def := ops[n.Op]
+	if def == nil && rules[n.Op] == nil {
+		failf("op %s is not supported", qualified(n))
+	}
+	if def != nil && def.eval != nil && b.foldable(n) {
+		if out := b.fold(n, def); out != nil {
+			return out
+		}
+	}
+	if rule := rules[n.Op]; rule != nil {
+		if out := rule(b, n); out != nil {
+			return out
+		}
+		def = ops[n.Op] // the rule may have changed the node
+	}
+	if def == nil || def.infer == nil || !def.native {
+		failf("op %s is not supported in this form", qualified(n))
+	}
+	n.Out = b.inferred(n, def)
+	if slices.ContainsFunc(n.Out, func(v *Value) bool { return v.Len() > 0 }) {
+		if len(b.nodes) >= maxNodes {
+			failf("more than %d nodes", maxNodes)
+		}
+		b.nodes = append(b.nodes, n)
+	}
+	return n.Out
+}
+
+func qualified(n *Node) string {
+	if n.Domain != "" && n.Domain != "ai.onnx" {
+		return n.Domain + "." + n.Op
+	}
+	return n.Op
+}
+
+// inferred makes the output values of n. Empty ones are constants.
+func (b *Builder) inferred(n *Node, def *opDef) []*Value {
+	out := def.infer(b, n)
+	for i, v := range out {
+		_, err := onnxfile.Size(v.Dims)
+		fail(err)
+		name := "~" + n.Op
+		if i < len(n.outs) && n.outs[i] != "" {
+			name = n.outs[i]
+		}
+		v.Name = b.unique(name)
+		if v.Len() == 0 {
+			v.Const = emptyConst(v.DType)
+		} else {
+			v.Node = n
+		}
+	}
+	return out
+}
+
+func emptyConst(d DType) *Const {
+	if IsFloat(d) {
+		return &Const{Floats: []float64{}}
+	}
+	return &Const{Ints: []int64{}}
+}
+
+func (b *Builder) foldable(n *Node) bool {
+	for _, v := range n.In {
+		if v != nil && v.Const == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// fold computes n, or returns nil where the result would be too large.
+func (b *Builder) fold(n *Node, def *opDef) []*Value {
+	out := def.infer(b, n)
+	for _, v := range out {
+		size, err := onnxfile.Size(v.Dims)
+		fail(err)
+		if size > foldLimit {
+			return nil
+		}
+	}
+	if !def.eval(b, n, out) {
+		return nil
+	}
+	for i, v := range out {
+		name := "~const"
+		if i < len(n.outs) && n.outs[i] != "" {
+			name = n.outs[i]
+		}
+		v.Name = b.unique(name)
+	}
+	return out
+}
+
+// ConstInts makes an integer constant; no dims make a scalar.
+func (b *Builder) ConstInts(d DType, dims []int, v ...int) *Value {
+	key := ""
+	if len(v) <= 16 {
+		key = fmt.Sprint(d, dims, v)
+		if c := b.consts[key]; c != nil {
+			return c
+		}
+	}
+	c := &Value{Name: b.unique("~int"), DType: d, Dims: dims, Const: &Const{Ints: toInt64s(v)}}
+	if key != "" {
+		b.consts[key] = c
+	}
+	return c
+}
+
+// List makes an int64 vector constant.
+func (b *Builder) List(v ...int) *Value { return b.ConstInts(Int64, []int{len(v)}, v...) }
+
+// ConstFloats makes a constant of v's type d, rounded to it.
+func (b *Builder) ConstFloats(d DType, dims []int, v ...float64) *Value {
+	data := make([]float64, len(v))
+	for i, x := range v {
+		data[i] = roundTo(d, x)
+	}
+	return &Value{Name: b.unique("~float"), DType: d, Dims: dims, Const: &Const{Floats: data}}
+}
+
+// Scalar makes a scalar of type d from x.
+func (b *Builder) Scalar(d DType, x float64) *Value {
+	if IsFloat(d) {
+		return b.ConstFloats(d, nil, x)
+	}
+	return b.ConstInts(d, nil, int(x))
+}
+
+// Reshape gives v these dimensions.
+func (b *Builder) Reshape(v *Value, dims ...int) *Value {
+	return b.Op("Reshape", nil, v, b.List(dims...))
+}
+
+// Transpose permutes the axes of v.
+func (b *Builder) Transpose(v *Value, perm ...int) *Value {
+	return b.Op("Transpose", Attrs{"perm": Ints(perm...)}, v)
+}
+
+// Cast converts v to type d.
+func (b *Builder) Cast(v *Value, d DType) *Value {
+	return b.Op("Cast", Attrs{"to": int64(d)}, v)
+}
+
+// Slice takes the elements start to end of v along axis.
+func (b *Builder) Slice(v *Value, axis, start, end int) *Value {
+	if start == 0 && end == v.Dims[axis] {
+		return v
+	}
+	return b.Op("Slice", nil, v, b.List(start), b.List(end), b.List(axis))
+}
+
+// Concat joins values along axis.
+func (b *Builder) Concat(axis int, v ...*Value) *Value {
+	return b.Op("Concat", Attrs{"axis": int64(axis)}, v...)
+}
+
+// Reduce applies a reduction over axes.
+func (b *Builder) Reduce(op string, v *Value, keep bool, axes ...int) *Value {
+	k := int64(0)
+	if keep {
+		k = 1
+	}
+	return b.Op(op, Attrs{"axes": Ints(axes...), "keepdims": k}, v)
+}
+
+// Opset is the version of the main operator set that the file declares.
+func (b *Builder) Opset() int { return b.opset }
+
+// explain adds the node to an error.
+func explain(n *protos.NodeProto, err error) error {
+	return fmt.Errorf("node %q (%s): %w", n.Name, n.OpType, err)
+}
