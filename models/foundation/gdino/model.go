@@ -1,0 +1,145 @@
+package gdino
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/foundation"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/foundation/tokenize"
+)
+
+// Model is a detector. It is safe for concurrent use.
+type Model struct {
+	s      foundation.Session
+	t      *tokenize.BERT
+	opts   Options
+	image  foundation.Port
+	boxes  string // output
+	limit  int    // tokens of a caption
+	fixed  bool   // captions are padded to limit
+	fixedW int    // image size that the export is bound to, 0 for any
+	fixedH int
+}
+
+// New makes a detector of a session, the tokenizer of its text encoder and
+// options. It is an error when the inputs are of no known signature.
+func New(s foundation.Session, t *tokenize.BERT, o Options) (*Model, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	m := &Model{s: s, t: t, opts: o, limit: tokenize.BERTContext}
+	in, out := s.Inputs(), s.Outputs()
+	name, boxes := "pixel_values", "pred_boxes"
+	if foundation.Has(in, "img", "text_token_mask", "position_ids") {
+		name, boxes = "img", "boxes"
+	}
+	var ok bool
+	if m.image, ok = foundation.Find(in, name); !ok || !foundation.Has(in, "input_ids") {
+		return nil, fmt.Errorf("not a known Grounding-DINO: its inputs are %s; known are img, input_ids, position_ids, text_token_mask (native) and pixel_values, input_ids (Hugging Face)", foundation.Names(in))
+	}
+	if m.boxes = boxes; !foundation.Has(out, "logits", boxes) {
+		return nil, fmt.Errorf("not a known Grounding-DINO: its outputs are %s; wanted logits, %s", foundation.Names(out), boxes)
+	}
+	if len(m.image.Dims) != 4 {
+		return nil, fmt.Errorf("Grounding-DINO: input %s has %d axes: wanted [1, 3, height, width]", name, len(m.image.Dims))
+	}
+	m.fixedH, m.fixedW = max(m.image.Dims[2], 0), max(m.image.Dims[3], 0)
+	if p, _ := foundation.Find(in, "input_ids"); len(p.Dims) == 2 && p.Dims[1] > 0 {
+		m.limit, m.fixed = p.Dims[1], true
+	}
+	return m, nil
+}
+
+// Detect finds the classes in the image. Boxes are in order of captions, then
+// of queries; with NMS, in descending order of score.
+func (m *Model) Detect(ctx context.Context, img *imageproc.RGB, classes []Class) ([]Detection, error) {
+	captions, err := Captions(m.t, classes, m.limit, m.opts.PerClass)
+	if err != nil {
+		return nil, err
+	}
+	w, h := m.opts.size(img.W, img.H)
+	if m.fixedW > 0 && m.fixedH > 0 {
+		w, h = m.fixedW, m.fixedH // squashed, as the users of such exports do
+	}
+	pixels := make([]float32, 3*w*h)
+	img.Resize(w, h, imageproc.Bilinear).Planar(imageproc.ImageNetNorm, pixels, w, h)
+	var found []Detection
+	for _, c := range captions {
+		out, err := m.s.Run(ctx, m.inputs(pixels, w, h, c), "logits", m.boxes)
+		if err != nil {
+			return nil, fmt.Errorf("Grounding-DINO, caption %.60q: %w", c.Text, err)
+		}
+		logits, ldims, err := foundation.Floats(out, "logits", 3)
+		if err != nil {
+			return nil, err
+		}
+		boxes, bdims, err := foundation.Floats(out, m.boxes, 3)
+		if err != nil {
+			return nil, err
+		}
+		if bdims[2] != 4 || bdims[1] != ldims[1] {
+			return nil, fmt.Errorf("Grounding-DINO gave logits %v and boxes %v", ldims, bdims)
+		}
+		found = append(found, m.opts.read(m.t, c, logits, boxes, ldims[2], img.W, img.H)...)
+	}
+	if m.opts.NMS > 0 {
+		found = Suppress(found, m.opts.NMS)
+	}
+	return found, nil
+}
+
+// inputs feeds every input that the export has.
+func (m *Model) inputs(pixels []float32, w, h int, c Caption) map[string]*tensors.Tensor {
+	ids := c.IDs
+	used := len(ids)
+	for m.fixed && len(ids) < m.limit {
+		ids = append(ids[:len(ids):len(ids)], m.t.Pad())
+	}
+	n := len(ids)
+	mask, positions := Phrases(m.t, ids)
+	ones, zeros, whole := make([]int64, n), make([]int64, n), make([]int64, n)
+	for i, id := range ids {
+		whole[i] = int64(id)
+		if i < used {
+			ones[i] = 1
+		}
+	}
+	in := map[string]*tensors.Tensor{m.image.Name: tensors.FromFlatDataAndDimensions(pixels, 1, 3, h, w)}
+	for _, p := range m.s.Inputs() {
+		switch p.Name {
+		case "pixel_mask":
+			content := make([]int64, w*h)
+			for i := range content {
+				content[i] = 1
+			}
+			in[p.Name] = tensors.FromFlatDataAndDimensions(content, 1, h, w)
+		case "input_ids":
+			in[p.Name] = tensors.FromFlatDataAndDimensions(whole, 1, n)
+		case "token_type_ids":
+			in[p.Name] = tensors.FromFlatDataAndDimensions(zeros, 1, n)
+		case "attention_mask":
+			in[p.Name] = flags(ones, p.DType, 1, n)
+		case "position_ids":
+			in[p.Name] = tensors.FromFlatDataAndDimensions(positions, 1, n)
+		case "text_token_mask":
+			in[p.Name] = tensors.FromFlatDataAndDimensions(mask, 1, n, n)
+		}
+	}
+	return in
+}
+
+// flags are 0 and 1 as whole numbers or as booleans.
+func flags(values []int64, as dtypes.DType, dims ...int) *tensors.Tensor {
+	if as != dtypes.Bool {
+		return tensors.FromFlatDataAndDimensions(values, dims...)
+	}
+	set := make([]bool, len(values))
+	for i, v := range values {
+		set[i] = v != 0
+	}
+	return tensors.FromFlatDataAndDimensions(set, dims...)
+}
