@@ -30,47 +30,76 @@ func (c *cutter) boxes(boxes []data.Box) ([]gen.Mask, error) {
 	return masks, nil
 }
 
-// box cuts the object out of one box. All outside the box is background.
+// box cuts the object out of one box. All outside the box is background. A cut
+// that does not reach the sides of its box has lost the object to a background
+// of similar colour: it is made again with more weight on place than on
+// colour, and gives way to an ellipse in the end.
 func (c *cutter) box(b data.Box, rect image.Rectangle) (gen.Mask, error) {
 	margin := max(8, int(c.opts.Margin*float64(max(rect.Dx(), rect.Dy()))))
 	r := newRegion(rect.Inset(-margin).Intersect(c.img.Rect))
-	c.occupy(r, rect)
-	inside, score, stability, err := c.cut(r)
-	if err != nil {
-		return gen.Mask{}, err
-	}
-	m := gen.Mask{
-		Class: b.Class, Score: score, Stability: stability,
-		From: gen.Prompt{Class: b.Class, Box: &b, Source: "box", Score: 1},
-	}
-	area := 0
-	for _, v := range inside {
-		area += int(v)
-	}
-	switch fill := float64(area) / float64(rect.Dx()*rect.Dy()); {
-	case fill < c.opts.MinFill || area == 0:
-		m.Note = fmt.Sprintf("the cut kept %.0f %% of the box: replaced by an ellipse", 100*fill)
-		m.Score, m.Stability = min(m.Score, 0.5), 0
-		for i := range inside {
-			inside[i] = 0
-			if x, y := i%r.rect.Dx()+r.rect.Min.X, i/r.rect.Dx()+r.rect.Min.Y; inEllipse(rect, x, y) {
-				inside[i] = 1
+	m := gen.Mask{Class: b.Class, From: gen.Prompt{Class: b.Class, Box: &b, Source: "box", Score: 1}}
+	for weight := c.opts.Prior; ; weight *= 2 {
+		c.occupy(r, rect, weight)
+		inside, score, stability, err := c.cut(r)
+		if err != nil {
+			return gen.Mask{}, err
+		}
+		fill, reach := coverage(inside, r.rect, rect)
+		switch {
+		case fill >= c.opts.MinFill && reach >= c.opts.MinReach && fill > 0:
+			m.Score, m.Stability = score, stability
+			if fill > 0.99 {
+				m.Note = "the cut fills the box"
+			}
+		case weight > 0 && weight < maxPrior:
+			continue
+		default:
+			m.Note = fmt.Sprintf("the cut kept %.0f %% of the box: replaced by an ellipse", 100*fill)
+			m.Score = min(score, 0.5)
+			for i := range inside {
+				inside[i] = 0
+				if x, y := i%r.rect.Dx()+r.rect.Min.X, i/r.rect.Dx()+r.rect.Min.Y; inEllipse(rect, x, y) {
+					inside[i] = 1
+				}
 			}
 		}
-	case fill > 0.99:
-		m.Note = "the cut fills the box"
+		m.Bits = c.mask(r, inside)
+		return m, nil
 	}
-	m.Bits = c.mask(r, inside)
-	return m, nil
 }
 
-// occupy opens the pixels of the box, each with the prior of its place.
-func (c *cutter) occupy(r *region, box image.Rectangle) {
+// maxPrior is the weight of place beyond which a cut would only repeat it.
+const maxPrior = 8
+
+// coverage is the share of the box's pixels that the cut kept, and the share
+// of its sides, the shorter one, that the cut's own bounding box spans. inside
+// are the pixels of region.
+func coverage(inside []uint8, region, box image.Rectangle) (fill, reach float64) {
+	area := 0
+	var bounds image.Rectangle
+	for i, v := range inside {
+		if v == 0 {
+			continue
+		}
+		area++
+		p := image.Pt(i%region.Dx(), i/region.Dx())
+		if !p.In(bounds) {
+			bounds = bounds.Union(image.Rectangle{Min: p, Max: p.Add(image.Pt(1, 1))})
+		}
+	}
+	fill = float64(area) / float64(box.Dx()*box.Dy())
+	reach = min(float64(bounds.Dx())/float64(box.Dx()), float64(bounds.Dy())/float64(box.Dy()))
+	return fill, reach
+}
+
+// occupy opens the pixels of the box, each with the prior of its place times
+// weight.
+func (c *cutter) occupy(r *region, box image.Rectangle, weight float64) {
 	w := r.rect.Dx()
 	for y := box.Min.Y; y < box.Max.Y; y++ {
 		for x := box.Min.X; x < box.Max.X; x++ {
 			i := (y-r.rect.Min.Y)*w + x - r.rect.Min.X
-			odds := float32(c.opts.Prior) * occupancy(box, x, y)
+			odds := float32(weight) * occupancy(box, x, y)
 			r.prior[i] = odds
 			r.trimap[i] = ProbFgd
 			if odds < 0 {

@@ -8,17 +8,18 @@ import (
 // options are the keys of [gen.options] for this method.
 type options struct {
 	Iterations int     `toml:"iterations"` // cuts at most, each with refitted colours
-	Gamma      float64 `toml:"gamma"`      // weight of smoothness
+	Gamma      float64 `toml:"gamma"`      // weight of smoothness; 50 in the paper, 25 keeps thin parts
 	MaxSide    int     `toml:"max_side"`   // regions larger than this are cut smaller first, then refined; 0 = never
 	Margin     float64 `toml:"margin"`     // surroundings of a box that show the background, as a share of its sides
 	Prior      float64 `toml:"prior"`      // weight of where in a box, or how near to a seed, objects use to lie; 0 = plain GrabCut
 	MinFill    float64 `toml:"min_fill"`   // a cut below this share of its box has failed and becomes an ellipse
+	MinReach   float64 `toml:"min_reach"`  // a cut that spans less than this share of a side of its box has failed too
 	Crowds     bool    `toml:"crowds"`     // also cut boxes that hold a group (COCO iscrowd)
 	Radius     float64 `toml:"radius"`     // radius of a point or stroke, as a share of √(width·height)
 }
 
 func defaults() options {
-	return options{Iterations: 5, Gamma: 50, MaxSide: 240, Margin: 0.4, Prior: 1, MinFill: 0.1, Radius: 0.012}
+	return options{Iterations: 5, Gamma: 25, MaxSide: 240, Margin: 0.4, Prior: 1, MinFill: 0.3, MinReach: 0.8, Radius: 0.012}
 }
 
 // check returns an error that names the first key out of range.
@@ -35,6 +36,7 @@ func (o options) check() error {
 		{"margin", o.Margin, 0, 10, "0..10"},
 		{"prior", o.Prior, 0, 100, "0..100"},
 		{"min_fill", o.MinFill, 0, 1, "0..1"},
+		{"min_reach", o.MinReach, 0, 1, "0..1"},
 		{"radius", o.Radius, 0, 0.5, "0..0.5"},
 	} {
 		if !(k.v >= k.lo && k.v <= k.hi) {

@@ -92,8 +92,9 @@ func walk(line []image.Point, f func(image.Point)) {
 
 // seeds cuts one mask per marked class: its own marks are object, all other
 // marks background. Which pixels start as object, and a prior for all, comes
-// from the geodesic distances to the own marks and to the others. Without
-// background marks the image's frame stands for them, softly.
+// from the geodesic distances to the own marks and to the others; the image's
+// frame counts as background there, softly, for background marks show one
+// part of the background only.
 func (c *cutter) seeds(s seeds) ([]gen.Mask, error) {
 	bounds := c.img.Rect
 	radius := max(1, int(c.opts.Radius*math.Sqrt(float64(bounds.Dx()*bounds.Dy()))))
@@ -142,8 +143,8 @@ func (s *seeds) prompt(k int) (points []data.Point) {
 	return points
 }
 
-// fields are the geodesic distances to each class's marks, and to the frame
-// where it stands for the background, on a raster of 1/shrink of the image.
+// fields are the geodesic distances to each class's marks, and to the image's
+// frame, on a raster of 1/shrink of the image.
 type fields struct {
 	w, shrink int
 	to        [][]float32 // one per mark, then the frame's
@@ -168,12 +169,10 @@ func (c *cutter) distances(s seeds, owner []int16) fields {
 	for k := range s.marks {
 		f.to = append(f.to, geodesic(c.solver.rgb, w, h, func(i int) bool { return small[i] == int16(k) }))
 	}
-	if s.marks[0].class != 0 {
-		f.to = append(f.to, geodesic(c.solver.rgb, w, h, func(i int) bool {
-			x, y := i%w, i/w
-			return small[i] == unmarked && (x == 0 || y == 0 || x == w-1 || y == h-1)
-		}))
-	}
+	f.to = append(f.to, geodesic(c.solver.rgb, w, h, func(i int) bool {
+		x, y := i%w, i/w
+		return small[i] == unmarked && (x == 0 || y == 0 || x == w-1 || y == h-1)
+	}))
 	return f
 }
 

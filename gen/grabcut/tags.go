@@ -27,7 +27,7 @@ func (c *cutter) tags(tags []int) ([]gen.Mask, error) {
 	if frame.Empty() {
 		frame = bounds
 	}
-	c.occupy(r, frame)
+	c.occupy(r, frame, c.opts.Prior)
 	inside, score, _, err := c.cut(r)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,155 @@
+// Command gen measures a method of stage one on real photos: it makes the
+// pseudo-labels of a split and prints their IoU per class as a Markdown table.
+//
+//	go run ./bench/gen -root ../shared/data/voc_mini -weak boxes,scribbles
+//	go run ./bench/gen -kind coco -root ../shared/data/tiny_coco -split train2017
+//
+// The kind "pairs" (the default) is a folder with JPEGImages and
+// SegmentationClassAug; its weak labels are derived from the masks. With any
+// other dataset kind the dataset's own weak labels are used, unless -derive.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"wsss/configs"
+	"wsss/data"
+	_ "wsss/data/all"
+	"wsss/data/weaken"
+	"wsss/eval"
+	"wsss/gen"
+	_ "wsss/gen/all"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench/gen:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is one measurement.
+type bench struct {
+	ds       data.Dataset
+	split    string
+	gen      configs.Gen
+	seed     int64
+	out      string
+	pictures bool
+}
+
+func run(ctx context.Context) error {
+	kind := flag.String("kind", "pairs", "dataset kind: pairs or a registered one")
+	root := flag.String("root", "", "folder of the dataset")
+	split := flag.String("split", "all", "split")
+	weak := flag.String("weak", "boxes", "forms of weak label, separated by commas")
+	derive := flag.Bool("derive", false, "derive the weak labels from the masks")
+	method := flag.String("method", "grabcut", "method")
+	rule := flag.String("rule", "score", "overlap rule")
+	seed := flag.Int64("seed", 1, "seed")
+	out := flag.String("out", "", "folder to keep the labels in; empty = a temporary one")
+	pictures := flag.Bool("pictures", false, "also write <id>.jpg: photo, truth and pseudo-label side by side")
+	var set, dataSet options
+	flag.Var(&dataSet, "data", "dataset option key=value; may be repeated")
+	flag.Var(&set, "set", "method option key=value; may be repeated")
+	flag.Parse()
+
+	ds, err := open(*kind, *root, *seed, dataSet)
+	if err != nil {
+		return err
+	}
+	if *derive || *kind == "pairs" {
+		ds = derived{ds, *seed}
+	}
+	if *out == "" {
+		if *out, err = os.MkdirTemp("", "wsss-bench-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(*out)
+	}
+	for _, w := range strings.Split(*weak, ",") {
+		b := bench{ds: ds, split: *split, seed: *seed, out: filepath.Join(*out, w), pictures: *pictures}
+		b.gen = configs.Gen{Method: *method, Weak: w, Fuse: configs.Fuse{Rule: *rule}, Options: set.table}
+		if err := b.measure(ctx); err != nil {
+			return fmt.Errorf("%s: %w", w, err)
+		}
+	}
+	return nil
+}
+
+func open(kind, root string, seed int64, extra options) (data.Dataset, error) {
+	if kind == "pairs" {
+		return openPairs(root)
+	}
+	return data.Open(kind, data.Options{Root: root, Seed: seed, Extra: extra.table})
+}
+
+// measure makes the labels of one form of weak label and prints their score.
+func (b bench) measure(ctx context.Context) error {
+	weak := data.WeakKind(b.gen.Weak)
+	m, err := gen.New(gen.Env{Classes: b.ds.Classes(), Weak: weak, Seed: b.seed, Gen: b.gen})
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	sum, err := gen.Run(ctx, gen.RunOptions{
+		Dataset: b.ds, Split: b.split, Method: m, Name: b.gen.Method, Weak: weak, Fuse: b.gen.Fuse,
+		OutDir: b.out, ConfigHash: configs.Config{Seed: b.seed, Gen: b.gen}.GenHash(),
+	})
+	if err != nil {
+		return err
+	}
+	took := time.Since(start)
+	res, err := eval.Folder(ctx, b.ds, b.split, b.out, eval.Options{Name: string(weak), AllowNoTruth: true}, nil)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n%s, %s %s: mIoU %s over %d images, %d masks, %.1f images/s\n\n",
+		b.gen.Method, b.ds.Name(), weak, res.MIoU.Percent(), res.Images, sum.Masks, float64(sum.Generated)/took.Seconds())
+	table(res)
+	t := sum.Times
+	fmt.Printf("\nTime of all workers: decode %v, generate %v, fuse %v, write %v.\n", round(t.Decode), round(t.Generate), round(t.Fuse), round(t.Write))
+	if b.pictures {
+		return b.draw()
+	}
+	return nil
+}
+
+func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
+
+// table prints the IoU of every class that occurs.
+func table(res *eval.Result) {
+	fmt.Println("| class | IoU | precision | recall |\n|---|---|---|---|")
+	for i, v := range res.IoU {
+		if v.Valid() {
+			fmt.Printf("| %s | %s | %s | %s |\n", res.Classes[i], v.Percent(), res.Precision[i].Percent(), res.Recall[i].Percent())
+		}
+	}
+}
+
+// derived replaces a dataset's weak labels by such as follow from its masks.
+type derived struct {
+	data.Dataset
+	seed int64
+}
+
+func (d derived) Load(id string, want data.Want) (*data.Sample, error) {
+	if want&data.WantWeak == 0 {
+		return d.Dataset.Load(id, want)
+	}
+	s, err := d.Dataset.Load(id, want|data.WantTruth)
+	if err != nil {
+		return nil, err
+	}
+	s.Weak, err = weaken.Derive(s.Truth, data.WeakKinds, weaken.SeedFor(d.seed, id), weaken.DefaultOptions())
+	return s, err
+}
