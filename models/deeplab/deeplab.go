@@ -43,6 +43,7 @@ type network struct {
 	msc       bool
 	trainNorm bool
 	width     float64
+	dropout   float64 // of v3+
 }
 
 // New returns the network that the keys arch, backbone, width, output_stride,
@@ -61,7 +62,7 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 	}
 	n := &network{
 		backbone: resnet.Config{Depth: depth, Width: cfg.Width, OutputStride: cfg.OutputStride},
-		arch:     cfg.Arch, classes: numClasses, msc: cfg.MSC, width: cfg.Width,
+		arch:     cfg.Arch, classes: numClasses, msc: cfg.MSC, width: cfg.Width, dropout: v3Dropout,
 	}
 	switch cfg.Arch {
 	case V2:

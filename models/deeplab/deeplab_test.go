@@ -86,6 +86,7 @@ func TestLearnsOneBatch(t *testing.T) {
 				var shapes string
 				step := model.MustNewExec1(b, store, func(scope *model.Scope, x *Node) *Node {
 					g := x.Graph()
+					store.SetTraining(g, true)
 					var loss *Node
 					shapes = ""
 					for _, l := range net.Logits(scope.At("model"), x, true) {

@@ -61,5 +61,5 @@ func (n *network) asppPooled(net layers.Net, head *model.Scope, x *Node) *Node {
 	like := branches[0].Shape()
 	branches = append(branches, BroadcastToShape(pooled, like))
 	y := net.ConvNorm(head, "aspp.project.0", "aspp.project.1", Concatenate(branches, -1), c, 1, layers.ConvOptions{ReLU: true})
-	return net.Dropout(head, y, v3Dropout)
+	return net.Dropout(head, y, n.dropout)
 }

@@ -11,13 +11,12 @@ import (
 type normVars struct{ gamma, beta, mean, variance *model.Variable }
 
 func (n Net) norm(scope *model.Scope, c int) normVars {
-	constant := func(v float64) func(*rand.Rand) float64 { return func(*rand.Rand) float64 { return v } }
-	return normVars{
-		gamma:    n.lookup(scope, "weight", n.TrainNorm, constant(1), c),
-		beta:     n.lookup(scope, "bias", n.TrainNorm, constant(0), c),
-		mean:     n.lookup(scope, "running_mean", false, constant(0), c),
-		variance: n.lookup(scope, "running_var", false, constant(1), c),
+	// The onnx backend compiles untrainable variables into evaluation graphs as
+	// constants, so the running statistics count as trainable where they move.
+	constant := func(name string, v float64) *model.Variable {
+		return n.lookup(scope, name, n.TrainNorm, func(*rand.Rand) float64 { return v }, c)
 	}
+	return normVars{constant("weight", 1), constant("bias", 0), constant("running_mean", 0), constant("running_var", 1)}
 }
 
 // batchNorm normalises x by the statistics of the batch, moves the running

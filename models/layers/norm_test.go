@@ -138,3 +138,24 @@ func TestInitialValues(t *testing.T) {
 		}
 	})
 }
+
+// An evaluation graph that is compiled before training sees what training
+// learnt, on backends that compile constants too.
+func TestEvaluationFollowsTraining(t *testing.T) {
+	each(t, func(t *testing.T, b compute.Backend) {
+		store := model.NewStore()
+		exec := func(net Net) *model.ExecOneOutput {
+			return model.MustNewExec1(b, store, func(scope *model.Scope, x *Node) *Node {
+				store.SetTraining(x.Graph(), net.Training)
+				return ReduceAllSum(net.ConvNorm(scope, "conv", "bn", x, 2, 1, ConvOptions{ReLU: true}))
+			})
+		}
+		eval, train := exec(Net{TrainNorm: true}), exec(Net{Training: true, TrainNorm: true})
+		x := random(1, 1, 4, 4, 3).tensor()
+		before := tensors.ToScalar[float32](eval.MustCall(x))
+		train.MustCall(x)
+		if after := tensors.ToScalar[float32](eval.MustCall(x)); after == before {
+			t.Errorf("the running statistics moved, the evaluation stays at %v", after)
+		}
+	})
+}
