@@ -28,6 +28,10 @@ func trimExtension(name string) string {
 	return name
 }
 
+// List maps the ids of the images below a folder to their files; Open takes
+// the same ids.
+func List(dir string) (map[string]string, error) { return listImages(dir, "") }
+
 // listImages maps ids to files. Names that begin with a dot are skipped, and
 // so is the folder of masks.
 func listImages(dir, masks string) (map[string]string, error) {

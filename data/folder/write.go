@@ -133,29 +133,31 @@ func flag(b bool) string {
 // WriteJSON writes all labels to one JSON file, one line per image,
 // atomically. Open reads it back to the same labels.
 func WriteJSON(path string, records []Record, classes data.Classes) error {
-	return files.WriteAtomic(path, func(w io.Writer) error {
-		buf := bufio.NewWriter(w)
-		for i, r := range records {
-			open := ",\n"
-			if i == 0 {
-				open = "{\n"
-			}
-			key, err := json.Marshal(r.ID)
-			if err != nil {
-				return err
-			}
-			value, err := json.Marshal(entryOf(r.Weak, classes))
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(buf, "%s%s: %s", open, key, value)
+	return files.WriteAtomic(path, func(w io.Writer) error { return encodeJSON(w, records, classes) })
+}
+
+func encodeJSON(w io.Writer, records []Record, classes data.Classes) error {
+	buf := bufio.NewWriter(w)
+	for i, r := range records {
+		open := ",\n"
+		if i == 0 {
+			open = "{\n"
 		}
-		if len(records) == 0 {
-			buf.WriteString("{")
+		key, err := json.Marshal(r.ID)
+		if err != nil {
+			return err
 		}
-		buf.WriteString("\n}\n")
-		return buf.Flush()
-	})
+		value, err := json.Marshal(entryOf(r.Weak, classes))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(buf, "%s%s: %s", open, key, value)
+	}
+	if len(records) == 0 {
+		buf.WriteString("{")
+	}
+	buf.WriteString("\n}\n")
+	return buf.Flush()
 }
 
 func entryOf(w data.WeakLabels, classes data.Classes) (e imageJSON) {

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"wsss/configs"
+	"wsss/data"
+	_ "wsss/data/all" // dataset kinds
+)
+
+func init() {
+	register(command{name: "data", short: "check a dataset, derive weak labels from masks, generate scenes", run: runData})
+}
+
+// dataCommands are the tools below `wsss data`.
+var dataCommands = []command{
+	{name: "validate", short: "read everything, name each bad file, pixel value and label", run: runValidate},
+	{name: "weaken", short: "masks to tags, points, scribbles and boxes, with a seed", run: runWeaken},
+	{name: "scenes", short: "generate a labelled dataset, nothing downloaded", run: runScenes},
+}
+
+func runData(ctx context.Context, args []string) error {
+	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
+		fmt.Println("wsss data: tools for datasets.\n\nCommands:")
+		for _, c := range dataCommands {
+			fmt.Printf("  data %-9s %s\n", c.name, c.short)
+		}
+		fmt.Printf("\nDataset kinds: %s. `wsss data COMMAND -h` shows flags and examples.\n", strings.Join(data.Kinds(), ", "))
+		if len(args) == 0 {
+			return usagef("data: a command is missing: allowed are %s", dataCommandNames())
+		}
+		return nil
+	}
+	for _, c := range dataCommands {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:])
+		}
+	}
+	return usagef("data: unknown command %q: allowed are %s", args[0], dataCommandNames())
+}
+
+func dataCommandNames() string {
+	names := make([]string, len(dataCommands))
+	for i, c := range dataCommands {
+		names[i] = c.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// dataFlags name a dataset: a run's config, or a kind and a folder.
+type dataFlags struct {
+	*flags
+	kind, root string
+	splits     list
+}
+
+func newDataFlags(name, intro string) *dataFlags {
+	f := &dataFlags{flags: newFlags(name, intro)}
+	f.StringVar(&f.config, "config", "", "take the dataset of a run's TOML `file`")
+	f.Var(&f.set, "set", "override one key, as `key=value`; may be repeated (-set data.options.masks=truth)")
+	f.StringVar(&f.kind, "kind", "", "dataset `kind`, in place of a config: "+strings.Join(data.Kinds(), ", "))
+	f.StringVar(&f.root, "root", "", "`folder` of the dataset")
+	f.Var(&f.splits, "split", "`name` of a split; may be repeated; default: the config's train and val splits, else everything")
+	f.BoolVar(&f.quiet, "quiet", false, "no progress bars")
+	return f
+}
+
+// open opens the dataset and chooses its splits.
+func (f *dataFlags) open() (data.Dataset, []string, error) {
+	if f.config == "" && (f.kind == "" || f.root == "") {
+		return nil, nil, usagef("%s: name the dataset: -config FILE, or -kind folder -root DIR (kinds: %s)", f.Name(), strings.Join(data.Kinds(), ", "))
+	}
+	cfg, err := configs.Load(f.config, f.set)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	if f.kind != "" {
+		cfg.Data.Kind = f.kind
+	}
+	if f.root != "" {
+		cfg.Data.Root = f.root
+	}
+	if _, err := os.Stat(cfg.Data.Root); err != nil && cfg.Data.Kind != "scenes" {
+		return nil, nil, usageError{err}
+	}
+	ds, err := data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
+	if err != nil {
+		return nil, nil, err // a dataset that is wrong, not a command line
+	}
+	return ds, f.chooseSplits(ds, cfg), nil
+}
+
+func (f *dataFlags) chooseSplits(ds data.Dataset, cfg configs.Config) []string {
+	if len(f.splits) > 0 {
+		return f.splits
+	}
+	if f.config != "" {
+		return slices.Compact([]string{cfg.Data.TrainSplit, cfg.Data.ValSplit})
+	}
+	for _, whole := range []string{"all", "trainval"} {
+		if slices.Contains(ds.Splits(), whole) {
+			return []string{whole}
+		}
+	}
+	return ds.Splits()
+}

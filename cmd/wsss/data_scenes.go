@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"wsss/data/scenes"
+)
+
+const scenesIntro = `
+wsss data scenes generates a labelled dataset: textured scenes with objects of
+up to ten classes that hide each other, in the layout of VOC 2012, with masks
+and all four forms of weak labels. The same flags give the same bytes. A folder
+that holds the set already is left alone.
+
+  wsss data scenes -out scenes
+  wsss data scenes -out scenes-large -train 2000 -val 500 -min-size 300 -max-size 500 -classes 10
+  wsss data validate -kind scenes -root scenes`
+
+func runScenes(ctx context.Context, args []string) error {
+	f := newFlags("data scenes", scenesIntro)
+	cfg := scenes.DefaultConfig()
+	out := f.String("out", "", "`folder` to write; new, empty, or of an earlier run")
+	f.IntVar(&cfg.Train, "train", cfg.Train, "`pictures` of the train split")
+	f.IntVar(&cfg.Val, "val", cfg.Val, "`pictures` of the val split")
+	f.IntVar(&cfg.MinSize, "min-size", cfg.MinSize, "shortest side in `pixels`")
+	f.IntVar(&cfg.MaxSize, "max-size", cfg.MaxSize, "longest side in `pixels`")
+	f.IntVar(&cfg.Classes, "classes", cfg.Classes, "`number` of object classes, 2 to 10")
+	f.Int64Var(&cfg.Seed, "seed", cfg.Seed, "`seed` of everything random")
+	f.BoolVar(&f.quiet, "quiet", false, "no progress bar")
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	if *out == "" {
+		return usagef("data scenes: -out is missing: name the folder to write")
+	}
+	b := newBar("scenes", f.quiet)
+	if err := scenes.Write(ctx, *out, cfg, b.update); err != nil {
+		b.abort()
+		return err
+	}
+	b.finish()
+	fmt.Printf("%d + %d pictures in %s\n", cfg.Train, cfg.Val, *out)
+	return nil
+}

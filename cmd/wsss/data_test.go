@@ -1,0 +1,160 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"wsss/data"
+	"wsss/data/folder"
+	"wsss/data/validate"
+	"wsss/data/weaken"
+)
+
+// smallScenes generates a set through the command line.
+func smallScenes(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "scenes")
+	text := capture(t, func() {
+		if code := dispatch(t.Context(), []string{"data", "scenes", "-out", dir, "-train", "4", "-val", "2", "-seed", "3", "-quiet"}); code != exitOK {
+			t.Fatalf("scenes: exit code %d", code)
+		}
+	})
+	if !strings.Contains(text, "4 + 2 pictures in "+dir) {
+		t.Errorf("printed %q", text)
+	}
+	return dir
+}
+
+func TestDataWeakenAndValidate(t *testing.T) {
+	src := smallScenes(t)
+	photos := filepath.Join(t.TempDir(), "photos")
+	for from, to := range map[string]string{"JPEGImages": "images", "SegmentationClass": "masks"} {
+		if err := os.CopyFS(filepath.Join(photos, to), os.DirFS(filepath.Join(src, from))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := capture(t, func() {
+		args := []string{"data", "weaken", "-masks", filepath.Join(photos, "masks"), "-classes", filepath.Join(src, "classes.txt"), "-out", photos, "-seed", "5", "-quiet"}
+		if code := dispatch(t.Context(), args); code != exitOK {
+			t.Fatalf("weaken: exit code %d", code)
+		}
+	})
+	for _, name := range []string{"tags.csv", "points.csv", "scribbles.csv", "boxes.csv", "classes.txt"} {
+		if !strings.Contains(text, filepath.Join(photos, name)+"\n") {
+			t.Errorf("weaken does not say that it wrote %s:\n%s", name, text)
+		}
+	}
+	ds, err := folder.Open(photos, folder.Options{}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ds.Load("train_000001", data.WantTruth|data.WantWeak)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := weaken.Derive(s.Truth, data.WeakKinds, weaken.SeedFor(5, "train_000001"), weaken.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, s.Weak); diff != "" {
+		t.Error(diff)
+	}
+	validateFolder(t, photos)
+}
+
+// validateFolder checks a clean folder, then breaks one mask.
+func validateFolder(t *testing.T, photos string) {
+	args := []string{"data", "validate", "-kind", "folder", "-root", photos, "-quiet"}
+	text := capture(t, func() {
+		if code := dispatch(t.Context(), args); code != exitOK {
+			t.Errorf("clean folder: exit code %d", code)
+		}
+	})
+	if !strings.Contains(text, "folder all: 6 samples, 6 readable, 6 masks") || !strings.Contains(text, "0 errors, 0 warnings") {
+		t.Errorf("printed:\n%s", text)
+	}
+	broken := filepath.Join(photos, "masks", "val_000002.png")
+	m, err := data.ReadLabelMap(broken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Set(3, 4, 77)
+	if err := data.WriteLabelMap(broken, m); err != nil {
+		t.Fatal(err)
+	}
+	text = capture(t, func() {
+		if code := dispatch(t.Context(), args); code != exitFailed {
+			t.Errorf("broken folder: exit code %d", code)
+		}
+	})
+	if !strings.Contains(text, broken+": pixel (3,4) has value 77") || !strings.Contains(text, "1 error, 0 warnings") {
+		t.Errorf("printed:\n%s", text)
+	}
+	text = capture(t, func() { dispatch(t.Context(), append(args, "-json")) })
+	var reports []validate.Report
+	if err := json.Unmarshal([]byte(text), &reports); err != nil || len(reports) != 1 || reports[0].Errors != 1 || reports[0].Findings[0].Kind != "mask-value" {
+		t.Errorf("JSON: %v, %+v", err, reports)
+	}
+}
+
+func TestDataWeakenFormats(t *testing.T) {
+	src := smallScenes(t)
+	for format, want := range map[string][]string{
+		"json": {"labels.json", "classes.txt"},
+		"voc":  {"tags.txt", "points.json", "scribbles/val_000002.xml", "Annotations/train_000001.xml"},
+	} {
+		out := filepath.Join(t.TempDir(), format)
+		args := []string{"data", "weaken", "-kind", "scenes", "-root", src, "-set", "data.options.train=4", "-set", "data.options.val=2", "-set", "seed=3",
+			"-instances", filepath.Join(src, "SegmentationObject"), "-format", format, "-out", out, "-quiet"}
+		capture(t, func() {
+			if code := dispatch(t.Context(), args); code != exitOK {
+				t.Errorf("%s: exit code %d", format, code)
+			}
+		})
+		for _, name := range want {
+			if _, err := os.Stat(filepath.Join(out, name)); err != nil {
+				t.Errorf("%s: %v", format, err)
+			}
+		}
+	}
+}
+
+func TestDataUsage(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "thesis.txt"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		args string
+		code int
+	}{
+		{"", exitUsage},
+		{"-h", exitOK},
+		{"check", exitUsage},
+		{"validate -h", exitOK},
+		{"validate", exitUsage},
+		{"validate -kind folder", exitUsage},
+		{"validate -kind folder -root " + dir + "/none", exitUsage},
+		{"validate -kind folder -root " + dir, exitFailed}, // it holds no image
+		{"validate -kind albums -root " + dir, exitFailed},
+		{"weaken -out x", exitUsage},
+		{"weaken -masks " + dir, exitUsage},
+		{"weaken -masks " + dir + " -out x", exitUsage},
+		{"weaken -masks " + dir + " -out x -kinds masks", exitUsage},
+		{"weaken -masks " + dir + " -out x -format xls", exitUsage},
+		{"weaken -masks " + dir + " -kind voc -out x", exitUsage},
+		{"scenes", exitUsage},
+		{"scenes -out " + dir, exitFailed}, // it holds something else
+	} {
+		capture(t, func() {
+			if code := dispatch(t.Context(), append([]string{"data"}, strings.Fields(tc.args)...)); code != tc.code {
+				t.Errorf("data %s: exit code %d, want %d", tc.args, code, tc.code)
+			}
+		})
+	}
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+
+	"wsss/data/validate"
+)
+
+const validateIntro = `
+wsss data validate reads every image, mask and label of a dataset in parallel
+and lists all that is wrong: files that are missing or broken, masks of another
+size than their image, pixel values that are no class (file, pixel and value),
+labels outside the image, images listed twice; and, as warnings, tags and
+points that contradict the mask, and masks without an object. It ends with how
+often each class occurs. Exit code 1 if there is an error.
+
+  wsss data validate -config configs/demo.toml
+  wsss data validate -kind folder -root photos
+  wsss data validate -kind folder -root photos -set data.options.masks=truth -split train
+  wsss data validate -kind voc -root VOC2012 -split train_aug -split val -masks
+  wsss data validate -kind folder -root photos -json | jq '.[].findings[].message'`
+
+func runValidate(ctx context.Context, args []string) error {
+	f := newDataFlags("data validate", validateIntro)
+	var opts validate.Options
+	f.IntVar(&opts.Workers, "workers", 0, "`images` in flight; 0 = one per CPU")
+	f.BoolVar(&opts.RequireMasks, "masks", false, "an image without a mask is an error")
+	f.BoolVar(&opts.SkipImages, "skip-images", false, "do not decode the images: faster, finds less")
+	show := f.Int("show", 100, "print at most this `number` of findings per split; 0 = all that are kept")
+	asJSON := f.Bool("json", false, "print the reports as a JSON array")
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	ds, splits, err := f.open()
+	if err != nil {
+		return err
+	}
+	errors := 0
+	reports := []*validate.Report{}
+	for _, split := range splits {
+		b := newBar("validate "+split, f.quiet)
+		r, err := validate.Run(ctx, ds, split, opts, b.update)
+		if err != nil {
+			b.abort()
+			return err
+		}
+		b.finish()
+		reports = append(reports, r)
+		errors += r.Errors
+		if !*asJSON {
+			printReport(os.Stdout, r, *show)
+		}
+	}
+	if *asJSON {
+		enc := json.NewEncoder(os.Stdout)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(reports); err != nil {
+			return err
+		}
+	}
+	if errors > 0 {
+		return fmt.Errorf("the dataset has %s", plural(errors, "error"))
+	}
+	return nil
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func printReport(w io.Writer, r *validate.Report, show int) {
+	fmt.Fprintf(w, "%s %s: %s, %d readable, %s\n", r.Dataset, r.Split, plural(r.Samples, "sample"), r.Images, plural(r.Masks, "mask"))
+	fmt.Fprintf(w, "images with tags %d, points %d, scribbles %d, boxes %d\n", r.Tags, r.Points, r.Scrib, r.Boxes)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "class\tname\tpixels\tshare\timages\ttags\tpoints\tscribbles\tboxes\t")
+	for _, c := range r.Classes {
+		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t\n", c.Class, c.Name, c.Pixels, share(c.Pixels, r.Pixels), c.Images, c.Tags, c.Points, c.Scribbles, c.Boxes)
+	}
+	fmt.Fprintf(t, "255\tvoid\t%d\t%s\t\t\t\t\t\t\n", r.Void, share(r.Void, r.Pixels))
+	t.Flush()
+	for i, f := range r.Findings {
+		if show > 0 && i == show {
+			fmt.Fprintf(w, "… %d more; -show 0 prints all\n", r.Errors+r.Warnings-show)
+			break
+		}
+		fmt.Fprintf(w, "%-7s  %s  [%s]\n", f.Level, f.Message, f.Kind)
+	}
+	fmt.Fprintf(w, "%s, %s\n\n", plural(r.Errors, "error"), plural(r.Warnings, "warning"))
+}
+
+func share(part, whole int64) string {
+	if whole == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f %%", 100*float64(part)/float64(whole))
+}
