@@ -1,0 +1,150 @@
+package blip2
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/foundation"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/foundation/tokenize"
+)
+
+// Context is the number of tokens of a text.
+const Context = 32
+
+const defaultSize = 224
+
+// Model scores texts against an image. It is safe for concurrent use.
+//
+// Two exports are known. One graph: pixel_values, input_ids, attention_mask →
+// itm_logits [B, 2], whose second value means a match. Two towers:
+// pixel_values → image_features [B, queries, width], and input_ids,
+// attention_mask → text_features [B, width]; the score is the largest cosine
+// over the queries.
+type Model struct {
+	image, text foundation.Session // the same one for the single graph
+	t           *tokenize.BERT
+	size        int
+	matching    bool
+}
+
+// New makes a scorer of the single graph (text nil) or the two towers.
+func New(image, text foundation.Session, t *tokenize.BERT) (*Model, error) {
+	m := &Model{image: image, text: text, t: t, size: defaultSize, matching: text == nil}
+	in, out := image.Inputs(), image.Outputs()
+	pixels, ok := foundation.Find(in, "pixel_values")
+	if !ok || len(pixels.Dims) != 4 {
+		return nil, fmt.Errorf("not a known BLIP-2: its inputs are %s; wanted pixel_values [B, 3, size, size]", foundation.Names(in))
+	}
+	if d := pixels.Dims[3]; d > 0 {
+		m.size = d
+	}
+	switch {
+	case m.matching && !(foundation.Has(in, "input_ids", "attention_mask") && foundation.Has(out, "itm_logits")):
+		return nil, fmt.Errorf("not a known BLIP-2 matching model: it has %s → %s; wanted pixel_values, input_ids, attention_mask → itm_logits", foundation.Names(in), foundation.Names(out))
+	case !m.matching && !(foundation.Has(out, "image_features") && foundation.Has(text.Inputs(), "input_ids", "attention_mask") && foundation.Has(text.Outputs(), "text_features")):
+		return nil, fmt.Errorf("not a known pair of BLIP-2 towers: outputs %s and %s; wanted image_features and text_features", foundation.Names(out), foundation.Names(text.Outputs()))
+	}
+	return m, nil
+}
+
+// Clean brings a text to the form that BLIP-2 was trained with: lower case,
+// without . ! " ( ) * # : ; ~, white space collapsed.
+func Clean(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`.!"()*#:;~`, r) {
+			return ' '
+		}
+		return r
+	}, strings.ToLower(text))
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// Scores is one score per text, larger for a better fit: log odds of a match,
+// or cosines.
+func (m *Model) Scores(ctx context.Context, img *imageproc.RGB, texts []string) ([]float32, error) {
+	pixels := make([]float32, 3*m.size*m.size)
+	img.Resize(m.size, m.size, imageproc.Bicubic).Planar(imageproc.CLIPNorm, pixels, m.size, m.size)
+	picture := func() *tensors.Tensor {
+		return tensors.FromFlatDataAndDimensions(pixels, 1, 3, m.size, m.size)
+	}
+	if m.matching {
+		return m.match(ctx, picture, texts)
+	}
+	return m.compare(ctx, picture(), texts)
+}
+
+func (m *Model) match(ctx context.Context, picture func() *tensors.Tensor, texts []string) ([]float32, error) {
+	scores := make([]float32, len(texts))
+	for i, text := range texts {
+		in := m.words(text)
+		in["pixel_values"] = picture()
+		out, err := m.image.Run(ctx, in, "itm_logits")
+		if err != nil {
+			return nil, fmt.Errorf("BLIP-2: %w", err)
+		}
+		v, dims, err := foundation.Floats(out, "itm_logits", 2)
+		if err != nil || len(v) != 2 {
+			return nil, fmt.Errorf("BLIP-2 gave itm_logits %v: wanted [1, 2] (%v)", dims, err)
+		}
+		scores[i] = v[1] - v[0]
+	}
+	return scores, nil
+}
+
+func (m *Model) compare(ctx context.Context, picture *tensors.Tensor, texts []string) ([]float32, error) {
+	out, err := m.image.Run(ctx, map[string]*tensors.Tensor{"pixel_values": picture}, "image_features")
+	if err != nil {
+		return nil, fmt.Errorf("BLIP-2 image model: %w", err)
+	}
+	queries, qdims, err := foundation.Floats(out, "image_features", 3)
+	if err != nil {
+		return nil, fmt.Errorf("BLIP-2 image model: %w", err)
+	}
+	width := qdims[2]
+	scores := make([]float32, len(texts))
+	for i, text := range texts {
+		out, err := m.text.Run(ctx, m.words(text), "text_features")
+		if err != nil {
+			return nil, fmt.Errorf("BLIP-2 text model: %w", err)
+		}
+		v, dims, err := foundation.Floats(out, "text_features", 2)
+		if err != nil || len(v) != width {
+			return nil, fmt.Errorf("BLIP-2 text model gave %v for image features of %d (%v)", dims, width, err)
+		}
+		best := math.Inf(-1)
+		for q := 0; q < len(queries); q += width {
+			best = max(best, cosine(queries[q:q+width], v))
+		}
+		scores[i] = float32(best)
+	}
+	return scores, nil
+}
+
+func cosine(a, b []float32) float64 {
+	var ab, aa, bb float64
+	for i := range a {
+		ab += float64(a[i]) * float64(b[i])
+		aa += float64(a[i]) * float64(a[i])
+		bb += float64(b[i]) * float64(b[i])
+	}
+	return ab / math.Sqrt(max(aa*bb, 1e-24))
+}
+
+// words are the inputs for one text, padded to Context.
+func (m *Model) words(text string) map[string]*tensors.Tensor {
+	ids, attend := make([]int64, Context), make([]int64, Context)
+	for i := range ids {
+		ids[i] = int64(m.t.Pad())
+	}
+	for i, id := range m.t.Tokenize(Clean(text), Context) {
+		ids[i], attend[i] = int64(id), 1
+	}
+	return map[string]*tensors.Tensor{
+		"input_ids": tensors.FromFlatDataAndDimensions(ids, 1, Context), "attention_mask": tensors.FromFlatDataAndDimensions(attend, 1, Context),
+	}
+}
