@@ -188,7 +188,7 @@ func (r resizer) matrix(d, out int, scale float64) []float64 {
 		for k := int(math.Ceil(at - reach*stretch)); float64(k) <= at+reach*stretch; k++ {
 			w := kernel((float64(k) - at) / stretch)
 			outside := k < 0 || k >= d
-			if w == 0 || outside && (r.excludeOutside || r.antialias) {
+			if w == 0 || outside && r.excludeOutside {
 				continue
 			}
 			row[min(max(k, 0), d-1)] += w

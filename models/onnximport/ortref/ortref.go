@@ -1,0 +1,232 @@
+// Package ortref runs whole ONNX files through ONNX Runtime on the CPU: the
+// reference that imported models are compared with, and the fallback for
+// graphs that cannot be legalised.
+package ortref
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/gomlx/compute/dtypes/float16"
+	"github.com/gomlx/gomlx/core/tensors"
+	ort "github.com/yalue/onnxruntime_go"
+
+	"wsss/models/backend"
+)
+
+// Session is a model loaded by ONNX Runtime.
+type Session struct {
+	path            string
+	inputs, outputs []ort.InputOutputInfo
+	session         *ort.DynamicAdvancedSession
+}
+
+var start = sync.OnceValue(func() error {
+	lib := backend.FindORT()
+	if lib == "" {
+		return errors.New("ONNX Runtime is not found: run `wsss doctor`")
+	}
+	if ort.IsInitialized() {
+		return nil
+	}
+	ort.SetSharedLibraryPath(lib)
+	return ort.InitializeEnvironment(ort.WithLogLevelError())
+})
+
+// Open loads the model at path, external data included.
+func Open(path string) (*Session, error) {
+	if err := start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	in, out, err := ort.GetInputOutputInfo(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s := &Session{path: path, inputs: in, outputs: out}
+	s.session, err = ort.NewDynamicAdvancedSession(path, namesOf(in), namesOf(out), nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+func namesOf(ports []ort.InputOutputInfo) []string {
+	out := make([]string, len(ports))
+	for i, p := range ports {
+		out[i] = p.Name
+	}
+	return out
+}
+
+// Close frees the model.
+func (s *Session) Close() { _ = s.session.Destroy() }
+
+// Run computes all outputs of the file. Half-precision inputs and outputs
+// pass as float32.
+func (s *Session) Run(inputs map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
+	out, err := s.run(inputs)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.path, err)
+	}
+	return out, nil
+}
+
+func (s *Session) run(inputs map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
+	if len(s.inputs) == 0 {
+		return nil, errors.New("a model without inputs")
+	}
+	in := make([]ort.Value, len(s.inputs))
+	defer func() {
+		for _, v := range in {
+			if v != nil {
+				_ = v.Destroy()
+			}
+		}
+	}()
+	for i, port := range s.inputs {
+		t := inputs[port.Name]
+		if t == nil {
+			return nil, fmt.Errorf("input %q is missing", port.Name)
+		}
+		v, err := toORT(t, port.DataType)
+		if err != nil {
+			return nil, fmt.Errorf("input %q: %w", port.Name, err)
+		}
+		in[i] = v
+	}
+	out, err := s.outputsFor(in)
+	if err != nil {
+		return nil, err
+	}
+	res := map[string]*tensors.Tensor{}
+	for i, v := range out {
+		t, err := fromORT(v)
+		_ = v.Destroy()
+		if err != nil {
+			return nil, fmt.Errorf("output %q: %w", s.outputs[i].Name, err)
+		}
+		res[s.outputs[i].Name] = t
+	}
+	return res, nil
+}
+
+// outputsFor runs the session. The bindings cannot allocate scalars, so where
+// that may be what failed, outputs without dimensions are tried as scalars.
+func (s *Session) outputsFor(in []ort.Value) ([]ort.Value, error) {
+	out := make([]ort.Value, len(s.outputs))
+	err := s.session.Run(in, out)
+	if err == nil {
+		return out, nil
+	}
+	scalars := false
+	for i, o := range s.outputs {
+		out[i] = nil
+		if len(o.Dimensions) > 0 {
+			continue
+		}
+		switch o.DataType {
+		case ort.TensorElementDataTypeFloat:
+			out[i], _ = ort.NewEmptyScalar[float32]()
+			scalars = true
+		case ort.TensorElementDataTypeInt64:
+			out[i], _ = ort.NewEmptyScalar[int64]()
+			scalars = true
+		}
+	}
+	if scalars && s.session.Run(in, out) == nil {
+		return out, nil
+	}
+	return nil, err
+}
+
+// toORT copies a tensor into ONNX Runtime's form, with the element type that
+// the model declares.
+func toORT(t *tensors.Tensor, want ort.TensorElementDataType) (ort.Value, error) {
+	dims := make(ort.Shape, t.Rank())
+	for i, d := range t.Shape().Dimensions {
+		dims[i] = int64(d)
+	}
+	var v ort.Value
+	var err error
+	readErr := t.ConstFlatData(func(flat any) {
+		switch x := flat.(type) {
+		case []float32:
+			if want == ort.TensorElementDataTypeFloat16 {
+				v, err = halfTensor(dims, x)
+				return
+			}
+			v, err = newTensor(dims, x)
+		case []float64:
+			v, err = newTensor(dims, x)
+		case []int64:
+			v, err = newTensor(dims, x)
+		case []int32:
+			v, err = newTensor(dims, x)
+		case []int8:
+			v, err = newTensor(dims, x)
+		case []uint8:
+			v, err = newTensor(dims, x)
+		case []bool:
+			v, err = newTensor(dims, x)
+		default:
+			err = fmt.Errorf("elements of type %T", flat)
+		}
+	})
+	return v, errors.Join(readErr, err)
+}
+
+func newTensor[T ort.TensorData](dims ort.Shape, x []T) (ort.Value, error) {
+	if len(dims) == 0 {
+		return ort.NewScalar(x[0])
+	}
+	return ort.NewTensor(dims, append([]T(nil), x...))
+}
+
+func halfTensor(dims ort.Shape, x []float32) (ort.Value, error) {
+	if len(dims) == 0 {
+		return nil, errors.New("a half-precision scalar")
+	}
+	data := make([]byte, 2*len(x))
+	for i, f := range x {
+		bits := float16.FromFloat32(f).Bits()
+		data[2*i], data[2*i+1] = byte(bits), byte(bits>>8)
+	}
+	return ort.NewCustomDataTensor(dims, data, ort.TensorElementDataTypeFloat16)
+}
+
+// fromORT copies a result into a tensor.
+func fromORT(v ort.Value) (*tensors.Tensor, error) {
+	dims := make([]int, len(v.GetShape()))
+	for i, d := range v.GetShape() {
+		dims[i] = int(d)
+	}
+	switch t := v.(type) {
+	case *ort.Tensor[float32]:
+		return tensors.FromFlatDataAndDimensions(t.GetData(), dims...), nil
+	case *ort.Tensor[float64]:
+		return tensors.FromFlatDataAndDimensions(t.GetData(), dims...), nil
+	case *ort.Tensor[int64]:
+		return tensors.FromFlatDataAndDimensions(t.GetData(), dims...), nil
+	case *ort.Tensor[int32]:
+		return tensors.FromFlatDataAndDimensions(t.GetData(), dims...), nil
+	case *ort.Tensor[int8]:
+		return tensors.FromFlatDataAndDimensions(t.GetData(), dims...), nil
+	case *ort.Tensor[uint8]:
+		return tensors.FromFlatDataAndDimensions(t.GetData(), dims...), nil
+	case *ort.Tensor[bool]:
+		return tensors.FromFlatDataAndDimensions(t.GetData(), dims...), nil
+	case *ort.Scalar[float32]:
+		return tensors.FromScalar(t.GetData()), nil
+	case *ort.Scalar[int64]:
+		return tensors.FromScalar(t.GetData()), nil
+	case *ort.CustomDataTensor:
+		data := t.GetData()
+		wide := make([]float32, len(data)/2)
+		for i := range wide {
+			wide[i] = float16.FromBits(uint16(data[2*i]) | uint16(data[2*i+1])<<8).Float32()
+		}
+		return tensors.FromFlatDataAndDimensions(wide, dims...), nil
+	}
+	return nil, fmt.Errorf("values of type %T", v)
+}

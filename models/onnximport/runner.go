@@ -1,0 +1,341 @@
+package onnximport
+
+import (
+	"container/list"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/models/backend"
+	"wsss/models/onnximport/legalise"
+	"wsss/models/onnximport/ortref"
+)
+
+// RunnerOptions bound what a Runner keeps and say what it may do.
+type RunnerOptions struct {
+	// MaxShapes bounds the compiled graphs that are kept, one per set of input
+	// shapes; the least recently used goes. 0 means 4.
+	MaxShapes int
+	// NoORT forbids falling back to ONNX Runtime.
+	NoORT bool
+	// Warn is told, once, when the whole model runs through ONNX Runtime
+	// because it cannot be legalised. Nil is silent.
+	Warn func(msg string)
+}
+
+// embedLimit bounds the bytes of weights that are compiled into the graphs of
+// engines that prefer constants; a serialised model must stay below 2 GB.
+const embedLimit = 512 << 20
+
+// Runner runs a model on one backend. It is safe for concurrent use; runs
+// take turns.
+type Runner struct {
+	model   *Model
+	backend compute.Backend
+	opt     RunnerOptions
+	store   *model.Store
+
+	mu       sync.Mutex
+	byValue  map[string]bool // inputs that shapes depend on
+	compiled map[string]*list.Element
+	recent   *list.List // of *program, most recent first
+	whole    *ortref.Session
+}
+
+// program is one compiled graph.
+type program struct {
+	key    string
+	exec   *model.Exec
+	inputs []string // in the order of the graph's parameters
+}
+
+// NewRunner makes a runner of m on b. Nothing is compiled or read yet.
+func NewRunner(b compute.Backend, m *Model, opt RunnerOptions) (*Runner, error) {
+	if b == nil || m == nil {
+		return nil, errors.New("a runner needs a backend and a model")
+	}
+	if opt.MaxShapes <= 0 {
+		opt.MaxShapes = 4
+	}
+	return &Runner{model: m, backend: b, opt: opt, store: model.NewStore(),
+		byValue: map[string]bool{}, compiled: map[string]*list.Element{}, recent: list.New()}, nil
+}
+
+// Model is what the runner runs.
+func (r *Runner) Model() *Model { return r.model }
+
+// Run computes the outputs, by name, for inputs by name. Inputs that the
+// wanted outputs do not need may be left out. The first run with new shapes
+// compiles; so does the first with new elements of an input on which shapes
+// depend, such as the original image size that SAM's decoder crops to.
+func (r *Runner) Run(inputs map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.whole != nil {
+		return r.runWhole(inputs)
+	}
+	if err := r.check(inputs); err != nil {
+		return nil, err
+	}
+	p, err := r.program(inputs)
+	if err != nil {
+		return r.fallBack(inputs, err)
+	}
+	outs, err := r.run(p, inputs)
+	if err != nil {
+		return nil, fmt.Errorf("%s: on backend %s: %w", r.model.Path(), r.backend.Name(), err)
+	}
+	res := map[string]*tensors.Tensor{}
+	for i, name := range r.model.OutputNames() {
+		res[name] = outs[i]
+	}
+	return res, nil
+}
+
+// Whole tells whether the model runs whole through ONNX Runtime.
+func (r *Runner) Whole() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.whole != nil
+}
+
+// Close frees compiled graphs and weights.
+func (r *Runner) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for e := r.recent.Front(); e != nil; e = e.Next() {
+		e.Value.(*program).exec.Finalize()
+	}
+	r.recent.Init()
+	clear(r.compiled)
+	for v := range r.store.IterVariables() {
+		_ = v.Finalize()
+	}
+	r.store = model.NewStore()
+	if r.whole != nil {
+		r.whole.Close()
+		r.whole = nil
+	}
+}
+
+// check compares inputs with what the model declares.
+func (r *Runner) check(inputs map[string]*tensors.Tensor) error {
+	declared := map[string]Port{}
+	for _, p := range r.model.inputs {
+		declared[p.Name] = p
+	}
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		p, ok := declared[name]
+		if !ok {
+			return fmt.Errorf("%s: no input %q: allowed are %s", r.model.Path(), name, names(r.model.inputs))
+		}
+		if t := inputs[name]; t == nil || t.DType() != p.DType {
+			return fmt.Errorf("%s: input %q must be a %s tensor", r.model.Path(), name, p.DType)
+		}
+	}
+	return nil
+}
+
+func names(ports []Port) string {
+	out := make([]string, len(ports))
+	for i, p := range ports {
+		out[i] = p.Name
+	}
+	return strings.Join(out, ", ")
+}
+
+// program returns the compiled graph for the inputs' shapes.
+func (r *Runner) program(inputs map[string]*tensors.Tensor) (*program, error) {
+	for {
+		key := r.key(inputs)
+		if e := r.compiled[key]; e != nil {
+			r.recent.MoveToFront(e)
+			return e.Value.(*program), nil
+		}
+		p, err := r.compile(key, inputs)
+		if err == nil {
+			r.keep(p)
+			return p, nil
+		}
+		if !r.learn(needsValues(err)) {
+			return nil, err
+		}
+	}
+}
+
+// learn adds inputs that are to be compiled in; false when none is new.
+func (r *Runner) learn(needed []string) bool {
+	learnt := false
+	for _, name := range needed {
+		learnt = learnt || !r.byValue[name]
+		r.byValue[name] = true
+	}
+	return learnt
+}
+
+// key tells apart what must be compiled apart.
+func (r *Runner) key(inputs map[string]*tensors.Tensor) string {
+	var sb strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		t := inputs[name]
+		fmt.Fprintf(&sb, "%q%v", name, t.Shape().Dimensions)
+		if r.byValue[name] {
+			_ = t.ConstBytes(func(data []byte) { fmt.Fprintf(&sb, "=%x", data) })
+		}
+	}
+	return sb.String()
+}
+
+func (r *Runner) keep(p *program) {
+	r.compiled[p.key] = r.recent.PushFront(p)
+	for r.recent.Len() > r.opt.MaxShapes {
+		e := r.recent.Back()
+		old := r.recent.Remove(e).(*program)
+		delete(r.compiled, old.key)
+		old.exec.Finalize()
+	}
+}
+
+func (r *Runner) compile(key string, inputs map[string]*tensors.Tensor) (*program, error) {
+	dims := map[string][]int{}
+	for name, t := range inputs {
+		dims[name] = append([]int{}, t.Shape().Dimensions...)
+	}
+	opt := r.model.legaliseOptions(r.backend, dims)
+	for name := range r.byValue {
+		if t := inputs[name]; t != nil {
+			c, err := constOf(t)
+			if err != nil {
+				return nil, fmt.Errorf("%s: input %q: %w", r.model.Path(), name, err)
+			}
+			opt.Values[name] = c
+		}
+	}
+	prog, err := r.model.legalised(opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.readWeights(prog); err != nil {
+		return nil, err
+	}
+	p := &program{key: key}
+	for _, in := range prog.Inputs {
+		p.inputs = append(p.inputs, in.Name)
+	}
+	var shape []shapes.Shape
+	for _, name := range p.inputs {
+		shape = append(shape, inputs[name].Shape())
+	}
+	return p, r.build(p, prog, shape)
+}
+
+// readWeights loads what the program reads. Engines that like constants get
+// the weights compiled in, up to a limit.
+func (r *Runner) readWeights(prog *legalise.Program) error {
+	weights := prog.Weights()
+	total := 0
+	for _, w := range weights {
+		total += w.Weight.Bytes()
+	}
+	scope := r.store.RootScope()
+	for _, w := range weights {
+		v, err := r.model.variable(scope, r.backend, w)
+		if err != nil {
+			return err
+		}
+		v.SetTrainable(total > embedLimit)
+	}
+	return nil
+}
+
+// build compiles the program, turning panics of graph building into errors.
+func (r *Runner) build(p *program, prog *legalise.Program, in []shapes.Shape) (err error) {
+	defer func() {
+		if e := recover(); e != nil {
+			err = fmt.Errorf("%s: on backend %s: %v", r.model.Path(), r.backend.Name(), e)
+		}
+	}()
+	fn := func(scope *model.Scope, g *graph.Graph, params []*graph.Node) []*graph.Node {
+		given := map[string]*graph.Node{}
+		for i, name := range p.inputs {
+			given[name] = params[i]
+		}
+		outs, err := r.model.build(scope, g, prog, given)
+		if err != nil {
+			panic(err)
+		}
+		return outs
+	}
+	noInputs := len(in) == 0
+	p.exec, err = model.NewExecCanonical(r.backend, r.store, fn, len(in), -1, noInputs, !noInputs, true)
+	if err != nil {
+		return err
+	}
+	if _, err := p.exec.Compile(in...); err != nil {
+		return fmt.Errorf("%s: on backend %s: %w", r.model.Path(), r.backend.Name(), err)
+	}
+	return nil
+}
+
+// fallBack runs the whole model through ONNX Runtime, where that is allowed.
+func (r *Runner) fallBack(inputs map[string]*tensors.Tensor, cause error) (map[string]*tensors.Tensor, error) {
+	if r.opt.NoORT || backend.FindORT() == "" {
+		return nil, cause
+	}
+	whole, err := ortref.Open(r.model.Path())
+	if err != nil {
+		return nil, fmt.Errorf("%w (and ONNX Runtime does not take it either: %v)", cause, err)
+	}
+	r.whole = whole
+	out, err := r.runWhole(inputs)
+	if err != nil {
+		whole.Close()
+		r.whole = nil
+		return nil, fmt.Errorf("%w (and ONNX Runtime fails as well: %v)", cause, err)
+	}
+	if r.opt.Warn != nil {
+		r.opt.Warn(fmt.Sprintf("%s runs whole through ONNX Runtime on the CPU, not on backend %s: %v", r.model.base(), r.backend.Name(), cause))
+	}
+	return out, nil
+}
+
+// runWhole runs through ONNX Runtime, which knows graph outputs only.
+func (r *Runner) runWhole(inputs map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
+	all, err := r.whole.Run(inputs)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]*tensors.Tensor{}
+	for _, name := range r.model.OutputNames() {
+		if out[name] = all[name]; out[name] == nil {
+			return nil, fmt.Errorf("%s: %q is not an output of the graph", r.model.Path(), name)
+		}
+	}
+	return out, nil
+}
+
+// run executes a compiled program. Tensors that live on another backend are
+// copied: one tensor cannot be on two.
+func (r *Runner) run(p *program, inputs map[string]*tensors.Tensor) ([]*tensors.Tensor, error) {
+	args := make([]any, len(p.inputs))
+	for i, name := range p.inputs {
+		t := inputs[name]
+		if b, err := t.Backend(); err == nil && b != r.backend {
+			if t, err = t.LocalClone(); err != nil {
+				return nil, err
+			}
+			defer t.FinalizeAll()
+		}
+		args[i] = t
+	}
+	return p.exec.Exec(args...)
+}
