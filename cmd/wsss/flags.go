@@ -23,6 +23,8 @@ type flags struct {
 	set     list
 	backend string
 	quiet   bool
+	// configOptional: without -config the defaults hold, and -set changes them.
+	configOptional bool
 }
 
 // newFlags makes the flag set of a command. intro is printed by -h before the
@@ -62,7 +64,7 @@ func (f *flags) parse(args []string, max int) error {
 
 // load reads the config that the flags name.
 func (f *flags) load() (configs.Config, error) {
-	if f.config == "" {
+	if f.config == "" && !f.configOptional {
 		return configs.Config{}, usagef("%s: -config is missing, for example -config configs/demo.toml", f.Name())
 	}
 	cfg, err := configs.Load(f.config, f.set)

@@ -49,6 +49,15 @@ func (b *bar) update(done, total int) {
 	_ = b.bar.Set(b.done) // drawing may fail; the work must not
 }
 
+// abort takes the bar off the screen; the error says the rest.
+func (b *bar) abort() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.bar != nil {
+		_ = b.bar.Clear()
+	}
+}
+
 // finish closes the bar and prints one line with what was done.
 func (b *bar) finish() {
 	b.mu.Lock()

@@ -4,6 +4,8 @@ package files
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -86,4 +88,18 @@ func Join(root, name string) (string, error) {
 		return "", fmt.Errorf("path %q leaves its folder %s", name, root)
 	}
 	return filepath.Join(root, name), nil
+}
+
+// SHA256 is the hash of a file's bytes, in hexadecimal.
+func SHA256(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"wsss/checkpoints"
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/files"
+	"wsss/eval"
+	"wsss/eval/metrics"
+	"wsss/eval/report"
+	"wsss/train"
+)
+
+func init() {
+	register(command{name: "eval", short: "score pseudo-labels, networks and other tools' folders", run: runEval})
+}
+
+const evalIntro = `
+wsss eval scores label maps against the true masks with one confusion matrix
+over all images (void pixels left out, predictions of 255 count as background)
+and writes one JSON file per row below OUT/results.
+
+  wsss eval -config my.toml                              all rows of a run
+  wsss eval -config my.toml -against SEPL=labels/sepl    and another tool's folder
+  wsss eval -checkpoint net.safetensors -set data.kind=voc -set data.root=VOC2012
+  wsss eval -labels predictions -set data.kind=folder -set data.root=mine
+
+Test-time choices are config keys: -set eval.scales=[0.5,0.75,1.0,1.25,1.5,1.75]
+-set eval.flip=true.`
+
+func runEval(ctx context.Context, args []string) error {
+	f := newFlags("eval", evalIntro).withConfig()
+	var against list
+	checkpoint := f.String("checkpoint", "", "score this trained network `file` on the validation split")
+	labels := f.String("labels", "", "score this `folder` of label PNGs on the validation split")
+	split := f.String("split", "", "score on this `split` instead of data.val_split")
+	f.Var(&against, "against", "also score `NAME=FOLDER`; may be repeated")
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	f.configOptional = *checkpoint != "" || *labels != ""
+	p, err := openPipeline(f)
+	if err != nil {
+		return err
+	}
+	if *split != "" {
+		p.cfg.Data.ValSplit = *split
+	}
+	if err := p.addAgainst(against); err != nil {
+		return err
+	}
+	var rows []report.Row
+	switch {
+	case *checkpoint != "":
+		rows, err = one(p.evalNetwork(ctx, netName(*checkpoint), *checkpoint, eval.KindNetwork))
+	case *labels != "":
+		rows, err = one(p.evalFolder(ctx, filepath.Base(*labels), *labels, p.cfg.Data.ValSplit, eval.KindAgainst))
+	default:
+		rows, err = p.eval(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	printRows(rows)
+	return nil
+}
+
+func one(r report.Row, err error) ([]report.Row, error) { return []report.Row{r}, err }
+
+// addAgainst turns NAME=FOLDER into rows of the validation split; the config's
+// eval.against can name another one.
+func (p *pipeline) addAgainst(flags []string) error {
+	for _, a := range flags {
+		name, dir, ok := strings.Cut(a, "=")
+		if !ok || name == "" || dir == "" {
+			return usagef("eval: -against %s: want NAME=FOLDER", a)
+		}
+		p.cfg.Eval.Against = append(p.cfg.Eval.Against, configs.Against{Name: name, Dir: dir, Split: p.cfg.Data.ValSplit})
+	}
+	return nil
+}
+
+// eval scores everything that the run has made, in the order of the table.
+func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
+	var rows []report.Row
+	add := func(r report.Row, err error) error {
+		if err == nil && r.Result != nil {
+			rows = append(rows, r)
+		}
+		return err
+	}
+	if dir, ok := p.trainLabels(); ok {
+		if err := add(p.evalPseudo(ctx, dir)); err != nil {
+			return nil, err
+		}
+	}
+	for _, net := range p.networks() {
+		kind := eval.KindNetwork
+		if net == netBound {
+			kind = eval.KindBound
+		}
+		if err := add(p.evalNetwork(ctx, netTitle(net), p.path("train", net), kind)); err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range p.cfg.Eval.Against {
+		split := a.Split
+		if split == "" {
+			split = p.cfg.Data.TrainSplit
+		}
+		if err := add(p.evalFolder(ctx, a.Name, a.Dir, split, eval.KindAgainst)); err != nil {
+			return nil, err
+		}
+	}
+	if len(rows) == 0 {
+		return nil, errors.New("nothing to score: no split of this dataset has true masks")
+	}
+	return rows, nil
+}
+
+// evalPseudo scores the labels that the network is trained on. Own data
+// without masks has no such score, which is no error.
+func (p *pipeline) evalPseudo(ctx context.Context, dir string) (report.Row, error) {
+	if dir == p.labelsDir() {
+		if err := checkGenerated(dir); err != nil {
+			return report.Row{}, err
+		}
+	}
+	return p.evalFolder(ctx, "pseudo-labels", dir, p.cfg.Data.TrainSplit, eval.KindPseudo)
+}
+
+// evalNetwork labels the validation split with a checkpoint, a file or the
+// newest of a folder, and scores it.
+func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kind eval.Kind) (report.Row, error) {
+	split := p.cfg.Data.ValSplit
+	if has, err := p.hasTruth(split); err != nil || !has {
+		p.say("%-28s skipped: the split %q has no true masks", "score "+name, split)
+		return report.Row{}, err
+	}
+	net, err := p.loadNetwork(checkpoint)
+	if err != nil {
+		return report.Row{}, err
+	}
+	if got, want := net.Meta.Model.Classes, p.ds.Classes().Names; !slices.Equal(got, want) {
+		return report.Row{}, fmt.Errorf("%s knows the classes %s, the dataset has %s", checkpoint, strings.Join(got, ", "), strings.Join(want, ", "))
+	}
+	sum, err := checkpointHash(checkpoint)
+	if err != nil {
+		return report.Row{}, err
+	}
+	settings := map[string]string{"scales": fmt.Sprint(p.cfg.Eval.Scales), "flip": fmt.Sprint(p.cfg.Eval.Flip)}
+	dir := p.path("predictions", fileName(name))
+	var r *eval.Result
+	err = p.stage(ctx, "score net "+name, func(progress func(done, total int)) (err error) {
+		r, err = eval.Predict(ctx, p.ds, split, net, dir, eval.Options{
+			Name: name, Kind: kind, Workers: p.cfg.Eval.Workers, Boundary: p.cfg.Eval.Boundary, AllowNoTruth: true,
+			Boot: metrics.Boot{Seed: uint64(p.cfg.Seed)}, RunHash: sum + fmt.Sprint(settings),
+			Provenance: p.provenance(map[string]string{filepath.Base(checkpoint): sum}), Settings: settings,
+		}, progress)
+		return err
+	})
+	if err != nil {
+		return report.Row{}, err
+	}
+	return report.Row{Result: r, Labels: dir}, p.saveResult(name, r)
+}
+
+// loadNetwork opens a checkpoint for prediction with the test-time choices of
+// the config.
+func (p *pipeline) loadNetwork(checkpoint string) (*train.Predictor, error) {
+	b, err := p.backend()
+	if err != nil {
+		return nil, err
+	}
+	return train.LoadPredictor(b, checkpoint, train.PredictOptions{Scales: p.cfg.Eval.Scales, Flip: p.cfg.Eval.Flip})
+}
+
+// checkpointHash is the SHA-256 of the checkpoint file that LoadPredictor takes.
+func checkpointHash(path string) (string, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		c, err := checkpoints.Latest(path, nil)
+		if err != nil {
+			return "", err
+		}
+		defer c.Close()
+		path = c.Path
+	}
+	return files.SHA256(path)
+}
+
+// hasTruth tells whether the first image of a split has a mask.
+func (p *pipeline) hasTruth(split string) (bool, error) {
+	ids, err := p.ds.IDs(split)
+	if err != nil || len(ids) == 0 {
+		return false, err
+	}
+	_, err = p.ds.Load(ids[0], data.WantTruth)
+	if errors.Is(err, data.ErrNoTruth) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// evalFolder scores a folder of label maps; a split without masks makes no row.
+func (p *pipeline) evalFolder(ctx context.Context, name, dir, split string, kind eval.Kind) (report.Row, error) {
+	if has, err := p.hasTruth(split); err != nil || !has {
+		p.say("%-28s skipped: the split %q has no true masks", "score "+name, split)
+		return report.Row{}, err
+	}
+	var r *eval.Result
+	err := p.stage(ctx, "score "+name, func(progress func(done, total int)) (err error) {
+		r, err = eval.Folder(ctx, p.ds, split, dir, eval.Options{
+			Name: name, Kind: kind, AllowNoTruth: true, Workers: p.cfg.Eval.Workers, Boundary: p.cfg.Eval.Boundary,
+			Boot: metrics.Boot{Seed: uint64(p.cfg.Seed)}, Provenance: p.provenance(nil),
+		}, progress)
+		return err
+	})
+	if err != nil {
+		return report.Row{}, err
+	}
+	return report.Row{Result: r, Labels: dir}, p.saveResult(name, r)
+}
+
+// saveResult writes a row where the report looks for it.
+func (p *pipeline) saveResult(name string, r *eval.Result) error {
+	return files.WriteJSON(p.path("results", fileName(name)+".json"), r)
+}
+
+// fileName keeps a row's name usable as a file name.
+func fileName(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+			return r
+		}
+		return '-'
+	}, name)
+}
+
+func netName(checkpoint string) string {
+	base := filepath.Base(checkpoint)
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+// provenance is what a number can be reproduced from.
+func (p *pipeline) provenance(weights map[string]string) eval.Provenance {
+	return eval.Provenance{
+		ConfigHash: p.cfg.TrainHash(), Weights: weights, Versions: versions(), Backend: p.backendName(),
+		Command: strings.Join(append([]string{"wsss"}, os.Args[1:]...), " "), Seed: p.cfg.Seed,
+	}
+}
+
+// printRows prints one line per row.
+func printRows(rows []report.Row) {
+	fmt.Printf("\n%-28s %-13s %-10s %7s %7s  %s\n", "", "kind", "split", "mIoU", "pixacc", "images")
+	for _, r := range rows {
+		fmt.Printf("%-28s %-13s %-10s %7s %7s  %d\n", r.Name, r.Kind, r.Split, r.MIoU.Percent(), r.PixelAcc.Percent(), r.Images)
+	}
+}

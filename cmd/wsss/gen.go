@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"wsss/data"
+	"wsss/gen"
+	_ "wsss/gen/all" // methods
+)
+
+func init() {
+	register(command{name: "gen", short: "stage one: weak labels to pseudo-label masks", run: runGen})
+}
+
+func genIntro() string {
+	var b strings.Builder
+	b.WriteString(`
+wsss gen labels the images of the training split from their weak labels and
+writes OUT/gen/<id>.png (palette, 255 = undecided) and OUT/gen/<id>.json (the
+masks, their scores and prompts, and what made them). Images that are done
+already under the same config are skipped, so the command can be killed and
+begun again, and several processes or machines may work on one folder.
+
+  wsss gen -config my.toml
+  wsss gen -config my.toml -set gen.weak=points
+  wsss gen -config my.toml -shard 3/8      part 3 of 8, for array jobs
+
+Methods (gen.method), and the weak labels they take (gen.weak):
+`)
+	for _, name := range gen.Methods() {
+		spec, _ := gen.Lookup(name)
+		fmt.Fprintf(&b, "  %-12s %s\n", name, spec.Doc)
+	}
+	return b.String()
+}
+
+func runGen(ctx context.Context, args []string) error {
+	f := newFlags("gen", genIntro()).withConfig()
+	var opts genOptions
+	shard := f.String("shard", "", "only part `i/n` of the split, 0 <= i < n")
+	f.StringVar(&opts.split, "split", "", "label this `split` instead of data.train_split")
+	f.BoolVar(&opts.keepGoing, "keep-going", false, "go on after an image that fails; list the failures at the end")
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	var err error
+	if opts.shard, err = gen.ParseShard(*shard); err != nil {
+		return usageError{err}
+	}
+	p, err := openPipeline(f)
+	if err != nil {
+		return err
+	}
+	return p.gen(ctx, opts)
+}
+
+// genOptions are the choices of one call of the stage, beside the config.
+type genOptions struct {
+	split     string
+	shard     gen.Shard
+	keepGoing bool
+}
+
+// gen runs stage one.
+func (p *pipeline) gen(ctx context.Context, o genOptions) error {
+	method, err := p.method()
+	if err != nil {
+		return err
+	}
+	if o.split == "" {
+		o.split = p.cfg.Data.TrainSplit
+	}
+	var sum gen.Summary
+	title := fmt.Sprintf("gen %s from %s", p.cfg.Gen.Method, p.cfg.Gen.Weak)
+	err = p.stage(ctx, title, func(progress func(done, total int)) error {
+		sum, err = gen.Run(ctx, gen.RunOptions{
+			Dataset: p.ds, Split: o.split, Method: method, Name: p.cfg.Gen.Method,
+			Weak: data.WeakKind(p.cfg.Gen.Weak), Fuse: p.cfg.Gen.Fuse, OutDir: p.labelsDir(),
+			ConfigHash: p.cfg.GenHash(), Config: p.cfg.TOML(), Weights: weightsOf(method), Versions: versions(),
+			Workers: p.cfg.Gen.Workers, Shard: o.shard, KeepGoing: o.keepGoing, Progress: progress,
+		})
+		return err
+	})
+	p.explainGen(sum)
+	return err
+}
+
+// method builds the configured method.
+func (p *pipeline) method() (gen.Method, error) {
+	spec, err := gen.Lookup(p.cfg.Gen.Method)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	env := gen.Env{Classes: p.ds.Classes(), Weak: data.WeakKind(p.cfg.Gen.Weak), Seed: p.cfg.Seed, Gen: p.cfg.Gen}
+	if spec.NeedsBackend {
+		if env.Backend, err = p.backend(); err != nil {
+			return nil, err
+		}
+	}
+	method, err := gen.New(env)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return method, nil
+}
+
+// weightsOf is the hashes of the weight files that a method says it uses.
+func weightsOf(method gen.Method) map[string]string {
+	if m, ok := method.(interface{ Weights() map[string]string }); ok {
+		return m.Weights()
+	}
+	return nil
+}
+
+// explainGen says what a reader of the numbers should know.
+func (p *pipeline) explainGen(s gen.Summary) {
+	if s.Generated == 0 {
+		return
+	}
+	total := s.Times.Decode + s.Times.Generate + s.Times.Fuse + s.Times.Write
+	share := func(d time.Duration) float64 { return 100 * d.Seconds() / max(total.Seconds(), 1e-9) }
+	p.say("  %d masks; time: decode %.0f %%, masks %.0f %%, fuse %.0f %%, write %.0f %%", s.Masks,
+		share(s.Times.Decode), share(s.Times.Generate), share(s.Times.Fuse), share(s.Times.Write))
+	if s.Empty > 0 {
+		p.say("  note: %d images got no mask and are all background", s.Empty)
+	}
+	if s.Noted > 0 {
+		p.say("  note: %d masks carry a note in their sidecar, such as a prompt too weak to trust", s.Noted)
+	}
+}
+
+// checkGenerated is a clear error where a later stage lacks gen's output.
+func checkGenerated(dir string) error {
+	if _, err := gen.ReadManifest(dir); err != nil {
+		return errors.New("there are no pseudo-labels in " + dir + " yet: run `wsss gen` (or `wsss run`) with this config first")
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestMain lets tests run this binary as wsss itself, to kill it or to look at
+// its exit code.
+func TestMain(m *testing.M) {
+	if os.Getenv("WSSS_TEST_AS_COMMAND") != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// command prepares wsss as a process of its own.
+func wsssCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Env = append(os.Environ(), "WSSS_TEST_AS_COMMAND=1")
+	return cmd
+}
+
+// capture returns what do prints to standard output.
+func capture(t *testing.T, do func()) string {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := os.Stdout
+	os.Stdout = w
+	text := make(chan string)
+	go func() {
+		raw, _ := io.ReadAll(r)
+		text <- string(raw)
+	}()
+	defer func() { os.Stdout = old }()
+	do()
+	w.Close()
+	return <-text
+}
+
+func TestExitCodes(t *testing.T) {
+	tests := []struct {
+		args []string
+		code int
+		says string // in standard error
+	}{
+		{nil, exitUsage, ""},
+		{[]string{"help"}, exitOK, ""},
+		{[]string{"trian"}, exitUsage, "unknown command"},
+		{[]string{"run"}, exitUsage, "-config is missing"},
+		{[]string{"run", "-h"}, exitOK, "wsss run -config"},
+		{[]string{"run", "-no-such-flag"}, exitUsage, "no-such-flag"},
+		{[]string{"run", "extra", "-config", "x"}, exitUsage, "unexpected argument"},
+		{[]string{"run", "-config", "no-such.toml"}, exitUsage, "no-such.toml"},
+		{[]string{"run", "-config", "../../configs/demo.toml", "-set", "train.batc=8"}, exitUsage, "train.batc"},
+		{[]string{"run", "-config", "../../configs/demo.toml", "-set", "gen.method=magic", "-dry-run"}, exitUsage, "grabcut"},
+		{[]string{"gen", "-config", "../../configs/demo.toml", "-shard", "3/2"}, exitUsage, "0 <= i < n"},
+		{[]string{"train", "-config", "../../configs/demo.toml", "-net", "best", "-set", "data.root=" + t.TempDir(), "-set", "data.options.train=1", "-set", "data.options.val=1", "-set", "out=" + t.TempDir()}, exitUsage, "pseudo"},
+		{[]string{"predict"}, exitUsage, "-checkpoint"},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			cmd := wsssCommand(t, tt.args...)
+			var stderr strings.Builder
+			cmd.Stderr = &stderr
+			_ = cmd.Run() // the code says it
+			if got := cmd.ProcessState.ExitCode(); got != tt.code {
+				t.Errorf("exit code %d, want %d; stderr: %s", got, tt.code, stderr.String())
+			}
+			if !strings.Contains(stderr.String(), tt.says) {
+				t.Errorf("stderr %q does not say %q", stderr.String(), tt.says)
+			}
+		})
+	}
+}
+
+func TestHelpListsEveryCommand(t *testing.T) {
+	text := capture(t, func() { dispatch(context.Background(), []string{"help"}) })
+	for _, c := range commands {
+		if !strings.Contains(text, "  "+c.name+" ") {
+			t.Errorf("the help does not list %q", c.name)
+		}
+	}
+	for _, name := range order {
+		if _, ok := find(name); !ok {
+			t.Errorf("the help's order names %q, which is no command", name)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomlx/compute"
+
+	"wsss/configs"
+	"wsss/data"
+	_ "wsss/data/all" // dataset kinds
+	"wsss/data/files"
+	"wsss/models/backend"
+)
+
+// pipeline is one run: its config, its dataset, and where each stage writes.
+//
+//	out/config.toml       the config, defaults filled in
+//	out/gen/              pseudo-labels: <id>.png and <id>.json
+//	out/train/pseudo/     network trained on them: checkpoints, log, curves
+//	out/train/bound/      the same network trained on true masks
+//	out/predictions/NET/  its label maps of the validation split
+//	out/results/*.json    scores
+//	out/report.html       everything in one page
+type pipeline struct {
+	cfg     configs.Config
+	quiet   bool
+	restart bool // replace trainings of another config
+	ds      data.Dataset
+	eng     compute.Backend // opened on first use
+}
+
+// networks that a run may train: what they are called and how they are shown.
+const (
+	netPseudo = "pseudo"
+	netBound  = "bound"
+)
+
+func openPipeline(f *flags) (*pipeline, error) {
+	cfg, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	p := &pipeline{cfg: cfg, quiet: f.quiet}
+	p.ds, err = data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return p, p.recordConfig()
+}
+
+// recordConfig writes the resolved config into the run folder, for people and
+// for later stages.
+func (p *pipeline) recordConfig() error {
+	path := p.path("config.toml")
+	text := p.cfg.TOML()
+	if old, err := os.ReadFile(path); err == nil && string(old) == text {
+		return nil
+	}
+	return files.WriteAtomic(path, func(w io.Writer) error { _, err := w.Write([]byte(text)); return err })
+}
+
+// path joins parts below the run folder.
+func (p *pipeline) path(parts ...string) string {
+	return filepath.Join(append([]string{p.cfg.Out}, parts...)...)
+}
+
+func (p *pipeline) labelsDir() string { return p.path("gen") }
+
+// backend opens the engine on first use and says which one it is.
+func (p *pipeline) backend() (compute.Backend, error) {
+	if p.eng != nil {
+		return p.eng, nil
+	}
+	b, err := backend.Open(p.cfg.Backend)
+	if err != nil {
+		return nil, err
+	}
+	p.eng = b
+	p.say("backend %s", b.Description())
+	if backend.KindOf(b) == backend.Go && !strings.Contains(versions()["goexperiment"], "simd") {
+		p.say("note: this binary lacks vector kernels and is about ten times slower than need be; build it with `make`")
+	}
+	return b, nil
+}
+
+func (p *pipeline) backendName() string {
+	if p.eng == nil {
+		return ""
+	}
+	return p.eng.Description()
+}
+
+func (p *pipeline) say(format string, args ...any) {
+	if !p.quiet {
+		fmt.Fprintf(os.Stderr, format+"\n", args...)
+	}
+}
+
+// stage runs do with a progress bar of its own.
+func (p *pipeline) stage(ctx context.Context, title string, do func(progress func(done, total int)) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	b := newBar(title, p.quiet)
+	err := do(b.update)
+	if err == nil {
+		b.finish()
+	} else {
+		b.abort()
+	}
+	return err
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"wsss/eval/report"
+	"wsss/train"
+)
+
+func init() {
+	register(command{name: "report", short: "one HTML page with scores, pictures, curves and provenance", run: runReport})
+}
+
+const reportIntro = `
+wsss report scores what a run has made (predictions that are there already are
+taken up) and writes OUT/report.html, a page that opens from disk without a
+network, with report.md and report.json beside it.
+
+  wsss report -config my.toml
+  wsss report -config my.toml -set eval.overlays=0     every image in the gallery`
+
+func runReport(ctx context.Context, args []string) error {
+	f := newFlags("report", reportIntro).withConfig()
+	var against list
+	f.Var(&against, "against", "also score `NAME=FOLDER` on the validation split; may be repeated")
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	p, err := openPipeline(f)
+	if err != nil {
+		return err
+	}
+	if err := p.addAgainst(against); err != nil {
+		return err
+	}
+	rows, err := p.eval(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.report(ctx, rows); err != nil {
+		return err
+	}
+	printRows(rows)
+	p.say("report: %s", p.path(report.HTMLName))
+	return nil
+}
+
+// report writes the page of a run's rows.
+func (p *pipeline) report(ctx context.Context, rows []report.Row) error {
+	r := report.Report{
+		Title: p.cfg.Name, Rows: rows, Dataset: p.ds, Config: p.cfg.TOML(), From: p.provenance(nil),
+		Overlays: p.cfg.Eval.Overlays, Workers: p.cfg.Eval.Workers,
+	}
+	for _, net := range p.networks() {
+		if log := p.path("train", net, train.LogFile); exists(log) {
+			r.Curves = append(r.Curves, report.Curve{Name: netTitle(net), Log: log})
+		}
+	}
+	return p.stage(ctx, "report", func(progress func(done, total int)) error {
+		return report.Write(ctx, p.cfg.Out, r, progress)
+	})
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

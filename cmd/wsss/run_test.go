@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// tinyRun are the arguments of a whole pipeline that takes seconds.
+func tinyRun(out, scenes string) []string {
+	set := []string{
+		"out=" + out, "data.root=" + scenes, "data.options.train=10", "data.options.val=4",
+		"data.options.min_size=64", "data.options.max_size=72", "train.width=0.25", "train.crop=65",
+		"train.batch=2", "train.iterations=8", "train.checkpoint_every=3", "train.val_every=4",
+	}
+	args := []string{"run", "-config", "../../configs/demo.toml", "-backend", "go"}
+	for _, s := range set {
+		args = append(args, "-set", s)
+	}
+	return args
+}
+
+// results are the files whose bytes must not depend on interruptions.
+func results(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	found := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		top, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
+		ext := filepath.Ext(rel)
+		if (top == "gen" || top == "predictions") && ext == ".png" || top == "gen" && ext == ".json" && d.Name() != "run.json" || ext == ".safetensors" {
+			found[rel], err = os.ReadFile(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestRunSurvivesKill runs the pipeline twice: once undisturbed, once killed
+// again and again. Labels, checkpoints and predictions must be the same bytes.
+func TestRunSurvivesKill(t *testing.T) {
+	dir := t.TempDir()
+	scenes := filepath.Join(dir, "scenes")
+	calm := wsssCommand(t, tinyRun(filepath.Join(dir, "calm"), scenes)...)
+	start := time.Now()
+	text, err := calm.CombinedOutput()
+	if err != nil {
+		t.Fatalf("the undisturbed run: %v\n%s", err, text)
+	}
+	took := time.Since(start)
+	for _, want := range []string{"pseudo-label mIoU", "network trained on pseudo-labels", "same network trained on true masks", "report.html"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the run does not print %q:\n%s", want, text)
+		}
+	}
+	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	kills := 0
+	for done := false; !done; {
+		cmd := wsssCommand(t, tinyRun(filepath.Join(dir, "killed"), scenes)...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		wait := time.Duration(float64(took) * (0.1 + 0.5*r.Float64()))
+		if kills >= 6 {
+			wait = 20*took + time.Minute
+		}
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatalf("run %d: %v", kills+1, err)
+			}
+			done = true
+		case <-time.After(wait):
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			<-ended
+			kills++
+		}
+	}
+	if kills == 0 {
+		t.Fatal("the run was never killed: nothing was tested")
+	}
+	want, got := results(t, filepath.Join(dir, "calm")), results(t, filepath.Join(dir, "killed"))
+	if len(want) < 10+10+4+4+2 {
+		t.Fatalf("the undisturbed run left only %d files", len(want))
+	}
+	if len(want) != len(got) {
+		t.Errorf("%d files after %d kills, want %d", len(got), kills, len(want))
+	}
+	for name, raw := range want {
+		if !bytes.Equal(raw, got[name]) {
+			t.Errorf("%s differs after %d kills", name, kills)
+		}
+	}
+}
