@@ -2,6 +2,7 @@
 package all
 
 import (
+	_ "wsss/data/coco"   // kind "coco"
 	_ "wsss/data/folder" // kind "folder"
 	_ "wsss/data/scenes" // kind "scenes"
 	_ "wsss/data/voc"    // kind "voc"

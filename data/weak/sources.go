@@ -45,7 +45,8 @@ type Env struct {
 	// Truth reads an image's mask and, or nil, its map of instance numbers.
 	Truth func(id string) (truth, instances *data.LabelMap, err error)
 	Image func(id string) string // path of the image file
-	// ID makes a sample id from a name in a label file; nil leaves it.
+	// ID brings the names that label files use and sample ids to one form, by
+	// which labels are looked up; nil leaves both as they are.
 	ID func(name string) string
 }
 
@@ -195,9 +196,8 @@ func (l *Loader) Load(id string) (data.WeakLabels, error) {
 		if err != nil {
 			return w, err
 		}
-		w.Tags = append([]int(nil), all[id]...)
-		if list, ok := all[id]; ok && len(list) == 0 {
-			w.Tags = []int{}
+		if list, ok := all[l.env.ID(id)]; ok {
+			w.Tags = append([]int{}, list...)
 		}
 	}
 	if l.points != nil || l.base != nil {
@@ -217,7 +217,7 @@ func (l *Loader) drawn(id string, w *data.WeakLabels) error {
 		if err != nil {
 			return err
 		}
-		if list, ok := all[id]; ok {
+		if list, ok := all[l.env.ID(id)]; ok {
 			w.Points, _ = PointsInside(list, size.X, size.Y)
 		}
 	}
