@@ -17,6 +17,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/checkpoints"
+	"wsss/configs"
 	"wsss/data"
 	"wsss/data/augment"
 	"wsss/models"
@@ -79,6 +80,10 @@ func NewPredictor(b compute.Backend, net models.Segmenter, store *model.Store, i
 // LoadPredictor rebuilds a network from a checkpoint file, or from the newest
 // whole checkpoint of a run folder.
 func LoadPredictor(b compute.Backend, path string, opts PredictOptions) (*Predictor, error) {
+	return loadPredictor(b, path, opts, NewSegmenter)
+}
+
+func loadPredictor(b compute.Backend, path string, opts PredictOptions, build func(configs.Train, int) (models.Segmenter, error)) (*Predictor, error) {
 	open := checkpoints.Open
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		open = func(dir string) (*checkpoints.Checkpoint, error) { return checkpoints.Latest(dir, nil) }
@@ -88,7 +93,7 @@ func LoadPredictor(b compute.Backend, path string, opts PredictOptions) (*Predic
 		return nil, err
 	}
 	defer c.Close()
-	net, err := NewSegmenter(c.Meta.Model.Train, len(c.Meta.Model.Classes))
+	net, err := build(c.Meta.Model.Train, len(c.Meta.Model.Classes))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Path, err)
 	}

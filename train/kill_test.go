@@ -1,0 +1,63 @@
+package train
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"wsss/checkpoints"
+)
+
+// childEnv makes the test binary train in the folder it names.
+const childEnv = "WSSS_TEST_TRAIN_DIR"
+
+// TestKilled kills a training process at random times until one gets through,
+// and compares what it leaves with an undisturbed run, byte by byte.
+func TestKilled(t *testing.T) {
+	if dir := os.Getenv(childEnv); dir != "" {
+		job := killJob(t, dir)
+		job.Progress = func(int, int) { time.Sleep(4 * time.Millisecond) } // widen the target
+		if _, err := Run(context.Background(), job); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	whole := killJob(t, t.TempDir())
+	if _, err := Run(context.Background(), whole); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	rng := rand.New(rand.NewPCG(1, 2))
+	kills := 0
+	for limit := 150 * time.Millisecond; ; limit += 40 * time.Millisecond {
+		ctx, cancel := context.WithTimeout(context.Background(), limit/2+time.Duration(rng.Int64N(int64(limit))))
+		cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKilled$") // killed with SIGKILL when ctx ends
+		cmd.Env = append(os.Environ(), childEnv+"="+dir)
+		out, err := cmd.CombinedOutput()
+		killed := ctx.Err() != nil
+		cancel()
+		if err == nil {
+			break
+		}
+		if !killed {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if kills++; kills > 100 {
+			t.Fatal("killed 100 times without an end")
+		}
+	}
+	t.Logf("killed %d times", kills)
+	if kills == 0 {
+		t.Error("never killed: the test proves nothing")
+	}
+	sameFiles(t, whole.OutDir, dir, checkpoints.FileName(24), checkpoints.FileName(20), LogFile, "loss.svg", "miou.svg")
+}
+
+func killJob(t *testing.T, dir string) Job {
+	job := tinyJob(t, dir)
+	job.Config.Iterations, job.Config.Accumulate, job.Config.CheckpointEvery, job.Config.ValEvery = 24, 2, 4, 8
+	return job
+}
