@@ -28,8 +28,8 @@ const (
 )
 
 // ReadLog reads a metrics log: one JSON object per line with a step (or
-// iteration, iter, update) and any numbers, which become one series per key.
-// Other values are skipped, and so is a last line that a killed process left
+// iteration, iter, update) and any numbers, which become one series per key; of a list of
+// learning rates the first counts. Other values are skipped, and so is a last line that a killed process left
 // unfinished. After a resume steps may repeat: the later line counts. The
 // error names file and line.
 func ReadLog(path string) (map[string]Series, error) {
@@ -76,6 +76,9 @@ func addLine(out map[string]Series, fields map[string]any) {
 		return
 	}
 	for k, v := range fields {
+		if groups, ok := v.([]any); ok && k == "lr" && len(groups) > 0 {
+			v = groups[0] // of the backbone; the other groups are multiples
+		}
 		x, ok := v.(float64)
 		if !ok || k == key {
 			continue
@@ -115,8 +118,8 @@ const (
 	padL, padR, padT, padB   = 52, 12, 10, 26
 	plotW, plotH             = chartW - padL - padR, chartH - padT - padB
 	chartRight, chartBottom  = chartW - padR, chartH - padB
-	knownFirst               = "loss lr miou val_miou"
-	notDrawn                 = "time seconds epoch"
+	knownFirst               = "loss val_miou miou lr"
+	notDrawn                 = "time seconds epoch images"
 	millionsFrom, smallBelow = 1e6, 1e-3
 )
 
@@ -199,23 +202,21 @@ func unit(v, lo, hi float64) float64 {
 	if hi <= lo {
 		return 0.5
 	}
-	return (v - lo) / (hi - lo)
+	return (v/4 - lo/4) / (hi/4 - lo/4) // ranges near the largest number do not overflow
 }
 
-// thinned averages neighbours down to at most n points; values that are not
-// finite are left out.
+// thinned averages neighbours down to at most n points; means that overflow
+// are left out.
 func thinned(s Series, n int) Series {
 	var out Series
 	group := (len(s.Step) + n - 1) / n
 	for i := 0; i < len(s.Step); i += group {
 		var x, y, k float64
 		for j := i; j < min(i+group, len(s.Step)); j++ {
-			if v := s.Value[j]; !math.IsNaN(v) && !math.IsInf(v, 0) {
-				x, y, k = x+s.Step[j], y+v, k+1
-			}
+			x, y, k = x+s.Step[j], y+s.Value[j], k+1
 		}
-		if k > 0 {
-			out.Step, out.Value = append(out.Step, x/k), append(out.Value, y/k)
+		if x, y = x/k, y/k; !math.IsInf(x, 0) && !math.IsInf(y, 0) {
+			out.Step, out.Value = append(out.Step, x), append(out.Value, y)
 		}
 	}
 	return out
@@ -223,11 +224,8 @@ func thinned(s Series, n int) Series {
 
 // niceTicks returns round numbers that cover lo..hi, some n of them.
 func niceTicks(lo, hi float64, n int) []float64 {
-	if math.IsInf(lo, 0) || hi <= lo {
-		if math.IsInf(lo, 0) {
-			lo = 0
-		}
-		return []float64{lo, lo + max(math.Abs(lo), 1)}
+	if math.IsInf(lo, 1) { // nothing to show
+		lo, hi = 0, 1
 	}
 	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/float64(n))))
 	for _, k := range []float64{2, 2.5, 2} { // 1, 2, 5, 10 times a power of ten
@@ -237,12 +235,15 @@ func niceTicks(lo, hi float64, n int) []float64 {
 		step *= k
 	}
 	var out []float64
-	for i := math.Floor(lo / step); ; i++ {
-		out = append(out, i*step)
-		if i*step >= hi-step*1e-9 {
+	start := math.Floor(lo/step) * step
+	for i := range 3 * n {
+		out = append(out, start+float64(i)*step)
+		if out[i] >= hi-step*1e-9 {
 			return out
 		}
 	}
+	// One value, or a range beyond floating point's resolution.
+	return []float64{lo, max(hi, lo+max(math.Abs(lo), 1))}
 }
 
 func short(v float64) string {

@@ -84,7 +84,7 @@ func (m *mdWriter) comparisons(list []Comparison) {
 	m.row("from", "to", "mIoU difference", "95 % interval", "p")
 	m.rule(2, 5)
 	for _, c := range list {
-		m.row(c.A, c.B, fmt.Sprintf("%+.1f", 100*c.Delta), fmt.Sprintf("%+.1f … %+.1f", 100*c.Interval.Lo, 100*c.Interval.Hi), fmt.Sprintf("%.3f", c.P))
+		m.row(c.A, c.B, fmt.Sprintf("%+.1f", 100*c.Delta), fmt.Sprintf("%+.1f … %+.1f", 100*c.Interval.Lo, 100*c.Interval.Hi), pvalue(c.Difference))
 	}
 }
 

@@ -295,10 +295,19 @@ var funcs = template.FuncMap{
 	"pctf":    func(v float64) string { return eval.Value(v).Percent() },
 	"mul100":  func(v float64) float64 { return 100 * v },
 	"signed":  func(v float64) string { return fmt.Sprintf("%+.1f", 100*v) },
+	"pvalue":  pvalue,
 	"heat":    heat,
 	"isTotal": func(i int, list []classRow) bool { return i == len(list)-1 },
 	"keys":    sortedKeys[eval.Value],
 	"rowProv": provenance,
+}
+
+// pvalue prints a bootstrap p-value, which is no finer than its resamples.
+func pvalue(d metrics.Difference) string {
+	if least := 2 / float64(d.Interval.Resamples); d.P < least {
+		return fmt.Sprintf("< %.3g", least)
+	}
+	return fmt.Sprintf("%.3f", d.P)
 }
 
 // heat is a score as a number 0..100 for CSS; -1 where undefined.
