@@ -94,6 +94,12 @@ func (m *Model) Predict(ctx context.Context, e *Embedding, prompts []Prompt) ([]
 		if err != nil {
 			return nil, fmt.Errorf("prompt %d: %w", i, err)
 		}
+		if m.sig.points > 0 && len(list) > m.sig.points {
+			return nil, fmt.Errorf("prompt %d: %d points: this SAM export takes %d, the corners of a box and a padding point included", i, len(list), m.sig.points)
+		}
+		for len(list) < m.sig.points {
+			list = append(list, token{x: -1, y: -1, label: labelPadding})
+		}
 		encoded[i] = list
 		n := len(list)
 		if groups[n] == nil {

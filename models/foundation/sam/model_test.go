@@ -148,6 +148,26 @@ func TestIterateFeedsMasks(t *testing.T) {
 	}
 }
 
+// TestFixedPoints: an export bound to three points gets padding, and no more.
+func TestFixedPoints(t *testing.T) {
+	ctx := context.Background()
+	free := fakeMeta(t, false)
+	dec := *free.dec.(*fakeDecoder)
+	dec.ports = append([]foundation.Port{}, dec.ports...)
+	dec.ports[1] = port("point_coords", f32, 1, 3, 2)
+	bound := build(t, free.enc, &dec)
+	e, err := bound.Embed(ctx, picture(90, 70))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bound.Predict(ctx, e, []Prompt{{Box: box}}); err != nil || dec.seen[0]["point_coords"][1] != 3 {
+		t.Errorf("a box: %v, %v", dec.seen, err)
+	}
+	if _, err := bound.Predict(ctx, e, []Prompt{{Points: make([]Point, 3)}}); err == nil || !strings.Contains(err.Error(), "takes 3") {
+		t.Errorf("four tokens: %v", err)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	ctx := context.Background()
 	hf := fakeHF(t)

@@ -28,6 +28,7 @@ type signature struct {
 	embed    []string // outputs of the encoder that the decoder takes
 	feed     []string // the decoder's names for them
 	batch    bool     // several prompts per call
+	points   int      // tokens per prompt that the export is bound to; 0 for any
 	labels   dtypes.DType
 	origSize dtypes.DType // of orig_im_size; Invalid where there is none
 	masks    string       // output with low-resolution logits
@@ -54,11 +55,10 @@ func detect(enc, dec foundation.Session) (signature, error) {
 			s.low = p.Dims[3]
 		}
 	case foundation.Has(in, "input_points", "input_labels", "image_positional_embeddings"):
-		s = signature{kind: kindHF, batch: true, feed: []string{"image_embeddings", "image_positional_embeddings"}, masks: "pred_masks", scores: "iou_scores"}
+		s = signature{kind: kindHF, feed: []string{"image_embeddings", "image_positional_embeddings"}, masks: "pred_masks", scores: "iou_scores"}
 		s.portsOf(in, "input_points", "input_labels")
-		s.batch = true
 	case foundation.Has(in, "batched_point_coords", "batched_point_labels"):
-		s = signature{kind: kindEfficient, batch: true, feed: []string{"image_embeddings"}, masks: "output_masks", scores: "iou_predictions"}
+		s = signature{kind: kindEfficient, feed: []string{"image_embeddings"}, masks: "output_masks", scores: "iou_predictions"}
 		s.portsOf(in, "batched_point_coords", "batched_point_labels")
 	default:
 		return s, fmt.Errorf("not a known SAM decoder: its inputs are %s; known are point_coords, point_labels, mask_input, has_mask_input (Meta, MobileSAM), input_points, input_labels, image_positional_embeddings (Hugging Face) and batched_point_coords, batched_point_labels (EfficientSAM)", foundation.Names(in))
@@ -78,13 +78,14 @@ func detect(enc, dec foundation.Session) (signature, error) {
 // portsOf reads what the point inputs tell: the type of labels, and whether
 // several prompts fit in one call.
 func (s *signature) portsOf(in []foundation.Port, coords, labels string) {
-	if p, _ := foundation.Find(in, labels); true {
+	if p, ok := foundation.Find(in, labels); ok {
 		s.labels = p.DType
 	}
-	if p, _ := foundation.Find(in, coords); s.kind == kindMeta {
-		s.batch = len(p.Dims) > 0 && p.Dims[0] < 0
-	} else {
-		s.batch = len(p.Dims) < 2 || p.Dims[1] < 0
+	p, _ := foundation.Find(in, coords)
+	n := len(p.Dims) // [prompts, points, 2], or with a batch of images before
+	s.batch = n >= 3 && p.Dims[n-3] < 0
+	if n >= 3 {
+		s.points = max(p.Dims[n-2], 0)
 	}
 	if p, ok := foundation.Find(in, "orig_im_size"); ok {
 		s.origSize = p.DType

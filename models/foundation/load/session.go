@@ -1,0 +1,133 @@
+// Package load opens foundation models from files: any ONNX model as a
+// Session, and each family with its tokenizer or lists.
+package load
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/foundation"
+	"wsss/models/onnximport"
+)
+
+// Options say how sessions run.
+type Options struct {
+	// MaxShapes bounds the compiled graphs that a session keeps, one per set
+	// of input shapes; 0 means 8.
+	MaxShapes int
+	// Warn is told, once per file, when a model runs whole through ONNX
+	// Runtime because it cannot be imported. Nil is silent.
+	Warn func(msg string)
+}
+
+// Session runs an ONNX file on a backend. It implements foundation.Session.
+type Session struct {
+	backend compute.Backend
+	path    string
+	opt     Options
+	in, out []foundation.Port
+	hash    string
+
+	mu      sync.Mutex
+	models  []*onnximport.Model
+	runners map[string]*onnximport.Runner // by the outputs that are wanted
+}
+
+// Open opens the ONNX model at path. Nothing is compiled yet.
+func Open(b compute.Backend, path string, opt Options) (*Session, error) {
+	if opt.MaxShapes == 0 {
+		opt.MaxShapes = 8
+	}
+	m, err := onnximport.Open(path, onnximport.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	s := &Session{backend: b, path: path, opt: opt, runners: map[string]*onnximport.Runner{}}
+	for _, p := range m.Inputs() {
+		s.in = append(s.in, foundation.Port(p))
+	}
+	for _, p := range m.Outputs() {
+		s.out = append(s.out, foundation.Port(p))
+	}
+	s.hash, err = m.Hash()
+	return s, err
+}
+
+// Inputs are the graph's inputs.
+func (s *Session) Inputs() []foundation.Port { return s.in }
+
+// Outputs are the graph's outputs.
+func (s *Session) Outputs() []foundation.Port { return s.out }
+
+// Hash is the SHA-256 of the file, for provenance and caches.
+func (s *Session) Hash() string { return s.hash }
+
+// Path is the file.
+func (s *Session) Path() string { return s.path }
+
+// Run computes the outputs named in want, or all.
+func (s *Session) Run(ctx context.Context, inputs map[string]*tensors.Tensor, want ...string) (map[string]*tensors.Tensor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r, err := s.runner(want)
+	if err != nil {
+		return nil, err
+	}
+	out, err := r.Run(inputs)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return maps.Clone(out), nil
+}
+
+// runner returns the runner for a set of outputs: what only the others need
+// is left out of its graph.
+func (s *Session) runner(want []string) (*onnximport.Runner, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := strings.Join(want, "\x00")
+	if r := s.runners[key]; r != nil {
+		return r, nil
+	}
+	m, err := onnximport.Open(s.path, onnximport.Options{Outputs: want})
+	if err != nil {
+		return nil, err
+	}
+	r, err := onnximport.NewRunner(s.backend, m, onnximport.RunnerOptions{MaxShapes: s.opt.MaxShapes, Warn: s.opt.Warn})
+	if err != nil {
+		m.Close()
+		return nil, fmt.Errorf("%s: %w", s.path, err)
+	}
+	s.models = append(s.models, m)
+	s.runners[key] = r
+	return r, nil
+}
+
+// Close frees everything that the session holds.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var first error
+	for _, r := range s.runners {
+		r.Close()
+	}
+	for _, m := range s.models {
+		if err := m.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	clear(s.runners)
+	s.models = nil
+	return first
+}

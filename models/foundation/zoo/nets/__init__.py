@@ -1,0 +1,1 @@
+"""Debug-size members of the foundation-model families, in PyTorch."""
