@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -147,6 +148,27 @@ func TestWeakLabels(t *testing.T) {
 	}
 }
 
+// TestConcurrentLoad asks for everything at once, before anything is scanned.
+func TestConcurrentLoad(t *testing.T) {
+	ds := open(t, tree(t), map[string]any{"points": "points.json", "tags": "lists/train.txt", "scribbles": "masks", "lists": "lists"})
+	var group sync.WaitGroup
+	got := make([]*data.Sample, 16)
+	for i := range got {
+		group.Go(func() {
+			var err error
+			if got[i], err = ds.Load(first, data.WantAll); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	for _, s := range got[1:] {
+		if diff := cmp.Diff(got[0], s); diff != "" {
+			t.Errorf("samples differ:\n%s", diff)
+		}
+	}
+}
+
 // TestPreparedMasks finds masks by file name, in split folders and by number,
 // without any instances file.
 func TestPreparedMasks(t *testing.T) {
@@ -242,6 +264,7 @@ func TestRealPhotos(t *testing.T) {
 			}
 		}
 	}
+	t.Logf("%d images compared", compared)
 	if compared < 90 {
 		t.Errorf("only %d images are in the published lists", compared)
 	}

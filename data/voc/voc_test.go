@@ -208,6 +208,24 @@ func TestObjectNumbers(t *testing.T) {
 	}
 }
 
+// TestSBDInstances reads object numbers from SBD where VOC has none.
+func TestSBDInstances(t *testing.T) {
+	root := tree(t)
+	raw, err := os.ReadFile("mat/testdata/int16.mat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(root, "sbd/inst/c.mat"), string(raw))
+	ds := open(t, root, map[string]any{"sbd": "sbd"}).(*Dataset)
+	truth, instances, err := ds.truthAndInstances("c")
+	if err != nil || instances == nil || !slices.Equal(truth.Pix, instances.Pix) {
+		t.Errorf("error %v, object numbers %+v: want the fixture's, equal to the classes %+v", err, instances, truth)
+	}
+	if _, instances, err = ds.truthAndInstances("b"); err != nil || instances != nil {
+		t.Errorf("error %v, object numbers %+v: want none", err, instances)
+	}
+}
+
 func TestMissingWeakSource(t *testing.T) {
 	ds := open(t, tree(t), map[string]any{"points": "points.json"})
 	if err := data.CheckWeak(ds, data.WeakPoints); err != nil {
