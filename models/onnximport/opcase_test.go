@@ -1,7 +1,6 @@
 package onnximport
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -354,10 +353,3 @@ func outNames(n int) []string {
 	return names
 }
 
-func littleEndian(v []float32) []byte {
-	var b []byte
-	for _, x := range v {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
-	}
-	return b
-}
