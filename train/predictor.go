@@ -34,11 +34,15 @@ type PredictOptions struct {
 	// so many pixels, so that few distinct sizes have to be compiled. 1 computes
 	// every image at its own size, which is exact; the padded result differs near
 	// the right and lower border, as the network sees the padding, and the grid of
-	// the logits moves by a fraction of its stride. 0 chooses 1 on CPU backends,
-	// where a new size costs little, and 64 on xla.
+	// the logits moves by a fraction of its stride. 0 chooses by what a new size
+	// costs: 1 on go, 32 on onnx, 64 on xla.
 	Bucket int
 	Shapes int // compiled sizes kept; 0 = 16
 }
+
+// defaultBucket weighs the time to compile a new size against the time to
+// compute padding.
+var defaultBucket = map[backend.Kind]int{backend.Go: 1, backend.ONNX: 32, backend.XLA: 64}
 
 // Predictor labels images with a trained network. It implements
 // eval.Predictor; calls run one at a time.
@@ -48,7 +52,8 @@ type Predictor struct {
 	net   *network
 	in    augment.Input
 	opts  PredictOptions
-	owned bool // the variables go with the predictor
+	root  string // scope of the variables
+	owned bool   // they go with the predictor
 
 	mu     sync.Mutex
 	graphs map[image.Point]*model.Exec
@@ -66,10 +71,7 @@ func NewPredictor(b compute.Backend, net models.Segmenter, store *model.Store, i
 		opts.Scales = []float64{1}
 	}
 	if opts.Bucket == 0 {
-		opts.Bucket = 1
-		if backend.KindOf(b) == backend.XLA {
-			opts.Bucket = 64
-		}
+		opts.Bucket = defaultBucket[backend.KindOf(b)]
 	}
 	if opts.Shapes <= 0 {
 		opts.Shapes = 16
@@ -78,7 +80,8 @@ func NewPredictor(b compute.Backend, net models.Segmenter, store *model.Store, i
 }
 
 // LoadPredictor rebuilds a network from a checkpoint file, or from the newest
-// whole checkpoint of a run folder.
+// whole checkpoint of a run folder. Where the training kept a moving average of
+// the weights, that is what predicts.
 func LoadPredictor(b compute.Backend, path string, opts PredictOptions) (*Predictor, error) {
 	return loadPredictor(b, path, opts, NewSegmenter)
 }
@@ -153,11 +156,11 @@ func (p *Predictor) graph(size image.Point) (*model.Exec, error) {
 		p.recent = append(slices.Delete(p.recent, i, i+1), size)
 		return p.graphs[size], nil
 	}
-	exec, err := model.NewExec(p.net.backend, p.net.store, func(scope *model.Scope, images *Node) *Node {
+	exec, err := model.NewExec(p.net.backend, p.net.store, func(_ *model.Scope, images *Node) *Node {
 		// Else the onnx backend takes variables for constants, while training
 		// still changes them, and keeps a copy per image size.
 		p.net.store.SetTraining(images.Graph(), true)
-		return ArgMax(p.logits(scope, images), -1, dtypes.Int32)
+		return ArgMax(p.logits(p.net.store.Scope(p.root), images), -1, dtypes.Int32)
 	})
 	if err != nil {
 		return nil, err

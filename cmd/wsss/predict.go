@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"wsss/data"
+	"wsss/eval/export"
+	"wsss/train"
+)
+
+func init() {
+	register(command{name: "predict", short: "label your own images with a trained network", run: runPredict})
+}
+
+func predictIntro() string {
+	return `
+wsss predict labels images with a trained network. Images are files, folders
+(searched to the bottom), globs, or - for a list of paths on standard input.
+
+
+  wsss predict -checkpoint runs/demo/train/pseudo -out labels photos/
+  ls *.jpg | wsss predict -checkpoint net.safetensors -out labels -format png,overlay -
+
+A checkpoint is a file, or a folder of checkpoints, whose last one is used.
+Formats:
+` + formatHelp()
+}
+
+func formatHelp() string {
+	var b strings.Builder
+	for _, name := range export.Formats() {
+		fmt.Fprintf(&b, "  %-10s %s\n", name, export.Describe(name))
+	}
+	return b.String()
+}
+
+func runPredict(ctx context.Context, args []string) error {
+	f := newFlags("predict", predictIntro())
+	checkpoint := f.String("checkpoint", "", "trained network: a `file`, or a folder of checkpoints")
+	out := f.String("out", "", "`folder` to write to")
+	formats := f.String("format", "png", "comma-separated `formats`")
+	scales := f.String("scales", "1", "test-time `scales`, comma-separated; their scores are averaged")
+	flip := f.Bool("flip", false, "also average with the mirrored image")
+	f.StringVar(&f.backend, "backend", "", "`engine`: go, onnx[:lib], xla:cuda, xla:cpu")
+	f.BoolVar(&f.quiet, "quiet", false, "no progress bar")
+	if err := f.parse(args, 1<<30); err != nil {
+		return err
+	}
+	if *checkpoint == "" || *out == "" || f.NArg() == 0 {
+		return usagef("predict: -checkpoint, -out and at least one image, folder or - are needed; see `wsss predict -h`")
+	}
+	images, err := listImages(f.Args())
+	if err != nil {
+		return err
+	}
+	p := &pipeline{quiet: f.quiet}
+	p.cfg.Backend = f.backend
+	if p.cfg.Eval.Scales, err = parseScales(*scales); err != nil {
+		return err
+	}
+	p.cfg.Eval.Flip = *flip
+	return p.predictFiles(ctx, *checkpoint, images, *out, strings.Split(*formats, ","))
+}
+
+// input is one image to label: where it is, and the id its outputs get.
+type input struct{ path, id string }
+
+var imageTypes = []string{".jpg", ".jpeg", ".png"}
+
+// listImages expands arguments to image files, in order; ids are the paths
+// below the folder that was named, without extension.
+func listImages(args []string) ([]input, error) {
+	var list []input
+	seen := map[string]string{}
+	add := func(path, id string) error {
+		id = strings.TrimSuffix(filepath.ToSlash(id), filepath.Ext(id))
+		if other, dup := seen[id]; dup {
+			return usagef("predict: %s and %s would both be written as %s: rename one, or label them into two folders", other, path, id)
+		}
+		seen[id] = path
+		list = append(list, input{path, id})
+		return nil
+	}
+	for _, arg := range args {
+		if err := expand(arg, add); err != nil {
+			return nil, err
+		}
+	}
+	if len(list) == 0 {
+		return nil, usagef("predict: no image in %s: looked for %s", strings.Join(args, " "), strings.Join(imageTypes, ", "))
+	}
+	return list, nil
+}
+
+// expand calls add for every image that one argument stands for.
+func expand(arg string, add func(path, id string) error) error {
+	if arg == "-" {
+		lines := bufio.NewScanner(os.Stdin)
+		for lines.Scan() {
+			if line := strings.TrimSpace(lines.Text()); line != "" {
+				if err := add(line, filepath.Base(line)); err != nil {
+					return err
+				}
+			}
+		}
+		return lines.Err()
+	}
+	info, err := os.Stat(arg)
+	if err != nil {
+		matches, globErr := filepath.Glob(arg)
+		if globErr != nil || len(matches) == 0 {
+			return err
+		}
+		slices.Sort(matches)
+		for _, m := range matches {
+			if err := add(m, filepath.Base(m)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if !info.IsDir() {
+		return add(arg, filepath.Base(arg))
+	}
+	return filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !slices.Contains(imageTypes, strings.ToLower(filepath.Ext(path))) {
+			return err
+		}
+		rel, err := filepath.Rel(arg, path)
+		if err != nil {
+			return err
+		}
+		return add(path, rel)
+	})
+}
+
+func parseScales(text string) ([]float64, error) {
+	var scales []float64
+	for _, part := range strings.Split(text, ",") {
+		var s float64
+		if _, err := fmt.Sscanf(strings.TrimSpace(part), "%g", &s); err != nil || s < 0.05 || s > 10 {
+			return nil, usagef("predict: -scales %s: allowed are numbers in [0.05, 10], such as 0.75,1,1.25", text)
+		}
+		scales = append(scales, s)
+	}
+	return scales, nil
+}
+
+// predictFiles labels images one after the other; the next ones are decoded
+// and the last ones written while the network runs.
+func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, images []input, out string, formats []string) (err error) {
+	net, err := p.loadNetwork(checkpoint)
+	if err != nil {
+		return err
+	}
+	writers, err := openWriters(formats, out, data.Classes{Names: net.Meta.Model.Classes}, images)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, w := range writers {
+			err = errors.Join(err, w.Close())
+		}
+	}()
+	return p.stage(ctx, "predict", func(progress func(done, total int)) error {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		next := decodeAhead(ctx, images)
+		var writing sync.WaitGroup
+		slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+		for i, in := range images {
+			d, ok := <-next
+			if !ok || ctx.Err() != nil {
+				break
+			}
+			label, err := d.predict(ctx, net)
+			if err != nil {
+				cancel(fmt.Errorf("%s: %w", in.path, err))
+				break
+			}
+			slots <- struct{}{}
+			writing.Go(func() {
+				defer func() { <-slots }()
+				for _, w := range writers {
+					if err := w.Add(in.id, d.img, label); err != nil {
+						cancel(fmt.Errorf("%s: %w", in.path, err))
+					}
+				}
+			})
+			progress(i+1, len(images))
+		}
+		writing.Wait()
+		return context.Cause(ctx)
+	})
+}
+
+// openWriters opens the formats; exports that name the photo name it as it is
+// called on disk.
+func openWriters(formats []string, out string, classes data.Classes, images []input) ([]export.Writer, error) {
+	names := make(map[string]string, len(images))
+	for _, in := range images {
+		names[in.id] = in.id + filepath.Ext(in.path)
+	}
+	opts := export.Options{FileName: func(id string) string { return names[id] }}
+	var writers []export.Writer
+	for _, format := range formats {
+		w, err := export.OpenWith(strings.TrimSpace(format), out, classes, opts)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		writers = append(writers, w)
+	}
+	return writers, nil
+}
+
+type decoded struct {
+	img *image.NRGBA
+	err error
+}
+
+func (d decoded) predict(ctx context.Context, net *train.Predictor) (*data.LabelMap, error) {
+	if d.err != nil {
+		return nil, d.err
+	}
+	return net.Predict(ctx, d.img)
+}
+
+// decodeAhead reads the images in order, two ahead of the reader.
+func decodeAhead(ctx context.Context, images []input) <-chan decoded {
+	out := make(chan decoded, 2)
+	go func() {
+		defer close(out)
+		for _, in := range images {
+			img, err := data.ReadImage(in.path)
+			select {
+			case out <- decoded{img, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
