@@ -73,6 +73,7 @@ type Train struct {
 	PolyPower       float64   `toml:"poly_power"`       // lr · (1 − t/T)^power
 	LRMin           float64   `toml:"lr_min"`           // floor of the schedule
 	LREvery         int       `toml:"lr_every"`         // the schedule moves every n updates
+	EMA             float64   `toml:"ema"`              // decay of a moving average of the weights, which then predicts; 0 = none
 	Workers         int       `toml:"workers"`          // decode and augmentation goroutines; 0 = one per CPU
 	CheckpointEvery int       `toml:"checkpoint_every"` // updates between checkpoints
 	Keep            int       `toml:"keep"`             // checkpoints kept beside the last
@@ -82,12 +83,21 @@ type Train struct {
 
 // Eval is what the report scores.
 type Eval struct {
-	Scales   []float64 `toml:"scales"`   // test-time scales; logits averaged
-	Flip     bool      `toml:"flip"`     // test-time horizontal flip
-	Against  []Against `toml:"against"`  // label folders to score beside ours
-	Boundary bool      `toml:"boundary"` // also boundary IoU and trimap IoU (slower)
-	Overlays int       `toml:"overlays"` // images shown in the HTML report, worst first; 0 = all
-	Workers  int       `toml:"workers"`
+	Scales   []float64  `toml:"scales"`    // test-time scales; logits averaged
+	Flip     bool       `toml:"flip"`      // test-time horizontal flip
+	Against  []Against  `toml:"against"`   // label folders to score beside ours
+	ZeroShot []ZeroShot `toml:"zero_shot"` // methods that label the validation split without training
+	Boundary bool       `toml:"boundary"`  // also boundary IoU and trimap IoU (slower)
+	Overlays int        `toml:"overlays"`  // images shown in the HTML report, worst first; 0 = all
+	Workers  int        `toml:"workers"`
+}
+
+// ZeroShot is a gen method that needs no weak labels, scored as a predictor.
+type ZeroShot struct {
+	Name    string         `toml:"name"`
+	Method  string         `toml:"method"` // registered method that takes gen.weak = "none"
+	Fuse    Fuse           `toml:"fuse"`
+	Options map[string]any `toml:"options"` // the method's own keys
 }
 
 // Against is another tool's label folder, scored in the same table.

@@ -26,10 +26,14 @@ func (g Gen) validate(v *validator) {
 	v.that(g.Method != "", "gen.method", g.Method, "a method name")
 	v.oneOf("gen.weak", g.Weak, "none", "tags", "points", "scribbles", "boxes")
 	v.atLeast("gen.workers", g.Workers, 0)
-	v.oneOf("gen.fuse.rule", g.Fuse.Rule, "score", "smaller-first", "class-index")
-	v.atLeast("gen.fuse.ignore_band", g.Fuse.IgnoreBand, 0)
-	v.atLeast("gen.fuse.min_area", g.Fuse.MinArea, 0)
-	v.that(g.Fuse.NMS >= 0 && g.Fuse.NMS <= 1, "gen.fuse.nms", g.Fuse.NMS, "a number in [0, 1]")
+	g.Fuse.validate(v, "gen.fuse")
+}
+
+func (f Fuse) validate(v *validator, key string) {
+	v.oneOf(key+".rule", f.Rule, "score", "smaller-first", "class-index")
+	v.atLeast(key+".ignore_band", f.IgnoreBand, 0)
+	v.atLeast(key+".min_area", f.MinArea, 0)
+	v.that(f.NMS >= 0 && f.NMS <= 1, key+".nms", f.NMS, "a number in [0, 1]")
 }
 
 func (t Train) validate(v *validator) {
@@ -59,6 +63,7 @@ func (t Train) validate(v *validator) {
 	}
 	v.that(t.Momentum >= 0 && t.Momentum < 1, "train.momentum", t.Momentum, "a number in [0, 1)")
 	v.atLeast("train.lr_every", t.LREvery, 1)
+	v.that(t.EMA >= 0 && t.EMA < 1, "train.ema", t.EMA, "a number in [0, 1)")
 	v.atLeast("train.workers", t.Workers, 0)
 	v.atLeast("train.checkpoint_every", t.CheckpointEvery, 1)
 	v.atLeast("train.keep", t.Keep, 0)
@@ -80,6 +85,14 @@ func (e Eval) validate(v *validator) {
 		v.that(a.Dir != "", key+".dir", a.Dir, "a folder of label PNGs")
 		v.that(!seen[a.Name], key+".name", a.Name, "a name used once")
 		seen[a.Name] = true
+	}
+	for i, z := range e.ZeroShot {
+		key := fmt.Sprintf("eval.zero_shot[%d]", i)
+		v.that(z.Name != "", key+".name", z.Name, "a name for the table")
+		v.that(!seen[z.Name], key+".name", z.Name, "a name used once")
+		v.that(z.Method != "", key+".method", z.Method, "a method name")
+		z.Fuse.validate(v, key+".fuse")
+		seen[z.Name] = true
 	}
 }
 

@@ -35,8 +35,8 @@ func writeCurves(dir, title string, log []Record) error {
 		file, name string
 		points     []point
 	}{
-		{curveFiles[0], "training loss", average(loss, 200)},
-		{curveFiles[1], "learning rate (backbone)", average(rate, 200)},
+		{curveFiles[0], "training loss", thin(loss, 200)},
+		{curveFiles[1], "learning rate (backbone)", thin(rate, 200)},
 		{curveFiles[2], "validation mIoU, %", miou},
 	} {
 		if len(c.points) == 0 {
@@ -50,8 +50,8 @@ func writeCurves(dir, title string, log []Record) error {
 	return nil
 }
 
-// average joins neighbours until at most n points are left.
-func average(points []point, n int) []point {
+// thin joins neighbours until at most n points are left.
+func thin(points []point, n int) []point {
 	per := (len(points) + n - 1) / n
 	if per <= 1 {
 		return points

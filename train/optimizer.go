@@ -1,6 +1,7 @@
 package train
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -17,6 +18,7 @@ import (
 type Optimizer struct {
 	Momentum    float64
 	WeightDecay float64 // not applied to models.HeadBias
+	EMA         bool    // keep a moving average of the network
 	// Group tells the learning-rate group of a variable.
 	Group func(variablePath string) models.Group
 }
@@ -25,6 +27,7 @@ type Optimizer struct {
 const (
 	optimizerScope = "/opt/"         // saved with the checkpoint
 	momentumScope  = "/opt/momentum" //
+	averageScope   = "/opt/ema"      // the moving average of the network
 	gradientScope  = "/accumulate"   // zero between updates, so never saved
 )
 
@@ -49,8 +52,9 @@ func (o Optimizer) Variables(store *model.Store, g *Graph) []*model.Variable {
 	return vars
 }
 
-// Update applies one gradient per variable. rates holds the learning rates of
-// the groups Backbone, Head and HeadBias, scalars.
+// Update applies one gradient per variable. rates holds scalars: the learning
+// rates of the groups Backbone, Head and HeadBias, and with EMA the step of the
+// average.
 func (o Optimizer) Update(store *model.Store, vars []*model.Variable, grads, rates []*Node) {
 	for i, v := range vars {
 		group := o.Group(v.Path())
@@ -65,6 +69,29 @@ func (o Optimizer) Update(store *model.Store, vars []*model.Variable, grads, rat
 			buffer.SetNodeValue(d)
 		}
 		v.SetNodeValue(Sub(w, Mul(d, rates[group-1])))
+	}
+	if o.EMA {
+		average(store, rates[0].Graph(), rates[numGroups-1])
+	}
+}
+
+// average moves a shadow of every variable of the network, batch-norm
+// statistics included, towards its new value: shadow += step · (value − shadow).
+func average(store *model.Store, g *Graph, step *Node) {
+	for _, v := range slices.Collect(store.IterVariables()) {
+		if !isModelVariable(v.Path()) || v.DType() != dtypes.Float32 {
+			continue
+		}
+		shadow := store.GetVariable(averageScope + v.Path())
+		if shadow == nil {
+			first, err := v.MustValue().LocalClone()
+			if err != nil {
+				panic(err)
+			}
+			shadow = store.VariableWithValue(averageScope+v.Path(), first).SetTrainable(false)
+		}
+		old := shadow.NodeValue(g)
+		shadow.SetNodeValue(Add(old, Mul(Sub(v.NodeValue(g), old), step)))
 	}
 }
 

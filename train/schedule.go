@@ -15,6 +15,7 @@ type Schedule struct {
 	power float64
 	every int
 	floor float64
+	decay float64 // of the moving average of the weights; 0 = none
 }
 
 // numGroups counts models.Group's values; rates are indexed by group.
@@ -22,7 +23,7 @@ const numGroups = int(models.HeadBias) + 1
 
 // NewSchedule takes the learning-rate keys of a [train] table.
 func NewSchedule(t configs.Train) Schedule {
-	s := Schedule{total: t.Iterations, power: t.PolyPower, every: max(t.LREvery, 1), floor: t.LRMin}
+	s := Schedule{total: t.Iterations, power: t.PolyPower, every: max(t.LREvery, 1), floor: t.LRMin, decay: t.EMA}
 	s.base[models.Backbone] = t.LR
 	s.base[models.Head] = t.LR * t.HeadMult
 	s.base[models.HeadBias] = t.LR * t.BiasMult
@@ -40,12 +41,15 @@ func (s Schedule) Rate(g models.Group, step int) float64 {
 	return max(s.base[g]*math.Pow(max(1-done, 0), s.power), s.floor)
 }
 
-// rates lists the learning rates of an update by group, as the step graph
-// takes them.
+// rates lists the scalars of an update, as the step graph takes them.
 func (s Schedule) rates(step int) []any {
-	var r [numGroups]any
-	for g := range r {
-		r[g] = float32(s.Rate(models.Group(g), step))
+	var rates []any
+	for g := models.Backbone; int(g) < numGroups; g++ {
+		rates = append(rates, float32(s.Rate(g, step)))
 	}
-	return r[1:]
+	if s.decay > 0 {
+		// Early on the average must not remember the random start.
+		rates = append(rates, float32(1-min(s.decay, float64(1+step)/float64(10+step))))
+	}
+	return rates
 }

@@ -47,13 +47,14 @@ func (n *network) state() (map[string]*tensors.Tensor, error) {
 	return values, nil
 }
 
-// restore makes the network's variables with the values of a checkpoint. For
-// an image of side×side pixels it also returns what probe does. Optimiser
-// state is read too if the training goes on.
+// restore makes the network's variables with the values of a checkpoint, for
+// an image of side×side pixels. If the training goes on they are the weights
+// and the optimiser's state, else what is best to predict with.
 func (n *network) restore(c *checkpoints.Checkpoint, side int, goesOn bool) error {
 	from := &source{c: c, have: map[string]bool{}}
 	for _, name := range c.Names() {
 		from.have[name] = true
+		from.average = from.average || !goesOn && strings.HasPrefix("/"+name, averageScope+"/")
 	}
 	n.store.SetLoader(from)
 	defer n.store.SetLoader(nil)
@@ -92,6 +93,7 @@ func (n *network) restore(c *checkpoints.Checkpoint, side int, goesOn bool) erro
 type source struct {
 	c       *checkpoints.Checkpoint
 	have    map[string]bool
+	average bool // take the moving average instead of the weights
 	missing []string
 	err     error
 }
@@ -99,6 +101,9 @@ type source struct {
 // LoadVariable reads one value.
 func (s *source) LoadVariable(_ *model.Store, path string) (*tensors.Tensor, bool) {
 	name := tensorName(path)
+	if s.average && isModelVariable(path) {
+		name = tensorName(averageScope + path)
+	}
 	if !s.have[name] {
 		if isModelVariable(path) {
 			s.missing = append(s.missing, path)

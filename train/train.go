@@ -223,7 +223,7 @@ func (r *run) start() error {
 	if err != nil {
 		return err
 	}
-	opt := Optimizer{Momentum: r.Config.Momentum, WeightDecay: r.Config.WeightDecay, Group: r.Net.Group}
+	opt := Optimizer{Momentum: r.Config.Momentum, WeightDecay: r.Config.WeightDecay, EMA: r.Config.EMA > 0, Group: r.Net.Group}
 	if r.graphs, err = newStep(r.net, grids, opt, r.Config.Accumulate); err != nil {
 		return err
 	}
@@ -236,6 +236,9 @@ func (r *run) start() error {
 	r.sched = NewSchedule(r.Config)
 	if r.val, err = NewPredictor(r.Backend, r.Net, r.net.store, r.Config.Input, PredictOptions{}); err != nil {
 		return err
+	}
+	if r.Config.EMA > 0 {
+		r.val.root = averageScope
 	}
 	if err := os.MkdirAll(r.OutDir, 0o755); err != nil {
 		return err
@@ -295,7 +298,7 @@ func (r *run) update(next func() (*batch, error)) (Record, error) {
 		}
 	}()
 	rates := r.sched.rates(r.step)
-	for _, v := range rates {
+	for _, v := range rates[:numGroups-1] {
 		rec.LR = append(rec.LR, float64(v.(float32)))
 	}
 	for range k {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/checkpoints"
@@ -149,10 +151,13 @@ func TestRunLearns(t *testing.T) {
 // TestInterrupted cancels a run at several updates and compares the end with
 // an undisturbed run, byte by byte.
 func TestInterrupted(t *testing.T) {
-	for _, accumulate := range []int{1, 2} {
-		t.Run(fmt.Sprintf("accumulate %d", accumulate), func(t *testing.T) {
+	for _, c := range []struct {
+		accumulate int
+		ema        float64
+	}{{1, 0}, {2, 0}, {1, 0.9}, {2, 0.9}} {
+		t.Run(fmt.Sprintf("accumulate %d, ema %g", c.accumulate, c.ema), func(t *testing.T) {
 			config := tinyConfig()
-			config.Iterations, config.Accumulate = 12, accumulate
+			config.Iterations, config.Accumulate, config.EMA = 12, c.accumulate, c.ema
 			whole := tinyJob(t, t.TempDir())
 			whole.Config = config
 			if _, err := Run(context.Background(), whole); err != nil {
@@ -176,6 +181,71 @@ func TestInterrupted(t *testing.T) {
 			sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(12), checkpoints.FileName(10), LogFile)
 		})
 	}
+}
+
+// TestEMA recomputes the moving average from the weights of every update.
+func TestEMA(t *testing.T) {
+	job := tinyJob(t, t.TempDir())
+	job.Config.Iterations, job.Config.CheckpointEvery, job.Config.Keep, job.Config.EMA = 4, 1, 4, 0.25
+	if _, err := Run(context.Background(), job); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/head/weight", "/backbone/bn1/running_mean"} {
+		var want []float64
+		for step := 1; step <= 4; step++ {
+			c, err := checkpoints.Open(filepath.Join(job.OutDir, checkpoints.FileName(step)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			w, shadow := flat(t, c, tensorName(path)), flat(t, c, tensorName(averageScope+path))
+			if step == 1 { // the start is not saved: take it from the first average, with step 1 - 1/10
+				for i, v := range shadow {
+					want = append(want, (v-0.9*w[i])/0.1)
+				}
+			}
+			k := 1 - min(0.25, float64(step)/float64(9+step))
+			for i := range want {
+				want[i] += k * (w[i] - want[i])
+				if math.Abs(want[i]-shadow[i]) > 1e-5 {
+					t.Fatalf("%s after step %d: average %g, want %g", path, step, shadow[i], want[i])
+				}
+			}
+		}
+	}
+	build := func(configs.Train, int) (models.Segmenter, error) { return job.Net, nil }
+	p, err := loadPredictor(job.Backend, job.OutDir, PredictOptions{}, build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	c, err := checkpoints.Latest(job.OutDir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	want := flat(t, c, tensorName(averageScope+"/head/weight"))
+	tensors.MustConstFlatData(p.net.store.GetVariable("/head/weight").MustValue(), func(got []float32) {
+		for i := range got {
+			if float64(got[i]) != want[i] {
+				t.Fatalf("the predictor has weight %g, the average is %g", got[i], want[i])
+			}
+		}
+	})
+}
+
+func flat(t *testing.T, c *checkpoints.Checkpoint, name string) (out []float64) {
+	t.Helper()
+	v, err := c.Tensor(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors.MustConstFlatData(v, func(values []float32) {
+		for _, x := range values {
+			out = append(out, float64(x))
+		}
+	})
+	return out
 }
 
 func sameFiles(t *testing.T, a, b string, names ...string) {
