@@ -1,0 +1,72 @@
+package published
+
+import "testing"
+
+func TestAll(t *testing.T) {
+	count := map[string]int{}
+	for _, r := range All() {
+		count[r.Paper+" "+r.Table]++
+		if r.Number != count[r.Paper+" "+r.Table] {
+			t.Errorf("%s (%s): want row %d", r.Source(), r.Method, count[r.Paper+" "+r.Table])
+		}
+		if r.Method == "" || len(r.Scores) == 0 {
+			t.Errorf("%s has no method or no score", r.Source())
+		}
+		for c, s := range r.Scores {
+			if s.Percent < 30 || s.Percent > 100 {
+				t.Errorf("%s: %s = %g", r.Source(), c, s.Percent)
+			}
+		}
+	}
+	for table, want := range map[string]int{"chen2023 1": 56, "box2024 1": 18, "box2024 2": 15, "box2024 3": 10, "jiang2023 2": 10, "jiang2023 3": 15} {
+		if count[table] != want {
+			t.Errorf("%s has %d rows, want %d", table, count[table], want)
+		}
+	}
+	tests := []struct {
+		paper, table string
+		row          int
+		method       string
+		column       Column
+		want         float64
+		doubted      bool
+	}{
+		{"chen2023", "1", 2, "AMN", COCOPseudo, 46.7, false},
+		{"chen2023", "1", 16, "PPC+EPS", VOCTest, 73.6, false},
+		{"chen2023", "1", 34, "OOA", VOCVal, 65.2, false},
+		{"chen2023", "1", 39, "MCTformer", COCOVal, 42.0, false},
+		{"chen2023", "1", 54, "SAM (text input)", VOCPseudo, 86.4, false},
+		{"chen2023", "1", 55, "SAM (zero-shot)", COCOVal, 54.6, false},
+		{"chen2023", "1", 56, "Fully-Supervised", VOCTest, 75.6, false},
+		{"box2024", "1", 18, "CLIP + Grounding-DINO + SAM", VOCVal, 78.3, false},
+		{"box2024", "2", 13, "WSSS-SAM", COCOVal, 45.9, false},
+		{"box2024", "3", 7, "CLIP-ES (CAA+CRF)", VOCPseudo, 42.3, true},
+		{"box2024", "3", 8, "WeakTr (CRF)", VOCPseudo, 68.7, false},
+		{"jiang2023", "2", 8, "Points + SAM", VOCPseudo, 69.1, true},
+		{"jiang2023", "3", 15, "Bounding boxes + SAM", VOCTest, 75.8, false},
+	}
+	for _, tt := range tests {
+		for _, r := range All() {
+			if r.Paper != tt.paper || r.Table != tt.table || r.Number != tt.row {
+				continue
+			}
+			if s := r.Scores[tt.column]; r.Method != tt.method || s.Percent != tt.want || (s.Doubt != "") != tt.doubted {
+				t.Errorf("%s: %s, %s = %+v, want %s, %g, doubted %t", r.Source(), r.Method, tt.column, s, tt.method, tt.want, tt.doubted)
+			}
+		}
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	head := "paper,table,row,group,method,venue,supervision,backbone,segmenter,pretrain,voc_pseudo,voc_val,voc_test,coco_pseudo,coco_val,doubt\n"
+	for name, text := range map[string]string{
+		"paper":  head + "nobody,1,1,,M,,,,,,1,,,,,\n",
+		"row":    head + "box2024,1,x,,M,,,,,,1,,,,,\n",
+		"score":  head + "box2024,1,1,,M,,,,,,1%,,,,,\n",
+		"fields": head + "box2024,1,1\n",
+	} {
+		if _, err := parse(text); err == nil {
+			t.Errorf("bad %s: no error", name)
+		}
+	}
+}
