@@ -84,6 +84,11 @@ func decode(tree map[string]any) (Config, error) {
 	if err != nil {
 		return cfg, explain(err)
 	}
+	for i := range cfg.Eval.ZeroShot {
+		if f := &cfg.Eval.ZeroShot[i].Fuse; f.Rule == "" {
+			f.Rule = Default().Gen.Fuse.Rule
+		}
+	}
 	if extra := meta.Undecoded(); len(extra) > 0 {
 		key := extra[0]
 		return cfg, fmt.Errorf("unknown key %s: allowed are %s", key, strings.Join(siblings(key), ", "))
@@ -109,6 +114,9 @@ func siblings(key toml.Key) []string {
 	case "eval":
 		if key[1] == "against" && len(key) > 2 {
 			return tomlKeys(&Against{})
+		}
+		if key[1] == "zero_shot" && len(key) > 2 {
+			return tomlKeys(&ZeroShot{})
 		}
 		return tomlKeys(&Eval{})
 	}

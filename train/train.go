@@ -79,11 +79,7 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 	}
 	defer r.close()
 	if r.step >= job.Config.Iterations {
-		res, err := r.result()
-		if err == nil {
-			res.Skipped = true
-		}
-		return res, err
+		return r.finished()
 	}
 	if err := r.start(); err != nil {
 		return nil, err
@@ -416,13 +412,14 @@ func (r *run) save() error {
 	if r.last, err = checkpoints.Save(r.OutDir, r.meta, values); err != nil {
 		return err
 	}
+	return r.tidy()
+}
+
+// tidy removes old checkpoints and draws the curves.
+func (r *run) tidy() error {
 	if err := checkpoints.Prune(r.OutDir, r.Config.Keep, r.regular, r.meta.BestStep); err != nil {
 		return err
 	}
-	return r.draw()
-}
-
-func (r *run) draw() error {
 	log, err := ReadLog(filepath.Join(r.OutDir, LogFile))
 	if err != nil {
 		return err
@@ -440,6 +437,20 @@ func (r *run) interrupted(ctx context.Context) error {
 	}
 	r.Log(fmt.Sprintf("stopped after step %d of %d; the same command goes on from there", r.step, r.Config.Iterations))
 	return context.Cause(ctx)
+}
+
+// finished is the result of a training that an earlier call completed. Had it
+// been killed right after its last checkpoint, what follows one is made up for.
+func (r *run) finished() (*Result, error) {
+	if err := r.tidy(); err != nil {
+		return nil, err
+	}
+	res, err := r.result()
+	if err != nil {
+		return nil, err
+	}
+	res.Skipped = true
+	return res, nil
 }
 
 func (r *run) finish() (*Result, error) {

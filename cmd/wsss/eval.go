@@ -16,6 +16,8 @@ import (
 	"wsss/eval"
 	"wsss/eval/metrics"
 	"wsss/eval/report"
+	"wsss/eval/zeroshot"
+	"wsss/gen"
 	"wsss/train"
 )
 
@@ -111,6 +113,11 @@ func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
 			return nil, err
 		}
 	}
+	for _, z := range p.cfg.Eval.ZeroShot {
+		if err := add(p.evalZeroShot(ctx, z)); err != nil {
+			return nil, err
+		}
+	}
 	for _, a := range p.cfg.Eval.Against {
 		split := a.Split
 		if split == "" {
@@ -140,11 +147,6 @@ func (p *pipeline) evalPseudo(ctx context.Context, dir string) (report.Row, erro
 // evalNetwork labels the validation split with a checkpoint, a file or the
 // newest of a folder, and scores it.
 func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kind eval.Kind) (report.Row, error) {
-	split := p.cfg.Data.ValSplit
-	if has, err := p.hasTruth(split); err != nil || !has {
-		p.say("%-28s skipped: the split %q has no true masks", "score "+name, split)
-		return report.Row{}, err
-	}
 	net, err := p.loadNetwork(checkpoint)
 	if err != nil {
 		return report.Row{}, err
@@ -156,21 +158,53 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 	if err != nil {
 		return report.Row{}, err
 	}
-	settings := map[string]string{"scales": fmt.Sprint(p.cfg.Eval.Scales), "flip": fmt.Sprint(p.cfg.Eval.Flip)}
-	dir := p.path("predictions", fileName(name))
+	return p.predictRow(ctx, net, eval.Options{
+		Name: name, Kind: kind, RunHash: sum,
+		Provenance: p.provenance(map[string]string{filepath.Base(checkpoint): sum}),
+		Settings:   map[string]string{"scales": fmt.Sprint(p.cfg.Eval.Scales), "flip": fmt.Sprint(p.cfg.Eval.Flip)},
+	})
+}
+
+// evalZeroShot labels the validation split with a method that needs neither
+// weak labels nor training, and scores it.
+func (p *pipeline) evalZeroShot(ctx context.Context, z configs.ZeroShot) (report.Row, error) {
+	cfg := p.cfg
+	cfg.Gen = configs.Gen{Method: z.Method, Weak: string(data.WeakNone), Fuse: z.Fuse, Options: z.Options}
+	method, err := p.method(cfg.Gen)
+	if err != nil {
+		return report.Row{}, fmt.Errorf("eval.zero_shot %q: %w", z.Name, err)
+	}
+	fuser, err := gen.NewFuser(z.Fuse)
+	if err != nil {
+		return report.Row{}, err
+	}
+	weights := weightsOf(method)
+	return p.predictRow(ctx, zeroshot.Predictor{Method: method, Fuser: fuser}, eval.Options{
+		Name: z.Name, Kind: eval.KindZeroShot, RunHash: cfg.GenHash() + fmt.Sprint(weights), Provenance: p.provenance(weights),
+	})
+}
+
+// predictRow labels the validation split and scores it; a split without masks
+// makes no row. Predictions of an earlier run with the same o.RunHash and
+// o.Settings are taken up.
+func (p *pipeline) predictRow(ctx context.Context, predictor eval.Predictor, o eval.Options) (report.Row, error) {
+	split := p.cfg.Data.ValSplit
+	if has, err := p.hasTruth(split); err != nil || !has {
+		p.say("%-28s skipped: the split %q has no true masks", o.Name, split)
+		return report.Row{}, err
+	}
+	o.RunHash += fmt.Sprint(o.Settings)
+	o.Workers, o.Boundary, o.AllowNoTruth, o.Boot.Seed = p.cfg.Eval.Workers, p.cfg.Eval.Boundary, true, uint64(p.cfg.Seed)
+	dir := p.path("predictions", fileName(o.Name))
 	var r *eval.Result
-	err = p.stage(ctx, "score net "+name, func(progress func(done, total int)) (err error) {
-		r, err = eval.Predict(ctx, p.ds, split, net, dir, eval.Options{
-			Name: name, Kind: kind, Workers: p.cfg.Eval.Workers, Boundary: p.cfg.Eval.Boundary, AllowNoTruth: true,
-			Boot: metrics.Boot{Seed: uint64(p.cfg.Seed)}, RunHash: sum + fmt.Sprint(settings),
-			Provenance: p.provenance(map[string]string{filepath.Base(checkpoint): sum}), Settings: settings,
-		}, progress)
+	err := p.stage(ctx, "score "+o.Name, func(progress func(done, total int)) (err error) {
+		r, err = eval.Predict(ctx, p.ds, split, predictor, dir, o, progress)
 		return err
 	})
 	if err != nil {
 		return report.Row{}, err
 	}
-	return report.Row{Result: r, Labels: dir}, p.saveResult(name, r)
+	return report.Row{Result: r, Labels: dir}, p.saveResult(o.Name, r)
 }
 
 // loadNetwork opens a checkpoint for prediction with the test-time choices of

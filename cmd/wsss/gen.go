@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
 	_ "wsss/gen/all" // methods
@@ -67,7 +68,7 @@ type genOptions struct {
 
 // gen runs stage one.
 func (p *pipeline) gen(ctx context.Context, o genOptions) error {
-	method, err := p.method()
+	method, err := p.method(p.cfg.Gen)
 	if err != nil {
 		return err
 	}
@@ -89,13 +90,13 @@ func (p *pipeline) gen(ctx context.Context, o genOptions) error {
 	return err
 }
 
-// method builds the configured method.
-func (p *pipeline) method() (gen.Method, error) {
-	spec, err := gen.Lookup(p.cfg.Gen.Method)
+// method builds a method by a [gen] table.
+func (p *pipeline) method(g configs.Gen) (gen.Method, error) {
+	spec, err := gen.Lookup(g.Method)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	env := gen.Env{Classes: p.ds.Classes(), Weak: data.WeakKind(p.cfg.Gen.Weak), Seed: p.cfg.Seed, Gen: p.cfg.Gen}
+	env := gen.Env{Classes: p.ds.Classes(), Weak: data.WeakKind(g.Weak), Seed: p.cfg.Seed, Gen: g}
 	if spec.NeedsBackend {
 		if env.Backend, err = p.backend(); err != nil {
 			return nil, err

@@ -113,6 +113,9 @@ func dryRun(f *flags) error {
 		}
 	}
 	fmt.Printf("eval    scales %v, flip %v", cfg.Eval.Scales, cfg.Eval.Flip)
+	for _, z := range cfg.Eval.ZeroShot {
+		fmt.Printf("; zero-shot %s = %s", z.Name, z.Method)
+	}
 	for _, a := range cfg.Eval.Against {
 		fmt.Printf("; against %s = %s%s", a.Name, a.Dir, missing(a.Dir))
 	}
