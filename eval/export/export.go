@@ -59,6 +59,9 @@ func (t target) path(sub, id, ext string) (string, error) {
 
 // check is what every Add begins with.
 func (t target) check(id string, img *image.NRGBA, label *data.LabelMap) error {
+	if _, err := files.Join(t.dir, filepath.FromSlash(id)); err != nil {
+		return err
+	}
 	if img != nil && img.Rect.Size() != label.Size() {
 		return fmt.Errorf("%s: label map of %v for an image of %v: the sizes must be equal", id, label.Size(), img.Rect.Size())
 	}
@@ -77,6 +80,10 @@ type format struct {
 var formats = []format{
 	{"png", "palette PNG, <id>.png: the value is the class, 255 is void", newPNG},
 	{"overlay", "the classes over the image, overlay/<id>.jpg", newOverlay},
+	{"coco", "coco.json: COCO instances, run-length masks", newCOCO},
+	{"yolo", "yolo/labels/<id>.txt and data.yaml: YOLO segmentation polygons", newYOLO},
+	{"cvat", "cvat.xml: CVAT for images 1.1, polygons", newCVAT},
+	{"labelme", "labelme/<id>.json: labelme polygons", newLabelme},
 }
 
 // Formats lists the names that Open accepts.
