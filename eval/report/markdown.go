@@ -33,6 +33,7 @@ func markdown(w io.Writer, p *page) error {
 	}
 	m.classTables(p.Tables)
 	m.comparisons(p.Comparisons)
+	m.literature(p.Literature)
 	m.details(p)
 	m.provenance(p)
 	return m.err
@@ -85,6 +86,31 @@ func (m *mdWriter) comparisons(list []Comparison) {
 	m.rule(2, 5)
 	for _, c := range list {
 		m.row(c.A, c.B, fmt.Sprintf("%+.1f", 100*c.Delta), fmt.Sprintf("%+.1f … %+.1f", 100*c.Interval.Lo, 100*c.Interval.Hi), pvalue(c.Difference))
+	}
+}
+
+// literature writes published numbers in italics, doubtful ones struck out.
+func (m *mdWriter) literature(list []literature) {
+	for _, t := range list {
+		m.line("\n## %s, among published numbers\n", md(t.Title))
+		m.line("| method | supervision | backbone | pretrained on | %s | source |", strings.Join(t.Columns, " | "))
+		m.line("| --- | --- | --- | --- |%s --- |", strings.Repeat(" ---: |", len(t.Columns)))
+		for _, r := range t.Rows {
+			var cells []string
+			for _, c := range r.Cells {
+				switch text := c.Text; {
+				case text == "":
+					cells = append(cells, "")
+				case c.Doubt != "":
+					cells = append(cells, "~~"+text+"~~?")
+				case r.Own:
+					cells = append(cells, "**"+text+"**")
+				default:
+					cells = append(cells, "_"+text+"_")
+				}
+			}
+			m.line("| %s | %s | %s | %s | %s | %s |", md(r.Method), md(r.Supervision), md(r.Backbone), md(r.Pretrain), strings.Join(cells, " | "), md(r.Source))
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"wsss/eval"
 	"wsss/eval/metrics"
+	"wsss/eval/published"
 )
 
 // page is what the templates print.
@@ -23,6 +24,7 @@ type page struct {
 	Tables      []classTable
 	Comparisons []Comparison
 	Differ      []differView
+	Literature  []literature
 	Charts      []chart
 	Look        []Look
 	Gallery     *gallery
@@ -103,6 +105,7 @@ func newPage(r *Report, g *gallery) (*page, error) {
 		return nil, err
 	}
 	p.Differ = differences(r.Rows)
+	p.Literature = literatureOf(r.Rows)
 	if p.Charts, err = charts(r.Curves); err != nil {
 		return nil, err
 	}
@@ -298,6 +301,7 @@ var funcs = template.FuncMap{
 	"pvalue":  pvalue,
 	"heat":    heat,
 	"isTotal": func(i int, list []classRow) bool { return i == len(list)-1 },
+	"papers":  func() map[string]string { return published.Papers },
 	"keys":    sortedKeys[eval.Value],
 	"rowProv": provenance,
 }

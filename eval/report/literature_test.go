@@ -1,0 +1,60 @@
+package report
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"wsss/eval"
+)
+
+func TestLiterature(t *testing.T) {
+	row := func(dataset, split string, kind eval.Kind, miou float64) Row {
+		return Row{Result: &eval.Result{Name: "own", Dataset: dataset, Split: split, Kind: kind, MIoU: eval.Value(miou), Images: 1449}}
+	}
+	if got := literatureOf([]Row{row("scenes", "val", eval.KindNetwork, 0.7), row("voc", "val", eval.KindPseudo, 0.7), row("voc", "val", eval.KindNetwork, math.NaN())}); len(got) != 0 {
+		t.Errorf("%d tables for results that no paper has", len(got))
+	}
+	got := literatureOf([]Row{row("voc", "train", eval.KindPseudo, 0.75), row("voc", "val", eval.KindNetwork, 0.727), row("voc", "test", eval.KindNetwork, 0.1), row("coco", "val2014", eval.KindZeroShot, 0.5)})
+	if len(got) != 3 {
+		t.Fatalf("%d tables, want pseudo-labels and networks on VOC and networks on COCO", len(got))
+	}
+	pseudo, networks := got[0], got[1]
+	if len(pseudo.Rows) != 1+34+10+10 {
+		t.Errorf("%d rows of pseudo-labels", len(pseudo.Rows))
+	}
+	if !slices.IsSortedFunc(networks.Rows, func(a, b litRow) int { return cmp.Compare(b.best(), a.best()) }) {
+		t.Error("rows are not sorted")
+	}
+	at := slices.IndexFunc(networks.Rows, func(r litRow) bool { return r.Own && r.Cells[0].Text == "72.7" })
+	// Behind 72.8, before or beside 72.7 and 72.6.
+	if at < 0 || networks.Rows[at-1].best() < 72.7 || networks.Rows[at+1].best() > 72.7 {
+		t.Errorf("the network stands at %d", at)
+	}
+	if last := networks.Rows[len(networks.Rows)-1]; !last.Own || last.Cells[0].value != -1 || last.Cells[1].Text != "10.0" {
+		t.Errorf("last row %+v, want the own test score", last)
+	}
+	doubted := 0
+	for _, r := range pseudo.Rows {
+		if r.Cells[0].Doubt != "" {
+			doubted++
+			if r.Own {
+				t.Errorf("own number doubted: %+v", r)
+			}
+		}
+	}
+	if doubted != 8 {
+		t.Errorf("%d doubted numbers, want 8", doubted)
+	}
+	var b strings.Builder
+	if err := htmlPage(&b, &page{Literature: got}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`class="doubt" title="equals the COCO val figure`, "<b>72.7</b>", "chen2023, table 1, row 54"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("page lacks %q", want)
+		}
+	}
+}
