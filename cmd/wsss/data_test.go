@@ -124,6 +124,41 @@ func TestDataWeakenFormats(t *testing.T) {
 	}
 }
 
+func TestDataExport(t *testing.T) {
+	src, out := smallScenes(t), t.TempDir()
+	args := []string{"data", "export", "-masks", filepath.Join(src, "SegmentationClass"), "-classes", filepath.Join(src, "classes.txt"),
+		"-images", filepath.Join(src, "JPEGImages"), "-format", "coco, yolo,overlay,png", "-out", out, "-quiet"}
+	if code := dispatch(t.Context(), args); code != exitOK {
+		t.Fatalf("exit code %d", code)
+	}
+	for _, name := range []string{"coco.json", "yolo/data.yaml", "yolo/labels/val_000002.txt", "overlay/train_000001.jpg", "train_000003.png"} {
+		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	var coco struct {
+		Images []struct {
+			Name string `json:"file_name"`
+		}
+		Categories []struct{ Name string }
+	}
+	raw, err := os.ReadFile(filepath.Join(out, "coco.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &coco); err != nil || len(coco.Images) != 6 || coco.Images[0].Name != "train_000001.jpg" || len(coco.Categories) != 7 {
+		t.Errorf("%v: %+v", err, coco)
+	}
+	again := t.TempDir()
+	args = []string{"data", "export", "-kind", "scenes", "-root", src, "-set", "data.options.train=4", "-set", "data.options.val=2", "-set", "seed=3", "-format", "coco", "-out", again, "-quiet"}
+	if code := dispatch(t.Context(), args); code != exitOK {
+		t.Fatalf("exit code %d", code)
+	}
+	if same, err := os.ReadFile(filepath.Join(again, "coco.json")); err != nil || string(same) != string(raw) {
+		t.Errorf("the dataset's own masks give another file: %v", err)
+	}
+}
+
 func TestDataUsage(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "thesis.txt"), nil, 0o644); err != nil {
@@ -148,6 +183,8 @@ func TestDataUsage(t *testing.T) {
 		{"weaken -masks " + dir + " -out x -kinds masks", exitUsage},
 		{"weaken -masks " + dir + " -out x -format xls", exitUsage},
 		{"weaken -masks " + dir + " -kind voc -out x", exitUsage},
+		{"export -masks " + dir + " -out x", exitUsage},
+		{"export -kind folder -root " + dir + " -out x -format coco", exitFailed},
 		{"scenes", exitUsage},
 		{"scenes -out " + dir, exitFailed}, // it holds something else
 	} {

@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"wsss/data"
 	"wsss/data/files"
@@ -36,25 +33,16 @@ What is written, by -format:
   voc    tags.txt (CLIP-ES list), points.json (What's the Point),
          scribbles/*.xml (ScribbleSup, 0-based), Annotations/*.xml (VOC boxes)`
 
-// weakenSource is where the masks come from.
-type weakenSource struct {
-	ids     []string
-	classes data.Classes
-	truth   func(id string) (*data.LabelMap, error)
-}
-
 // weakenFlags are the flags of one call.
 type weakenFlags struct {
-	*dataFlags
-	masks, classes, instances, out, kinds, format string
-	seed                                          int64
-	opts                                          weaken.Options
+	*maskFlags
+	instances, out, kinds, format string
+	seed                          int64
+	opts                          weaken.Options
 }
 
 func runWeaken(ctx context.Context, args []string) error {
-	f := &weakenFlags{dataFlags: newDataFlags("data weaken", weakenIntro), opts: weaken.DefaultOptions()}
-	f.StringVar(&f.masks, "masks", "", "`folder` of mask PNGs, in place of a dataset")
-	f.StringVar(&f.classes, "classes", "", "`file` of class names, one per line, background first; with -masks")
+	f := &weakenFlags{maskFlags: newMaskFlags("data weaken", weakenIntro), opts: weaken.DefaultOptions()}
 	f.StringVar(&f.instances, "instances", "", "`folder` of PNGs that number the objects (VOC's SegmentationObject); else an object is a connected region")
 	f.StringVar(&f.out, "out", "", "`folder` to write the labels to")
 	f.StringVar(&f.kinds, "kinds", "tags,points,scribbles,boxes", "forms of labels, a `list`")
@@ -114,60 +102,8 @@ func (f *weakenFlags) check() ([]data.WeakKind, error) {
 	return kinds, nil
 }
 
-// source lists the masks of a folder or of a dataset's splits.
-func (f *weakenFlags) source() (*weakenSource, error) {
-	if f.masks == "" {
-		return f.datasetSource()
-	}
-	if f.config != "" || f.kind != "" || f.root != "" {
-		return nil, usagef("data weaken: -masks takes the place of -config, -kind and -root")
-	}
-	if f.classes == "" {
-		return nil, usagef("data weaken: -masks needs -classes: a file of class names, one per line, background first")
-	}
-	classes, err := folder.ReadClasses(f.classes)
-	if err != nil {
-		return nil, err
-	}
-	paths, err := folder.List(f.masks)
-	if err != nil {
-		return nil, err
-	}
-	truth := func(id string) (*data.LabelMap, error) { return data.ReadLabelMap(paths[id]) }
-	return &weakenSource{ids: slices.Sorted(maps.Keys(paths)), classes: classes, truth: truth}, nil
-}
-
-func (f *weakenFlags) datasetSource() (*weakenSource, error) {
-	ds, splits, err := f.open()
-	if err != nil {
-		return nil, err
-	}
-	src := &weakenSource{classes: ds.Classes()}
-	seen := map[string]bool{}
-	for _, split := range splits {
-		ids, err := ds.IDs(split)
-		if err != nil {
-			return nil, usageError{err}
-		}
-		for _, id := range ids {
-			if !seen[id] {
-				seen[id] = true
-				src.ids = append(src.ids, id)
-			}
-		}
-	}
-	src.truth = func(id string) (*data.LabelMap, error) {
-		s, err := ds.Load(id, data.WantTruth)
-		if err != nil {
-			return nil, err
-		}
-		return s.Truth, nil
-	}
-	return src, nil
-}
-
 // derive makes the labels of one image.
-func (f *weakenFlags) derive(src *weakenSource, id string, kinds []data.WeakKind) (folder.Record, error) {
+func (f *weakenFlags) derive(src *maskSource, id string, kinds []data.WeakKind) (folder.Record, error) {
 	truth, err := src.truth(id)
 	if err != nil {
 		return folder.Record{}, err
@@ -259,36 +195,4 @@ func writeEach(dir string, records []folder.Record, classes data.Classes, write 
 		}
 	}
 	return nil
-}
-
-// parallel runs f(0..n-1) on every CPU and stops at the first error.
-func parallel(ctx context.Context, n int, progress func(done, total int), f func(i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	next, done := 0, 0
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= n || ctx.Err() != nil {
-					return
-				}
-				if err := f(i); err != nil {
-					cancel(err)
-					return
-				}
-				mu.Lock()
-				done++
-				progress(done, n)
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return context.Cause(ctx)
 }

@@ -175,6 +175,22 @@ func (d *Dataset) IDs(split string) ([]string, error) {
 	return slices.Clone(ids), nil
 }
 
+// WeakSource says why the folder has no labels of a kind; nil where an image
+// has them.
+func (d *Dataset) WeakSource(kind data.WeakKind) error {
+	for _, w := range d.labels {
+		if kind == data.WeakTags && w.Tags != nil || kind == data.WeakPoints && w.Points != nil ||
+			kind == data.WeakScribbles && w.Scribbles != nil || kind == data.WeakBoxes && w.Boxes != nil {
+			return nil
+		}
+	}
+	if kind == data.WeakNone {
+		return nil
+	}
+	return fmt.Errorf("%s has no %s: write them to %s, or draw them from masks: wsss data weaken -kind folder -root %s -kinds %s -out %s",
+		d.root, kind, filepath.Join(d.root, string(kind)+".csv"), d.root, kind, d.root)
+}
+
 // ImagePath is the image file of a sample, "" for an unknown id.
 func (d *Dataset) ImagePath(id string) string { return d.images[id] }
 

@@ -205,6 +205,11 @@ func TestLabelsComeWithTheSample(t *testing.T) {
 	put(t, root, "boxes.csv", "image,class,x0,y0,x1,y1\na/b.png,hot dog,1,2,3.5,4\na/b,1,0,0,1,1\nd,,,,,\n")
 	put(t, root, "labels.json", `{"a/b": {"points": [{"class": 0, "x": 7, "y": 5}]}, "a/c.PNG": {"tags": ["cat"]}}`)
 	d := open(t, root, Options{})
+	for kind, ok := range map[data.WeakKind]bool{data.WeakTags: true, data.WeakPoints: true, data.WeakBoxes: true, data.WeakScribbles: false, data.WeakNone: true} {
+		if err := d.WeakSource(kind); (err == nil) != ok {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
 	want := map[string]data.WeakLabels{
 		"a/b": {Tags: []int{1, 2}, Points: []data.Point{{X: 7, Y: 5}}, Boxes: []data.Box{{X0: 1, Y0: 2, X1: 3.5, Y1: 4, Class: 2}, {X1: 1, Y1: 1, Class: 1}}},
 		"a/c": {Tags: []int{1}},
