@@ -121,6 +121,9 @@ func prepare(ctx context.Context, o RunOptions) (*runner, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := data.CheckWeak(o.Dataset, o.Weak); err != nil {
+		return nil, nil, fmt.Errorf("gen.weak = %q: %w", o.Weak, err)
+	}
 	all, err := o.Dataset.IDs(o.Split)
 	if err != nil {
 		return nil, nil, err
