@@ -12,7 +12,7 @@ import importlib
 import os
 import sys
 
-STEPS = {"sam": 2800}
+STEPS = {"sam": 2800, "gdino": 1700}
 
 
 def main():

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .compact import compact
+
 
 @dataclass
 class Config:
@@ -279,3 +281,5 @@ def export(sam, folder):
                                    "orig_im_size"],
                       output_names=["masks", "iou_predictions", "low_res_masks"],
                       dynamic_axes={"point_coords": {1: "num_points"}, "point_labels": {1: "num_points"}})
+    for name in ("sam_encoder", "sam_decoder"):
+        compact(f"{folder}/{name}.onnx")
