@@ -1,0 +1,225 @@
+package manifest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestEmbeddedManifest(t *testing.T) {
+	for _, family := range []string{"sam", "gdino", "clip", "ram", "blip2"} {
+		if len(Family(family)) == 0 {
+			t.Errorf("no model of family %s", family)
+		}
+	}
+	if _, err := Find("sam-vit-z"); err == nil || !strings.Contains(err.Error(), "sam-vit-b") {
+		t.Errorf("unknown model: %v", err)
+	}
+}
+
+func TestParseFaults(t *testing.T) {
+	const head = "[[model]]\nname='m'\nlicence='x'\nrepo='r'\n"
+	for text, want := range map[string]string{
+		"[[model]]\nname='m'":                                                               "needs files",
+		head + "[[model.file]]\nrole='a'":                                                   "exactly one",
+		head + "[[model.file]]\nrole='a'\npath='p'\nurl='u'":                                "exactly one",
+		head + "[[model.file]]\nrole='a'\npath='p'\nsha256='12'":                            "64 digits",
+		head + "[[model.file]]\nrole='a'\npath='p/..'":                                      "file name",
+		head + "colour='red'":                                                               "unknown key",
+		head + "[[model.file]]\nrole='a'\npath='x/p'\n[[model.file]]\nrole='b'\npath='y/p'": "twice",
+	} {
+		if _, err := parse(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func open(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestOpenFollowsEnvironment(t *testing.T) {
+	t.Setenv(Env, "/somewhere")
+	if s, err := Open(""); err != nil || s.Dir() != "/somewhere" {
+		t.Errorf("%v %v", s, err)
+	}
+}
+
+func TestMissingFileNamesTheCommand(t *testing.T) {
+	s := open(t)
+	if _, err := s.File(context.Background(), "sam-vit-b", "encoder"); err == nil || !strings.Contains(err.Error(), "`wsss models pull sam-vit-b`") {
+		t.Errorf("%v", err)
+	}
+	if _, err := s.File(context.Background(), "ram-swin-l", "model"); err == nil || !strings.Contains(err.Error(), "recognize-anything") {
+		t.Errorf("%v", err)
+	}
+	if _, err := s.File(context.Background(), "sam-vit-b", "wheel"); err == nil || !strings.Contains(err.Error(), `no file "wheel"`) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestBuiltInFiles(t *testing.T) {
+	s := open(t)
+	path, err := s.File(context.Background(), "tiny-sam", "decoder")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, whole[:9], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.File(context.Background(), "tiny-sam", "decoder"); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := os.ReadFile(path); string(again) != string(whole) {
+		t.Error("a damaged built-in file was not made again")
+	}
+}
+
+// TestFirstUseIsRecorded: a file the manifest has no hash for is trusted once.
+func TestFirstUseIsRecorded(t *testing.T) {
+	s := open(t)
+	ctx := context.Background()
+	m, err := Find("ram-swin-l")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := s.Path(m, m.Files[0])
+	put := func(text string, at time.Time) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	day := time.Unix(1_700_000_000, 0)
+	put("weights", day)
+	for range 2 {
+		if got, err := s.File(ctx, m.Name, "model"); err != nil || got != path {
+			t.Fatalf("%s %v", got, err)
+		}
+	}
+	put("weights", day.Add(time.Hour)) // touched, the same
+	if _, err := s.File(ctx, m.Name, "model"); err != nil {
+		t.Fatal(err)
+	}
+	put("Weights", day.Add(2*time.Hour))
+	if _, err := s.File(ctx, m.Name, "model"); err == nil || !strings.Contains(err.Error(), "at its first use") {
+		t.Errorf("changed: %v", err)
+	}
+	put("wEights", day.Add(time.Hour)) // changed in silence: only Verify sees it
+	list, err := s.Verify(ctx, m)
+	if err != nil || list[0].State != Damaged || list[1].State != Absent {
+		t.Errorf("%+v %v", list, err)
+	}
+}
+
+// server is a hub with one repository, whose first answer to a download
+// breaks off half way.
+type server struct {
+	files  map[string]string
+	ranges []string
+	broken bool
+}
+
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/api/models/") {
+		var list []string
+		for name, text := range s.files {
+			sum := sha256.Sum256([]byte(text))
+			list = append(list, fmt.Sprintf(`{"rfilename":%q,"size":%d,"lfs":{"sha256":%q,"size":%d}}`, name, len(text), hex.EncodeToString(sum[:]), len(text)))
+		}
+		fmt.Fprintf(w, `{"id":"r/m","sha":"abc","siblings":[%s]}`, strings.Join(list, ","))
+		return
+	}
+	text, ok := s.files[strings.TrimPrefix(r.URL.Path, "/r/m/resolve/abc/")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	s.ranges = append(s.ranges, r.Header.Get("Range"))
+	if !s.broken {
+		s.broken = true
+		w.Header().Set("Content-Length", fmt.Sprint(len(text)))
+		_, _ = io.WriteString(w, text[:len(text)/2])
+		panic(http.ErrAbortHandler)
+	}
+	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
+}
+
+func TestPullResumes(t *testing.T) {
+	hub := &server{files: map[string]string{"onnx/e.onnx": strings.Repeat("weights ", 1<<16), "d.onnx": "decoder"}}
+	web := httptest.NewServer(hub)
+	defer web.Close()
+	s := open(t)
+	s.endpoint = web.URL
+	m := Model{Name: "m", Repo: "r/m", Files: []File{{Role: "encoder", Path: "onnx/e.onnx"}, {Role: "decoder", Path: "d.onnx"}}}
+	ctx := context.Background()
+	var last int64
+	progress := func(_ string, done, _ int64) { last = done }
+	if err := s.Pull(ctx, m, progress); err == nil || !strings.Contains(err.Error(), "goes on from there") {
+		t.Fatalf("a broken transfer: %v", err)
+	}
+	if _, err := os.Stat(s.Path(m, m.Files[0])); err == nil {
+		t.Fatal("half a file has its name already")
+	}
+	if err := s.Pull(ctx, m, progress); err != nil {
+		t.Fatal(err)
+	}
+	if len(hub.ranges) != 3 || !strings.HasPrefix(hub.ranges[1], "bytes=") || hub.ranges[1] == "bytes=0-" || last != 7 {
+		t.Errorf("ranges %q, last progress %d", hub.ranges, last)
+	}
+	for _, f := range m.Files {
+		if raw, _ := os.ReadFile(s.Path(m, f)); string(raw) != hub.files[f.Path] {
+			t.Errorf("%s differs", f.Name())
+		}
+	}
+	if err := s.Pull(ctx, m, nil); err != nil || len(hub.ranges) != 3 {
+		t.Errorf("a second pull: %v, %d downloads", err, len(hub.ranges))
+	}
+}
+
+func TestPullRefusesWrongContents(t *testing.T) {
+	hub := &server{files: map[string]string{"e.onnx": "weights"}, broken: true}
+	web := httptest.NewServer(hub)
+	defer web.Close()
+	s := open(t)
+	s.endpoint = web.URL
+	wrong := Model{Name: "m", Repo: "r/m", Files: []File{{Role: "encoder", Path: "e.onnx", SHA256: strings.Repeat("0", 64)}}}
+	if err := s.Pull(context.Background(), wrong, nil); err == nil || !strings.Contains(err.Error(), "SHA-256") {
+		t.Errorf("wrong hash: %v", err)
+	}
+	left, _ := filepath.Glob(filepath.Join(s.Dir(), "m", "*"))
+	if len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	gone := Model{Name: "m", Repo: "r/m", Files: []File{{Role: "encoder", Path: "x.onnx"}}}
+	if err := s.Pull(context.Background(), gone, nil); err == nil || !strings.Contains(err.Error(), "no file x.onnx any more") {
+		t.Errorf("a file that is gone: %v", err)
+	}
+	web.Close()
+	if err := s.Pull(context.Background(), wrong, nil); err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("no network: %v", err)
+	}
+}
