@@ -50,11 +50,43 @@ func (g geometry) columns(x *Node) *Node {
 	return flat(Concatenate(taps, -1))
 }
 
+// narrows tells that the result has so few channels that moving the kernel's
+// products about is cheaper than moving the input: DeepLab-v2's head, whose
+// columns would be 18,432 wide, is the case that matters.
+func (g geometry) narrows(w shapes.Shape) bool {
+	return g.kh*g.kw > 1 && 2*w.Dim(3) <= w.Dim(2)
+}
+
 // forward is the convolution as one matrix product.
 func (g geometry) forward(x, w *Node) *Node {
+	if g.narrows(w.Shape()) {
+		return g.forwardNarrow(x, w)
+	}
 	out := w.Shape().Dim(3)
 	ho, wo := g.outSize(x.Shape().Dim(1), x.Shape().Dim(2))
 	return Reshape(product(g.columns(x), Reshape(w, -1, out)), x.Shape().Dim(0), ho, wo, out)
+}
+
+// forwardNarrow multiplies every pixel by every tap of the kernel first, and
+// then adds up the products where the taps meet.
+func (g geometry) forwardNarrow(x, w *Node) *Node {
+	n, h, wd, in, out := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3), w.Shape().Dim(3)
+	ho, wo := g.outSize(h, wd)
+	taps := g.kh * g.kw
+	byPixel := TransposeAllAxes(Reshape(w, taps, in, out), 1, 0, 2)
+	z := Reshape(product(flat(x), Reshape(byPixel, in, taps*out)), n, h, wd, taps*out)
+	z = padImage(z, g.pad, 0)
+	var sum *Node
+	for k := range taps {
+		a, b := k/g.kw*g.dilation, k%g.kw*g.dilation
+		tap := Slice(z, AxisRange(), AxisRange(a, a+ho), AxisRange(b, b+wo), AxisRange(k*out, k*out+out))
+		if sum == nil {
+			sum = tap
+		} else {
+			sum = Add(sum, tap)
+		}
+	}
+	return sum
 }
 
 // gradInput is the gradient of x: dy convolved with the kernel turned by 180°.
@@ -63,17 +95,27 @@ func (g geometry) gradInput(dy, w *Node, x shapes.Shape) *Node {
 	if g.kh*g.kw == 1 && g.pad == (padding{}) {
 		return ReshapeWithShape(productT(flat(dy), Reshape(w, in, out)), x)
 	}
-	dh, dw := (g.kh-1)*g.dilation, (g.kw-1)*g.dilation
-	back := geometry{kh: g.kh, kw: g.kw, dilation: g.dilation,
-		pad: padding{dh - g.pad.top, dh - g.pad.bottom, dw - g.pad.left, dw - g.pad.right}}
 	turned := TransposeAllAxes(Reverse(w, 0, 1), 0, 1, 3, 2)
-	return back.forward(dy, turned)
+	return g.back().forward(dy, turned)
+}
+
+// back is the geometry that leads from the result to the input.
+func (g geometry) back() geometry {
+	dh, dw := (g.kh-1)*g.dilation, (g.kw-1)*g.dilation
+	g.pad = padding{dh - g.pad.top, dh - g.pad.bottom, dw - g.pad.left, dw - g.pad.right}
+	return g
 }
 
 // gradKernel is the gradient of w: columns(x)ᵀ·dy. The transposed columns are
 // cut from the transposed image, so that only the image is transposed, not the
 // columns, which are kh·kw times larger.
 func (g geometry) gradKernel(x, dy *Node, w shapes.Shape) *Node {
+	if g.narrows(w) {
+		// The columns of dy, kernel turned, are the narrower ones.
+		d := product(Transpose(flat(x), 0, 1), g.back().columns(dy))
+		d = TransposeAllAxes(Reshape(d, w.Dim(2), g.kh, g.kw, w.Dim(3)), 1, 2, 0, 3)
+		return Reverse(d, 0, 1)
+	}
 	n, c := x.Shape().Dim(0), x.Shape().Dim(3)
 	ho, wo := dy.Shape().Dim(1), dy.Shape().Dim(2)
 	if g.kh*g.kw > 1 || g.pad != (padding{}) {

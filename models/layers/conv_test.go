@@ -48,6 +48,7 @@ func TestConv(t *testing.T) {
 		{1, 3, 4, 5, 6, ConvOptions{Stride: 2}},
 		{3, 2, 5, 5, 7, ConvOptions{Pad: 1}},
 		{3, 5, 2, 5, 7, ConvOptions{Pad: 1}},
+		{3, 4, 2, 5, 7, ConvOptions{Dilation: 2, Pad: 1}},
 		{3, 2, 3, 6, 5, ConvOptions{Pad: 2, Dilation: 2, ReLU: true}},
 		{3, 2, 1, 5, 4, ConvOptions{Pad: 6, Dilation: 6}}, // only the centre touches the image
 		{3, 3, 2, 7, 6, ConvOptions{Stride: 2, Pad: 1}},
