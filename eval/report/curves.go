@@ -97,7 +97,10 @@ type chart struct {
 	Name           string
 	XTicks, YTicks []tick
 	Lines          []line
+	Dots           []dot
 }
+
+type dot struct{ X, Y float64 }
 
 type tick struct {
 	At    float64 // pixel
@@ -117,7 +120,7 @@ const (
 	chartW, chartH           = 520, 240
 	padL, padR, padT, padB   = 52, 12, 10, 26
 	plotW, plotH             = chartW - padL - padR, chartH - padT - padB
-	chartRight, chartBottom  = chartW - padR, chartH - padB
+	chartBottom              = chartH - padB
 	knownFirst               = "loss val_miou miou lr"
 	notDrawn                 = "time seconds epoch images"
 	millionsFrom, smallBelow = 1e6, 1e-3
@@ -164,38 +167,61 @@ func charts(curves []Curve) ([]chart, error) {
 
 func drawChart(key string, curves []Curve, logs []map[string]Series) chart {
 	c := chart{Name: key}
-	x0, x1, y0, y1 := math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
 	thin := make([]Series, len(logs))
+	var xs, ys []float64
 	for i, l := range logs {
 		thin[i] = thinned(l[key], maxPoints)
-		for j, v := range thin[i].Value {
-			x0, x1 = min(x0, thin[i].Step[j]), max(x1, thin[i].Step[j])
-			y0, y1 = min(y0, v), max(y1, v)
-		}
+		xs, ys = append(xs, thin[i].Step...), append(ys, thin[i].Value...)
 	}
-	xs, ys := niceTicks(x0, x1, 6), niceTicks(min(y0, 0), y1, 5)
-	x0, x1 = min(x0, xs[0]), max(x1, xs[len(xs)-1])
-	y0, y1 = min(0, y0, ys[0]), max(y1, ys[len(ys)-1])
-	px := func(x float64) float64 { return padL + plotW*unit(x, x0, x1) }
-	py := func(y float64) float64 { return chartBottom - plotH*unit(y, y0, y1) }
-	for _, x := range xs {
-		c.XTicks = append(c.XTicks, tick{px(x), short(x)})
-	}
-	for _, y := range ys {
-		c.YTicks = append(c.YTicks, tick{py(y), short(y)})
-	}
+	f := newFrame(xs, append(ys, 0))
+	f.ticks(&c)
 	for i, s := range thin {
 		if len(s.Step) == 0 {
 			continue
 		}
 		var b strings.Builder
 		for j, x := range s.Step {
-			fmt.Fprintf(&b, "%.1f,%.1f ", px(x), py(s.Value[j]))
+			fmt.Fprintf(&b, "%.1f,%.1f ", f.px(x), f.py(s.Value[j]))
 		}
 		last := logs[i][key].Value
 		c.Lines = append(c.Lines, line{curves[i].Name, i%6 + 1, strings.TrimSpace(b.String()), short(last[len(last)-1]), len(s.Step) == 1})
 	}
 	return c
+}
+
+// frame maps values to SVG units.
+type frame struct {
+	x0, x1, y0, y1 float64
+	xs, ys         []float64 // ticks
+}
+
+// newFrame covers all values with round ticks.
+func newFrame(x, y []float64) frame {
+	var f frame
+	f.x0, f.x1, f.xs = axis(x, 6)
+	f.y0, f.y1, f.ys = axis(y, 5)
+	return f
+}
+
+func axis(v []float64, n int) (lo, hi float64, ticks []float64) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	for _, x := range v {
+		lo, hi = min(lo, x), max(hi, x)
+	}
+	ticks = niceTicks(lo, hi, n)
+	return min(lo, ticks[0]), max(hi, ticks[len(ticks)-1]), ticks
+}
+
+func (f frame) px(x float64) float64 { return padL + plotW*unit(x, f.x0, f.x1) }
+func (f frame) py(y float64) float64 { return chartBottom - plotH*unit(y, f.y0, f.y1) }
+
+func (f frame) ticks(c *chart) {
+	for _, x := range f.xs {
+		c.XTicks = append(c.XTicks, tick{f.px(x), short(x)})
+	}
+	for _, y := range f.ys {
+		c.YTicks = append(c.YTicks, tick{f.py(y), short(y)})
+	}
 }
 
 func unit(v, lo, hi float64) float64 {

@@ -35,6 +35,10 @@ func markdown(w io.Writer, p *page) error {
 	m.comparisons(p.Comparisons)
 	m.literature(p.Literature)
 	m.details(p)
+	for _, q := range p.Quality {
+		m.line("\n## Quality scores of %s against true IoU\n", md(q.Name))
+		m.line("%d images: Spearman %.3f, Pearson %.3f; mean IoU of the tenth with the lowest scores %.1f, of all %.1f.", q.Images, q.Spearman, q.Pearson, 100*q.LowTenth, 100*q.Mean)
+	}
 	m.provenance(p)
 	return m.err
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"fmt"
 	"html/template"
 	"io"
@@ -24,6 +25,7 @@ type page struct {
 	Tables      []classTable
 	Comparisons []Comparison
 	Differ      []differView
+	Quality     []qualityView
 	Literature  []literature
 	Charts      []chart
 	Look        []Look
@@ -77,21 +79,8 @@ type classRow struct {
 	IoU  []eval.Value
 }
 
-// differView lists the images where two rows disagree most.
-type differView struct {
-	A, B   string
-	Split  string
-	Better []differImage // B above A
-	Worse  []differImage
-}
-
-type differImage struct {
-	ID   string
-	A, B eval.Value
-}
-
-func newPage(r *Report, g *gallery) (*page, error) {
-	p := &page{Title: r.Title, Look: r.Look, Gallery: g, Config: r.Config, From: r.From}
+func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
+	p := &page{Title: r.Title, Look: lookFirst(r), Gallery: g, Config: r.Config, From: r.From}
 	for i, row := range r.Rows {
 		p.Rows = append(p.Rows, rowView{row.Result, i + 1})
 		p.HasBoundary = p.HasBoundary || row.Boundary != nil
@@ -104,7 +93,12 @@ func newPage(r *Report, g *gallery) (*page, error) {
 	if p.Comparisons, err = comparisons(r.Rows); err != nil {
 		return nil, err
 	}
-	p.Differ = differences(r.Rows)
+	if p.Differ, err = differences(ctx, r); err != nil {
+		return nil, err
+	}
+	if p.Quality, err = qualities(r.Rows); err != nil {
+		return nil, err
+	}
 	p.Literature = literatureOf(r.Rows)
 	if p.Charts, err = charts(r.Curves); err != nil {
 		return nil, err
@@ -208,43 +202,6 @@ func comparisons(rows []Row) ([]Comparison, error) {
 func sameImages(a, b *eval.Result) bool {
 	return a.Dataset == b.Dataset && a.Split == b.Split && a.Protocol == b.Protocol && len(a.PerImage) > 0 &&
 		slices.Equal(a.Classes, b.Classes) && slices.Equal(a.IDs(), b.IDs())
-}
-
-// differences finds, for each pseudo-label row and each other row over the
-// same images, where one is right and the other is not.
-func differences(rows []Row) []differView {
-	var out []differView
-	for _, a := range rows {
-		if a.Kind != eval.KindPseudo {
-			continue
-		}
-		for _, b := range rows {
-			if b.Kind == eval.KindPseudo || !sameImages(a.Result, b.Result) {
-				continue
-			}
-			d := differView{A: a.Name, B: b.Name, Split: a.Split}
-			for i, im := range a.PerImage {
-				o := b.PerImage[i]
-				if im.MIoU.Valid() && o.MIoU.Valid() && im.MIoU != o.MIoU {
-					d.Better = append(d.Better, differImage{im.ID, im.MIoU, o.MIoU})
-				}
-			}
-			d.Worse = slices.Clone(d.Better)
-			d.Better = mostBy(d.Better, func(x differImage) eval.Value { return x.B - x.A })
-			d.Worse = mostBy(d.Worse, func(x differImage) eval.Value { return x.A - x.B })
-			out = append(out, d)
-		}
-	}
-	return out
-}
-
-func mostBy(list []differImage, gain func(differImage) eval.Value) []differImage {
-	sort.SliceStable(list, func(i, j int) bool { return gain(list[i]) > gain(list[j]) })
-	n := 0
-	for n < min(len(list), 10) && gain(list[n]) > 0 {
-		n++
-	}
-	return list[:n]
 }
 
 func provenance(p eval.Provenance) [][2]string {

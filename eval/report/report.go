@@ -48,6 +48,11 @@ type Report struct {
 type Row struct {
 	*eval.Result
 	Labels string // folder of <id>.png that was scored; "" = no pictures of this row
+
+	// Quality scores by image id, made without ground truth, higher = better:
+	// the report shows their agreement with the true IoU and, if Report.Look
+	// is empty, lists the lowest.
+	Quality map[string]float64
 }
 
 // Curve is the log of one training run: a JSON object per line with a step and
@@ -88,7 +93,7 @@ func Write(ctx context.Context, dir string, r Report, progress eval.Progress) er
 	if err != nil {
 		return err
 	}
-	p, err := newPage(&r, g)
+	p, err := newPage(ctx, &r, g)
 	if err != nil {
 		return err
 	}
@@ -130,7 +135,7 @@ type Comparison struct {
 }
 
 func (p *page) document(r *Report) Document {
-	d := Document{Title: r.Title, Headline: p.Headline, Comparisons: p.Comparisons, Look: r.Look, From: r.From, Config: r.Config}
+	d := Document{Title: r.Title, Headline: p.Headline, Comparisons: p.Comparisons, Look: p.Look, From: r.From, Config: r.Config}
 	for _, row := range r.Rows {
 		d.Results = append(d.Results, row.Result)
 	}
