@@ -36,12 +36,16 @@ type Gen struct {
 
 // Fuse turns a set of scored masks into one label map.
 type Fuse struct {
-	Rule       string `toml:"rule"`        // overlap rule: score, smaller-first, class-index
+	Rule       string `toml:"rule"`        // overlap rule: score, smaller-first, class-index, uncertain
 	IgnoreBand int    `toml:"ignore_band"` // pixels either side of a class border set to 255
 	MinArea    int    `toml:"min_area"`    // masks below this many pixels are dropped
 	// NMS drops a mask, whatever its class, whose IoU with one above it
 	// exceeds this; 0 = keep all.
 	NMS float64 `toml:"nms"`
+	// Rule uncertain leaves a pixel undecided (255) where masks of two classes
+	// differ by less than Margin in certainty, or none reaches MinScore.
+	Margin   float64 `toml:"margin"`
+	MinScore float64 `toml:"min_score"`
 }
 
 // Train is stage two: a segmentation network from (pseudo-)labels. Defaults
@@ -65,15 +69,21 @@ type Train struct {
 	Scales          []float64 `toml:"scales"`           // random scale: one of these …
 	ScaleRange      []float64 `toml:"scale_range"`      // … or uniform in [min, max] where two values are given
 	Flip            bool      `toml:"flip"`             // horizontal flip, probability 0.5
+	Optimizer       string    `toml:"optimizer"`        // "sgd", or "adamw" for short runs from a random start
 	LR              float64   `toml:"lr"`               // backbone learning rate
 	HeadMult        float64   `toml:"head_mult"`        // × lr for head weights
 	BiasMult        float64   `toml:"bias_mult"`        // × lr for head biases, which get no weight decay
-	Momentum        float64   `toml:"momentum"`         //
+	Momentum        float64   `toml:"momentum"`         // of sgd
 	WeightDecay     float64   `toml:"weight_decay"`     //
 	PolyPower       float64   `toml:"poly_power"`       // lr · (1 − t/T)^power
 	LRMin           float64   `toml:"lr_min"`           // floor of the schedule
 	LREvery         int       `toml:"lr_every"`         // the schedule moves every n updates
 	EMA             float64   `toml:"ema"`              // decay of a moving average of the weights, which then predicts; 0 = none
+	Confidence      string    `toml:"confidence"`       // use of the masks' scores: none, mask (leave out pixels below confidence_min), weight (of a pixel in the loss)
+	ConfidenceMin   float64   `toml:"confidence_min"`   //
+	Bootstrap       float64   `toml:"bootstrap"`        // share of the network's own opinion in a pixel's target; 0 = labels only
+	LossClip        float64   `toml:"loss_clip"`        // pixels of a higher loss have no gradient; 0 = none
+	Diverge         float64   `toml:"diverge"`          // stop when the smoothed loss exceeds so many times its lowest; 0 = never
 	Workers         int       `toml:"workers"`          // decode and augmentation goroutines; 0 = one per CPU
 	CheckpointEvery int       `toml:"checkpoint_every"` // updates between checkpoints
 	Keep            int       `toml:"keep"`             // checkpoints kept beside the last
@@ -112,14 +122,14 @@ func Default() Config {
 	return Config{
 		Name: "wsss", Out: "runs/wsss", Seed: 1,
 		Data: Data{Kind: "voc", TrainSplit: "train_aug", ValSplit: "val"},
-		Gen:  Gen{Method: "grabcut", Weak: "boxes", Fuse: Fuse{Rule: "score"}},
+		Gen:  Gen{Method: "grabcut", Weak: "boxes", Fuse: Fuse{Rule: "score", Margin: 0.1, MinScore: 0.5}},
 		Train: Train{
 			Arch: "deeplab-v2", Backbone: "resnet101", Width: 1, OutputStride: 8, StrideIn: "1x1", MSC: true,
 			Input: "caffe", BatchNorm: "frozen",
 			Iterations: 20000, Batch: 5, Accumulate: 2, Crop: 321,
 			Scales: []float64{0.5, 0.75, 1, 1.25, 1.5}, Flip: true,
-			LR: 2.5e-4, HeadMult: 10, BiasMult: 20, Momentum: 0.9, WeightDecay: 5e-4,
-			PolyPower: 0.9, LREvery: 10, CheckpointEvery: 500, Keep: 2,
+			Optimizer: "sgd", LR: 2.5e-4, HeadMult: 10, BiasMult: 20, Momentum: 0.9, WeightDecay: 5e-4,
+			PolyPower: 0.9, LREvery: 10, Confidence: "none", CheckpointEvery: 500, Keep: 2,
 		},
 		Eval: Eval{Scales: []float64{1}, Overlays: 60},
 	}

@@ -30,10 +30,12 @@ func (g Gen) validate(v *validator) {
 }
 
 func (f Fuse) validate(v *validator, key string) {
-	v.oneOf(key+".rule", f.Rule, "score", "smaller-first", "class-index")
+	v.oneOf(key+".rule", f.Rule, "score", "smaller-first", "class-index", "uncertain")
 	v.atLeast(key+".ignore_band", f.IgnoreBand, 0)
 	v.atLeast(key+".min_area", f.MinArea, 0)
 	v.that(f.NMS >= 0 && f.NMS <= 1, key+".nms", f.NMS, "a number in [0, 1]")
+	v.that(f.Margin >= 0 && f.Margin <= 1, key+".margin", f.Margin, "a number in [0, 1]")
+	v.that(f.MinScore >= 0 && f.MinScore <= 1, key+".min_score", f.MinScore, "a number in [0, 1]")
 }
 
 func (t Train) validate(v *validator) {
@@ -54,6 +56,7 @@ func (t Train) validate(v *validator) {
 		v.that(s >= 0.05 && s <= 10, "train.scales", s, "numbers in [0.05, 10]")
 	}
 	v.that(len(t.Scales)+len(t.ScaleRange) > 0, "train.scales", t.Scales, "at least one number ([1.0] for none)")
+	v.oneOf("train.optimizer", t.Optimizer, "sgd", "adamw")
 	v.positive("train.lr", t.LR)
 	for key, x := range map[string]float64{
 		"train.head_mult": t.HeadMult, "train.bias_mult": t.BiasMult, "train.weight_decay": t.WeightDecay,
@@ -63,6 +66,11 @@ func (t Train) validate(v *validator) {
 	}
 	v.that(t.Momentum >= 0 && t.Momentum < 1, "train.momentum", t.Momentum, "a number in [0, 1)")
 	v.atLeast("train.lr_every", t.LREvery, 1)
+	v.oneOf("train.confidence", t.Confidence, "none", "mask", "weight")
+	v.that(t.ConfidenceMin >= 0 && t.ConfidenceMin <= 1, "train.confidence_min", t.ConfidenceMin, "a number in [0, 1]")
+	v.that(t.Bootstrap >= 0 && t.Bootstrap < 1, "train.bootstrap", t.Bootstrap, "a number in [0, 1)")
+	v.that(t.LossClip >= 0 && !math.IsInf(t.LossClip, 0), "train.loss_clip", t.LossClip, "a number >= 0")
+	v.that(t.Diverge == 0 || t.Diverge > 1 && !math.IsInf(t.Diverge, 0), "train.diverge", t.Diverge, "0, or a number > 1")
 	v.that(t.EMA >= 0 && t.EMA < 1, "train.ema", t.EMA, "a number in [0, 1)")
 	v.atLeast("train.workers", t.Workers, 0)
 	v.atLeast("train.checkpoint_every", t.CheckpointEvery, 1)

@@ -14,8 +14,9 @@ import (
 // Fuser turns the masks of one image into its label map.
 type Fuser interface {
 	// Fuse paints the masks onto a map of background pixels of the given size.
-	// It is an error when a mask has another size or a class that a label map
-	// cannot hold. The masks are not changed.
+	// A mask of class data.Ignore leaves its pixels undecided. It is an error
+	// when a mask has another size or a class that a label map cannot hold. The
+	// masks are not changed.
 	Fuse(size image.Point, masks []Mask) (*data.LabelMap, error)
 }
 
@@ -34,7 +35,11 @@ var overlapRules = map[string]OverlapRule{
 	"score":         byScore,
 	"smaller-first": bySize,
 	"class-index":   byClass,
+	uncertain:       byCertainty,
 }
+
+// uncertain is the rule that also leaves pixels undecided; see undecide.
+const uncertain = "uncertain"
 
 // RegisterRule adds an overlap rule for [gen.fuse] rule; it panics on a
 // duplicate name.
@@ -71,6 +76,19 @@ func bySize(a, b *Ranked) int {
 // element-wise maximum of labels does (METHODS §2.1).
 func byClass(a, b *Ranked) int { return cmp.Compare(a.Class, b.Class) }
 
+// byCertainty is byScore with the score weighed by stability, where there is
+// one.
+func byCertainty(a, b *Ranked) int {
+	return cmp.Or(cmp.Compare(certainty(a), certainty(b)), cmp.Compare(b.Area, a.Area), cmp.Compare(b.Class, a.Class))
+}
+
+func certainty(m *Ranked) float32 {
+	if m.Stability > 0 {
+		return m.Score * m.Stability
+	}
+	return m.Score
+}
+
 // NewFuser returns the fuser that the configuration describes. The error names
 // the key that is wrong.
 func NewFuser(cfg configs.Fuse) (Fuser, error) {
@@ -84,6 +102,10 @@ func NewFuser(cfg configs.Fuse) (Fuser, error) {
 		return nil, fmt.Errorf("gen.fuse.min_area = %d: allowed are 0 or more pixels", cfg.MinArea)
 	case !(cfg.NMS >= 0 && cfg.NMS <= 1):
 		return nil, fmt.Errorf("gen.fuse.nms = %v: allowed is 0..1", cfg.NMS)
+	case !(cfg.Margin >= 0 && cfg.Margin <= 1):
+		return nil, fmt.Errorf("gen.fuse.margin = %v: allowed is 0..1", cfg.Margin)
+	case !(cfg.MinScore >= 0 && cfg.MinScore <= 1):
+		return nil, fmt.Errorf("gen.fuse.min_score = %v: allowed is 0..1", cfg.MinScore)
 	}
 	return &fuser{cfg: cfg, rule: rule}, nil
 }
@@ -100,8 +122,8 @@ func (f *fuser) Fuse(size image.Point, masks []Mask) (*data.LabelMap, error) {
 		if m.Bits.W != size.X || m.Bits.H != size.Y {
 			return nil, fmt.Errorf("mask %d is %d×%d pixels, the image %d×%d", i, m.Bits.W, m.Bits.H, size.X, size.Y)
 		}
-		if m.Class < 0 || m.Class >= data.MaxClasses {
-			return nil, fmt.Errorf("mask %d has class %d: allowed are 0..%d", i, m.Class, data.MaxClasses-1)
+		if m.Class < 0 || m.Class >= data.MaxClasses && m.Class != data.Ignore {
+			return nil, fmt.Errorf("mask %d has class %d: allowed are 0..%d and %d (void)", i, m.Class, data.MaxClasses-1, data.Ignore)
 		}
 		if area := m.Bits.Area(); area >= max(1, f.cfg.MinArea) {
 			ranked = append(ranked, &Ranked{Mask: m, Area: area})
@@ -121,8 +143,40 @@ func (f *fuser) Fuse(size image.Point, masks []Mask) (*data.LabelMap, error) {
 			}
 		})
 	}
+	if f.cfg.Rule == uncertain {
+		undecide(out, ranked, f.cfg.Margin, f.cfg.MinScore)
+	}
 	ignoreBorders(out, f.cfg.IgnoreBand)
 	return out, nil
+}
+
+// undecide sets pixels of out to data.Ignore where the certainties of the most
+// certain masks of two classes differ by less than margin, or none reaches
+// least. masks are in descending order of certainty.
+func undecide(out *data.LabelMap, masks []*Ranked, margin, least float64) {
+	type claim struct {
+		class       int32
+		best, rival float32 // certainty of class, and of any other
+	}
+	claims := make([]claim, len(out.Pix))
+	for _, m := range slices.Backward(masks) {
+		class, c := int32(m.Class), certainty(m)
+		m.Bits.Each(func(x, y0, y1 int) {
+			for y := y0; y < y1; y++ {
+				at := &claims[y*out.W+x]
+				if at.best > 0 && at.class != class {
+					at.rival = at.best
+				}
+				at.class, at.best = class, c
+			}
+		})
+	}
+	for i, at := range claims {
+		near := at.rival > 0 && float64(at.best)-float64(at.rival) < margin
+		if at.best > 0 && (near || float64(at.best) < least) {
+			out.Pix[i] = data.Ignore
+		}
+	}
 }
 
 // suppress keeps the masks, given top first, whose IoU with every kept one is

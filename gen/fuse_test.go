@@ -111,7 +111,9 @@ func TestFuseErrors(t *testing.T) {
 		{"area", configs.Fuse{Rule: "score", MinArea: -1}, Mask{}, []string{"gen.fuse.min_area = -1"}},
 		{"nms", configs.Fuse{Rule: "score", NMS: 2}, Mask{}, []string{"gen.fuse.nms = 2"}},
 		{"size", configs.Fuse{Rule: "score"}, drawn(1, 1, "##"), []string{"mask 0 is 2×1", "4×4"}},
-		{"class", configs.Fuse{Rule: "score"}, Mask{Class: 255, Bits: data.EncodeRLE(make([]uint8, 16), 4, 4)}, []string{"class 255", "0..254"}},
+		{"class", configs.Fuse{Rule: "score"}, Mask{Class: 256, Bits: data.EncodeRLE(make([]uint8, 16), 4, 4)}, []string{"class 256", "0..254"}},
+		{"margin", configs.Fuse{Rule: "uncertain", Margin: 2}, Mask{}, []string{"gen.fuse.margin = 2"}},
+		{"least score", configs.Fuse{Rule: "uncertain", MinScore: -1}, Mask{}, []string{"gen.fuse.min_score = -1"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -143,7 +143,7 @@ func (r *runner) label(ctx context.Context, id, png, sidecar string, did *Summar
 
 func (r *runner) fuse(size image.Point, masks []Mask) (*data.LabelMap, error) {
 	for i, m := range masks {
-		if m.Class < 0 || m.Class >= r.classes.Len() {
+		if (m.Class < 0 || m.Class >= r.classes.Len()) && m.Class != data.Ignore {
 			return nil, fmt.Errorf("method %s made mask %d of class %d: allowed are 0..%d", r.Name, i, m.Class, r.classes.Len()-1)
 		}
 	}
