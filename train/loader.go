@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/compute/dtypes"
@@ -26,6 +27,10 @@ type loader struct {
 	grids     []grid
 	batch     int
 	seed      int64
+	// Use of the masks' scores: "none", "mask" (pixels below minScore are left
+	// out) or "weight" (scores weigh the loss).
+	confidence string
+	minScore   float64
 
 	mu     sync.Mutex
 	orders map[int64][]int // of the latest epochs
@@ -33,16 +38,17 @@ type loader struct {
 
 // batch is the input of one forward pass.
 type batch struct {
-	ids    []string
-	images *tensors.Tensor   // [batch, crop, crop, 3]
-	labels []*tensors.Tensor // per grid [batch, h, w], uint8
+	ids     []string
+	images  *tensors.Tensor   // [batch, crop, crop, 3]
+	labels  []*tensors.Tensor // per grid [batch, h, w], uint8
+	weights []*tensors.Tensor // per grid [batch, h, w], float32; none unless pixels have weights
 }
 
 // inputs lists the tensors in the order of the step graph's parameters.
 func (b *batch) inputs() []any {
 	in := []any{b.images}
-	for _, l := range b.labels {
-		in = append(in, l)
+	for _, t := range slices.Concat(b.labels, b.weights) {
+		in = append(in, t)
 	}
 	return in
 }
@@ -50,8 +56,8 @@ func (b *batch) inputs() []any {
 // free returns the memory, which is not Go's on some backends.
 func (b *batch) free() {
 	_ = b.images.FinalizeAll()
-	for _, l := range b.labels {
-		_ = l.FinalizeAll()
+	for _, t := range slices.Concat(b.labels, b.weights) {
+		_ = t.FinalizeAll()
 	}
 }
 
@@ -84,11 +90,18 @@ func (l *loader) load(first int64) (*batch, error) {
 	b := &batch{images: tensors.FromShape(shapes.Make(dtypes.Float32, l.batch, side, side, 3))}
 	for _, g := range l.grids {
 		b.labels = append(b.labels, tensors.FromShape(shapes.Make(dtypes.Uint8, l.batch, g.h, g.w)))
+		if l.confidence == "weight" {
+			b.weights = append(b.weights, tensors.FromShape(shapes.Make(dtypes.Float32, l.batch, g.h, g.w)))
+		}
 	}
-	labels := make([]uint8, side*side)
+	crop := make([]uint8, side*side)
 	for i := range l.batch {
 		epoch, index := l.image(first + int64(i))
 		s, err := l.sample(l.ids[index])
+		if err != nil {
+			return nil, err
+		}
+		r, err := l.regions(s)
 		if err != nil {
 			return nil, err
 		}
@@ -96,19 +109,55 @@ func (l *loader) load(first int64) (*batch, error) {
 		draw := l.aug.Draw(augment.RNG(l.seed, epoch, int64(index)), s.Image.Rect.Dx(), s.Image.Rect.Dy())
 		tensors.MustMutableFlatData(b.images, func(flat []float32) {
 			n := side * side * 3
-			err = l.aug.Apply(flat[i*n:(i+1)*n], labels, s.Image, s.Truth, draw)
+			err = l.aug.Apply(flat[i*n:(i+1)*n], crop, s.Image, r.m, draw)
 		})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.ID, err)
 		}
-		for k, g := range l.grids {
-			tensors.MustMutableFlatData(b.labels[k], func(flat []uint8) {
-				n := g.h * g.w
-				shrinkLabels(flat[i*n:(i+1)*n], g, labels, side)
+		l.fill(b, i, crop, r)
+	}
+	return b, nil
+}
+
+// fill writes the label maps and weights of image i of a batch.
+func (l *loader) fill(b *batch, i int, crop []uint8, r *regions) {
+	for k, g := range l.grids {
+		n := g.h * g.w
+		small := make([]uint8, n)
+		shrinkLabels(small, g, crop, l.aug.Crop)
+		tensors.MustMutableFlatData(b.labels[k], func(flat []uint8) {
+			for j, v := range small {
+				flat[i*n+j] = r.label[v]
+			}
+		})
+		if len(b.weights) > 0 {
+			tensors.MustMutableFlatData(b.weights[k], func(flat []float32) {
+				for j, v := range small {
+					flat[i*n+j] = r.weight[v]
+				}
 			})
 		}
 	}
-	return b, nil
+}
+
+// regions applies the masks' scores to the labels of a sample.
+func (l *loader) regions(s *data.Sample) (*regions, error) {
+	if l.labelsDir == "" || l.confidence == "" || l.confidence == "none" {
+		return plainRegions(s.Truth), nil
+	}
+	conf, err := confidence(l.labelsDir, s.ID, s.Truth)
+	if err != nil {
+		return nil, err
+	}
+	if l.confidence == "weight" {
+		return weighted(s.Truth, conf), nil
+	}
+	for i, c := range conf {
+		if float64(c) < l.minScore {
+			s.Truth.Pix[i] = data.Ignore
+		}
+	}
+	return plainRegions(s.Truth), nil
 }
 
 // sample reads an image and what to train it on, and checks the range of the

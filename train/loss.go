@@ -5,26 +5,63 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 
+	"wsss/configs"
 	"wsss/data"
 )
 
-// CrossEntropy is the mean over labelled pixels of −log softmax(logits)[label],
+// Loss is cross-entropy per pixel, with what makes it robust against wrong
+// labels. The zero value is plain cross-entropy.
+type Loss struct {
+	// Bootstrap is the share of the network's own opinion in the target: the
+	// class of its highest logit (hard bootstrapping). 0 = labels only.
+	Bootstrap float64
+	// Clip bounds the loss of one pixel: pixels beyond it, whose labels the
+	// network thinks wrong, have no gradient. 0 = no bound.
+	Clip float64
+}
+
+// NewLoss takes the loss keys of a [train] table.
+func NewLoss(t configs.Train) Loss { return Loss{Bootstrap: t.Bootstrap, Clip: t.LossClip} }
+
+// Mean is the mean over labelled pixels of −log softmax(logits)[label],
 // PyTorch's CrossEntropyLoss with ignore_index 255, except that a batch
 // without a labelled pixel costs 0 instead of NaN. logits are
 // [batch, height, width, classes], labels [batch, height, width] of uint8 in
-// 0..classes-1 or data.Ignore. It builds a graph and panics on errors.
-func CrossEntropy(logits, labels *Node) *Node {
+// 0..classes-1 or data.Ignore. weights, if not nil, are the pixels' weights in
+// the mean, [batch, height, width] of float32 >= 0. It builds a graph and
+// panics on errors.
+func (o Loss) Mean(logits, labels, weights *Node) *Node {
 	g := logits.Graph()
-	classes := logits.Shape().Dimensions[3]
-	target := InsertAxes(ConvertDType(labels, dtypes.Int32), -1)
-	// No class has the index 255, so an ignored pixel hits none.
-	hit := Equal(target, Iota(g, shapes.Make(dtypes.Int32, 1, 1, 1, classes), 3))
+	target := ConvertDType(labels, dtypes.Int32)
 	z := Sub(logits, StopGradient(ReduceAndKeep(logits, ReduceMax, -1)))
-	logSum := Log(ReduceSum(Exp(z), -1))
-	picked := ReduceSum(Where(hit, z, ZerosLike(z)), -1)
+	cost := Sub(Log(ReduceSum(Exp(z), -1)), o.wanted(z, target))
+	if o.Clip > 0 {
+		cost = MinScalar(cost, o.Clip)
+	}
 	valid := ConvertDType(NotEqual(labels, Scalar(g, dtypes.Uint8, data.Ignore)), logits.DType())
-	cost := Sub(Mul(valid, logSum), picked)
-	return Div(sumImage(cost), MaxScalar(sumImage(valid), 1))
+	if weights != nil {
+		valid = Mul(valid, weights)
+	}
+	sum, count := sumImage(Mul(valid, cost)), sumImage(valid)
+	return Div(sum, Where(GreaterThan(count, ScalarZero(g, count.DType())), count, OnesLike(count)))
+}
+
+// wanted is the logit of the target class, blended with the highest one.
+func (o Loss) wanted(z, target *Node) *Node {
+	label := pick(z, target)
+	if o.Bootstrap == 0 {
+		return label
+	}
+	own := pick(z, StopGradient(ArgMax(z, -1, dtypes.Int32)))
+	return Add(MulScalar(label, 1-o.Bootstrap), MulScalar(own, o.Bootstrap))
+}
+
+// pick takes z [batch, height, width, classes] at a class per pixel; 0 where
+// there is no such class, as for ignored pixels.
+func pick(z, class *Node) *Node {
+	classes := z.Shape().Dim(3)
+	hit := Equal(InsertAxes(class, -1), Iota(z.Graph(), shapes.Make(dtypes.Int32, 1, 1, 1, classes), 3))
+	return ReduceSum(Where(hit, z, ZerosLike(z)), -1)
 }
 
 // sumImage sums [batch, height, width] one axis at a time: float32 keeps more

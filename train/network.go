@@ -66,10 +66,11 @@ type step struct {
 	whole, add, apply *model.Exec
 	grids             []grid // distinct label sizes, in the order of the label inputs
 	of                []int  // logit map → index in grids
+	scalars           int    // index of the first scalar among the inputs of whole
 }
 
 // newStep prepares the graphs; they compile on the first call.
-func newStep(n *network, all []grid, opt Optimizer, accumulate int) (*step, error) {
+func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, accumulate int) (*step, error) {
 	s := &step{}
 	for _, g := range all {
 		i := slices.Index(s.grids, g)
@@ -79,16 +80,25 @@ func newStep(n *network, all []grid, opt Optimizer, accumulate int) (*step, erro
 		}
 		s.of = append(s.of, i)
 	}
-	// Inputs: images, one label map per grid, and for an update the rates.
-	gradients := func(scope *model.Scope, in []*Node) (vars []*model.Variable, loss *Node, grads []*Node) {
+	// Inputs: images, one label map per grid, if asked for as many maps of
+	// weights, and for an update the rates.
+	s.scalars = 1 + len(s.grids)
+	if weighted {
+		s.scalars += len(s.grids)
+	}
+	gradients := func(scope *model.Scope, in []*Node) (vars []*model.Variable, sum *Node, grads []*Node) {
 		g := in[0].Graph()
 		n.store.SetTraining(g, true)
 		for i, logits := range n.Logits(scope, in[0], true) {
-			l := CrossEntropy(logits, in[1+s.of[i]])
-			if loss == nil {
-				loss = l
+			var weights *Node
+			if weighted {
+				weights = in[1+len(s.grids)+s.of[i]]
+			}
+			l := loss.Mean(logits, in[1+s.of[i]], weights)
+			if sum == nil {
+				sum = l
 			} else {
-				loss = Add(loss, l)
+				sum = Add(sum, l)
 			}
 		}
 		vars = opt.Variables(n.store, g)
@@ -96,13 +106,13 @@ func newStep(n *network, all []grid, opt Optimizer, accumulate int) (*step, erro
 		for i, v := range vars {
 			nodes[i] = v.NodeValue(g)
 		}
-		return vars, loss, Gradient(MulScalar(loss, 1/float64(accumulate)), nodes...)
+		return vars, sum, Gradient(MulScalar(sum, 1/float64(accumulate)), nodes...)
 	}
 	var err error
 	if accumulate == 1 {
 		s.whole, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
 			vars, loss, grads := gradients(scope, in)
-			opt.Update(n.store, vars, grads, in[1+len(s.grids):])
+			opt.Update(n.store, vars, grads, in[s.scalars:])
 			return []*Node{loss, squaredNorm(grads)}
 		})
 		return s, err

@@ -12,11 +12,13 @@ import (
 	"wsss/models"
 )
 
-// Optimizer is stochastic gradient descent as PyTorch's SGD: weight decay is
-// added to the gradient before momentum, and the rate scales the buffer, not
-// what enters it. Its methods build graphs and panic on errors.
+// Optimizer is PyTorch's SGD or AdamW. SGD adds weight decay to the gradient
+// before momentum, and the rate scales the buffer, not what enters it; AdamW
+// (β 0.9 and 0.999, ε 1e-8) shrinks the weights apart from the gradient. Its
+// methods build graphs and panic on errors.
 type Optimizer struct {
-	Momentum    float64
+	Kind        string  // "sgd" or "adamw"
+	Momentum    float64 // of SGD
 	WeightDecay float64 // not applied to models.HeadBias
 	EMA         bool    // keep a moving average of the network
 	// Group tells the learning-rate group of a variable.
@@ -27,6 +29,8 @@ type Optimizer struct {
 const (
 	optimizerScope = "/opt/"         // saved with the checkpoint
 	momentumScope  = "/opt/momentum" //
+	meanScope      = "/opt/mean"     // AdamW's moments
+	squareScope    = "/opt/square"   //
 	averageScope   = "/opt/ema"      // the moving average of the network
 	gradientScope  = "/accumulate"   // zero between updates, so never saved
 )
@@ -52,27 +56,51 @@ func (o Optimizer) Variables(store *model.Store, g *Graph) []*model.Variable {
 	return vars
 }
 
-// Update applies one gradient per variable. rates holds scalars: the learning
-// rates of the groups Backbone, Head and HeadBias, and with EMA the step of the
-// average.
-func (o Optimizer) Update(store *model.Store, vars []*model.Variable, grads, rates []*Node) {
+// AdamW's constants, PyTorch's defaults.
+const beta1, beta2, adamEpsilon = 0.9, 0.999, 1e-8
+
+// Update applies one gradient per variable. in holds scalars: the learning
+// rates of the groups Backbone, Head and HeadBias, the number of this update
+// counted from 1, and the step of the moving average.
+func (o Optimizer) Update(store *model.Store, vars []*model.Variable, grads, in []*Node) {
 	for i, v := range vars {
 		group := o.Group(v.Path())
-		w := v.NodeValue(grads[i])
+		w, rate := v.NodeValue(grads[i]), in[group-1]
+		decay := o.WeightDecay
+		if group == models.HeadBias {
+			decay = 0
+		}
+		if o.Kind == "adamw" {
+			w = Mul(w, OneMinus(MulScalar(rate, decay)))
+			v.SetNodeValue(Sub(w, Mul(o.adam(store, v, grads[i], in[inUpdate]), rate)))
+			continue
+		}
 		d := grads[i]
-		if o.WeightDecay != 0 && group != models.HeadBias {
-			d = Add(d, MulScalar(w, o.WeightDecay))
+		if decay != 0 {
+			d = Add(d, MulScalar(w, decay))
 		}
 		if o.Momentum != 0 {
 			buffer := zeros(store, momentumScope, v)
 			d = Add(MulScalar(buffer.NodeValue(d), o.Momentum), d)
 			buffer.SetNodeValue(d)
 		}
-		v.SetNodeValue(Sub(w, Mul(d, rates[group-1])))
+		v.SetNodeValue(Sub(w, Mul(d, rate)))
 	}
 	if o.EMA {
-		average(store, rates[0].Graph(), rates[numGroups-1])
+		average(store, in[0].Graph(), in[inAverage])
 	}
+}
+
+// adam moves the moments of a gradient and returns its direction.
+func (o Optimizer) adam(store *model.Store, v *model.Variable, grad, update *Node) *Node {
+	move := func(scope string, x *Node, beta float64) *Node {
+		moment := zeros(store, scope, v)
+		now := Add(MulScalar(moment.NodeValue(x), beta), MulScalar(x, 1-beta))
+		moment.SetNodeValue(now)
+		return Div(now, OneMinus(Pow(Scalar(x.Graph(), x.DType(), beta), update)))
+	}
+	mean, square := move(meanScope, grad, beta1), move(squareScope, Square(grad), beta2)
+	return Div(mean, AddScalar(Sqrt(square), adamEpsilon))
 }
 
 // average moves a shadow of every variable of the network, batch-norm

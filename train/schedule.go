@@ -41,15 +41,21 @@ func (s Schedule) Rate(g models.Group, step int) float64 {
 	return max(s.base[g]*math.Pow(max(1-done, 0), s.power), s.floor)
 }
 
-// rates lists the scalars of an update, as the step graph takes them.
-func (s Schedule) rates(step int) []any {
-	var rates []any
+// Indices in what scalars returns; the learning rates come first.
+const (
+	inUpdate = numGroups - 1 + iota
+	inAverage
+	numScalars
+)
+
+// scalars lists the inputs of an update's graph: the learning rates by group,
+// the number of the update counted from 1, and the step of the moving average.
+func (s Schedule) scalars(step int) []any {
+	var in []any
 	for g := models.Backbone; int(g) < numGroups; g++ {
-		rates = append(rates, float32(s.Rate(g, step)))
+		in = append(in, float32(s.Rate(g, step)))
 	}
-	if s.decay > 0 {
-		// Early on the average must not remember the random start.
-		rates = append(rates, float32(1-min(s.decay, float64(1+step)/float64(10+step))))
-	}
-	return rates
+	// Early on the average must not remember the random start.
+	move := 1 - min(s.decay, float64(1+step)/float64(10+step))
+	return append(in, float32(step+1), float32(move))
 }

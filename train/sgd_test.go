@@ -94,7 +94,7 @@ func testSGD(t *testing.T, b compute.Backend, want sgdFixture) {
 		}
 	}
 	c := configs.Train{Iterations: 6, LR: 0.05, HeadMult: 10, BiasMult: 20, PolyPower: 0.9, LREvery: 2, Accumulate: 2}
-	graphs, err := newStep(net, grids, Optimizer{Momentum: 0.9, WeightDecay: 5e-4, Group: net.Group}, c.Accumulate)
+	graphs, err := newStep(net, grids, Loss{}, false, Optimizer{Momentum: 0.9, WeightDecay: 5e-4, Group: net.Group}, c.Accumulate)
 	if err != nil {
 		t.Fatal(err)
 	}

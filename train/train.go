@@ -219,8 +219,9 @@ func (r *run) start() error {
 	if err != nil {
 		return err
 	}
-	opt := Optimizer{Momentum: r.Config.Momentum, WeightDecay: r.Config.WeightDecay, EMA: r.Config.EMA > 0, Group: r.Net.Group}
-	if r.graphs, err = newStep(r.net, grids, opt, r.Config.Accumulate); err != nil {
+	opt := Optimizer{Kind: r.Config.Optimizer, Momentum: r.Config.Momentum, WeightDecay: r.Config.WeightDecay, EMA: r.Config.EMA > 0, Group: r.Net.Group}
+	weighted := r.LabelsDir != "" && r.Config.Confidence == "weight"
+	if r.graphs, err = newStep(r.net, grids, NewLoss(r.Config), weighted, opt, r.Config.Accumulate); err != nil {
 		return err
 	}
 	aug, err := augment.FromConfig(r.Config)
@@ -228,7 +229,8 @@ func (r *run) start() error {
 		return err
 	}
 	r.load = &loader{ds: r.Dataset, ids: r.ids, labelsDir: r.LabelsDir, classes: r.Classes.Len(), aug: aug, grids: r.graphs.grids,
-		batch: r.Config.Batch, seed: r.Seed}
+		batch: r.Config.Batch, seed: r.Seed,
+		confidence: r.Config.Confidence, minScore: r.Config.ConfidenceMin}
 	r.sched = NewSchedule(r.Config)
 	if r.val, err = NewPredictor(r.Backend, r.Net, r.net.store, r.Config.Input, PredictOptions{}); err != nil {
 		return err
@@ -293,8 +295,8 @@ func (r *run) update(next func() (*batch, error)) (Record, error) {
 			b.free()
 		}
 	}()
-	rates := r.sched.rates(r.step)
-	for _, v := range rates[:numGroups-1] {
+	scalars := r.sched.scalars(r.step)
+	for _, v := range scalars[:inUpdate] {
 		rec.LR = append(rec.LR, float64(v.(float32)))
 	}
 	for range k {
@@ -309,7 +311,7 @@ func (r *run) update(next func() (*batch, error)) (Record, error) {
 		ids = append(ids, b.ids...)
 		in := b.inputs()
 		if k == 1 {
-			out, err := call(r.graphs.whole.Call, append(in, rates...)...)
+			out, err := call(r.graphs.whole.Call, append(in, scalars...)...)
 			if err != nil {
 				return rec, err
 			}
@@ -326,7 +328,7 @@ func (r *run) update(next func() (*batch, error)) (Record, error) {
 		}
 	}
 	if k > 1 {
-		out, err := call(r.graphs.apply.Call, rates...)
+		out, err := call(r.graphs.apply.Call, scalars...)
 		if err != nil {
 			return rec, err
 		}
