@@ -275,6 +275,10 @@ func TestPredictResumes(t *testing.T) {
 			t.Errorf("%s.png differs after resuming", id)
 		}
 	}
+	// Predictions that are all taken up keep their speed.
+	if again, err := Predict(context.Background(), ds, "val", &copier{stop: -1}, clean, opts, nil); err != nil || again.PerSecond != want.PerSecond || again.PerSecond <= 0 {
+		t.Errorf("taken up: %v images/s, predicted at %v (%v)", again.PerSecond, want.PerSecond, err)
+	}
 	// What was written is what was scored.
 	f, err := Folder(context.Background(), ds, "val", dir, Options{}, nil)
 	if err != nil || f.MIoU != r.MIoU {

@@ -24,7 +24,7 @@ func markdown(w io.Writer, p *page) error {
 			boundary = r.Boundary.MIoU.Percent()
 		}
 		m.row(r.Name, string(r.Kind), r.Split, fmt.Sprint(r.Images), r.MIoU.Percent(), r.Interval(), r.PixelAcc.Percent(), r.MeanAcc.Percent(),
-			r.FWIoU.Percent(), boundary, r.Undecided.Percent(), fmt.Sprintf("%.1f", r.PerSecond), r.SettingsLine())
+			r.FWIoU.Percent(), boundary, r.Undecided.Percent(), rate(r.PerSecond), r.SettingsLine())
 	}
 	for _, r := range p.Rows {
 		for _, n := range r.Notes {

@@ -255,12 +255,21 @@ var funcs = template.FuncMap{
 	"pctf":    func(v float64) string { return eval.Value(v).Percent() },
 	"mul100":  func(v float64) float64 { return 100 * v },
 	"signed":  func(v float64) string { return fmt.Sprintf("%+.1f", 100*v) },
+	"rate":    rate,
 	"pvalue":  pvalue,
 	"heat":    heat,
 	"isTotal": func(i int, list []classRow) bool { return i == len(list)-1 },
 	"papers":  func() map[string]string { return published.Papers },
 	"keys":    sortedKeys[eval.Value],
 	"rowProv": provenance,
+}
+
+// rate prints images per second; "–" where it was not measured.
+func rate(perSecond float64) string {
+	if perSecond <= 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.4g", perSecond)
 }
 
 // pvalue prints a bootstrap p-value, which is no finer than its resamples.
