@@ -118,6 +118,9 @@ func siblings(key toml.Key) []string {
 		if key[1] == "zero_shot" && len(key) > 2 {
 			return tomlKeys(&ZeroShot{})
 		}
+		if key[1] == "onnx" && len(key) > 2 {
+			return tomlKeys(&ONNX{})
+		}
 		return tomlKeys(&Eval{})
 	}
 	return tomlKeys(&Config{})

@@ -102,6 +102,12 @@ func (e Eval) validate(v *validator) {
 		z.Fuse.validate(v, key+".fuse")
 		seen[z.Name] = true
 	}
+	for i, o := range e.ONNX {
+		key := fmt.Sprintf("eval.onnx[%d]", i)
+		o.validate(v, key)
+		v.that(!seen[o.Name], key+".name", o.Name, "a name used once")
+		seen[o.Name] = true
+	}
 }
 
 // validator keeps the first failure.
