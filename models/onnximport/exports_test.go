@@ -113,4 +113,3 @@ func TestExports(t *testing.T) {
 		stored.write(t, "testdata/exports.json")
 	}
 }
-

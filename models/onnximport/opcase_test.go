@@ -352,4 +352,3 @@ func outNames(n int) []string {
 	}
 	return names
 }
-

@@ -119,9 +119,14 @@ func (b *Builder) lookup(name string) *Value {
 			return v
 		}
 	}
-	failf("value %q is used before it is made", name)
+	fail(&notMade{name})
 	return nil
 }
+
+// notMade is the error of a node whose input no node has made.
+type notMade struct{ name string }
+
+func (e *notMade) Error() string { return fmt.Sprintf("value %q is used before it is made", e.name) }
 
 // weight makes the value of an initializer. Integers and tiny floats become
 // constants, the rest stays in the file.

@@ -1,6 +1,7 @@
 package legalise
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,7 +39,7 @@ type Program struct {
 
 	Rewritten map[string]int   // ops of the file replaced by a rule
 	Folded    map[string]int   // ops of the file that were computed
-	Failed    map[string]error // Survey: first error per op
+	Failed    map[string]error // Survey: first error per op; not what follows from it
 }
 
 // Run legalises the main graph of f.
@@ -72,7 +73,8 @@ func Run(f *onnxfile.File, opt Options) (prog *Program, err error) {
 			if !opt.Survey {
 				return nil, explain(n, err)
 			}
-			if prog.Failed[n.OpType] == nil {
+			var after *notMade
+			if prog.Failed[n.OpType] == nil && !errors.As(err, &after) {
 				prog.Failed[n.OpType] = explain(n, err)
 			}
 		}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+
+	"wsss/models/onnximport"
+)
+
+func init() {
+	registerModels(command{name: "inspect", args: "FILE", short: "inputs, outputs and ops of an ONNX file, what is rewritten, what is unsupported", run: runModelsInspect})
+}
+
+const inspectIntro = `
+wsss models inspect FILE shows what an ONNX model takes and gives, which of its
+ops are computed beforehand or rewritten on import, and what is unsupported.
+Open dimensions are guessed; name the shapes you mean to use to be exact.
+
+  wsss models inspect sam_vit_b.onnx
+  wsss models inspect -shape images=1,3,1024,1024 encoder.onnx`
+
+func runModelsInspect(_ context.Context, args []string) error {
+	f := newFlags("models inspect", inspectIntro)
+	var given list
+	f.Var(&given, "shape", "the shape of an input, as `name=1,3,224,224`; may be repeated")
+	if err := f.parse(args, 1); err != nil {
+		return err
+	}
+	if f.NArg() != 1 {
+		return usagef("models inspect: the FILE is missing")
+	}
+	shapes, err := parseShapes(given)
+	if err != nil {
+		return err
+	}
+	m, err := onnximport.Open(f.Arg(0), onnximport.Options{})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	for name := range shapes {
+		if !hasInput(m, name) {
+			return usagef("models inspect: -shape %s: the model has no such input", name)
+		}
+	}
+	r := m.Inspect(shapes)
+	r.Write(os.Stdout)
+	return nil
+}
+
+func hasInput(m *onnximport.Model, name string) bool {
+	for _, p := range m.Inputs() {
+		if p.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// parseShapes reads name=1,3,224,224.
+func parseShapes(given []string) (map[string][]int, error) {
+	out := map[string][]int{}
+	for _, s := range given {
+		name, text, ok := strings.Cut(s, "=")
+		dims := []int{}
+		for _, d := range strings.Split(text, ",") {
+			if text == "" {
+				break
+			}
+			v, err := strconv.Atoi(strings.TrimSpace(d))
+			if err != nil || v < 0 {
+				ok = false
+				break
+			}
+			dims = append(dims, v)
+		}
+		if !ok || name == "" {
+			return nil, usagef("models inspect: -shape %q: allowed is name=1,3,224,224", s)
+		}
+		out[name] = dims
+	}
+	return out, nil
+}

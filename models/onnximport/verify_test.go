@@ -1,0 +1,108 @@
+package onnximport
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/backend"
+	"wsss/models/onnximport/ortref"
+)
+
+// TestFullSize exports networks of the real size with random weights and runs
+// them on every engine against ONNX Runtime: relative error ≤ 1e-3. It needs
+// WSSS_VERIFY=1, ONNX Runtime and Debian's python3-torch.
+func TestFullSize(t *testing.T) {
+	if os.Getenv("WSSS_VERIFY") == "" {
+		t.Skip("minutes and gigabytes: set WSSS_VERIFY=1")
+	}
+	if backend.FindORT() == "" {
+		t.Skip("ONNX Runtime is not installed: nothing to compare with")
+	}
+	const python = "/usr/bin/python3"
+	if exec.Command(python, "-c", "import torch, onnx").Run() != nil {
+		t.Skip(python + " has no torch and onnx: nothing to export with")
+	}
+	for _, name := range []string{"clip_text_full", "clip_vit_b16_full", "sam_vit_b_full"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			out, err := exec.Command(python, "-W", "ignore", "testdata/gen_exports.py", dir, name).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			fullSize(t, filepath.Join(dir, name))
+		})
+	}
+}
+
+func fullSize(t *testing.T, base string) {
+	inputs := readInputs(t, base+".json")
+	ref, err := ortref.Open(base + ".onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := ref.Run(inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if _, err := ref.Run(inputs); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("ONNX Runtime: %.2f s", time.Since(start).Seconds())
+	ref.Close()
+	for _, spec := range []string{"onnx", "go"} {
+		b, err := backend.Open(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		onEngine(t, spec, b, base, readInputs(t, base+".json"), want)
+		b.Finalize()
+		runtime.GC()
+	}
+}
+
+func onEngine(t *testing.T, spec string, b compute.Backend, base string, inputs, want map[string]*tensors.Tensor) {
+	m, err := Open(base+".onnx", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	r, err := NewRunner(b, m, RunnerOptions{NoORT: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	start := time.Now()
+	if _, err := r.Run(inputs); err != nil {
+		t.Fatalf("%s: %v", spec, err)
+	}
+	first := time.Since(start)
+	start = time.Now()
+	got, err := r.Run(inputs)
+	if err != nil {
+		t.Fatalf("%s: %v", spec, err)
+	}
+	t.Logf("%s: %.2f s, the first run %.2f s", spec, time.Since(start).Seconds(), first.Seconds())
+	for name, w := range want {
+		worst, scale := distance(asFloats(got[name]), asFloats(w))
+		t.Logf("%s: %s differs by %.2g of %.3g", spec, name, worst, scale)
+		if !(worst <= 1e-3*scale) {
+			t.Errorf("%s: %s differs by %g, the largest value is %g", spec, name, worst, scale)
+		}
+	}
+}
+
+// distance returns the largest difference and the largest value.
+func distance(got, want []float64) (worst, scale float64) {
+	for i, w := range want {
+		worst, scale = max(worst, max(got[i]-w, w-got[i])), max(scale, max(w, -w))
+	}
+	return worst, scale
+}
