@@ -2,5 +2,6 @@
 package all
 
 import (
-	_ "wsss/gen/grabcut" // GrabCut, no weights
+	_ "wsss/gen/grabcut"   // GrabCut, no weights
+	_ "wsss/gen/promptsam" // SAM, and Grounding-DINO with SAM
 )

@@ -2,6 +2,7 @@ package load
 
 import (
 	"errors"
+	"path/filepath"
 
 	"github.com/gomlx/compute"
 
@@ -24,11 +25,12 @@ func (c Closer) Close() error {
 	return errors.Join(errs...)
 }
 
-// Hashes maps the files to their SHA-256, for provenance.
+// Hashes maps the files' names, without folders, to their SHA-256, for
+// provenance that is the same on every machine.
 func (c Closer) Hashes() map[string]string {
 	m := make(map[string]string, len(c))
 	for _, s := range c {
-		m[s.path] = s.hash
+		m[filepath.Base(s.path)] = s.hash
 	}
 	return m
 }

@@ -1,0 +1,127 @@
+package promptsam
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/gen"
+	"wsss/models/foundation/gdino"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/foundation/load"
+)
+
+func init() {
+	gen.Register("grounded-sam", gen.Spec{
+		Doc:          "Grounding-DINO finds boxes for the tags (all classes without tags), Segment Anything cuts them out",
+		Weak:         []data.WeakKind{data.WeakTags, data.WeakNone},
+		NeedsBackend: true,
+		New:          newGrounded,
+	})
+}
+
+// grounded leads from text to boxes to masks. It is safe for concurrent use.
+type grounded struct {
+	engine   *engine
+	detector *gdino.Model
+	phrases  []gdino.Class // by class; [0] is unused
+	weak     data.WeakKind
+}
+
+func newGrounded(env gen.Env) (gen.Method, error) {
+	opts := defaultGrounded()
+	if err := configs.Decode("gen.options", env.Gen.Options, &opts); err != nil {
+		return nil, err
+	}
+	g := &grounded{weak: env.Weak}
+	var err error
+	if g.phrases, err = phrases(env.Classes, opts.Phrases); err != nil {
+		return nil, err
+	}
+	path, err := resolve(opts.ModelDir, opts.Detector, opts.GDINO, "gdino", "model")
+	if err != nil {
+		return nil, err
+	}
+	words, err := resolve(opts.ModelDir, opts.Vocabulary, opts.GDINO, "gdino", "vocabulary")
+	if err != nil {
+		return nil, err
+	}
+	var files load.Closer
+	if g.detector, files, err = load.GDINO(env.Backend, path, words, opts.Detect, load.Options{MaxShapes: opts.MaxShapes}); err != nil {
+		return nil, fmt.Errorf("gen.options.detect: %w", err)
+	}
+	if g.engine, err = opts.open(env.Backend); err != nil {
+		return nil, err
+	}
+	if !g.engine.model.TakesBoxes() {
+		return nil, fmt.Errorf("gen.method = \"grounded-sam\": this SAM export takes points only; use one with Meta's decoder, such as mobile-sam")
+	}
+	maps.Copy(g.engine.hashes, files.Hashes())
+	return g, nil
+}
+
+// surveyPhrases are the prompts of the survey that differ from VOC's names
+// (METHODS §2.2).
+var surveyPhrases = map[string]string{"bird": "wild bird", "diningtable": "dining table", "tvmonitor": "monitor/tv"}
+
+// phrases are the words for each class: the config's, else the survey's for
+// VOC, else the name. A class that the config names must exist.
+func phrases(classes data.Classes, own map[string]string) ([]gdino.Class, error) {
+	for name := range own {
+		if classes.Index(name) <= 0 {
+			return nil, fmt.Errorf("gen.options.phrases.%s: the dataset has no such class", name)
+		}
+	}
+	voc := classes.Index("diningtable") > 0
+	list := make([]gdino.Class, classes.Len())
+	for i, name := range classes.Names {
+		list[i] = gdino.Class{Index: i, Phrase: name}
+		if p, ok := surveyPhrases[name]; ok && voc {
+			list[i].Phrase = p
+		}
+		if p, ok := own[name]; ok {
+			list[i].Phrase = p
+		}
+	}
+	return list, nil
+}
+
+// Weights maps the files that the masks depend on to their SHA-256.
+func (g *grounded) Weights() map[string]string { return g.engine.hashes }
+
+// Generate makes one mask per box that the detector finds.
+func (g *grounded) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
+	if s.Image == nil || s.Image.Rect.Empty() {
+		return nil, fmt.Errorf("grounded-sam needs the image, and it has no pixels")
+	}
+	asked := g.phrases[1:]
+	if g.weak == data.WeakTags {
+		if s.Weak.Tags == nil {
+			return nil, fmt.Errorf("the dataset has no tags for this image")
+		}
+		asked = nil
+		for _, class := range s.Weak.Tags {
+			if class <= 0 || class >= len(g.phrases) {
+				return nil, fmt.Errorf("tag %d: allowed are 1..%d", class, len(g.phrases)-1)
+			}
+			asked = append(asked, g.phrases[class])
+		}
+	}
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	found, err := g.detector.Detect(ctx, imageproc.FromImage(s.Image), asked)
+	if err != nil {
+		return nil, err
+	}
+	var prompts []gen.Prompt
+	for _, d := range found {
+		prompts = append(prompts, gen.Prompt{Class: d.Box.Class, Box: &d.Box, Source: "detector", Phrase: d.Phrase, Score: d.Score})
+	}
+	if len(prompts) == 0 {
+		return nil, nil
+	}
+	return g.engine.masks(ctx, s, prompts, false)
+}

@@ -1,0 +1,219 @@
+package promptsam
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/scenes"
+	"wsss/gen"
+	"wsss/models/backend"
+)
+
+func TestPointPrompts(t *testing.T) {
+	points := []data.Point{{X: 1, Class: 2, Rank: 2}, {X: 2, Class: 1}, {X: 3, Class: 0}, {X: 4, Class: 2, Rank: 1}}
+	show := func(list []gen.Prompt) (text []string) {
+		for _, p := range list {
+			var xs []int
+			for _, q := range p.Points {
+				xs = append(xs, q.X)
+			}
+			text = append(text, strings.TrimSpace(fmt.Sprintln(p.Class, p.Source, xs)))
+		}
+		return text
+	}
+	o := defaultPoints()
+	tests := []struct {
+		name   string
+		change func(*pointOptions)
+		want   []string
+	}{
+		{"ranked, with negatives", func(*pointOptions) {}, []string{"1 point [2 1 3 4]", "2 point [4 1 2 3]"}},
+		{"background clicks stay", func(o *pointOptions) { o.Negatives = false }, []string{"1 point [2 3]", "2 point [4 1 3]"}},
+		{"one per point", func(o *pointOptions) { o.Negatives, o.PerPoint = false, true }, []string{"1 point [2 3]", "2 point [4 3]", "2 point [1 3]"}},
+		{"at most two", func(o *pointOptions) { o.MaxPoints = 2 }, []string{"1 point [2 3]", "2 point [4 3]"}},
+	}
+	for _, tt := range tests {
+		o := o
+		tt.change(&o)
+		if diff := cmp.Diff(tt.want, show(o.pointPrompts(points, "point"))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+func TestStrokePoints(t *testing.T) {
+	strokes := []data.Scribble{
+		{Class: 3, Points: []image.Point{{X: 0, Y: 0}, {X: 10, Y: 0}, {X: 10, Y: 10}}},
+		{Class: 0, Points: []image.Point{{X: 5, Y: 5}}},
+	}
+	var got []string
+	for _, p := range strokePoints(strokes, 8) {
+		got = append(got, fmt.Sprint(p.Class, ":", p.X, ",", p.Y))
+	}
+	if diff := cmp.Diff([]string{"3:4,0", "3:10,2", "3:10,10", "0:5,5"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestBoxPrompts(t *testing.T) {
+	got := boxPrompts([]data.Box{{X1: 5, Class: 1}, {X1: 6, Class: 2, Crowd: true}, {X1: 7}})
+	if len(got) != 1 || got[0].Class != 1 || got[0].Box.X1 != 5 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestPhrases(t *testing.T) {
+	voc := data.Classes{Names: []string{"background", "bird", "diningtable", "cat"}}
+	got, err := phrases(voc, map[string]string{"cat": "kitten"})
+	if err != nil || got[1].Phrase != "wild bird" || got[2].Phrase != "dining table" || got[3].Phrase != "kitten" {
+		t.Errorf("%v %v", got, err)
+	}
+	other, _ := phrases(data.Classes{Names: []string{"background", "bird"}}, nil)
+	if other[1].Phrase != "bird" {
+		t.Errorf("%v", other)
+	}
+	if _, err := phrases(voc, map[string]string{"cow": "x"}); err == nil || !strings.Contains(err.Error(), "phrases.cow") {
+		t.Errorf("%v", err)
+	}
+}
+
+func env(t testing.TB, ds data.Dataset, method string, weak data.WeakKind, options map[string]any) gen.Env {
+	t.Helper()
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("WSSS_MODELS", t.TempDir())
+	return gen.Env{Backend: b, Classes: ds.Classes(), Weak: weak, Gen: configs.Gen{Method: method, Options: options}}
+}
+
+func openScenes(t testing.TB, n int) data.Dataset {
+	t.Helper()
+	ds, err := data.Open("scenes", data.Options{Root: t.TempDir(), Seed: 5, Extra: map[string]any{"train": n, "val": 0, "classes": len(scenes.ClassNames())}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ds
+}
+
+// meanIoU makes masks of all training scenes and returns the mean IoU of the
+// fused label maps with the truth, by class over all pixels.
+func meanIoU(t *testing.T, ds data.Dataset, method string, weak data.WeakKind, options map[string]any) float64 {
+	t.Helper()
+	m, err := gen.New(env(t, ds, method, weak, options))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fuser, err := gen.NewFuser(configs.Fuse{Rule: "score"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := ds.IDs("train")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := ds.Classes().Len()
+	both, any := make([]int, n), make([]int, n)
+	for _, id := range ids {
+		s, err := ds.Load(id, data.WantImage|data.WantTruth|data.WantWeak)
+		if err != nil {
+			t.Fatal(err)
+		}
+		masks, err := m.Generate(context.Background(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id == ids[0] {
+			again, err := m.Generate(context.Background(), s)
+			if err != nil || cmp.Diff(masks, again) != "" {
+				t.Fatalf("%s: another run gives other masks (%v)", id, err)
+			}
+		}
+		label, err := fuser.Fuse(s.Image.Rect.Size(), masks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range s.Truth.Pix {
+			if want == data.Ignore {
+				continue
+			}
+			got := label.Pix[i]
+			any[want]++
+			if got == want {
+				both[want]++
+			} else {
+				any[got]++
+			}
+		}
+	}
+	sum, seen := 0.0, 0
+	for c := range n {
+		if any[c] > 0 {
+			sum += float64(both[c]) / float64(any[c])
+			seen++
+		}
+	}
+	return sum / float64(seen)
+}
+
+// TestTinySAM: the masks of the tiny SAM are sensible, from every form of
+// label. The bounds are a little below what was measured.
+func TestTinySAM(t *testing.T) {
+	ds := openScenes(t, 12)
+	for _, tt := range []struct {
+		name    string
+		weak    data.WeakKind
+		options map[string]any
+		least   float64
+	}{
+		{"boxes", data.WeakBoxes, nil, 0.7},
+		{"points", data.WeakPoints, nil, 0.4},
+		{"points, iterative", data.WeakPoints, map[string]any{"iterative": true}, 0.4},
+		{"scribbles", data.WeakScribbles, nil, 0.4},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			options := map[string]any{"sam": "tiny-sam"}
+			for k, v := range tt.options {
+				options[k] = v
+			}
+			iou := meanIoU(t, ds, "sam", tt.weak, options)
+			t.Logf("mIoU %.3f", iou)
+			if iou < tt.least {
+				t.Errorf("mIoU %.3f, at least %.2f was measured", iou, tt.least)
+			}
+		})
+	}
+}
+
+func TestErrorsNameTheKey(t *testing.T) {
+	ds := openScenes(t, 1)
+	for _, tt := range []struct {
+		method  string
+		weak    data.WeakKind
+		options map[string]any
+		want    string
+	}{
+		{"sam", data.WeakBoxes, map[string]any{"mask": "second"}, "gen.options.mask"},
+		{"sam", data.WeakPoints, map[string]any{"step": 0}, "gen.options.step"},
+		{"sam", data.WeakPoints, map[string]any{"colour": 0}, "colour"},
+		{"sam", data.WeakBoxes, map[string]any{"sam": "gdino-tiny"}, "wanted is sam"},
+		{"sam", data.WeakBoxes, map[string]any{"sam": "mobile-sam"}, "wsss models pull mobile-sam"},
+		{"grounded-sam", data.WeakTags, map[string]any{"sam": "tiny-sam"}, "wsss models pull gdino-tiny"},
+		{"sam", data.WeakTags, nil, "method sam takes boxes, points, scribbles"},
+	} {
+		if _, err := gen.New(env(t, ds, tt.method, tt.weak, tt.options)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v: %v, want %s", tt.options, err, tt.want)
+		}
+	}
+	if !slices.Contains(gen.Methods(), "grounded-sam") {
+		t.Error("grounded-sam is not registered")
+	}
+}
