@@ -4,28 +4,37 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"wsss/data/pickle"
 )
 
-// reduce takes a constructor's name and arguments and pushes what it makes.
-func (m *machine) reduce() error {
-	parts, err := m.popN(2)
-	if err != nil {
-		return err
+type (
+	dtype struct {
+		elem   elemType
+		object bool
 	}
-	name, ok1 := parts[0].(global)
-	args, ok2 := parts[1].(*tuple)
-	if !ok1 || !ok2 {
-		return errors.New("pickle calls something that is not a named class")
+	// objectArray is an array of pickled values.
+	objectArray struct {
+		shape []int
+		items []any
 	}
-	v, err := m.construct(string(name), args.items)
-	if err != nil {
-		return err
+	// pending is an ndarray between its constructor and its state.
+	pending struct{ value any }
+	// maker makes NumPy's objects.
+	maker struct {
+		budget int // bytes that text conversions may still allocate
 	}
-	return m.push(v)
+)
+
+// unpickle reads one value.
+func unpickle(in []byte) (any, error) {
+	m := &maker{budget: 2*len(in) + 4096}
+	v, _, err := pickle.Reader{Construct: m.construct}.Read(in)
+	return v, err
 }
 
-// construct knows NumPy's constructors; any other becomes an Opaque.
-func (m *machine) construct(name string, args []any) (any, error) {
+// construct knows NumPy's constructors.
+func (m *maker) construct(name string, args []any) (any, error) {
 	switch strings.Replace(name, "numpy._core.", "numpy.core.", 1) {
 	case "numpy.core.multiarray._reconstruct":
 		return &pending{}, nil
@@ -41,48 +50,58 @@ func (m *machine) construct(name string, args []any) (any, error) {
 		if len(args) == 0 {
 			return []byte{}, nil
 		}
-	case "collections.OrderedDict":
-		if len(args) == 0 {
-			return &Dict{}, nil
-		}
 	}
-	return &Opaque{Name: name, Args: args}, nil
+	return nil, nil
 }
 
-// build gives an object its state.
-func (m *machine) build() error {
-	parts, err := m.popN(2)
+// SetState is pickle.Stateful's.
+func (p *pending) SetState(state any) error {
+	t, ok := state.(*pickle.Tuple)
+	if !ok {
+		t = &pickle.Tuple{}
+	}
+	var err error
+	p.value, err = arrayFromState(t.Items)
+	return err
+}
+
+// Plain is pickle.Wrapper's.
+func (p *pending) Plain() any { return p.value }
+
+// SetState is pickle.Stateful's: the byte order.
+func (d *dtype) SetState(state any) error {
+	t, ok := state.(*pickle.Tuple)
+	if !ok || len(t.Items) < 2 || t.Items[1] != ">" || d.object {
+		return nil
+	}
+	elem, err := parseType(">" + d.elem.name())
 	if err != nil {
 		return err
 	}
-	var state []any
-	if t, ok := parts[1].(*tuple); ok {
-		state = t.items
+	d.elem = elem
+	return nil
+}
+
+// Plain is pickle.Wrapper's: the type's name.
+func (d *dtype) Plain() any {
+	if d.object {
+		return "O"
 	}
-	switch obj := parts[0].(type) {
-	case *pending:
-		if obj.value, err = arrayFromState(state); err != nil {
-			return err
-		}
-	case *dtype:
-		if len(state) > 1 && state[1] == ">" && !obj.object {
-			elem, err := parseType(">" + obj.elem.name())
-			if err != nil {
-				return err
-			}
-			obj.elem = elem
-		}
-	case *Opaque:
-		obj.State = parts[1]
-	default:
-		return fmt.Errorf("pickle sets the state of a %T", parts[0])
+	return d.elem.name()
+}
+
+// Plain is pickle.Wrapper's. np.save(path, dictionary) wraps the dictionary
+// in an array without axes.
+func (a *objectArray) Plain() any {
+	if len(a.shape) == 0 && len(a.items) == 1 {
+		return a.items[0]
 	}
-	return m.push(parts[0])
+	return &pickle.List{Items: a.items}
 }
 
 // latin1 turns text into bytes, as Python 3 writes bytes in protocol 2. One
 // text may be turned many times, so what it allocates is bounded.
-func (m *machine) latin1(args []any) (any, error) {
+func (m *maker) latin1(args []any) (any, error) {
 	if len(args) != 2 || args[1] != "latin1" {
 		return nil, errors.New("pickle encodes text otherwise than as latin1")
 	}
@@ -150,11 +169,11 @@ func arrayFromState(state []any) (any, error) {
 		return nil, errors.New("pickled array has no type")
 	}
 	if typ.object {
-		items, ok := state[4].(*list)
+		items, ok := state[4].(*pickle.List)
 		if !ok {
 			return nil, errors.New("pickled array of objects has no list")
 		}
-		return &objectArray{shape: shape, items: items.items}, nil
+		return &objectArray{shape: shape, items: items.Items}, nil
 	}
 	fortran, _ := state[3].(bool)
 	raw, ok := state[4].([]byte)
@@ -179,12 +198,12 @@ func fromBuffer(args []any) (any, error) {
 }
 
 func intTuple(v any) ([]int, error) {
-	t, ok := v.(*tuple)
+	t, ok := v.(*pickle.Tuple)
 	if !ok {
 		return nil, errors.New("pickled array has no shape")
 	}
-	out := make([]int, len(t.items))
-	for i, n := range t.items {
+	out := make([]int, len(t.Items))
+	for i, n := range t.Items {
 		k, ok := n.(int64)
 		if !ok || k < 0 {
 			return nil, errors.New("pickled array has a shape that is not a list of sizes")
@@ -192,76 +211,4 @@ func intTuple(v any) ([]int, error) {
 		out[i] = int(k)
 	}
 	return out, nil
-}
-
-// maxDepth bounds how deep values may nest.
-const maxDepth = 200
-
-// clean replaces the machine's own types in v by those that ReadObject
-// documents.
-func clean(v any) (any, error) {
-	c := cleaner{done: map[any]any{}}
-	v = c.value(v, 0)
-	return v, c.err
-}
-
-// cleaner visits every container once: a pickle may hold one value in many
-// places, and itself.
-type cleaner struct {
-	done map[any]any
-	err  error
-}
-
-func (c *cleaner) value(v any, depth int) any {
-	if depth > maxDepth {
-		c.err = fmt.Errorf("pickle nests deeper than %d", maxDepth)
-		return nil
-	}
-	switch v := v.(type) {
-	case *dtype:
-		if v.object {
-			return "O"
-		}
-		return v.elem.name()
-	case global:
-		return &Opaque{Name: string(v)}
-	case *pending, *tuple, *list, *objectArray, *Dict, *Opaque:
-		if got, ok := c.done[v]; ok {
-			return got
-		}
-		c.done[v] = nil
-		c.done[v] = c.container(v, depth+1)
-		return c.done[v]
-	}
-	return v
-}
-
-func (c *cleaner) container(v any, depth int) any {
-	switch v := v.(type) {
-	case *pending:
-		return c.value(v.value, depth)
-	case *tuple:
-		return c.items(v.items, depth)
-	case *list:
-		return c.items(v.items, depth)
-	case *objectArray:
-		items := c.items(v.items, depth)
-		if len(v.shape) == 0 && len(items) == 1 {
-			return items[0] // np.save(path, dictionary) wraps it like this
-		}
-		return items
-	case *Dict:
-		v.Values = c.items(v.Values, depth)
-	case *Opaque:
-		v.Args, v.State = c.items(v.Args, depth), c.value(v.State, depth)
-	}
-	return v
-}
-
-func (c *cleaner) items(in []any, depth int) []any {
-	out := make([]any, len(in))
-	for i, v := range in {
-		out[i] = c.value(v, depth)
-	}
-	return out
 }

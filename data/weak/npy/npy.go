@@ -1,7 +1,7 @@
 // Package npy reads NumPy's .npy files: numeric arrays, and the pickled
 // dictionaries and scalars that the field saves with np.save (cls_labels.npy,
-// class activation maps). Pickles are read as data by a small interpreter that
-// knows NumPy's own constructors; nothing else is called, ever.
+// class activation maps). Pickles are read as data; of their classes NumPy's
+// own are known, and nothing is called, ever.
 package npy
 
 import (
@@ -13,34 +13,19 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"wsss/data/pickle"
 )
 
 // MaxBytes bounds the size of a file that is read.
 const MaxBytes = 2 << 30
 
 // Dict is a Python dictionary, in file order. Keys are usually string or int64.
-type Dict struct {
-	Keys   []any
-	Values []any
-}
-
-// Get returns the value of a string key, or nil.
-func (d *Dict) Get(key string) any {
-	for i, k := range d.Keys {
-		if k == key {
-			return d.Values[i]
-		}
-	}
-	return nil
-}
+type Dict = pickle.Dict
 
 // Opaque is an object of a class that this package does not know (a PyTorch
 // tensor, say): its constructor's name and arguments, not called.
-type Opaque struct {
-	Name  string // "module.attribute"
-	Args  []any
-	State any // what the object would have been restored from
-}
+type Opaque = pickle.Opaque
 
 // Read reads a numeric .npy file. The error names the file.
 func Read(path string) (*Array, error) {

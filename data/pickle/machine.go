@@ -1,4 +1,4 @@
-package npy
+package pickle
 
 import (
 	"encoding/binary"
@@ -7,53 +7,29 @@ import (
 	"math"
 )
 
-// machine interprets the opcodes of pickle protocols 2 to 5 that np.save
-// emits. It builds values; the only "calls" are those of construct.
+// machine interprets the opcodes of pickle protocols 2 to 5.
 type machine struct {
-	in     []byte // what is left to read
-	stack  []any
-	marks  []int // stack heights at MARK
-	memo   map[uint32]any
-	budget int // bytes that text conversions may still allocate
+	Reader
+	in    []byte // what is left to read
+	stack []any
+	marks []int // stack heights at MARK
+	memo  map[uint32]any
 }
 
-type (
-	global string // "module attribute" by name, "module.attribute"
-	tuple  struct{ items []any }
-	list   struct{ items []any }
-	dtype  struct {
-		elem   elemType
-		object bool
-	}
-	// objectArray is an array of pickled values.
-	objectArray struct {
-		shape []int
-		items []any
-	}
-	// pending is an ndarray between its constructor and its state.
-	pending struct{ value any }
+var (
+	errCut  = errors.New("pickle is cut off")
+	errTake = errors.New("pickle takes more values than it made")
 )
 
-var errCut = errors.New("pickle is cut off")
-
-// maxSteps bounds the opcodes of a pickle, and so the values it makes; the
-// labels of all of COCO take about two million.
-const maxSteps = 1 << 24
-
-// unpickle reads one value.
-func unpickle(in []byte) (any, error) {
-	m := &machine{in: in, memo: map[uint32]any{}, budget: 2*len(in) + 4096}
+// run reads to the STOP opcode and returns the value on the stack.
+func (m *machine) run() (any, error) {
 	for range maxSteps {
 		op, err := m.take(1)
 		if err != nil {
 			return nil, err
 		}
 		if op[0] == '.' {
-			v, err := m.pop()
-			if err != nil {
-				return nil, err
-			}
-			return clean(v)
+			return m.pop()
 		}
 		if err := m.step(op[0]); err != nil {
 			return nil, err
@@ -111,7 +87,7 @@ func (m *machine) push(v any) error {
 func (m *machine) pop() (any, error) {
 	n := len(m.stack)
 	if n == 0 || len(m.marks) > 0 && n <= m.marks[len(m.marks)-1] {
-		return nil, errors.New("pickle takes more values than it made")
+		return nil, errTake
 	}
 	v := m.stack[n-1]
 	m.stack = m.stack[:n-1]
@@ -120,7 +96,7 @@ func (m *machine) pop() (any, error) {
 
 func (m *machine) top() (any, error) {
 	if len(m.stack) == 0 {
-		return nil, errors.New("pickle takes more values than it made")
+		return nil, errTake
 	}
 	return m.stack[len(m.stack)-1], nil
 }
@@ -176,6 +152,8 @@ func (m *machine) step(op byte) error {
 		return m.reduce()
 	case 'b': // BUILD
 		return m.build()
+	case 'Q': // BINPERSID
+		return m.persistent()
 	case 'q', 'r', 0x94, 'h', 'j': // BINPUT, LONG_BINPUT, MEMOIZE, BINGET, LONG_BINGET
 		return m.remember(op)
 	case ')', 't', 0x85, 0x86, 0x87, ']', 'a', 'e', '}', 's', 'u':
@@ -210,9 +188,9 @@ func (m *machine) remember(op byte) error {
 func (m *machine) container(op byte) error {
 	switch op {
 	case ')':
-		return m.push(&tuple{})
+		return m.push(&Tuple{})
 	case ']':
-		return m.push(&list{})
+		return m.push(&List{})
 	case '}':
 		return m.push(&Dict{})
 	case 0x85, 0x86, 0x87: // TUPLE1, TUPLE2, TUPLE3
@@ -220,7 +198,7 @@ func (m *machine) container(op byte) error {
 		if err != nil {
 			return err
 		}
-		return m.push(&tuple{items})
+		return m.push(&Tuple{items})
 	}
 	var items []any
 	var err error
@@ -236,25 +214,22 @@ func (m *machine) container(op byte) error {
 		return err
 	}
 	if op == 't' {
-		return m.push(&tuple{items})
+		return m.push(&Tuple{items})
 	}
 	v, err := m.top()
 	if err != nil {
 		return err
 	}
 	switch v := v.(type) {
-	case *list:
-		v.items = append(v.items, items...)
+	case *List:
+		v.Items = append(v.Items, items...)
 		return nil
 	case *Dict:
 		if len(items)%2 == 0 && (op == 's' || op == 'u') {
 			for i := 0; i < len(items); i += 2 {
-				switch items[i].(type) {
-				case string, int64, float64, bool, []byte, nil:
-				default:
-					return errors.New("pickled dictionary has a key that is neither text nor number")
+				if err := v.add(items[i], items[i+1]); err != nil {
+					return err
 				}
-				v.Keys, v.Values = append(v.Keys, items[i]), append(v.Values, items[i+1])
 			}
 			return nil
 		}
@@ -335,7 +310,7 @@ func (m *machine) global(op byte) error {
 		if !ok1 || !ok2 {
 			return errors.New("pickle names a class without text")
 		}
-		return m.push(global(module + "." + name))
+		return m.push(Global(module + "." + name))
 	}
 	module, err := m.line()
 	if err != nil {
@@ -345,5 +320,109 @@ func (m *machine) global(op byte) error {
 	if err != nil {
 		return err
 	}
-	return m.push(global(module + "." + name))
+	return m.push(Global(module + "." + name))
+}
+
+// reduce takes a constructor's name and arguments and pushes what it makes.
+func (m *machine) reduce() error {
+	parts, err := m.popN(2)
+	if err != nil {
+		return err
+	}
+	name, ok1 := parts[0].(Global)
+	args, ok2 := parts[1].(*Tuple)
+	if !ok1 || !ok2 {
+		return errors.New("pickle calls something that is not a named class")
+	}
+	if m.Construct != nil {
+		v, err := m.Construct(string(name), args.Items)
+		if err != nil {
+			return err
+		}
+		if v != nil {
+			return m.push(v)
+		}
+	}
+	if name == "collections.OrderedDict" {
+		d, err := orderedDict(args.Items)
+		if err != nil {
+			return err
+		}
+		return m.push(d)
+	}
+	return m.push(&Opaque{Name: string(name), Args: args.Items})
+}
+
+// build gives the object on the stack its state.
+func (m *machine) build() error {
+	parts, err := m.popN(2)
+	if err != nil {
+		return err
+	}
+	switch obj := parts[0].(type) {
+	case Stateful:
+		if err := obj.SetState(parts[1]); err != nil {
+			return err
+		}
+	case *Opaque:
+		obj.State = parts[1]
+	case *Dict: // attributes of an OrderedDict, such as a state dict's versions
+	default:
+		return fmt.Errorf("pickle sets the state of a %T", parts[0])
+	}
+	return m.push(parts[0])
+}
+
+// persistent resolves a reference to something outside the pickle.
+func (m *machine) persistent() error {
+	id, err := m.pop()
+	if err != nil {
+		return err
+	}
+	if m.Persistent == nil {
+		return errors.New("pickle refers to data outside itself")
+	}
+	v, err := m.Persistent(id)
+	if err != nil {
+		return err
+	}
+	return m.push(v)
+}
+
+// orderedDict takes nothing, or as Python 2 writes it a list of pairs.
+func orderedDict(args []any) (*Dict, error) {
+	d := &Dict{}
+	if len(args) == 0 {
+		return d, nil
+	}
+	pairs, ok := args[0].(*List)
+	if !ok {
+		return nil, errors.New("pickled OrderedDict is not made of pairs")
+	}
+	for _, pair := range pairs.Items {
+		var kv []any
+		switch p := pair.(type) {
+		case *Tuple:
+			kv = p.Items
+		case *List:
+			kv = p.Items
+		}
+		if len(kv) != 2 {
+			return nil, errors.New("pickled OrderedDict is not made of pairs")
+		}
+		if err := d.add(kv[0], kv[1]); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func (d *Dict) add(key, value any) error {
+	switch key.(type) {
+	case string, int64, float64, bool, []byte, nil:
+	default:
+		return errors.New("pickled dictionary has a key that is neither text nor number")
+	}
+	d.Keys, d.Values = append(d.Keys, key), append(d.Values, value)
+	return nil
 }

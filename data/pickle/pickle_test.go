@@ -1,0 +1,90 @@
+package pickle
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// point is an object that a reader makes itself.
+type point struct{ x, y int64 }
+
+func (p *point) SetState(state any) error {
+	t, ok := state.(*Tuple)
+	if !ok || len(t.Items) != 2 {
+		return fmt.Errorf("state %v is no pair", state)
+	}
+	p.x, p.y = t.Items[0].(int64), t.Items[1].(int64)
+	return nil
+}
+
+var reader = Reader{
+	Construct: func(name string, args []any) (any, error) {
+		if name == "geo.Point" {
+			return &point{}, nil
+		}
+		return nil, nil
+	},
+	Persistent: func(id any) (any, error) { return fmt.Sprintf("ref %v", id), nil },
+}
+
+func TestRead(t *testing.T) {
+	for _, c := range []struct {
+		name, in string
+		want     any
+	}{
+		{"list", "\x80\x02](K\x01X\x01\x00\x00\x00aN\x88e.", []any{int64(1), "a", nil, true}},
+		{"tuple", "\x80\x02(K\x01K\x02t.", []any{int64(1), int64(2)}},
+		{"dict", "\x80\x02}(X\x01\x00\x00\x00aK\x01K\x02Nu.", &Dict{[]any{"a", int64(2)}, []any{int64(1), nil}}},
+		{"ordered, with attributes", "\x80\x02ccollections\nOrderedDict\n)RX\x01\x00\x00\x00aK\x01s}b.", &Dict{[]any{"a"}, []any{int64(1)}}},
+		{"ordered of pairs", "\x80\x02ccollections\nOrderedDict\n](X\x01\x00\x00\x00aK\x01\x86e\x85R.", &Dict{[]any{"a"}, []any{int64(1)}}},
+		{"unknown class", "\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.", &Opaque{Name: "os.system", Args: []any{"ls"}}},
+		{"class itself", "\x80\x02cos\nsystem\n.", &Opaque{Name: "os.system"}},
+		{"known class", "\x80\x02cgeo\nPoint\n)RK\x03K\x04\x86b.", &point{3, 4}},
+		{"reference", "\x80\x02K\x07Q.", "ref 7"},
+		{"negative long", "\x80\x02\x8a\x01\xff.", int64(-1)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, rest, err := reader.Read([]byte(c.in + "rest"))
+			if err != nil || !reflect.DeepEqual(got, c.want) || string(rest) != "rest" {
+				t.Errorf("got %#v, %q (%v), want %#v", got, rest, err, c.want)
+			}
+		})
+	}
+}
+
+func TestReadFaults(t *testing.T) {
+	for _, c := range []struct{ fault, in string }{
+		{"cut off", "\x80\x02]"},
+		{"cut off", "\x80\x02X\xff\xff\xff\xffa"},
+		{"more values", "\x80\x02(0."},
+		{"lacks a mark", "\x80\x02t."},
+		{"is no pair", "\x80\x02cgeo\nPoint\n)RK\x03b."},
+		{"not a named class", "\x80\x02K\x01)R."},
+		{"not made of pairs", "\x80\x02ccollections\nOrderedDict\nK\x01\x85R."},
+		{"neither text nor number", "\x80\x02}]K\x01s."},
+		{"state of a int64", "\x80\x02K\x01K\x01b."},
+		{"64 bits", "\x80\x02\x8a\x09" + strings.Repeat("\xff", 9) + "."},
+		{"before it is made", "\x80\x02h\x00."},
+	} {
+		if _, _, err := reader.Read([]byte(c.in)); err == nil || !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%q: error %v, want %q", c.in, err, c.fault)
+		}
+	}
+	if _, _, err := (Reader{}).Read([]byte("\x80\x02K\x01Q.")); err == nil {
+		t.Error("a reference without a resolver is accepted")
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte("\x80\x02}(X\x01\x00\x00\x00aK\x01u."))
+	f.Add([]byte("\x80\x02cgeo\nPoint\n)RK\x03K\x04\x86b."))
+	f.Add([]byte("\x80\x02](h\x00e."))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		v, rest, err := reader.Read(in)
+		if err == nil && len(rest) >= len(in) {
+			t.Fatalf("%T from nothing", v)
+		}
+	})
+}
