@@ -38,7 +38,7 @@ func TestPointPrompts(t *testing.T) {
 		{"ranked, with negatives", func(*pointOptions) {}, []string{"1 point [2 1 3 4]", "2 point [4 1 2 3]"}},
 		{"background clicks stay", func(o *pointOptions) { o.Negatives = false }, []string{"1 point [2 3]", "2 point [4 1 3]"}},
 		{"one per point", func(o *pointOptions) { o.Negatives, o.PerPoint = false, true }, []string{"1 point [2 3]", "2 point [4 3]", "2 point [1 3]"}},
-		{"at most two", func(o *pointOptions) { o.MaxPoints = 2 }, []string{"1 point [2 3]", "2 point [4 3]"}},
+		{"at most two", func(o *pointOptions) { o.MaxPoints = 2 }, []string{"1 point [2 1]", "2 point [4 2]"}},
 	}
 	for _, tt := range tests {
 		o := o

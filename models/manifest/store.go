@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"wsss/data/files"
@@ -83,7 +84,7 @@ func (s *Store) File(ctx context.Context, model, role string) (string, error) {
 		return "", missing(m, f, path)
 	}
 	for _, other := range m.Files { // external data must lie beside its model
-		if other.Role == role+"-data" {
+		if strings.HasPrefix(other.Role, role+"-") {
 			if _, err := os.Stat(s.Path(m, other)); err != nil {
 				return "", missing(m, other, s.Path(m, other))
 			}
