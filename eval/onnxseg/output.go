@@ -1,0 +1,210 @@
+package onnxseg
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"math"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/data"
+)
+
+// labels turns the network's output into a label map of the photo's size; the
+// output covers span photo pixels, which may reach beyond the photo.
+func (p *Predictor) labels(t *tensors.Tensor, size, span image.Point) (*data.LabelMap, error) {
+	dims := t.Shape().Dimensions
+	var m *data.LabelMap
+	var err error
+	if p.cfg.OutputLayout == "labels" {
+		m, err = p.fromLabels(t, dims, size, span)
+	} else {
+		m, err = p.fromLogits(t, dims, size, span)
+	}
+	return m, err
+}
+
+// fromLabels reads [1, h, w], [1, 1, h, w], [1, h, w, 1] or [h, w] numbers.
+func (p *Predictor) fromLabels(t *tensors.Tensor, dims []int, size, span image.Point) (*data.LabelMap, error) {
+	d := dims
+	for len(d) > 2 && d[0] == 1 {
+		d = d[1:]
+	}
+	if len(d) == 3 && d[2] == 1 {
+		d = d[:2]
+	}
+	if len(d) != 2 || d[0] < 1 || d[1] < 1 {
+		return nil, errors.New("labels must have the axes [1, height, width], with or without a channel of 1")
+	}
+	values, err := integers(t)
+	if err != nil {
+		return nil, err
+	}
+	m := data.NewLabelMap(size.X, size.Y)
+	for y := range size.Y {
+		sy := min((2*y+1)*d[0]/(2*span.Y), d[0]-1)
+		for x := range size.X {
+			sx := min((2*x+1)*d[1]/(2*span.X), d[1]-1)
+			c, err := p.class(values[sy*d[1]+sx])
+			if err != nil {
+				return nil, err
+			}
+			m.Pix[y*size.X+x] = c
+		}
+	}
+	return m, nil
+}
+
+func integers(t *tensors.Tensor) (out []int, err error) {
+	var bad any
+	err = t.ConstFlatData(func(flat any) {
+		switch v := flat.(type) {
+		case []int64:
+			out = ints(v)
+		case []int32:
+			out = ints(v)
+		case []uint8:
+			out = ints(v)
+		case []int8:
+			out = ints(v)
+		case []float32:
+			out = make([]int, len(v))
+			for i, x := range v {
+				out[i] = int(math.Round(float64(x)))
+			}
+		default:
+			bad = flat
+		}
+	})
+	if err == nil && bad != nil {
+		err = fmt.Errorf("labels of type %T: want integers or float32", bad)
+	}
+	return out, err
+}
+
+func ints[T int64 | int32 | uint8 | int8](v []T) []int {
+	out := make([]int, len(v))
+	for i, x := range v {
+		out[i] = int(x)
+	}
+	return out
+}
+
+// class maps a class number of the network to the dataset's.
+func (p *Predictor) class(c int) (uint8, error) {
+	if len(p.cfg.Classes) > 0 {
+		if c < 0 || c >= len(p.cfg.Classes) {
+			return 0, fmt.Errorf("class %d: eval.onnx.classes names only %d", c, len(p.cfg.Classes))
+		}
+		c = p.cfg.Classes[c]
+	}
+	if (c < 0 || c >= p.classes) && c != data.Ignore {
+		return 0, fmt.Errorf("class %d: the dataset has 0..%d; set eval.onnx.classes to map the network's classes", c, p.classes-1)
+	}
+	return uint8(c), nil
+}
+
+// fromLogits reads [1, C, h, w] or [1, h, w, C] logits. One channel is a
+// foreground network: above 0 is class 1.
+func (p *Predictor) fromLogits(t *tensors.Tensor, dims []int, size, span image.Point) (*data.LabelMap, error) {
+	if len(dims) != 4 || dims[0] != 1 {
+		return nil, fmt.Errorf("logits must have 4 axes of layout %s and a batch of 1", p.cfg.OutputLayout)
+	}
+	g := grid{c: dims[1], h: dims[2], w: dims[3]}
+	g.stepC, g.stepX = g.h*g.w, 1
+	if p.cfg.OutputLayout == "nhwc" {
+		g = grid{h: dims[1], w: dims[2], c: dims[3], stepC: 1, stepX: dims[3]}
+	}
+	if g.c < 1 || g.h < 1 || g.w < 1 || g.c > 256 {
+		return nil, errors.New("logits must have 1 to 256 classes and at least one pixel")
+	}
+	lut := make([]uint8, max(g.c, 2))
+	for c := range lut {
+		var err error
+		if lut[c], err = p.class(c); err != nil {
+			return nil, err
+		}
+	}
+	m := data.NewLabelMap(size.X, size.Y)
+	var bad any
+	err := t.ConstFlatData(func(flat any) {
+		v, ok := flat.([]float32)
+		if !ok {
+			bad = flat
+			return
+		}
+		g.values = v
+		g.argMax(m, span)
+	})
+	if err == nil && bad != nil {
+		err = fmt.Errorf("logits of type %T: want float32", bad)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range m.Pix {
+		m.Pix[i] = lut[c]
+	}
+	return m, nil
+}
+
+// grid is a map of logits in memory.
+type grid struct {
+	values  []float32
+	c, h, w int
+	stepC   int // between channels
+	stepX   int // between neighbours of a row
+}
+
+// tap is a position between two samples.
+type tap struct {
+	a, b int
+	f    float32 // weight of b
+}
+
+// taps are the samples of n output pixels, as bilinear resampling from `from`
+// to `span` pixels takes them.
+func taps(n, from, span int) []tap {
+	out := make([]tap, n)
+	for i := range out {
+		at := max((float64(i)+0.5)*float64(from)/float64(span)-0.5, 0)
+		k := min(int(at), from-1)
+		out[i] = tap{k, min(k+1, from-1), float32(at - float64(k))}
+	}
+	return out
+}
+
+// argMax resamples row by row and keeps the best class; ties go to the lower.
+func (g grid) argMax(m *data.LabelMap, span image.Point) {
+	xs, ys := taps(m.W, g.w, span.X), taps(m.H, g.h, span.Y)
+	row := make([]float32, g.w)
+	best := make([]float32, m.W)
+	rowStep := g.w * g.stepX
+	for y, ty := range ys {
+		line := m.Pix[y*m.W : (y+1)*m.W]
+		for i := range best {
+			best[i] = float32(math.Inf(-1))
+		}
+		if g.c == 1 {
+			clear(best) // class 1 must be above 0
+		}
+		for c := range g.c {
+			top, low := g.values[c*g.stepC+ty.a*rowStep:], g.values[c*g.stepC+ty.b*rowStep:]
+			for x := range row {
+				t := top[x*g.stepX]
+				row[x] = t + (low[x*g.stepX]-t)*ty.f
+			}
+			class := uint8(c)
+			if g.c == 1 {
+				class = 1
+			}
+			for x, tx := range xs {
+				a := row[tx.a]
+				if v := a + (row[tx.b]-a)*tx.f; v > best[x] {
+					best[x], line[x] = v, class
+				}
+			}
+		}
+	}
+}
