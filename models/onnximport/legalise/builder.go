@@ -2,6 +2,7 @@ package legalise
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
@@ -16,6 +17,7 @@ const (
 	maxNodes    = 1 << 19 // nodes after unrolling
 	maxCalls    = 64      // rules within rules
 	maxSteps    = 1 << 21 // ops looked at, folded ones too
+	maxWork     = 1 << 28 // elements read and written by folding, rules' tables included
 )
 
 // Rule rewrites node n: it returns the values of n's outputs, or nil to keep
@@ -46,6 +48,7 @@ type Builder struct {
 	scope *scope
 	calls int
 	steps int
+	work  int
 
 	consts    map[string]*Value // small constants by content
 	rewritten map[string]int    // ops of the file that a rule replaced
@@ -87,6 +90,8 @@ func catch(err *error) {
 	case nil:
 	case failure:
 		*err = r.err
+	case runtime.Error: // a node that does not hold what its op demands
+		*err = fmt.Errorf("the node is malformed: %v", r)
 	default:
 		panic(r)
 	}
@@ -136,6 +141,7 @@ func (b *Builder) weight(name string, p *protos.TensorProto) *Value {
 	v := &Value{Name: b.unique(name), DType: t.DType, Dims: t.Dims}
 	small := t.Len() <= weightLimit && (!b.opt.Trainable || t.Len() <= 1)
 	if t.Len() <= foldLimit && (small || !IsFloat(t.DType)) {
+		b.spend(t.Len())
 		v.Const, err = decode(t)
 		fail(err)
 		return v
@@ -156,10 +162,19 @@ func (b *Builder) TensorAttr(n *Node, name string) *Value {
 		v.Weight = t
 		return v
 	}
+	b.spend(t.Len())
 	var err error
 	v.Const, err = decode(t)
 	fail(err)
 	return v
+}
+
+// spend counts work, so that a hostile file cannot make us hold or compute
+// without end.
+func (b *Builder) spend(elements int) {
+	if b.work += elements; b.work > maxWork {
+		failf("more than %d elements to compute beforehand", maxWork)
+	}
 }
 
 // LowerConv tells whether convolutions are to become matrix products.
@@ -340,13 +355,21 @@ func (b *Builder) foldable(n *Node) bool {
 // fold computes n, or returns nil where the result would be too large.
 func (b *Builder) fold(n *Node, def *opDef) []*Value {
 	out := def.infer(b, n)
+	work := 0
 	for _, v := range out {
 		size, err := onnxfile.Size(v.Dims)
 		fail(err)
 		if size > foldLimit {
 			return nil
 		}
+		work += size
 	}
+	for _, v := range n.In {
+		if v != nil {
+			work += v.Len()
+		}
+	}
+	b.spend(work)
 	if !def.eval(b, n, out) {
 		return nil
 	}
@@ -369,6 +392,7 @@ func (b *Builder) ConstInts(d DType, dims []int, v ...int) *Value {
 			return c
 		}
 	}
+	b.spend(len(v))
 	c := &Value{Name: b.unique("~int"), DType: d, Dims: dims, Const: &Const{Ints: toInt64s(v)}}
 	if key != "" {
 		b.consts[key] = c
@@ -381,6 +405,7 @@ func (b *Builder) List(v ...int) *Value { return b.ConstInts(Int64, []int{len(v)
 
 // ConstFloats makes a constant of v's type d, rounded to it.
 func (b *Builder) ConstFloats(d DType, dims []int, v ...float64) *Value {
+	b.spend(len(v))
 	data := make([]float64, len(v))
 	for i, x := range v {
 		data[i] = roundTo(d, x)

@@ -47,6 +47,7 @@ func evalMatMul(b *Builder, n *Node, out []*Value) bool {
 	if x.Const.Floats == nil || z.Len()*max(1, inner) > mostProducts {
 		return false
 	}
+	b.spend(z.Len() * inner / 16)
 	res := newConst(z)
 	batch := z.Dims[:z.Rank()-2]
 	ix, iy := indexer(batch, x.Dims[:x.Rank()-2]), indexer(batch, y.Dims[:y.Rank()-2])

@@ -370,7 +370,7 @@ func WindowOf(n *Node, spatial, kernel []int) Window {
 	auto := n.Str("auto_pad", "NOTSET")
 	for i := range k {
 		extent := (w.Kernel[i]-1)*w.Dilation[i] + 1
-		if w.Kernel[i] < 1 || w.Stride[i] < 1 || w.Dilation[i] < 1 || w.Pads[i] < 0 || w.Pads[k+i] < 0 || extent > 1<<31 || w.Pads[i]+w.Pads[k+i] > 1<<31 {
+		if max(w.Kernel[i], w.Stride[i], w.Dilation[i], w.Pads[i], w.Pads[k+i]) > 1<<31 || w.Kernel[i] < 1 || w.Stride[i] < 1 || w.Dilation[i] < 1 || w.Pads[i] < 0 || w.Pads[k+i] < 0 || extent > 1<<31 || w.Pads[i]+w.Pads[k+i] > 1<<31 {
 			failf("kernel %v, strides %v, dilations %v, pads %v", w.Kernel, w.Stride, w.Dilation, w.Pads)
 		}
 		switch auto {

@@ -37,8 +37,11 @@ func argExtreme(extreme string) legalise.Rule {
 	}
 }
 
-// rankBlock bounds the comparisons that are held at a time.
-const rankBlock = 1 << 24
+// Bounds on the comparisons that are held at a time, and on how many times.
+const (
+	rankBlock     = 1 << 24
+	maxRankBlocks = 4096
+)
 
 // topK without sorting ranks every element by counting those before it, then
 // looks up which element has rank 0, 1, … k−1.
@@ -89,6 +92,9 @@ func rankedIndex(b *builder, x *value, k int, largest bool) *value {
 	}
 	others := b.Reshape(x, r, 1, d)
 	block := max(1, rankBlock/max(1, r*d))
+	if d/block > maxRankBlocks {
+		legalise.Failf("the first %d of %d in %d rows", k, d, r)
+	}
 	var ranks []*value
 	for from := 0; from < d; from += block {
 		to := min(d, from+block)
@@ -115,7 +121,7 @@ func cumSum(b *builder, n *node) []*value {
 	axis := legalise.Axis(axes[0], x.Rank())
 	d := x.Dims[axis]
 	exclusive, reverse := n.Int("exclusive", 0) != 0, n.Int("reverse", 0) != 0
-	tri := make([]float64, d*d)
+	tri := table[float64](square(d, d))
 	for i := range d { // tri[i, j] = 1 where element i is part of sum j
 		for j := range d {
 			if i == j && !exclusive || i < j && !reverse || i > j && reverse {

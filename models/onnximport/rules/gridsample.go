@@ -24,7 +24,7 @@ func gridSample(b *builder, n *node) []*value {
 		legalise.Failf("input %v, grid %v: only two-dimensional images", x.Dims, grid.Dims)
 	}
 	batch, c, h, w := x.Dims[0], x.Dims[1], x.Dims[2], x.Dims[3]
-	first := make([]int, batch)
+	first := table[int](batch)
 	for i := range first {
 		first[i] = i * h * w
 	}

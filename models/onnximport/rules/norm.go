@@ -123,7 +123,7 @@ func lpNorm(b *builder, n *node) []*value {
 func lrn(b *builder, n *node) []*value {
 	x := arg(n, 0)
 	size := n.Int("size", 1)
-	if x.Rank() < 3 || size < 1 || size > x.Dims[1]*2+1 {
+	if x.Rank() < 3 || size < 1 || size > maxTaps {
 		legalise.Failf("size %d of input %v", size, x.Dims)
 	}
 	pads := make([]int, 2*x.Rank())

@@ -42,7 +42,7 @@ func trilu(b *builder, n *node) []*value {
 	}
 	upper := n.Int("upper", 1) != 0
 	rows, cols := x.Dims[x.Rank()-2], x.Dims[x.Rank()-1]
-	mask := make([]int, rows*cols)
+	mask := table[int](square(rows, cols))
 	for i := range rows {
 		for j := range cols {
 			if upper && j-i >= k || !upper && j-i <= k {

@@ -54,7 +54,7 @@ func prodMax(v []int) int {
 
 // padIndex gives the element that each padded position repeats.
 func padIndex(mode string, d, before, after int) []int {
-	index := make([]int, before+d+after)
+	index := table[int](before + d + after)
 	for k := range index {
 		i := k - before
 		switch mode {

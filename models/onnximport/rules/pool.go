@@ -64,7 +64,7 @@ func averagePool(b *builder, n *node) []*value {
 	}
 	for i := range k {
 		d, out := x.Dims[2+i], w.Out[i]
-		m := make([]float64, out*d)
+		m := table[float64](square(out, d))
 		for o := range out {
 			from := o*w.Stride[i] - w.Pads[i]
 			inside, counted := 0, 0
@@ -99,8 +99,14 @@ func padSpatial(b *builder, x *value, w legalise.Window, fill float64) *value {
 	return b.Op("Pad", nil, x, b.List(pads...), like(b, x, fill))
 }
 
+// maxTaps bounds the size of a window that is spelt out.
+const maxTaps = 4096
+
 // taps calls f for every place in the window.
 func taps(w legalise.Window, f func(at []int)) {
+	if n := prod(w.Kernel); n < 1 || n > maxTaps {
+		legalise.Failf("a window of %v", w.Kernel)
+	}
 	at := make([]int, len(w.Kernel))
 	for {
 		f(at)

@@ -22,7 +22,7 @@ func resize(b *builder, n *node) []*value {
 			legalise.Failf("axis %d from %d to %d", axis, d, out)
 		}
 		if r.mode == "nearest" {
-			index := make([]int, out)
+			index := table[int](out)
 			for i := range index {
 				index[i] = min(max(r.nearest(r.source(i, d, out, scale)), 0), d-1)
 			}
@@ -48,7 +48,7 @@ func mix(b *builder, x *value, axis int, matrix []float64, out int) *value {
 		}
 		return b.Reshape(b.Op("MatMul", nil, m, b.Reshape(x, outer, d, inner)), dims...)
 	}
-	flipped := make([]float64, len(matrix))
+	flipped := table[float64](len(matrix))
 	for i := range out {
 		for j := range d {
 			flipped[j*out+i] = matrix[i*d+j]
@@ -169,15 +169,12 @@ func (r resizer) nearest(x float64) int {
 
 // matrix returns the weights [out, d] of an axis.
 func (r resizer) matrix(d, out int, scale float64) []float64 {
-	if d*out > 1<<26 {
-		legalise.Failf("a resize from %d to %d", d, out)
-	}
 	kernel, reach := r.kernel()
 	stretch := 1.0 // antialiasing widens the kernel when shrinking
 	if r.antialias && scale < 1 {
 		stretch = 1 / scale
 	}
-	m := make([]float64, out*d)
+	m := table[float64](square(out, d))
 	for i := range out {
 		at := r.source(i, d, out, scale)
 		if r.mode == "linear" && stretch == 1 {

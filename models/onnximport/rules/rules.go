@@ -48,9 +48,28 @@ func prod(dims []int) int {
 	return p
 }
 
+// tableLimit bounds the constant tables that a rule makes up.
+const tableLimit = 1 << 26
+
+// table makes room for n numbers.
+func table[T int | float64](n int) []T {
+	if n < 0 || n > tableLimit {
+		legalise.Failf("a table of %d numbers", n)
+	}
+	return make([]T, n)
+}
+
+// square is rows·cols, checked before it can overflow.
+func square(rows, cols int) int {
+	if rows > tableLimit || cols > tableLimit {
+		legalise.Failf("a table of %d by %d", rows, cols)
+	}
+	return rows * cols
+}
+
 // iota0 returns 0, 1, … n−1.
 func iota0(n int) []int {
-	out := make([]int, n)
+	out := table[int](n)
 	for i := range out {
 		out[i] = i
 	}

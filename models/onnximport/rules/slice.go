@@ -28,7 +28,7 @@ func slice(b *builder, n *node) []*value {
 	for i, d := range x.Dims {
 		switch {
 		case s.Step[i] < 0:
-			index := make([]int, s.Count[i])
+			index := table[int](s.Count[i])
 			for k := range index {
 				index[k] = s.Start[i] + k*s.Step[i]
 			}
@@ -55,7 +55,10 @@ func split(b *builder, n *node) []*value {
 	}
 	if parts == nil {
 		k := n.Int("num_outputs", n.Outs())
-		size := (x.Dims[axis] + k - 1) / max(1, k)
+		if k < 1 || k > maxTaps {
+			legalise.Failf("%d parts", k)
+		}
+		size := max(1, (x.Dims[axis]+k-1)/k)
 		for from := 0; from < x.Dims[axis]; from += size {
 			parts = append(parts, min(size, x.Dims[axis]-from))
 		}
