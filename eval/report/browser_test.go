@@ -277,6 +277,11 @@ func TestInBrowser(t *testing.T) {
 	b.eval("("+set+")('find', '"+f.ids[2]+"', 'input')", nil)
 	b.want(count, "1 of 60 images")
 
+	// The legend filters too.
+	b.open(page, "#order=name")
+	b.eval("document.querySelectorAll('#colours button')[0].click()", nil)
+	b.want(count+" + ' ' + document.querySelector('#colours .on').textContent + ' ' + location.hash", "20 of 60 images aeroplane #class=aeroplane&order=name")
+
 	// Keys.
 	b.open(page, "#order=name")
 	b.key("ArrowRight")

@@ -125,10 +125,23 @@
     const s = split();
     const all = s.images.length;
     $("count").textContent = shown.length + " of " + all + " images" + (s.hidden ? " (" + s.hidden + " better ones are not in this report)" : "");
+    legend();
     $("cards").replaceChildren();
     made = 0;
     at = -1;
     more();
+  };
+
+  // The colours of the classes in this split's truth.
+  const legend = () => {
+    const present = [...new Set(split().images.flatMap(im => im.c))].sort((a, b) => a - b);
+    $("colours").replaceChildren(...present.map(c => {
+      const i = el("i");
+      i.style.background = data.colours[c];
+      const b = el("button", { type: "button", title: "Show only this class", className: c === state.class ? "on" : "" }, i, data.classes[c]);
+      b.onclick = () => { state.class = state.class === c ? -1 : c; refresh() };
+      return b;
+    }));
   };
 
   const tile = (im, label, score, overlay, lazy) => {
