@@ -61,6 +61,34 @@ type Spec struct {
 	Weak         []data.WeakKind // the forms it accepts
 	NeedsBackend bool
 	New          func(env Env) (Method, error) // decodes env.Gen.Options strictly
+	// Inner lists the methods that a method's options name, for one that
+	// refines or combines what others make; nil for all others.
+	Inner func(options map[string]any) ([]configs.Gen, error)
+}
+
+// Reader is a Method that reads what an earlier run or another tool wrote.
+// Inputs describes each such folder; images are made again when it changes.
+type Reader interface {
+	Inputs() (map[string]string, error)
+}
+
+// NeedsBackend tells whether a method, or one that its options name, needs a
+// backend.
+func NeedsBackend(g configs.Gen) (bool, error) {
+	spec, err := Lookup(g.Method)
+	if err != nil || spec.NeedsBackend || spec.Inner == nil {
+		return spec.NeedsBackend, err
+	}
+	inner, err := spec.Inner(g.Options)
+	if err != nil {
+		return false, err
+	}
+	for _, g := range inner {
+		if needs, err := NeedsBackend(g); needs || err != nil {
+			return needs, err
+		}
+	}
+	return false, nil
 }
 
 var methods = map[string]Spec{}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -74,10 +75,11 @@ func (r *runner) done(png, sidecar string) bool {
 		return false
 	}
 	var s struct {
-		ConfigHash string `json:"config_hash"`
-		SHA256     string `json:"label_sha256"`
+		ConfigHash string            `json:"config_hash"`
+		Inputs     map[string]string `json:"inputs"`
+		SHA256     string            `json:"label_sha256"`
 	}
-	if json.Unmarshal(raw, &s) != nil || s.ConfigHash != r.ConfigHash {
+	if json.Unmarshal(raw, &s) != nil || s.ConfigHash != r.ConfigHash || !maps.Equal(s.Inputs, r.source.Inputs) {
 		return false
 	}
 	raw, err = readBounded(png)

@@ -131,6 +131,11 @@ func prepare(ctx context.Context, o RunOptions) (*runner, []string, error) {
 	r := &runner{RunOptions: o, fuser: fuser, classes: o.Dataset.Classes(), source: Provenance{
 		Method: o.Name, Weak: o.Weak, ConfigHash: o.ConfigHash, Fuse: o.Fuse, Weights: o.Weights, Versions: o.Versions,
 	}}
+	if in, ok := o.Method.(Reader); ok {
+		if r.source.Inputs, err = in.Inputs(); err != nil {
+			return nil, nil, err
+		}
+	}
 	ids, err := r.unique(o.Shard.Of(all))
 	if err != nil {
 		return nil, nil, err

@@ -24,6 +24,7 @@ type Provenance struct {
 	Fuse       configs.Fuse      `json:"fuse"`
 	Weights    map[string]string `json:"weights,omitempty"`  // weight file → SHA-256
 	Versions   map[string]string `json:"versions,omitempty"` // module or program → version
+	Inputs     map[string]string `json:"inputs,omitempty"`   // folder that the method reads → description of its files
 }
 
 // Manifest describes a whole output folder. It holds neither times nor shard
