@@ -4,4 +4,5 @@ package all
 import (
 	_ "wsss/gen/grabcut"   // GrabCut, no weights
 	_ "wsss/gen/promptsam" // SAM, and Grounding-DINO with SAM
+	_ "wsss/gen/source"    // import: labels and CAMs of other tools
 )
