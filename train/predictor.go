@@ -56,8 +56,8 @@ type Predictor struct {
 	owned bool   // they go with the predictor
 
 	mu     sync.Mutex
-	graphs map[image.Point]*model.Exec
-	recent []image.Point // sizes in graphs, latest last
+	graphs map[compiled]*model.Exec
+	recent []compiled // keys of graphs, latest last
 }
 
 // NewPredictor predicts with a network whose variables are in store; they may
@@ -76,7 +76,7 @@ func NewPredictor(b compute.Backend, net models.Segmenter, store *model.Store, i
 	if opts.Shapes <= 0 {
 		opts.Shapes = 16
 	}
-	return &Predictor{net: &network{Segmenter: net, backend: b, store: store}, in: in, opts: opts, graphs: map[image.Point]*model.Exec{}}, nil
+	return &Predictor{net: &network{Segmenter: net, backend: b, store: store}, in: in, opts: opts, graphs: map[compiled]*model.Exec{}}, nil
 }
 
 // LoadPredictor rebuilds a network from a checkpoint file, or from the newest
@@ -115,52 +115,86 @@ func loadPredictor(b compute.Backend, path string, opts PredictOptions, build fu
 // Predict returns the label map of one image: the class of the highest mean
 // logit, each logit map first resized bilinearly to the image.
 func (p *Predictor) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, error) {
+	labels := data.NewLabelMap(img.Rect.Dx(), img.Rect.Dy())
+	err := p.run(ctx, img, false, func(out *tensors.Tensor, width int) {
+		tensors.MustConstFlatData(out, func(flat []int32) {
+			for y := range labels.H {
+				row := labels.Pix[y*labels.W:][:labels.W]
+				for x, v := range flat[y*width:][:labels.W] {
+					row[x] = uint8(v)
+				}
+			}
+		})
+	})
+	return labels, err
+}
+
+// scores calls f with the mean logits of every pixel; f must not keep z.
+func (p *Predictor) scores(ctx context.Context, img *image.NRGBA, f func(pixel int, z []float32)) error {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	return p.run(ctx, img, true, func(out *tensors.Tensor, width int) {
+		classes := out.Shape().Dim(-1)
+		tensors.MustConstFlatData(out, func(flat []float32) {
+			for y := range h {
+				for x := range w {
+					f(y*w+x, flat[(y*width+x)*classes:][:classes])
+				}
+			}
+		})
+	})
+}
+
+// run computes an image and passes on the result, which may be wider and
+// higher than the image: labels [1, h, w] of int32 or logits [1, h, w, classes].
+func (p *Predictor) run(ctx context.Context, img *image.NRGBA, scores bool, use func(out *tensors.Tensor, width int)) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w, h := img.Rect.Dx(), img.Rect.Dy()
 	if w == 0 || h == 0 {
-		return nil, fmt.Errorf("image of %d×%d pixels", w, h)
+		return fmt.Errorf("image of %d×%d pixels", w, h)
 	}
-	padded := image.Pt(roundUp(w, p.opts.Bucket), roundUp(h, p.opts.Bucket))
-	exec, err := p.graph(padded)
+	key := compiled{image.Pt(roundUp(w, p.opts.Bucket), roundUp(h, p.opts.Bucket)), scores}
+	exec, err := p.graph(key)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	pixels := tensors.FromShape(shapes.Make(dtypes.Float32, 1, padded.Y, padded.X, 3))
-	tensors.MustMutableFlatData(pixels, func(flat []float32) { p.in.Pack(flat, padded.X, img) })
+	pixels := tensors.FromShape(shapes.Make(dtypes.Float32, 1, key.size.Y, key.size.X, 3))
+	tensors.MustMutableFlatData(pixels, func(flat []float32) { p.in.Pack(flat, key.size.X, img) })
 	defer pixels.FinalizeAll() //nolint:errcheck // memory only
 	out, err := exec.Call1(pixels)
 	if err != nil {
-		return nil, fmt.Errorf("image of %d×%d pixels: %w", w, h, err)
+		return fmt.Errorf("image of %d×%d pixels: %w", w, h, err)
 	}
 	defer out.FinalizeAll() //nolint:errcheck // memory only
-	labels := data.NewLabelMap(w, h)
-	tensors.MustConstFlatData(out, func(flat []int32) {
-		for y := range h {
-			row := labels.Pix[y*w:][:w]
-			for x, v := range flat[y*padded.X:][:w] {
-				row[x] = uint8(v)
-			}
-		}
-	})
-	return labels, nil
+	use(out, key.size.X)
+	return nil
 }
 
-// graph returns the compiled network for an image size; the size used longest
+// compiled identifies a graph.
+type compiled struct {
+	size   image.Point
+	scores bool // logits instead of labels
+}
+
+// graph returns the compiled network for an image size; the one used longest
 // ago makes room.
-func (p *Predictor) graph(size image.Point) (*model.Exec, error) {
-	if i := slices.Index(p.recent, size); i >= 0 {
-		p.recent = append(slices.Delete(p.recent, i, i+1), size)
-		return p.graphs[size], nil
+func (p *Predictor) graph(key compiled) (*model.Exec, error) {
+	if i := slices.Index(p.recent, key); i >= 0 {
+		p.recent = append(slices.Delete(p.recent, i, i+1), key)
+		return p.graphs[key], nil
 	}
 	exec, err := model.NewExec(p.net.backend, p.net.store, func(_ *model.Scope, images *Node) *Node {
 		// Else the onnx backend takes variables for constants, while training
 		// still changes them, and keeps a copy per image size.
 		p.net.store.SetTraining(images.Graph(), true)
-		return ArgMax(p.logits(p.net.store.Scope(p.root), images), -1, dtypes.Int32)
+		logits := p.logits(p.net.store.Scope(p.root), images)
+		if key.scores {
+			return logits
+		}
+		return ArgMax(logits, -1, dtypes.Int32)
 	})
 	if err != nil {
 		return nil, err
@@ -170,8 +204,8 @@ func (p *Predictor) graph(size image.Point) (*model.Exec, error) {
 		delete(p.graphs, p.recent[0])
 		p.recent = p.recent[1:]
 	}
-	p.graphs[size] = exec
-	p.recent = append(p.recent, size)
+	p.graphs[key] = exec
+	p.recent = append(p.recent, key)
 	return exec, nil
 }
 
@@ -212,7 +246,7 @@ func (p *Predictor) Close() {
 	for _, e := range p.graphs {
 		e.Finalize()
 	}
-	p.graphs, p.recent = map[image.Point]*model.Exec{}, nil
+	p.graphs, p.recent = map[compiled]*model.Exec{}, nil
 	if p.owned {
 		p.net.store.Finalize()
 	}

@@ -100,6 +100,7 @@ type run struct {
 	sched       Schedule
 	log         *metricsLog
 	val         *Predictor
+	watch       monitor
 
 	meta  checkpoints.Meta // of the last checkpoint
 	last  string           // its path
@@ -241,6 +242,14 @@ func (r *run) start() error {
 	if err := os.MkdirAll(r.OutDir, 0o755); err != nil {
 		return err
 	}
+	r.watch.limit = r.Config.Diverge
+	if r.step > 0 {
+		log, err := ReadLog(filepath.Join(r.OutDir, LogFile))
+		if err != nil {
+			return err
+		}
+		r.watch.replay(log, r.step)
+	}
 	if r.log, err = openLog(filepath.Join(r.OutDir, LogFile), r.meta.LogBytes); err != nil {
 		return err
 	}
@@ -268,6 +277,9 @@ func (r *run) train(ctx context.Context) error {
 		rec.Epoch = float64(r.drawn()) / float64(len(r.ids))
 		if err := r.log.add(rec); err != nil {
 			return err
+		}
+		if err := r.watch.add(rec.Loss); err != nil {
+			return errors.Join(err, r.log.add(Record{Step: r.step, Event: err.Error()}))
 		}
 		r.Progress(r.step, t.Iterations)
 		if err := r.after(ctx); err != nil {

@@ -1,0 +1,305 @@
+package train
+
+import (
+	"context"
+	"image"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/files"
+	"wsss/gen"
+	"wsss/models"
+)
+
+// TestLoss checks values and gradients against the formulas, for two pixels of
+// three classes and an ignored one.
+func TestLoss(t *testing.T) {
+	z := [][]float64{{1, 2, 0.5}, {3, -1, 0}, {9, 9, 9}}
+	labels := []uint8{0, 2, data.Ignore}
+	for _, c := range []struct {
+		name    string
+		loss    Loss
+		weights []float32
+	}{
+		{"plain", Loss{}, nil},
+		{"weighted", Loss{}, []float32{0.25, 0.75, 1}},
+		{"weightless", Loss{}, []float32{0, 0, 1}},
+		{"bootstrap", Loss{Bootstrap: 0.3}, nil},
+		{"clip", Loss{Clip: 2}, nil},
+		{"all", Loss{Bootstrap: 0.2, Clip: 1.5}, []float32{0.5, 1, 0}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var want, count float64
+			grad := make([]float64, 9)
+			for i, row := range z {
+				if labels[i] == data.Ignore {
+					continue
+				}
+				w := 1.0
+				if c.weights != nil {
+					w = float64(c.weights[i])
+				}
+				sum, best := 0.0, 0
+				for k, v := range row {
+					sum += math.Exp(v)
+					if v > row[best] {
+						best = k
+					}
+				}
+				b := c.loss.Bootstrap
+				cost := math.Log(sum) - (1-b)*row[labels[i]] - b*row[best]
+				count += w
+				if c.loss.Clip > 0 && cost > c.loss.Clip {
+					want += w * c.loss.Clip
+					continue
+				}
+				want += w * cost
+				for k, v := range row {
+					grad[3*i+k] += w * math.Exp(v) / sum
+				}
+				grad[3*i+int(labels[i])] -= w * (1 - b)
+				grad[3*i+best] -= w * b
+			}
+			count = max(count, map[bool]float64{true: 1, false: 0}[count == 0])
+			got := MustExecOnceN(openGo(t), func(logits, labels, weights *Node) []*Node {
+				if c.weights == nil {
+					weights = nil
+				}
+				l := c.loss.Mean(logits, labels, weights)
+				return append([]*Node{l}, Gradient(l, logits)...)
+			}, tensors.FromFlatDataAndDimensions([]float32{1, 2, 0.5, 3, -1, 0, 9, 9, 9}, 1, 1, 3, 3),
+				tensors.FromFlatDataAndDimensions(labels, 1, 1, 3), tensors.FromFlatDataAndDimensions(append(c.weights, 0, 0, 0)[:3], 1, 1, 3))
+			if l := float64(got[0].Value().(float32)); math.Abs(l-want/count) > 1e-6 {
+				t.Errorf("loss %g, want %g", l, want/count)
+			}
+			tensors.MustConstFlatData(got[1], func(flat []float32) {
+				for i, g := range flat {
+					if math.Abs(float64(g)-grad[i]/count) > 1e-6 {
+						t.Errorf("gradient[%d] = %g, want %g", i, g, grad[i]/count)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestWeightedRegions(t *testing.T) {
+	m := data.NewLabelMap(6, 1)
+	copy(m.Pix, []uint8{0, 3, 3, 20, data.Ignore, 20})
+	conf := []float32{1, 0, 0.5, 0.9, 0.3, 2}
+	r := weighted(m, conf)
+	for i, v := range r.m.Pix {
+		if r.label[v] != m.Pix[i] {
+			t.Errorf("pixel %d: label %d, want %d", i, r.label[v], m.Pix[i])
+		}
+		if want := min(conf[i], 1); m.Pix[i] != data.Ignore && math.Abs(float64(r.weight[v]-want)) > 0.51/63 {
+			t.Errorf("pixel %d: weight %g, want %g", i, r.weight[v], want)
+		}
+	}
+	// Every class at once still fits beside 255.
+	all := data.NewLabelMap(255, 1)
+	for i := range all.Pix {
+		all.Pix[i] = uint8(i)
+	}
+	r = weighted(all, make([]float32, 255))
+	for i, v := range r.m.Pix {
+		if v == data.Ignore || r.label[v] != uint8(i) {
+			t.Fatalf("label %d became region %d of label %d", i, v, r.label[v])
+		}
+	}
+}
+
+// TestConfidence trains on label maps with sidecars, by each use of the scores.
+func TestConfidence(t *testing.T) {
+	dir := t.TempDir()
+	ids, _ := squares{8}.IDs("train")
+	for i, id := range ids {
+		s, _ := squares{8}.Load(id, 0)
+		if err := data.WriteLabelMap(filepath.Join(dir, id+".png"), s.Truth); err != nil {
+			t.Fatal(err)
+		}
+		class := 1 + i%2
+		bits := make([]uint8, len(s.Truth.Pix))
+		for k, v := range s.Truth.Pix {
+			if int(v) == class {
+				bits[k] = 1
+			}
+		}
+		rle := data.EncodeRLE(bits, s.Truth.W, s.Truth.H)
+		side := gen.Sidecar{ID: id, Width: s.Truth.W, Height: s.Truth.H, Masks: []gen.SidecarMask{
+			{Mask: gen.Mask{Class: class, Score: 0.25}, RLE: rle.COCOString()},
+		}}
+		if err := files.WriteJSON(filepath.Join(dir, id+".json"), side); err != nil {
+			t.Fatal(err)
+		}
+	}
+	job := tinyJob(t, t.TempDir())
+	job.LabelsDir = dir
+	for _, c := range []struct {
+		use    string
+		min    float64
+		ignore bool
+		weight float32
+	}{{"none", 0.9, false, 1}, {"mask", 0.2, false, 1}, {"mask", 0.5, true, 1}, {"weight", 0, false, 0.25}} {
+		l := &loader{ds: job.Dataset, labelsDir: dir, classes: 3, confidence: c.use, minScore: c.min}
+		s, err := l.sample("train_01")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := l.regions(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		truth, _ := squares{8}.Load("train_01", 0)
+		for k, v := range truth.Truth.Pix {
+			label, weight := r.label[r.m.Pix[k]], r.weight[r.m.Pix[k]]
+			want, wantWeight := v, float32(1)
+			if v > 0 {
+				wantWeight = c.weight
+				if c.ignore {
+					want = data.Ignore
+				}
+			}
+			if label != want || want != data.Ignore && math.Abs(float64(weight-wantWeight)) > 0.01 {
+				t.Fatalf("%s %g, pixel %d: label %d weight %g, want %d %g", c.use, c.min, k, label, weight, want, wantWeight)
+			}
+		}
+	}
+	job.Config.Iterations, job.Config.ValEvery, job.Config.Confidence = 4, 0, "weight"
+	job.Config.Bootstrap, job.Config.LossClip = 0.1, 5
+	if _, err := Run(context.Background(), job); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "train_02.json")); err != nil {
+		t.Fatal(err)
+	}
+	job.OutDir = t.TempDir()
+	if _, err := Run(context.Background(), job); err == nil || !strings.Contains(err.Error(), "train_02.json") || !strings.Contains(err.Error(), "train.confidence") {
+		t.Errorf("error %v: want the sidecar and the key", err)
+	}
+}
+
+func TestMonitor(t *testing.T) {
+	feed := func(m *monitor, from, to float64, n int) (err error) {
+		for i := range n {
+			if e := m.add(from + (to-from)*float64(i)/float64(n)); e != nil && err == nil {
+				err = e
+			}
+		}
+		return err
+	}
+	for _, c := range []struct {
+		name  string
+		limit float64
+		rise  float64
+		stops bool
+	}{{"falls", 1.5, 0.1, false}, {"rises", 1.5, 9, true}, {"rises, unwatched", 0, 9, false}, {"rises a little", 1.5, 0.6, false}} {
+		m := &monitor{limit: c.limit}
+		if err := feed(m, 2, 0.5, 200); err != nil {
+			t.Errorf("%s: %v while falling", c.name, err)
+		}
+		if err := feed(m, 0.5, c.rise, 200); (err != nil) != c.stops {
+			t.Errorf("%s: error %v", c.name, err)
+		}
+	}
+	job := tinyJob(t, t.TempDir())
+	job.Config.Iterations, job.Config.ValEvery, job.Config.Diverge = 200, 0, 1.0001
+	job.Config.LR, job.Config.Momentum = 5, 0.99
+	_, err := Run(context.Background(), job)
+	if err == nil || !strings.Contains(err.Error(), "train.diverge") && !strings.Contains(err.Error(), "Lower train.lr") {
+		t.Errorf("error %v from a training with a learning rate of 5", err)
+	}
+}
+
+// TestSelfLabel labels a training split with a trained network.
+func TestSelfLabel(t *testing.T) {
+	job := tinyJob(t, t.TempDir())
+	job.Config.Iterations = 60
+	res, err := Run(context.Background(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := loadPredictor(job.Backend, res.Checkpoint, PredictOptions{}, func(configs.Train, int) (models.Segmenter, error) { return job.Net, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	ds := tagged{squares{8}}
+	dir := t.TempDir()
+	if err := SelfLabel(context.Background(), p, ds, "train", dir, SelfOptions{Tags: true, MinScore: 0.6}); err != nil {
+		t.Fatal(err)
+	}
+	ids, _ := ds.IDs("train")
+	for i, id := range ids {
+		m, err := data.ReadLabelMap(filepath.Join(dir, id+".png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Present()[2-i%2] {
+			t.Errorf("%s: class %d is not among its tags", id, 2-i%2)
+		}
+		s, _ := ds.Load(id, 0)
+		right, sure := 0, 0
+		for k, v := range m.Pix {
+			if v != data.Ignore {
+				sure++
+				if v == s.Truth.Pix[k] {
+					right++
+				}
+			}
+		}
+		if sure < len(m.Pix)/2 || float64(right) < 0.95*float64(sure) {
+			t.Errorf("%s: %d of %d sure pixels are right, of %d", id, right, sure, len(m.Pix))
+		}
+	}
+	again := job
+	again.LabelsDir, again.OutDir, again.Config.Iterations = dir, t.TempDir(), 3
+	if _, err := Run(context.Background(), again); err != nil {
+		t.Errorf("second round: %v", err)
+	}
+	s, _ := ds.Load(ids[0], 0)
+	prob, err := p.Probabilities(context.Background(), s.Image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels, err := p.Predict(context.Background(), s.Image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors.MustConstFlatData(prob, func(flat []float32) {
+		for i, v := range labels.Pix {
+			row := flat[3*i : 3*i+3]
+			sum := row[0] + row[1] + row[2]
+			if math.Abs(float64(sum-1)) > 1e-5 || row[v] < max(row[0], row[1], row[2]) {
+				t.Fatalf("pixel %d: probabilities %v, label %d", i, row, v)
+			}
+		}
+	})
+	if err := SelfLabel(context.Background(), p, squares{8}, "train", t.TempDir(), SelfOptions{Tags: true}); err == nil || !strings.Contains(err.Error(), "no tags") {
+		t.Errorf("error %v for images without tags", err)
+	}
+	if _, err := p.Predict(context.Background(), image.NewNRGBA(image.Rectangle{})); err == nil {
+		t.Error("labelled an empty image")
+	}
+}
+
+// tagged is squares with image tags.
+type tagged struct{ squares }
+
+func (d tagged) Load(id string, want data.Want) (*data.Sample, error) {
+	s, err := d.squares.Load(id, want)
+	for c := 1; c <= 2 && err == nil; c++ {
+		if s.Truth.Present()[c] {
+			s.Weak.Tags = append(s.Weak.Tags, c)
+		}
+	}
+	return s, err
+}
