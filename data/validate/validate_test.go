@@ -260,26 +260,34 @@ func TestScenesAreClean(t *testing.T) {
 	}
 }
 
-// TestRealPhotos checks the small extracts of VOC and COCO, where their
-// datasets are registered.
+// TestRealPhotos checks small extracts of VOC and COCO. That of COCO comes
+// with annotations of val images, but not with the images.
 func TestRealPhotos(t *testing.T) {
-	for _, tc := range []struct{ kind, dir string }{{"voc", "voc_mini"}, {"coco", "tiny_coco"}} {
-		t.Run(tc.kind, func(t *testing.T) {
-			d, err := data.Open(tc.kind, data.Options{Root: datatest.Path(t, tc.dir)})
+	for _, tc := range []struct {
+		kind, dir, split string
+		options          map[string]any
+		samples, missing int
+	}{
+		{"voc", "voc_mini", "train_aug", map[string]any{"boxes": "masks", "points": "masks", "scribbles": "masks", "tags": "masks"}, 11, 0},
+		{"voc", "voc_mini", "val", nil, 10, 0},
+		{"coco", "tiny_coco", "train2017", nil, 49, 0},
+		{"coco", "tiny_coco", "val2017", nil, 48, 48},
+	} {
+		t.Run(tc.kind+" "+tc.split, func(t *testing.T) {
+			d, err := data.Open(tc.kind, data.Options{Root: datatest.Path(t, tc.dir), Extra: tc.options})
 			if err != nil {
-				t.Skipf("dataset does not open: %v", err)
+				t.Fatal(err)
 			}
-			for _, split := range d.Splits() {
-				r, err := Run(t.Context(), d, split, Options{}, nil)
-				if err != nil {
-					t.Errorf("%s: %v", split, err)
-					continue
-				}
-				for _, f := range r.Findings {
-					if f.Level == Error {
-						t.Errorf("%s: %s", split, f.Message)
-					}
-				}
+			r, err := Run(t.Context(), d, tc.split, Options{RequireMasks: true}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Samples != tc.samples || r.Images != tc.samples-tc.missing || r.Masks != tc.samples || r.ByKind["image"] != tc.missing || r.Errors != tc.missing {
+				t.Errorf("%d samples, %d images, %d masks, %v", r.Samples, r.Images, r.Masks, r.ByKind)
+			}
+			// COCO's later annotations cover a spoon and a bowl wholly.
+			if want := map[bool]int{true: 2}[tc.split == "train2017"]; r.ByKind["tags-mask"] != want || r.Warnings != want {
+				t.Errorf("warnings %v, want %d tags-mask", r.ByKind, want)
 			}
 		})
 	}
