@@ -1,0 +1,172 @@
+package pth
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/data/datatest"
+	"wsss/models/weights"
+)
+
+var _ weights.Source = (*Reader)(nil)
+
+func TestRead(t *testing.T) {
+	want := map[string]struct {
+		shape  []int
+		values []float32
+	}{
+		"plain":      {[]int{2, 3}, []float32{0, 1, 2, 3, 4, 5}},
+		"transposed": {[]int{3, 2}, []float32{0, 3, 1, 4, 2, 5}},
+		"strided":    {[]int{2, 3}, []float32{6, 8, 10, 12, 14, 16}},
+		"shared":     {[]int{6}, []float32{0, 1, 2, 3, 4, 5}},
+		"parameter":  {[]int{2}, []float32{0, 1}},
+		"scalar":     {nil, []float32{7}},
+		"empty":      {[]int{0, 3}, nil},
+	}
+	for _, name := range strings.Fields("float64 float16 bfloat16 int64 int32 int16 int8 uint8") {
+		want[name] = struct {
+			shape  []int
+			values []float32
+		}{[]int{4}, []float32{0, 1, 2, 3}}
+	}
+	for _, file := range []string{"zip", "legacy", "deflated"} {
+		t.Run(file, func(t *testing.T) {
+			r, err := Open("testdata/" + file + ".pth")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			if names := r.Names(); len(names) != len(want)+2 || !slices.Contains(names, "optimizer.state.0.momentum_buffer") {
+				t.Errorf("names %v", names)
+			}
+			for name, w := range want {
+				name = "state_dict." + name
+				shape, err := r.Shape(name)
+				if err != nil || !slices.Equal(shape, w.shape) {
+					t.Errorf("%s has shape %v (%v), want %v", name, shape, err, w.shape)
+				}
+				x, err := r.Tensor(name)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				x, err = weights.Float32(x)
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				} else if got := tensors.MustCopyFlatData[float32](x); !slices.Equal(got, w.values) {
+					t.Errorf("%s is %v, want %v", name, got, w.values)
+				}
+			}
+			if x, err := r.Tensor("state_dict.bool"); err != nil || !slices.Equal(tensors.MustCopyFlatData[bool](x), []bool{true, false}) {
+				t.Errorf("bool is %v (%v)", x, err)
+			}
+			if _, err := r.Tensor("fc.weight"); err == nil || !strings.Contains(err.Error(), file+".pth") {
+				t.Errorf("error %v does not name the file", err)
+			}
+		})
+	}
+}
+
+// A real checkpoint of the older format.
+func TestReadReal(t *testing.T) {
+	r, err := Open(datatest.Path(t, "weights", "espnetv2_s_0.5_pascal_256x256.pth"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if len(r.Names()) != 526 {
+		t.Errorf("%d tensors, want 526", len(r.Names()))
+	}
+	sum := 0.0
+	for _, name := range r.Names() {
+		x, err := r.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x, err = weights.Float32(x); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range tensors.MustCopyFlatData[float32](x) {
+			sum += float64(v)
+		}
+	}
+	if got := fmt.Sprintf("%.4g", sum); got != realSum {
+		t.Errorf("the values sum to %s, want %s", got, realSum)
+	}
+}
+
+// realSum is PyTorch's sum over all tensors of the real checkpoint.
+const realSum = "6.102e+07"
+
+// TestNothingRuns reads a pickle that would run a shell command in Python.
+func TestNothingRuns(t *testing.T) {
+	r, err := Open("testdata/evil.pth")
+	if err != nil || !slices.Equal(r.Names(), []string{"weight"}) {
+		t.Errorf("names %v (%v), want the weight alone", r.Names(), err)
+	}
+	if _, err := os.Stat("/tmp/wsss-evil-pth"); err == nil {
+		t.Error("the command ran")
+	}
+}
+
+func TestOpenFaults(t *testing.T) {
+	zip, legacy := read(t, "zip"), read(t, "legacy")
+	for name, c := range map[string]struct {
+		fault string
+		raw   []byte
+	}{
+		"text":           {"not a PyTorch checkpoint", []byte("hello")},
+		"nothing":        {"not a PyTorch checkpoint", nil},
+		"no tensors":     {"no named tensors but a dictionary", read(t, "empty")},
+		"a module":       {"class torch.nn.modules.activation.ReLU", read(t, "module")},
+		"cut zip":        {"zip", zip[:len(zip)-30]},
+		"cut legacy":     {"cut off", legacy[:len(legacy)-4]},
+		"cut in pickles": {"cut off", legacy[:200]},
+		"outside":        {"refers to something", bytes.Replace(legacy, []byte("storage"), []byte("process"), 1)},
+		"type":           {"values of type torch.QuietStorage", bytes.Replace(legacy, []byte("FloatStorage"), []byte("QuietStorage"), 1)},
+	} {
+		path := filepath.Join(t.TempDir(), "x.pth")
+		if err := os.WriteFile(path, c.raw, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), c.fault) || !strings.Contains(err.Error(), "x.pth") {
+			t.Errorf("%s: error %v, want the file and %q", name, err, c.fault)
+		}
+	}
+}
+
+func read(t testing.TB, name string) []byte {
+	raw, err := os.ReadFile("testdata/" + name + ".pth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func FuzzReader(f *testing.F) {
+	for _, name := range []string{"zip", "legacy", "deflated", "evil", "module"} {
+		f.Add(read(f, name))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r, err := NewReader(bytes.NewReader(raw), int64(len(raw)))
+		if err != nil {
+			return
+		}
+		for _, name := range r.Names() {
+			shape, err := r.Shape(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if x, err := r.Tensor(name); err == nil && !slices.Equal(x.Shape().Dimensions, shape) && len(shape) > 0 {
+				t.Fatalf("%s has shape %v, then %v", name, shape, x.Shape())
+			}
+		}
+	})
+}
