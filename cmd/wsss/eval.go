@@ -109,7 +109,12 @@ func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
 		if net == netBound {
 			kind = eval.KindBound
 		}
-		if err := add(p.evalNetwork(ctx, netTitle(net), p.path("train", net), kind)); err != nil {
+		dir := p.path("train", net)
+		if entries, err := checkpoints.List(dir); err == nil && len(entries) == 0 {
+			p.say("%-28s skipped: there is no checkpoint in %s yet; `wsss train` makes them", netTitle(net), dir)
+			continue
+		}
+		if err := add(p.evalNetwork(ctx, netTitle(net), dir, kind)); err != nil {
 			return nil, err
 		}
 	}

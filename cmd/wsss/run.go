@@ -40,6 +40,9 @@ func runAll(ctx context.Context, args []string) error {
 		return err
 	}
 	p.restart = *restart
+	if err := checkStart(p.cfg.Train); err != nil {
+		return err
+	}
 	if dir, ok := p.trainLabels(); ok && dir == p.labelsDir() {
 		if err := p.gen(ctx, genOptions{}); err != nil {
 			return err
@@ -97,6 +100,9 @@ func dryRun(f *flags) error {
 	spec, err := gen.Lookup(cfg.Gen.Method)
 	if err != nil {
 		return usageError{err}
+	}
+	if err := checkStart(cfg.Train); err != nil {
+		return err
 	}
 	p := &pipeline{cfg: cfg, quiet: f.quiet}
 	fmt.Printf("%s\n\ndata    %s at %s: labels for %s, scores on %s\n", cfg.Name, cfg.Data.Kind, cfg.Data.Root, cfg.Data.TrainSplit, cfg.Data.ValSplit)

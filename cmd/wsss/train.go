@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"wsss/configs"
 	"wsss/train"
 )
 
@@ -83,8 +84,20 @@ func (p *pipeline) networks() []string {
 	return []string{netPseudo}
 }
 
+// checkStart refuses what cannot learn: frozen batch-norm statistics are those
+// of the initial weights, and random weights have none.
+func checkStart(t configs.Train) error {
+	if t.BatchNorm == "frozen" && t.Init == "" {
+		return usagef("train.batch_norm = \"frozen\" keeps the statistics of the initial weights, and train.init is empty: name a weights file, or start from random weights with train.batch_norm = \"train\"")
+	}
+	return nil
+}
+
 // train fits one network, or takes up where it stopped.
 func (p *pipeline) train(ctx context.Context, net string) error {
+	if err := checkStart(p.cfg.Train); err != nil {
+		return err
+	}
 	job := train.Job{
 		Name: net, Dataset: p.ds, Split: p.cfg.Data.TrainSplit, ValSplit: p.valSplit(), Config: p.cfg.Train,
 		Seed: p.cfg.Seed, OutDir: p.path("train", net), ConfigHash: p.cfg.TrainHash(), Versions: versions(), Restart: p.restart,
