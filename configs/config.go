@@ -84,6 +84,7 @@ type Train struct {
 	Bootstrap       float64   `toml:"bootstrap"`        // share of the network's own opinion in a pixel's target; 0 = labels only
 	LossClip        float64   `toml:"loss_clip"`        // pixels of a higher loss have no gradient; 0 = none
 	Diverge         float64   `toml:"diverge"`          // stop when the smoothed loss exceeds so many times its lowest; 0 = never
+	TensorBoard     bool      `toml:"tensorboard"`      // also write the log as TensorBoard events
 	Workers         int       `toml:"workers"`          // decode and augmentation goroutines; 0 = one per CPU
 	CheckpointEvery int       `toml:"checkpoint_every"` // updates between checkpoints
 	Keep            int       `toml:"keep"`             // checkpoints kept beside the last

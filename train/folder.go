@@ -52,9 +52,10 @@ func (r *run) describe(res *Result) error {
 		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash, Backend: r.Backend.Description(), Versions: r.meta.Versions,
 		Files: map[string]string{
 			checkpoints.FileName(r.Config.Iterations): "checkpoint after so many updates: weights, optimiser, random state, config; the last, the best on validation and some before",
-			LogFile: "one line per update (loss, learning rates, gradient norm) and per validation (mIoU)",
-			"*.svg": "curves of the log",
-			RunFile: "this file",
+			LogFile:    "one line per update (loss, learning rates, gradient norm) and per validation (mIoU)",
+			"*.svg":    "curves of the log",
+			EventsFile: "the log for TensorBoard, if train.tensorboard is set",
+			RunFile:    "this file",
 		},
 		Result: res,
 	})
@@ -141,7 +142,7 @@ func removeAll(dir string) error {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		ours := name == LogFile || name == RunFile || slices.Contains(curveFiles, name) ||
+		ours := name == LogFile || name == EventsFile || name == RunFile || slices.Contains(curveFiles, name) ||
 			strings.HasPrefix(name, "step-") && strings.HasSuffix(name, ".safetensors") ||
 			strings.HasPrefix(name, ".tmp-")
 		if !ours {

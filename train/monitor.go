@@ -30,10 +30,10 @@ func (m *monitor) add(loss float64) error {
 	return fmt.Errorf("the loss rises: smoothed %.4g, its lowest was %.4g, and train.diverge = %g allows no more: lower train.lr, or look at the labels", m.smooth, m.best, m.limit)
 }
 
-// replay takes the losses of an earlier call, up to the step it goes on from.
-func (m *monitor) replay(log []Record, step int) {
+// replay takes the losses of earlier calls.
+func (m *monitor) replay(log []Record) {
 	for _, r := range log {
-		if len(r.LR) > 0 && r.Step <= step {
+		if len(r.LR) > 0 {
 			_ = m.add(r.Loss) // would have stopped the run
 		}
 	}

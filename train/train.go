@@ -101,6 +101,7 @@ type run struct {
 	log         *metricsLog
 	val         *Predictor
 	watch       monitor
+	events      *eventLog // nil unless asked for
 
 	meta  checkpoints.Meta // of the last checkpoint
 	last  string           // its path
@@ -242,19 +243,40 @@ func (r *run) start() error {
 	if err := os.MkdirAll(r.OutDir, 0o755); err != nil {
 		return err
 	}
-	r.watch.limit = r.Config.Diverge
-	if r.step > 0 {
-		log, err := ReadLog(filepath.Join(r.OutDir, LogFile))
-		if err != nil {
-			return err
-		}
-		r.watch.replay(log, r.step)
-	}
-	if r.log, err = openLog(filepath.Join(r.OutDir, LogFile), r.meta.LogBytes); err != nil {
+	if err := r.openLogs(); err != nil {
 		return err
 	}
 	r.began = time.Now()
 	return r.describe(nil)
+}
+
+// openLogs takes up the metrics log at the step that the run goes on from.
+func (r *run) openLogs() error {
+	path := filepath.Join(r.OutDir, LogFile)
+	var err error
+	if r.log, err = openLog(path, r.meta.LogBytes); err != nil {
+		return err
+	}
+	before, err := ReadLog(path)
+	if err != nil {
+		return err
+	}
+	r.watch.limit = r.Config.Diverge
+	r.watch.replay(before)
+	if r.Config.TensorBoard {
+		r.events, err = openEvents(r.OutDir, before)
+	}
+	return err
+}
+
+// record writes a line to the logs.
+func (r *run) record(rec Record) error {
+	if r.events != nil {
+		if err := r.events.add(rec); err != nil {
+			return err
+		}
+	}
+	return r.log.add(rec)
 }
 
 // train runs the updates that are left.
@@ -275,11 +297,11 @@ func (r *run) train(ctx context.Context) error {
 		r.step++
 		rec.Step = r.step
 		rec.Epoch = float64(r.drawn()) / float64(len(r.ids))
-		if err := r.log.add(rec); err != nil {
+		if err := r.record(rec); err != nil {
 			return err
 		}
 		if err := r.watch.add(rec.Loss); err != nil {
-			return errors.Join(err, r.log.add(Record{Step: r.step, Event: err.Error()}))
+			return errors.Join(err, r.record(Record{Step: r.step, Event: err.Error()}))
 		}
 		r.Progress(r.step, t.Iterations)
 		if err := r.after(ctx); err != nil {
@@ -382,7 +404,7 @@ func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 func (r *run) notFinite(what string, value float64, ids []string) error {
 	err := fmt.Errorf("update %d: the %s is %g: images %s; the last checkpoint is of step %d. Lower train.lr (%g), or look at these images and their labels",
 		r.step+1, what, value, strings.Join(ids, ", "), r.meta.Step, r.Config.LR)
-	if logErr := r.log.add(Record{Step: r.step + 1, Event: err.Error()}); logErr != nil {
+	if logErr := r.record(Record{Step: r.step + 1, Event: err.Error()}); logErr != nil {
 		return errors.Join(err, logErr)
 	}
 	return err
@@ -505,6 +527,9 @@ func (r *run) result() (*Result, error) {
 func (r *run) close() {
 	if r.log != nil {
 		_ = r.log.close() // all that matters was synced with the checkpoint
+	}
+	if r.events != nil {
+		_ = r.events.f.Close()
 	}
 	if r.val != nil {
 		r.val.Close()

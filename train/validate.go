@@ -23,7 +23,7 @@ func (r *run) validate(ctx context.Context) error {
 		}
 		rec.ValIoU = append(rec.ValIoU, iou)
 	}
-	if err := r.log.add(rec); err != nil {
+	if err := r.record(rec); err != nil {
 		return err
 	}
 	r.Log(fmt.Sprintf("step %d: validation mIoU %.2f %% on %d images", r.step, 100*scores.MIoU, len(r.valIDs)))
