@@ -68,6 +68,7 @@ type Train struct {
 	Crop            int       `toml:"crop"`             // square training crop, pixels
 	Scales          []float64 `toml:"scales"`           // random scale: one of these …
 	ScaleRange      []float64 `toml:"scale_range"`      // … or uniform in [min, max] where two values are given
+	CropAt          string    `toml:"crop_at"`          // "random", or "center": the short side scaled to crop, the middle cut out
 	Flip            bool      `toml:"flip"`             // horizontal flip, probability 0.5
 	Optimizer       string    `toml:"optimizer"`        // "sgd", or "adamw" for short runs from a random start
 	LR              float64   `toml:"lr"`               // backbone learning rate
@@ -129,7 +130,7 @@ func Default() Config {
 			Arch: "deeplab-v2", Backbone: "resnet101", Width: 1, OutputStride: 8, StrideIn: "1x1", MSC: true,
 			Input: "caffe", BatchNorm: "frozen",
 			Iterations: 20000, Batch: 5, Accumulate: 2, Crop: 321,
-			Scales: []float64{0.5, 0.75, 1, 1.25, 1.5}, Flip: true,
+			Scales: []float64{0.5, 0.75, 1, 1.25, 1.5}, CropAt: "random", Flip: true,
 			Optimizer: "sgd", LR: 2.5e-4, HeadMult: 10, BiasMult: 20, Momentum: 0.9, WeightDecay: 5e-4,
 			PolyPower: 0.9, LREvery: 10, Confidence: "none", CheckpointEvery: 500, Keep: 2,
 		},

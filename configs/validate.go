@@ -56,6 +56,7 @@ func (t Train) validate(v *validator) {
 		v.that(s >= 0.05 && s <= 10, "train.scales", s, "numbers in [0.05, 10]")
 	}
 	v.that(len(t.Scales)+len(t.ScaleRange) > 0, "train.scales", t.Scales, "at least one number ([1.0] for none)")
+	v.oneOf("train.crop_at", t.CropAt, "random", "center")
 	v.oneOf("train.optimizer", t.Optimizer, "sgd", "adamw")
 	v.positive("train.lr", t.LR)
 	for key, x := range map[string]float64{

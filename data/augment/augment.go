@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -22,13 +23,16 @@ type Options struct {
 	Scales     []float64 // scale drawn from these …
 	ScaleRange []float64 // … or uniform in [min, max] where it holds two values
 	Flip       bool      // horizontal flip with probability 0.5
-	Input      Input
+	// Centre scales the short side to Crop and cuts the middle out, instead of
+	// a random scale and place (paper 002, METHODS §7).
+	Centre bool
+	Input  Input
 }
 
 // FromConfig takes the augmentation keys of a [train] table.
 func FromConfig(t configs.Train) (Options, error) {
 	in, err := InputByName(t.Input)
-	return Options{Crop: t.Crop, Scales: t.Scales, ScaleRange: t.ScaleRange, Flip: t.Flip, Input: in}, err
+	return Options{Crop: t.Crop, Scales: t.Scales, ScaleRange: t.ScaleRange, Flip: t.Flip, Centre: t.CropAt == "center", Input: in}, err
 }
 
 // RNG returns the random generator of one sample of one epoch. It depends on
@@ -52,6 +56,9 @@ type Draw struct {
 // Draw decides for an image of w×h pixels. The scaled sides are truncated to
 // whole pixels, as the reference does.
 func (o Options) Draw(rng *rand.Rand, w, h int) Draw {
+	if o.Centre {
+		return o.centre(rng, w, h)
+	}
 	scale := 1.0
 	switch {
 	case len(o.ScaleRange) == 2:
@@ -62,6 +69,19 @@ func (o Options) Draw(rng *rand.Rand, w, h int) Draw {
 	d := Draw{W: max(1, int(float64(w)*scale)), H: max(1, int(float64(h)*scale))}
 	d.At.Y = rng.IntN(max(d.H-o.Crop, 0) + 1)
 	d.At.X = rng.IntN(max(d.W-o.Crop, 0) + 1)
+	d.Flip = o.Flip && rng.IntN(2) == 1
+	return d
+}
+
+// centre decides for the middle of the image, with torchvision's rounding.
+func (o Options) centre(rng *rand.Rand, w, h int) Draw {
+	d := Draw{W: o.Crop, H: o.Crop}
+	if w < h {
+		d.H = max(o.Crop, int(float64(o.Crop)*float64(h)/float64(w)))
+	} else {
+		d.W = max(o.Crop, int(float64(o.Crop)*float64(w)/float64(h)))
+	}
+	d.At = image.Pt(int(math.RoundToEven(float64(d.W-o.Crop)/2)), int(math.RoundToEven(float64(d.H-o.Crop)/2)))
 	d.Flip = o.Flip && rng.IntN(2) == 1
 	return d
 }

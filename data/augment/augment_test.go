@@ -222,3 +222,22 @@ func BenchmarkApply(b *testing.B) {
 		}
 	}
 }
+
+// TestCentre compares with torchvision's Resize(320) and CenterCrop(320).
+func TestCentre(t *testing.T) {
+	o := Options{Crop: 320, Centre: true}
+	for _, c := range []struct {
+		w, h int
+		want Draw
+	}{
+		{500, 375, Draw{W: 426, H: 320, At: image.Pt(53, 0)}},
+		{333, 500, Draw{W: 320, H: 480, At: image.Pt(0, 80)}},
+		{500, 333, Draw{W: 480, H: 320, At: image.Pt(80, 0)}},
+		{100, 101, Draw{W: 320, H: 323, At: image.Pt(0, 2)}}, // 1.5 rounds to even
+		{320, 320, Draw{W: 320, H: 320}},
+	} {
+		if got := o.Draw(RNG(1, 0, 0), c.w, c.h); got != c.want {
+			t.Errorf("%d×%d: %+v, want %+v", c.w, c.h, got, c.want)
+		}
+	}
+}
