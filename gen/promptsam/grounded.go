@@ -15,7 +15,7 @@ import (
 
 func init() {
 	gen.Register("grounded-sam", gen.Spec{
-		Doc:          "Grounding-DINO finds boxes for the tags (all classes without tags), Segment Anything cuts them out",
+		Doc:          "Grounding-DINO finds boxes for the tags (given, from RAM, or all classes), Segment Anything cuts them out",
 		Weak:         []data.WeakKind{data.WeakTags, data.WeakNone},
 		NeedsBackend: true,
 		New:          newGrounded,
@@ -26,6 +26,7 @@ func init() {
 type grounded struct {
 	engine   *engine
 	detector *gdino.Model
+	tagger   *tagger       // nil: images have tags, or the detector looks for every class
 	phrases  []gdino.Class // by class; [0] is unused
 	weak     data.WeakKind
 }
@@ -59,6 +60,12 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 		return nil, fmt.Errorf("gen.method = \"grounded-sam\": this SAM export takes points only; use one with Meta's decoder, such as mobile-sam")
 	}
 	maps.Copy(g.engine.hashes, files.Hashes())
+	if g.weak == data.WeakNone && opts.wantsTagger() {
+		if g.tagger, err = opts.openTagger(env, opts.samOptions); err != nil {
+			return nil, err
+		}
+		maps.Copy(g.engine.hashes, g.tagger.hashes)
+	}
 	return g, nil
 }
 
@@ -96,21 +103,9 @@ func (g *grounded) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, er
 	if s.Image == nil || s.Image.Rect.Empty() {
 		return nil, fmt.Errorf("grounded-sam needs the image, and it has no pixels")
 	}
-	asked := g.phrases[1:]
-	if g.weak == data.WeakTags {
-		if s.Weak.Tags == nil {
-			return nil, fmt.Errorf("the dataset has no tags for this image")
-		}
-		asked = nil
-		for _, class := range s.Weak.Tags {
-			if class <= 0 || class >= len(g.phrases) {
-				return nil, fmt.Errorf("tag %d: allowed are 1..%d", class, len(g.phrases)-1)
-			}
-			asked = append(asked, g.phrases[class])
-		}
-	}
-	if len(asked) == 0 {
-		return nil, nil
+	asked, err := g.ask(ctx, s)
+	if err != nil || len(asked) == 0 {
+		return nil, err
 	}
 	found, err := g.detector.Detect(ctx, imageproc.FromImage(s.Image), asked)
 	if err != nil {
@@ -124,4 +119,30 @@ func (g *grounded) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, er
 		return nil, nil
 	}
 	return g.engine.masks(ctx, s, prompts, false)
+}
+
+// ask lists the classes to look for: the image's tags, those that the tagger
+// sees, or all.
+func (g *grounded) ask(ctx context.Context, s *data.Sample) ([]gdino.Class, error) {
+	classes := s.Weak.Tags
+	switch {
+	case g.weak == data.WeakTags && classes == nil:
+		return nil, fmt.Errorf("the dataset has no tags for this image")
+	case g.weak == data.WeakTags:
+	case g.tagger == nil:
+		return g.phrases[1:], nil
+	default:
+		var err error
+		if classes, err = g.tagger.classes(ctx, imageproc.FromImage(s.Image)); err != nil {
+			return nil, err
+		}
+	}
+	var asked []gdino.Class
+	for _, class := range classes {
+		if class <= 0 || class >= len(g.phrases) {
+			return nil, fmt.Errorf("tag %d: allowed are 1..%d", class, len(g.phrases)-1)
+		}
+		asked = append(asked, g.phrases[class])
+	}
+	return asked, nil
 }

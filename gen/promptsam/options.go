@@ -118,8 +118,22 @@ type groundedOptions struct {
 	Vocabulary string            `toml:"vocabulary"` //
 	Detect     gdino.Options     `toml:"detect"`     // thresholds and rules
 	Phrases    map[string]string `toml:"phrases"`    // class name → words, where they differ
+	tagOptions
+}
+
+// tagOptions choose a tagger for images without tags; without one the detector
+// looks for every class.
+type tagOptions struct {
+	RAM        string `toml:"ram"`            // a model of `wsss models list` …
+	Tagger     string `toml:"tagger"`         // … or these files
+	TagList    string `toml:"tag_list"`       //
+	Thresholds string `toml:"tag_thresholds"` //
+	// Mapping leads from tags to classes: exact, by tables of tags that mean a
+	// class, or survey, by words within tags, with the survey's false matches
+	// (METHODS §2.3).
+	Mapping string `toml:"tag_mapping"`
 }
 
 func defaultGrounded() groundedOptions {
-	return groundedOptions{samOptions: defaultSAM(), GDINO: "gdino-tiny", Detect: gdino.DefaultOptions()}
+	return groundedOptions{samOptions: defaultSAM(), GDINO: "gdino-tiny", Detect: gdino.DefaultOptions(), tagOptions: tagOptions{Mapping: "exact"}}
 }
