@@ -166,15 +166,25 @@ func (r *Runner) program(inputs map[string]*tensors.Tensor) (*program, error) {
 			r.keep(p)
 			return p, nil
 		}
-		if !r.learn(needsValues(err)) {
+		if !r.learn(needsValues(err), inputs) {
 			return nil, err
 		}
 	}
 }
 
-// learn adds inputs that are to be compiled in; false when none is new.
-func (r *Runner) learn(needed []string) bool {
+// valueLimit bounds the elements of an input that is compiled in: sizes and
+// counts, not images.
+const valueLimit = 64
+
+// learn adds inputs that are to be compiled in; false when none is new, or
+// one is too large.
+func (r *Runner) learn(needed []string, inputs map[string]*tensors.Tensor) bool {
 	learnt := false
+	for _, name := range needed {
+		if t := inputs[name]; t != nil && t.Size() > valueLimit {
+			return false
+		}
+	}
 	for _, name := range needed {
 		learnt = learnt || !r.byValue[name]
 		r.byValue[name] = true

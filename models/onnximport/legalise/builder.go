@@ -296,6 +296,9 @@ func (b *Builder) apply(n *Node) []*Value {
 		}
 		def = ops[n.Op] // the rule may have changed the node
 	}
+	if def != nil && def.eval != nil && !def.native {
+		return b.foldKnown(n, def)
+	}
 	if def == nil || def.infer == nil || !def.native {
 		failf("op %s is not supported in this form", qualified(n))
 	}
@@ -379,6 +382,22 @@ func (b *Builder) fold(n *Node, def *opDef) []*Value {
 			name = n.outs[i]
 		}
 		v.Name = b.unique(name)
+	}
+	return out
+}
+
+// foldKnown computes an op that only exists beforehand, such as NonZero: its
+// inputs must be known.
+func (b *Builder) foldKnown(n *Node, def *opDef) []*Value {
+	for i, v := range n.In {
+		if v != nil && v.Const == nil {
+			c := b.Known(v, "the input of "+n.Op)
+			n.In[i] = &Value{Name: v.Name, DType: v.DType, Dims: v.Dims, Const: c}
+		}
+	}
+	out := b.fold(n, def)
+	if out == nil {
+		failf("op %s is not supported in this form", qualified(n))
 	}
 	return out
 }

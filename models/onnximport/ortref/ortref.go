@@ -6,6 +6,7 @@ package ortref
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/compute/dtypes/float16"
@@ -111,33 +112,45 @@ func (s *Session) run(inputs map[string]*tensors.Tensor) (map[string]*tensors.Te
 	return res, nil
 }
 
-// outputsFor runs the session. The bindings cannot allocate scalars, so where
-// that may be what failed, outputs without dimensions are tried as scalars.
+// outputsFor runs the session. The bindings can allocate neither scalars nor
+// half-precision outputs: those are prepared where their shape is declared,
+// and where that may be what failed, outputs without dimensions are tried as
+// scalars.
 func (s *Session) outputsFor(in []ort.Value) ([]ort.Value, error) {
 	out := make([]ort.Value, len(s.outputs))
+	if err := s.prepare(out, false); err != nil {
+		return nil, err
+	}
 	err := s.session.Run(in, out)
 	if err == nil {
 		return out, nil
 	}
-	scalars := false
-	for i, o := range s.outputs {
-		out[i] = nil
-		if len(o.Dimensions) > 0 {
-			continue
-		}
-		switch o.DataType {
-		case ort.TensorElementDataTypeFloat:
-			out[i], _ = ort.NewEmptyScalar[float32]()
-			scalars = true
-		case ort.TensorElementDataTypeInt64:
-			out[i], _ = ort.NewEmptyScalar[int64]()
-			scalars = true
-		}
-	}
-	if scalars && s.session.Run(in, out) == nil {
+	clear(out)
+	if s.prepare(out, true) == nil && s.session.Run(in, out) == nil {
 		return out, nil
 	}
 	return nil, err
+}
+
+// prepare allocates the outputs that the bindings cannot.
+func (s *Session) prepare(out []ort.Value, scalars bool) error {
+	for i, o := range s.outputs {
+		var err error
+		size := o.Dimensions.FlattenedSize()
+		switch {
+		case o.DataType == ort.TensorElementDataTypeFloat16 && len(o.Dimensions) > 0 && slices.Min(o.Dimensions) > 0:
+			out[i], err = ort.NewCustomDataTensor(o.Dimensions, make([]byte, 2*size), o.DataType)
+		case !scalars || len(o.Dimensions) > 0:
+		case o.DataType == ort.TensorElementDataTypeFloat:
+			out[i], err = ort.NewEmptyScalar[float32]()
+		case o.DataType == ort.TensorElementDataTypeInt64:
+			out[i], err = ort.NewEmptyScalar[int64]()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // toORT copies a tensor into ONNX Runtime's form, with the element type that
