@@ -1,0 +1,49 @@
+package configs
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestProtocols pins the published schedules: images per update, updates, and
+// the learning rates.
+func TestProtocols(t *testing.T) {
+	want := map[string]struct {
+		arch, optimizer   string
+		images, updates   int
+		crop              int
+		lr, head, decay   float64
+		msc               bool
+		norm, init, crop2 string
+	}{
+		"voc_deeplabv2_coco_init":     {"deeplab-v2", "sgd", 10, 20000, 321, 2.5e-4, 10, 5e-4, true, "frozen", "coco", "random"},
+		"voc_deeplabv2_survey":        {"deeplab-v2", "sgd", 10, 20000, 321, 2.5e-4, 10, 5e-4, true, "frozen", "imagenet", "random"},
+		"coco_deeplabv2_survey":       {"deeplab-v2", "sgd", 10, 100000, 321, 2.5e-4, 10, 5e-4, true, "frozen", "imagenet", "random"},
+		"coco_deeplabv2_l2g":          {"deeplab-v2", "sgd", 20, 50000, 321, 2.5e-4, 10, 5e-4, true, "frozen", "imagenet", "random"},
+		"voc_deeplabv3plus_paper002":  {"deeplab-v3plus", "sgd", 10, 20000, 320, 2.5e-4, 10, 5e-4, false, "frozen", "imagenet", "center"},
+		"coco_deeplabv3plus_paper002": {"deeplab-v3plus", "sgd", 10, 100000, 320, 2.5e-4, 10, 5e-4, false, "frozen", "imagenet", "center"},
+		"voc_deeplabv3plus_513":       {"deeplab-v3plus", "sgd", 16, 30000, 513, 1e-3, 10, 1e-4, false, "train", "imagenet", "random"},
+	}
+	paths, err := filepath.Glob("protocols/*.toml")
+	if err != nil || len(paths) != len(want) {
+		t.Fatalf("%d protocols, %v; the table has %d", len(paths), err, len(want))
+	}
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".toml")
+		c, err := Load(path, nil)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		w, r := want[name], c.Train
+		if r.Arch != w.arch || r.Optimizer != w.optimizer || r.Batch*r.Accumulate != w.images || r.Iterations != w.updates ||
+			r.Crop != w.crop || r.LR != w.lr || r.HeadMult != w.head || r.WeightDecay != w.decay || r.MSC != w.msc ||
+			r.BatchNorm != w.norm || !strings.Contains(r.Init, w.init) || r.CropAt != w.crop2 || r.Backbone != "resnet101" || r.Width != 1 {
+			t.Errorf("%s: %+v, want %+v", name, r, w)
+		}
+		if c.Out != "runs/"+name {
+			t.Errorf("%s writes to %s", name, c.Out)
+		}
+	}
+}
