@@ -29,7 +29,8 @@ import (
 type pipeline struct {
 	cfg     configs.Config
 	quiet   bool
-	restart bool // replace trainings of another config
+	restart bool   // replace trainings of another config
+	genDir  string // pseudo-labels that runs share; "" = out/gen
 	ds      data.Dataset
 	eng     compute.Backend // opened on first use
 }
@@ -45,7 +46,11 @@ func openPipeline(f *flags) (*pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pipeline{cfg: cfg, quiet: f.quiet}
+	return newPipeline(cfg, f.quiet)
+}
+
+func newPipeline(cfg configs.Config, quiet bool) (p *pipeline, err error) {
+	p = &pipeline{cfg: cfg, quiet: quiet}
 	p.ds, err = data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
 	if err != nil {
 		return nil, usageError{err}
@@ -69,7 +74,13 @@ func (p *pipeline) path(parts ...string) string {
 	return filepath.Join(append([]string{p.cfg.Out}, parts...)...)
 }
 
-func (p *pipeline) labelsDir() string { return p.path("gen") }
+// labelsDir is where gen writes.
+func (p *pipeline) labelsDir() string {
+	if p.genDir != "" {
+		return p.genDir
+	}
+	return p.path("gen")
+}
 
 // backend opens the engine on first use and says which one it is.
 func (p *pipeline) backend() (compute.Backend, error) {

@@ -40,30 +40,36 @@ func runAll(ctx context.Context, args []string) error {
 		return err
 	}
 	p.restart = *restart
-	if err := checkStart(p.cfg.Train); err != nil {
-		return err
-	}
-	if dir, ok := p.trainLabels(); ok && dir == p.labelsDir() {
-		if err := p.gen(ctx, genOptions{}); err != nil {
-			return err
-		}
-	}
-	for _, net := range p.networks() {
-		if err := p.train(ctx, net); err != nil {
-			return err
-		}
-	}
-	rows, err := p.eval(ctx)
+	rows, err := p.all(ctx)
 	if err != nil {
-		return err
-	}
-	if err := p.report(ctx, rows); err != nil {
 		return err
 	}
 	printRows(rows)
 	p.summary(rows)
 	p.say("%s took %s", p.cfg.Name, time.Since(start).Round(time.Second))
 	return nil
+}
+
+// all runs every stage.
+func (p *pipeline) all(ctx context.Context) ([]report.Row, error) {
+	if err := checkStart(p.cfg.Train); err != nil {
+		return nil, err
+	}
+	if dir, ok := p.trainLabels(); ok && dir == p.labelsDir() {
+		if err := p.gen(ctx, genOptions{}); err != nil {
+			return nil, err
+		}
+	}
+	for _, net := range p.networks() {
+		if err := p.train(ctx, net); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := p.eval(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return rows, p.report(ctx, rows)
 }
 
 // summary prints the three numbers that a weakly supervised method is judged
