@@ -51,11 +51,15 @@ func (c parityCase) String() string {
 	return fmt.Sprintf("%s %s×%v os%d %s msc=%v %d×%d %s", c.Arch, c.Backbone, c.Width, c.OutputStride, c.StrideIn, c.MSC, c.Size[0], c.Size[1], what)
 }
 
-// network has the dropout off.
-func (c parityCase) network(t *testing.T) *network {
+func (c parityCase) config() configs.Train {
 	cfg := configs.Default().Train
 	cfg.Arch, cfg.Backbone, cfg.Width, cfg.OutputStride, cfg.StrideIn, cfg.MSC = c.Arch, c.Backbone, c.Width, c.OutputStride, c.StrideIn, c.MSC
-	net, err := New(cfg, 21)
+	return cfg
+}
+
+// network has the dropout off.
+func (c parityCase) network(t *testing.T) *network {
+	net, err := New(c.config(), 21)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,16 +185,15 @@ func TestParity(t *testing.T) {
 				if c.LR > 0 {
 					checkSteps(t, b, c)
 				} else {
-					checkLogits(t, b, c)
+					n := c.network(t)
+					checkLogits(t, b, c, n, hashStore(t, n))
 				}
 			})
 		}
 	})
 }
 
-func checkLogits(t *testing.T, b compute.Backend, c parityCase) {
-	n := c.network(t)
-	store := hashStore(t, n)
+func checkLogits(t *testing.T, b compute.Backend, c parityCase, n *network, store *model.Store) {
 	got := tensors.MustCopyFlatData[float32](model.MustCallOnce(b, store, func(scope *model.Scope, x *Node) *Node {
 		return n.Logits(scope, x, false)[0]
 	}, c.images()))

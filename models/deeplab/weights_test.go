@@ -1,0 +1,244 @@
+package deeplab
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/models/backend"
+	"wsss/models/layers"
+	"wsss/models/resnet"
+	"wsss/models/weights/formats"
+)
+
+func TestRename(t *testing.T) {
+	for tensor, want := range map[string]string{
+		"conv1.weight":                                   "backbone.conv1.weight",
+		"layer3.22.bn3.running_var":                      "backbone.layer3.22.bn3.running_var",
+		"layer1.0.downsample.1.bias":                     "backbone.layer1.0.downsample.1.bias",
+		"fc.weight":                                      "fc.weight",
+		"bn1.num_batches_tracked":                        "",
+		"backbone.layer4.2.conv2.weight":                 "backbone.layer4.2.conv2.weight",
+		"layer1.conv1.conv.weight":                       "backbone.conv1.weight",
+		"base.layer1.conv1.bn.running_mean":              "backbone.bn1.running_mean",
+		"module.base.layer4.block23.conv3x3.conv.weight": "backbone.layer3.22.conv2.weight",
+		"scale.layer2.block1.proj.bn.weight":             "backbone.layer1.0.downsample.1.weight",
+		"base.layer5.block1.shortcut.conv.weight":        "backbone.layer4.0.downsample.0.weight",
+		"base.aspp.c3.bias":                              "aspp.c3.bias",
+		"scale.aspp.stages.c0.weight":                    "aspp.c0.weight",
+		"Scale.layer5.conv2d_list.2.weight":              "aspp.c2.weight",
+		"Scale.layer4.0.conv1.weight":                    "backbone.layer4.0.conv1.weight",
+		"model_state.classifier.aspp.convs.4.1.weight":   "classifier.aspp.convs.4.1.weight",
+		"state_dict.module.classifier.classifier.3.bias": "classifier.classifier.3.bias",
+		"optimizer_state.state.0.momentum_buffer":        "optimizer_state.state.0.momentum_buffer",
+	} {
+		if got := Rename(tensor); got != want {
+			t.Errorf("%s is %q, want %q", tensor, got, want)
+		}
+	}
+}
+
+// memory is a Source of tensors in memory.
+type memory map[string]*tensors.Tensor
+
+func (m memory) Names() (names []string) {
+	for n := range m {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+func (m memory) Shape(name string) ([]int, error)            { return m[name].Shape().Dimensions, nil }
+func (m memory) Tensor(name string) (*tensors.Tensor, error) { return m[name], nil }
+func (m memory) Close() error                                { return nil }
+
+// exported are the values of a network under their own names.
+func exported(t *testing.T, store *model.Store) memory {
+	t.Helper()
+	out := memory{}
+	for v := range store.IterVariables() {
+		x, err := layers.ToTorch(v.MustValue())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[layers.TorchName("/", v.Path())] = x
+	}
+	return out
+}
+
+func TestLoad(t *testing.T) {
+	net := mustNew(t, tiny(V2, "resnet50"))
+	source := exported(t, hashStore(t, net))
+	fresh := func() *model.Store {
+		store := model.NewStore()
+		makeVariables(t, store, net)
+		return store
+	}
+	store := fresh()
+	m, err := Load(store.RootScope(), source)
+	if err != nil || len(m.Pairs) != len(source) || len(m.Missing)+len(m.Unused)+len(m.Differ) > 0 {
+		t.Fatalf("%s (%v), want all of %d", m, err, len(source))
+	}
+	for v := range store.IterVariables() {
+		want := tensors.MustCopyFlatData[float32](hashValue(v))
+		if got := tensors.MustCopyFlatData[float32](v.MustValue()); !slices.Equal(got, want) {
+			t.Errorf("%s differs after loading", v.Path())
+		}
+	}
+
+	// Another number of classes, and no bias: the head keeps its values.
+	source["aspp.c0.weight"] = tensors.FromFlatDataAndDimensions(make([]float32, 7*256*9), 7, 256, 3, 3)
+	delete(source, "aspp.c1.bias")
+	source["fc.weight"] = source["aspp.c0.bias"]
+	m, err = Load(fresh().RootScope(), source)
+	if err != nil || len(m.Differ) != 1 || m.Differ[0].Variable != "aspp.c0.weight" || !slices.Equal(m.Missing, []string{"aspp.c1.bias"}) || !slices.Equal(m.Unused, []string{"fc.weight"}) {
+		t.Errorf("%+v (%v)", m, err)
+	}
+	if want := "another shape: aspp.c0.weight; not in the file: aspp.c1.bias; unused: fc.weight"; !strings.HasSuffix(m.String(), want) {
+		t.Errorf("%q, want %q", m, want)
+	}
+
+	// A backbone is loaded whole or not at all.
+	source["module.conv1.weight"] = source["backbone.conv1.weight"]
+	if _, err = Load(fresh().RootScope(), source); err == nil || !strings.Contains(err.Error(), "both for the variable backbone.conv1.weight") {
+		t.Errorf("error %v", err)
+	}
+	delete(source, "module.conv1.weight")
+	source["backbone.conv1.weight"] = source["aspp.c0.weight"]
+	if _, err = Load(fresh().RootScope(), source); err == nil || !strings.Contains(err.Error(), "train.width") {
+		t.Errorf("error %v", err)
+	}
+	delete(source, "backbone.conv1.weight")
+	if _, err = Load(fresh().RootScope(), source); err == nil || !strings.Contains(err.Error(), "lacks 1 variables of the backbone: backbone.conv1.weight") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// checkpoints runs gen_weights.py.
+func checkpoints(t *testing.T) string {
+	t.Helper()
+	const python = "/usr/bin/python3"
+	if exec.Command(python, "-c", "import torchvision").Run() != nil {
+		t.Skip(python + " has no torchvision")
+	}
+	dir := t.TempDir()
+	args := []string{"testdata/gen_weights.py", dir}
+	if os.Getenv("WSSS_VERIFY") != "" {
+		args = append(args, "full")
+	}
+	if out, err := exec.Command(python, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return dir
+}
+
+// TestPyTorchCheckpoints loads what PyTorch and torchvision wrote and compares
+// what the networks compute.
+func TestPyTorchCheckpoints(t *testing.T) {
+	dir := checkpoints(t)
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile("testdata/parity.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []parityCase
+	if err := json.Unmarshal(raw, &cases); err != nil {
+		t.Fatal(err)
+	}
+	for file, c := range map[string]parityCase{"caffe.pth": cases[1], "isht7.pth": cases[1], "v3plus.pth": cases[4]} {
+		t.Run(file, func(t *testing.T) {
+			cfg := c.config()
+			cfg.Init = filepath.Join(dir, file)
+			n := c.network(t)
+			store := model.NewStore()
+			makeVariables(t, store, n)
+			m, err := Init(store.RootScope(), cfg)
+			if err != nil || len(m.Missing)+len(m.Differ) > 0 {
+				t.Fatalf("%s (%v)", m, err)
+			}
+			checkLogits(t, b, c, n, store)
+			cfg.StrideIn = map[string]string{"1x1": "3x3", "3x3": "1x1"}[cfg.StrideIn]
+			if _, err := Init(store.RootScope(), cfg); (err != nil) != (file == "caffe.pth") {
+				t.Errorf("stride in %s: error %v", cfg.StrideIn, err)
+			}
+		})
+	}
+	t.Run("headless.pth", func(t *testing.T) {
+		store := model.NewStore()
+		makeVariables(t, store, cases[1].network(t))
+		src, err := formats.Open(filepath.Join(dir, "headless.pth"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		if m, err := Load(store.RootScope(), src); err != nil || len(m.Missing) != 8 {
+			t.Errorf("%s (%v), want the eight variables of the head missing", m, err)
+		}
+	})
+	t.Run("torchvision.pth", func(t *testing.T) { checkTorchvision(t, dir) })
+}
+
+// checkTorchvision compares the last stage of torchvision's own ResNet.
+func checkTorchvision(t *testing.T, dir string) {
+	raw, err := os.ReadFile(filepath.Join(dir, "torchvision.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want struct {
+		Depth        int
+		OutputStride int `json:"output_stride"`
+		Means        []float64
+		Max          float64
+	}
+	if err := json.Unmarshal(raw, &want); err != nil {
+		t.Fatal(err)
+	}
+	src, err := formats.Open(filepath.Join(dir, "torchvision.pth"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	each(t, func(t *testing.T, b compute.Backend) {
+		store := model.NewStore()
+		layout := resnet.Config{Depth: want.Depth, OutputStride: want.OutputStride, Placement: resnet.Late}
+		image := hashUniform("image", 97*129*3)
+		for i := range image {
+			image[i] *= 2
+		}
+		run := func() []float32 {
+			return tensors.MustCopyFlatData[float32](model.MustCallOnce(b, store, func(scope *model.Scope, x *Node) *Node {
+				x = layout.Stages(layers.Net{}, scope.At(backboneScope), x)[3]
+				return Reshape(layers.MeanImage(x), -1)
+			}, tensors.FromFlatDataAndDimensions(image, 1, 97, 129, 3)))
+		}
+		run() // makes the variables
+		m, err := Load(store.RootScope(), src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(m.Unused, []string{"fc.bias", "fc.weight"}) {
+			t.Errorf("unused: %v", m.Unused)
+		}
+		worst := 0.0
+		for i, v := range run() {
+			worst = max(worst, math.Abs(float64(v)-want.Means[i])/want.Max)
+		}
+		t.Logf("ResNet-%d: largest error %.1e of the largest feature", want.Depth, worst)
+		if !(worst <= logitTolerance) {
+			t.Errorf("features deviate from torchvision by %.1e, allowed %.0e", worst, logitTolerance)
+		}
+	})
+}

@@ -1,0 +1,44 @@
+// Package formats opens weight files of every format that wsss reads.
+package formats
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"wsss/models/weights"
+	"wsss/models/weights/pth"
+	"wsss/models/weights/safetensors"
+)
+
+// Open opens a .safetensors file or a PyTorch checkpoint (.pth, .pt, .bin),
+// told apart by their first bytes. Errors name the file.
+func Open(path string) (weights.Source, error) {
+	head, err := start(path)
+	if err != nil {
+		return nil, err
+	}
+	if pth.IsCheckpoint(head) {
+		return pth.Open(path)
+	}
+	// Eight bytes of length, then JSON.
+	if len(head) > 8 && head[8] == '{' {
+		return safetensors.Open(path)
+	}
+	return nil, fmt.Errorf("%s: neither a safetensors file nor a PyTorch checkpoint", path)
+}
+
+// start reads the first bytes of a file.
+func start(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	head := make([]byte, 16)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return head[:n], nil
+}

@@ -1,0 +1,46 @@
+package formats
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/weights/safetensors"
+)
+
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	safe := filepath.Join(dir, "x.safetensors")
+	values := map[string]*tensors.Tensor{"plain": tensors.FromFlatDataAndDimensions([]float32{1, 2}, 2)}
+	if err := safetensors.WriteFile(safe, values, nil); err != nil {
+		t.Fatal(err)
+	}
+	for path, name := range map[string]string{
+		safe: "plain", "../pth/testdata/zip.pth": "state_dict.plain", "../pth/testdata/legacy.pth": "state_dict.plain",
+	} {
+		src, err := Open(path)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if _, err := src.Tensor(name); err != nil {
+			t.Error(err)
+		}
+		src.Close()
+	}
+	for _, content := range []string{"", "hello, these are no weights"} {
+		path := filepath.Join(dir, "other")
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), path+": neither a safetensors file nor") {
+			t.Errorf("%q: error %v", content, err)
+		}
+	}
+	if _, err := Open(filepath.Join(dir, "absent")); !os.IsNotExist(err) {
+		t.Errorf("error %v", err)
+	}
+}
