@@ -20,7 +20,7 @@ func exportIntro() string {
 wsss data export turns label maps (pseudo-labels that gen wrote, predictions,
 or a dataset's masks) into the files of other tools. Regions are exact to the
 pixel; polygons reach holes over a bridge of no width, so that the area under
-them is the region's. A stopped run goes on where it was; more images can be
+them is the region's (-tolerance 1 makes them short, the area within 1 %). A stopped run goes on where it was; more images can be
 added to the same folder later.
 
   wsss data export -masks runs/my/gen -classes photos/classes.txt -images photos/images -format coco,cvat -out out
@@ -42,6 +42,7 @@ func runExport(ctx context.Context, args []string) error {
 	images := f.String("images", "", "`folder` of the images, for overlays and file names; with -masks")
 	var opts export.Options
 	f.IntVar(&opts.MinArea, "min-area", 0, "regions below this many `pixels` are left out of COCO and polygons")
+	f.Float64Var(&opts.Tolerance, "tolerance", 0, "thin out polygons: corners within this many `pixels` of the line are left out, the area stays within 1 %")
 	f.Float64Var(&opts.Opacity, "opacity", 0.5, "`opacity` of the classes in overlays, above 0 to 1")
 	if err := f.parse(args, 0); err != nil {
 		return err

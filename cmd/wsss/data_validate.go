@@ -53,7 +53,7 @@ func runValidate(ctx context.Context, args []string) error {
 		reports = append(reports, r)
 		errors += r.Errors
 		if !*asJSON {
-			printReport(os.Stdout, r, *show)
+			printReport(os.Stdout, r, *show, opts)
 		}
 	}
 	if *asJSON {
@@ -76,9 +76,13 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-func printReport(w io.Writer, r *validate.Report, show int) {
-	fmt.Fprintf(w, "%s %s: %s, %d readable, %s\n", r.Dataset, r.Split, plural(r.Samples, "sample"), r.Images, plural(r.Masks, "mask"))
-	fmt.Fprintf(w, "images with tags %d, points %d, scribbles %d, boxes %d\n", r.Tags, r.Points, r.Scrib, r.Boxes)
+func printReport(w io.Writer, r *validate.Report, show int, opts validate.Options) {
+	images := fmt.Sprintf("%d readable", r.Images)
+	if opts.SkipImages {
+		images = "images not read"
+	}
+	fmt.Fprintf(w, "%s %s: %s, %s, %s\n", r.Dataset, r.Split, plural(r.Samples, "sample"), images, plural(r.Masks, "mask"))
+	fmt.Fprintf(w, "images with tags %d, points %d, scribbles %d, boxes %d\n", r.Tags, r.Points, r.Scribbles, r.Boxes)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "class\tname\tpixels\tshare\timages\ttags\tpoints\tscribbles\tboxes\t")
 	for _, c := range r.Classes {

@@ -53,22 +53,22 @@ type ClassCount struct {
 
 // Report is the outcome; it is the same for any number of workers.
 type Report struct {
-	Dataset  string         `json:"dataset"`
-	Split    string         `json:"split"`
-	Samples  int            `json:"samples"`
-	Images   int            `json:"images"` // that could be read
-	Masks    int            `json:"masks"`  // that could be read
-	Tags     int            `json:"tags"`   // samples that have the form of label
-	Points   int            `json:"points"`
-	Scrib    int            `json:"scribbles"`
-	Boxes    int            `json:"boxes"`
-	Pixels   int64          `json:"pixels"` // in masks
-	Void     int64          `json:"void"`   // of these
-	Errors   int            `json:"errors"`
-	Warnings int            `json:"warnings"`
-	ByKind   map[string]int `json:"by_kind"` // findings per kind
-	Findings []Finding      `json:"findings"`
-	Classes  []ClassCount   `json:"classes"`
+	Dataset   string         `json:"dataset"`
+	Split     string         `json:"split"`
+	Samples   int            `json:"samples"`
+	Images    int            `json:"images"` // that could be read
+	Masks     int            `json:"masks"`  // that could be read
+	Tags      int            `json:"tags"`   // samples that have the form of label
+	Points    int            `json:"points"`
+	Scribbles int            `json:"scribbles"`
+	Boxes     int            `json:"boxes"`
+	Pixels    int64          `json:"pixels"` // in masks
+	Void      int64          `json:"void"`   // of these
+	Errors    int            `json:"errors"`
+	Warnings  int            `json:"warnings"`
+	ByKind    map[string]int `json:"by_kind"` // findings per kind
+	Findings  []Finding      `json:"findings"`
+	Classes   []ClassCount   `json:"classes"`
 }
 
 const defaultMaxFindings = 10_000
@@ -141,7 +141,7 @@ func (r *Report) merge(opts Options, s *sample) {
 	r.Masks += count(s.mask)
 	r.Tags += count(s.weak.Tags != nil)
 	r.Points += count(s.weak.Points != nil)
-	r.Scrib += count(s.weak.Scribbles != nil)
+	r.Scribbles += count(s.weak.Scribbles != nil)
 	r.Boxes += count(s.weak.Boxes != nil)
 	for v, n := range s.pixels {
 		r.Pixels += int64(n)

@@ -139,7 +139,7 @@ func TestFindsEveryFault(t *testing.T) {
 	if len(r.Findings) != len(want) || r.Errors != 10 || r.Warnings != 6 || r.ByKind["mask-size"] != 2 {
 		t.Errorf("%d findings, %d errors, %d warnings, %v", len(r.Findings), r.Errors, r.Warnings, r.ByKind)
 	}
-	if total != 14 || r.Samples != 14 || r.Images != 12 || r.Masks != 12 || r.Boxes != 2 || r.Points != 2 || r.Scrib != 2 {
+	if total != 14 || r.Samples != 14 || r.Images != 12 || r.Masks != 12 || r.Boxes != 2 || r.Points != 2 || r.Scribbles != 2 {
 		t.Errorf("counts %+v", r)
 	}
 	catCount := ClassCount{Class: 1, Name: "cat", Pixels: 6*12 + 16 + 10, Images: 8, Tags: 3, Points: 2, Scribbles: 2, Boxes: 2}

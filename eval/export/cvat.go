@@ -59,7 +59,7 @@ func (w *cvatWriter) Add(id string, img *image.NRGBA, label *data.LabelMap) erro
 	e := cvatImage{Name: w.opts.fileName(id), Width: label.W, Height: label.H}
 	for _, r := range Regions(label, w.opts.MinArea) {
 		e.Polygons = append(e.Polygons, cvatPolygon{
-			Label: w.classes.Name(r.Class), Source: "auto", Points: cvatPoints(r.Polygon()),
+			Label: w.classes.Name(r.Class), Source: "auto", Points: cvatPoints(r.Simplified(w.opts.Tolerance)),
 		})
 	}
 	return w.log.add(id, e)

@@ -36,6 +36,9 @@ type Options struct {
 	Opacity float64
 	// MinArea drops regions below this many pixels from polygons and COCO.
 	MinArea int
+	// Tolerance thins out polygons, pixels: see Region.Simplified. 0 keeps
+	// them exact.
+	Tolerance float64
 }
 
 func (o Options) fileName(id string) string {
@@ -119,6 +122,9 @@ func OpenWith(name, dir string, classes data.Classes, opts Options) (Writer, err
 	}
 	if !(opts.Opacity > 0 && opts.Opacity <= 1) {
 		return nil, fmt.Errorf("opacity %v: allowed is a number in (0, 1]", opts.Opacity)
+	}
+	if !(opts.Tolerance >= 0 && opts.Tolerance <= 100) {
+		return nil, fmt.Errorf("tolerance %v: allowed are 0..100 pixels", opts.Tolerance)
 	}
 	i := slices.IndexFunc(formats, func(f format) bool { return f.name == name })
 	if i < 0 {

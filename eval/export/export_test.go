@@ -335,6 +335,9 @@ func TestFaults(t *testing.T) {
 	if _, err := OpenWith("png", dir, testClasses, Options{Opacity: 2}); err == nil {
 		t.Error("opacity 2 passes")
 	}
+	if _, err := OpenWith("yolo", dir, testClasses, Options{Tolerance: -1}); err == nil {
+		t.Error("tolerance -1 passes")
+	}
 	good := parse("1.", ".2")
 	for _, format := range Formats() {
 		if Describe(format) == "" {

@@ -45,7 +45,7 @@ func (w yoloWriter) Add(id string, img *image.NRGBA, label *data.LabelMap) error
 		var line []byte
 		for _, r := range Regions(label, w.opts.MinArea) {
 			line = strconv.AppendInt(line[:0], int64(r.Class-1), 10)
-			for _, p := range r.Polygon() {
+			for _, p := range r.Simplified(w.opts.Tolerance) {
 				line = appendFraction(line, p.X, label.W)
 				line = appendFraction(line, p.Y, label.H)
 			}
@@ -111,7 +111,7 @@ func (w labelmeWriter) Add(id string, img *image.NRGBA, label *data.LabelMap) er
 	}
 	for _, r := range Regions(label, w.opts.MinArea) {
 		s := labelmeShape{Label: w.classes.Name(r.Class), Type: "polygon", Flags: map[string]int{}}
-		for _, p := range r.Polygon() {
+		for _, p := range r.Simplified(w.opts.Tolerance) {
 			s.Points = append(s.Points, [2]int{p.X, p.Y})
 		}
 		f.Shapes = append(f.Shapes, s)

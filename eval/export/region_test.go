@@ -185,6 +185,42 @@ func TestRegionsOfRandomMaps(t *testing.T) {
 	}
 }
 
+// TestSimplified checks the promise on area, and that corners become fewer.
+func TestSimplified(t *testing.T) {
+	disc := data.NewLabelMap(120, 100)
+	for i := range disc.Pix {
+		x, y := i%disc.W-60, i/disc.W-50
+		if n := x*x + y*y; n < 45*45 && n > 15*15 {
+			disc.Pix[i] = 1
+		}
+	}
+	r := Regions(disc, 0)[0]
+	line := r.Simplified(1)
+	if exact := len(r.Polygon()); len(line) > exact/4 || len(line) < 8 {
+		t.Errorf("%d corners of %d", len(line), exact)
+	}
+	drawn, wrong := data.NewLabelMap(disc.W, disc.H), 0
+	fill(drawn, floats(line), 1)
+	for i, v := range drawn.Pix {
+		if v != disc.Pix[i] {
+			wrong++
+		}
+	}
+	if wrong > r.Area/30 {
+		t.Errorf("%d of %d pixels change", wrong, r.Area)
+	}
+	for seed := range uint64(40) {
+		for _, r := range Regions(random(seed, 40, 31, 3, int(seed%5)), 0) {
+			for _, tolerance := range []float64{0, 0.3, 1, 5, 100} {
+				line := r.Simplified(tolerance)
+				if d := math.Abs(ShoelaceArea(line) - float64(r.Area)); d > 0.01*float64(r.Area) || tolerance == 0 && d > 0 {
+					t.Errorf("seed %d, tolerance %v: area changes by %v of %d", seed, tolerance, d, r.Area)
+				}
+			}
+		}
+	}
+}
+
 func show(m *data.LabelMap) string {
 	var b strings.Builder
 	for y := range m.H {
