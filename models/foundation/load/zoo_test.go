@@ -33,6 +33,9 @@ func fill(p foundation.Port, rng *rand.Rand) *tensors.Tensor {
 		for i := range v {
 			v[i] = rng.Int64N(2)
 		}
+		if p.Name == "orig_im_size" {
+			copy(v, []int64{40, 50})
+		}
 		return tensors.FromFlatDataAndDimensions(v, dims...)
 	case dtypes.Bool:
 		v := make([]bool, size)
@@ -61,9 +64,11 @@ func TestZooEqualsONNXRuntime(t *testing.T) {
 		t.Skip("ONNX Runtime is not installed: set ONNXRUNTIME_SHARED_LIBRARY_PATH")
 	}
 	paths, err := filepath.Glob("../zoo/*.onnx")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no models in the zoo", err)
+	small, err2 := filepath.Glob("testdata/*.onnx")
+	if err != nil || err2 != nil || len(paths) == 0 || len(small) != 7 {
+		t.Fatal("no models in the zoo", err, err2)
 	}
+	paths = append(paths, small...)
 	for _, spec := range []string{"go", "onnx"} {
 		b, err := backend.Open(spec)
 		if err != nil {

@@ -215,10 +215,10 @@ func fakeEfficient(t testing.TB) *Model {
 func fakeRaw(t testing.TB) *Model {
 	m := fakeMeta(t, false)
 	m = build(t, &fakeEncoder{in: port("input_image", f32, -1, -1, 3), out: []string{"image_embeddings"}}, m.dec)
-	if m.sig.side != 4*fakeLow {
-		t.Errorf("side %d where only the masks' size is known, want %d", m.sig.side, 4*fakeLow)
+	if m.sig.side != patch*fakeLow {
+		t.Errorf("side %d where only the embedding's size is known, want %d", m.sig.side, patch*fakeLow)
 	}
-	m.sig.side = fakeSide // the made-up model has larger logits than real ones
+	m.sig.side = fakeSide // the made-up model has smaller cells than real ones
 	return m
 }
 

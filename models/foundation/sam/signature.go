@@ -28,6 +28,7 @@ type signature struct {
 	embed    []string // outputs of the encoder that the decoder takes
 	feed     []string // the decoder's names for them
 	batch    bool     // several prompts per call
+	grid     int      // side of the embedding; 0 where it is open
 	points   int      // tokens per prompt that the export is bound to; 0 for any
 	labels   dtypes.DType
 	origSize dtypes.DType // of orig_im_size; Invalid where there is none
@@ -36,6 +37,7 @@ type signature struct {
 }
 
 const (
+	patch       = 16 // pixels per side of an embedding's cell, in all published models
 	defaultSide = 1024
 	maxSide     = 4096
 	// Points per prompt that EfficientSAM's decoder takes; more are dropped
@@ -65,6 +67,9 @@ func detect(enc, dec foundation.Session) (signature, error) {
 	}
 	if !foundation.Has(in, s.feed...) || !foundation.Has(out, s.masks, s.scores) {
 		return s, fmt.Errorf("SAM decoder with inputs %s and outputs %s: it lacks one of %v, %s, %s", foundation.Names(in), foundation.Names(out), s.feed, s.masks, s.scores)
+	}
+	if p, _ := foundation.Find(in, s.feed[0]); len(p.Dims) == 4 {
+		s.grid = max(p.Dims[3], 0)
 	}
 	if err := s.encoder(enc); err != nil {
 		return s, err
@@ -112,10 +117,9 @@ func (s *signature) encoder(enc foundation.Session) error {
 		s.layout, s.side = normalised, p.Dims[n-1]
 	}
 	if s.side <= 0 {
-		// Meta's and EfficientSAM's masks have a quarter of the square's side.
 		s.side = defaultSide
-		if s.low > 0 {
-			s.side = 4 * s.low
+		if s.grid > 0 {
+			s.side = patch * s.grid
 		}
 	}
 	if s.side > maxSide {
