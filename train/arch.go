@@ -16,3 +16,13 @@ func NewSegmenter(t configs.Train, classes int) (models.Segmenter, error) {
 	}
 	return net, nil
 }
+
+// initialise loads the weight file of a [train] table into a new network.
+func initialise(n *network, t configs.Train, log func(string)) error {
+	m, err := deeplab.Init(n.store.RootScope(), t)
+	if err != nil {
+		return err
+	}
+	log("initial weights: " + m.String())
+	return nil
+}

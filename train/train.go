@@ -122,9 +122,6 @@ func newRun(job Job) (*run, error) {
 	if r.Classes.Len() == 0 {
 		r.Classes = job.Dataset.Classes()
 	}
-	if job.Config.Init != "" {
-		return nil, fmt.Errorf("train.init = %q: weight files cannot be read yet: leave it empty for a random start", job.Config.Init)
-	}
 	var err error
 	if r.ids, err = nonEmpty(job.Dataset, job.Split); err != nil {
 		return nil, err
@@ -212,7 +209,8 @@ func (r *run) goOn(c *checkpoints.Checkpoint) error {
 // start makes what training needs beside the network.
 func (r *run) start() error {
 	var err error
-	if r.net == nil {
+	fresh := r.net == nil
+	if fresh {
 		if r.net, err = newNetwork(r.Backend, r.Net, r.Classes.Len(), r.Seed); err != nil {
 			return err
 		}
@@ -220,6 +218,11 @@ func (r *run) start() error {
 	grids, err := r.net.probe(r.Config.Crop)
 	if err != nil {
 		return err
+	}
+	if fresh && r.Config.Init != "" {
+		if err := initialise(r.net, r.Config, r.Log); err != nil {
+			return fmt.Errorf("train.init: %w", err)
+		}
 	}
 	opt := Optimizer{Kind: r.Config.Optimizer, Momentum: r.Config.Momentum, WeightDecay: r.Config.WeightDecay, EMA: r.Config.EMA > 0, Group: r.Net.Group}
 	weighted := r.LabelsDir != "" && r.Config.Confidence == "weight"
