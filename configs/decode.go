@@ -25,7 +25,7 @@ func Decode(section string, options map[string]any, v any) error {
 	if err != nil {
 		return fmt.Errorf("[%s]: %w", section, err)
 	}
-	if extra := meta.Undecoded(); len(extra) > 0 {
+	if extra := unknown(meta, v); len(extra) > 0 {
 		keys := make([]string, len(extra))
 		for i, k := range extra {
 			keys[i] = k.String()

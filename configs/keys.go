@@ -2,8 +2,40 @@ package configs
 
 import (
 	"reflect"
+	"slices"
 	"strings"
+
+	"github.com/BurntSushi/toml"
 )
+
+// unknown lists the keys of a decoded file that nothing took. Keys inside a
+// table that stays a map, such as [gen.options], are its plug-in's own.
+func unknown(meta toml.MetaData, v any) []toml.Key {
+	return slices.DeleteFunc(meta.Undecoded(), func(k toml.Key) bool { return insideMap(reflect.TypeOf(v), k) })
+}
+
+// insideMap tells whether the key lies below a field of map type of t.
+func insideMap(t reflect.Type, key toml.Key) bool {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() == reflect.Map {
+		return true
+	}
+	if t.Kind() != reflect.Struct || len(key) == 0 {
+		return false
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous && insideMap(f.Type, key) {
+			return true
+		}
+		if name, _, _ := strings.Cut(f.Tag.Get("toml"), ","); strings.EqualFold(name, key[0]) && insideMap(f.Type, key[1:]) {
+			return true
+		}
+	}
+	return false
+}
 
 // tomlKeys lists the toml names of the fields of the struct that v points to.
 func tomlKeys(v any) []string {
@@ -18,6 +50,10 @@ func tomlKeys(v any) []string {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if !f.IsExported() {
+			continue
+		}
+		if f.Anonymous && f.Type.Kind() == reflect.Struct {
+			keys = append(keys, tomlKeys(reflect.New(f.Type).Interface())...)
 			continue
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")

@@ -89,7 +89,7 @@ func decode(tree map[string]any) (Config, error) {
 			f.Rule = Default().Gen.Fuse.Rule
 		}
 	}
-	if extra := meta.Undecoded(); len(extra) > 0 {
+	if extra := unknown(meta, cfg); len(extra) > 0 {
 		key := extra[0]
 		return cfg, fmt.Errorf("unknown key %s: allowed are %s", key, strings.Join(siblings(key), ", "))
 	}

@@ -4,5 +4,6 @@ package all
 import (
 	_ "wsss/gen/grabcut"   // GrabCut, no weights
 	_ "wsss/gen/promptsam" // SAM, and Grounding-DINO with SAM
+	_ "wsss/gen/refine"    // crf, sepl, random-walk, ensemble
 	_ "wsss/gen/source"    // import: labels and CAMs of other tools
 )

@@ -1,0 +1,55 @@
+// Package refine holds the gen methods that improve or combine labels which
+// another method, an earlier run or another tool made: "crf", "sepl",
+// "random-walk" and "ensemble". Where those labels come from is the table
+// [gen.options.from] (source.Options) in all of them.
+package refine
+
+import (
+	"maps"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/gen"
+	"wsss/gen/source"
+)
+
+// register adds a method whose options have one source, which from returns.
+func register[O any](name, doc string, build func(env gen.Env) (gen.Method, error), from func(o *O) *source.Options) {
+	gen.Register(name, gen.Spec{
+		Doc:  doc,
+		Weak: data.WeakKinds,
+		New:  build,
+		Inner: func(options map[string]any) ([]configs.Gen, error) {
+			var o O
+			err := configs.Decode("gen.options", options, &o)
+			return from(&o).Inner(), err
+		},
+	})
+}
+
+// folders are the folders that a method reads beside its source, each with
+// what describes its files.
+type folders map[string]func() (string, error)
+
+// inputs joins the descriptions of folders and sources (gen.Reader).
+func inputs(more folders, from ...*source.Source) (map[string]string, error) {
+	all := map[string]string{}
+	for _, s := range from {
+		in, err := s.Inputs()
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, in)
+	}
+	for dir, describe := range more {
+		sum, err := describe()
+		if err != nil {
+			return nil, err
+		}
+		all[dir] = sum
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	return all, nil
+}
