@@ -3,12 +3,19 @@
 // second.
 //
 //	GOMAXPROCS=2 go run ./bench/eval
+//
+// It also measures what evaluating a network costs beside the network: a
+// predictor that waits as long as an accelerator would compute, while photos
+// are decoded, label maps are written and pixels are counted.
 package main
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"log"
 	"math"
 	"os"
@@ -70,13 +77,57 @@ func run(n, w, h, rounds int) error {
 		}
 		fmt.Printf("%-38s %7.0f images/s  (%d masks of %d×%d, %d CPUs, mIoU %s)\n", b.name, best, n, w, h, runtime.GOMAXPROCS(0), r.MIoU.Percent())
 	}
+	return network(ds, filepath.Join(dir, "network"), w, h, min(n, 200))
+}
+
+// network compares the speed of a whole evaluation with the forward pass's.
+func network(ds *masks, out string, w, h, n int) error {
+	if err := ds.photograph(w, h); err != nil {
+		return err
+	}
+	ds.ids = ds.ids[:n]
+	const forward = 20 * time.Millisecond
+	start := time.Now()
+	_, err := eval.Predict(context.Background(), ds, "val", waiting{forward}, out, eval.Options{Boot: metrics.Boot{Resamples: -1}}, nil)
+	if err != nil {
+		return err
+	}
+	took := time.Since(start)
+	fmt.Printf("%-38s %7.0f images/s  (%d JPEG photos, forward pass of %v: %.2f of its own speed)\n", "network evaluation", float64(n)/took.Seconds(), n, forward,
+		float64(n)*forward.Seconds()/took.Seconds())
 	return nil
+}
+
+// waiting is a network on an accelerator.
+type waiting struct{ forward time.Duration }
+
+func (p waiting) Predict(_ context.Context, img *image.NRGBA) (*data.LabelMap, error) {
+	end := time.Now().Add(p.forward)
+	m := data.NewLabelMap(img.Rect.Dx(), img.Rect.Dy())
+	for i := range m.Pix {
+		m.Pix[i] = img.Pix[4*i] / 128
+	}
+	time.Sleep(time.Until(end))
+	return m, nil
 }
 
 // masks is a dataset of PNG files.
 type masks struct {
-	dir string
-	ids []string
+	dir   string
+	ids   []string
+	photo []byte // JPEG, the same for all; nil = masks only
+}
+
+// photograph makes a photo as hard to decode as a real one: edges and noise.
+func (m *masks) photograph(w, h int) error {
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(100 + (i/4%w+i/4/w)%97 + (i*7919>>3)%23)
+	}
+	var buf bytes.Buffer
+	err := jpeg.Encode(&buf, img, &jpeg.Options{Quality: 90})
+	m.photo = buf.Bytes()
+	return err
 }
 
 func (m *masks) Name() string                 { return "bench" }
@@ -91,9 +142,16 @@ func (m *masks) Classes() data.Classes {
 	return data.Classes{Names: names}
 }
 
-func (m *masks) Load(id string, _ data.Want) (*data.Sample, error) {
-	truth, err := data.ReadLabelMap(filepath.Join(m.dir, id+".png"))
-	return &data.Sample{ID: id, Truth: truth}, err
+func (m *masks) Load(id string, want data.Want) (*data.Sample, error) {
+	s := &data.Sample{ID: id}
+	var err error
+	if s.Truth, err = data.ReadLabelMap(filepath.Join(m.dir, id+".png")); err == nil && want&data.WantImage != 0 {
+		var img image.Image
+		if img, err = jpeg.Decode(bytes.NewReader(m.photo)); err == nil {
+			s.Image = data.ToNRGBA(img)
+		}
+	}
+	return s, err
 }
 
 // drawAll writes a truth and a slightly shifted prediction for every id.
