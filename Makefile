@@ -19,10 +19,9 @@ bin/wsss: FORCE
 	@go build -o $@ ./cmd/wsss
 FORCE:
 
-# The main job to its HTML report: no download beside the Go modules. The go
-# backend makes the numbers the same with and without ONNX Runtime.
+# The main job to its HTML report: no download beside the Go modules.
 demo: build
-	./bin/wsss run -config configs/demo.toml -backend go
+	./bin/wsss run -config configs/demo.toml
 
 test: lint
 	go test -timeout 15m ./...
@@ -36,8 +35,11 @@ lint:
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-bench: build
-	go run ./bench
+# Ratios against peers measured in the same run; minutes. PyTorch's rows need
+# Debian's python3-torch.
+bench:
+	go run ./bench/deeplab
+	go run ./bench/eval
 
 # ONNX Runtime from the npm registry, checked by the hash that npm pins.
 ort: $(ORT_DIR)/libonnxruntime.so.1
