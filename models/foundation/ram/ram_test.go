@@ -179,3 +179,24 @@ func TestLoadListFaults(t *testing.T) {
 		}
 	}
 }
+
+func FuzzLoadList(f *testing.F) {
+	f.Add("a\nb\n", "0.5\n0.6\n")
+	f.Add("", "nan")
+	f.Add("a", "1e400\n")
+	f.Fuzz(func(t *testing.T, names, thresholds string) {
+		dir := t.TempDir()
+		for name, text := range map[string]string{"n": names, "t": thresholds} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+				t.Skip()
+			}
+		}
+		l, err := LoadList(filepath.Join(dir, "n"), filepath.Join(dir, "t"))
+		if err != nil {
+			return
+		}
+		if _, err := l.Decide(make([]float32, len(l.Names))); err != nil || len(l.Names) != len(l.Thresholds) {
+			t.Fatalf("%d tags, %d thresholds, %v", len(l.Names), len(l.Thresholds), err)
+		}
+	})
+}
