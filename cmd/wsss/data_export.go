@@ -20,8 +20,9 @@ func exportIntro() string {
 wsss data export turns label maps (pseudo-labels that gen wrote, predictions,
 or a dataset's masks) into the files of other tools. Regions are exact to the
 pixel; polygons reach holes over a bridge of no width, so that the area under
-them is the region's (-tolerance 1 makes them short, the area within 1 %). A stopped run goes on where it was; more images can be
-added to the same folder later.
+them is the region's (-tolerance 1 makes them short, the area within 1 %). A
+stopped run goes on where it was; more images can be added to the same folder
+later.
 
   wsss data export -masks runs/my/gen -classes photos/classes.txt -images photos/images -format coco,cvat -out out
   wsss data export -kind folder -root photos -format yolo -out photos-yolo
