@@ -1,0 +1,86 @@
+// Package refine sharpens a network's predictions with a dense CRF before they
+// are scored (METHODS §8.1).
+package refine
+
+import (
+	"context"
+	"image"
+	"math"
+
+	"wsss/data"
+	"wsss/gen/crf"
+)
+
+// Scorer gives the logits of every pixel of an image: f is called once per
+// pixel, row by row, with one logit per class, and must not keep z.
+type Scorer interface {
+	Scores(ctx context.Context, img *image.NRGBA, f func(pixel int, z []float32)) error
+}
+
+// CRF is a predictor: softmax of the network's logits, mean field, arg-max.
+type CRF struct {
+	Net     Scorer
+	Classes int
+	Params  crf.Params // crf.DeepLab() are the papers'
+
+	// Wrapped gives the field the image that deeplab-pytorch gives it: minus
+	// the mean colour, cut to bytes, negative values wrapping around. For
+	// parity with its numbers; the plain image is the default.
+	Wrapped bool
+}
+
+// Predict labels an image at its own size.
+func (c *CRF) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, error) {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	probs := make([]float32, w*h*c.Classes)
+	err := c.Net.Scores(ctx, img, func(pixel int, z []float32) {
+		softmax(probs[pixel*c.Classes:(pixel+1)*c.Classes], z)
+	})
+	if err != nil {
+		return nil, err
+	}
+	q, err := crf.Infer(c.picture(img), crf.UnaryFromProbs(probs), c.Classes, c.Params)
+	if err != nil {
+		return nil, err
+	}
+	return crf.Labels(q, w, h, c.Classes, 0), nil
+}
+
+func softmax(dst, z []float32) {
+	top := float32(math.Inf(-1))
+	for _, v := range z {
+		top = max(top, v)
+	}
+	var sum float64
+	for i := range dst {
+		e := math.Exp(float64(z[i] - top))
+		dst[i] = float32(e)
+		sum += e
+	}
+	for i := range dst {
+		dst[i] = float32(float64(dst[i]) / sum)
+	}
+}
+
+// caffeMean is the mean colour of red, green and blue that deeplab-pytorch
+// subtracts.
+var caffeMean = [3]float64{122.675, 116.669, 104.008}
+
+// picture is what the field's colour kernel sees.
+func (c *CRF) picture(img *image.NRGBA) crf.Image {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	out := crf.Image{W: w, H: h, RGB: make([]uint8, 3*w*h)}
+	for y := range h {
+		row := img.Pix[y*img.Stride:]
+		for x := range w {
+			for k := range 3 {
+				v := row[4*x+k]
+				if c.Wrapped {
+					v = uint8(int(float64(v) - caffeMean[k])) // towards 0, then modulo 256
+				}
+				out.RGB[3*(y*w+x)+k] = v
+			}
+		}
+	}
+	return out
+}
