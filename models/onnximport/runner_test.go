@@ -309,36 +309,3 @@ func TestGraphTrains(t *testing.T) {
 		t.Errorf("table %v: rows 0 and 2 move, row 1 is not used", table)
 	}
 }
-
-// FuzzLegalise feeds damaged models to everything short of compiling.
-func FuzzLegalise(f *testing.F) {
-	for _, name := range []string{"scripted", "clip_text"} {
-		data, err := os.ReadFile("testdata/exports/" + name + ".onnx")
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	path := filepath.Join(f.TempDir(), "m.onnx")
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := os.WriteFile(path, data, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		m, err := Open(path, Options{})
-		if err != nil {
-			return
-		}
-		defer m.Close()
-		r := m.Inspect(nil)
-		r.Write(new(strings.Builder))
-		if !r.Importable() {
-			return
-		}
-		opt := m.legaliseOptions(nil, r.Shapes)
-		if prog, err := m.legalised(opt); err == nil {
-			if _, err := prog.Proto(); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
-}

@@ -43,7 +43,7 @@ type Builder struct {
 	opt   Options
 	file  *onnxfile.File
 	opset int
-	taken map[string]bool
+	taken map[string]int // names in use, each with the number to try next
 	nodes []*Node
 	scope *scope
 	calls int
@@ -186,10 +186,11 @@ func (b *Builder) NoSort() bool { return b.opt.NoSort }
 // unique returns name if it is free, else name with a number.
 func (b *Builder) unique(name string) string {
 	out := name
-	for i := 1; b.taken[out]; i++ {
-		out = fmt.Sprintf("%s~%d", name, i)
+	for taken := b.taken[out] > 0; taken; taken = b.taken[out] > 0 {
+		out = fmt.Sprintf("%s~%d", name, b.taken[name])
+		b.taken[name]++
 	}
-	b.taken[out] = true
+	b.taken[out] = 1
 	return out
 }
 

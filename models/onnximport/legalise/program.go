@@ -45,7 +45,7 @@ type Program struct {
 // Run legalises the main graph of f.
 func Run(f *onnxfile.File, opt Options) (prog *Program, err error) {
 	g := f.Proto.Graph
-	b := &Builder{opt: opt, file: f, opset: opsetOf(f.Proto), taken: map[string]bool{},
+	b := &Builder{opt: opt, file: f, opset: opsetOf(f.Proto), taken: map[string]int{},
 		consts: map[string]*Value{}, rewritten: map[string]int{}, folded: map[string]int{}}
 	b.scope = newScope(nil, g)
 	defer catch(&err)
