@@ -34,6 +34,8 @@ and writes one JSON file per row below OUT/results.
   wsss eval -config my.toml -against SEPL=labels/sepl    and another tool's folder
   wsss eval -checkpoint net.safetensors -set data.kind=voc -set data.root=VOC2012
   wsss eval -labels predictions -set data.kind=folder -set data.root=mine
+  wsss eval -labels predictions -split test -submission results.tgz \
+      -set data.kind=voc -set data.root=VOC2012          for the VOC test server
 
 Test-time choices are config keys: -set eval.scales=[0.5,0.75,1.0,1.25,1.5,1.75]
 -set eval.flip=true.`
@@ -44,6 +46,7 @@ func runEval(ctx context.Context, args []string) error {
 	checkpoint := f.String("checkpoint", "", "score this trained network `file` on the validation split")
 	labels := f.String("labels", "", "score this `folder` of label PNGs on the validation split")
 	split := f.String("split", "", "score on this `split` instead of data.val_split")
+	submission := f.String("submission", "", "pack -labels for the VOC evaluation server into this .tgz `file` instead of scoring them")
 	f.Var(&against, "against", "also score `NAME=FOLDER`; may be repeated")
 	if err := f.parse(args, 0); err != nil {
 		return err
@@ -58,6 +61,9 @@ func runEval(ctx context.Context, args []string) error {
 	}
 	if err := p.addAgainst(against); err != nil {
 		return err
+	}
+	if *submission != "" {
+		return p.submit(ctx, *labels, *submission)
 	}
 	var rows []report.Row
 	switch {
@@ -74,8 +80,6 @@ func runEval(ctx context.Context, args []string) error {
 	printRows(rows)
 	return nil
 }
-
-func one(r report.Row, err error) ([]report.Row, error) { return []report.Row{r}, err }
 
 // addAgainst turns NAME=FOLDER into rows of the validation split; the config's
 // eval.against can name another one.
@@ -120,6 +124,11 @@ func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
 	}
 	for _, z := range p.cfg.Eval.ZeroShot {
 		if err := add(p.evalZeroShot(ctx, z)); err != nil {
+			return nil, err
+		}
+	}
+	for _, o := range p.cfg.Eval.ONNX {
+		if err := add(p.evalONNX(ctx, o)); err != nil {
 			return nil, err
 		}
 	}
