@@ -18,7 +18,7 @@ var modelsCommands []command
 func registerModels(c command) { modelsCommands = append(modelsCommands, c) }
 
 // modelsOrder is the order of the help.
-var modelsOrder = []string{"list", "pull", "verify", "inspect"}
+var modelsOrder = []string{"list", "pull", "verify", "inspect", "parity"}
 
 func findModels(name string) (command, bool) {
 	for _, c := range modelsCommands {

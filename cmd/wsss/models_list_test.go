@@ -24,6 +24,7 @@ func TestModelsCommands(t *testing.T) {
 		{[]string{"pull", "-dir", dir, "sam"}, "known are tiny-sam"},
 		{[]string{"list", "x"}, `unexpected argument "x"`},
 		{[]string{"fetch"}, "allowed are list, pull, verify"},
+		{[]string{"parity", "-dir", dir, "no-such"}, "no known model"},
 	} {
 		err := runModels(ctx, tt.args)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {

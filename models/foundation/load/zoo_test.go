@@ -3,62 +3,17 @@ package load
 import (
 	"context"
 	"math"
-	"math/rand/v2"
 	"path/filepath"
 	"testing"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/backend"
-	"wsss/models/foundation"
-	"wsss/models/onnximport/ortref"
 )
 
-// free are the sizes that the tests give dynamic axes.
-const free = 5
-
-// fill makes an input: noise for numbers, 0 and 1 for ids, one image size.
-func fill(p foundation.Port, rng *rand.Rand) *tensors.Tensor {
-	dims, size := make([]int, len(p.Dims)), 1
-	for i, d := range p.Dims {
-		if dims[i] = d; d < 0 {
-			dims[i] = free
-		}
-		size *= dims[i]
-	}
-	switch p.DType {
-	case dtypes.Int64:
-		v := make([]int64, size)
-		for i := range v {
-			v[i] = rng.Int64N(2)
-		}
-		if p.Name == "orig_im_size" {
-			copy(v, []int64{40, 50})
-		}
-		return tensors.FromFlatDataAndDimensions(v, dims...)
-	case dtypes.Bool:
-		v := make([]bool, size)
-		for i := range v {
-			v[i] = true
-		}
-		return tensors.FromFlatDataAndDimensions(v, dims...)
-	}
-	v := make([]float32, size)
-	for i := range v {
-		v[i] = float32(rng.NormFloat64())
-	}
-	switch p.Name {
-	case "orig_im_size":
-		copy(v, []float32{90, 120})
-	case "point_labels":
-		copy(v, []float32{1, 0, 2, 3, -1})
-	}
-	return tensors.FromFlatDataAndDimensions(v, dims...)
-}
-
 // TestZooEqualsONNXRuntime runs every model of the zoo on the go and the onnx
-// backend, all outputs: relative to the largest value, 1e-3 at most.
+// backend, all outputs: relative to the
+// largest value 1e-3 at most, masks IoU 0.999 at least.
 func TestZooEqualsONNXRuntime(t *testing.T) {
 	if backend.FindORT() == "" {
 		t.Skip("ONNX Runtime is not installed: set ONNXRUNTIME_SHARED_LIBRARY_PATH")
@@ -76,61 +31,21 @@ func TestZooEqualsONNXRuntime(t *testing.T) {
 		}
 		for _, path := range paths {
 			t.Run(spec+"/"+filepath.Base(path), func(t *testing.T) {
-				s, err := Open(b, path, Options{Warn: func(msg string) { t.Error(msg) }})
+				run, err := Compare(context.Background(), b, path, 1, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer s.Close()
-				in := map[string]*tensors.Tensor{}
-				rng := rand.New(rand.NewPCG(1, 2))
-				for _, p := range s.Inputs() {
-					in[p.Name] = fill(p, rng)
+				if run.Whole {
+					t.Error("it ran whole through ONNX Runtime")
 				}
-				ref, err := ortref.Open(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer ref.Close()
-				want, err := ref.Run(in)
-				if err != nil {
-					t.Fatal(err)
-				}
-				got, err := s.Run(context.Background(), in)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, p := range s.Outputs() {
-					if e := relative(t, got[p.Name], want[p.Name]); !(e <= 1e-3) {
-						t.Errorf("%s: relative error %.2g", p.Name, e)
+				for _, o := range run.Outputs {
+					if !(o.Error <= 1e-3) || o.IoU < 0.999 {
+						t.Errorf("%s: relative error %.2g, IoU %.4f", o.Output, o.Error, o.IoU)
 					}
 				}
 			})
 		}
 	}
-}
-
-// relative is the largest difference, relative to the largest value.
-func relative(t *testing.T, got, want *tensors.Tensor) float64 {
-	t.Helper()
-	if !got.Shape().Equal(want.Shape()) {
-		t.Fatalf("shape %s, want %s", got.Shape(), want.Shape())
-	}
-	if got.DType() != dtypes.Float32 {
-		if got.Equal(want) {
-			return 0
-		}
-		return math.Inf(1)
-	}
-	a, b := tensors.MustCopyFlatData[float32](got), tensors.MustCopyFlatData[float32](want)
-	var diff, scale float64
-	for i := range a {
-		if math.IsInf(float64(b[i]), -1) && a[i] == b[i] {
-			continue // logits of tokens that are not there
-		}
-		diff = max(diff, math.Abs(float64(a[i]-b[i])))
-		scale = max(scale, math.Abs(float64(b[i])))
-	}
-	return diff / scale
 }
 
 func TestOpenNamesTheFile(t *testing.T) {
@@ -155,5 +70,27 @@ func TestOpenNamesTheFile(t *testing.T) {
 	}
 	if len(s.Hash()) != 64 {
 		t.Errorf("hash %q", s.Hash())
+	}
+}
+
+func TestDifference(t *testing.T) {
+	inf := float32(math.Inf(-1))
+	v := func(x ...float32) *tensors.Tensor { return tensors.FromFlatDataAndDimensions(x, len(x)) }
+	for _, c := range []struct {
+		a, b *tensors.Tensor
+		want float64
+	}{
+		{v(1, inf), v(1, inf), 0}, {v(1, 5), v(1, 4), 0.25}, {v(1), v(1, 2), math.Inf(1)}, {v(0), v(0), 0},
+		{tensors.FromValue([]int64{1}), tensors.FromValue([]int64{2}), math.Inf(1)}, {v(1, inf), v(1, 2), math.Inf(1)},
+	} {
+		if got := difference(c.a, c.b); got != c.want {
+			t.Errorf("%v, %v: %v, want %v", c.a, c.b, got, c.want)
+		}
+	}
+	if got := maskIoU(v(1, 1, -1), v(1, -1, -1)); got != 0.5 {
+		t.Errorf("IoU %v", got)
+	}
+	if got := difference(v(float32(math.NaN())), v(1)); !math.IsNaN(got) {
+		t.Errorf("NaN: %v", got)
 	}
 }

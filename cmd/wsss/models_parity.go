@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"wsss/models/backend"
+	"wsss/models/foundation/load"
+	"wsss/models/manifest"
+)
+
+func init() {
+	registerModels(command{name: "parity", args: "MODEL|FILE...", short: "compare models on each backend with ONNX Runtime", run: runModelsParity})
+}
+
+func runModelsParity(ctx context.Context, args []string) error {
+	f, dir := modelsFlags("parity", `
+wsss models parity runs models with made-up inputs on each backend and through
+ONNX Runtime on the original file, and prints a table of the differences: the
+largest error relative to the largest value, the IoU of masks, and the time of
+a second run. Models are those of the list that are here, or ONNX files.
+
+  wsss models parity tiny-sam
+  wsss models parity -backends go,onnx weights/encoder.onnx`)
+	specs := f.String("backends", "go,onnx", "`engines` to compare, separated by commas")
+	if err := f.parse(args, 1<<10); err != nil {
+		return err
+	}
+	if f.NArg() == 0 {
+		return usagef("models parity: name models or ONNX files")
+	}
+	if backend.FindORT() == "" {
+		return fmt.Errorf("models parity compares with ONNX Runtime, which is not found; `wsss doctor` tells where it is looked for")
+	}
+	store, err := manifest.Open(*dir)
+	if err != nil {
+		return err
+	}
+	var paths []string
+	for _, name := range f.Args() {
+		more, err := onnxFiles(ctx, store, name)
+		if err != nil {
+			return err
+		}
+		paths = append(paths, more...)
+	}
+	fmt.Println("| model | backend | output | relative error | mask IoU | ms | ONNX Runtime, ms |\n|---|---|---|---|---|---|---|")
+	worst := 0.0
+	for _, spec := range strings.Split(*specs, ",") {
+		b, err := backend.Open(spec)
+		if err != nil {
+			return err
+		}
+		for _, path := range paths {
+			run, err := load.Compare(ctx, b, path, 1, nil)
+			if err != nil {
+				return err
+			}
+			for _, o := range run.Outputs {
+				iou := ""
+				if !math.IsNaN(o.IoU) {
+					iou = fmt.Sprintf("%.5f", o.IoU)
+				}
+				note := ""
+				if run.Whole {
+					note = " (whole)"
+				}
+				fmt.Printf("| %s | %s%s | %s | %.1e | %s | %.1f | %.1f |\n", filepath.Base(path), spec, note, o.Output, o.Error, iou,
+					run.Ours.Seconds()*1e3, run.ORT.Seconds()*1e3)
+				if !(o.Error <= worst) {
+					worst = o.Error
+				}
+			}
+		}
+	}
+	if !(worst <= 1e-3) {
+		return fmt.Errorf("the largest relative error is %.1e: at most 1e-3 was expected", worst)
+	}
+	return nil
+}
+
+// onnxFiles lists the graphs of a model, or the file of this name.
+func onnxFiles(ctx context.Context, store *manifest.Store, name string) ([]string, error) {
+	if _, err := os.Stat(name); err == nil {
+		return []string{name}, nil
+	}
+	m, err := manifest.Find(name)
+	if err != nil {
+		return nil, usagef("%q is no file and no known model; `wsss models list` shows those", name)
+	}
+	var paths []string
+	for _, file := range m.Files {
+		if strings.HasSuffix(file.Name(), ".onnx") {
+			path, err := store.File(ctx, m.Name, file.Role)
+			if err != nil {
+				return nil, err
+			}
+			paths = append(paths, path)
+		}
+	}
+	return paths, nil
+}
