@@ -7,52 +7,25 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/configs"
+	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/deeplab"
-	"wsss/train"
 )
 
-// work prints the seconds of o.steps+1 training steps on a backend.
+// work prints the seconds and CPU seconds of o.steps+1 training steps on a
+// backend.
 func work(spec, profile string, o options) error {
 	b, err := backend.Open(spec)
 	if err != nil {
 		return err
 	}
-	cfg := configs.Default().Train
-	cfg.MSC = false
-	net, err := deeplab.New(cfg, 21)
-	if err != nil {
-		return err
-	}
-	store := model.NewStore()
-	opt := train.Optimizer{Momentum: cfg.Momentum, WeightDecay: cfg.WeightDecay, Group: net.Group}
-	step, err := model.NewExec(b, store, func(scope *model.Scope, images, rates *Node) *Node {
-		g := images.Graph()
-		store.SetTraining(g, true)
-		logits := net.Logits(scope.At("model"), images, true)[0]
-		s := logits.Shape()
-		labels := make([]uint8, s.Size()/s.Dim(3))
-		for i := range labels {
-			labels[i] = uint8(i % s.Dim(3))
-		}
-		loss := train.CrossEntropy(logits, ConstTensor(g, tensors.FromFlatDataAndDimensions(labels, s.Dimensions[:3]...)))
-		vars := opt.Variables(store, g)
-		values := make([]*Node, len(vars))
-		for i, v := range vars {
-			values[i] = v.NodeValue(g)
-		}
-		each := make([]*Node, 3)
-		for i := range each {
-			each[i] = Reshape(Slice(rates, AxisElem(i)))
-		}
-		opt.Update(store, vars, Gradient(loss, values...), each)
-		return loss
-	})
+	step, err := newStep(b)
 	if err != nil {
 		return err
 	}
@@ -61,7 +34,6 @@ func work(spec, profile string, o options) error {
 		images[i] = float32(i%255)/128 - 1
 	}
 	x := tensors.FromFlatDataAndDimensions(images, o.batch, o.size, o.size, 3)
-	rates := tensors.FromFlatDataAndDimensions([]float32{1e-12, 1e-11, 2e-11}, 3) // keep the random network where it is
 	for i := range o.steps + 1 {
 		if i == 1 && profile != "" {
 			f, err := os.Create(profile)
@@ -75,7 +47,7 @@ func work(spec, profile string, o options) error {
 			defer pprof.StopCPUProfile()
 		}
 		start, cpu := time.Now(), cpuSeconds()
-		out, err := step.Call(x, rates)
+		out, err := step.Call(x)
 		if err != nil {
 			return err
 		}
@@ -85,6 +57,52 @@ func work(spec, profile string, o options) error {
 		_ = out[0].FinalizeAll()
 	}
 	return nil
+}
+
+// newStep is the training of DeepLab-v2 without MSC: cross-entropy, and SGD with
+// momentum and weight decay as in METHODS §8.1.
+func newStep(b compute.Backend) (*model.Exec, error) {
+	cfg := configs.Default().Train
+	cfg.MSC = false
+	net, err := deeplab.New(cfg, 21)
+	if err != nil {
+		return nil, err
+	}
+	store := model.NewStore()
+	return model.NewExec(b, store, func(scope *model.Scope, images *Node) *Node {
+		g := images.Graph()
+		store.SetTraining(g, true)
+		loss := crossEntropy(net.Logits(scope.At("model"), images, true)[0])
+		var vars []*model.Variable
+		var values []*Node
+		for v := range store.IterVariables() {
+			if net.Group(v.Path()) != models.Frozen {
+				vars, values = append(vars, v), append(values, v.NodeValue(g))
+			}
+		}
+		for i, d := range Gradient(loss, values...) {
+			v := vars[i]
+			m := store.VariableWithValue("/momentum"+v.Path(), tensors.FromShape(v.Shape())).SetTrainable(false)
+			d = Add(d, MulScalar(values[i], cfg.WeightDecay))
+			d = Add(MulScalar(m.NodeValue(g), cfg.Momentum), d)
+			m.SetNodeValue(d)
+			// So small a rate keeps the random network where it is.
+			v.SetNodeValue(Sub(values[i], MulScalar(d, 1e-12)))
+		}
+		return loss
+	})
+}
+
+// crossEntropy has the classes in turn as labels.
+func crossEntropy(logits *Node) *Node {
+	s := logits.Shape()
+	oneHot := make([]float32, s.Size())
+	for i := range s.Size() / s.Dim(3) {
+		oneHot[i*s.Dim(3)+i%s.Dim(3)] = 1
+	}
+	target := ConstTensor(logits.Graph(), tensors.FromFlatDataAndDimensions(oneHot, s.Dimensions...))
+	z := Sub(logits, StopGradient(ReduceAndKeep(logits, ReduceMax, -1)))
+	return ReduceAllMean(Sub(Log(ReduceSum(Exp(z), -1)), ReduceSum(Mul(target, z), -1)))
 }
 
 // cpuSeconds is the time that this process has run on all CPUs.

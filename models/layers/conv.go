@@ -149,15 +149,14 @@ func padImage(x *Node, p padding, value float64) *Node {
 	return Pad(x, Scalar(x.Graph(), x.DType(), value), PadAxis{}, PadAxis{Start: p.top, End: p.bottom}, PadAxis{Start: p.left, End: p.right}, PadAxis{})
 }
 
-// addBias adds bias [channels] to x [..., channels].
-func addBias(x, bias *Node) *Node {
-	return Add(x, BroadcastToShape(ExpandLeftToRank(bias, x.Rank()), x.Shape()))
-}
+// addBias adds bias [channels] to x [..., channels]. The addition broadcasts: a
+// broadcast of its own would be a second array of x's size.
+func addBias(x, bias *Node) *Node { return Add(x, ExpandLeftToRank(bias, x.Rank())) }
 
 // reluGradient passes dy where the ReLU's output y is positive.
 func reluGradient(y, dy *Node) *Node {
 	zero := ScalarZero(y.Graph(), y.DType())
-	return Where(GreaterThan(y, zero), dy, ZerosLike(dy))
+	return Where(GreaterThan(y, zero), dy, zero)
 }
 
 // sumRows sums x [..., channels] over all but the channels, as a product with

@@ -106,7 +106,7 @@ func (n Net) ConvNorm(scope *model.Scope, conv, norm string, x *Node, out, k int
 	}
 	scale := Mul(p.gamma.NodeValue(g), inverseDeviation(p.variance.NodeValue(g)))
 	bias := Sub(p.beta.NodeValue(g), Mul(p.mean.NodeValue(g), scale))
-	return Conv(x, mulChannels(w, scale), bias, o)
+	return Conv(x, foldScale(w, scale), bias, o)
 }
 
 // Dropout zeroes a fraction p of the values and scales up the rest; it does
@@ -117,5 +117,5 @@ func (n Net) Dropout(scope *model.Scope, x *Node, p float64) *Node {
 	}
 	u := scope.RandomUniform(x.Graph(), x.Shape())
 	keep := GreaterOrEqual(u, Scalar(x.Graph(), x.DType(), p))
-	return Where(keep, MulScalar(x, 1/(1-p)), ZerosLike(x))
+	return Where(keep, MulScalar(x, 1/(1-p)), ScalarZero(x.Graph(), x.DType()))
 }

@@ -100,7 +100,15 @@ func inverseDeviation(variance *Node) *Node {
 	return StopGradient(Reciprocal(Sqrt(AddScalar(variance, Epsilon))))
 }
 
+// foldScale multiplies a kernel by constant factors per output channel. GoMLX's
+// own derivative would first spread the factors over an array of the kernel's
+// size.
+func foldScale(w, scale *Node) *Node {
+	return withGradient([]*Node{w}, func(in []*Node) *Node { return mulChannels(in[0], scale) },
+		func([]*Node) []vjp { return []vjp{func(_, dy *Node) *Node { return mulChannels(dy, scale) }} })
+}
+
 // mulChannels multiplies x [..., channels] by a [channels].
 func mulChannels(x, a *Node) *Node {
-	return Mul(x, BroadcastToShape(ExpandLeftToRank(a, x.Rank()), x.Shape()))
+	return Mul(x, ExpandLeftToRank(a, x.Rank()))
 }

@@ -38,7 +38,7 @@ func MaxPool3s2(x *Node, ceil bool) *Node {
 	}, func(in []*Node) []vjp {
 		return []vjp{func(y, dy *Node) *Node {
 			g := y.Graph()
-			zero := ZerosLike(dy)
+			zero := ScalarZero(g, dy.DType())
 			left := dy // what no earlier tap has taken
 			var phases [4]*Node
 			for k, tap := range poolTaps(fold(in[0], math.Inf(-1)), ho, wo, c) {
@@ -46,7 +46,7 @@ func MaxPool3s2(x *Node, ceil bool) *Node {
 				part := Where(hit, left, zero)
 				left = Where(hit, zero, left)
 				i, j := k/3, k%3
-				part = Pad(part, ScalarZero(g, dy.DType()), PadAxis{}, PadAxis{Start: i / 2, End: 1 - i/2}, PadAxis{Start: j / 2, End: 1 - j/2}, PadAxis{})
+				part = Pad(part, zero, PadAxis{}, PadAxis{Start: i / 2, End: 1 - i/2}, PadAxis{Start: j / 2, End: 1 - j/2}, PadAxis{})
 				p := i%2*2 + j%2
 				if phases[p] == nil {
 					phases[p] = part
