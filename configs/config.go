@@ -100,6 +100,7 @@ type Eval struct {
 	Against  []Against  `toml:"against"`   // label folders to score beside ours
 	ZeroShot []ZeroShot `toml:"zero_shot"` // methods that label the validation split without training
 	ONNX     []ONNX     `toml:"onnx"`      // segmenters of the user's own
+	TestTime []TestTime `toml:"test_time"` // further ways to run each trained network, a row each
 	Boundary bool       `toml:"boundary"`  // also boundary IoU and trimap IoU (slower)
 	Overlays int        `toml:"overlays"`  // images shown in the HTML report, worst first; 0 = all
 	Workers  int        `toml:"workers"`

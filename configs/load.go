@@ -121,6 +121,9 @@ func siblings(key toml.Key) []string {
 		if key[1] == "onnx" && len(key) > 2 {
 			return tomlKeys(&ONNX{})
 		}
+		if key[1] == "test_time" && len(key) > 2 {
+			return tomlKeys(&TestTime{})
+		}
 		return tomlKeys(&Eval{})
 	}
 	return tomlKeys(&Config{})

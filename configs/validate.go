@@ -103,6 +103,9 @@ func (e Eval) validate(v *validator) {
 		z.Fuse.validate(v, key+".fuse")
 		seen[z.Name] = true
 	}
+	for i, t := range e.TestTime {
+		t.validate(v, fmt.Sprintf("eval.test_time[%d]", i))
+	}
 	for i, o := range e.ONNX {
 		key := fmt.Sprintf("eval.onnx[%d]", i)
 		o.validate(v, key)
