@@ -32,6 +32,10 @@ type Gen struct {
 	Workers int            `toml:"workers"` // images in flight; 0 = one per CPU
 	Fuse    Fuse           `toml:"fuse"`
 	Options map[string]any `toml:"options"` // the method's own keys
+	// CheckFlip also labels the mirrored image and notes in the sidecar how far
+	// both labels agree, a sign of quality without ground truth; takes twice as
+	// long.
+	CheckFlip bool `toml:"check_flip" json:",omitempty"`
 }
 
 // Fuse turns a set of scored masks into one label map.

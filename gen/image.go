@@ -124,10 +124,17 @@ func (r *runner) label(ctx context.Context, id, png, sidecar string, did *Summar
 		return err
 	}
 	did.Times.Fuse = lap()
+	signs := assess(label, masks, sample.Weak)
+	if r.CheckFlip && len(r.source.Inputs) == 0 {
+		if err := r.checkFlip(ctx, sample, label, signs); err != nil {
+			return err
+		}
+		did.Times.Generate += lap()
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := r.write(id, png, sidecar, label, masks); err != nil {
+	if err := r.write(id, png, sidecar, label, masks, signs); err != nil {
 		return err
 	}
 	did.Times.Write = lap()
@@ -154,7 +161,7 @@ func (r *runner) fuse(size image.Point, masks []Mask) (*data.LabelMap, error) {
 
 // write commits a label: the PNG, then the sidecar. An old sidecar goes first,
 // or it would vouch for the new PNG if we were killed in between.
-func (r *runner) write(id, png, sidecar string, label *data.LabelMap, masks []Mask) error {
+func (r *runner) write(id, png, sidecar string, label *data.LabelMap, masks []Mask, signs Signs) error {
 	var buf bytes.Buffer
 	if err := data.EncodeLabelMap(&buf, label); err != nil {
 		return err
@@ -165,7 +172,25 @@ func (r *runner) write(id, png, sidecar string, label *data.LabelMap, masks []Ma
 	if err := files.WriteAtomic(png, func(w io.Writer) error { _, err := w.Write(buf.Bytes()); return err }); err != nil {
 		return err
 	}
-	return files.WriteJSON(sidecar, newSidecar(id, label, checksum(buf.Bytes()), r.source, r.classes, masks))
+	side := newSidecar(id, label, checksum(buf.Bytes()), r.source, r.classes, masks)
+	side.Quality = signs
+	return files.WriteJSON(sidecar, side)
+}
+
+// checkFlip adds the sign "flip".
+func (r *runner) checkFlip(ctx context.Context, s *data.Sample, label *data.LabelMap, signs Signs) error {
+	masks, err := r.Method.Generate(ctx, mirrored(s))
+	if err != nil {
+		return fmt.Errorf("mirrored image: %w", err)
+	}
+	flipped, err := r.fuse(label.Size(), masks)
+	if err != nil {
+		return err
+	}
+	mirrorPixels(flipped.Pix, flipped.W)
+	signs[SignFlip] = LabelAgreement(label, flipped)
+	signs.rate()
+	return nil
 }
 
 // count adds one image's work to the summary and reports progress.

@@ -35,6 +35,11 @@ type RunOptions struct {
 	Weights    map[string]string // weight file → SHA-256, for provenance
 	Versions   map[string]string // module or program → version, for provenance
 
+	// CheckFlip labels the mirrored image too, for the sign "flip" of quality
+	// (configs.Gen.CheckFlip). Methods that read files by image id are not
+	// asked: the files are not mirrored.
+	CheckFlip bool
+
 	Workers   int                   // images in flight; 0 = one per CPU
 	Shard     Shard                 // the part of the split to do
 	KeepGoing bool                  // go on after an image that fails

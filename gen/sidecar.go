@@ -47,7 +47,8 @@ type Sidecar struct {
 	Height int    `json:"height"`
 	SHA256 string `json:"label_sha256"` // of the PNG file
 	Provenance
-	Masks []SidecarMask `json:"masks"`
+	Quality Signs         `json:"quality,omitempty"` // without ground truth
+	Masks   []SidecarMask `json:"masks"`
 }
 
 // SidecarMask is one mask that went into the label, before fusion.

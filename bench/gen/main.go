@@ -13,9 +13,11 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +26,7 @@ import (
 	_ "wsss/data/all"
 	"wsss/data/weaken"
 	"wsss/eval"
+	"wsss/eval/metrics"
 	"wsss/gen"
 	_ "wsss/gen/all"
 )
@@ -58,6 +61,7 @@ func run(ctx context.Context) error {
 	seed := flag.Int64("seed", 1, "seed")
 	out := flag.String("out", "", "folder to keep the labels in; empty = a temporary one")
 	pictures := flag.Bool("pictures", false, "also write <id>.jpg: photo, truth and pseudo-label side by side")
+	flip := flag.Bool("check-flip", false, "also label mirrored images, for the quality score")
 	var set, dataSet options
 	flag.Var(&dataSet, "data", "dataset option key=value; may be repeated")
 	flag.Var(&set, "set", "method option key=value; may be repeated")
@@ -78,7 +82,7 @@ func run(ctx context.Context) error {
 	}
 	for _, w := range strings.Split(*weak, ",") {
 		b := bench{ds: ds, split: *split, seed: *seed, out: filepath.Join(*out, w), pictures: *pictures}
-		b.gen = configs.Gen{Method: *method, Weak: w, Fuse: configs.Fuse{Rule: *rule}, Options: set.table}
+		b.gen = configs.Gen{Method: *method, Weak: w, Fuse: configs.Fuse{Rule: *rule}, Options: set.table, CheckFlip: *flip}
 		if err := b.measure(ctx); err != nil {
 			return fmt.Errorf("%s: %w", w, err)
 		}
@@ -103,7 +107,7 @@ func (b bench) measure(ctx context.Context) error {
 	start := time.Now()
 	sum, err := gen.Run(ctx, gen.RunOptions{
 		Dataset: b.ds, Split: b.split, Method: m, Name: b.gen.Method, Weak: weak, Fuse: b.gen.Fuse,
-		OutDir: b.out, ConfigHash: configs.Config{Seed: b.seed, Gen: b.gen}.GenHash(),
+		OutDir: b.out, CheckFlip: b.gen.CheckFlip, ConfigHash: configs.Config{Seed: b.seed, Gen: b.gen}.GenHash(),
 	})
 	if err != nil {
 		return err
@@ -118,8 +122,39 @@ func (b bench) measure(ctx context.Context) error {
 	table(res)
 	t := sum.Times
 	fmt.Printf("\nTime of all workers: decode %v, generate %v, fuse %v, write %v.\n", round(t.Decode), round(t.Generate), round(t.Fuse), round(t.Write))
+	if err := b.quality(ctx, res); err != nil {
+		return err
+	}
 	if b.pictures {
 		return b.draw()
+	}
+	return nil
+}
+
+// quality prints how well the signs of quality, which need no truth, rank the
+// images by their true IoU.
+func (b bench) quality(ctx context.Context, res *eval.Result) error {
+	q, err := gen.Quality(ctx, b.out, gen.QualityOptions{IDs: res.IDs()})
+	if err != nil {
+		return err
+	}
+	truth := map[string]float64{}
+	for _, im := range res.PerImage {
+		truth[im.ID] = float64(im.MIoU)
+	}
+	fmt.Println("\n| sign | mean | rank correlation with IoU |\n|---|---|---|")
+	for _, sign := range slices.Sorted(maps.Keys(q.Mean)) {
+		var scores, ious []float64
+		for _, im := range q.Images {
+			if v, ok := im.Signs[sign]; ok {
+				scores, ious = append(scores, v), append(ious, truth[im.ID])
+			}
+		}
+		a, err := metrics.Agree(scores, ious)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("| %s | %.3f | %.2f |\n", sign, q.Mean[sign], a.Spearman)
 	}
 	return nil
 }
