@@ -177,3 +177,19 @@ func TestNewRefusesPlainTransformers(t *testing.T) {
 		t.Errorf("text: %v", err)
 	}
 }
+
+func TestScorerRemembersWords(t *testing.T) {
+	m, _, text := model(t)
+	s := m.NewScorer(nil)
+	ctx := context.Background()
+	img := imageproc.NewRGB(20, 20)
+	first, err := s.Scores(ctx, img, []string{"cat", "dog"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := len(text.seen)
+	again, err := s.Scores(ctx, img, []string{"dog", "cat"})
+	if err != nil || len(text.seen) != calls || first[0] != again[1] || first[1] != again[0] {
+		t.Errorf("%v, then %v; %d calls more; %v", first, again, len(text.seen)-calls, err)
+	}
+}

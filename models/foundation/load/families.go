@@ -6,6 +6,8 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"wsss/models/foundation"
+	"wsss/models/foundation/blip2"
 	"wsss/models/foundation/clip"
 	"wsss/models/foundation/gdino"
 	"wsss/models/foundation/ram"
@@ -110,5 +112,28 @@ func RAM(b compute.Backend, path, tags, thresholds string, opt Options) (*ram.Mo
 		return nil, nil, err
 	}
 	m, err := ram.New(list[0], words)
+	return finish(m, list, err)
+}
+
+// BLIP2 opens the matching model (text ""), or the two towers, with the BERT
+// vocabulary.
+func BLIP2(b compute.Backend, model, text, vocabulary string, opt Options) (*blip2.Model, Closer, error) {
+	words, err := tokenize.LoadBERT(vocabulary)
+	if err != nil {
+		return nil, nil, err
+	}
+	paths := []string{model}
+	if text != "" {
+		paths = append(paths, text)
+	}
+	list, err := openAll(b, opt, paths...)
+	if err != nil {
+		return nil, nil, err
+	}
+	var second foundation.Session // a nil interface where there is one graph
+	if text != "" {
+		second = list[1]
+	}
+	m, err := blip2.New(list[0], second, words)
 	return finish(m, list, err)
 }

@@ -84,7 +84,7 @@ class SwinBlock(nn.Module):
         return (flat[:, None] != flat[:, :, None]).float() * -100.0
 
     def forward(self, x):
-        b, h, w, c = x.shape
+        b, h, w, c = map(int, x.shape)  # fixed in the export, which keeps it small
         s = self.window
         y = self.norm1(x)
         pad_h, pad_w = (s - h % s) % s, (s - w % s) % s

@@ -1,0 +1,146 @@
+package promptsam
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/gen"
+	"wsss/models/foundation/blip2"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/foundation/sam"
+)
+
+func init() {
+	gen.Register("sam-auto", gen.Spec{
+		Doc:          "Segment Anything's masks of everything: without classes (for sepl), or named by CLIP or BLIP-2 among the tags",
+		Weak:         []data.WeakKind{data.WeakTags, data.WeakNone},
+		NeedsBackend: true,
+		New:          newAuto,
+	})
+}
+
+// autoOptions are the keys of method sam-auto.
+type autoOptions struct {
+	samOptions
+	Auto sam.AutoOptions `toml:"auto"` // the generator's parameters
+	nameOptions
+}
+
+// auto makes masks of everything and names them. It is safe for concurrent
+// use.
+type auto struct {
+	engine  *engine
+	opts    autoOptions
+	namer   *namer // nil: masks have no class
+	classes data.Classes
+	weak    data.WeakKind
+}
+
+func newAuto(env gen.Env) (gen.Method, error) {
+	a := &auto{classes: env.Classes, weak: env.Weak}
+	a.opts = autoOptions{samOptions: defaultSAM(), Auto: sam.DefaultAutoOptions(), nameOptions: defaultNames()}
+	if err := configs.Decode("gen.options", env.Gen.Options, &a.opts); err != nil {
+		return nil, err
+	}
+	if err := a.opts.Auto.Check(); err != nil {
+		return nil, fmt.Errorf("gen.options.auto.%w", err)
+	}
+	var err error
+	if a.engine, err = a.opts.open(env.Backend); err != nil {
+		return nil, err
+	}
+	if a.namer, err = a.opts.openNamer(env.Backend, a.opts.samOptions); err != nil {
+		return nil, err
+	}
+	if a.namer != nil {
+		maps.Copy(a.engine.hashes, a.namer.hashes)
+	}
+	return a, nil
+}
+
+// Weights maps the files that the masks depend on to their SHA-256.
+func (a *auto) Weights() map[string]string { return a.engine.hashes }
+
+// Generate makes the masks, in the generator's order. Without a namer they
+// have class 0, which leaves the label empty, and lie in the sidecar. With
+// one, each gets the class whose words fit it best; those that fit a
+// background word better are left out (METHODS §5.2).
+func (a *auto) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
+	if s.Image == nil || s.Image.Rect.Empty() {
+		return nil, fmt.Errorf("sam-auto needs the image, and it has no pixels")
+	}
+	candidates, err := a.candidates(s)
+	if err != nil || a.namer != nil && len(candidates) == 0 {
+		return nil, err
+	}
+	img := imageproc.FromImage(s.Image)
+	found, err := a.engine.model.Auto(ctx, img, a.opts.Auto)
+	if err != nil {
+		return nil, err
+	}
+	var masks []gen.Mask
+	for _, f := range found {
+		if f.Bits.Area() == 0 {
+			continue
+		}
+		m := gen.Mask{
+			Bits: f.Bits, Score: min(max(f.IoU, 0), 1), Stability: f.Stability,
+			From: gen.Prompt{Points: []data.Point{{X: int(f.Point[0]), Y: int(f.Point[1])}}, Source: "grid", Score: 1},
+		}
+		if a.namer != nil {
+			class, p, err := a.namer.name(ctx, img, f.Bits, candidates)
+			if err != nil {
+				return nil, err
+			}
+			if class == 0 || float64(p) < a.opts.MinProb {
+				continue
+			}
+			m.Class, m.From.Class, m.From.Score = class, class, p
+			m.From.Points[0].Class = class
+			m.From.Phrase = a.classes.Name(class)
+			m.Score *= p
+		}
+		masks = append(masks, m)
+	}
+	return masks, nil
+}
+
+// candidates are the texts for the image's tags, or for all classes, and for
+// the background.
+func (a *auto) candidates(s *data.Sample) ([]blip2.Candidate, error) {
+	if a.namer == nil {
+		return nil, nil
+	}
+	var classes []int
+	if a.weak == data.WeakTags {
+		if s.Weak.Tags == nil {
+			return nil, fmt.Errorf("the dataset has no tags for this image")
+		}
+		classes = slices.Clone(s.Weak.Tags)
+	} else {
+		for c := 1; c < a.classes.Len(); c++ {
+			classes = append(classes, c)
+		}
+	}
+	if len(classes) == 0 {
+		return nil, nil
+	}
+	var list []blip2.Candidate
+	for _, c := range classes {
+		words := a.opts.Words[a.classes.Name(c)]
+		if len(words) == 0 {
+			words = []string{a.classes.Name(c)}
+		}
+		for _, w := range words {
+			list = append(list, blip2.Candidate{Class: c, Text: w})
+		}
+	}
+	for _, w := range a.namer.background {
+		list = append(list, blip2.Candidate{Text: w})
+	}
+	return list, nil
+}

@@ -1,0 +1,118 @@
+package promptsam
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gomlx/compute"
+
+	"wsss/data"
+	"wsss/models/foundation/blip2"
+	"wsss/models/foundation/clip"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/foundation/load"
+)
+
+// nameOptions say how masks get their classes.
+type nameOptions struct {
+	Namer      string              `toml:"namer"`      // "", clip or blip2
+	CLIP       string              `toml:"clip"`       // a model of `wsss models list`
+	BLIP2      string              `toml:"blip2"`      // likewise
+	Templates  []string            `toml:"templates"`  // CLIP's prompts, with {}
+	Words      map[string][]string `toml:"words"`      // class name → words, where they differ
+	Background []string            `toml:"background"` // words for what is no class; default by namer
+	MinProb    float64             `toml:"min_prob"`   // of the class among all words; masks below are left out
+	blip2.CropOptions
+}
+
+func defaultNames() nameOptions {
+	return nameOptions{CLIP: "clip-vit-b-16", BLIP2: "blip2-itm", CropOptions: blip2.CropOptions{Margin: 0.1}}
+}
+
+// namer gives masks classes.
+type namer struct {
+	scorer     blip2.Scorer
+	background []string
+	crop       blip2.CropOptions
+	hashes     map[string]string
+}
+
+// openNamer loads what the options name, nothing for "".
+func (o nameOptions) openNamer(b compute.Backend, s samOptions) (*namer, error) {
+	n := &namer{background: o.Background, crop: o.CropOptions}
+	if !(o.MinProb >= 0 && o.MinProb <= 1) {
+		return nil, fmt.Errorf("gen.options.min_prob = %v: allowed is 0..1", o.MinProb)
+	}
+	var files load.Closer
+	switch o.Namer {
+	case "":
+		return nil, nil
+	case "clip":
+		paths, err := resolveAll(s.ModelDir, o.CLIP, "clip", "vision", "text", "merges")
+		if err != nil {
+			return nil, err
+		}
+		m, opened, err := load.CLIP(b, paths[0], paths[1], paths[2], load.Options{MaxShapes: s.MaxShapes})
+		if err != nil {
+			return nil, err
+		}
+		n.scorer, files = m.NewScorer(o.Templates), opened
+		if n.background == nil {
+			n.background = clip.Background
+		}
+	case "blip2":
+		paths, err := resolveAll(s.ModelDir, o.BLIP2, "blip2", "model", "vocabulary")
+		if err != nil {
+			return nil, err
+		}
+		m, opened, err := load.BLIP2(b, paths[0], "", paths[1], load.Options{MaxShapes: s.MaxShapes})
+		if err != nil {
+			return nil, err
+		}
+		n.scorer, files = m, opened
+		if n.background == nil {
+			n.background = []string{"background"}
+		}
+	default:
+		return nil, fmt.Errorf("gen.options.namer = %q: allowed are clip, blip2, or \"\" for masks without classes", o.Namer)
+	}
+	n.hashes = files.Hashes()
+	return n, nil
+}
+
+func resolveAll(dir, model, family string, roles ...string) ([]string, error) {
+	paths := make([]string, len(roles))
+	for i, role := range roles {
+		var err error
+		if paths[i], err = resolve(dir, "", model, family, role); err != nil {
+			return nil, err
+		}
+	}
+	return paths, nil
+}
+
+// name returns the class that fits a mask best, with its probability among all
+// candidates, the words of one class taken together.
+func (n *namer) name(ctx context.Context, img *imageproc.RGB, mask data.RLE, list []blip2.Candidate) (int, float32, error) {
+	texts := make([]string, len(list))
+	for i, c := range list {
+		texts[i] = c.Text
+	}
+	scores, err := n.scorer.Scores(ctx, blip2.Crop(img, mask, n.crop), texts)
+	if err != nil {
+		return 0, 0, err
+	}
+	best := 0
+	for i, v := range scores {
+		if v > scores[best] {
+			best = i
+		}
+	}
+	sum := float32(0)
+	for i, p := range clip.Softmax(scores) {
+		if list[i].Class == list[best].Class {
+			sum += p
+		}
+	}
+	return list[best].Class, min(sum, 1), nil
+}
