@@ -158,6 +158,25 @@ func override(tree map[string]any, assignment string) error {
 	return nil
 }
 
+// With returns the config with keys overridden, each assignment of the form
+// that Load takes ("gen.fuse.margin=0.2"), validated. c is not changed.
+func (c Config) With(assignments ...string) (Config, error) {
+	tree := map[string]any{}
+	if err := toml.Unmarshal([]byte(c.TOML()), &tree); err != nil {
+		return Config{}, err
+	}
+	for _, a := range assignments {
+		if err := override(tree, a); err != nil {
+			return Config{}, err
+		}
+	}
+	cfg, err := decode(tree)
+	if err == nil {
+		err = cfg.Validate()
+	}
+	return cfg, err
+}
+
 // TOML renders the whole config, defaults included, as a file that Load reads
 // back to the same value.
 func (c Config) TOML() string {
