@@ -91,28 +91,8 @@ func resolveAll(dir, model, family string, roles ...string) ([]string, error) {
 	return paths, nil
 }
 
-// name returns the class that fits a mask best, with its probability among all
-// candidates, the words of one class taken together.
+// name returns the class that fits a mask best, with its share among all
+// candidates.
 func (n *namer) name(ctx context.Context, img *imageproc.RGB, mask data.RLE, list []blip2.Candidate) (int, float32, error) {
-	texts := make([]string, len(list))
-	for i, c := range list {
-		texts[i] = c.Text
-	}
-	scores, err := n.scorer.Scores(ctx, blip2.Crop(img, mask, n.crop), texts)
-	if err != nil {
-		return 0, 0, err
-	}
-	best := 0
-	for i, v := range scores {
-		if v > scores[best] {
-			best = i
-		}
-	}
-	sum := float32(0)
-	for i, p := range clip.Softmax(scores) {
-		if list[i].Class == list[best].Class {
-			sum += p
-		}
-	}
-	return list[best].Class, min(sum, 1), nil
+	return blip2.Classify(ctx, n.scorer, img, mask, list, n.crop)
 }

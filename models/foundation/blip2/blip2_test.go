@@ -127,9 +127,13 @@ func TestClassifyCrops(t *testing.T) {
 	mask := data.EncodeRLE(bits, 12, 10)
 	list := []Candidate{{0, "dark"}, {4, "light"}, {4, "bright"}}
 	s := &bright{}
-	class, score, lead, err := Classify(context.Background(), s, img, mask, list, CropOptions{})
-	if err != nil || class != 4 || score != 200 || lead != 300 {
-		t.Errorf("class %d score %v lead %v %v", class, score, lead, err)
+	class, share, err := Classify(context.Background(), s, img, mask, list, CropOptions{})
+	if err != nil || class != 4 || share != 1 {
+		t.Errorf("class %d share %v %v", class, share, err)
+	}
+	even := []Candidate{{4, "light"}, {2, "light"}, {4, "light"}, {0, "light"}}
+	if class, share, err = Classify(context.Background(), s, img, mask, even, CropOptions{}); err != nil || class != 4 || share != 0.5 {
+		t.Errorf("equal texts: class %d share %v %v", class, share, err)
 	}
 	if s.crop.W != 4 || s.crop.H != 4 {
 		t.Errorf("crop %d×%d", s.crop.W, s.crop.H)
@@ -138,15 +142,10 @@ func TestClassifyCrops(t *testing.T) {
 	if crop.W != 11 || crop.H != 10 || crop.Pix[0] != mean[0] || crop.Pix[3*(3*11+4)] != 200 {
 		t.Errorf("crop %d×%d, corner %v", crop.W, crop.H, crop.Pix[:3])
 	}
-	if _, _, _, err := Classify(context.Background(), s, img, data.EncodeRLE(make([]uint8, 120), 12, 10), list, CropOptions{}); err == nil {
+	if _, _, err := Classify(context.Background(), s, img, data.EncodeRLE(make([]uint8, 120), 12, 10), list, CropOptions{}); err == nil {
 		t.Error("an empty mask passed")
 	}
-	if _, _, _, err := Classify(context.Background(), s, img, mask, nil, CropOptions{}); err == nil {
+	if _, _, err := Classify(context.Background(), s, img, mask, nil, CropOptions{}); err == nil {
 		t.Error("no texts passed")
-	}
-	small := data.EncodeRLE([]uint8{1, 0, 0, 0}, 2, 2)
-	large := data.EncodeRLE([]uint8{1, 1, 1, 0}, 2, 2)
-	if got := fmt.Sprint(LargestFirst([]data.RLE{small, large, small})); got != "[1 0 2]" {
-		t.Errorf("order %s", got)
 	}
 }

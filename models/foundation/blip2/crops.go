@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image"
-	"slices"
+	"math"
 
 	"wsss/data"
 	"wsss/models/foundation/imageproc"
@@ -54,13 +54,14 @@ type Candidate struct {
 }
 
 // Classify returns the class of the candidate that fits the mask best, the
-// first of equals, with its score and its lead over the best of another class.
-func Classify(ctx context.Context, s Scorer, img *imageproc.RGB, mask data.RLE, list []Candidate, o CropOptions) (class int, score, lead float32, err error) {
+// first of equals, and the share of that class in the softmax over all
+// candidates, its texts taken together.
+func Classify(ctx context.Context, s Scorer, img *imageproc.RGB, mask data.RLE, list []Candidate, o CropOptions) (class int, share float32, err error) {
 	if len(list) == 0 {
-		return 0, 0, 0, fmt.Errorf("no texts to classify a mask with")
+		return 0, 0, fmt.Errorf("no texts to classify a mask with")
 	}
 	if mask.W != img.W || mask.H != img.H || mask.Area() == 0 {
-		return 0, 0, 0, fmt.Errorf("a mask of %d×%d with %d pixels for an image of %d×%d", mask.W, mask.H, mask.Area(), img.W, img.H)
+		return 0, 0, fmt.Errorf("a mask of %d×%d with %d pixels for an image of %d×%d", mask.W, mask.H, mask.Area(), img.W, img.H)
 	}
 	texts := make([]string, len(list))
 	for i, c := range list {
@@ -68,7 +69,7 @@ func Classify(ctx context.Context, s Scorer, img *imageproc.RGB, mask data.RLE, 
 	}
 	scores, err := s.Scores(ctx, Crop(img, mask, o), texts)
 	if err != nil {
-		return 0, 0, 0, err
+		return 0, 0, err
 	}
 	best := 0
 	for i, v := range scores {
@@ -76,24 +77,13 @@ func Classify(ctx context.Context, s Scorer, img *imageproc.RGB, mask data.RLE, 
 			best = i
 		}
 	}
-	second := -1
+	var own, sum float64
 	for i, v := range scores {
-		if list[i].Class != list[best].Class && (second < 0 || v > scores[second]) {
-			second = i
+		e := math.Exp(float64(v - scores[best]))
+		sum += e
+		if list[i].Class == list[best].Class {
+			own += e
 		}
 	}
-	if second >= 0 {
-		lead = scores[best] - scores[second]
-	}
-	return list[best].Class, scores[best], lead, nil
-}
-
-// LargestFirst orders masks for painting: smaller ones come last, on top.
-func LargestFirst(masks []data.RLE) []int {
-	order, area := make([]int, len(masks)), make([]int, len(masks))
-	for i, m := range masks {
-		order[i], area[i] = i, m.Area()
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return area[b] - area[a] })
-	return order
+	return list[best].Class, float32(own / sum), nil
 }
