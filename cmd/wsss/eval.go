@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"wsss/checkpoints"
@@ -38,7 +37,8 @@ and writes one JSON file per row below OUT/results.
       -set data.kind=voc -set data.root=VOC2012          for the VOC test server
 
 Test-time choices are config keys: -set eval.scales=[0.5,0.75,1.0,1.25,1.5,1.75]
--set eval.flip=true.`
+-set eval.flip=true. Each [[eval.test_time]] with scales, flip, crf adds a row
+for every network.`
 
 func runEval(ctx context.Context, args []string) error {
 	f := newFlags("eval", evalIntro).withConfig()
@@ -68,7 +68,7 @@ func runEval(ctx context.Context, args []string) error {
 	var rows []report.Row
 	switch {
 	case *checkpoint != "":
-		rows, err = one(p.evalNetwork(ctx, netName(*checkpoint), *checkpoint, eval.KindNetwork))
+		rows, err = p.evalNetwork(ctx, netName(*checkpoint), *checkpoint, eval.KindNetwork)
 	case *labels != "":
 		rows, err = one(p.evalFolder(ctx, filepath.Base(*labels), *labels, p.cfg.Data.ValSplit, eval.KindAgainst))
 	default:
@@ -118,9 +118,11 @@ func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
 			p.say("%-28s skipped: there is no checkpoint in %s yet; `wsss train` makes them", netTitle(net), dir)
 			continue
 		}
-		if err := add(p.evalNetwork(ctx, netTitle(net), dir, kind)); err != nil {
+		nets, err := p.evalNetwork(ctx, netTitle(net), dir, kind)
+		if err != nil {
 			return nil, err
 		}
+		rows = append(rows, nets...)
 	}
 	for _, z := range p.cfg.Eval.ZeroShot {
 		if err := add(p.evalZeroShot(ctx, z)); err != nil {
@@ -156,27 +158,6 @@ func (p *pipeline) evalPseudo(ctx context.Context, dir string) (report.Row, erro
 		}
 	}
 	return p.evalFolder(ctx, "pseudo-labels", dir, p.cfg.Data.TrainSplit, eval.KindPseudo)
-}
-
-// evalNetwork labels the validation split with a checkpoint, a file or the
-// newest of a folder, and scores it.
-func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kind eval.Kind) (report.Row, error) {
-	net, err := p.loadNetwork(checkpoint)
-	if err != nil {
-		return report.Row{}, err
-	}
-	if got, want := net.Meta.Model.Classes, p.ds.Classes().Names; !slices.Equal(got, want) {
-		return report.Row{}, fmt.Errorf("%s knows the classes %s, the dataset has %s", checkpoint, strings.Join(got, ", "), strings.Join(want, ", "))
-	}
-	sum, err := checkpointHash(checkpoint)
-	if err != nil {
-		return report.Row{}, err
-	}
-	return p.predictRow(ctx, net, eval.Options{
-		Name: name, Kind: kind, RunHash: sum,
-		Provenance: p.provenance(map[string]string{filepath.Base(checkpoint): sum}),
-		Settings:   map[string]string{"scales": fmt.Sprint(p.cfg.Eval.Scales), "flip": fmt.Sprint(p.cfg.Eval.Flip)},
-	})
 }
 
 // evalZeroShot labels the validation split with a method that needs neither

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"wsss/configs"
+	"wsss/eval"
+	"wsss/eval/refine"
+	"wsss/eval/report"
+	"wsss/gen/crf"
+	"wsss/train"
+)
+
+// evalNetwork labels the validation split with a checkpoint, a file or the
+// newest of a folder, and scores it: once as eval.scales and eval.flip say, and
+// once more for each eval.test_time.
+func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kind eval.Kind) ([]report.Row, error) {
+	ways := append([]configs.TestTime{{Scales: p.cfg.Eval.Scales, Flip: p.cfg.Eval.Flip}}, p.cfg.Eval.TestTime...)
+	sum, err := checkpointHash(checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	var rows []report.Row
+	for i, way := range ways {
+		if len(way.Scales) == 0 {
+			way.Scales = []float64{1}
+		}
+		title := name
+		if i > 0 {
+			title += ", " + wayTitle(way)
+		}
+		net, err := p.openNetwork(checkpoint, way)
+		if err != nil {
+			return nil, err
+		}
+		var predictor eval.Predictor = net
+		if way.CRF {
+			predictor = &refine.CRF{Net: net, Classes: p.ds.Classes().Len(), Params: crf.DeepLab()}
+		}
+		settings := map[string]string{"scales": fmt.Sprint(way.Scales), "flip": fmt.Sprint(way.Flip)}
+		if way.CRF {
+			settings["crf"] = "true"
+		}
+		row, err := p.predictRow(ctx, predictor, eval.Options{
+			Name: title, Kind: kind, RunHash: sum, Settings: settings,
+			Provenance: p.provenance(map[string]string{filepath.Base(checkpoint): sum}),
+		})
+		net.Close()
+		if err != nil {
+			return nil, err
+		}
+		if row.Result != nil {
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+// wayTitle tells rows of one network apart: "scales 0.5 1 1.5, flip", "CRF".
+func wayTitle(way configs.TestTime) string {
+	var parts []string
+	if plain := slices.Equal(way.Scales, []float64{1}); !plain || !way.Flip && !way.CRF {
+		parts = append(parts, "scales "+strings.Trim(fmt.Sprint(way.Scales), "[]"))
+	}
+	if way.Flip {
+		parts = append(parts, "flip")
+	}
+	if way.CRF {
+		parts = append(parts, "CRF")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// openNetwork opens a checkpoint for prediction and checks its classes.
+func (p *pipeline) openNetwork(checkpoint string, way configs.TestTime) (*train.Predictor, error) {
+	b, err := p.backend()
+	if err != nil {
+		return nil, err
+	}
+	net, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{Scales: way.Scales, Flip: way.Flip})
+	if err != nil {
+		return nil, err
+	}
+	if got, want := net.Meta.Model.Classes, p.ds.Classes().Names; !slices.Equal(got, want) {
+		net.Close()
+		return nil, fmt.Errorf("%s knows the classes %s, the dataset has %s", checkpoint, strings.Join(got, ", "), strings.Join(want, ", "))
+	}
+	return net, nil
+}
