@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,12 +14,21 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wsss/models/foundation/zoo"
 )
 
 func TestEmbeddedManifest(t *testing.T) {
 	for _, family := range []string{"sam", "gdino", "clip", "ram", "blip2"} {
 		if len(Family(family)) == 0 {
 			t.Errorf("no model of family %s", family)
+		}
+	}
+	for _, m := range Models() {
+		for _, f := range m.Files {
+			if raw, err := fs.ReadFile(zoo.Files, f.Embed); f.Embed != "" && (err != nil || len(raw) > 2<<20) {
+				t.Errorf("%s of %s: %d bytes, allowed are 2 MB (%v)", f.Embed, m.Name, len(raw), err)
+			}
 		}
 	}
 	if _, err := Find("sam-vit-z"); err == nil || !strings.Contains(err.Error(), "sam-vit-b") {

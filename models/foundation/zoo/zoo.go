@@ -9,5 +9,5 @@ import "embed"
 
 // Files are the models, and the vocabularies of those that read text.
 //
-//go:embed *.onnx
+//go:embed *.onnx *.txt
 var Files embed.FS
