@@ -31,9 +31,10 @@ import (
 type Job struct {
 	Name      string // shown in curves and run.json
 	Dataset   data.Dataset
-	Split     string // the images to train on
-	ValSplit  string // the images to validate on; "" = no validation
-	LabelsDir string // folder of <id>.png to train on; "" = true masks
+	Split     string         // the images to train on
+	ValSplit  string         // the images to validate on; "" = no validation
+	Val       PredictOptions // how to validate
+	LabelsDir string         // folder of <id>.png to train on; "" = true masks
 	Config    configs.Train
 	Seed      int64
 	Backend   compute.Backend
@@ -237,7 +238,7 @@ func (r *run) start() error {
 		batch: r.Config.Batch, seed: r.Seed,
 		confidence: r.Config.Confidence, minScore: r.Config.ConfidenceMin}
 	r.sched = NewSchedule(r.Config)
-	if r.val, err = NewPredictor(r.Backend, r.Net, r.net.store, r.Config.Input, PredictOptions{}); err != nil {
+	if r.val, err = NewPredictor(r.Backend, r.Net, r.net.store, r.Config.Input, r.Val); err != nil {
 		return err
 	}
 	if r.Config.EMA > 0 {

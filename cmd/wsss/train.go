@@ -100,6 +100,7 @@ func (p *pipeline) train(ctx context.Context, net string) error {
 	}
 	job := train.Job{
 		Name: net, Dataset: p.ds, Split: p.cfg.Data.TrainSplit, ValSplit: p.valSplit(), Config: p.cfg.Train,
+		Val:  train.PredictOptions{Scales: p.cfg.Eval.Scales},
 		Seed: p.cfg.Seed, OutDir: p.path("train", net), ConfigHash: p.cfg.TrainHash(), Versions: versions(), Restart: p.restart,
 		Log: func(line string) { p.say("  %s", line) },
 	}
