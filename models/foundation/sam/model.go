@@ -220,6 +220,9 @@ func (m *Model) feedMasks(in map[string]*tensors.Tensor, prompts []Prompt, picke
 func (m *Model) feedEfficient(in map[string]*tensors.Tensor, coords, labels []float32, k, n int) {
 	for i := range coords {
 		coords[i] *= float32(m.sig.low) / float32(m.sig.side)
+		if labels[i/2] != labelPadding {
+			coords[i] = max(coords[i], 0) // the model takes negative ones for padding
+		}
 	}
 	in["batched_point_coords"] = tensors.FromFlatDataAndDimensions(coords, 1, k, n, 2)
 	in["batched_point_labels"] = m.labelTensor(labels, 1, k, n)

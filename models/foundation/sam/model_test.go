@@ -70,6 +70,16 @@ func TestEfficientSAM(t *testing.T) {
 	if fmt.Sprint(res[0].Low[0]) != fmt.Sprint(low[:fakeLow*fakeLow]) {
 		t.Error("the box's logits differ: its coordinates are scaled wrongly")
 	}
+	outside := *box
+	outside.X0, outside.X1 = -30, 99 // the middle stays, were it not cut at 0
+	res, err = m.Predict(ctx, e, []Prompt{{Box: &outside}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	low, _ = dec.one(e.parts[0].values, 49.5*fakeSide/90, y)
+	if fmt.Sprint(res[0].Low[0]) != fmt.Sprint(low[:fakeLow*fakeLow]) {
+		t.Error("a negative corner is not cut at 0")
+	}
 	many := Prompt{Points: make([]Point, 5), Box: box}
 	if _, err := m.Predict(ctx, e, []Prompt{many}); err == nil || !strings.Contains(err.Error(), "6 tokens") {
 		t.Errorf("seven tokens: %v", err)
