@@ -66,6 +66,7 @@ type Train struct {
 	Init            string    `toml:"init"`             // weights file; "" = random initialisation
 	Input           string    `toml:"input"`            // "caffe" (BGR 0-255 minus mean) or "torch" (RGB, ImageNet mean/std)
 	BatchNorm       string    `toml:"batch_norm"`       // "frozen" (running statistics, folded) or "train"
+	BNMomentum      float64   `toml:"bn_momentum"`      // weight of a batch in the running statistics; 0 = 0.1, but 0.01 for deeplab-v3plus's backbone
 	Iterations      int       `toml:"iterations"`       // optimiser updates
 	Batch           int       `toml:"batch"`            // images per forward pass
 	Accumulate      int       `toml:"accumulate"`       // forward passes per update

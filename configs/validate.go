@@ -46,6 +46,7 @@ func (t Train) validate(v *validator) {
 	v.oneOf("train.stride_in", t.StrideIn, "1x1", "3x3")
 	v.oneOf("train.input", t.Input, "caffe", "torch")
 	v.oneOf("train.batch_norm", t.BatchNorm, "frozen", "train")
+	v.that(t.BNMomentum >= 0 && t.BNMomentum <= 1, "train.bn_momentum", t.BNMomentum, "a number in [0, 1]")
 	v.atLeast("train.iterations", t.Iterations, 1)
 	v.atLeast("train.batch", t.Batch, 1)
 	v.atLeast("train.accumulate", t.Accumulate, 1)

@@ -44,10 +44,11 @@ type network struct {
 	trainNorm bool
 	width     float64
 	dropout   float64 // of v3+
+	momentum  float64 // of the running statistics; 0 = the architecture's
 }
 
 // New returns the network that the keys arch, backbone, width, output_stride,
-// stride_in, msc and batch_norm describe, for numClasses classes, background
+// stride_in, msc, batch_norm and bn_momentum describe, for numClasses classes, background
 // included. Width scales the backbone, and the inner layers of v3+'s head.
 //
 // Initial weights depend on the store's parameter model.ParamInitialSeed
@@ -64,6 +65,7 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 		backbone: resnet.Config{Depth: depth, Width: cfg.Width, OutputStride: cfg.OutputStride},
 		arch:     cfg.Arch, classes: numClasses, msc: cfg.MSC, width: cfg.Width, dropout: v3Dropout,
 	}
+	n.momentum = cfg.BNMomentum
 	switch cfg.Arch {
 	case V2:
 		n.backbone.CeilPool, n.backbone.Placement = true, resnet.Whole
@@ -102,7 +104,7 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 // map, or with MSC in training those of the inputs ×1, ×0.5 and ×0.75 and their
 // maximum. v3+ gives one map of the size of the images.
 func (n *network) Logits(scope *model.Scope, images *Node, training bool) []*Node {
-	net := layers.Net{Training: training, TrainNorm: n.trainNorm}
+	net := layers.Net{Training: training, TrainNorm: n.trainNorm, Momentum: n.momentum}
 	if n.arch == V3Plus {
 		return []*Node{n.v3plus(net, scope, images)}
 	}

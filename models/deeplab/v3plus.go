@@ -35,7 +35,9 @@ func (n *network) inner(c int) int {
 // v3plus is the network: [batch, h, w, 3] to logits [batch, h, w, classes].
 func (n *network) v3plus(net layers.Net, scope *model.Scope, images *Node) *Node {
 	backbone := net
-	backbone.Momentum = v3BNMomentum
+	if backbone.Momentum == 0 {
+		backbone.Momentum = v3BNMomentum
+	}
 	stages := n.backbone.Stages(backbone, scope.At(backboneScope), images)
 	head := scope.At(headScope)
 	low := net.ConvNorm(head, "project.0", "project.1", stages[0], n.inner(v3LowLevel), 1, layers.ConvOptions{ReLU: true})
