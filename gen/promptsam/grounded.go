@@ -15,7 +15,7 @@ import (
 
 func init() {
 	gen.Register("grounded-sam", gen.Spec{
-		Doc:          "Grounding-DINO finds boxes for the tags (given, from RAM, or all classes), Segment Anything cuts them out",
+		Doc:          "Grounding-DINO finds boxes for the tags (given, from RAM or CLIP, or all classes), Segment Anything cuts them out",
 		Weak:         []data.WeakKind{data.WeakTags, data.WeakNone},
 		NeedsBackend: true,
 		New:          newGrounded,
@@ -26,7 +26,7 @@ func init() {
 type grounded struct {
 	engine   *engine
 	detector *gdino.Model
-	tagger   *tagger       // nil: images have tags, or the detector looks for every class
+	tagger   tagger        // nil: images have tags, or the detector looks for every class
 	phrases  []gdino.Class // by class; [0] is unused
 	weak     data.WeakKind
 }
@@ -60,11 +60,12 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 		return nil, fmt.Errorf("gen.method = \"grounded-sam\": this SAM export takes points only; use one with Meta's decoder, such as mobile-sam")
 	}
 	maps.Copy(g.engine.hashes, files.Hashes())
-	if g.weak == data.WeakNone && opts.wantsTagger() {
-		if g.tagger, err = opts.openTagger(env, opts.samOptions); err != nil {
+	if g.weak == data.WeakNone {
+		var hashes map[string]string
+		if g.tagger, hashes, err = opts.openTagger(env, opts.samOptions); err != nil {
 			return nil, err
 		}
-		maps.Copy(g.engine.hashes, g.tagger.hashes)
+		maps.Copy(g.engine.hashes, hashes)
 	}
 	return g, nil
 }

@@ -18,7 +18,7 @@ type samOptions struct {
 	Encoder   string `toml:"encoder"`    // … or these files
 	Decoder   string `toml:"decoder"`    //
 	ModelDir  string `toml:"model_dir"`  // folder of model files; "" = the usual one
-	Mask      string `toml:"mask"`       // which mask: single, best, third; "" = single for boxes, third for points
+	Mask      string `toml:"mask"`       // which mask: single, best, third, overlap; "" = single for boxes, third for points
 	MaxShapes int    `toml:"max_shapes"` // compiled graphs kept per file
 	Cache     string `toml:"cache"`      // folder for image embeddings; "" = none kept
 	CacheMB   int64  `toml:"cache_mb"`   // its largest size
@@ -33,14 +33,17 @@ type engine struct {
 	model  *sam.Model
 	cache  *sam.Cache
 	choice sam.Choice // "" = by the kind of prompt
-	hashes map[string]string
+	// overlap: for boxes, the mask whose own box fits the prompt's best, so
+	// the whole object rather than a part (paper 002, METHODS §7).
+	overlap bool
+	hashes  map[string]string
 }
 
 // open loads the files that the options name.
 func (o samOptions) open(b compute.Backend) (*engine, error) {
 	e := &engine{}
 	var err error
-	if o.Mask != "" {
+	if e.overlap = o.Mask == "overlap"; o.Mask != "" && !e.overlap {
 		if e.choice, err = sam.ParseChoice("gen.options.mask", o.Mask); err != nil {
 			return nil, err
 		}
@@ -121,19 +124,6 @@ type groundedOptions struct {
 	tagOptions
 }
 
-// tagOptions choose a tagger for images without tags; without one the detector
-// looks for every class.
-type tagOptions struct {
-	RAM        string `toml:"ram"`            // a model of `wsss models list` …
-	Tagger     string `toml:"tagger"`         // … or these files
-	TagList    string `toml:"tag_list"`       //
-	Thresholds string `toml:"tag_thresholds"` //
-	// Mapping leads from tags to classes: exact, by tables of tags that mean a
-	// class, or survey, by words within tags, with the survey's false matches
-	// (METHODS §2.3).
-	Mapping string `toml:"tag_mapping"`
-}
-
 func defaultGrounded() groundedOptions {
-	return groundedOptions{samOptions: defaultSAM(), GDINO: "gdino-tiny", Detect: gdino.DefaultOptions(), tagOptions: tagOptions{Mapping: "exact"}}
+	return groundedOptions{samOptions: defaultSAM(), GDINO: "gdino-tiny", Detect: gdino.DefaultOptions(), tagOptions: tagOptions{Mapping: "exact", TopN: 3}}
 }

@@ -167,7 +167,7 @@ func meanIoU(t *testing.T, ds data.Dataset, method string, weak data.WeakKind, o
 // TestTinySAM: the masks of the tiny SAM are sensible, from every form of
 // label. The bounds are a little below what was measured.
 func TestTinySAM(t *testing.T) {
-	ds := openScenes(t, 12)
+	ds := openScenes(t, 8)
 	for _, tt := range []struct {
 		name    string
 		weak    data.WeakKind
@@ -175,6 +175,7 @@ func TestTinySAM(t *testing.T) {
 		least   float64
 	}{
 		{"boxes", data.WeakBoxes, nil, 0.7},
+		{"boxes, by overlap", data.WeakBoxes, map[string]any{"mask": "overlap"}, 0.7},
 		{"points", data.WeakPoints, nil, 0.4},
 		{"points, iterative", data.WeakPoints, map[string]any{"iterative": true}, 0.4},
 		{"scribbles", data.WeakScribbles, nil, 0.4},
@@ -204,6 +205,7 @@ func TestErrorsNameTheKey(t *testing.T) {
 		{"sam", data.WeakBoxes, map[string]any{"mask": "second"}, "gen.options.mask"},
 		{"sam", data.WeakPoints, map[string]any{"step": 0}, "gen.options.step"},
 		{"sam", data.WeakPoints, map[string]any{"colour": 0}, "colour"},
+		{"sam", data.WeakBoxes, map[string]any{"iterative": true, "sam": "tiny-sam", "colour": 1}, "colour"},
 		{"sam", data.WeakBoxes, map[string]any{"sam": "gdino-tiny"}, "wanted is sam"},
 		{"sam", data.WeakBoxes, map[string]any{"sam": "mobile-sam"}, "wsss models pull mobile-sam"},
 		{"grounded-sam", data.WeakTags, map[string]any{"sam": "tiny-sam"}, "wsss models pull gdino-tiny"},

@@ -7,6 +7,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
+	"wsss/models/foundation/gdino"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/sam"
 )
@@ -114,7 +115,9 @@ func (e *engine) masks(ctx context.Context, s *data.Sample, prompts []gen.Prompt
 			return nil, err
 		}
 		for i, r := range results {
-			if picks[i], err = r.Pick(e.pick(prompts[i])); err != nil {
+			if e.overlap && prompts[i].Box != nil {
+				picks[i] = bestOverlap(emb, r, *prompts[i].Box)
+			} else if picks[i], err = r.Pick(e.pick(prompts[i])); err != nil {
 				return nil, err
 			}
 		}
@@ -132,6 +135,21 @@ func (e *engine) masks(ctx context.Context, s *data.Sample, prompts []gen.Prompt
 		})
 	}
 	return masks, nil
+}
+
+// bestOverlap is the multimask output whose own box has the highest IoU with
+// the prompt's, the earliest of equals.
+func bestOverlap(emb *sam.Embedding, r sam.Result, box data.Box) int {
+	list := r.Multimask()
+	best, top := list[0], float32(-1)
+	for _, i := range list {
+		bounds := data.EncodeRLE(sam.Threshold(emb.Upscale(r.Low[i], r.LowSide)), emb.W, emb.H).Bounds()
+		own := data.Box{X0: float32(bounds.Min.X), Y0: float32(bounds.Min.Y), X1: float32(bounds.Max.X), Y1: float32(bounds.Max.Y)}
+		if iou := gdino.IoU(own, box); iou > top {
+			best, top = i, iou
+		}
+	}
+	return best
 }
 
 // pick is the configured choice, else token 0 for boxes, which leave no doubt,
