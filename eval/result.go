@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"wsss/data"
 	"wsss/eval/metrics"
 )
 
@@ -126,6 +127,18 @@ type Result struct {
 	Extra     map[string]Value    `json:"extra,omitempty"`    // further named numbers, e.g. detector AP
 	Notes     []string            `json:"notes,omitempty"`    // what a reader must know about the number
 	Settings  map[string]string   `json:"settings,omitempty"` // test-time choices: scales, flip, CRF
+}
+
+// Unscored is the result of label maps that nothing can be compared with: all
+// scores are undefined, images of them counted in Unscored.
+func Unscored(ds data.Dataset, split, name string, kind Kind, images int) *Result {
+	nan := Value(math.NaN())
+	r := &Result{Name: name, Kind: kind, Dataset: ds.Name(), Split: split, Classes: ds.Classes().Names, Unscored: images,
+		Protocol: metrics.Protocol{}.WithDefaults(), MIoU: nan, PixelAcc: nan, MeanAcc: nan, FWIoU: nan}
+	for range r.Classes {
+		r.IoU, r.Precision, r.Recall = append(r.IoU, nan), append(r.Precision, nan), append(r.Recall, nan)
+	}
+	return r
 }
 
 // IDs lists the scored images in order.

@@ -173,7 +173,7 @@ func (b *browser) want(js, value string) {
 func (b *browser) open(path, hash string) {
 	b.t.Helper()
 	b.call("Page.navigate", map[string]any{"url": "file://" + path + hash}, nil)
-	b.want("document.readyState + (document.documentElement.dataset.ready > 0)", "completetrue")
+	b.want("document.readyState + (document.documentElement?.dataset.ready > 0)", "completetrue")
 }
 
 func (b *browser) key(key string) {
@@ -259,7 +259,7 @@ func TestInBrowser(t *testing.T) {
 	// Filters, from the controls.
 	b.eval("("+set+")('class', 2, 'change')", nil)
 	b.want(count, "20 of 60 images")
-	b.want("[...document.querySelectorAll('.card .muted')].every(e => e.textContent === 'bicycle')", "true")
+	b.want("[...document.querySelectorAll('.card p .muted:last-child')].every(e => e.textContent === 'bicycle')", "true")
 	b.eval("("+set+")('max', 80, 'input')", nil)
 	var n int
 	b.eval("parseInt("+count+")", &n)
@@ -277,6 +277,8 @@ func TestInBrowser(t *testing.T) {
 	b.eval("("+set+")('find', '"+f.ids[2]+"', 'input')", nil)
 	b.want(count, "1 of 60 images")
 
+	b.open(page, "#order=quality")
+	b.want("[...document.querySelectorAll('.card .quality')].map(e => parseFloat(e.textContent.slice(8))).every((v, i, a) => v > 0 && (!i || a[i-1] <= v))", "true")
 	// The legend filters too.
 	b.open(page, "#order=name")
 	b.eval("document.querySelectorAll('#colours button')[0].click()", nil)

@@ -35,7 +35,6 @@ type galleryLayer struct {
 	Kind  eval.Kind `json:"kind"`
 	Files string    `json:"files"`
 
-	row int
 	dir string // of the label maps
 }
 
@@ -44,8 +43,9 @@ type galleryImage struct {
 	ID      string       `json:"id"`
 	W       int          `json:"w"` // of the picture
 	H       int          `json:"h"`
-	Classes []int        `json:"c"` // in the truth, background left out
-	Scores  []imageScore `json:"s"` // by layer
+	Classes []int        `json:"c"`           // in the truth, background left out
+	Quality *int         `json:"q,omitempty"` // thousandths, without ground truth
+	Scores  []imageScore `json:"s"`           // by layer
 }
 
 // imageScore is the mIoU in thousandths (-1 = undefined) and the IoU per class,
@@ -92,7 +92,7 @@ func buildGallery(ctx context.Context, dir string, r *Report, progress eval.Prog
 func shownSplits(r *Report) []string {
 	var first, rest []string
 	for _, row := range r.Rows {
-		if row.Labels == "" || row.Dataset != r.Dataset.Name() || len(row.PerImage) == 0 {
+		if row.Labels == "" || row.Dataset != r.Dataset.Name() || len(row.PerImage)+len(row.Shown) == 0 {
 			continue
 		}
 		if row.Kind == eval.KindNetwork || row.Kind == eval.KindZeroShot {
@@ -112,43 +112,75 @@ func shownSplits(r *Report) []string {
 
 func chooseImages(r *Report, split string) gallerySplit {
 	s := gallerySplit{Name: split}
-	scores := map[string][]imageScore{}
-	truth := map[string][]int{}
-	var ids []string
-	for i, row := range r.Rows {
+	at := map[string]int{} // in s.Images
+	image := func(id string) *galleryImage {
+		i, known := at[id]
+		if !known {
+			i = len(s.Images)
+			at[id] = i
+			s.Images = append(s.Images, galleryImage{ID: id, Classes: []int{}})
+		}
+		return &s.Images[i]
+	}
+	for _, row := range r.Rows {
 		if row.Labels == "" || row.Split != split || row.Dataset != r.Dataset.Name() {
 			continue
 		}
 		n := len(s.Layers)
-		s.Layers = append(s.Layers, galleryLayer{Name: row.Name, Kind: row.Kind, row: i, dir: row.Labels})
+		s.Layers = append(s.Layers, galleryLayer{Name: row.Name, Kind: row.Kind, dir: row.Labels})
 		for _, im := range row.PerImage {
-			if _, known := scores[im.ID]; !known {
-				ids = append(ids, im.ID)
-			}
-			for len(scores[im.ID]) < n {
-				scores[im.ID] = append(scores[im.ID], imageScore{MIoU: -1})
-			}
+			g := image(im.ID)
+			g.pad(n)
 			sc, present := scoreOf(im)
-			scores[im.ID] = append(scores[im.ID], sc)
-			truth[im.ID] = present
+			g.Scores, g.Classes = append(g.Scores, sc), present
+		}
+		for _, id := range row.Shown {
+			image(id)
+		}
+		for id, q := range row.Quality {
+			if _, known := at[id]; known && !math.IsNaN(q) {
+				v := thousandths(q)
+				image(id).Quality = &v
+			}
 		}
 	}
-	at := s.primary()
-	for _, id := range ids {
-		for len(scores[id]) < len(s.Layers) {
-			scores[id] = append(scores[id], imageScore{MIoU: -1})
-		}
-		s.Images = append(s.Images, galleryImage{ID: id, Classes: truth[id], Scores: scores[id]})
+	for i := range s.Images {
+		s.Images[i].pad(len(s.Layers))
 	}
-	sort.SliceStable(s.Images, func(i, j int) bool {
-		a, b := s.Images[i].Scores[at].MIoU, s.Images[j].Scores[at].MIoU
-		return uint(a) < uint(b) // undefined, -1, last
-	})
+	s.worstFirst()
 	if r.Overlays > 0 && len(s.Images) > r.Overlays {
 		s.Hidden = len(s.Images) - r.Overlays
 		s.Images = s.Images[:r.Overlays]
 	}
 	return s
+}
+
+// pad fills up with undefined scores to n layers.
+func (g *galleryImage) pad(n int) {
+	for len(g.Scores) < n {
+		g.Scores = append(g.Scores, imageScore{MIoU: -1})
+	}
+}
+
+// worstFirst sorts by the IoU of the primary layer, images without one by
+// quality behind those with one.
+func (s *gallerySplit) worstFirst() {
+	at := s.primary()
+	sort.SliceStable(s.Images, func(i, j int) bool {
+		a, b := s.Images[i], s.Images[j]
+		if x, y := a.Scores[at].MIoU, b.Scores[at].MIoU; x != y {
+			return uint(x) < uint(y) // undefined, -1, last
+		}
+		return a.quality() < b.quality()
+	})
+}
+
+// quality of an image; one without a score comes last.
+func (g *galleryImage) quality() int {
+	if g.Quality == nil {
+		return math.MaxInt
+	}
+	return *g.Quality
 }
 
 func scoreOf(im eval.ImageScore) (s imageScore, present []int) {

@@ -110,6 +110,9 @@ func subtitle(rows []Row) string {
 	var parts []string
 	for _, r := range rows {
 		s := fmt.Sprintf("%s %s: %d images", r.Dataset, r.Split, r.Images)
+		if r.Images == 0 {
+			s = fmt.Sprintf("%s %s: %d images without true masks", r.Dataset, r.Split, r.Unscored)
+		}
 		if !slices.Contains(parts, s) {
 			parts = append(parts, s)
 		}
@@ -130,7 +133,7 @@ func headline(rows []Row) []Stat {
 	}
 	var out []Stat
 	add := func(label string, r *eval.Result) {
-		if r != nil {
+		if r != nil && r.MIoU.Valid() {
 			out = append(out, Stat{label, r.MIoU, fmt.Sprintf("%s, %s", r.Name, r.Split)})
 		}
 	}

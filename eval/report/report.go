@@ -49,6 +49,10 @@ type Row struct {
 	*eval.Result
 	Labels string // folder of <id>.png that was scored; "" = no pictures of this row
 
+	// Shown are images for the gallery beside the scored ones: labels of photos
+	// without true masks (see eval.Unscored).
+	Shown []string
+
 	// Quality scores by image id, made without ground truth, higher = better:
 	// the report shows their agreement with the true IoU and, if Report.Look
 	// is empty, lists the lowest.

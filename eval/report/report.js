@@ -94,6 +94,7 @@
     fill($("split"), data.splits.map(x => x.name), state.split);
     fill($("layer"), names, state.layer);
     fill($("other"), names, state.other, "–");
+    $("byquality").hidden = $("byquality").disabled = !s.images.some(im => im.q !== undefined);
     $("otherlabel").hidden = names.length < 2;
     const present = new Set(s.images.flatMap(im => im.c));
     fill($("class"), data.classes, state.class, "all");
@@ -109,7 +110,7 @@
       if (find && !im.id.toLowerCase().includes(find)) return false;
       const v = iou(im, state.layer);
       if (state.class > 0 && v < 0 && !im.c.includes(state.class)) return false;
-      if (v < 0) return state.min <= 0 && state.max >= 100;
+      if (v < 0) return state.class < 1 && state.min <= 0 && state.max >= 100 || im.c.includes(state.class);
       return v >= 10 * state.min && v <= 10 * state.max;
     });
     const other = state.other >= 0 ? state.other : state.layer;
@@ -119,6 +120,7 @@
       best: im => -iou(im, state.layer),
       gain: im => -gain(im),
       loss: gain,
+      quality: im => im.q ?? 2000,
     }[state.order];
     if (key) shown.sort((a, b) => key(a) - key(b));
     else shown.sort((a, b) => a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
@@ -172,6 +174,7 @@
   const card = (im, n) => {
     const head = el("p", {}, el("b", { textContent: im.id }),
       el("span", { className: "score", textContent: "IoU " + percent(iou(im, state.layer)) }),
+      el("span", { className: "muted quality", textContent: im.q === undefined ? "" : "quality " + (im.q / 1000).toFixed(2) }),
       el("span", { className: "muted", textContent: im.c.map(c => data.classes[c]).join(", ") }));
     const c = el("article", { className: "card" }, head, el("div", { className: "tiles" }, ...tiles(im, true)));
     c.onclick = () => open(n);

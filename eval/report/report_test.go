@@ -280,3 +280,41 @@ func TestWriteLimits(t *testing.T) {
 		t.Errorf("broken photo: error %v does not name it", err)
 	}
 }
+
+// TestWithoutTruth: own photos without masks still have their pictures, sorted
+// by quality.
+func TestWithoutTruth(t *testing.T) {
+	f := newFixture(t, 5, 40, 30)
+	if err := os.RemoveAll(filepath.Join(f.dir, "truth")); err != nil {
+		t.Fatal(err)
+	}
+	quality := map[string]float64{}
+	for i, id := range f.ids {
+		quality[id] = float64((i*3)%5) / 10
+	}
+	r := Report{Dataset: f, Rows: []Row{{Result: eval.Unscored(f, "val", "labels", eval.KindPseudo, 5), Labels: filepath.Join(f.dir, "gen"), Shown: f.ids, Quality: quality}}}
+	dir := t.TempDir()
+	if err := Write(context.Background(), dir, r, nil); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, HTMLName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"5 images without true masks", "0 of 5", "low quality score in labels", `"id":"` + f.ids[0] + `"`} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("page lacks %q", want)
+		}
+	}
+	if a, b := bytes.Index(page, []byte(`"id":"`+f.ids[0])), bytes.Index(page, []byte(`"id":"`+f.ids[2])); a > b {
+		t.Error("the image of lowest quality is not the first")
+	}
+	if pictures, _ := filepath.Glob(filepath.Join(dir, FilesName, "*", "*", "*", "*")); len(pictures) != 10 {
+		t.Errorf("%d pictures, want a photo and a label of 5 images", len(pictures))
+	}
+	for _, name := range []string{JSONName, MarkdownName} {
+		if raw, err := os.ReadFile(filepath.Join(dir, name)); err != nil || bytes.Contains(raw, []byte("NaN")) {
+			t.Errorf("%s: %v, or it holds NaN", name, err)
+		}
+	}
+}
