@@ -60,6 +60,8 @@ func iou(t *testing.T, masks []gen.Mask, truth *data.LabelMap, class int) float6
 	return float64(both) / float64(either)
 }
 
+func genEnv(weak data.WeakKind) gen.Env { return gen.Env{Weak: weak, Seed: 3} }
+
 func newMethod(t *testing.T, weak data.WeakKind, options map[string]any) gen.Method {
 	t.Helper()
 	m, err := gen.New(gen.Env{Weak: weak, Seed: 3, Gen: configs.Gen{Method: "grabcut", Options: options}})
@@ -222,5 +224,17 @@ func TestGeodesicDistance(t *testing.T) {
 	}
 	if d := geodesic(rgb, w, h, func(int) bool { return false }); !math.IsInf(float64(d[0]), 1) {
 		t.Errorf("distance to nothing is %v", d[0])
+	}
+}
+
+func TestExp32(t *testing.T) {
+	for x := float32(-85); x <= 0; x += 0.0137 {
+		want := math.Exp(float64(x))
+		if got := float64(exp32(x)); math.Abs(got-want) > 2e-5*want && x > -80 || got > want+1e-34 && x < -80 {
+			t.Fatalf("exp(%v) = %v, want %v", x, got, want)
+		}
+	}
+	if exp32(0) != 1 {
+		t.Errorf("exp(0) = %v", exp32(0))
 	}
 }

@@ -83,7 +83,7 @@ func sized[T any](buf []T, n int) []T {
 }
 
 // forward lists the half of the neighbours that visits each edge once.
-var forward = []struct {
+var forward = [4]struct {
 	dir, dx, dy int
 	length      float64
 }{{maxflow.E, 1, 0, 1}, {maxflow.SW, -1, 1, math.Sqrt2}, {maxflow.S, 0, 1, 1}, {maxflow.SE, 1, 1, math.Sqrt2}}
@@ -113,14 +113,18 @@ func (s *Solver) weighEdges() {
 	var sum float64
 	n := 0
 	s.eachEdge(func(_, _, _ int, diff float32) { sum += float64(diff); n++ })
-	beta := 0.0
+	var beta float32
 	if sum > 0 {
-		beta = float64(n) / (2 * sum)
+		beta = float32(float64(n) / (2 * sum))
+	}
+	var scale [4]float32
+	for k := range scale {
+		scale[k] = float32(s.Gamma * unit / forward[k].length)
 	}
 	s.grid.Reset(s.W, s.H)
 	s.eachEdge(func(x, y, k int, diff float32) {
-		weight := s.Gamma * math.Exp(-beta*float64(diff)) / forward[k].length
-		s.grid.SetEdge(x, y, forward[k].dir, int32(weight*unit))
+		weight := scale[k] * exp32(-beta*diff)
+		s.grid.SetEdge(x, y, forward[k].dir, int32(weight))
 	})
 	s.edges = s.grid.SaveEdges(s.edges)
 }
@@ -181,7 +185,8 @@ func (s *Solver) refit() {
 	}
 }
 
-// weighPixels sets every pixel's log odds and best component.
+// weighPixels sets the log odds of every undecided pixel, and every pixel's
+// best component.
 func (s *Solver) weighPixels() {
 	if s.model[0].n == 0 || s.model[1].n == 0 {
 		copy(s.odds, s.prior)
@@ -191,6 +196,10 @@ func (s *Solver) weighPixels() {
 	}
 	for i := range s.odds {
 		r, g, b := s.rgb[i*3], s.rgb[i*3+1], s.rgb[i*3+2]
+		if t := s.trimap[i]; t == Bgd || t == Fgd {
+			s.part[t][i] = s.model[t].best(r, g, b)
+			continue
+		}
 		bg, kb := s.model[0].logDensity(r, g, b)
 		fg, kf := s.model[1].logDensity(r, g, b)
 		s.part[0][i], s.part[1][i] = kb, kf
