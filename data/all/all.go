@@ -2,8 +2,9 @@
 package all
 
 import (
-	_ "wsss/data/coco"   // kind "coco"
-	_ "wsss/data/folder" // kind "folder"
-	_ "wsss/data/scenes" // kind "scenes"
-	_ "wsss/data/voc"    // kind "voc"
+	_ "wsss/data/coco"       // kind "coco"
+	_ "wsss/data/folder"     // kind "folder"
+	_ "wsss/data/openimages" // kind "openimages"
+	_ "wsss/data/scenes"     // kind "scenes"
+	_ "wsss/data/voc"        // kind "voc"
 )
