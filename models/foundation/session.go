@@ -73,3 +73,11 @@ func Floats(out map[string]*tensors.Tensor, name string, rank int) (values []flo
 	}
 	return values, dims, t.FinalizeAll()
 }
+
+// Free releases tensors at once, where the collector would let device memory
+// pile up. Call it after the results are read.
+func Free(list map[string]*tensors.Tensor) {
+	for _, t := range list {
+		_ = t.FinalizeAll() // memory that cannot be freed now is freed later
+	}
+}

@@ -84,6 +84,7 @@ func (m *Model) match(ctx context.Context, picture func() *tensors.Tensor, texts
 		in := m.words(text)
 		in["pixel_values"] = picture()
 		out, err := m.image.Run(ctx, in, "itm_logits")
+		foundation.Free(in)
 		if err != nil {
 			return nil, fmt.Errorf("BLIP-2: %w", err)
 		}
@@ -97,7 +98,9 @@ func (m *Model) match(ctx context.Context, picture func() *tensors.Tensor, texts
 }
 
 func (m *Model) compare(ctx context.Context, picture *tensors.Tensor, texts []string) ([]float32, error) {
-	out, err := m.image.Run(ctx, map[string]*tensors.Tensor{"pixel_values": picture}, "image_features")
+	in := map[string]*tensors.Tensor{"pixel_values": picture}
+	defer foundation.Free(in)
+	out, err := m.image.Run(ctx, in, "image_features")
 	if err != nil {
 		return nil, fmt.Errorf("BLIP-2 image model: %w", err)
 	}
@@ -108,7 +111,9 @@ func (m *Model) compare(ctx context.Context, picture *tensors.Tensor, texts []st
 	width := qdims[2]
 	scores := make([]float32, len(texts))
 	for i, text := range texts {
-		out, err := m.text.Run(ctx, m.words(text), "text_features")
+		words := m.words(text)
+		out, err := m.text.Run(ctx, words, "text_features")
+		foundation.Free(words)
 		if err != nil {
 			return nil, fmt.Errorf("BLIP-2 text model: %w", err)
 		}

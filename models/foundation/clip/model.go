@@ -106,6 +106,7 @@ func (m *Model) Text(ctx context.Context, texts ...string) ([][]float32, error) 
 
 // embed runs a tower and normalises the rows of its output.
 func embed(ctx context.Context, s foundation.Session, in map[string]*tensors.Tensor, name string) ([][]float32, error) {
+	defer foundation.Free(in)
 	out, err := s.Run(ctx, in, name)
 	if err != nil {
 		return nil, err

@@ -236,7 +236,15 @@ func (f *fake) Run(_ context.Context, in map[string]*tensors.Tensor, want ...str
 			return nil, fmt.Errorf("input %s is %v", p.Name, in[p.Name])
 		}
 	}
-	f.seen = append(f.seen, in)
+	kept := map[string]*tensors.Tensor{} // the caller frees its own
+	for name, t := range in {
+		c, err := t.LocalClone()
+		if err != nil {
+			return nil, err
+		}
+		kept[name] = c
+	}
+	f.seen = append(f.seen, kept)
 	logits := make([]float32, 256)
 	for i := range logits {
 		logits[i] = -9

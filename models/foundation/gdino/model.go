@@ -69,27 +69,37 @@ func (m *Model) Detect(ctx context.Context, img *imageproc.RGB, classes []Class)
 	img.Resize(w, h, imageproc.Bilinear).Planar(imageproc.ImageNetNorm, pixels, w, h)
 	var found []Detection
 	for _, c := range captions {
-		out, err := m.s.Run(ctx, m.inputs(pixels, w, h, c), "logits", m.boxes)
+		more, err := m.ask(ctx, m.inputs(pixels, w, h, c), c, img)
 		if err != nil {
 			return nil, fmt.Errorf("Grounding-DINO, caption %.60q: %w", c.Text, err)
 		}
-		logits, ldims, err := foundation.Floats(out, "logits", 3)
-		if err != nil {
-			return nil, err
-		}
-		boxes, bdims, err := foundation.Floats(out, m.boxes, 3)
-		if err != nil {
-			return nil, err
-		}
-		if bdims[2] != 4 || bdims[1] != ldims[1] {
-			return nil, fmt.Errorf("Grounding-DINO gave logits %v and boxes %v", ldims, bdims)
-		}
-		found = append(found, m.opts.read(m.t, c, logits, boxes, ldims[2], img.W, img.H)...)
+		found = append(found, more...)
 	}
 	if m.opts.NMS > 0 {
 		found = Suppress(found, m.opts.NMS)
 	}
 	return found, nil
+}
+
+// ask runs one caption.
+func (m *Model) ask(ctx context.Context, in map[string]*tensors.Tensor, c Caption, img *imageproc.RGB) ([]Detection, error) {
+	defer foundation.Free(in)
+	out, err := m.s.Run(ctx, in, "logits", m.boxes)
+	if err != nil {
+		return nil, err
+	}
+	logits, ldims, err := foundation.Floats(out, "logits", 3)
+	if err != nil {
+		return nil, err
+	}
+	boxes, bdims, err := foundation.Floats(out, m.boxes, 3)
+	if err != nil {
+		return nil, err
+	}
+	if bdims[2] != 4 || bdims[1] != ldims[1] {
+		return nil, fmt.Errorf("logits are %v and boxes %v", ldims, bdims)
+	}
+	return m.opts.read(m.t, c, logits, boxes, ldims[2], img.W, img.H), nil
 }
 
 // inputs feeds every input that the export has.

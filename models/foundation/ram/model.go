@@ -112,7 +112,9 @@ func New(s foundation.Session, list *List) (*Model, error) {
 func (m *Model) Tags(ctx context.Context, img *imageproc.RGB) ([]Tag, error) {
 	pixels := make([]float32, 3*m.size*m.size)
 	img.Resize(m.size, m.size, imageproc.Bilinear).Planar(imageproc.ImageNetNorm, pixels, m.size, m.size)
-	out, err := m.s.Run(ctx, map[string]*tensors.Tensor{m.image: tensors.FromFlatDataAndDimensions(pixels, 1, 3, m.size, m.size)}, m.output)
+	in := map[string]*tensors.Tensor{m.image: tensors.FromFlatDataAndDimensions(pixels, 1, 3, m.size, m.size)}
+	defer foundation.Free(in)
+	out, err := m.s.Run(ctx, in, m.output)
 	if err != nil {
 		return nil, fmt.Errorf("RAM: %w", err)
 	}

@@ -57,8 +57,9 @@ type part struct {
 // Embed runs the encoder: once per image, however many prompts follow.
 func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Embedding, error) {
 	e := &Embedding{Frame: m.frame(img.W, img.H)}
-	pixels := e.pixels(img, m.sig.layout, m.sig.rank)
-	out, err := m.enc.Run(ctx, map[string]*tensors.Tensor{m.sig.image: pixels}, m.sig.embed...)
+	in := map[string]*tensors.Tensor{m.sig.image: e.pixels(img, m.sig.layout, m.sig.rank)}
+	defer foundation.Free(in)
+	out, err := m.enc.Run(ctx, in, m.sig.embed...)
 	if err != nil {
 		return nil, fmt.Errorf("SAM encoder: %w", err)
 	}
@@ -169,6 +170,7 @@ func (m *Model) decode(ctx context.Context, e *Embedding, prompts []Prompt, enco
 	}
 	k := len(picked)
 	in := make(map[string]*tensors.Tensor)
+	defer foundation.Free(in)
 	for i, name := range m.sig.feed {
 		in[name] = tensors.FromFlatDataAndDimensions(e.parts[i].values, e.parts[i].dims...)
 	}
