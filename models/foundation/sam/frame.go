@@ -17,10 +17,12 @@ type Frame struct {
 	Squash bool
 }
 
-// NewFrame scales the longer side to the square's.
+// NewFrame scales the longer side to the square's; the other is at least one
+// pixel.
 func NewFrame(w, h, side int) Frame {
 	scale := float64(side) / float64(max(w, h))
-	return Frame{Side: side, W: w, H: h, InW: int(float64(w)*scale + 0.5), InH: int(float64(h)*scale + 0.5)}
+	in := func(length int) int { return max(1, int(float64(length)*scale+0.5)) }
+	return Frame{Side: side, W: w, H: h, InW: in(w), InH: in(h)}
 }
 
 // Point maps a pixel position of the image into the square. The half pixel

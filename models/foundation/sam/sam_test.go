@@ -173,7 +173,7 @@ func TestTokens(t *testing.T) {
 
 func TestNewFrame(t *testing.T) {
 	for _, c := range []struct{ w, h, inW, inH int }{
-		{500, 375, 1024, 768}, {375, 500, 768, 1024}, {1024, 1024, 1024, 1024}, {3, 2000, 2, 1024}, {640, 427, 1024, 683},
+		{500, 375, 1024, 768}, {375, 500, 768, 1024}, {1024, 1024, 1024, 1024}, {3, 2000, 2, 1024}, {1, 4000, 1, 1024}, {640, 427, 1024, 683},
 	} {
 		if f := NewFrame(c.w, c.h, 1024); f.InW != c.inW || f.InH != c.inH {
 			t.Errorf("%d×%d: %d×%d inside, want %d×%d", c.w, c.h, f.InW, f.InH, c.inW, c.inH)
