@@ -172,6 +172,8 @@ func (b *browser) want(js, value string) {
 // open loads a page and waits until its script has finished.
 func (b *browser) open(path, hash string) {
 	b.t.Helper()
+	b.call("Page.navigate", map[string]any{"url": "about:blank"}, nil) // else only the hash changes
+	b.want("location.href", "about:blank")
 	b.call("Page.navigate", map[string]any{"url": "file://" + path + hash}, nil)
 	b.want("document.readyState + (document.documentElement?.dataset.ready > 0)", "completetrue")
 }

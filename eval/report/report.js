@@ -187,7 +187,14 @@
     $("cards").append(...cards);
     $("more").textContent = made < shown.length ? "…" : "";
   };
-  new IntersectionObserver(seen => { if (seen.some(e => e.isIntersecting) && made < shown.length) more() }, { rootMargin: "1200px" }).observe($("more"));
+  const tail = new IntersectionObserver(seen => {
+    if (!seen.some(e => e.isIntersecting) || made >= shown.length) return;
+    more();
+    // Observing anew reports again where the end is still in view.
+    tail.unobserve($("more"));
+    tail.observe($("more"));
+  }, { rootMargin: "1200px" });
+  tail.observe($("more"));
 
   const select = n => {
     if (!shown.length) return;
