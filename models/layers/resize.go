@@ -14,19 +14,20 @@ import (
 // matrix per axis, so its gradient is exact for every size.
 func Resize(x *Node, height, width int, alignCorners bool) *Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
-	g := x.Graph()
 	weights := func(from, to int) *Node {
 		t := tensors.FromFlatDataAndDimensions(resizeWeights(from, to, alignCorners), to, from)
-		return ConvertDType(ConstTensor(g, t), x.DType())
+		return ConvertDType(ConstTensor(x.Graph(), t), x.DType())
 	}
-	// Per image and axis: rows first, [to, from]·[from, w·c].
-	if height != h {
-		m := BroadcastToShape(InsertAxes(weights(h, height), 0), shapes.Make(x.DType(), n, height, h))
-		x = Reshape(DotGeneral(m, []int{2}, []int{0}, Reshape(x, n, h, w*c), []int{1}, []int{0}), n, height, w, c)
-	}
+	// Along the rows first, while there are few of them, in one product; a
+	// product per row would be far too small to be fast.
 	if width != w {
-		m := BroadcastToShape(InsertAxes(weights(w, width), 0), shapes.Make(x.DType(), n*height, width, w))
-		x = Reshape(DotGeneral(m, []int{2}, []int{0}, Reshape(x, n*height, w, c), []int{1}, []int{0}), n, height, width, c)
+		x = TransposeAllAxes(Reshape(x, n*h, w, c), 0, 2, 1)
+		x = productT(Reshape(x, n*h*c, w), weights(w, width))
+		x = Reshape(TransposeAllAxes(Reshape(x, n*h, c, width), 0, 2, 1), n, h, width, c)
+	}
+	if height != h { // per image, [to, from]·[from, width·c]
+		m := BroadcastToShape(InsertAxes(weights(h, height), 0), shapes.Make(x.DType(), n, height, h))
+		x = Reshape(DotGeneral(m, []int{2}, []int{0}, Reshape(x, n, h, width*c), []int{1}, []int{0}), n, height, width, c)
 	}
 	return x
 }
