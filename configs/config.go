@@ -14,6 +14,8 @@ type Config struct {
 	Gen     Gen    `toml:"gen"`
 	Train   Train  `toml:"train"`
 	Eval    Eval   `toml:"eval"`
+
+	FineTuneCLIP FineTuneCLIP `toml:"finetune_clip"` // another training: CLIP as a classifier of image labels
 }
 
 // Data chooses the dataset.
@@ -140,6 +142,7 @@ func Default() Config {
 			Optimizer: "sgd", LR: 2.5e-4, HeadMult: 10, BiasMult: 20, Momentum: 0.9, WeightDecay: 5e-4,
 			PolyPower: 0.9, LREvery: 10, Confidence: "none", CheckpointEvery: 500, Keep: 2,
 		},
-		Eval: Eval{Scales: []float64{1}, Overlays: 60},
+		Eval:         Eval{Scales: []float64{1}, Overlays: 60},
+		FineTuneCLIP: defaultFineTuneCLIP(),
 	}
 }

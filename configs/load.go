@@ -111,6 +111,11 @@ func siblings(key toml.Key) []string {
 		return tomlKeys(&Gen{})
 	case "train":
 		return tomlKeys(&Train{})
+	case "finetune_clip":
+		if key[1] == "val" && len(key) > 2 {
+			return tomlKeys(&Data{})
+		}
+		return tomlKeys(&FineTuneCLIP{})
 	case "eval":
 		if key[1] == "against" && len(key) > 2 {
 			return tomlKeys(&Against{})

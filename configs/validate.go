@@ -19,6 +19,7 @@ func (c Config) Validate() error {
 	c.Gen.validate(v)
 	c.Train.validate(v)
 	c.Eval.validate(v)
+	c.FineTuneCLIP.validate(v)
 	return v.err
 }
 
