@@ -150,14 +150,18 @@ func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
 }
 
 // evalPseudo scores the labels that the network is trained on. Own data
-// without masks has no such score, which is no error.
+// without masks has quality scores and pictures only.
 func (p *pipeline) evalPseudo(ctx context.Context, dir string) (report.Row, error) {
 	if dir == p.labelsDir() {
 		if err := checkGenerated(dir); err != nil {
 			return report.Row{}, err
 		}
 	}
-	return p.evalFolder(ctx, "pseudo-labels", dir, p.cfg.Data.TrainSplit, eval.KindPseudo)
+	row, err := p.evalFolder(ctx, "pseudo-labels", dir, p.cfg.Data.TrainSplit, eval.KindPseudo)
+	if err != nil || dir != p.labelsDir() {
+		return row, err
+	}
+	return p.withQuality(ctx, row, dir)
 }
 
 // evalZeroShot labels the validation split with a method that needs neither

@@ -10,6 +10,7 @@ import (
 	"wsss/eval"
 	"wsss/eval/onnxseg"
 	"wsss/eval/report"
+	"wsss/gen"
 )
 
 // evalONNX labels the validation split with a network of the user's own and
@@ -57,4 +58,23 @@ func one(r report.Row, err error) ([]report.Row, error) {
 		err = errors.New("the split has no true masks to score against")
 	}
 	return []report.Row{r}, err
+}
+
+// withQuality adds what is known of our own labels without true masks; where
+// there are none the row has no scores, only pictures.
+func (p *pipeline) withQuality(ctx context.Context, row report.Row, dir string) (report.Row, error) {
+	split := p.cfg.Data.TrainSplit
+	ids, err := p.ds.IDs(split)
+	if err != nil {
+		return row, err
+	}
+	q, err := gen.Quality(ctx, dir, gen.QualityOptions{IDs: ids, Workers: p.cfg.Eval.Workers})
+	if err != nil {
+		return row, err
+	}
+	if row.Result == nil {
+		row = report.Row{Result: eval.Unscored(p.ds, split, "pseudo-labels", eval.KindPseudo, len(ids)), Labels: dir, Shown: ids}
+	}
+	row.Quality = q.Scores()
+	return row, nil
 }
