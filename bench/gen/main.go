@@ -40,12 +40,17 @@ func main() {
 	}
 }
 
+// overrides is a repeatable flag.
+type overrides []string
+
+func (o *overrides) String() string     { return strings.Join(*o, " ") }
+func (o *overrides) Set(s string) error { *o = append(*o, s); return nil }
+
 // bench is one measurement.
 type bench struct {
 	ds       data.Dataset
 	split    string
-	gen      configs.Gen
-	seed     int64
+	cfg      configs.Config
 	out      string
 	pictures bool
 }
@@ -62,12 +67,17 @@ func run(ctx context.Context) error {
 	out := flag.String("out", "", "folder to keep the labels in; empty = a temporary one")
 	pictures := flag.Bool("pictures", false, "also write <id>.jpg: photo, truth and pseudo-label side by side")
 	flip := flag.Bool("check-flip", false, "also label mirrored images, for the quality score")
-	var set, dataSet options
-	flag.Var(&dataSet, "data", "dataset option key=value; may be repeated")
-	flag.Var(&set, "set", "method option key=value; may be repeated")
+	var set overrides
+	flag.Var(&set, "set", "override of a config key, such as gen.options.gamma=50; may be repeated")
 	flag.Parse()
 
-	ds, err := open(*kind, *root, *seed, dataSet)
+	cfg := configs.Default()
+	cfg.Seed, cfg.Gen.Method, cfg.Gen.Fuse.Rule, cfg.Gen.CheckFlip = *seed, *method, *rule, *flip
+	cfg, err := cfg.With(set...)
+	if err != nil {
+		return err
+	}
+	ds, err := open(*kind, *root, cfg)
 	if err != nil {
 		return err
 	}
@@ -81,8 +91,8 @@ func run(ctx context.Context) error {
 		defer os.RemoveAll(*out)
 	}
 	for _, w := range strings.Split(*weak, ",") {
-		b := bench{ds: ds, split: *split, seed: *seed, out: filepath.Join(*out, w), pictures: *pictures}
-		b.gen = configs.Gen{Method: *method, Weak: w, Fuse: configs.Fuse{Rule: *rule}, Options: set.table, CheckFlip: *flip}
+		cfg.Gen.Weak = w
+		b := bench{ds: ds, split: *split, cfg: cfg, out: filepath.Join(*out, w), pictures: *pictures}
 		if err := b.measure(ctx); err != nil {
 			return fmt.Errorf("%s: %w", w, err)
 		}
@@ -90,24 +100,24 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-func open(kind, root string, seed int64, extra options) (data.Dataset, error) {
+func open(kind, root string, cfg configs.Config) (data.Dataset, error) {
 	if kind == "pairs" {
 		return openPairs(root)
 	}
-	return data.Open(kind, data.Options{Root: root, Seed: seed, Extra: extra.table})
+	return data.Open(kind, data.Options{Root: root, Seed: cfg.Seed, Extra: cfg.Data.Options})
 }
 
 // measure makes the labels of one form of weak label and prints their score.
 func (b bench) measure(ctx context.Context) error {
-	weak := data.WeakKind(b.gen.Weak)
-	m, err := gen.New(gen.Env{Classes: b.ds.Classes(), Weak: weak, Seed: b.seed, Gen: b.gen})
+	weak := data.WeakKind(b.cfg.Gen.Weak)
+	m, err := gen.New(gen.Env{Classes: b.ds.Classes(), Weak: weak, Seed: b.cfg.Seed, Gen: b.cfg.Gen})
 	if err != nil {
 		return err
 	}
 	start := time.Now()
 	sum, err := gen.Run(ctx, gen.RunOptions{
-		Dataset: b.ds, Split: b.split, Method: m, Name: b.gen.Method, Weak: weak, Fuse: b.gen.Fuse,
-		OutDir: b.out, CheckFlip: b.gen.CheckFlip, ConfigHash: configs.Config{Seed: b.seed, Gen: b.gen}.GenHash(),
+		Dataset: b.ds, Split: b.split, Method: m, Name: b.cfg.Gen.Method, Weak: weak, Fuse: b.cfg.Gen.Fuse,
+		OutDir: b.out, CheckFlip: b.cfg.Gen.CheckFlip, ConfigHash: configs.Config{Seed: b.cfg.Seed, Gen: b.cfg.Gen}.GenHash(),
 	})
 	if err != nil {
 		return err
@@ -118,7 +128,7 @@ func (b bench) measure(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("\n%s, %s %s: mIoU %s over %d images, %d masks, %.1f images/s\n\n",
-		b.gen.Method, b.ds.Name(), weak, res.MIoU.Percent(), res.Images, sum.Masks, float64(sum.Generated)/took.Seconds())
+		b.cfg.Gen.Method, b.ds.Name(), weak, res.MIoU.Percent(), res.Images, sum.Masks, float64(sum.Generated)/took.Seconds())
 	table(res)
 	t := sum.Times
 	fmt.Printf("\nTime of all workers: decode %v, generate %v, fuse %v, write %v.\n", round(t.Decode), round(t.Generate), round(t.Fuse), round(t.Write))
