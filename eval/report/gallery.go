@@ -149,10 +149,27 @@ func chooseImages(r *Report, split string) gallerySplit {
 	}
 	s.worstFirst()
 	if r.Overlays > 0 && len(s.Images) > r.Overlays {
-		s.Hidden = len(s.Images) - r.Overlays
-		s.Images = s.Images[:r.Overlays]
+		s.cut(r.Overlays, r.Look)
 	}
 	return s
+}
+
+// cut leaves the first n images and those to look at first.
+func (s *gallerySplit) cut(n int, look []Look) {
+	wanted := map[string]bool{}
+	for _, l := range look {
+		if l.Split == s.Name {
+			wanted[l.ID] = true
+		}
+	}
+	kept := s.Images[:n:n]
+	for _, im := range s.Images[n:] {
+		if wanted[im.ID] {
+			kept = append(kept, im)
+		}
+	}
+	s.Hidden = len(s.Images) - len(kept)
+	s.Images = kept
 }
 
 // pad fills up with undefined scores to n layers.

@@ -80,7 +80,7 @@ type classRow struct {
 }
 
 func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
-	p := &page{Title: r.Title, Look: lookFirst(r), Gallery: g, Config: r.Config, From: r.From}
+	p := &page{Title: r.Title, Look: r.Look, Gallery: g, Config: r.Config, From: r.From}
 	for i, row := range r.Rows {
 		p.Rows = append(p.Rows, rowView{row.Result, i + 1})
 		p.HasBoundary = p.HasBoundary || row.Boundary != nil

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"math"
 	"sort"
 
@@ -9,7 +8,7 @@ import (
 )
 
 // maxLook bounds the list of images to look at first.
-const maxLook = 40
+const maxLook = 24
 
 // qualityView shows how well a row's quality scores, which need no ground
 // truth, foretell the true IoU.
@@ -63,7 +62,7 @@ func lookFirst(r *Report) []Look {
 	for _, row := range r.Rows {
 		for _, id := range sortedKeys(row.Quality) {
 			if q := row.Quality[id]; !math.IsNaN(q) {
-				out = append(out, Look{Split: row.Split, ID: id, Score: q, Why: fmt.Sprintf("low quality score in %s", row.Name)})
+				out = append(out, Look{Split: row.Split, ID: id, Score: q, Why: "low quality in " + row.Name})
 			}
 		}
 	}

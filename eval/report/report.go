@@ -40,7 +40,7 @@ type Report struct {
 	Config  string          // the run's config file, shown as text
 	From    eval.Provenance // of the report; a row's own provenance is in its Result
 
-	Overlays int // images in the gallery per split, worst first; 0 = all
+	Overlays int // images in the gallery per split, worst first, beside those of Look; 0 = all
 	Workers  int // goroutines that make pictures; 0 = one per CPU
 }
 
@@ -93,6 +93,7 @@ func Write(ctx context.Context, dir string, r Report, progress eval.Progress) er
 	if r.Workers <= 0 {
 		r.Workers = runtime.GOMAXPROCS(0)
 	}
+	r.Look = lookFirst(&r)
 	g, err := buildGallery(ctx, dir, &r, progress)
 	if err != nil {
 		return err
@@ -139,7 +140,7 @@ type Comparison struct {
 }
 
 func (p *page) document(r *Report) Document {
-	d := Document{Title: r.Title, Headline: p.Headline, Comparisons: p.Comparisons, Look: p.Look, From: r.From, Config: r.Config}
+	d := Document{Title: r.Title, Headline: p.Headline, Comparisons: p.Comparisons, Look: r.Look, From: r.From, Config: r.Config}
 	for _, row := range r.Rows {
 		d.Results = append(d.Results, row.Result)
 	}

@@ -251,15 +251,25 @@ func snapshot(t *testing.T, dir string) map[string]state {
 func TestWriteLimits(t *testing.T) {
 	f := newFixture(t, 6, 40, 30)
 	r := f.report(t)
-	r.Overlays = 2
+	r.Overlays, r.Look = 2, nil
 	dir := t.TempDir()
 	if err := Write(context.Background(), dir, r, nil); err != nil {
 		t.Fatal(err)
 	}
 	photos, _ := filepath.Glob(filepath.Join(dir, FilesName, "*", "*", "photo", "*.jpg"))
+	// Every image has a quality score, so that all of them are to look at.
+	if len(photos) != 6 {
+		t.Errorf("pictures of %v, want the two worst images and those to look at first", photos)
+	}
+	dir = t.TempDir()
+	r.Look = []Look{{Split: "val", ID: f.ids[1]}, {Split: "train", ID: f.ids[0]}}
+	if err := Write(context.Background(), dir, r, nil); err != nil {
+		t.Fatal(err)
+	}
+	photos, _ = filepath.Glob(filepath.Join(dir, FilesName, "*", "*", "photo", "*.jpg"))
 	// The worst ones: discs move further from image to image.
-	if len(photos) != 2 || filepath.Base(photos[0]) != f.ids[4]+".jpg" || filepath.Base(photos[1]) != f.ids[5]+".jpg" {
-		t.Errorf("pictures of %v, want the two worst images", photos)
+	if len(photos) != 3 || filepath.Base(photos[0]) != f.ids[1]+".jpg" || filepath.Base(photos[1]) != f.ids[4]+".jpg" || filepath.Base(photos[2]) != f.ids[5]+".jpg" {
+		t.Errorf("pictures of %v, want the two worst images and the one to look at first", photos)
 	}
 	if err := Write(context.Background(), dir, Report{}, nil); err == nil {
 		t.Error("empty report: no error")
@@ -301,7 +311,7 @@ func TestWithoutTruth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"5 images without true masks", "0 of 5", "low quality score in labels", `"id":"` + f.ids[0] + `"`} {
+	for _, want := range []string{"5 images without true masks", "0 of 5", "low quality in labels", `"id":"` + f.ids[0] + `"`} {
 		if !bytes.Contains(page, []byte(want)) {
 			t.Errorf("page lacks %q", want)
 		}
