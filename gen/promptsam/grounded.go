@@ -26,6 +26,7 @@ func init() {
 type grounded struct {
 	engine   *engine
 	detector *gdino.Model
+	inside   insideOptions
 	tagger   tagger        // nil: images have tags, or the detector looks for every class
 	phrases  []gdino.Class // by class; [0] is unused
 	weak     data.WeakKind
@@ -36,7 +37,10 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 	if err := configs.Decode("gen.options", env.Gen.Options, &opts); err != nil {
 		return nil, err
 	}
-	g := &grounded{weak: env.Weak}
+	if err := opts.insideOptions.check(); err != nil {
+		return nil, err
+	}
+	g := &grounded{weak: env.Weak, inside: opts.insideOptions}
 	var err error
 	if g.phrases, err = phrases(env.Classes, opts.Phrases); err != nil {
 		return nil, err
@@ -118,6 +122,9 @@ func (g *grounded) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, er
 	}
 	if len(prompts) == 0 {
 		return nil, nil
+	}
+	if g.inside.Inside == insideAuto {
+		return g.engine.inside(ctx, s, prompts, g.inside)
 	}
 	return g.engine.masks(ctx, s, prompts, false)
 }

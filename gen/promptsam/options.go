@@ -121,9 +121,10 @@ type groundedOptions struct {
 	Vocabulary string            `toml:"vocabulary"` //
 	Detect     gdino.Options     `toml:"detect"`     // thresholds and rules
 	Phrases    map[string]string `toml:"phrases"`    // class name → words, where they differ
+	insideOptions
 	tagOptions
 }
 
 func defaultGrounded() groundedOptions {
-	return groundedOptions{samOptions: defaultSAM(), GDINO: "gdino-tiny", Detect: gdino.DefaultOptions(), tagOptions: tagOptions{Mapping: "exact", TopN: 3}}
+	return groundedOptions{samOptions: defaultSAM(), GDINO: "gdino-tiny", Detect: gdino.DefaultOptions(), insideOptions: defaultInside(), tagOptions: tagOptions{Mapping: "exact", TopN: 3}}
 }
