@@ -153,6 +153,20 @@ func ReadImage(path string) (*image.NRGBA, error) {
 	return ToNRGBA(img), nil
 }
 
+// ImageSize reads an image's width and height from its header.
+func ImageSize(path string) (image.Point, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return image.Point{}, err
+	}
+	defer f.Close()
+	cfg, _, err := image.DecodeConfig(f)
+	if err != nil {
+		return image.Point{}, fmt.Errorf("%s: not a JPEG or PNG image: %w", path, err)
+	}
+	return image.Pt(cfg.Width, cfg.Height), nil
+}
+
 // ToNRGBA converts any image to NRGBA with origin (0,0), without a copy where
 // it already is one.
 func ToNRGBA(img image.Image) *image.NRGBA {

@@ -15,3 +15,10 @@ import (
 type Predictor interface {
 	Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, error)
 }
+
+// Shaper is a Predictor that compiles the network for a shape: images whose
+// sizes it maps to the same shape share it. Predict takes images of one shape
+// after another, so that few compiled networks are in memory.
+type Shaper interface {
+	Shape(size image.Point) image.Point
+}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/data/scenes"
 	"wsss/eval/metrics"
 )
 
@@ -418,3 +419,40 @@ func blobs(seed, w, h, shift, void int) *data.LabelMap {
 }
 
 func frac(x float64) float64 { return x - math.Floor(x) }
+
+// shapedPredictor predicts background and notes the sizes it sees.
+type shapedPredictor struct{ sizes []image.Point }
+
+func (p *shapedPredictor) Predict(_ context.Context, img *image.NRGBA) (*data.LabelMap, error) {
+	p.sizes = append(p.sizes, img.Rect.Size())
+	return data.NewLabelMap(img.Rect.Dx(), img.Rect.Dy()), nil
+}
+
+func (p *shapedPredictor) Shape(size image.Point) image.Point { return image.Pt(size.X/8, size.Y/8) }
+
+func TestPredictGroupsShapes(t *testing.T) {
+	cfg := scenes.Config{Train: 1, Val: 12, MinSize: 32, MaxSize: 60, Classes: 2, Seed: 3}
+	root := t.TempDir()
+	if err := scenes.Write(context.Background(), root, cfg, nil); err != nil {
+		t.Fatal(err)
+	}
+	ds, err := scenes.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &shapedPredictor{}
+	if _, err := Predict(context.Background(), ds, "val", p, t.TempDir(), Options{Workers: 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[image.Point]bool{}
+	for i, size := range p.sizes {
+		shape := p.Shape(size)
+		if seen[shape] && p.Shape(p.sizes[i-1]) != shape {
+			t.Errorf("image %d is of shape %v, which was left before", i, shape)
+		}
+		seen[shape] = true
+	}
+	if len(p.sizes) != 12 || len(seen) < 2 {
+		t.Errorf("%d images of %d shapes: the test needs 12 of several", len(p.sizes), len(seen))
+	}
+}

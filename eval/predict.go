@@ -1,13 +1,16 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -193,7 +196,7 @@ func (r *predictRun) do(parent context.Context) error {
 	}
 	go func() {
 		defer close(index)
-		for i := range r.ids {
+		for _, i := range r.order() {
 			if !send(ctx, index, i) {
 				return
 			}
@@ -228,6 +231,28 @@ func (r *predictRun) do(parent context.Context) error {
 	close(predicted)
 	finishers.Wait()
 	return context.Cause(ctx)
+}
+
+// order lists the images by compiled shape, in the dataset's order within one.
+func (r *predictRun) order() []int {
+	order := make([]int, len(r.ids))
+	for i := range order {
+		order[i] = i
+	}
+	shaper, ok := r.p.(Shaper)
+	if !ok {
+		return order
+	}
+	shapes := make([]image.Point, len(r.ids))
+	for i, id := range r.ids {
+		if size, err := data.ImageSize(r.ds.ImagePath(id)); err == nil { // else decoding says what is wrong
+			shapes[i] = shaper.Shape(size)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(shapes[a].X, shapes[b].X), cmp.Compare(shapes[a].Y, shapes[b].Y))
+	})
+	return order
 }
 
 func send[T any](ctx context.Context, to chan<- T, v T) bool {

@@ -37,7 +37,7 @@ type PredictOptions struct {
 	// the logits moves by a fraction of its stride. 0 chooses by what a new size
 	// costs: 1 on go, 32 on onnx, 64 on xla.
 	Bucket int
-	Shapes int // compiled sizes kept; 0 = 16
+	Shapes int // compiled sizes kept, each with its working memory; 0 = 3
 }
 
 // defaultBucket weighs the time to compile a new size against the time to
@@ -74,7 +74,7 @@ func NewPredictor(b compute.Backend, net models.Segmenter, store *model.Store, i
 		opts.Bucket = defaultBucket[backend.KindOf(b)]
 	}
 	if opts.Shapes <= 0 {
-		opts.Shapes = 16
+		opts.Shapes = 3
 	}
 	return &Predictor{net: &network{Segmenter: net, backend: b, store: store}, in: in, opts: opts, graphs: map[compiled]*model.Exec{}}, nil
 }
@@ -156,7 +156,7 @@ func (p *Predictor) run(ctx context.Context, img *image.NRGBA, scores bool, use 
 	if w == 0 || h == 0 {
 		return fmt.Errorf("image of %d×%d pixels", w, h)
 	}
-	key := compiled{image.Pt(roundUp(w, p.opts.Bucket), roundUp(h, p.opts.Bucket)), scores}
+	key := compiled{p.Shape(img.Rect.Size()), scores}
 	exec, err := p.graph(key)
 	if err != nil {
 		return err
@@ -171,6 +171,12 @@ func (p *Predictor) run(ctx context.Context, img *image.NRGBA, scores bool, use 
 	defer out.FinalizeAll() //nolint:errcheck // memory only
 	use(out, key.size.X)
 	return nil
+}
+
+// Shape is the padded size at which an image is computed; it implements
+// eval.Shaper.
+func (p *Predictor) Shape(size image.Point) image.Point {
+	return image.Pt(roundUp(size.X, p.opts.Bucket), roundUp(size.Y, p.opts.Bucket))
 }
 
 // compiled identifies a graph.

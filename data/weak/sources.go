@@ -3,7 +3,6 @@ package weak
 import (
 	"errors"
 	"fmt"
-	"image"
 	"os"
 	"path/filepath"
 	"strings"
@@ -208,7 +207,7 @@ func (l *Loader) Load(id string) (data.WeakLabels, error) {
 
 // drawn reads points and scribbles, which must lie inside the image.
 func (l *Loader) drawn(id string, w *data.WeakLabels) error {
-	size, err := ImageSize(l.env.Image(id))
+	size, err := data.ImageSize(l.env.Image(id))
 	if err != nil {
 		return err
 	}
@@ -272,20 +271,6 @@ func (l *Loader) derived(id string) (data.WeakLabels, error) {
 		err = fmt.Errorf("%s: %w", id, err)
 	}
 	return w, err
-}
-
-// ImageSize reads an image's width and height from its header.
-func ImageSize(path string) (image.Point, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return image.Point{}, err
-	}
-	defer f.Close()
-	cfg, _, err := image.DecodeConfig(f)
-	if err != nil {
-		return image.Point{}, fmt.Errorf("%s: not a JPEG or PNG image: %w", path, err)
-	}
-	return image.Pt(cfg.Width, cfg.Height), nil
 }
 
 // SplitNames lists the lists "<split>.txt" of a folder, sorted; none where the
