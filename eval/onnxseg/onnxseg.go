@@ -173,6 +173,15 @@ func (p *Predictor) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelM
 	return m, nil
 }
 
+// Shape is what an image of that size is computed as: images of one shape
+// share a compiled network.
+func (p *Predictor) Shape(size image.Point) image.Point {
+	if p.cfg.Width > 0 {
+		return image.Pt(p.cfg.Width, p.cfg.Height)
+	}
+	return image.Pt(roundUp(size.X, p.cfg.Multiple), roundUp(size.Y, p.cfg.Multiple))
+}
+
 func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
 
 // tensor packs the image as the network wants it; padding is the mean colour,

@@ -221,6 +221,9 @@ func TestClasses(t *testing.T) {
 			t.Fatalf("pixel %d is %d, want class %d mapped", i, got.Pix[i], c)
 		}
 	}
+	if got := p.Shape(image.Pt(33, 64)); got != image.Pt(64, 64) {
+		t.Errorf("shape of 33×64 is %v, want 64×64", got)
+	}
 	if hash, err := p.Hash(); err != nil || len(hash) != 64 {
 		t.Errorf("hash %q, %v", hash, err)
 	}

@@ -46,6 +46,17 @@ func (c *CRF) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, er
 	return crf.Labels(q, w, h, c.Classes, 0), nil
 }
 
+// Shape is the network's, where it has one: images of one shape share a
+// compiled network.
+func (c *CRF) Shape(size image.Point) image.Point {
+	if s, ok := c.Net.(interface {
+		Shape(image.Point) image.Point
+	}); ok {
+		return s.Shape(size)
+	}
+	return image.Point{}
+}
+
 func softmax(dst, z []float32) {
 	top := float32(math.Inf(-1))
 	for _, v := range z {
