@@ -18,7 +18,7 @@ import (
 type port struct {
 	Dims   []int
 	Type   string
-	Values []int64
+	Values []float64
 }
 
 func readInputs(t testing.TB, path string) map[string]*tensors.Tensor {
@@ -52,10 +52,13 @@ func (p port) tensor(t testing.TB, name string) *tensors.Tensor {
 		data := make([]float32, n)
 		for i := range data {
 			data[i] = float32(r.NormFloat64())
+			if p.Values != nil {
+				data[i] = float32(p.Values[i])
+			}
 		}
 		return tensors.FromFlatDataAndDimensions(data, p.Dims...)
 	case "int64":
-		return tensors.FromFlatDataAndDimensions(p.Values, p.Dims...)
+		return tensors.FromFlatDataAndDimensions(convert[int64](p.Values), p.Dims...)
 	case "bool":
 		bits := make([]bool, len(p.Values))
 		for i, v := range p.Values {

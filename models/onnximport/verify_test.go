@@ -17,7 +17,8 @@ import (
 
 // TestFullSize exports networks of the real size with random weights and runs
 // them on every engine against ONNX Runtime: relative error ≤ 1e-3. It needs
-// WSSS_VERIFY=1, ONNX Runtime and Debian's python3-torch.
+// WSSS_VERIFY=1, ONNX Runtime and Debian's python3-torch. WSSS_VERIFY_KEEP names
+// a folder where exports are kept and found again.
 func TestFullSize(t *testing.T) {
 	if os.Getenv("WSSS_VERIFY") == "" {
 		t.Skip("minutes and gigabytes: set WSSS_VERIFY=1")
@@ -29,10 +30,24 @@ func TestFullSize(t *testing.T) {
 	if exec.Command(python, "-c", "import torch, onnx").Run() != nil {
 		t.Skip(python + " has no torch and onnx: nothing to export with")
 	}
-	for _, name := range []string{"clip_text_full", "clip_vit_b16_full", "sam_vit_b_full"} {
+	for _, c := range []struct{ script, name string }{
+		{"gen_full.py", "sam_decoder"},
+		{"gen_exports.py", "clip_text_full"},
+		{"gen_exports.py", "clip_vit_b16_full"},
+		{"gen_exports.py", "sam_vit_b_full"},
+		{"gen_full.py", "gdino"},
+	} {
+		name := c.name
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			out, err := exec.Command(python, "-W", "ignore", "testdata/gen_exports.py", dir, name).CombinedOutput()
+			if kept := os.Getenv("WSSS_VERIFY_KEEP"); kept != "" { // exports take minutes
+				dir = kept
+			}
+			if _, err := os.Stat(filepath.Join(dir, name+".json")); err == nil {
+				fullSize(t, filepath.Join(dir, name))
+				return
+			}
+			out, err := exec.Command(python, "-W", "ignore", "testdata/"+c.script, dir, name).CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
