@@ -1,0 +1,50 @@
+package refine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/gen"
+	_ "wsss/gen/grabcut"
+)
+
+// The examples of the documentation are configs that work.
+func TestDocumentedConfigs(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/refinement.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	for _, dir := range []string{"labels/clip-es", "cams", "sam-masks", "edges", "features", "runs/a/gen"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	blocks := strings.Split(string(raw), "```toml\n")[1:]
+	if len(blocks) < 9 {
+		t.Fatalf("only %d examples", len(blocks))
+	}
+	for i, b := range blocks {
+		text, _, _ := strings.Cut(b, "```")
+		path := filepath.Join(t.TempDir(), fmt.Sprint(i, ".toml"))
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := configs.Load(path, nil)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if _, err := gen.New(gen.Env{Classes: voc, Weak: data.WeakKind(cfg.Gen.Weak), Gen: cfg.Gen}); err != nil {
+			t.Errorf("%v in\n%s", err, text)
+		}
+		if _, err := gen.NewFuser(cfg.Gen.Fuse); err != nil {
+			t.Error(err)
+		}
+	}
+}
