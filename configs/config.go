@@ -59,7 +59,7 @@ type Fuse struct {
 type Train struct {
 	Labels          string    `toml:"labels"`           // folder of label PNGs; "" = what gen wrote, "truth" = the true masks
 	Bound           bool      `toml:"bound"`            // also train the same network on true masks, the supervised bound
-	Arch            string    `toml:"arch"`             // deeplab-v2, deeplab-v3plus
+	Arch            string    `toml:"arch"`             // deeplab-v2, deeplab-v3plus, deeplab-v3plus-multigrid
 	Backbone        string    `toml:"backbone"`         // resnet18, resnet50, resnet101
 	Width           float64   `toml:"width"`            // channel multiplier of the backbone; 1 = the published size
 	OutputStride    int       `toml:"output_stride"`    // 8 or 16

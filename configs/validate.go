@@ -40,7 +40,7 @@ func (f Fuse) validate(v *validator, key string) {
 }
 
 func (t Train) validate(v *validator) {
-	v.oneOf("train.arch", t.Arch, "deeplab-v2", "deeplab-v3plus")
+	v.oneOf("train.arch", t.Arch, "deeplab-v2", "deeplab-v3plus", "deeplab-v3plus-multigrid")
 	v.oneOf("train.backbone", t.Backbone, "resnet18", "resnet34", "resnet50", "resnet101")
 	v.that(t.Width > 0 && t.Width <= 4, "train.width", t.Width, "a number in (0, 4]")
 	v.that(t.OutputStride == 8 || t.OutputStride == 16, "train.output_stride", t.OutputStride, "8 or 16")

@@ -5,6 +5,7 @@ package deeplab
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -19,7 +20,10 @@ import (
 // The architectures, as configs name them.
 const (
 	V2     = "deeplab-v2"
-	V3Plus = "deeplab-v3plus"
+	V3Plus = "deeplab-v3plus" // VAINF of METHODS §8.2
+	// V3PlusMultiGrid is JFZ of METHODS §8.2: multi-grid, two convolutions in
+	// the decoder, aligned corners, more dropout.
+	V3PlusMultiGrid = "deeplab-v3plus-multigrid"
 )
 
 // Scopes of a network's variables below the one passed to Logits.
@@ -35,7 +39,7 @@ var mscScales = []float64{0.5, 0.75}
 
 var depths = map[string]int{"resnet18": 18, "resnet34": 34, "resnet50": 50, "resnet101": 101}
 
-// network is either architecture.
+// network is any of the architectures.
 type network struct {
 	backbone  resnet.Config
 	arch      string
@@ -43,13 +47,14 @@ type network struct {
 	msc       bool
 	trainNorm bool
 	width     float64
-	dropout   float64 // of v3+
+	v3        v3Plus
 	momentum  float64 // of the running statistics; 0 = the architecture's
 }
 
 // New returns the network that the keys arch, backbone, width, output_stride,
-// stride_in, msc, batch_norm and bn_momentum describe, for numClasses classes, background
-// included. Width scales the backbone, and the inner layers of v3+'s head.
+// stride_in, msc, batch_norm and bn_momentum describe, for numClasses classes,
+// background included. Width scales the backbone, and the inner layers of v3+'s
+// head.
 //
 // Initial weights depend on the store's parameter model.ParamInitialSeed
 // (int64) alone; dropout draws from the store's random state.
@@ -63,19 +68,20 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 	}
 	n := &network{
 		backbone: resnet.Config{Depth: depth, Width: cfg.Width, OutputStride: cfg.OutputStride},
-		arch:     cfg.Arch, classes: numClasses, msc: cfg.MSC, width: cfg.Width, dropout: v3Dropout,
+		arch:     cfg.Arch, classes: numClasses, msc: cfg.MSC, width: cfg.Width, momentum: cfg.BNMomentum,
 	}
-	n.momentum = cfg.BNMomentum
 	switch cfg.Arch {
 	case V2:
 		n.backbone.CeilPool, n.backbone.Placement = true, resnet.Whole
 	case V3Plus:
-		n.backbone.Placement = resnet.Late
-		if cfg.MSC {
-			return nil, fmt.Errorf("train.msc = true: only %s has multi-scale inputs", V2)
-		}
+		n.backbone.Placement, n.v3 = resnet.Late, v3Usual
+	case V3PlusMultiGrid:
+		n.backbone.Placement, n.v3 = resnet.MultiGrid, v3MultiGrid
 	default:
-		return nil, fmt.Errorf("train.arch %q is unknown: allowed are %s, %s", cfg.Arch, V2, V3Plus)
+		return nil, fmt.Errorf("train.arch %q is unknown: allowed are %s, %s, %s", cfg.Arch, V2, V3Plus, V3PlusMultiGrid)
+	}
+	if cfg.MSC && cfg.Arch != V2 {
+		return nil, fmt.Errorf("train.msc = true: only %s has multi-scale inputs", V2)
 	}
 	switch cfg.StrideIn {
 	case "1x1":
@@ -105,7 +111,7 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 // maximum. v3+ gives one map of the size of the images.
 func (n *network) Logits(scope *model.Scope, images *Node, training bool) []*Node {
 	net := layers.Net{Training: training, TrainNorm: n.trainNorm, Momentum: n.momentum}
-	if n.arch == V3Plus {
+	if n.arch != V2 {
 		return []*Node{n.v3plus(net, scope, images)}
 	}
 	if !n.msc {
@@ -136,7 +142,7 @@ func (n *network) Group(path string) models.Group {
 	if leaf != "weight" && leaf != "bias" {
 		return models.Frozen // running statistics
 	}
-	if !n.trainNorm && isNorm(parts[:len(parts)-1]) {
+	if !n.trainNorm && norms.MatchString(strings.Join(parts[:len(parts)-1], "/")) {
 		return models.Frozen
 	}
 	for _, p := range parts {
@@ -152,21 +158,6 @@ func (n *network) Group(path string) models.Group {
 	return models.Frozen
 }
 
-// isNorm tells whether a module is a batch normalisation: bnN, or the second
-// of a Sequential of convolution and normalisation.
-func isNorm(module []string) bool {
-	last := module[len(module)-1]
-	if strings.HasPrefix(last, "bn") {
-		return true
-	}
-	if len(module) < 2 {
-		return false
-	}
-	switch path := strings.Join(module, "/"); {
-	case strings.HasSuffix(path, "/"+poolNorm):
-		return true
-	case strings.HasSuffix(path, "/"+poolConv):
-		return false
-	}
-	return last == "1"
-}
+// norms are the modules of batch normalisation; the others of a Sequential are
+// convolutions.
+var norms = regexp.MustCompile(`(^|/)(bn[123]|downsample/1|project/1|aspp/convs/[0-3]/1|` + poolNorm + `|classifier/classifier/[15])$`)

@@ -36,8 +36,8 @@ func tiny(arch, backbone string) configs.Train {
 	c := configs.Default().Train
 	c.Arch, c.Backbone, c.Width = arch, backbone, 0.125
 	c.MSC = arch == V2
-	c.OutputStride = map[string]int{V2: 8, V3Plus: 16}[arch]
-	if arch == V3Plus {
+	c.OutputStride = map[string]int{V2: 8, V3Plus: 16, V3PlusMultiGrid: 16}[arch]
+	if arch != V2 {
 		c.StrideIn = "3x3"
 	}
 	return c
@@ -155,6 +155,8 @@ func TestGroups(t *testing.T) {
 		{V3Plus, "frozen", "/model/classifier/aspp/convs/4/1/weight", models.Head},
 		{V3Plus, "frozen", "/model/classifier/aspp/convs/4/2/weight", models.Frozen},
 		{V3Plus, "frozen", "/model/classifier/classifier/3/bias", models.Head},
+		{V3PlusMultiGrid, "frozen", "/model/classifier/classifier/5/weight", models.Frozen},
+		{V3PlusMultiGrid, "frozen", "/model/classifier/classifier/4/weight", models.Head},
 		{V3Plus, "train", "/#rngState", models.Frozen},
 	}
 	for _, c := range cases {

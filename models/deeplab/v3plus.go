@@ -3,6 +3,7 @@ package deeplab
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -10,18 +11,29 @@ import (
 	"wsss/models/layers"
 )
 
-// v3+ as VAINF builds it (METHODS §8.2), with its variable names.
+// Variables have the names of VAINF's networks (METHODS §8.2).
 var v3Rates = []int{12, 24, 36} // dilations of ASPP at output stride 8; half of them at 16
 
 const (
-	v3Inner       = 256  // channels of ASPP's branches and of the decoder
-	v3LowLevel    = 48   // channels of the reduced first stage
-	v3Dropout     = 0.1  // behind ASPP
-	v3BNMomentum  = 0.01 // of the backbone
-	poolConv      = "aspp/convs/4/1"
-	poolNorm      = "aspp/convs/4/2"
-	poolConvTorch = "aspp.convs.4.1"
-	poolNormTorch = "aspp.convs.4.2"
+	v3Inner    = 256 // channels of ASPP's branches and of the decoder
+	v3LowLevel = 48  // channels of the reduced first stage
+	poolConv   = "aspp/convs/4/1"
+	poolNorm   = "aspp/convs/4/2"
+)
+
+// v3Plus is where the two DeepLab-v3+ differ (METHODS §8.2), but for the
+// placement of the backbone's dilations.
+type v3Plus struct {
+	asppDropout  float64
+	decoder      []float64 // a 3×3 convolution each, followed by so much dropout
+	alignCorners bool      // of every upsampling
+	lowLast      bool      // the decoder sees the first stage's channels after ASPP's
+	bnMomentum   float64   // of the backbone's normalisations, unless configured
+}
+
+var (
+	v3Usual     = v3Plus{asppDropout: 0.1, decoder: []float64{0}, bnMomentum: 0.01}
+	v3MultiGrid = v3Plus{asppDropout: 0.5, decoder: []float64{0.5, 0.1}, alignCorners: true, lowLast: true, bnMomentum: 0.1}
 )
 
 // inner scales a channel count of the head with the network's width.
@@ -36,17 +48,30 @@ func (n *network) inner(c int) int {
 func (n *network) v3plus(net layers.Net, scope *model.Scope, images *Node) *Node {
 	backbone := net
 	if backbone.Momentum == 0 {
-		backbone.Momentum = v3BNMomentum
+		backbone.Momentum = n.v3.bnMomentum
 	}
 	stages := n.backbone.Stages(backbone, scope.At(backboneScope), images)
 	head := scope.At(headScope)
 	low := net.ConvNorm(head, "project.0", "project.1", stages[0], n.inner(v3LowLevel), 1, layers.ConvOptions{ReLU: true})
 	x := n.asppPooled(net, head, stages[3])
-	x = layers.Resize(x, low.Shape().Dim(1), low.Shape().Dim(2), false)
+	x = layers.Resize(x, low.Shape().Dim(1), low.Shape().Dim(2), n.v3.alignCorners)
+	if n.v3.lowLast {
+		x, low = low, x
+	}
 	x = Concatenate([]*Node{low, x}, -1)
-	x = net.ConvNorm(head, "classifier.0", "classifier.1", x, n.inner(v3Inner), 3, layers.ConvOptions{Pad: 1, ReLU: true})
-	x = net.Conv(head, "classifier.3", x, n.classes, 1, true, layers.Kaiming(1, 1, n.inner(v3Inner)), layers.ConvOptions{})
-	return layers.Resize(x, images.Shape().Dim(1), images.Shape().Dim(2), false)
+	// The decoder is a Sequential: convolution, normalisation, ReLU and, if
+	// there is any, dropout per step; then the classes.
+	at := 0
+	for _, p := range n.v3.decoder {
+		x = net.ConvNorm(head, fmt.Sprintf("classifier.%d", at), fmt.Sprintf("classifier.%d", at+1), x, n.inner(v3Inner), 3, layers.ConvOptions{Pad: 1, ReLU: true})
+		at += 3
+		if p > 0 {
+			x = net.Dropout(head, x, p)
+			at++
+		}
+	}
+	x = net.Conv(head, fmt.Sprintf("classifier.%d", at), x, n.classes, 1, true, layers.Kaiming(1, 1, n.inner(v3Inner)), layers.ConvOptions{})
+	return layers.Resize(x, images.Shape().Dim(1), images.Shape().Dim(2), n.v3.alignCorners)
 }
 
 // asppPooled is ASPP with image pooling: a 1×1 branch, three dilated 3×3 ones
@@ -59,9 +84,11 @@ func (n *network) asppPooled(net layers.Net, head *model.Scope, x *Node) *Node {
 		name := fmt.Sprintf("aspp.convs.%d.", i+1)
 		branches = append(branches, net.ConvNorm(head, name+"0", name+"1", x, c, 3, layers.ConvOptions{Dilation: d, Pad: d, ReLU: true}))
 	}
-	pooled := net.ConvNorm(head, poolConvTorch, poolNormTorch, layers.MeanImage(x), c, 1, layers.ConvOptions{ReLU: true})
+	pooled := net.ConvNorm(head, dotted(poolConv), dotted(poolNorm), layers.MeanImage(x), c, 1, layers.ConvOptions{ReLU: true})
 	like := branches[0].Shape()
 	branches = append(branches, BroadcastToShape(pooled, like))
 	y := net.ConvNorm(head, "aspp.project.0", "aspp.project.1", Concatenate(branches, -1), c, 1, layers.ConvOptions{ReLU: true})
-	return net.Dropout(head, y, n.dropout)
+	return net.Dropout(head, y, n.v3.asppDropout)
 }
+
+func dotted(path string) string { return strings.ReplaceAll(path, "/", ".") }

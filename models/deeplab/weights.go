@@ -54,7 +54,7 @@ func checkLayout(m weights.Mapping, cfg configs.Train) error {
 // Load fills the network's variables below scope, which must exist, from a
 // weight file. It knows the names of torchvision's ResNets, of the DeepLab-v1
 // and v2 checkpoints converted from Caffe (deeplab-pytorch, and the older
-// conversion with layer5.conv2d_list), of DeepLab-v3+ with a classifier, and
+// conversion with layer5.conv2d_list), of both DeepLab-v3+ of METHODS §8.2, and
 // those that wsss itself exports; see Rename.
 //
 // The file must fill the whole backbone. A head that it lacks, or has for
@@ -126,6 +126,7 @@ var (
 	caffeBlock = regexp.MustCompile(`^layer([2-5])\.block([0-9]{1,2})\.(reduce|conv3x3|increase|shortcut|proj)\.(conv|bn)\.(\w+)$`)
 	caffeStem  = regexp.MustCompile(`^layer1\.conv1\.(conv|bn)\.(\w+)$`)
 	v2Head     = regexp.MustCompile(`^(?:aspp\.(?:stages\.)?c|layer5\.conv2d_list\.)([0-3])\.(weight|bias)$`)
+	jfzBranch  = regexp.MustCompile(`^aspp\.aspp([1-4])\.(atrous_conv|bn)\.(\w+)$`)
 	resnetName = regexp.MustCompile(`^(conv1|bn1|layer[1-4]\.[0-9]+)\.`)
 )
 
@@ -134,6 +135,12 @@ var (
 var caffeModules = map[string][2]string{
 	"reduce": {"conv1", "bn1"}, "conv3x3": {"conv2", "bn2"}, "increase": {"conv3", "bn3"},
 	"shortcut": {"downsample.0", "downsample.1"}, "proj": {"downsample.0", "downsample.1"},
+}
+
+// jfzModules maps the head of JFZ's networks to VAINF's.
+var jfzModules = [][2]string{
+	{"aspp.global_avg_pool.", "aspp.convs.4."}, {"aspp.conv1.", "aspp.project.0."}, {"aspp.bn1.", "aspp.project.1."},
+	{"decoder.conv1.", "project.0."}, {"decoder.bn1.", "project.1."}, {"decoder.last_conv.", "classifier."},
 }
 
 // Rename gives the variable for a tensor of a weight file, both as state-dict
@@ -156,6 +163,15 @@ func Rename(tensor string) string {
 	}
 	if m := v2Head.FindStringSubmatch(name); m != nil {
 		return asppScope + ".c" + m[1] + "." + m[2]
+	}
+	if m := jfzBranch.FindStringSubmatch(name); m != nil {
+		branch, _ := strconv.Atoi(m[1])
+		return fmt.Sprintf("%s.aspp.convs.%d.%d.%s", headScope, branch-1, part(m[2]), m[3])
+	}
+	for _, r := range jfzModules {
+		if rest, ok := strings.CutPrefix(name, r[0]); ok {
+			return headScope + "." + r[1] + rest
+		}
 	}
 	if resnetName.MatchString(name) {
 		return backboneScope + "." + name

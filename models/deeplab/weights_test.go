@@ -40,6 +40,11 @@ func TestRename(t *testing.T) {
 		"Scale.layer4.0.conv1.weight":                    "backbone.layer4.0.conv1.weight",
 		"model_state.classifier.aspp.convs.4.1.weight":   "classifier.aspp.convs.4.1.weight",
 		"state_dict.module.classifier.classifier.3.bias": "classifier.classifier.3.bias",
+		"state_dict.aspp.aspp2.atrous_conv.weight":       "classifier.aspp.convs.1.0.weight",
+		"aspp.global_avg_pool.2.running_mean":            "classifier.aspp.convs.4.2.running_mean",
+		"aspp.bn1.bias":                                  "classifier.aspp.project.1.bias",
+		"decoder.conv1.weight":                           "classifier.project.0.weight",
+		"decoder.last_conv.8.bias":                       "classifier.classifier.8.bias",
 		"optimizer_state.state.0.momentum_buffer":        "optimizer_state.state.0.momentum_buffer",
 	} {
 		if got := Rename(tensor); got != want {
@@ -158,7 +163,7 @@ func TestPyTorchCheckpoints(t *testing.T) {
 	if err := json.Unmarshal(raw, &cases); err != nil {
 		t.Fatal(err)
 	}
-	for file, c := range map[string]parityCase{"caffe.pth": cases[1], "isht7.pth": cases[1], "v3plus.pth": cases[4]} {
+	for file, c := range map[string]parityCase{"caffe.pth": cases[1], "isht7.pth": cases[1], "v3plus.pth": cases[4], "multigrid.pth": cases[14]} {
 		t.Run(file, func(t *testing.T) {
 			cfg := c.config()
 			cfg.Init = filepath.Join(dir, file)

@@ -3,6 +3,9 @@ package layers
 import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/backend"
 )
 
 // geometry describes a convolution of stride 1 with its kernel size.
@@ -38,6 +41,9 @@ func (g geometry) columns(x *Node) *Node {
 	if g.kh*g.kw == 1 && g.pad == (padding{}) {
 		return flat(x)
 	}
+	if backend.KindOf(x.Graph().Backend()) == backend.ONNX {
+		return g.gathered(x, false)
+	}
 	ho, wo := g.outSize(x.Shape().Dim(1), x.Shape().Dim(2))
 	x = padImage(x, g.pad, 0)
 	taps := make([]*Node, 0, g.kh*g.kw)
@@ -48,6 +54,36 @@ func (g geometry) columns(x *Node) *Node {
 		}
 	}
 	return flat(Concatenate(taps, -1))
+}
+
+// gathered is columns as one gathering of pixels, which ONNX Runtime does on
+// all cores and without the padded image and the taps as arrays of their own.
+// The backward pass asks for again: the pixel of zeros comes first instead of
+// last, for ONNX Runtime would recognise equal columns and keep the forward
+// ones, which recomputing them is to avoid.
+func (g geometry) gathered(x *Node, again bool) *Node {
+	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
+	ho, wo := g.outSize(h, w)
+	zero, first := n*h*w, 0 // rows of the pixel of zeros and of the first pixel
+	parts := []*Node{flat(x), Zeros(x.Graph(), shapes.Make(x.DType(), 1, c))}
+	if again {
+		zero, first = 0, 1
+		parts[0], parts[1] = parts[1], parts[0]
+	}
+	index := make([]int64, 0, n*ho*wo*g.kh*g.kw)
+	for at := range n * ho * wo {
+		b, i, j := at/(ho*wo), at/wo%ho-g.pad.top, at%wo-g.pad.left
+		for tap := range g.kh * g.kw {
+			r, s := i+tap/g.kw*g.dilation, j+tap%g.kw*g.dilation
+			if r < 0 || r >= h || s < 0 || s >= w {
+				index = append(index, int64(zero))
+			} else {
+				index = append(index, int64(first+(b*h+r)*w+s))
+			}
+		}
+	}
+	rows := ConstTensor(x.Graph(), tensors.FromFlatDataAndDimensions(index, len(index), 1))
+	return Reshape(Gather(Concatenate(parts, 0), rows), n*ho*wo, g.kh*g.kw*c)
 }
 
 // narrows tells that the result has so few channels that moving the kernel's
@@ -115,6 +151,10 @@ func (g geometry) gradKernel(x, dy *Node, w shapes.Shape) *Node {
 		d := product(Transpose(flat(x), 0, 1), g.back().columns(dy))
 		d = TransposeAllAxes(Reshape(d, w.Dim(2), g.kh, g.kw, w.Dim(3)), 1, 2, 0, 3)
 		return Reverse(d, 0, 1)
+	}
+	if g.kh*g.kw > 1 && backend.KindOf(x.Graph().Backend()) == backend.ONNX {
+		d := product(Transpose(flat(dy), 0, 1), g.gathered(x, true))
+		return ReshapeWithShape(Transpose(d, 0, 1), w)
 	}
 	n, c := x.Shape().Dim(0), x.Shape().Dim(3)
 	ho, wo := dy.Shape().Dim(1), dy.Shape().Dim(2)

@@ -92,7 +92,7 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    def __init__(self, depth, width, output_stride, in1x1, ceil, late):
+    def __init__(self, depth, width, output_stride, in1x1, ceil, late, multigrid=False):
         super().__init__()
         ch = lambda c: int(np.floor(c * width + 0.5))
         bottleneck = depth >= 50
@@ -112,6 +112,8 @@ class ResNet(nn.Module):
             blocks = []
             for b in range(BLOCKS[depth][stage]):
                 d = before if late and b == 0 else dilation
+                if multigrid and stage == 3:
+                    d *= [1, 2, 4][b]
                 project = b == 0 and (stage > 0 or bottleneck)
                 blocks.append(Block(i, planes, stride if b == 0 else 1, d, bottleneck, in1x1, project))
                 i = planes * e
@@ -124,8 +126,8 @@ class ResNet(nn.Module):
         return first, self.layer4(self.layer3(self.layer2(x)))
 
 
-def resize(x, size):
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+def resize(x, size, corners=False):
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=corners)
 
 
 class V2(nn.Module):
@@ -182,8 +184,25 @@ class V3Plus(nn.Module):
         return [resize(head.classifier(torch.cat([low, x], 1)), image.shape[2:])]
 
 
+class V3PlusMultiGrid(V3Plus):
+    def __init__(self, depth, width, output_stride, in1x1, msc):
+        super().__init__(depth, width, output_stride, in1x1, msc)
+        self.backbone = ResNet(depth, width, output_stride, in1x1, ceil=False, late=False, multigrid=True)
+        head, c = self.classifier, self.classifier.aspp.project[0].out_channels
+        head.classifier = nn.Sequential(*unit(head.classifier[0].in_channels, c, 3), nn.Dropout(0.5), *unit(c, c, 3),
+                                        nn.Dropout(0.1), conv(c, CLASSES, 1, bias=True))
+
+    def forward(self, image):
+        first, x = self.backbone(image)
+        head = self.classifier
+        low = head.project(first)
+        x = torch.cat([b(x) if i < 4 else b(x).expand(-1, -1, *x.shape[2:]) for i, b in enumerate(head.aspp.convs)], 1)
+        x = resize(head.aspp.project(x), low.shape[2:], True)
+        return [resize(head.classifier(torch.cat([x, low], 1)), image.shape[2:], True)]
+
+
 def build(c):
-    net = {"deeplab-v2": V2, "deeplab-v3plus": V3Plus}[c["arch"]](
+    net = {"deeplab-v2": V2, "deeplab-v3plus": V3Plus, "deeplab-v3plus-multigrid": V3PlusMultiGrid}[c["arch"]](
         int(c["backbone"][6:]), c["width"], c["output_stride"], c["stride_in"] == "1x1", c["msc"])
     initialise(net)
     return net.eval()
@@ -203,7 +222,7 @@ def logits(c):
 
 
 def losses(c):
-    """Five steps: the losses summed over the logit maps, batch norm frozen."""
+    """Some steps: the losses summed over the logit maps, batch norm frozen."""
     net = build(c)
     groups = []
     for name, p in net.named_parameters():
@@ -217,7 +236,7 @@ def losses(c):
                        "weight_decay": 0 if bias else 5e-4})
     sgd = torch.optim.SGD(groups, momentum=0.9)
     out = []
-    for _ in range(5):
+    for _ in range(c["steps"]):
         sgd.zero_grad()
         total = 0
         for i, y in enumerate(net(image(c))):
@@ -231,9 +250,9 @@ def losses(c):
     return {"losses": out}
 
 
-def case(arch, backbone, width, stride, stride_in, msc, size, batch=1, lr=0):
+def case(arch, backbone, width, stride, stride_in, msc, size, batch=1, lr=0, steps=5):
     return dict(arch=arch, backbone=backbone, width=width, output_stride=stride, stride_in=stride_in, msc=msc,
-                size=list(size), batch=batch, lr=lr)
+                size=list(size), batch=batch, lr=lr, steps=steps if lr else 0)
 
 
 CASES = [
@@ -251,6 +270,10 @@ CASES = [
     case("deeplab-v3plus", "resnet101", 1, 16, "3x3", False, (199, 277)),
     case("deeplab-v2", "resnet101", 1, 8, "1x1", True, (65, 65), 2, 2.5e-4),
     case("deeplab-v3plus", "resnet101", 1, 16, "3x3", False, (65, 65), 2, 0.02),
+    case("deeplab-v3plus-multigrid", "resnet50", 0.125, 16, "3x3", False, (57, 83)),
+    case("deeplab-v3plus-multigrid", "resnet101", 1, 16, "3x3", False, (199, 277)),
+    case("deeplab-v2", "resnet18", 0.25, 8, "1x1", True, (49, 49), 2, 1e-3, 50),
+    case("deeplab-v3plus", "resnet50", 0.125, 16, "3x3", False, (49, 49), 2, 0.05, 50),
 ]
 
 if __name__ == "__main__":

@@ -35,6 +35,17 @@ def isht7(name):
     return "Scale." + name.replace("backbone.", "").replace("aspp.c", "layer5.conv2d_list.")
 
 
+def jfz(name):
+    """The name in pytorch-deeplab-xception."""
+    name = re.sub(r"^classifier\.aspp\.convs\.([0-3])\.0", lambda m: "aspp.aspp%d.atrous_conv" % (int(m[1]) + 1), name)
+    name = re.sub(r"^classifier\.aspp\.convs\.([0-3])\.1", lambda m: "aspp.aspp%d.bn" % (int(m[1]) + 1), name)
+    for a, b in (("aspp.convs.4", "aspp.global_avg_pool"), ("aspp.project.0", "aspp.conv1"), ("aspp.project.1", "aspp.bn1"),
+                 ("project.0", "decoder.conv1"), ("project.1", "decoder.bn1"), ("classifier", "decoder.last_conv")):
+        if name.startswith("classifier." + a + "."):
+            return name.replace("classifier." + a, b, 1)
+    return name
+
+
 def main(folder, full):
     small = gen_parity.CASES[1]
     state = gen_parity.build(small).state_dict()
@@ -45,6 +56,8 @@ def main(folder, full):
     state = gen_parity.build(gen_parity.CASES[4]).state_dict()
     torch.save({"epoch": 1, "model_state": state, "optimizer_state": {"state": {0: {"momentum_buffer": torch.ones(2)}}}},
                folder + "/v3plus.pth")
+    state = gen_parity.build(gen_parity.CASES[14]).state_dict()
+    torch.save({"epoch": 1, "state_dict": {jfz(k): v for k, v in state.items()}, "best_pred": 0.5}, folder + "/multigrid.pth")
 
     depth, dilated = (101, [False, True, True]) if full else (18, None)
     torch.manual_seed(0)
