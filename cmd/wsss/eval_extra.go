@@ -8,6 +8,7 @@ import (
 
 	"wsss/configs"
 	"wsss/eval"
+	"wsss/eval/detect"
 	"wsss/eval/onnxseg"
 	"wsss/eval/report"
 	"wsss/gen"
@@ -60,8 +61,9 @@ func one(r report.Row, err error) ([]report.Row, error) {
 	return []report.Row{r}, err
 }
 
-// withQuality adds what is known of our own labels without true masks; where
-// there are none the row has no scores, only pictures.
+// withQuality adds what is known of our own labels without true masks, and the
+// scores of the detector that led to them; where there are no true masks the
+// row has no scores, only pictures.
 func (p *pipeline) withQuality(ctx context.Context, row report.Row, dir string) (report.Row, error) {
 	split := p.cfg.Data.TrainSplit
 	ids, err := p.ds.IDs(split)
@@ -76,5 +78,10 @@ func (p *pipeline) withQuality(ctx context.Context, row report.Row, dir string) 
 		row = report.Row{Result: eval.Unscored(p.ds, split, "pseudo-labels", eval.KindPseudo, len(ids)), Labels: dir, Shown: ids}
 	}
 	row.Quality = q.Scores()
-	return row, nil
+	detector, err := detect.FromSidecars(ctx, p.ds, ids, dir, p.cfg.Eval.Workers)
+	if err != nil || detector == nil {
+		return row, err
+	}
+	row.Extra = detector.Extra()
+	return row, p.saveResult(row.Name, row.Result)
 }
