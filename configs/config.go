@@ -6,14 +6,15 @@ package configs
 
 // Config is a whole run: gen → train → eval → report.
 type Config struct {
-	Name    string `toml:"name"`    // title of the report
-	Out     string `toml:"out"`     // run folder; every stage writes below it
-	Seed    int64  `toml:"seed"`    // seed of everything random
-	Backend string `toml:"backend"` // "" chooses; else "go", "onnx[:lib]", "xla:cuda", "xla:cpu"
-	Data    Data   `toml:"data"`
-	Gen     Gen    `toml:"gen"`
-	Train   Train  `toml:"train"`
-	Eval    Eval   `toml:"eval"`
+	Name    string    `toml:"name"`    // title of the report
+	Out     string    `toml:"out"`     // run folder; every stage writes below it
+	Seed    int64     `toml:"seed"`    // seed of everything random
+	Backend string    `toml:"backend"` // "" chooses; else "go", "onnx[:lib]", "xla:cuda", "xla:cpu"
+	Data    Data      `toml:"data"`
+	Gen     Gen       `toml:"gen"`
+	Train   Train     `toml:"train"`
+	Compare []Compare `toml:"compare"` // further pseudo-labels, scored beside those of [gen]
+	Eval    Eval      `toml:"eval"`
 
 	FineTuneCLIP FineTuneCLIP `toml:"finetune_clip"` // another training: CLIP as a classifier of image labels
 }
@@ -34,10 +35,10 @@ type Gen struct {
 	Workers int            `toml:"workers"` // images in flight; 0 = one per CPU
 	Fuse    Fuse           `toml:"fuse"`
 	Options map[string]any `toml:"options"` // the method's own keys
-	// CheckFlip also labels the mirrored image and notes in the sidecar how far
-	// both labels agree, a sign of quality without ground truth; takes twice as
-	// long.
-	CheckFlip bool `toml:"check_flip" json:",omitempty"`
+	// Checks also labels a changed image ("flip": mirrored, "scale": at 3/4 of
+	// the size) and notes in the sidecar how far both labels agree, a sign of
+	// quality without ground truth. Each takes as long as the label itself.
+	Checks []string `toml:"checks" json:",omitempty"`
 }
 
 // Fuse turns a set of scored masks into one label map.
@@ -98,6 +99,21 @@ type Train struct {
 	Keep            int       `toml:"keep"`             // checkpoints kept beside the last
 	ValEvery        int       `toml:"val_every"`        // updates between validation runs; 0 = only at the end
 	ValImages       int       `toml:"val_images"`       // images of such a run; 0 = all
+}
+
+// Compare is another way to make pseudo-labels: a row of the same table, not
+// trained on.
+type Compare struct {
+	Name    string         `toml:"name"`
+	Method  string         `toml:"method"`
+	Weak    string         `toml:"weak"` // "" = gen.weak
+	Fuse    Fuse           `toml:"fuse"`
+	Options map[string]any `toml:"options"`
+}
+
+// Gen is the row as a stage one of its own.
+func (c Compare) Gen(workers int) Gen {
+	return Gen{Method: c.Method, Weak: c.Weak, Workers: workers, Fuse: c.Fuse, Options: c.Options}
 }
 
 // Eval is what the report scores.

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -84,6 +85,11 @@ func decode(tree map[string]any) (Config, error) {
 	if err != nil {
 		return cfg, explain(err)
 	}
+	for i := range cfg.Compare {
+		c := &cfg.Compare[i]
+		c.Weak = cmp.Or(c.Weak, cfg.Gen.Weak)
+		c.Fuse.Rule = cmp.Or(c.Fuse.Rule, cfg.Gen.Fuse.Rule)
+	}
 	for i := range cfg.Eval.ZeroShot {
 		if f := &cfg.Eval.ZeroShot[i].Fuse; f.Rule == "" {
 			f.Rule = Default().Gen.Fuse.Rule
@@ -109,6 +115,11 @@ func siblings(key toml.Key) []string {
 			return tomlKeys(&Fuse{})
 		}
 		return tomlKeys(&Gen{})
+	case "compare":
+		if key[1] == "fuse" && len(key) > 2 {
+			return tomlKeys(&Fuse{})
+		}
+		return tomlKeys(&Compare{})
 	case "train":
 		return tomlKeys(&Train{})
 	case "finetune_clip":

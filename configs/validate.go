@@ -16,18 +16,29 @@ func (c Config) Validate() error {
 	v.that(c.Data.Kind != "", "data.kind", c.Data.Kind, "a dataset kind")
 	v.that(c.Data.TrainSplit != "", "data.train_split", c.Data.TrainSplit, "a split name")
 	v.that(c.Data.ValSplit != "", "data.val_split", c.Data.ValSplit, "a split name")
-	c.Gen.validate(v)
+	c.Gen.validate(v, "gen")
+	names := map[string]bool{}
+	for i, o := range c.Compare {
+		key := fmt.Sprintf("compare[%d]", i)
+		v.that(o.Name != "", key+".name", o.Name, "a name for the table")
+		v.that(!names[o.Name], key+".name", o.Name, "a name used once")
+		o.Gen(0).validate(v, key)
+		names[o.Name] = true
+	}
 	c.Train.validate(v)
 	c.Eval.validate(v)
 	c.FineTuneCLIP.validate(v)
 	return v.err
 }
 
-func (g Gen) validate(v *validator) {
-	v.that(g.Method != "", "gen.method", g.Method, "a method name")
-	v.oneOf("gen.weak", g.Weak, "none", "tags", "points", "scribbles", "boxes")
-	v.atLeast("gen.workers", g.Workers, 0)
-	g.Fuse.validate(v, "gen.fuse")
+func (g Gen) validate(v *validator, key string) {
+	v.that(g.Method != "", key+".method", g.Method, "a method name")
+	v.oneOf(key+".weak", g.Weak, "none", "tags", "points", "scribbles", "boxes")
+	v.atLeast(key+".workers", g.Workers, 0)
+	g.Fuse.validate(v, key+".fuse")
+	for i, c := range g.Checks {
+		v.oneOf(fmt.Sprintf("%s.checks[%d]", key, i), c, "flip", "scale")
+	}
 }
 
 func (f Fuse) validate(v *validator, key string) {

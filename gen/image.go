@@ -125,12 +125,10 @@ func (r *runner) label(ctx context.Context, id, png, sidecar string, did *Summar
 	}
 	did.Times.Fuse = lap()
 	signs := assess(label, masks, sample.Weak)
-	if r.CheckFlip && len(r.source.Inputs) == 0 {
-		if err := r.checkFlip(ctx, sample, label, signs); err != nil {
-			return err
-		}
-		did.Times.Generate += lap()
+	if err := r.check(ctx, sample, label, signs); err != nil {
+		return err
 	}
+	did.Times.Generate += lap()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -177,19 +175,24 @@ func (r *runner) write(id, png, sidecar string, label *data.LabelMap, masks []Ma
 	return files.WriteJSON(sidecar, side)
 }
 
-// checkFlip adds the sign "flip".
-func (r *runner) checkFlip(ctx context.Context, s *data.Sample, label *data.LabelMap, signs Signs) error {
-	masks, err := r.Method.Generate(ctx, mirrored(s))
-	if err != nil {
-		return fmt.Errorf("mirrored image: %w", err)
+// check adds the signs that tell how the label changes with the image.
+func (r *runner) check(ctx context.Context, s *data.Sample, label *data.LabelMap, signs Signs) error {
+	if len(r.source.Inputs) > 0 {
+		return nil
 	}
-	flipped, err := r.fuse(label.Size(), masks)
-	if err != nil {
-		return err
+	for _, name := range r.Checks {
+		changed, back := views[name](s)
+		masks, err := r.Method.Generate(ctx, changed)
+		if err != nil {
+			return fmt.Errorf("check %s: %w", name, err)
+		}
+		other, err := r.fuse(changed.Image.Rect.Size(), masks)
+		if err != nil {
+			return fmt.Errorf("check %s: %w", name, err)
+		}
+		signs[name] = LabelAgreement(label, back(other))
+		signs.rate()
 	}
-	mirrorPixels(flipped.Pix, flipped.W)
-	signs[SignFlip] = LabelAgreement(label, flipped)
-	signs.rate()
 	return nil
 }
 

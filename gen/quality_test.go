@@ -90,13 +90,13 @@ func (d *boxSet) Load(id string, want data.Want) (*data.Sample, error) {
 	return s, err
 }
 
-func TestCheckFlip(t *testing.T) {
+func TestChecks(t *testing.T) {
 	for _, tt := range []struct {
 		method leftHalf
 		want   float64
 	}{{leftHalf{}, 0}, {leftHalf{fromBoxes: true}, 1}} {
 		o, _ := fakeRun(t.TempDir(), 2)
-		o.Dataset, o.Method, o.CheckFlip, o.Weak = &boxSet{fakeSet{n: 2}}, tt.method, true, data.WeakBoxes
+		o.Dataset, o.Method, o.Checks, o.Weak = &boxSet{fakeSet{n: 2}}, tt.method, []string{"flip", "scale"}, data.WeakBoxes
 		mustRun(t, o)
 		side, err := ReadSidecar(filepath.Join(o.OutDir, "im001.json"))
 		if err != nil {
@@ -104,6 +104,9 @@ func TestCheckFlip(t *testing.T) {
 		}
 		if got, ok := side.Quality[SignFlip]; !ok || got != tt.want {
 			t.Errorf("%+v: signs %v, want flip %v", tt.method, side.Quality, tt.want)
+		}
+		if got := side.Quality[SignScale]; got < 0.8 {
+			t.Errorf("%+v: signs %v, want a scale near 1", tt.method, side.Quality)
 		}
 	}
 }
@@ -117,12 +120,15 @@ func TestMirroredTwiceIsTheSame(t *testing.T) {
 		Points: []data.Point{{X: 1, Y: 2, Class: 1}}, Boxes: []data.Box{{X0: 0, Y0: 1, X1: 2, Y1: 2}},
 		Scribbles: []data.Scribble{{Class: 1, Points: []image.Point{{4, 0}, {3, 2}}}}, Tags: []int{1},
 	}
-	m := mirrored(s)
+	m, _ := flip(s)
 	if m.Image.NRGBAAt(0, 1) != s.Image.NRGBAAt(4, 1) || m.Weak.Points[0].X != 3 || m.Weak.Boxes[0].X1 != 5 ||
 		m.Weak.Scribbles[0].Points[0].X != 0 || (m.Image.NRGBAAt(0, 0) == color.NRGBA{}) {
 		t.Errorf("mirrored sample %+v", m.Weak)
 	}
-	back := mirrored(m)
+	back, unflip := flip(m)
+	if l := unflip(&data.LabelMap{W: 3, H: 2, Pix: []uint8{1, 2, 3, 4, 5, 6}}); !slices.Equal(l.Pix, []uint8{3, 2, 1, 6, 5, 4}) {
+		t.Errorf("label mirrored back: %v", l.Pix)
+	}
 	if !slices.Equal(back.Image.Pix, s.Image.Pix) || back.Weak.Boxes[0] != s.Weak.Boxes[0] || back.Weak.Points[0] != s.Weak.Points[0] {
 		t.Error("mirrored twice, the sample differs")
 	}
@@ -180,10 +186,10 @@ func TestQualityListsTheWorstFirst(t *testing.T) {
 	}
 }
 
-func TestCheckFlipIsPartOfTheHash(t *testing.T) {
+func TestChecksArePartOfTheHash(t *testing.T) {
 	a, b := configs.Default(), configs.Default()
-	b.Gen.CheckFlip = true
+	b.Gen.Checks = []string{"flip"}
 	if a.GenHash() == b.GenHash() {
-		t.Error("check_flip does not change the hash, so labels would not be made again")
+		t.Error("gen.checks do not change the hash, so labels would not be made again")
 	}
 }

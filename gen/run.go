@@ -35,10 +35,10 @@ type RunOptions struct {
 	Weights    map[string]string // weight file → SHA-256, for provenance
 	Versions   map[string]string // module or program → version, for provenance
 
-	// CheckFlip labels the mirrored image too, for the sign "flip" of quality
-	// (configs.Gen.CheckFlip). Methods that read files by image id are not
-	// asked: the files are not mirrored.
-	CheckFlip bool
+	// Checks labels changed images too, for the signs of quality of these names
+	// (configs.Gen.Checks). Methods that read files by image id are not asked:
+	// their files stay the same.
+	Checks []string
 
 	Workers   int                   // images in flight; 0 = one per CPU
 	Shard     Shard                 // the part of the split to do
@@ -132,6 +132,11 @@ func prepare(ctx context.Context, o RunOptions) (*runner, []string, error) {
 	all, err := o.Dataset.IDs(o.Split)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, c := range o.Checks {
+		if views[c] == nil {
+			return nil, nil, fmt.Errorf("gen.checks: %q is unknown: allowed are flip, scale", c)
+		}
 	}
 	r := &runner{RunOptions: o, fuser: fuser, classes: o.Dataset.Classes(), source: Provenance{
 		Method: o.Name, Weak: o.Weak, ConfigHash: o.ConfigHash, Fuse: o.Fuse, Weights: o.Weights, Versions: o.Versions,

@@ -308,6 +308,31 @@ func TestRunHoldsNoMoreImagesThanWorkers(t *testing.T) {
 	}
 }
 
+// reading is a method whose folder changes.
+type reading struct {
+	*fakeMethod
+	sum string
+}
+
+func (m reading) Inputs() (map[string]string, error) { return map[string]string{"cams": m.sum}, nil }
+
+func TestRunMakesLabelsAgainWhenInputsChange(t *testing.T) {
+	o, m := fakeRun(t.TempDir(), 4)
+	for _, step := range []struct {
+		sum       string
+		generated int
+	}{{"one", 4}, {"one", 0}, {"two", 4}} {
+		o.Method = reading{m, step.sum}
+		if sum := mustRun(t, o); sum.Generated != step.generated {
+			t.Errorf("input %q: %+v, want %d generated", step.sum, sum, step.generated)
+		}
+		side, err := ReadSidecar(filepath.Join(o.OutDir, "im001.json"))
+		if err != nil || side.Inputs["cams"] != step.sum {
+			t.Errorf("input %q: sidecar says %v, %v", step.sum, side.Inputs, err)
+		}
+	}
+}
+
 func TestRunFailures(t *testing.T) {
 	fail := map[string]error{"im002": errFake, "im005": errors.New("panic")}
 	t.Run("stops", func(t *testing.T) {
@@ -349,6 +374,7 @@ func TestRunRefuses(t *testing.T) {
 		{"foreign folder", func(o *RunOptions) { o.OutDir = foreign }, "were not made by a run"},
 		{"no hash", func(o *RunOptions) { o.ConfigHash = "" }, "no config hash"},
 		{"fuse rule", func(o *RunOptions) { o.Fuse.Rule = "x" }, `gen.fuse.rule = "x"`},
+		{"check", func(o *RunOptions) { o.Checks = []string{"turn"} }, `"turn" is unknown`},
 		{"id that leaves the folder", func(o *RunOptions) { o.Dataset.(*fakeSet).ids = []string{"../x"} }, "leaves its folder"},
 		{"id of the manifest", func(o *RunOptions) { o.Dataset.(*fakeSet).ids = []string{"run"} }, "overwrite"},
 	}

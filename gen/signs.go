@@ -21,6 +21,7 @@ const (
 	SignCovered    = "covered"    // share of the weak label's classes that the label shows
 	SignBoxes      = "boxes"      // mean IoU of each box prompt with the extent of its mask
 	SignFlip       = "flip"       // agreement with the label of the mirrored image
+	SignScale      = "scale"      // agreement with the label of the image at 3/4 of its size
 	SignAgreement  = "agreement"  // mean agreement with other label folders
 )
 
@@ -30,7 +31,7 @@ func (s Signs) rate() {
 	var sum float64
 	n := 0
 	for _, name := range []string{
-		SignConfidence, SignStability, SignDistinct, SignDecided, SignCovered, SignBoxes, SignFlip, SignAgreement,
+		SignConfidence, SignStability, SignDistinct, SignDecided, SignCovered, SignBoxes, SignFlip, SignScale, SignAgreement,
 	} {
 		if v, ok := s[name]; ok {
 			sum += math.Log(max(v, 0.01)) // one bad sign is no certain failure

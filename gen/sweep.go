@@ -164,7 +164,7 @@ func combinations(axes []Axis) ([][]string, error) {
 type sweep struct {
 	SweepOptions
 	made map[string]string // hash of a configuration without [gen.fuse] → folder with its masks
-	// replays tells that some configurations only fuse anew. Mirrored images are
+	// replays tells that some configurations only fuse anew. Changed images are
 	// then not labelled for any, so that all are judged by the same signs.
 	replays bool
 }
@@ -186,10 +186,14 @@ func (s *sweep) point(ctx context.Context, set []string, progress func(done, tot
 			return SweepPoint{}, err
 		}
 	}
+	checks := cfg.Gen.Checks
+	if s.replays {
+		checks = nil
+	}
 	p.Summary, err = Run(ctx, RunOptions{
 		Dataset: s.Dataset, Split: s.Split, Method: method, Name: cfg.Gen.Method, Weak: data.WeakKind(cfg.Gen.Weak),
 		Fuse: cfg.Gen.Fuse, OutDir: p.Dir, ConfigHash: hash, Config: cfg.TOML(), Versions: s.Versions,
-		CheckFlip: cfg.Gen.CheckFlip && !s.replays, Workers: cfg.Gen.Workers, Progress: progress,
+		Checks: checks, Workers: cfg.Gen.Workers, Progress: progress,
 	})
 	if err != nil {
 		return SweepPoint{}, err

@@ -66,13 +66,12 @@ func run(ctx context.Context) error {
 	seed := flag.Int64("seed", 1, "seed")
 	out := flag.String("out", "", "folder to keep the labels in; empty = a temporary one")
 	pictures := flag.Bool("pictures", false, "also write <id>.jpg: photo, truth and pseudo-label side by side")
-	flip := flag.Bool("check-flip", false, "also label mirrored images, for the quality score")
 	var set overrides
 	flag.Var(&set, "set", "override of a config key, such as gen.options.gamma=50; may be repeated")
 	flag.Parse()
 
 	cfg := configs.Default()
-	cfg.Seed, cfg.Gen.Method, cfg.Gen.Fuse.Rule, cfg.Gen.CheckFlip = *seed, *method, *rule, *flip
+	cfg.Seed, cfg.Gen.Method, cfg.Gen.Fuse.Rule = *seed, *method, *rule
 	cfg, err := cfg.With(set...)
 	if err != nil {
 		return err
@@ -117,7 +116,7 @@ func (b bench) measure(ctx context.Context) error {
 	start := time.Now()
 	sum, err := gen.Run(ctx, gen.RunOptions{
 		Dataset: b.ds, Split: b.split, Method: m, Name: b.cfg.Gen.Method, Weak: weak, Fuse: b.cfg.Gen.Fuse,
-		OutDir: b.out, CheckFlip: b.cfg.Gen.CheckFlip, ConfigHash: configs.Config{Seed: b.cfg.Seed, Gen: b.cfg.Gen}.GenHash(),
+		OutDir: b.out, Checks: b.cfg.Gen.Checks, ConfigHash: configs.Config{Seed: b.cfg.Seed, Gen: b.cfg.Gen}.GenHash(),
 	})
 	if err != nil {
 		return err
