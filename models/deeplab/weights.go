@@ -2,13 +2,19 @@ package deeplab
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/checkpoints"
 	"wsss/configs"
+	"wsss/models"
+	"wsss/models/backend"
 	"wsss/models/layers"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
@@ -54,30 +60,19 @@ func checkLayout(m weights.Mapping, cfg configs.Train) error {
 // Load fills the network's variables below scope, which must exist, from a
 // weight file. It knows the names of torchvision's ResNets, of the DeepLab-v1
 // and v2 checkpoints converted from Caffe (deeplab-pytorch, and the older
-// conversion with layer5.conv2d_list), of both DeepLab-v3+ of METHODS §8.2, and
-// those that wsss itself exports; see Rename.
+// conversion with layer5.conv2d_list), of both DeepLab-v3+ of METHODS §8.2, of
+// StateDict, and of wsss's own training checkpoints; see Rename.
 //
 // The file must fill the whole backbone. A head that it lacks, or has for
 // another number of classes, keeps its initial values; the mapping tells.
 func Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
-	variables := map[string]*model.Variable{}
-	wanted := map[string][]int{}
-	for v := range scope.IterVariables() {
-		name := layers.TorchName(scope.Scope(), v.Path())
-		switch root, _, _ := strings.Cut(name, "."); root {
-		case backboneScope, asppScope, headScope:
-			variables[name] = v
-			wanted[name] = layers.TorchShape(v.Shape().Dimensions)
-		}
-	}
+	variables := networkVariables(scope)
 	if len(variables) == 0 {
 		return weights.Mapping{}, fmt.Errorf("no network below %s to load weights into", scope.Scope())
 	}
-	m, err := weights.Match(src, wanted, Rename)
+	own := isOwn(src)
+	m, err := match(variables, src, own)
 	if err != nil {
-		return m, err
-	}
-	if err := checkBackbone(m); err != nil {
 		return m, err
 	}
 	for _, p := range m.Pairs {
@@ -85,7 +80,8 @@ func Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
 		if err != nil {
 			return m, err
 		}
-		if t, err = weights.Float32(t); err == nil {
+		t, err = weights.Float32(t)
+		if err == nil && !own {
 			t, err = layers.FromTorch(t)
 		}
 		if err == nil {
@@ -96,6 +92,100 @@ func Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
 		}
 	}
 	return m, nil
+}
+
+// networkVariables are the variables below scope by their state-dict names.
+func networkVariables(scope *model.Scope) map[string]*model.Variable {
+	out := map[string]*model.Variable{}
+	for v := range scope.IterVariables() {
+		name := layers.TorchName(scope.Scope(), v.Path())
+		switch root, _, _ := strings.Cut(name, "."); root {
+		case backboneScope, asppScope, headScope:
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// ownPrefix starts the names of weights in wsss's training checkpoints, which
+// hold kernels as the variables do.
+const ownPrefix = checkpoints.WeightPrefix + "/"
+
+func isOwn(src weights.Source) bool {
+	return slices.ContainsFunc(src.Names(), func(name string) bool { return strings.HasPrefix(name, ownPrefix+backboneScope+"/") })
+}
+
+// match pairs a file's tensors with the variables and checks the backbone.
+func match(variables map[string]*model.Variable, src weights.Source, own bool) (weights.Mapping, error) {
+	wanted := map[string][]int{}
+	for name, v := range variables {
+		wanted[name] = v.Shape().Dimensions
+		if !own {
+			wanted[name] = layers.TorchShape(wanted[name])
+		}
+	}
+	m, err := weights.Match(src, wanted, Rename)
+	if err != nil {
+		return m, err
+	}
+	return m, checkBackbone(m)
+}
+
+// Describe says where the tensors of a weight file would go in the network that
+// cfg describes, for so many classes; the error is the one that Init would
+// give, and the mapping is complete all the same unless the file is unreadable.
+func Describe(cfg configs.Train, classes int, src weights.Source) (weights.Mapping, error) {
+	net, err := New(cfg, classes)
+	if err != nil {
+		return weights.Mapping{}, err
+	}
+	store, err := build(net)
+	if err != nil {
+		return weights.Mapping{}, err
+	}
+	m, err := match(networkVariables(store.RootScope()), src, isOwn(src))
+	if err == nil {
+		err = checkLayout(m, cfg)
+	}
+	return m, err
+}
+
+// build makes the variables of a network by building its graph, which is never
+// run.
+func build(net models.Segmenter) (*model.Store, error) {
+	b, err := backend.Open("go")
+	if err != nil {
+		return nil, err
+	}
+	defer b.Finalize()
+	store := model.NewStore()
+	exec, err := model.NewExec1(b, store, func(scope *model.Scope, x *Node) *Node {
+		return net.Logits(scope, x, false)[0]
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer exec.Finalize()
+	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, 33, 33, 3))
+	return store, err
+}
+
+// StateDict returns the network's values below scope under the names and in the
+// layout of PyTorch, ready for safetensors.WriteFile: what Load reads again, and
+// PyTorch's load_state_dict in a network of the same module names.
+func StateDict(scope *model.Scope) (map[string]*tensors.Tensor, error) {
+	out := map[string]*tensors.Tensor{}
+	for name, v := range networkVariables(scope) {
+		t, err := v.Value()
+		if err == nil {
+			t, err = layers.ToTorch(t)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", v.Path(), err)
+		}
+		out[name] = t
+	}
+	return out, nil
 }
 
 // checkBackbone refuses to start from half a backbone.
@@ -117,72 +207,4 @@ func checkBackbone(m weights.Mapping) error {
 			len(missing), weights.Some(missing), len(m.Unused), weights.Some(m.Unused))
 	}
 	return nil
-}
-
-// wrappers are the names under which training scripts save a network.
-var wrappers = regexp.MustCompile(`^((state_dict|model_state|model_state_dict|model|module|net|base|scale|Scale|Scale1)\.)+`)
-
-var (
-	caffeBlock = regexp.MustCompile(`^layer([2-5])\.block([0-9]{1,2})\.(reduce|conv3x3|increase|shortcut|proj)\.(conv|bn)\.(\w+)$`)
-	caffeStem  = regexp.MustCompile(`^layer1\.conv1\.(conv|bn)\.(\w+)$`)
-	v2Head     = regexp.MustCompile(`^(?:aspp\.(?:stages\.)?c|layer5\.conv2d_list\.)([0-3])\.(weight|bias)$`)
-	jfzBranch  = regexp.MustCompile(`^aspp\.aspp([1-4])\.(atrous_conv|bn)\.(\w+)$`)
-	resnetName = regexp.MustCompile(`^(conv1|bn1|layer[1-4]\.[0-9]+)\.`)
-)
-
-// caffeModules maps the parts of a Caffe bottleneck to convolution and
-// normalisation of torchvision's.
-var caffeModules = map[string][2]string{
-	"reduce": {"conv1", "bn1"}, "conv3x3": {"conv2", "bn2"}, "increase": {"conv3", "bn3"},
-	"shortcut": {"downsample.0", "downsample.1"}, "proj": {"downsample.0", "downsample.1"},
-}
-
-// jfzModules maps the head of JFZ's networks to VAINF's.
-var jfzModules = [][2]string{
-	{"aspp.global_avg_pool.", "aspp.convs.4."}, {"aspp.conv1.", "aspp.project.0."}, {"aspp.bn1.", "aspp.project.1."},
-	{"decoder.conv1.", "project.0."}, {"decoder.bn1.", "project.1."}, {"decoder.last_conv.", "classifier."},
-}
-
-// Rename gives the variable for a tensor of a weight file, both as state-dict
-// names: base.layer3.block1.reduce.conv.weight of deeplab-pytorch and
-// layer2.0.conv1.weight of torchvision are both
-// backbone.layer2.0.conv1.weight. Unknown names stay as they are; "" means a
-// tensor that is no weight (num_batches_tracked).
-func Rename(tensor string) string {
-	if strings.HasSuffix(tensor, ".num_batches_tracked") {
-		return ""
-	}
-	name := wrappers.ReplaceAllString(tensor, "")
-	if m := caffeBlock.FindStringSubmatch(name); m != nil {
-		stage, _ := strconv.Atoi(m[1])
-		block, _ := strconv.Atoi(m[2])
-		return fmt.Sprintf("%s.layer%d.%d.%s.%s", backboneScope, stage-1, block-1, caffeModules[m[3]][part(m[4])], m[5])
-	}
-	if m := caffeStem.FindStringSubmatch(name); m != nil {
-		return backboneScope + "." + [2]string{"conv1", "bn1"}[part(m[1])] + "." + m[2]
-	}
-	if m := v2Head.FindStringSubmatch(name); m != nil {
-		return asppScope + ".c" + m[1] + "." + m[2]
-	}
-	if m := jfzBranch.FindStringSubmatch(name); m != nil {
-		branch, _ := strconv.Atoi(m[1])
-		return fmt.Sprintf("%s.aspp.convs.%d.%d.%s", headScope, branch-1, part(m[2]), m[3])
-	}
-	for _, r := range jfzModules {
-		if rest, ok := strings.CutPrefix(name, r[0]); ok {
-			return headScope + "." + r[1] + rest
-		}
-	}
-	if resnetName.MatchString(name) {
-		return backboneScope + "." + name
-	}
-	return name
-}
-
-// part is 0 for a convolution and 1 for its normalisation.
-func part(kind string) int {
-	if kind == "bn" {
-		return 1
-	}
-	return 0
 }

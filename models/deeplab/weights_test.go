@@ -67,16 +67,12 @@ func (m memory) Shape(name string) ([]int, error)            { return m[name].Sh
 func (m memory) Tensor(name string) (*tensors.Tensor, error) { return m[name], nil }
 func (m memory) Close() error                                { return nil }
 
-// exported are the values of a network under their own names.
+// exported is the network's state dict.
 func exported(t *testing.T, store *model.Store) memory {
 	t.Helper()
-	out := memory{}
-	for v := range store.IterVariables() {
-		x, err := layers.ToTorch(v.MustValue())
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[layers.TorchName("/", v.Path())] = x
+	out, err := StateDict(store.RootScope())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }
@@ -129,8 +125,44 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// checkpoints runs gen_weights.py.
-func checkpoints(t *testing.T) string {
+// A training checkpoint of wsss holds kernels in the layout of the variables.
+func TestLoadOwnCheckpoint(t *testing.T) {
+	net := mustNew(t, tiny(V3Plus, "resnet18"))
+	store := hashStore(t, net)
+	source := memory{}
+	for v := range store.IterVariables() {
+		source["var"+v.Path()] = v.MustValue()
+		source["opt/momentum"+v.Path()] = v.MustValue()
+	}
+	fresh := model.NewStore()
+	makeVariables(t, fresh, net)
+	m, err := Load(fresh.RootScope(), source)
+	if err != nil || len(m.Missing)+len(m.Differ) > 0 || len(m.Pairs) != len(source)/2-1 { // but for the random state
+		t.Fatalf("%s (%v)", m, err)
+	}
+	for v := range fresh.IterVariables() {
+		want := store.GetVariable(v.Path()).MustValue()
+		if !slices.Equal(tensors.MustCopyFlatData[float32](v.MustValue()), tensors.MustCopyFlatData[float32](want)) {
+			t.Errorf("%s differs after loading", v.Path())
+		}
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	cfg := tiny(V2, "resnet18")
+	source := exported(t, hashStore(t, mustNew(t, cfg)))
+	m, err := Describe(cfg, 5, source)
+	if err != nil || len(m.Pairs) != len(source) {
+		t.Errorf("%s (%v)", m, err)
+	}
+	cfg.Width = 0.25
+	if m, err = Describe(cfg, 7, source); err == nil || len(m.Differ) == 0 {
+		t.Errorf("%s (%v), want shapes that differ and an error", m, err)
+	}
+}
+
+// pythonFiles runs gen_weights.py.
+func pythonFiles(t *testing.T) string {
 	t.Helper()
 	const python = "/usr/bin/python3"
 	if exec.Command(python, "-c", "import torchvision").Run() != nil {
@@ -150,7 +182,7 @@ func checkpoints(t *testing.T) string {
 // TestPyTorchCheckpoints loads what PyTorch and torchvision wrote and compares
 // what the networks compute.
 func TestPyTorchCheckpoints(t *testing.T) {
-	dir := checkpoints(t)
+	dir := pythonFiles(t)
 	b, err := backend.Open("go")
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"wsss/models/backend"
 )
 
 // refConv is the definition of the convolution.
@@ -110,4 +112,17 @@ func TestConvPanics(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What XLA gets is the same convolution; the go backend computes it too.
+func TestNativeConv(t *testing.T) {
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []ConvOptions{{Pad: 1}, {Stride: 2, Pad: 1, ReLU: true}, {Dilation: 2, Pad: 2}} {
+		checkOp(t, b, func(in []*Node) *Node { return nativeConv(in[0], in[1], in[2], o.withDefaults()) },
+			func(in []array) array { return refConv(in[0], in[1], in[2].v, o) },
+			random(1, 2, 6, 7, 2), random(2, 3, 3, 2, 3), random(3, 3))
+	}
 }
