@@ -261,3 +261,15 @@ func (p *Predictor) Close() {
 func scaled(n int, s float64) int { return max(1, int(math.Round(float64(n)*s))) }
 
 func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
+
+// Variables calls f with every variable of the network and its value, which f
+// must not change.
+func (p *Predictor) Variables(f func(path string, value *tensors.Tensor)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for v := range p.net.store.IterVariables() {
+		if isModelVariable(v.Path()) && v.HasValue() {
+			f(v.Path(), v.MustValue())
+		}
+	}
+}

@@ -1,0 +1,7 @@
+// Package clip fine-tunes the image encoder of CLIP, imported from ONNX, into
+// a classifier of image labels (METHODS §7, paper 002): every weight of the
+// encoder becomes a variable, and a LayerNorm and a linear layer follow. A run
+// survives being killed and ends with the same bytes on the same backend. The
+// result is an ONNX file again (Export) that any runtime opens, and a Labeler
+// that gives images their labels.
+package clip

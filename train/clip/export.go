@@ -1,0 +1,262 @@
+package clip
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"google.golang.org/protobuf/proto"
+
+	"wsss/checkpoints"
+	"wsss/data/files"
+	"wsss/models/onnximport/onnxfile"
+)
+
+// Files of an exported classifier in a run folder.
+const (
+	ClassifierFile  = "classifier.onnx"
+	descriptionFile = "classifier.json"
+)
+
+// logitsName is the output of an exported classifier.
+const logitsName = "logits"
+
+// Description says how to use an exported classifier. Its input is an image of
+// Size × Size pixels, prepared as for CLIP (METHODS §7); its output "logits",
+// [batch, classes], one per class after the background.
+type Description struct {
+	Input     string    `json:"input"`
+	Size      int       `json:"size"`
+	Loss      string    `json:"loss"`      // softmax: probabilities over all classes; else each for itself
+	Classes   []string  `json:"classes"`   // background first
+	Threshold []float64 `json:"threshold"` // per class after the background: the probability from which on F1 on the validation split is best
+	Val       *Metrics  `json:"val"`
+	Step      int       `json:"step"`
+	Encoder   string    `json:"encoder"` // SHA-256 of the file it started from
+}
+
+// export writes a checkpoint as ONNX, with its description.
+func (r *run) export(c *checkpoints.Checkpoint, res *Result) error {
+	d := Description{Input: r.net.input, Size: r.net.size, Loss: r.Config.Loss, Classes: r.Dataset.Classes().Names, Val: res.Val, Step: res.BestStep, Encoder: r.meta.InitHash}
+	for range r.train.classes {
+		d.Threshold = append(d.Threshold, 0.5)
+	}
+	if res.Val != nil {
+		d.Threshold = res.Val.Threshold
+	}
+	m, err := tuned(r.Config.Encoder, r.net.input, r.net.output, c.Tensor)
+	if err != nil {
+		return err
+	}
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("%s: %w", res.Classifier, err)
+	}
+	err = files.WriteAtomic(res.Classifier, func(w io.Writer) error {
+		_, err := w.Write(raw)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return writeDescription(filepath.Join(r.OutDir, descriptionFile), d)
+}
+
+// tuned is the encoder's graph with the weights of a checkpoint and the new
+// layers behind output.
+func tuned(encoder, input, output string, value func(name string) (*tensors.Tensor, error)) (*protos.ModelProto, error) {
+	f, err := onnxfile.Open(encoder)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	m := proto.Clone(f.Proto).(*protos.ModelProto)
+	g := m.Graph
+	keepNeeded(g, output)
+	halves := halfInputs(g)
+	for i, t := range g.Initializer {
+		source, ok := find(f.Proto.Graph.Initializer, t.Name)
+		if !ok {
+			return nil, fmt.Errorf("%s: weight %q is lost", encoder, t.Name)
+		}
+		filled, err := fill(f, source, value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: weight %q: %w", encoder, t.Name, err)
+		}
+		if isHalf(source) && !halves[t.Name] {
+			return nil, fmt.Errorf("%s: weight %q is half precision and so is what uses it: export the encoder in single precision", encoder, t.Name)
+		}
+		g.Initializer[i] = filled
+	}
+	in, ok := findInput(g.Input, input)
+	if !ok {
+		return nil, fmt.Errorf("%s: no input %q", encoder, input)
+	}
+	g.Input = []*protos.ValueInfoProto{in}
+	g.ValueInfo = nil
+	return m, appendHead(g, output, value)
+}
+
+func find(list []*protos.TensorProto, name string) (*protos.TensorProto, bool) {
+	i := slices.IndexFunc(list, func(t *protos.TensorProto) bool { return t.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return list[i], true
+}
+
+func findInput(list []*protos.ValueInfoProto, name string) (*protos.ValueInfoProto, bool) {
+	i := slices.IndexFunc(list, func(v *protos.ValueInfoProto) bool { return v.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return list[i], true
+}
+
+// keepNeeded drops nodes and weights that output does not depend on.
+func keepNeeded(g *protos.GraphProto, output string) {
+	needed := map[string]bool{output: true}
+	var nodes []*protos.NodeProto
+	for _, n := range slices.Backward(g.Node) {
+		if !slices.ContainsFunc(n.Output, func(o string) bool { return needed[o] }) {
+			continue
+		}
+		nodes = append(nodes, n)
+		for _, in := range n.Input {
+			needed[in] = true
+		}
+		for _, a := range n.Attribute {
+			if a.G != nil {
+				for _, name := range outerNames(a.G) {
+					needed[name] = true
+				}
+			}
+		}
+	}
+	slices.Reverse(nodes)
+	g.Node = nodes
+	g.Initializer = slices.DeleteFunc(g.Initializer, func(t *protos.TensorProto) bool { return !needed[t.Name] })
+}
+
+// outerNames lists what a subgraph reads, its own names among them.
+func outerNames(g *protos.GraphProto) []string {
+	var names []string
+	for _, n := range g.Node {
+		names = append(names, n.Input...)
+		for _, a := range n.Attribute {
+			if a.G != nil {
+				names = append(names, outerNames(a.G)...)
+			}
+		}
+	}
+	for _, o := range g.Output {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+func isHalf(t *protos.TensorProto) bool {
+	d := protos.TensorProto_DataType(t.DataType)
+	return d == protos.TensorProto_FLOAT16 || d == protos.TensorProto_BFLOAT16
+}
+
+// halfInputs tells the values that only casts read: those may be stored in
+// single precision whatever they were.
+func halfInputs(g *protos.GraphProto) map[string]bool {
+	only := map[string]bool{}
+	for _, n := range g.Node {
+		for _, in := range n.Input {
+			was, seen := only[in]
+			only[in] = n.OpType == "Cast" && (was || !seen)
+		}
+	}
+	return only
+}
+
+// fill is a weight with its values inside: the checkpoint's where it has them.
+func fill(f *onnxfile.File, t *protos.TensorProto, value func(string) (*tensors.Tensor, error)) (*protos.TensorProto, error) {
+	source, err := f.Tensor(t)
+	if err != nil {
+		return nil, err
+	}
+	out := &protos.TensorProto{Name: t.Name, Dims: t.Dims, DataType: int32(source.DType)}
+	name := checkpoints.WeightPrefix + "/" + encoderScope + "/" + strings.ReplaceAll(t.Name, model.ScopeSeparator, "|")
+	if v, err := value(name); err == nil {
+		if v.Size()*4 != source.Bytes() || source.DType != protos.TensorProto_FLOAT {
+			if source.DType == protos.TensorProto_FLOAT {
+				return nil, fmt.Errorf("%d values trained, %d in the file", v.Size(), source.Len())
+			}
+		} else {
+			return out, v.ConstBytes(func(b []byte) { out.RawData = slices.Clone(b) })
+		}
+	}
+	out.RawData = make([]byte, source.Bytes())
+	return out, source.ReadInto(out.RawData)
+}
+
+// appendHead adds LayerNorm and the linear layer. Means are matrix products,
+// which are written alike in every version of ONNX.
+func appendHead(g *protos.GraphProto, from string, value func(string) (*tensors.Tensor, error)) error {
+	const p = "wsss/head/"
+	width := 0
+	for _, name := range []string{normScale, normBias, weightName, biasName} {
+		v, err := value(checkpoints.WeightPrefix + "/" + headScope + "/" + name)
+		if err != nil {
+			return err
+		}
+		t := &protos.TensorProto{Name: p + name, DataType: int32(protos.TensorProto_FLOAT)}
+		for _, d := range v.Shape().Dimensions {
+			t.Dims = append(t.Dims, int64(d))
+		}
+		if name == normScale {
+			width = v.Size()
+		}
+		if err := v.ConstBytes(func(b []byte) { t.RawData = slices.Clone(b) }); err != nil {
+			return err
+		}
+		g.Initializer = append(g.Initializer, t)
+	}
+	g.Initializer = append(g.Initializer,
+		constant(p+"mean", slices.Repeat([]float32{1 / float32(width)}, width), int64(width), 1),
+		constant(p+"epsilon", []float32{normEpsilon}))
+	last := from
+	add := func(op, out string, in ...string) {
+		g.Node = append(g.Node, &protos.NodeProto{OpType: op, Name: p + op + "_" + out, Input: in, Output: []string{out}})
+		last = out
+	}
+	add("MatMul", p+"mu", from, p+"mean")
+	add("Sub", p+"centred", from, p+"mu")
+	add("Mul", p+"squares", p+"centred", p+"centred")
+	add("MatMul", p+"variance", p+"squares", p+"mean")
+	add("Add", p+"positive", p+"variance", p+"epsilon")
+	add("Sqrt", p+"deviation", p+"positive")
+	add("Div", p+"normal", p+"centred", p+"deviation")
+	add("Mul", p+"scaled", p+"normal", p+normScale)
+	add("Add", p+"shifted", p+"scaled", p+normBias)
+	add("MatMul", p+"product", p+"shifted", p+weightName)
+	add("Add", logitsName, p+"product", p+biasName)
+	classes := g.Initializer[len(g.Initializer)-3].Dims[0] // of the bias
+	g.Output = []*protos.ValueInfoProto{{Name: last, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: &protos.TypeProto_Tensor{
+		ElemType: int32(protos.TensorProto_FLOAT),
+		Shape: &protos.TensorShapeProto{Dim: []*protos.TensorShapeProto_Dimension{
+			{Value: &protos.TensorShapeProto_Dimension_DimParam{DimParam: "batch"}},
+			{Value: &protos.TensorShapeProto_Dimension_DimValue{DimValue: classes}},
+		}},
+	}}}}}
+	return nil
+}
+
+func constant(name string, values []float32, dims ...int64) *protos.TensorProto {
+	raw := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+	}
+	return &protos.TensorProto{Name: name, DataType: int32(protos.TensorProto_FLOAT), Dims: dims, RawData: raw}
+}

@@ -1,0 +1,215 @@
+package clip
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/configs"
+	"wsss/data/augment"
+	"wsss/models/onnximport"
+)
+
+// Names of variables: the encoder's as in its file, and the new layers'.
+const (
+	encoderScope = "encoder"
+	headScope    = "head"
+	normScale    = "norm_scale"
+	normBias     = "norm_bias"
+	weightName   = "weight"
+	biasName     = "bias"
+)
+
+// normEpsilon is PyTorch's default for LayerNorm.
+const normEpsilon = 1e-5
+
+// defaultSize is CLIP's, where the file leaves it open.
+const defaultSize = 224
+
+// network is the encoder with the new layers on it.
+type network struct {
+	backend compute.Backend
+	encoder *onnximport.Model
+	input   string // of the encoder
+	output  string
+	size    int
+	classes int // background not counted
+	store   *model.Store
+	depths  *depths // nil where nothing depends on them
+}
+
+// newNetwork opens the encoder of a config. classes counts without background;
+// seed is that of the new layers' weights.
+func newNetwork(b compute.Backend, cfg configs.FineTuneCLIP, classes int, seed int64) (*network, error) {
+	input, output, size, err := ports(cfg)
+	if err != nil {
+		return nil, err
+	}
+	n := &network{backend: b, input: input, output: output, size: size, classes: classes, store: model.NewStore()}
+	if cfg.LayerDecay != 1 || cfg.Freeze > 0 {
+		if n.depths, err = readDepths(cfg.Encoder, output); err != nil {
+			return nil, err
+		}
+		if cfg.Freeze > n.depths.blocks {
+			return nil, fmt.Errorf("finetune_clip.freeze = %d: the encoder has %d blocks; -1 freezes all of it", cfg.Freeze, n.depths.blocks)
+		}
+	}
+	if n.encoder, err = onnximport.Open(cfg.Encoder, onnximport.Options{Outputs: []string{output}}); err != nil {
+		return nil, err
+	}
+	width, err := n.probe()
+	if err != nil {
+		n.close()
+		return nil, err
+	}
+	return n, n.makeHead(width, seed)
+}
+
+// ports finds input, output and image size of an encoder.
+func ports(cfg configs.FineTuneCLIP) (input, output string, size int, err error) {
+	m, err := onnximport.Open(cfg.Encoder, onnximport.Options{})
+	if err != nil {
+		return "", "", 0, err
+	}
+	defer m.Close()
+	size = cfg.Size
+	for _, p := range m.Inputs() {
+		if len(p.Dims) == 4 && p.DType == dtypes.Float32 {
+			input = p.Name
+			if declared := p.Dims[3]; declared > 0 && size == 0 {
+				size = declared
+			}
+		}
+	}
+	if input == "" {
+		return "", "", 0, fmt.Errorf("%s: no image input: want floats [batch, 3, height, width]", cfg.Encoder)
+	}
+	if size == 0 {
+		size = defaultSize
+	}
+	output = cfg.Output
+	if output == "" {
+		output = m.Outputs()[0].Name
+		if slices.ContainsFunc(m.Outputs(), func(p onnximport.Port) bool { return p.Name == "image_embeds" }) {
+			output = "image_embeds"
+		}
+	}
+	return input, output, size, nil
+}
+
+// probe makes the encoder's variables and returns the width of its embedding,
+// by building a graph that computes nothing.
+func (n *network) probe() (width int, err error) {
+	// On the backend of the training: weights are read into its memory.
+	exec, err := model.NewExec(n.backend, n.store, func(scope *model.Scope, images *Node) *Node {
+		out := n.embed(scope, images)
+		if out.Rank() != 2 || out.Shape().Dim(0) != images.Shape().Dim(0) {
+			panic(fmt.Errorf("%s: output %q is %s: want [batch, width]", n.encoder.Path(), n.output, out.Shape()))
+		}
+		width = out.Shape().Dim(1)
+		return Const(images.Graph(), float32(0))
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer exec.Finalize()
+	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, 3, n.size, n.size))
+	return width, err
+}
+
+// makeHead makes the new layers: a neutral LayerNorm, and a linear layer of
+// small random weights, drawn on the host so that every backend starts alike.
+func (n *network) makeHead(width int, seed int64) error {
+	rng := augment.RNG(seed, -1, 0)
+	weight := make([]float32, width*n.classes)
+	for i := range weight {
+		weight[i] = float32(rng.NormFloat64() * 0.02)
+	}
+	ones := slices.Repeat([]float32{1}, width)
+	scope := n.store.RootScope().At(headScope)
+	for name, t := range map[string]*tensors.Tensor{
+		normScale:  tensors.FromFlatDataAndDimensions(ones, width),
+		normBias:   tensors.FromFlatDataAndDimensions(make([]float32, width), width),
+		weightName: tensors.FromFlatDataAndDimensions(weight, width, n.classes),
+		biasName:   tensors.FromFlatDataAndDimensions(make([]float32, n.classes), n.classes),
+	} {
+		if _, err := scope.CreateVariable(name, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *network) close() { _ = n.encoder.Close() }
+
+// embed is the encoder, images [batch, 3, size, size] → [batch, width].
+func (n *network) embed(scope *model.Scope, images *Node) *Node {
+	return n.encoder.Graph(scope.At(encoderScope), map[string]*Node{n.input: images}, nil)[0]
+}
+
+// logits are [batch, classes]. It panics on errors, like all graph code.
+func (n *network) logits(scope *model.Scope, images *Node) *Node {
+	x := n.embed(scope, images)
+	value := func(name string) *Node {
+		return n.store.GetVariable("/" + headScope + "/" + name).NodeValue(x.Graph())
+	}
+	x = Sub(x, ReduceAndKeep(x, ReduceMean, -1))
+	x = Div(x, Sqrt(AddScalar(ReduceAndKeep(Square(x), ReduceMean, -1), normEpsilon)))
+	x = Add(Mul(x, ExpandDims(value(normScale), 0)), ExpandDims(value(normBias), 0))
+	return Add(MatMul(x, value(weightName)), ExpandDims(value(biasName), 0))
+}
+
+// trained lists the variables that the loss of g moves, in the order of their
+// creation, with what learning rate relative to the base and what weight decay.
+func (n *network) trained(cfg configs.FineTuneCLIP, g *Graph) (vars []trainedVariable) {
+	for v := range n.store.IterVariables() {
+		path := v.Path()
+		if !isWeight(path) || v.DType() != dtypes.Float32 || !v.InUseByGraph(g) {
+			continue
+		}
+		t := trainedVariable{Variable: v, rate: n.rate(cfg, path)}
+		if v.Shape().Rank() > 1 {
+			t.decay = cfg.WeightDecay
+		}
+		if t.rate > 0 {
+			vars = append(vars, t)
+		}
+	}
+	return vars
+}
+
+// rate is the learning rate of a variable relative to the base: 0 = frozen.
+func (n *network) rate(cfg configs.FineTuneCLIP, path string) float64 {
+	name, inEncoder := strings.CutPrefix(path, "/"+encoderScope+"/")
+	if !inEncoder {
+		return cfg.HeadMult
+	}
+	// Constants of the graph are no parameters.
+	if cfg.Freeze < 0 || strings.HasPrefix(name, "constant|") {
+		return 0
+	}
+	if n.depths == nil {
+		return 1
+	}
+	depth, ok := n.depths.of[name]
+	if !ok {
+		depth = 0
+	}
+	if cfg.Freeze > 0 && depth <= cfg.Freeze {
+		return 0
+	}
+	return math.Pow(cfg.LayerDecay, float64(n.depths.blocks+1-depth))
+}
+
+// isWeight tells the network's variables from what training adds.
+func isWeight(path string) bool {
+	return strings.HasPrefix(path, "/"+encoderScope+"/") || strings.HasPrefix(path, "/"+headScope+"/")
+}

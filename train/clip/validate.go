@@ -1,0 +1,163 @@
+package clip
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"wsss/eval/metrics"
+)
+
+// Metrics is how well scores agree with image labels. Images count for the
+// classes that are known of them; averages leave out classes without positive
+// images.
+type Metrics struct {
+	Images    int       `json:"images"`
+	MAP       float64   `json:"map"`      // mean over classes of the area since VOC 2010; what "best" means
+	MAP11     float64   `json:"map11"`    // VOC 2007, eleven points
+	MAPPlain  float64   `json:"map_area"` // uninterpolated
+	AP        []float64 `json:"ap"`       // per class, since VOC 2010; −1 without positives
+	Threshold []float64 `json:"threshold"`
+	Precision float64   `json:"precision"` // of all labels at the thresholds
+	Recall    float64   `json:"recall"`
+	ECE       float64   `json:"ece"` // expected calibration error of the probabilities, ten bins
+}
+
+// scored is the output for one image and class with what is known of it.
+type scored struct {
+	score float64 // probability
+	yes   bool
+}
+
+// measure computes the metrics of scores [image][class].
+func measure(s *split, scores [][]float32) (*Metrics, error) {
+	rankings := make([]metrics.Ranking, s.classes)
+	lists := make([][]scored, s.classes)
+	for i := range s.ids {
+		for c := range s.classes {
+			l := &s.labels[i]
+			if !l.has(c+1) && !l.lacks(c+1) {
+				continue
+			}
+			rankings[c].Add(float64(scores[i][c]), l.has(c+1))
+			if l.has(c + 1) {
+				rankings[c].AddPositives(1)
+			}
+			lists[c] = append(lists[c], scored{float64(scores[i][c]), l.has(c + 1)})
+		}
+	}
+	m := &Metrics{Images: len(s.ids)}
+	m.MAP = metrics.MeanAP(rankings, (*metrics.Ranking).APArea)
+	m.MAP11 = metrics.MeanAP(rankings, (*metrics.Ranking).AP11)
+	m.MAPPlain = metrics.MeanAP(rankings, (*metrics.Ranking).AP)
+	if math.IsNaN(m.MAP) {
+		return nil, fmt.Errorf("no class has an image of the %d to validate on", len(s.ids))
+	}
+	var hits, said, there float64
+	for c := range lists {
+		ap := rankings[c].APArea()
+		if math.IsNaN(ap) {
+			ap = -1
+		}
+		m.AP = append(m.AP, ap)
+		t := bestThreshold(lists[c])
+		m.Threshold = append(m.Threshold, t)
+		for _, x := range lists[c] {
+			if x.yes {
+				there++
+			}
+			if x.score >= t {
+				said++
+				if x.yes {
+					hits++
+				}
+			}
+		}
+	}
+	m.Precision, m.Recall = hits/max(said, 1), hits/max(there, 1)
+	m.ECE = calibration(slices.Concat(lists...))
+	return m, nil
+}
+
+// bestThreshold is the score from which on a class is to be said present: where
+// F1 is best, half-way to the next score below. 0.5 where nothing is known.
+func bestThreshold(list []scored) float64 {
+	slices.SortStableFunc(list, func(a, b scored) int {
+		switch {
+		case a.score > b.score:
+			return -1
+		case a.score < b.score:
+			return 1
+		}
+		return 0
+	})
+	there := 0
+	for _, x := range list {
+		if x.yes {
+			there++
+		}
+	}
+	best, threshold, hits := 0.0, 0.5, 0
+	for i, x := range list {
+		if x.yes {
+			hits++
+		}
+		if i+1 < len(list) && list[i+1].score == x.score {
+			continue
+		}
+		if f1 := 2 * float64(hits) / float64(i+1+there); f1 > best {
+			best, threshold = f1, x.score
+			if i+1 < len(list) {
+				threshold = (x.score + list[i+1].score) / 2
+			}
+		}
+	}
+	return threshold
+}
+
+// calibration is the mean, over ten bins of scores and weighted by their size,
+// of the distance between mean score and share of positives.
+func calibration(list []scored) float64 {
+	var n, yes, sum [10]float64
+	for _, x := range list {
+		b := min(max(int(x.score*10), 0), 9)
+		n[b]++
+		sum[b] += x.score
+		if x.yes {
+			yes[b]++
+		}
+	}
+	ece := 0.0
+	for b := range n {
+		if n[b] > 0 {
+			ece += math.Abs(sum[b] - yes[b])
+		}
+	}
+	return ece / max(float64(len(list)), 1)
+}
+
+// score runs the network on a whole split; rows are probabilities.
+func (r *run) score(ctx context.Context, s *split) ([][]float32, error) {
+	b := min(r.Config.Batch, len(s.ids))
+	l := &loader{split: s, size: r.net.size, batch: b, augment: "none"}
+	batches := (len(s.ids) + b - 1) / b
+	next, stop := l.prefetch(ctx, 0, batches, r.Config.Workers)
+	defer stop()
+	rows := make([][]float32, len(s.ids))
+	for range batches {
+		in, err := next()
+		if err != nil {
+			return nil, err
+		}
+		out, err := r.predict(in)
+		in.free()
+		if err != nil {
+			return nil, err
+		}
+		for i, index := range in.index { // the last batch wraps around
+			rows[index] = out[i*s.classes : (i+1)*s.classes]
+		}
+	}
+	return rows, nil
+}

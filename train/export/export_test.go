@@ -1,0 +1,191 @@
+package export
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/configs"
+	"wsss/data"
+	_ "wsss/data/scenes" // the dataset
+	"wsss/models/backend"
+	"wsss/models/deeplab"
+	"wsss/models/onnximport/ortref"
+	"wsss/models/weights/safetensors"
+	"wsss/train"
+)
+
+// networks are small versions of what can be exported.
+var networks = map[string]func(*configs.Train){
+	"v2 msc caffe": func(t *configs.Train) { t.Backbone, t.EMA = "resnet50", 0.5 },
+	"v2 os16": func(t *configs.Train) {
+		t.Backbone, t.MSC, t.OutputStride, t.StrideIn, t.Input = "resnet18", false, 16, "3x3", "torch"
+	},
+	"v3+": func(t *configs.Train) {
+		t.Arch, t.Backbone, t.MSC, t.OutputStride, t.StrideIn, t.Input = "deeplab-v3plus", "resnet50", false, 16, "3x3", "torch"
+	},
+	"v3+ os8": func(t *configs.Train) {
+		t.Arch, t.Backbone, t.MSC, t.StrideIn, t.Input = "deeplab-v3plus", "resnet18", false, "3x3", "torch"
+	},
+}
+
+// trained makes a checkpoint of a few updates, so that statistics and average
+// differ from their start.
+func trained(t *testing.T, b compute.Backend, change func(*configs.Train)) string {
+	t.Helper()
+	ds, err := data.Open("scenes", data.Options{Root: filepath.Join(t.TempDir(), "scenes"), Seed: 1,
+		Extra: map[string]any{"train": 4, "val": 1, "min_size": 48, "max_size": 56}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := configs.Default().Train
+	c.Width, c.BatchNorm, c.BNMomentum = 0.0625, "train", 0.3
+	c.Iterations, c.Batch, c.Accumulate, c.Crop, c.LR = 3, 2, 1, 49, 0.01
+	change(&c)
+	res, err := train.Run(context.Background(), train.Job{Dataset: ds, Split: "train", Config: c, Seed: 5, Backend: b, OutDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Checkpoint
+}
+
+func openGo(t *testing.T) compute.Backend {
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Finalize)
+	return b
+}
+
+// TestONNX compares the exported graph, run by ONNX Runtime, with the network
+// it came from, at sizes unlike the training crop: to 1e-4 of the largest logit.
+func TestONNX(t *testing.T) {
+	if backend.FindORT() == "" {
+		t.Skip("ONNX Runtime not found: see wsss doctor")
+	}
+	b := openGo(t)
+	for name, change := range networks {
+		t.Run(name, func(t *testing.T) {
+			checkpoint := trained(t, b, change)
+			path := filepath.Join(t.TempDir(), "net.onnx")
+			if err := ONNX(checkpoint, path); err != nil {
+				t.Fatal(err)
+			}
+			p, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{Bucket: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			s, err := ortref.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			for _, size := range []image.Point{{49, 49}, {70, 57}, {64, 96}} {
+				compare(t, p, s, size)
+			}
+		})
+	}
+}
+
+func compare(t *testing.T, p *train.Predictor, s *ortref.Session, size image.Point) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(1, uint64(size.X)))
+	w, h := size.X, size.Y
+	imgs := []*image.NRGBA{image.NewNRGBA(image.Rect(0, 0, w, h)), image.NewNRGBA(image.Rect(0, 0, w, h))}
+	pixels := make([]float32, 2*3*h*w)
+	for n, img := range imgs {
+		for i := range w * h {
+			for c := range 3 {
+				v := uint8(r.IntN(256))
+				img.Pix[4*i+c] = v
+				pixels[(n*3+c)*w*h+i] = float32(v)
+			}
+			img.Pix[4*i+3] = 255
+		}
+	}
+	out, err := s.Run(map[string]*tensors.Tensor{"image": tensors.FromFlatDataAndDimensions(pixels, 2, 3, h, w)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	classes := len(p.Meta.Model.Classes)
+	if got := fmt.Sprint(out["logits"].Shape().Dimensions, out["labels"].Shape().Dimensions); got != fmt.Sprint([]int{2, classes, h, w}, []int{2, h, w}) {
+		t.Fatalf("outputs of shape %s", got)
+	}
+	for n, img := range imgs {
+		worst, largest := 0.0, 0.0
+		tensors.MustConstFlatData(out["logits"], func(got []float32) {
+			err = p.Scores(context.Background(), img, func(i int, z []float32) {
+				for c, want := range z {
+					largest = max(largest, math.Abs(float64(want)))
+					worst = max(worst, math.Abs(float64(want-got[(n*classes+c)*w*h+i])))
+				}
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if largest == 0 || worst > 1e-4*largest {
+			t.Errorf("image %d of %v: logits differ by %g, the largest is %g", n, size, worst, largest)
+		}
+	}
+}
+
+// TestSafetensors loads exported weights back into a new network: nothing is
+// missing, nothing left over, and the values are the same.
+func TestSafetensors(t *testing.T) {
+	b := openGo(t)
+	checkpoint := trained(t, b, networks["v2 msc caffe"])
+	path := filepath.Join(t.TempDir(), "net.safetensors")
+	if err := Safetensors(filepath.Dir(checkpoint), path); err != nil {
+		t.Fatal(err)
+	}
+	p, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	src, err := safetensors.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	if m := src.Metadata(); m["arch"] != deeplab.V2 || !strings.HasPrefix(m["classes"], "background,") {
+		t.Errorf("metadata %v", m)
+	}
+	shape, err := src.Shape("backbone.conv1.weight")
+	if err != nil || fmt.Sprint(shape) != "[4 3 7 7]" {
+		t.Errorf("first kernel %v, %v", shape, err)
+	}
+	store := model.NewStore()
+	p.Variables(func(path string, value *tensors.Tensor) {
+		store.VariableWithValue(path, tensors.FromShape(value.Shape()))
+	})
+	m, err := deeplab.Load(store.RootScope(), src)
+	if err != nil || len(m.Missing)+len(m.Unused)+len(m.Differ) > 0 {
+		t.Fatalf("mapping %v, %v", m, err)
+	}
+	p.Variables(func(path string, value *tensors.Tensor) {
+		if !value.Equal(store.GetVariable(path).MustValue()) {
+			t.Errorf("%s changed on its way through the file", path)
+		}
+	})
+}
+
+func TestErrors(t *testing.T) {
+	for name, f := range map[string]func(string, string) error{"safetensors": Safetensors, "onnx": ONNX} {
+		if err := f(t.TempDir(), filepath.Join(t.TempDir(), "x")); err == nil {
+			t.Errorf("%s: exported an empty folder", name)
+		}
+	}
+}
