@@ -140,7 +140,7 @@ func TestLoadOwnCheckpoint(t *testing.T) {
 	if err != nil || len(m.Missing)+len(m.Differ) > 0 || len(m.Pairs) != len(source)/2-1 { // but for the random state
 		t.Fatalf("%s (%v)", m, err)
 	}
-	for v := range fresh.IterVariables() {
+	for _, v := range networkVariables(fresh.RootScope()) {
 		want := store.GetVariable(v.Path()).MustValue()
 		if !slices.Equal(tensors.MustCopyFlatData[float32](v.MustValue()), tensors.MustCopyFlatData[float32](want)) {
 			t.Errorf("%s differs after loading", v.Path())
