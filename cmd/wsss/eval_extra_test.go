@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wsss/eval/report"
+)
+
+// TestEvalWays: every asked-for combination is a row, labels carry their
+// quality, and predictions pack into a submission.
+func TestEvalWays(t *testing.T) {
+	dir := t.TempDir()
+	scenes := filepath.Join(dir, "scenes")
+	run := func(code int, args ...string) string {
+		t.Helper()
+		cmd := wsssCommand(t, args...)
+		text, _ := cmd.CombinedOutput() // the code says it
+		if got := cmd.ProcessState.ExitCode(); got != code {
+			t.Fatalf("%v: exit code %d, want %d\n%s", args, got, code, text)
+		}
+		return string(text)
+	}
+	args := append(tinyRun(dir, scenes), "-quiet", "-set", "compare=[]", "-set", "train.iterations=2", "-set", "train.val_every=0", "-set", "train.bound=false",
+		"-set", "eval.test_time=[{scales=[0.5,1.0],flip=true},{crf=true}]")
+	run(exitOK, args...)
+	raw, err := os.ReadFile(filepath.Join(dir, report.JSONName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc report.Document
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, r := range doc.Results {
+		names = append(names, r.Name)
+		if !r.MIoU.Valid() || r.PerSecond <= 0 {
+			t.Errorf("%s: mIoU %v at %v images/s", r.Name, r.MIoU, r.PerSecond)
+		}
+	}
+	net := netTitle(netPseudo)
+	want := []string{"pseudo-labels", net, net + ", scales 0.5 1, flip", net + ", CRF"}
+	if strings.Join(names, "|") != strings.Join(want, "|") {
+		t.Errorf("rows %q, want %q", names, want)
+	}
+	if len(doc.Look) == 0 {
+		t.Error("no images to look at first: the labels' quality is lost")
+	}
+
+	eval := append([]string{"eval"}, args[1:]...)
+	out := filepath.Join(dir, "results.tgz")
+	text := run(exitOK, append(eval, "-labels", filepath.Join(dir, "predictions", fileName(net)), "-split", "val", "-submission", out)...)
+	if !strings.Contains(text, "4 label maps in results/VOC2012/Segmentation/comp6_test_cls") {
+		t.Errorf("-submission prints %q", text)
+	}
+	if _, err := os.Stat(out); err != nil {
+		t.Error(err)
+	}
+	text = run(exitFailed, append(eval, "-labels", filepath.Join(dir, "gen"), "-split", "val", "-submission", out)...)
+	if !strings.Contains(text, "4 of 4 label maps") {
+		t.Errorf("labels of another split: %q", text)
+	}
+	text = run(exitUsage, append(eval, "-submission", out)...)
+	if !strings.Contains(text, "-labels") {
+		t.Errorf("-submission without labels: %q", text)
+	}
+}
