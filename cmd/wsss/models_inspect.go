@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 )
 
 func init() {
-	registerModels(command{name: "inspect", args: "FILE", short: "inputs, outputs and ops of an ONNX file, what is rewritten, what is unsupported", run: runModelsInspect})
+	registerModels(command{name: "inspect", args: "FILE", short: "what is in an ONNX file and what import makes of it; where the tensors of a weight file go", run: runModelsInspect})
 }
 
 const inspectIntro = `
@@ -19,17 +20,31 @@ ops are computed beforehand or rewritten on import, and what is unsupported.
 Open dimensions are guessed; name the shapes you mean to use to be exact.
 
   wsss models inspect sam_vit_b.onnx
-  wsss models inspect -shape images=1,3,1024,1024 encoder.onnx`
+  wsss models inspect -shape images=1,3,1024,1024 encoder.onnx
+
+Of a weight file (.pth, .pt, .safetensors) it shows which tensor goes to which
+variable of the segmentation network that -config and -set describe, and what
+would be left over on either side: what train.init would do with it.
+
+  wsss models inspect -set train.stride_in=3x3 -set train.input=torch resnet101.pth
+  wsss models inspect -config configs/voc_boxes.toml deeplabv1_resnet101-coco.pth`
 
 func runModelsInspect(_ context.Context, args []string) error {
 	f := newFlags("models inspect", inspectIntro)
 	var given list
 	f.Var(&given, "shape", "the shape of an input, as `name=1,3,224,224`; may be repeated")
+	f.StringVar(&f.config, "config", "", "for a weight file: the run's TOML `file`, whose network to compare with; default is DeepLab-v2")
+	f.Var(&f.set, "set", "for a weight file: override one key, as `key=value`; may be repeated")
+	classes := f.Int("classes", 21, "for a weight file: classes of the network, background included")
+	f.configOptional = true
 	if err := f.parse(args, 1); err != nil {
 		return err
 	}
 	if f.NArg() != 1 {
 		return usagef("models inspect: the FILE is missing")
+	}
+	if !strings.EqualFold(filepath.Ext(f.Arg(0)), ".onnx") {
+		return inspectWeights(f, *classes)
 	}
 	shapes, err := parseShapes(given)
 	if err != nil {
