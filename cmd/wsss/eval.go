@@ -108,6 +108,15 @@ func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
 			return nil, err
 		}
 	}
+	for _, c := range p.cfg.Compare {
+		if err := checkGenerated(p.compareDir(c)); err != nil {
+			p.say("%-28s skipped: %v", c.Name, err)
+			continue
+		}
+		if err := add(p.evalFolder(ctx, c.Name, p.compareDir(c), p.cfg.Data.TrainSplit, eval.KindPseudo)); err != nil {
+			return nil, err
+		}
+	}
 	for _, net := range p.networks() {
 		kind := eval.KindNetwork
 		if net == netBound {

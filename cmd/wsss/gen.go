@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -56,7 +57,10 @@ func runGen(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.gen(ctx, opts)
+	if err := p.gen(ctx, opts); err != nil {
+		return err
+	}
+	return p.compare(ctx, opts)
 }
 
 // genOptions are the choices of one call of the stage, beside the config.
@@ -68,21 +72,42 @@ type genOptions struct {
 
 // gen runs stage one.
 func (p *pipeline) gen(ctx context.Context, o genOptions) error {
-	method, err := p.method(p.cfg.Gen)
+	return p.label(ctx, p.cfg.Gen, p.labelsDir(), o)
+}
+
+// compare makes the pseudo-labels of the [[compare]] rows.
+func (p *pipeline) compare(ctx context.Context, o genOptions) error {
+	for _, c := range p.cfg.Compare {
+		if err := p.label(ctx, c.Gen(p.cfg.Gen.Workers), p.compareDir(c), o); err != nil {
+			return fmt.Errorf("compare %q: %w", c.Name, err)
+		}
+	}
+	return nil
+}
+
+// compareDir is where the labels of a [[compare]] row lie, beside those of gen.
+func (p *pipeline) compareDir(c configs.Compare) string {
+	return filepath.Join(filepath.Dir(p.labelsDir()), "compare", fileName(c.Name))
+}
+
+// label runs the method of a [gen] table over a split.
+func (p *pipeline) label(ctx context.Context, g configs.Gen, dir string, o genOptions) error {
+	method, err := p.method(g)
 	if err != nil {
 		return err
 	}
+	cfg := p.cfg
+	cfg.Gen = g
 	if o.split == "" {
-		o.split = p.cfg.Data.TrainSplit
+		o.split = cfg.Data.TrainSplit
 	}
 	var sum gen.Summary
-	title := fmt.Sprintf("gen %s from %s", p.cfg.Gen.Method, p.cfg.Gen.Weak)
-	err = p.stage(ctx, title, func(progress func(done, total int)) error {
+	err = p.stage(ctx, fmt.Sprintf("gen %s from %s", g.Method, g.Weak), func(progress func(done, total int)) error {
 		sum, err = gen.Run(ctx, gen.RunOptions{
-			Dataset: p.ds, Split: o.split, Method: method, Name: p.cfg.Gen.Method,
-			Weak: data.WeakKind(p.cfg.Gen.Weak), Fuse: p.cfg.Gen.Fuse, OutDir: p.labelsDir(),
-			ConfigHash: p.cfg.GenHash(), Config: p.cfg.TOML(), Weights: weightsOf(method), Versions: versions(),
-			Workers: p.cfg.Gen.Workers, Shard: o.shard, KeepGoing: o.keepGoing, Progress: progress,
+			Dataset: p.ds, Split: o.split, Method: method, Name: g.Method,
+			Weak: data.WeakKind(g.Weak), Fuse: g.Fuse, OutDir: dir,
+			ConfigHash: cfg.GenHash(), Config: cfg.TOML(), Weights: weightsOf(method), Versions: versions(),
+			Workers: g.Workers, Shard: o.shard, KeepGoing: o.keepGoing, Progress: progress,
 		})
 		return err
 	})

@@ -60,6 +60,9 @@ func (p *pipeline) all(ctx context.Context) ([]report.Row, error) {
 			return nil, err
 		}
 	}
+	if err := p.compare(ctx, genOptions{}); err != nil {
+		return nil, err
+	}
 	for _, net := range p.networks() {
 		if err := p.train(ctx, net); err != nil {
 			return nil, err
@@ -115,6 +118,9 @@ func dryRun(f *flags) error {
 	p.planData()
 	if dir, ok := p.trainLabels(); ok && dir == p.labelsDir() {
 		fmt.Printf("gen     %s from %s, fused by %s → %s\n        %s\n", cfg.Gen.Method, cfg.Gen.Weak, cfg.Gen.Fuse.Rule, dir, spec.Doc)
+	}
+	for _, c := range cfg.Compare {
+		fmt.Printf("compare %s: %s from %s, fused by %s → %s\n", c.Name, c.Method, c.Weak, c.Fuse.Rule, p.compareDir(c))
 	}
 	t := cfg.Train
 	for _, net := range p.networks() {

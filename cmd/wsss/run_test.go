@@ -16,7 +16,7 @@ func tinyRun(out, scenes string) []string {
 	set := []string{
 		"out=" + out, "data.root=" + scenes, "data.options.train=10", "data.options.val=4",
 		"data.options.min_size=64", "data.options.max_size=72", "train.width=0.25", "train.crop=65",
-		"train.batch=2", "train.iterations=8", "train.checkpoint_every=3", "train.val_every=4",
+		`compare=[{name="from points", method="grabcut", weak="points"}]`, "train.batch=2", "train.iterations=8", "train.checkpoint_every=3", "train.val_every=4",
 	}
 	args := []string{"run", "-config", "../../configs/demo.toml", "-backend", "go"}
 	for _, s := range set {
@@ -39,7 +39,7 @@ func results(t *testing.T, dir string) map[string][]byte {
 		}
 		top, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
 		ext := filepath.Ext(rel)
-		if (top == "gen" || top == "predictions") && ext == ".png" || top == "gen" && ext == ".json" && d.Name() != "run.json" || ext == ".safetensors" {
+		if (top == "gen" || top == "compare" || top == "predictions") && ext == ".png" || (top == "gen" || top == "compare") && ext == ".json" && d.Name() != "run.json" || ext == ".safetensors" {
 			found[rel], err = os.ReadFile(path)
 		}
 		return err
@@ -62,7 +62,7 @@ func TestRunSurvivesKill(t *testing.T) {
 		t.Fatalf("the undisturbed run: %v\n%s", err, text)
 	}
 	took := time.Since(start)
-	for _, want := range []string{"pseudo-label mIoU", "network trained on pseudo-labels", "same network trained on true masks", "report.html"} {
+	for _, want := range []string{"pseudo-label mIoU", "from points", "network trained on pseudo-labels", "same network trained on true masks", "report.html"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the run does not print %q:\n%s", want, text)
 		}
@@ -98,7 +98,7 @@ func TestRunSurvivesKill(t *testing.T) {
 		t.Fatal("the run was never killed: nothing was tested")
 	}
 	want, got := results(t, filepath.Join(dir, "calm")), results(t, filepath.Join(dir, "killed"))
-	if len(want) < 10+10+4+4+2 {
+	if len(want) < 2*(10+10)+4+4+2 {
 		t.Fatalf("the undisturbed run left only %d files", len(want))
 	}
 	for name := range got {
