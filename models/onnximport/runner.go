@@ -32,9 +32,10 @@ type RunnerOptions struct {
 	Warn func(msg string)
 }
 
-// embedLimit bounds the bytes of weights that are compiled into the graphs of
-// engines that prefer constants; a serialised model must stay below 2 GB.
-const embedLimit = 512 << 20
+// embedLimit bounds the bytes of convolution weights that are compiled into
+// the graph where the engine prefers constants: it can lay them out for its
+// kernels. Other weights gain nothing from it and would be held several times.
+const embedLimit = 256 << 20
 
 // Runner runs a model on one backend. It is safe for concurrent use; runs
 // take turns.
@@ -248,21 +249,23 @@ func (r *Runner) compile(key string, inputs map[string]*tensors.Tensor) (*progra
 	return p, r.build(p, prog, shape)
 }
 
-// readWeights loads what the program reads. Engines that like constants get
-// the weights compiled in, up to a limit.
+// readWeights loads what the program reads. GoMLX compiles in what does not
+// train, on engines that like that.
 func (r *Runner) readWeights(prog *legalise.Program) error {
-	weights := prog.Weights()
-	total := 0
-	for _, w := range weights {
-		total += w.Weight.Bytes()
+	kernels, total := map[*legalise.Value]bool{}, 0
+	for _, n := range prog.Nodes {
+		if n.Op == "Conv" && n.In[1].Weight != nil && !kernels[n.In[1]] {
+			kernels[n.In[1]] = true
+			total += n.In[1].Weight.Bytes()
+		}
 	}
 	scope := r.store.RootScope()
-	for _, w := range weights {
+	for _, w := range prog.Weights() {
 		v, err := r.model.variable(scope, r.backend, w)
 		if err != nil {
 			return err
 		}
-		v.SetTrainable(total > embedLimit)
+		v.SetTrainable(!kernels[w] || total > embedLimit)
 	}
 	return nil
 }

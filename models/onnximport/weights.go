@@ -32,6 +32,9 @@ func (m *Model) nameWeights() {
 // variableName is the name of the variable that holds weight v.
 func (m *Model) variableName(v *legalise.Value) string {
 	if name, ok := m.names[v.Weight.Source]; ok {
+		if variant := v.Weight.Variant(); variant != "" {
+			name += "|as" + variant
+		}
 		return name
 	}
 	return "constant|" + strings.ReplaceAll(v.Name, model.ScopeSeparator, "|")

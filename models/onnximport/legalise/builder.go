@@ -51,8 +51,9 @@ type Builder struct {
 	work  int
 
 	consts    map[string]*Value // small constants by content
-	rewritten map[string]int    // ops of the file that a rule replaced
-	folded    map[string]int    // ops of the file that were computed
+	derived   map[derived]*Value
+	rewritten map[string]int // ops of the file that a rule replaced
+	folded    map[string]int // ops of the file that were computed
 }
 
 // scope maps the names of one graph body; bodies of If and Loop see outward.
@@ -175,6 +176,27 @@ func (b *Builder) spend(elements int) {
 	if b.work += elements; b.work > maxWork {
 		failf("more than %d elements to compute beforehand", maxWork)
 	}
+}
+
+// Derived returns weight v read in another form: transposed or reshaped while
+// it is loaded, it costs nothing at run time. Trainable weights must stay as
+// in the file; for those, and for what is no weight, it returns nil.
+func (b *Builder) Derived(v *Value, change func(*onnxfile.Tensor) *onnxfile.Tensor) *Value {
+	if v.Weight == nil || b.opt.Trainable {
+		return nil
+	}
+	t := change(v.Weight)
+	key := derived{t.Source, t.Variant()}
+	if b.derived[key] == nil {
+		b.derived[key] = &Value{Name: b.unique(v.Name), DType: v.DType, Dims: t.Dims, Weight: t}
+	}
+	return b.derived[key]
+}
+
+// derived identifies a weight that is read in another form.
+type derived struct {
+	source  *protos.TensorProto
+	variant string
 }
 
 // LowerConv tells whether convolutions are to become matrix products.

@@ -141,6 +141,39 @@ func TestTensorForms(t *testing.T) {
 	}
 }
 
+func TestTransposed(t *testing.T) {
+	path := write(t, modelOf(&protos.TensorProto{Name: "w", DataType: 1, Dims: []int64{2, 3, 4}, FloatData: ramp(24)}))
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	x, err := f.Tensor(f.Proto.Graph.Initializer[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := x.Reshaped([]int{6, 4}).Transposed([]int{1, 0}).Reshaped([]int{4, 2, 3}).Transposed([]int{2, 0, 1})
+	if !slices.Equal(y.Dims, []int{3, 4, 2}) || x.Variant() != "" || y.Variant() == "" {
+		t.Fatalf("dims %v, variants %q and %q", y.Dims, x.Variant(), y.Variant())
+	}
+	got := make([]byte, y.Bytes())
+	if err := y.ReadInto(got); err != nil {
+		t.Fatal(err)
+	}
+	src := ramp(24)
+	var want []float32
+	for k := range 3 {
+		for c := range 4 {
+			for j := range 2 {
+				want = append(want, src[(3*j+k)*4+c])
+			}
+		}
+	}
+	if !slices.Equal(got, float32s(want)) {
+		t.Error("the elements are in another order")
+	}
+}
+
 func TestTensorErrors(t *testing.T) {
 	f32 := protos.TensorProto_FLOAT
 	for name, c := range map[string]struct {

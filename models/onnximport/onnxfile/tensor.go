@@ -32,6 +32,44 @@ type Tensor struct {
 	file   *File
 	where  string // external location
 	offset int64
+	base   *Tensor // for a transposed tensor, what it is made from
+	perm   []int
+}
+
+// Transposed returns a handle for t with its axes in another order, which
+// reading brings about. Reading takes twice the tensor's memory for a moment.
+func (t *Tensor) Transposed(perm []int) *Tensor {
+	out := *t
+	out.base, out.perm = t, perm
+	out.Dims = make([]int, len(perm))
+	for i, p := range perm {
+		out.Dims[i] = t.Dims[p]
+	}
+	return &out
+}
+
+// Reshaped returns a handle for t with other dimensions of the same product.
+func (t *Tensor) Reshaped(dims []int) *Tensor {
+	out := *t
+	out.Dims = dims
+	return &out
+}
+
+// Variant tells apart handles of one tensor that read differently: "" for the
+// tensor as it is in the file.
+func (t *Tensor) Variant() string {
+	same := len(t.Dims) == len(t.Source.Dims)
+	for i := 0; same && i < len(t.Dims); i++ {
+		same = int64(t.Dims[i]) == t.Source.Dims[i]
+	}
+	text := ""
+	if !same {
+		text = fmt.Sprint(t.Dims)
+	}
+	for b := t; b.base != nil; b = b.base {
+		text += fmt.Sprintf(" of %v by %v", b.base.Dims, b.perm)
+	}
+	return text
 }
 
 // elemBytes is the width of the supported element types; 0 means unsupported.
@@ -155,6 +193,14 @@ func (t *Tensor) ReadInto(dst []byte) error {
 	if len(dst) != t.Bytes() {
 		return fmt.Errorf("tensor %q: %d bytes given for %d", t.Name, len(dst), t.Bytes())
 	}
+	if t.base != nil {
+		src := make([]byte, len(dst))
+		if err := t.base.ReadInto(src); err != nil {
+			return err
+		}
+		permute(dst, src, t.base.Dims, t.perm, elemBytes(t.DType))
+		return nil
+	}
 	if t.stored != t.DType {
 		return t.readHalf(dst)
 	}
@@ -202,6 +248,32 @@ func (t *Tensor) readHalf(dst []byte) error {
 		}
 	}
 	return nil
+}
+
+// permute copies elements of the given width from src, of shape dims, to dst
+// with its axes in the order of perm.
+func permute(dst, src []byte, dims, perm []int, width int) {
+	strides := make([]int, len(dims)) // of src, in bytes
+	step := width
+	for i := len(dims) - 1; i >= 0; i-- {
+		strides[i] = step
+		step *= dims[i]
+	}
+	index := make([]int, len(perm))
+	at := 0
+	for out := 0; out < len(dst); out += width {
+		copy(dst[out:out+width], src[at:])
+		for k := len(perm) - 1; k >= 0; k-- {
+			p := perm[k]
+			index[k]++
+			at += strides[p]
+			if index[k] < dims[p] {
+				break
+			}
+			at -= index[k] * strides[p]
+			index[k] = 0
+		}
+	}
 }
 
 // rawOf encodes the typed fields of a small tensor as raw data.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"wsss/models/onnximport/legalise"
+	"wsss/models/onnximport/onnxfile"
 )
 
 func init() {
@@ -24,6 +25,11 @@ func reshape(b *builder, n *node) []*value {
 	dims := b.KnownInts(arg(n, 1), "the shape")
 	if slices.Equal(dims, x.Dims) && !slices.Contains(dims, 0) {
 		return one(x)
+	}
+	if !slices.ContainsFunc(dims, func(d int) bool { return d < 1 }) && prod(dims) == x.Len() {
+		if w := b.Derived(x, func(t *onnxfile.Tensor) *onnxfile.Tensor { return t.Reshaped(dims) }); w != nil {
+			return one(w)
+		}
 	}
 	if x.Node != nil && x.Node.Op == "Reshape" && !slices.Contains(dims, 0) {
 		if x = x.Node.In[0]; slices.Equal(dims, x.Dims) {
@@ -96,7 +102,8 @@ func flatten(b *builder, n *node) []*value {
 	return one(b.Reshape(x, prod(x.Dims[:axis]), prod(x.Dims[axis:])))
 }
 
-// transpose turns a transpose that moves only axes of size 1 into a reshape.
+// transpose turns a transpose that moves only axes of size 1 into a reshape,
+// and transposes weights while they are loaded.
 func transpose(b *builder, n *node) []*value {
 	x := arg(n, 0)
 	perm := n.Ints("perm")
@@ -114,6 +121,11 @@ func transpose(b *builder, n *node) []*value {
 	}
 	if len(perm) == x.Rank() && slices.IsSorted(order) {
 		return one(b.Reshape(x, dims...))
+	}
+	if slices.Equal(slices.Sorted(slices.Values(perm)), iota0(x.Rank())) {
+		if w := b.Derived(x, func(t *onnxfile.Tensor) *onnxfile.Tensor { return t.Transposed(perm) }); w != nil {
+			return one(w)
+		}
 	}
 	return nil
 }
