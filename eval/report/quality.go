@@ -62,7 +62,7 @@ func lookFirst(r *Report) []Look {
 	for _, row := range r.Rows {
 		for _, id := range sortedKeys(row.Quality) {
 			if q := row.Quality[id]; !math.IsNaN(q) {
-				out = append(out, Look{Split: row.Split, ID: id, Score: q, Why: "low quality in " + row.Name})
+				out = append(out, Look{Split: row.Split, ID: id, Score: q, Why: row.Name})
 			}
 		}
 	}

@@ -149,6 +149,7 @@
   const tile = (im, label, score, overlay, lazy) => {
     const pic = el("div", { className: "pic" });
     pic.style.aspectRatio = im.w + "/" + im.h;
+    pic.style.setProperty("--ratio", im.w / im.h);
     const img = (src, cls) => {
       const i = el("img", { alt: "", className: cls });
       if (lazy) i.loading = "lazy";

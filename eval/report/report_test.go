@@ -311,7 +311,7 @@ func TestWithoutTruth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"5 images without true masks", "0 of 5", "low quality in labels", `"id":"` + f.ids[0] + `"`} {
+	for _, want := range []string{"5 images without true masks", "0 of 5", "val: labels", `"id":"` + f.ids[0] + `"`} {
 		if !bytes.Contains(page, []byte(want)) {
 			t.Errorf("page lacks %q", want)
 		}
