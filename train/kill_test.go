@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,4 +61,26 @@ func killJob(t *testing.T, dir string) Job {
 	job := tinyJob(t, dir)
 	job.Config.Iterations, job.Config.Accumulate, job.Config.CheckpointEvery, job.Config.ValEvery = 24, 2, 4, 8
 	return job
+}
+
+// TestSideBySide trains two networks at once, each with an engine of its own,
+// and gets the bytes of a training alone.
+func TestSideBySide(t *testing.T) {
+	alone := killJob(t, t.TempDir())
+	if _, err := Run(context.Background(), alone); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	jobs := []Job{killJob(t, t.TempDir()), killJob(t, t.TempDir())}
+	for i, job := range jobs {
+		wg.Go(func() { _, errs[i] = Run(context.Background(), job) })
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameFiles(t, alone.OutDir, jobs[i].OutDir, checkpoints.FileName(24), LogFile)
+	}
 }

@@ -63,10 +63,8 @@ func (p *pipeline) all(ctx context.Context) ([]report.Row, error) {
 	if err := p.compare(ctx, genOptions{}); err != nil {
 		return nil, err
 	}
-	for _, net := range p.networks() {
-		if err := p.train(ctx, net); err != nil {
-			return nil, err
-		}
+	if err := p.trainAll(ctx, p.networks()); err != nil {
+		return nil, err
 	}
 	rows, err := p.eval(ctx)
 	if err != nil {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 
 	"wsss/configs"
+	"wsss/models/backend"
 	"wsss/train"
 )
 
@@ -44,12 +47,7 @@ func runTrain(ctx context.Context, args []string) error {
 	default:
 		return usagef("train: -net %s: allowed are %s, %s", *net, netPseudo, netBound)
 	}
-	for _, n := range nets {
-		if err := p.train(ctx, n); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.trainAll(ctx, nets)
 }
 
 // netTitle is what a network is called in tables and curves.
@@ -93,11 +91,84 @@ func checkStart(t configs.Train) error {
 	return nil
 }
 
-// train fits one network, or takes up where it stopped.
-func (p *pipeline) train(ctx context.Context, net string) error {
+// trainAll fits networks one after the other, or two small ones side by side:
+// the go backend, with one small network, leaves most of the second core idle.
+func (p *pipeline) trainAll(ctx context.Context, nets []string) error {
 	if err := checkStart(p.cfg.Train); err != nil {
 		return err
 	}
+	b, err := p.backend()
+	if err != nil {
+		return err
+	}
+	t := p.cfg.Train
+	if small := t.Batch*t.Crop*t.Crop <= 1<<17; len(nets) == 2 && small && backend.KindOf(b) == backend.Go && runtime.GOMAXPROCS(0) > 1 {
+		return p.trainBoth(ctx, nets)
+	}
+	for _, net := range nets {
+		job, err := p.trainJob(net)
+		if err != nil {
+			return err
+		}
+		job.Backend = b
+		err = p.stage(ctx, netTitle(net), func(progress func(done, total int)) error {
+			job.Progress = progress
+			return runJob(ctx, job)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trainBoth fits two networks at once, each with an engine of its own. Neither
+// result depends on the other.
+func (p *pipeline) trainBoth(ctx context.Context, nets []string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return p.stage(ctx, "train two networks", func(progress func(done, total int)) error {
+		var mu sync.Mutex
+		done, errs := make([]int, len(nets)), make([]error, len(nets))
+		var wg sync.WaitGroup
+		for i, net := range nets {
+			wg.Go(func() {
+				errs[i] = p.trainBeside(ctx, net, func(n, total int) {
+					mu.Lock()
+					defer mu.Unlock()
+					done[i] = n
+					progress(done[0]+done[1], 2*total)
+				})
+				if errs[i] != nil {
+					cancel() // the other one saves what it has
+				}
+			})
+		}
+		wg.Wait()
+		for _, err := range errs {
+			if err != nil && !errors.Is(err, context.Canceled) {
+				return err
+			}
+		}
+		return errors.Join(errs...)
+	})
+}
+
+func (p *pipeline) trainBeside(ctx context.Context, net string, progress func(done, total int)) error {
+	job, err := p.trainJob(net)
+	if err != nil {
+		return err
+	}
+	if job.Backend, err = backend.Open(p.cfg.Backend); err != nil {
+		return err
+	}
+	defer job.Backend.Finalize()
+	job.Progress = progress
+	return runJob(ctx, job)
+}
+
+// trainJob describes the training of one network, all but its engine.
+func (p *pipeline) trainJob(net string) (train.Job, error) {
 	job := train.Job{
 		Name: net, Dataset: p.ds, Split: p.cfg.Data.TrainSplit, ValSplit: p.valSplit(), Config: p.cfg.Train,
 		Val:  train.PredictOptions{Scales: p.cfg.Eval.Scales},
@@ -108,22 +179,20 @@ func (p *pipeline) train(ctx context.Context, net string) error {
 		job.LabelsDir, _ = p.trainLabels()
 		if job.LabelsDir == p.labelsDir() {
 			if err := checkGenerated(job.LabelsDir); err != nil {
-				return err
+				return job, err
 			}
 		}
 	}
-	var err error
-	if job.Backend, err = p.backend(); err != nil {
-		return err
+	return job, nil
+}
+
+// runJob trains, or takes up where it stopped.
+func runJob(ctx context.Context, job train.Job) error {
+	_, err := train.Run(ctx, job)
+	if errors.Is(err, train.ErrOtherRun) {
+		return fmt.Errorf("%w; -restart replaces it, -set out=… keeps both", err)
 	}
-	return p.stage(ctx, netTitle(net), func(progress func(done, total int)) error {
-		job.Progress = progress
-		_, err := train.Run(ctx, job)
-		if errors.Is(err, train.ErrOtherRun) {
-			return fmt.Errorf("%w; -restart replaces it, -set out=… keeps both", err)
-		}
-		return err
-	})
+	return err
 }
 
 // valSplit is the split to validate on while training, "" for none.
