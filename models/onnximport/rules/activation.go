@@ -113,17 +113,22 @@ func swish(b *builder, n *node) []*value {
 }
 
 // gelu is x·Φ(x), or its tanh approximation; the fused forms add a bias first.
+// The exact form without bias is the importer's own, which engines fuse.
 func gelu(b *builder, n *node) []*value {
 	x := arg(n, 0)
-	if bias := n.Arg(1); bias != nil {
+	approximate := n.Op == "FastGelu" || n.Str("approximate", "none") == "tanh"
+	bias := n.Arg(1)
+	if !approximate && bias == nil {
+		n.Attrs = nil
+		return nil
+	}
+	if bias != nil {
 		x = add(b, x, bias)
 	}
-	var t *value
-	if n.Op == "FastGelu" || n.Str("approximate", "none") == "tanh" {
-		cube := mul(b, mul(b, x, x), x)
-		t = b.Op("Tanh", nil, scale(b, add(b, x, scale(b, cube, 0.044715)), math.Sqrt(2/math.Pi)))
-	} else {
-		t = b.Op("Erf", nil, scale(b, x, math.Sqrt(0.5)))
+	if !approximate {
+		return one(b.Op("Gelu", nil, x))
 	}
+	cube := mul(b, mul(b, x, x), x)
+	t := b.Op("Tanh", nil, scale(b, add(b, x, scale(b, cube, 0.044715)), math.Sqrt(2/math.Pi)))
 	return one(scale(b, mul(b, x, add(b, t, like(b, x, 1))), 0.5))
 }
