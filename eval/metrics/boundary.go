@@ -22,45 +22,77 @@ func BoundaryWidth(w, h int, ratio float64) int {
 // With edges, what lies outside the image counts as another label.
 func Band(m *data.LabelMap, d int, edges bool) []bool {
 	d = max(d, 0)
-	// across[i]: the label if the row is uniform within d of pixel i, else -1.
-	across := make([]int16, len(m.Pix))
-	for y := range m.H {
-		row := m.Pix[y*m.W : (y+1)*m.W]
-		uniform(len(row), d, edges, func(i int) int16 { return int16(row[i]) }, func(i int, v int16) { across[y*m.W+i] = v })
-	}
+	across := uniformRows(m, d, edges)
 	band := make([]bool, len(m.Pix))
-	for x := range m.W {
-		uniform(m.H, d, edges,
-			func(i int) int16 { return across[i*m.W+x] },
-			func(i int, v int16) { band[i*m.W+x] = v < 0 })
+	start := make([]int, m.W) // of the run that each column is in
+	for y := 1; y <= m.H; y++ {
+		above := across[(y-1)*m.W : y*m.W]
+		var row []uint16
+		if y < m.H {
+			row = across[y*m.W : (y+1)*m.W]
+		}
+		for x, v := range above {
+			if row != nil && row[x] == v {
+				continue
+			}
+			lo, hi := interior(start[x], y, m.H, d, edges)
+			if v == mixed {
+				lo, hi = y, y
+			}
+			for k := start[x]; k < lo; k++ {
+				band[k*m.W+x] = true
+			}
+			for k := hi; k < y; k++ {
+				band[k*m.W+x] = true
+			}
+			start[x] = y
+		}
 	}
 	return band
 }
 
-// uniform sets, for each position of a line, its value if all within d are the
-// same, else -1.
-func uniform(n, d int, edges bool, at func(int) int16, set func(int, int16)) {
-	for start := 0; start < n; {
-		v := at(start)
-		end := start + 1
-		for end < n && at(end) == v {
-			end++
-		}
-		lo, hi := start+d, end-d // interior of the run
-		if start == 0 && !edges {
-			lo = 0
-		}
-		if end == n && !edges {
-			hi = n
-		}
-		for i := start; i < end; i++ {
-			if i < lo || i >= hi {
-				set(i, -1)
-			} else {
-				set(i, v)
+// mixed marks pixels whose row has another label within the distance.
+const mixed = 256
+
+// uniformRows gives each pixel its label if the row is uniform within d of it,
+// else mixed.
+func uniformRows(m *data.LabelMap, d int, edges bool) []uint16 {
+	across := make([]uint16, len(m.Pix))
+	for y := range m.H {
+		row, out := m.Pix[y*m.W:(y+1)*m.W], across[y*m.W:(y+1)*m.W]
+		for start := 0; start < m.W; {
+			end := start + 1
+			for end < m.W && row[end] == row[start] {
+				end++
 			}
+			lo, hi := interior(start, end, m.W, d, edges)
+			v := uint16(row[start])
+			fill(out[start:lo], mixed)
+			fill(out[lo:hi], v)
+			fill(out[hi:end], mixed)
+			start = end
 		}
-		start = end
+	}
+	return across
+}
+
+// interior is the part lo..hi of a run start..end that lies d within it; hi is
+// never below lo.
+func interior(start, end, n, d int, edges bool) (lo, hi int) {
+	lo, hi = start+d, end-d
+	if start == 0 && !edges {
+		lo = 0
+	}
+	if end == n && !edges {
+		hi = n
+	}
+	lo = min(lo, end)
+	return lo, max(hi, lo)
+}
+
+func fill(s []uint16, v uint16) {
+	for i := range s {
+		s[i] = v
 	}
 }
 
