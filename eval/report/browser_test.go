@@ -281,6 +281,11 @@ func TestInBrowser(t *testing.T) {
 
 	b.open(page, "#order=quality")
 	b.want("[...document.querySelectorAll('.card .quality')].map(e => parseFloat(e.textContent.slice(8))).every((v, i, a) => v > 0 && (!i || a[i-1] <= v))", "true")
+	// Any file name works.
+	b.open(page, "#find=zoo%2Fa&opacity=100")
+	b.want(count, "1 of 60 images")
+	b.eval("document.querySelector('.card').scrollIntoView()", nil)
+	b.want(loaded, "9")
 	// The legend filters too.
 	b.open(page, "#order=name")
 	b.eval("document.querySelectorAll('#colours button')[0].click()", nil)
