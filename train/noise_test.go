@@ -234,7 +234,7 @@ func TestSelfLabel(t *testing.T) {
 	defer p.Close()
 	ds := tagged{squares{8}}
 	dir := t.TempDir()
-	if err := SelfLabel(context.Background(), p, ds, "train", dir, SelfOptions{Tags: true, MinScore: 0.6}); err != nil {
+	if err := SelfLabel(context.Background(), p, ds, "train", dir, SelfOptions{Tags: true, MinScore: 0.6}, nil); err != nil {
 		t.Fatal(err)
 	}
 	ids, _ := ds.IDs("train")
@@ -260,6 +260,22 @@ func TestSelfLabel(t *testing.T) {
 			t.Errorf("%s: %d of %d sure pixels are right, of %d", id, right, sure, len(m.Pix))
 		}
 	}
+	// Same network: kept. Other options: replaced.
+	first := filepath.Join(dir, ids[0]+".png")
+	if err := data.WriteLabelMap(first, data.NewLabelMap(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		min  float64
+		kept bool
+	}{{0.6, true}, {0, false}} {
+		if err := SelfLabel(context.Background(), p, ds, "train", dir, SelfOptions{Tags: true, MinScore: c.min}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := data.ReadLabelMap(first); err != nil || (m.W == 1) != c.kept {
+			t.Errorf("minimum %g: %v, %v; kept %v", c.min, m.Size(), err, c.kept)
+		}
+	}
 	again := job
 	again.LabelsDir, again.OutDir, again.Config.Iterations = dir, t.TempDir(), 3
 	if _, err := Run(context.Background(), again); err != nil {
@@ -283,7 +299,7 @@ func TestSelfLabel(t *testing.T) {
 			}
 		}
 	})
-	if err := SelfLabel(context.Background(), p, squares{8}, "train", t.TempDir(), SelfOptions{Tags: true}); err == nil || !strings.Contains(err.Error(), "no tags") {
+	if err := SelfLabel(context.Background(), p, squares{8}, "train", t.TempDir(), SelfOptions{Tags: true}, nil); err == nil || !strings.Contains(err.Error(), "no tags") {
 		t.Errorf("error %v for images without tags", err)
 	}
 	if _, err := p.Predict(context.Background(), image.NewNRGBA(image.Rectangle{})); err == nil {

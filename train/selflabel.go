@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -20,43 +21,70 @@ import (
 type SelfOptions struct {
 	MinScore float64 // pixels whose softmax probability is lower become 255; 0 keeps all
 	Tags     bool    // only classes of the image's tags, and background, may occur
-	Force    bool    // label images anew that have a file already
-	Progress func(done, total int)
+}
+
+// SelfFile tells which network labelled a folder.
+const SelfFile = "self.json"
+
+// selfInfo is SelfFile.
+type selfInfo struct {
+	About      string      `json:"about"`
+	Step       int         `json:"step"`
+	ConfigHash string      `json:"config_hash"`
+	LabelsHash string      `json:"labels_hash"`
+	Options    SelfOptions `json:"options"`
 }
 
 // SelfLabel labels the images of a split with a trained network, for a second
 // round of training: dir/<id>.png. An interrupted call goes on where it
-// stopped, because finished files are kept.
-func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir string, o SelfOptions) error {
+// stopped; labels of another network, or by other options, are replaced.
+func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir string, o SelfOptions, progress func(done, total int)) error {
 	ids, err := nonEmpty(ds, split)
 	if err != nil {
 		return err
 	}
+	paths := make([]string, len(ids))
 	for i, id := range ids {
-		path, err := files.Join(dir, id+".png")
-		if err != nil {
+		if paths[i], err = files.Join(dir, id+".png"); err != nil {
 			return err
 		}
-		if _, err := os.Stat(path); o.Force || errors.Is(err, fs.ErrNotExist) {
+	}
+	if err := claim(dir, paths, selfInfo{"Label maps of a trained network, for another round of training.",
+		p.Meta.Step, p.Meta.ConfigHash, p.Meta.LabelsHash, o}); err != nil {
+		return err
+	}
+	for i, id := range ids {
+		if _, err := os.Stat(paths[i]); errors.Is(err, fs.ErrNotExist) {
 			m, err := selfLabel(ctx, p, ds, id, o)
 			if err != nil {
 				return fmt.Errorf("label %s: %w", id, err)
 			}
-			if err := data.WriteLabelMap(path, m); err != nil {
+			if err := data.WriteLabelMap(paths[i], m); err != nil {
 				return err
 			}
 		} else if err != nil {
 			return err
 		}
-		if o.Progress != nil {
-			o.Progress(i+1, len(ids))
+		if progress != nil {
+			progress(i+1, len(ids))
 		}
 	}
-	return files.WriteJSON(filepath.Join(dir, "self.json"), map[string]any{
-		"about": "label maps of a trained network, for another round of training",
-		"step":  p.Meta.Step, "config_hash": p.Meta.ConfigHash, "labels_hash": p.Meta.LabelsHash,
-		"min_score": o.MinScore, "tags": o.Tags, "images": len(ids),
-	})
+	return nil
+}
+
+// claim removes the labels of a folder unless they are from the same network.
+func claim(dir string, paths []string, info selfInfo) error {
+	mark := filepath.Join(dir, SelfFile)
+	var have selfInfo
+	if raw, err := os.ReadFile(mark); err == nil && json.Unmarshal(raw, &have) == nil && have == info {
+		return nil
+	}
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return files.WriteJSON(mark, info)
 }
 
 func selfLabel(ctx context.Context, p *Predictor, ds data.Dataset, id string, o SelfOptions) (*data.LabelMap, error) {

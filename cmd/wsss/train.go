@@ -113,7 +113,7 @@ func (p *pipeline) trainAll(ctx context.Context, nets []string) error {
 		job.Backend = b
 		err = p.stage(ctx, netTitle(net), func(progress func(done, total int)) error {
 			job.Progress = progress
-			return runJob(ctx, job)
+			return p.runNet(ctx, net, job)
 		})
 		if err != nil {
 			return err
@@ -129,15 +129,18 @@ func (p *pipeline) trainBoth(ctx context.Context, nets []string) error {
 	defer cancel()
 	return p.stage(ctx, "train two networks", func(progress func(done, total int)) error {
 		var mu sync.Mutex
-		done, errs := make([]int, len(nets)), make([]error, len(nets))
+		done, totals, errs := make([]int, len(nets)), make([]int, len(nets)), make([]error, len(nets))
+		for i := range totals {
+			totals[i] = p.cfg.Train.Iterations
+		}
 		var wg sync.WaitGroup
 		for i, net := range nets {
 			wg.Go(func() {
 				errs[i] = p.trainBeside(ctx, net, func(n, total int) {
 					mu.Lock()
 					defer mu.Unlock()
-					done[i] = n
-					progress(done[0]+done[1], 2*total)
+					done[i], totals[i] = n, total
+					progress(done[0]+done[1], totals[0]+totals[1])
 				})
 				if errs[i] != nil {
 					cancel() // the other one saves what it has
@@ -164,7 +167,19 @@ func (p *pipeline) trainBeside(ctx context.Context, net string, progress func(do
 	}
 	defer job.Backend.Finalize()
 	job.Progress = progress
-	return runJob(ctx, job)
+	return p.runNet(ctx, net, job)
+}
+
+// runNet trains a network, with the rounds of self-training that the config
+// asks for.
+func (p *pipeline) runNet(ctx context.Context, net string, job train.Job) error {
+	if net == netPseudo {
+		if err := p.selfRounds(ctx, &job); err != nil {
+			return err
+		}
+	}
+	_, err := runJob(ctx, job)
+	return err
 }
 
 // trainJob describes the training of one network, all but its engine.
@@ -187,12 +202,12 @@ func (p *pipeline) trainJob(net string) (train.Job, error) {
 }
 
 // runJob trains, or takes up where it stopped.
-func runJob(ctx context.Context, job train.Job) error {
-	_, err := train.Run(ctx, job)
+func runJob(ctx context.Context, job train.Job) (*train.Result, error) {
+	res, err := train.Run(ctx, job)
 	if errors.Is(err, train.ErrOtherRun) {
-		return fmt.Errorf("%w; -restart replaces it, -set out=… keeps both", err)
+		return nil, fmt.Errorf("%w; -restart replaces it, -set out=… keeps both", err)
 	}
-	return err
+	return res, err
 }
 
 // valSplit is the split to validate on while training, "" for none.

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"wsss/checkpoints"
+)
+
+// TestSelfRounds trains a second round on the first one's labels.
+func TestSelfRounds(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out")
+	args := append(tinyRun(out, filepath.Join(dir, "scenes")), "-set", "train.self_rounds=1", "-set", "train.self_min=0.3", "-set", "train.bound=false", "-set", "compare=[]")
+	for range 2 { // the second call finds everything done
+		if text, err := wsssCommand(t, args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+	}
+	labels, err := filepath.Glob(filepath.Join(out, "self", "1", "*.png"))
+	if err != nil || len(labels) != 10 {
+		t.Errorf("%d labels of the first round, %v; want 10", len(labels), err)
+	}
+	hashes := map[string]string{}
+	for _, net := range []string{"round1", netPseudo} {
+		c, err := checkpoints.Open(filepath.Join(out, "train", net, checkpoints.FileName(8)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes[net] = c.Meta.LabelsHash
+		c.Close()
+	}
+	if hashes["round1"] == hashes[netPseudo] {
+		t.Errorf("both rounds trained on labels %s", hashes[netPseudo])
+	}
+}
