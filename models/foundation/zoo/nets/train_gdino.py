@@ -85,8 +85,9 @@ def giou(a, b):
     return iou, iou - (hull - union) / hull.clamp(min=1e-6)
 
 
-def losses(logits, boxes, want_box, hot, taught, soft):
-    """Focal loss over tokens, with the box's quality as target where soft; box losses."""
+def losses(logits, boxes, want_box, hot, taught, soft, asked):
+    """Focal loss over tokens, with the box's quality as target where soft; which of
+    the asked phrases it is, at the places that are taught one; box losses."""
     iou, g = giou(boxes, want_box)
     target = hot * iou.detach().clamp(min=0).unsqueeze(-1) if soft else hot
     p = logits.sigmoid()
@@ -94,7 +95,9 @@ def losses(logits, boxes, want_box, hot, taught, soft):
     count = taught.sum().clamp(min=1)
     words = (F.binary_cross_entropy_with_logits(logits, target, reduction="none") * weight).sum() / count
     place = ((boxes - want_box).abs().sum(-1) * 5 + 2 * (1 - g))[taught].sum() / count
-    return 2 * words + place, iou[taught].mean() if taught.any() else torch.zeros(())
+    which = logits[..., asked][taught]
+    kind = F.cross_entropy(which, hot[..., asked][taught].argmax(-1)) if len(which) else 0
+    return 2 * words + place + 3 * kind, iou[taught].mean() if taught.any() else torch.zeros(())
 
 
 def run(folder, ckpt, steps, minutes, out):
@@ -111,15 +114,18 @@ def run(folder, ckpt, steps, minutes, out):
         images, objects, caption, spans = draw(data, rng, BATCH, names, vocab)
         result = model(images, *caption)
         want, hot, taught = assign(objects, spans, shapes, caption[0].shape[1])
-        loss, iou0 = losses(result["dense"], result["proposals"], want, hot, taught, False)
+        asked = [a for a, _ in spans.values()]
+        loss, iou0 = losses(result["dense"], result["proposals"], want, hot, taught, False, asked)
         at = result["picked"].unsqueeze(-1)
         want = torch.gather(want, 1, at.expand(-1, -1, 4))
         hot = torch.gather(hot, 1, at.expand(-1, -1, hot.shape[-1]))
         taught = torch.gather(taught, 1, result["picked"])
         for logits, boxes in zip(result["logits"], result["boxes"]):
-            more, iou = losses(logits, boxes, want, hot, taught, True)
+            more, iou = losses(logits, boxes, want, hot, taught, True, asked)
             loss = loss + more
-        return {"loss": loss, "dense": iou0, "iou": iou, "picked": taught.float().mean()}
+        hits = (logits[..., asked].argmax(-1) == hot[..., asked].argmax(-1))[taught].float()
+        right = hits.sum() / max(1, len(hits))
+        return {"loss": loss, "dense": iou0, "iou": iou, "right": right}
 
     done = trainer.fit(model, loss_fn, steps, minutes, ckpt, lr=2e-3)
     report(model, folder, names, vocab)
