@@ -135,13 +135,16 @@ func (n *network) makeHead(width int, seed int64) error {
 	}
 	ones := slices.Repeat([]float32{1}, width)
 	scope := n.store.RootScope().At(headScope)
-	for name, t := range map[string]*tensors.Tensor{
-		normScale:  tensors.FromFlatDataAndDimensions(ones, width),
-		normBias:   tensors.FromFlatDataAndDimensions(make([]float32, width), width),
-		weightName: tensors.FromFlatDataAndDimensions(weight, width, n.classes),
-		biasName:   tensors.FromFlatDataAndDimensions(make([]float32, n.classes), n.classes),
+	for _, v := range []struct {
+		name string
+		t    *tensors.Tensor
+	}{
+		{normScale, tensors.FromFlatDataAndDimensions(ones, width)},
+		{normBias, tensors.FromFlatDataAndDimensions(make([]float32, width), width)},
+		{weightName, tensors.FromFlatDataAndDimensions(weight, width, n.classes)},
+		{biasName, tensors.FromFlatDataAndDimensions(make([]float32, n.classes), n.classes)},
 	} {
-		if _, err := scope.CreateVariable(name, t); err != nil {
+		if _, err := scope.CreateVariable(v.name, v.t); err != nil {
 			return err
 		}
 	}

@@ -70,6 +70,7 @@ type run struct {
 
 	perEpoch, total int // updates
 	step, from      int
+	pending         bool // the checkpoint to go on from was cut off before its validation
 }
 
 // Run fine-tunes, or goes on with, or recognises as finished, the training in
@@ -85,7 +86,7 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 		return nil, err
 	}
 	began := time.Now()
-	if r.step < r.total {
+	if r.step < r.total || r.pending {
 		if err := r.updates(ctx); err != nil {
 			return nil, err
 		}
@@ -216,13 +217,13 @@ func (r *run) open() error {
 	case !errors.Is(err, checkpoints.ErrNone):
 		return err
 	}
-	if r.step == r.total {
-		return nil
-	}
 	if err := os.MkdirAll(r.OutDir, 0o755); err != nil {
 		return err
 	}
-	r.log, err = openLog(filepath.Join(r.OutDir, LogFile), r.meta.LogBytes)
+	if r.log, err = openLog(filepath.Join(r.OutDir, LogFile), r.meta.LogBytes); err != nil {
+		return err
+	}
+	r.pending, err = r.unvalidated()
 	return err
 }
 
@@ -232,6 +233,11 @@ func (r *run) updates(ctx context.Context) error {
 	l := &loader{split: r.train, size: r.net.size, batch: r.Config.Batch, augment: r.Config.Augment, seed: r.Seed, shuffle: true}
 	next, stop := l.prefetch(ctx, int64(r.step)*batch, r.total-r.step, r.Config.Workers)
 	defer stop()
+	if r.pending {
+		if err := r.after(ctx); err != nil {
+			return err
+		}
+	}
 	for r.step < r.total {
 		b, err := next()
 		if err != nil {
@@ -250,7 +256,7 @@ func (r *run) updates(ctx context.Context) error {
 		}
 		r.Progress(r.step, r.total)
 		if err := r.after(ctx); err != nil {
-			return err // a validation cut short is repeated from the last checkpoint
+			return err
 		}
 		if ctx.Err() != nil {
 			return r.interrupted(ctx)
@@ -305,11 +311,28 @@ func call(exec *model.Exec, in ...any) (values [][]float32, err error) {
 	return values, nil
 }
 
+// validates tells whether the current step is followed by a validation.
+func (r *run) validates() bool {
+	every := r.Config.ValEvery * r.perEpoch
+	return r.val != nil && r.step > 0 && (r.step == r.total || every > 0 && r.step%every == 0)
+}
+
+// unvalidated tells whether the current step lacks its validation in the log.
+func (r *run) unvalidated() (bool, error) {
+	if !r.validates() {
+		return false, nil
+	}
+	log, err := ReadLog(filepath.Join(r.OutDir, LogFile))
+	return !slices.ContainsFunc(log, func(rec Record) bool { return rec.Step == r.step && rec.Val != nil }), err
+}
+
 // after validates and saves where the update just done calls for it.
 func (r *run) after(ctx context.Context) error {
-	every := r.Config.ValEvery * r.perEpoch
-	if r.val != nil && (r.step == r.total || every > 0 && r.step%every == 0) {
+	if r.validates() {
 		scores, err := r.score(ctx, r.val)
+		if ctx.Err() != nil {
+			return r.interrupted(ctx) // the next call begins with this validation
+		}
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,397 @@
+package clip
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/augment"
+	"wsss/data/scenes"
+	"wsss/data/weak"
+	"wsss/models/backend"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/onnximport/ortref"
+)
+
+var pictures = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "wsss-clip-scenes")
+	if err != nil {
+		return "", err
+	}
+	cfg := scenes.DefaultConfig()
+	cfg.Train, cfg.Val, cfg.MinSize, cfg.MaxSize, cfg.Classes = 24, 12, 40, 56, 3
+	return dir, scenes.Write(context.Background(), dir, cfg, nil)
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := pictures(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+func goBackend(t testing.TB) compute.Backend {
+	t.Helper()
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Finalize)
+	return b
+}
+
+func dataset(t testing.TB) data.Dataset {
+	t.Helper()
+	dir, err := pictures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ds, err := data.Open("scenes", data.Options{Root: dir, Extra: map[string]any{"train": 24, "val": 12, "min_size": 40, "max_size": 56, "classes": 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ds
+}
+
+func job(t testing.TB, change func(*configs.FineTuneCLIP)) Job {
+	cfg := configs.Default().FineTuneCLIP
+	cfg.Encoder, cfg.Epochs, cfg.Batch, cfg.LR, cfg.WeightDecay, cfg.WarmUp = tinyVision, 2, 8, 1e-3, 0.05, 0.5
+	if change != nil {
+		change(&cfg)
+	}
+	return Job{Dataset: dataset(t), Split: "train", ValSplit: "val", Config: cfg, Seed: 1, Backend: goBackend(t), OutDir: t.TempDir(), ConfigHash: "x"}
+}
+
+// TestResume kills a training at every second update; all files end up with
+// the same bytes.
+func TestResume(t *testing.T) {
+	whole := job(t, func(c *configs.FineTuneCLIP) { c.Loss, c.Augment = "asl", "strong" })
+	want, err := Run(context.Background(), whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := whole
+	parts.OutDir = t.TempDir()
+	var got *Result
+	for stops := 0; ; stops++ {
+		ctx, cancel := context.WithCancel(context.Background())
+		updates := 0
+		parts.Progress = func(int, int) {
+			if updates++; updates == 2 {
+				cancel()
+			}
+		}
+		got, err = Run(ctx, parts)
+		cancel()
+		if err == nil {
+			if stops < 2 {
+				t.Fatalf("stopped %d times: the test tests nothing", stops)
+			}
+			break
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	if got.BestStep != want.BestStep || got.Steps != 6 || got.From == 0 {
+		t.Errorf("result %+v, want %+v", got, want)
+	}
+	names := map[string]bool{}
+	for _, dir := range []string{whole.OutDir, parts.OutDir} {
+		entries, _ := os.ReadDir(dir)
+		for _, e := range entries {
+			names[e.Name()] = true
+		}
+	}
+	if len(names) < 4 {
+		t.Errorf("only %v were written", names)
+	}
+	for name := range names {
+		a, errA := os.ReadFile(filepath.Join(whole.OutDir, name))
+		b, errB := os.ReadFile(filepath.Join(parts.OutDir, name))
+		if errA != nil || errB != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s differs (%v, %v)", name, errA, errB)
+		}
+	}
+	again, err := Run(context.Background(), parts)
+	if err != nil || !again.Skipped {
+		t.Errorf("a finished training: %+v, %v", again, err)
+	}
+	parts.ConfigHash = "y"
+	if _, err := Run(context.Background(), parts); !errors.Is(err, ErrOtherRun) {
+		t.Errorf("another config: %v", err)
+	}
+}
+
+func TestLearns(t *testing.T) {
+	for _, kind := range []string{"softmax", "bce"} {
+		j := job(t, func(c *configs.FineTuneCLIP) {
+			c.Loss, c.Epochs, c.LayerDecay, c.ValEvery, c.LR, c.Augment = kind, 20, 0.9, 0, 3e-3, "none"
+		})
+		res, err := Run(context.Background(), j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, err := ReadLog(filepath.Join(j.OutDir, LogFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mean := func(records []Record) (sum float64) {
+			for _, rec := range records {
+				sum += rec.Loss / float64(len(records))
+			}
+			return sum
+		}
+		if first, last := mean(log[:6]), mean(log[54:60]); last > 0.9*first {
+			t.Errorf("%s: loss %g after %g", kind, last, first)
+		}
+		if res.Val == nil || res.Val.MAP <= 0 || res.Val.MAP > 1 || len(res.Val.AP) != 3 {
+			t.Errorf("%s: validation %+v", kind, res.Val)
+		}
+	}
+}
+
+func TestFreeze(t *testing.T) {
+	b := goBackend(t)
+	for freeze, want := range map[int]int{-1: 4, 0: 44, 1: 23, 2: 7} {
+		cfg := job(t, nil).Config
+		cfg.Freeze = freeze
+		n, err := newNetwork(b, cfg, 3, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		moving := 0
+		for v := range n.store.IterVariables() {
+			if n.rate(cfg, v.Path()) > 0 && v.DType() == dtypes.Float32 {
+				moving++
+			}
+		}
+		n.close()
+		if moving != want {
+			t.Errorf("freeze %d: %d variables move, want %d", freeze, moving, want)
+		}
+	}
+	cfg := job(t, nil).Config
+	cfg.Freeze = 3
+	if _, err := newNetwork(b, cfg, 3, 1); err == nil || !strings.Contains(err.Error(), "2 blocks") {
+		t.Errorf("more than there are: %v", err)
+	}
+}
+
+// TestExport runs the exported classifier on the importer and, where found, on
+// ONNX Runtime, and compares with the network it was made from.
+func TestExport(t *testing.T) {
+	j := job(t, nil)
+	res, err := Run(context.Background(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := OpenLabeler(j.Backend, res.Classifier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if !slices.Equal(l.Classes, j.Dataset.Classes().Names) || l.Step != res.BestStep || len(l.Threshold) != 3 {
+		t.Errorf("description %+v", l.Description)
+	}
+	r, err := newRun(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	if err := r.open(); err != nil {
+		t.Fatal(err)
+	}
+	if res.BestStep != r.step {
+		t.Skipf("the best checkpoint, %d, is not the last", res.BestStep)
+	}
+	want, err := r.score(context.Background(), r.val)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, id := range r.val.ids {
+		s, err := j.Dataset.Load(id, data.WantImage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := l.Scores(context.Background(), s.Image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for c := range got {
+			if math.Abs(float64(got[c]-want[i][c])) > 1e-5 {
+				t.Errorf("%s: %v, want %v", id, got, want[i])
+				break
+			}
+		}
+		if i == 0 {
+			ort(t, res.Classifier, l, s, want[0])
+		}
+	}
+	path := filepath.Join(t.TempDir(), "tags.csv")
+	if err := l.WriteTags(context.Background(), j.Dataset, "val", path, nil); err != nil {
+		t.Fatal(err)
+	}
+	tags, err := weak.ReadTagCSV(path, j.Dataset.Classes())
+	if err != nil || len(tags) != len(r.val.ids) {
+		t.Fatalf("tag table of %d images, %v", len(tags), err)
+	}
+	for i, id := range r.val.ids {
+		if want := l.Choose(want[i]); !slices.Equal(tags[id], want) {
+			t.Errorf("%s: tags %v, want %v", id, tags[id], want)
+		}
+	}
+}
+
+func ort(t *testing.T, path string, l *Labeler, s *data.Sample, want []float32) {
+	if backend.FindORT() == "" {
+		t.Log("no ONNX Runtime library: not compared with it")
+		return
+	}
+	session, err := ortref.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	pixels := make([]float32, 3*l.Size*l.Size)
+	prepare(pixels, imageproc.FromImage(s.Image), l.Size, "none", nil)
+	out, err := session.Run(map[string]*tensors.Tensor{l.Input: tensors.FromFlatDataAndDimensions(pixels, 1, 3, l.Size, l.Size)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := squash(l.Loss, tensors.MustCopyFlatData[float32](out[logitsName]))
+	for c := range got {
+		if math.Abs(float64(got[c]-want[c])) > 1e-5 {
+			t.Errorf("ONNX Runtime: %v, want %v", got, want)
+			break
+		}
+	}
+}
+
+func TestChoose(t *testing.T) {
+	l := &Labeler{Description: Description{Threshold: []float64{0.5, 0.2, 0.9}}, AtLeast: 1}
+	for _, c := range []struct {
+		top, least int
+		scores     []float32
+		want       string
+	}{
+		{0, 1, []float32{0.6, 0.3, 0.8}, "[1 2 3]"}, // the best counts, whatever its threshold
+		{0, 0, []float32{0.6, 0.3, 0.8}, "[1 2]"},
+		{0, 1, []float32{0.1, 0.1, 0.15}, "[3]"},
+		{0, 0, []float32{0.1, 0.1, 0.15}, "[]"},
+		{2, 1, []float32{0.1, 0.3, 0.2}, "[2 3]"},
+		{9, 1, []float32{0.1, 0.3, 0.2}, "[1 2 3]"},
+	} {
+		l.Top, l.AtLeast = c.top, c.least
+		if got := fmt.Sprint(l.Choose(c.scores)); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
+func TestMeasure(t *testing.T) {
+	s := &split{classes: 2, ids: []string{"a", "b", "c", "d"}}
+	for _, bits := range [][2]uint64{{1, 2}, {1, 2}, {0, 1}, {2, 0}} { // d: class 1 unknown
+		s.labels = append(s.labels, labels{yes: [4]uint64{bits[0]}, no: [4]uint64{bits[1]}})
+	}
+	m, err := measure(s, [][]float32{{0.9, 0.1}, {0.6, 0.8}, {0.7, 0}, {1, 0.5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Class 1: yes no yes. Class 2: no, yes, no.
+	if want := []float64{(1 + 2.0/3) / 2, 0.5}; math.Abs(m.AP[0]-want[0]) > 1e-9 || math.Abs(m.AP[1]-want[1]) > 1e-9 {
+		t.Errorf("AP %v, want %v", m.AP, want)
+	}
+	if m.Threshold[0] > 0.601 || m.Threshold[1] <= 0.1 || m.Threshold[1] > 0.5 {
+		t.Errorf("thresholds %v", m.Threshold)
+	}
+	if m.Recall != 1 || math.Abs(m.Precision-3.0/5) > 1e-9 {
+		t.Errorf("precision %v, recall %v", m.Precision, m.Recall)
+	}
+	if _, err := measure(&split{classes: 1, ids: []string{"a"}, labels: make([]labels, 1)}, [][]float32{{1}}); err == nil {
+		t.Error("nothing to measure is no error")
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	cfg := configs.FineTuneCLIP{LR: 1, LRMin: 0.1, WarmUp: 1}
+	for step, want := range map[int]float64{0: 0.1, 4: 0.5, 9: 1, 10: 1, 55: 0.55, 100: 0.1} {
+		if got := rateAt(cfg, step, 100, 10); math.Abs(got-want) > 1e-9 {
+			t.Errorf("step %d: %g, want %g", step, got, want)
+		}
+	}
+}
+
+func TestPrepare(t *testing.T) {
+	img := imageproc.NewRGB(48, 32)
+	for i := range img.Pix {
+		img.Pix[i] = uint8(i * 7)
+	}
+	make3 := func(kind string, seed int64) []float32 {
+		dst := make([]float32, 3*16*16)
+		copyOf := *img
+		copyOf.Pix = slices.Clone(img.Pix)
+		prepare(dst, &copyOf, 16, kind, rngOf(seed))
+		return dst
+	}
+	plain := make3("none", 1)
+	flipped := 0
+	for seed := range int64(8) {
+		x := make3("flip", seed)
+		same := slices.Equal(x, plain)
+		if !same {
+			flipped++
+			for i := range x {
+				if at := i/16*16 + 15 - i%16; x[i] != plain[at] {
+					t.Fatalf("seed %d: neither the picture nor its mirror image", seed)
+				}
+			}
+		}
+		if !slices.Equal(make3("strong", seed), make3("strong", seed)) {
+			t.Error("the same seed, another picture")
+		}
+	}
+	if flipped == 0 || flipped == 8 {
+		t.Errorf("%d of 8 flipped", flipped)
+	}
+	if slices.Equal(make3("strong", 1), make3("strong", 2)) {
+		t.Error("other seeds, the same picture")
+	}
+}
+
+// TestUnknownHasNoGradient: under ignore, a class that nobody checked has no
+// part in the loss.
+func TestUnknownHasNoGradient(t *testing.T) {
+	b := goBackend(t)
+	for _, kind := range []string{"bce", "asl"} {
+		cfg := configs.Default().FineTuneCLIP
+		cfg.Loss = kind
+		grads := MustExecOnce(b, func(x *Node) *Node {
+			g := x.Graph()
+			return Gradient(loss(cfg, x, Const(g, [][]float32{{1, 0, 0}}), Const(g, [][]float32{{1, 1, 0}})), x)[0]
+		}, [][]float32{{0.3, 0.2, 5}})
+		got := tensors.MustCopyFlatData[float32](grads)
+		if got[0] >= 0 || got[1] <= 0 || got[2] != 0 {
+			t.Errorf("%s: gradient %v", kind, got)
+		}
+	}
+}
+
+func rngOf(seed int64) *rand.Rand { return augment.RNG(seed, 0, 0) }
