@@ -83,6 +83,7 @@ func reduceCases() []opCase {
 		opCase{name: "ArgMax last", op: "ArgMax", in: []operand{floats(1, 5, 5, 2, 2, 2).shaped(2, 3).input()}, attrs: at{"axis": -1, "select_last_index": 1}},
 		opCase{name: "ArgMin", op: "ArgMin", in: []operand{rnd(3, 5)}, attrs: at{"axis": 0, "keepdims": 0}},
 		opCase{name: "TopK", op: "TopK", in: []operand{rnd(3, 9), ints(4)}, outs: 2},
+		opCase{name: "TopK in blocks", op: "TopK", in: []operand{rnd(1, 5000), ints(48)}, outs: 2},
 		opCase{name: "TopK ties", op: "TopK", in: []operand{floats(1, 5, 5, 2, 5, 2).shaped(1, 6).input(), ints(5)}, outs: 2},
 		opCase{name: "TopK smallest, axis 0", op: "TopK", in: []operand{rnd(6, 3), ints(2)}, attrs: at{"axis": 0, "largest": 0}, outs: 2},
 		opCase{name: "CumSum", op: "CumSum", in: []operand{rnd(3, 5), ints(1).shaped()}},

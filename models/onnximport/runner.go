@@ -239,12 +239,13 @@ func (r *Runner) compile(key string, inputs map[string]*tensors.Tensor) (*progra
 		return nil, err
 	}
 	p := &program{key: key}
-	for _, in := range prog.Inputs {
-		p.inputs = append(p.inputs, in.Name)
-	}
 	var shape []shapes.Shape
-	for _, name := range p.inputs {
-		shape = append(shape, inputs[name].Shape())
+	for _, in := range prog.Inputs {
+		t := inputs[in.Name]
+		if t == nil {
+			return nil, fmt.Errorf("%s: input %q is missing", r.model.Path(), in.Name)
+		}
+		p.inputs, shape = append(p.inputs, in.Name), append(shape, t.Shape())
 	}
 	return p, r.build(p, prog, shape)
 }

@@ -113,7 +113,7 @@ func (b *Builder) input(p *protos.ValueInfoProto) (*Value, error) {
 	}
 	for i, d := range dims {
 		if d < 0 {
-			return nil, fmt.Errorf("input %q: dimension %d is not fixed by the file: give its shape", p.Name, i)
+			return nil, fmt.Errorf("input %q is missing: its dimension %d is open, so its shape must be given", p.Name, i)
 		}
 		if declared != nil && declared[i] >= 0 && declared[i] != d {
 			return nil, fmt.Errorf("input %q: shape %v given, the model takes %v", p.Name, dims, declared)
