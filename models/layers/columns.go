@@ -152,6 +152,10 @@ func (g geometry) gradKernel(x, dy *Node, w shapes.Shape) *Node {
 		d = TransposeAllAxes(Reshape(d, w.Dim(2), g.kh, g.kw, w.Dim(3)), 1, 2, 0, 3)
 		return Reverse(d, 0, 1)
 	}
+	if g.kh*g.kw == 1 && g.pad == (padding{}) && w.Dim(3) < w.Dim(2) {
+		// (dyᵀ·x)ᵀ transposes the narrower of the two, and the small result.
+		return ReshapeWithShape(Transpose(product(Transpose(flat(dy), 0, 1), flat(x)), 0, 1), w)
+	}
 	if g.kh*g.kw > 1 && backend.KindOf(x.Graph().Backend()) == backend.ONNX {
 		d := product(Transpose(flat(dy), 0, 1), g.gathered(x, true))
 		return ReshapeWithShape(Transpose(d, 0, 1), w)
