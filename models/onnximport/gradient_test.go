@@ -87,7 +87,9 @@ func checkGradient(t *testing.T, b compute.Backend, base string) {
 			for k := range old {
 				moved[k] = float32(old[k] + step*directions[i][k])
 			}
-			v.MustSetValue(tensors.FromFlatDataAndDimensions(moved, v.Shape().Dimensions...))
+			if err := v.SetValue(tensors.FromFlatDataAndDimensions(moved, v.Shape().Dimensions...)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		out, err := value.Exec(x)
 		if err != nil {
