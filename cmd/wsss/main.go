@@ -33,7 +33,7 @@ var commands []command
 func register(c command) { commands = append(commands, c) }
 
 // order is the order of the help: the pipeline first, then tools.
-var order = []string{"run", "gen", "train", "eval", "predict", "export", "report", "ablate", "data", "models", "doctor", "version"}
+var order = []string{"run", "gen", "train", "eval", "predict", "export", "report", "ablate", "finetune-clip", "data", "models", "doctor", "version"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
