@@ -1,0 +1,73 @@
+package resnet
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/models/backend"
+	"wsss/models/layers"
+)
+
+// Sizes and channels of the stages, and the number of variables, for every
+// depth and output stride. models/deeplab compares values with PyTorch.
+func TestStages(t *testing.T) {
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		config Config
+		want   string
+		vars   int // kernels and four per normalisation
+	}{
+		{Config{Depth: 18, OutputStride: 32}, "[1 17 23 64] [1 9 12 128] [1 5 6 256] [1 3 3 512]", 5 * 20},
+		{Config{Depth: 34, OutputStride: 16, Width: 0.5}, "[1 17 23 32] [1 9 12 64] [1 5 6 128] [1 5 6 256]", 5 * 36},
+		{Config{Depth: 50, OutputStride: 8, Placement: Late}, "[1 17 23 256] [1 9 12 512] [1 9 12 1024] [1 9 12 2048]", 5 * 53},
+		{Config{Depth: 50, OutputStride: 8, Width: 0.25, StrideIn1x1: true, CeilPool: true}, "[1 17 23 64] [1 9 12 128] [1 9 12 256] [1 9 12 512]", 5 * 53},
+		{Config{Depth: 101, OutputStride: 16, Width: 0.001, Placement: MultiGrid}, "[1 17 23 4] [1 9 12 4] [1 5 6 4] [1 5 6 4]", 5 * 104},
+	} {
+		t.Run(fmt.Sprintf("%+v", c.config), func(t *testing.T) {
+			store := model.NewStore()
+			got := ""
+			exec := model.MustNewExec1(b, store, func(scope *model.Scope, x *Node) *Node {
+				stages := c.config.Stages(layers.Net{}, scope, x)
+				for i, s := range stages {
+					got += fmt.Sprint(" ", s.Shape().Dimensions)
+					if s.Shape().Dim(3) != c.config.Channels(i) {
+						t.Errorf("Channels(%d) = %d", i, c.config.Channels(i))
+					}
+				}
+				return stages[3]
+			})
+			if _, err := exec.Compile(shapes.Make(dtypes.Float32, 1, 65, 89, 3)); err != nil {
+				t.Fatal(err)
+			}
+			if got = strings.TrimSpace(got); got != c.want {
+				t.Errorf("stages %s, want %s", got, c.want)
+			}
+			if store.NumVariables() != c.vars {
+				t.Errorf("%d variables, want %d", store.NumVariables(), c.vars)
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for want, c := range map[string]Config{
+		"depth 19":        {Depth: 19, OutputStride: 8},
+		"output stride 4": {Depth: 18, OutputStride: 4},
+		"width -1":        {Depth: 18, OutputStride: 8, Width: -1},
+		"width NaN":       {Depth: 18, OutputStride: 8, Width: math.NaN()},
+	} {
+		if err := c.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v, want %q", c, err, want)
+		}
+	}
+}
