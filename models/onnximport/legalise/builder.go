@@ -2,7 +2,6 @@ package legalise
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
@@ -71,45 +70,6 @@ func newScope(parent *scope, g *protos.GraphProto) *scope {
 	return s
 }
 
-// failure is what failf panics with.
-type failure struct{ err error }
-
-// Failf ends the current rule with an error.
-func Failf(format string, args ...any) { failf(format, args...) }
-
-func failf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
-
-func fail(err error) {
-	if err != nil {
-		panic(failure{err})
-	}
-}
-
-// catch turns a failure into an error.
-func catch(err *error) {
-	switch r := recover().(type) {
-	case nil:
-	case failure:
-		*err = r.err
-	case runtime.Error: // a node that does not hold what its op demands
-		*err = fmt.Errorf("the node is malformed: %v", r)
-	default:
-		panic(r)
-	}
-}
-
-// NeedsValue is the error of a graph whose shapes depend on the elements of a
-// value that are only known at run time.
-type NeedsValue struct {
-	Value  *Value
-	Inputs []string // the graph inputs it depends on
-	What   string
-}
-
-func (e *NeedsValue) Error() string {
-	return fmt.Sprintf("%s must be known beforehand, but depends on the values of inputs %q", e.What, e.Inputs)
-}
-
 // lookup finds the value of a name of the file; nil for "".
 func (b *Builder) lookup(name string) *Value {
 	if name == "" {
@@ -128,11 +88,6 @@ func (b *Builder) lookup(name string) *Value {
 	fail(&notMade{name})
 	return nil
 }
-
-// notMade is the error of a node whose input no node has made.
-type notMade struct{ name string }
-
-func (e *notMade) Error() string { return fmt.Sprintf("value %q is used before it is made", e.name) }
 
 // weight makes the value of an initializer. Integers and tiny floats become
 // constants, the rest stays in the file.
@@ -256,28 +211,6 @@ func (b *Builder) KnownFloats(v *Value, what string) []float64 {
 		return toFloats(c.Ints)
 	}
 	return c.Floats
-}
-
-func inputsOf(v *Value) []string {
-	var names []string
-	seen := map[*Value]bool{}
-	stack := []*Value{v}
-	for len(stack) > 0 {
-		v := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if v == nil || seen[v] {
-			continue
-		}
-		seen[v] = true
-		if v.Input {
-			names = append(names, v.Name)
-		}
-		if v.Node != nil {
-			stack = append(stack, v.Node.In...)
-		}
-	}
-	slices.Sort(names)
-	return names
 }
 
 // Op adds an op with one output; its result may be folded or rewritten.
@@ -423,81 +356,6 @@ func (b *Builder) foldKnown(n *Node, def *opDef) []*Value {
 		failf("op %s is not supported in this form", qualified(n))
 	}
 	return out
-}
-
-// ConstInts makes an integer constant; no dims make a scalar.
-func (b *Builder) ConstInts(d DType, dims []int, v ...int) *Value {
-	key := ""
-	if len(v) <= 16 {
-		key = fmt.Sprint(d, dims, v)
-		if c := b.consts[key]; c != nil {
-			return c
-		}
-	}
-	b.spend(len(v))
-	c := &Value{Name: b.unique("~int"), DType: d, Dims: dims, Const: &Const{Ints: toInt64s(v)}}
-	if key != "" {
-		b.consts[key] = c
-	}
-	return c
-}
-
-// List makes an int64 vector constant.
-func (b *Builder) List(v ...int) *Value { return b.ConstInts(Int64, []int{len(v)}, v...) }
-
-// ConstFloats makes a constant of v's type d, rounded to it.
-func (b *Builder) ConstFloats(d DType, dims []int, v ...float64) *Value {
-	b.spend(len(v))
-	data := make([]float64, len(v))
-	for i, x := range v {
-		data[i] = roundTo(d, x)
-	}
-	return &Value{Name: b.unique("~float"), DType: d, Dims: dims, Const: &Const{Floats: data}}
-}
-
-// Scalar makes a scalar of type d from x.
-func (b *Builder) Scalar(d DType, x float64) *Value {
-	if IsFloat(d) {
-		return b.ConstFloats(d, nil, x)
-	}
-	return b.ConstInts(d, nil, int(x))
-}
-
-// Reshape gives v these dimensions.
-func (b *Builder) Reshape(v *Value, dims ...int) *Value {
-	return b.Op("Reshape", nil, v, b.List(dims...))
-}
-
-// Transpose permutes the axes of v.
-func (b *Builder) Transpose(v *Value, perm ...int) *Value {
-	return b.Op("Transpose", Attrs{"perm": Ints(perm...)}, v)
-}
-
-// Cast converts v to type d.
-func (b *Builder) Cast(v *Value, d DType) *Value {
-	return b.Op("Cast", Attrs{"to": int64(d)}, v)
-}
-
-// Slice takes the elements start to end of v along axis.
-func (b *Builder) Slice(v *Value, axis, start, end int) *Value {
-	if start == 0 && end == v.Dims[axis] {
-		return v
-	}
-	return b.Op("Slice", nil, v, b.List(start), b.List(end), b.List(axis))
-}
-
-// Concat joins values along axis.
-func (b *Builder) Concat(axis int, v ...*Value) *Value {
-	return b.Op("Concat", Attrs{"axis": int64(axis)}, v...)
-}
-
-// Reduce applies a reduction over axes.
-func (b *Builder) Reduce(op string, v *Value, keep bool, axes ...int) *Value {
-	k := int64(0)
-	if keep {
-		k = 1
-	}
-	return b.Op(op, Attrs{"axes": Ints(axes...), "keepdims": k}, v)
 }
 
 // Opset is the version of the main operator set that the file declares.
