@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,29 +83,66 @@ func (g *gallery) makePictures(ctx context.Context, dir string, r *Report, progr
 			tasks = append(tasks, task{s, &s.Images[j]})
 		}
 	}
-	if err := removeOthers(filepath.Join(dir, FilesName), strconv.Itoa(p.side)); err != nil {
+	if err := prune(filepath.Join(dir, FilesName), g.folders(p.side)); err != nil {
 		return err
 	}
 	return p.all(ctx, tasks, r.Workers, progress)
 }
 
-// removeOthers removes pictures of other sizes than keep.
-func removeOthers(dir, keep string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// folders are the picture folders in use, relative to FilesName, with their
+// parents.
+func (g *gallery) folders(side int) map[string]bool {
+	used := map[string]bool{strconv.Itoa(side): true}
+	add := func(dir string) {
+		rel := strings.TrimPrefix(dir, FilesName+"/")
+		used[rel], used[path.Dir(rel)] = true, true
 	}
-	if err != nil {
-		return err
+	for _, s := range g.Splits {
+		add(s.Photos)
+		add(s.Truth)
+		for _, l := range s.Layers {
+			add(l.Files)
+		}
 	}
-	for _, e := range entries {
-		if _, err := strconv.Atoi(e.Name()); err == nil && e.Name() != keep {
-			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+	return used
+}
+
+// prune removes the picture folders of earlier reports that are not in use:
+// other sizes, splits and rows. Only names that this package gives are touched.
+func prune(root string, used map[string]bool) error {
+	var walk func(rel string, depth int) error
+	walk = func(rel string, depth int) error {
+		entries, err := os.ReadDir(filepath.Join(root, filepath.FromSlash(rel)))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			at := path.Join(rel, e.Name())
+			switch {
+			case !e.IsDir() || !ours(e.Name(), depth):
+			case !used[at]:
+				err = os.RemoveAll(filepath.Join(root, filepath.FromSlash(at)))
+			case depth < 2:
+				err = walk(at, depth+1)
+			}
+			if err != nil {
 				return err
 			}
 		}
+		return nil
 	}
-	return nil
+	return walk("", 0)
+}
+
+// ours tells whether a folder's name is one that this package gives at that
+// depth: the size, then split and row with their number.
+func ours(name string, depth int) bool {
+	number, _, dashed := strings.Cut(name, "-")
+	_, err := strconv.Atoi(number)
+	return err == nil && (depth == 0) != dashed || depth == 2 && (name == "photo" || name == "truth")
 }
 
 // all makes the pictures on some goroutines; each holds one image at a time.

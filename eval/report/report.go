@@ -76,7 +76,8 @@ type Look struct {
 }
 
 // Write makes dir/report.html, .md, .json and the folder of pictures beside
-// them. Pictures that are up to date are kept. Progress counts images and may be nil. The same input gives the
+// them. Pictures that are up to date are kept, those of rows that are gone are removed.
+// Progress counts images and may be nil. The same input gives the
 // same bytes.
 func Write(ctx context.Context, dir string, r Report, progress eval.Progress) error {
 	if len(r.Rows) == 0 {

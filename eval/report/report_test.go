@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -223,6 +224,32 @@ func TestWrite(t *testing.T) {
 	}
 	if changed != 1 {
 		t.Errorf("%d files changed, want the picture of one label", changed)
+	}
+}
+
+// TestPrune: folders of earlier reports go, other people's stay.
+func TestPrune(t *testing.T) {
+	f := newFixture(t, 3, 40, 30)
+	r := f.report(t)
+	dir := t.TempDir()
+	for _, old := range []string{"240/0-val/photo/x.jpg", "500/1-train/truth/x.png", "500/0-val/7-gone/x.png", "notes/x.txt", "500/0-val/mine/x.txt"} {
+		writeFile(t, filepath.Join(dir, FilesName, filepath.FromSlash(old)), []byte("x"))
+	}
+	if err := Write(context.Background(), dir, r, nil); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for path := range snapshot(t, filepath.Join(dir, FilesName)) {
+		if strings.HasPrefix(filepath.Base(path), "x.") {
+			left = append(left, filepath.Base(filepath.Dir(path)))
+		}
+	}
+	slices.Sort(left)
+	if !slices.Equal(left, []string{"mine", "notes"}) {
+		t.Errorf("left are the files in %v, want mine and notes", left)
+	}
+	if n := len(snapshot(t, dir)); n != 3+2+3*5 {
+		t.Errorf("%d files, want 3, 2 foreign ones and five pictures of 3 images", n)
 	}
 }
 
