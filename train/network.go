@@ -138,11 +138,18 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, ac
 }
 
 // squaredNorm is the sum of the squares of all values. It is not finite
-// exactly if one of them is not (or the training has long diverged).
+// exactly if one of them is not (or the training has long diverged). Products
+// are the fast way to sum on every backend.
 func squaredNorm(nodes []*Node) *Node {
-	sum := ReduceAllSum(Square(nodes[0]))
-	for _, x := range nodes[1:] {
-		sum = Add(sum, ReduceAllSum(Square(x)))
+	var sum *Node
+	for _, x := range nodes {
+		x = Reshape(x, x.Shape().Size())
+		square := DotGeneral(x, []int{0}, nil, x, []int{0}, nil)
+		if sum == nil {
+			sum = square
+		} else {
+			sum = Add(sum, square)
+		}
 	}
 	return sum
 }
