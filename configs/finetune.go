@@ -7,7 +7,8 @@ import "math"
 // of paper 002 (METHODS §7) where it gives them; it gives no loss for several
 // labels, no warm-up, no augmentation and no layer decay.
 type FineTuneCLIP struct {
-	Encoder string `toml:"encoder"` // ONNX file of the image encoder; "" = the table is not used
+	Model   string `toml:"model"`   // a CLIP of `wsss models list`, whose image encoder is trained …
+	Encoder string `toml:"encoder"` // … or the ONNX file of an image encoder; neither = the table is not used
 	Output  string `toml:"output"`  // value to classify, [batch, width]; "" = image_embeds, else the first output
 	Size    int    `toml:"size"`    // side of the square image; 0 = what the file declares, else 224
 
@@ -44,7 +45,7 @@ func defaultFineTuneCLIP() FineTuneCLIP {
 }
 
 func (f FineTuneCLIP) validate(v *validator) {
-	if f.Encoder == "" {
+	if f.Encoder == "" && f.Model == "" {
 		return
 	}
 	const at = "finetune_clip."
@@ -81,6 +82,6 @@ func (f FineTuneCLIP) validate(v *validator) {
 func (c Config) FineTuneHash() string {
 	d, f := c.Data, c.FineTuneCLIP
 	d.Root, d.ValSplit = "", ""
-	f.Encoder, f.Workers, f.CheckpointEvery, f.Keep, f.ValEvery, f.Val = "", 0, 0, 0, 0, nil
+	f.Model, f.Encoder, f.Workers, f.CheckpointEvery, f.Keep, f.ValEvery, f.Val = "", "", 0, 0, 0, 0, nil
 	return hash(c.Seed, d, f)
 }

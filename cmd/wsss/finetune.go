@@ -7,6 +7,8 @@ import (
 
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/models/foundation/load"
+	"wsss/models/manifest"
 	"wsss/train/clip"
 )
 
@@ -42,14 +44,15 @@ func runFineTune(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if p.cfg.FineTuneCLIP.Encoder == "" {
-		return usagef("finetune-clip: finetune_clip.encoder is missing: name the ONNX file of CLIP's image encoder")
-	}
 	val, err := p.validationData()
 	if err != nil {
 		return err
 	}
-	res, err := p.fineTune(ctx, val)
+	before, err := p.findCLIP(ctx, val)
+	if err != nil {
+		return err
+	}
+	res, err := p.fineTune(ctx, val, before)
 	if err != nil {
 		return err
 	}
@@ -90,15 +93,68 @@ func (p *pipeline) validationData() (data.Dataset, error) {
 	return ds, nil
 }
 
-func (p *pipeline) fineTune(ctx context.Context, val data.Dataset) (*clip.Result, error) {
+// valSplitCLIP is the split that fine-tuning is judged on.
+func (p *pipeline) valSplitCLIP() string {
+	if v := p.cfg.FineTuneCLIP.Val; v != nil {
+		return v.ValSplit
+	}
+	return p.cfg.Data.ValSplit
+}
+
+// findCLIP finds the image encoder where the config names a model, and scores
+// the whole model before any training.
+func (p *pipeline) findCLIP(ctx context.Context, val data.Dataset) (before *clip.Metrics, err error) {
+	f := &p.cfg.FineTuneCLIP
+	if f.Encoder != "" {
+		return nil, nil
+	}
+	if f.Model == "" {
+		return nil, usagef("finetune-clip: the config has no finetune_clip.model: name a CLIP of `wsss models list`, or an ONNX file with finetune_clip.encoder")
+	}
+	store, err := manifest.Open("")
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, role := range []string{"vision", "text", "merges"} {
+		path, err := store.File(ctx, f.Model, role)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	f.Encoder = paths[0]
+	b, err := p.backend()
+	if err != nil {
+		return nil, err
+	}
+	m, sessions, err := load.CLIP(b, paths[0], paths[1], paths[2], load.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer sessions.Close()
+	err = p.stage(ctx, "CLIP without training", func(progress func(done, total int)) error {
+		before, err = clip.ZeroShot(ctx, m, val, p.valSplitCLIP(), progress)
+		return err
+	})
+	if err == nil {
+		p.say("before: mAP %.2f %% (VOC 2007: %.2f, uninterpolated: %.2f) on %d images", 100*before.MAP, 100*before.MAP11, 100*before.MAPPlain, before.Images)
+	}
+	return before, err
+}
+
+// fineTuned is what fine-tuning came to, for OUT/finetune/result.json.
+type fineTuned struct {
+	*clip.Result
+	Before *clip.Metrics `json:"before"` // of the model before any training; nil for an encoder without its text model
+}
+
+func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, before *clip.Metrics) (*clip.Result, error) {
 	job := clip.Job{
-		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, Val: val, ValSplit: p.cfg.Data.ValSplit,
+		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, Val: val, ValSplit: p.valSplitCLIP(),
 		Config: p.cfg.FineTuneCLIP, Seed: p.cfg.Seed, OutDir: p.path("finetune"),
 		ConfigHash: p.cfg.FineTuneHash(), Versions: versions(),
 		Log: func(line string) { p.say("  %s", line) },
-	}
-	if v := p.cfg.FineTuneCLIP.Val; v != nil {
-		job.ValSplit = v.ValSplit
 	}
 	var err error
 	if job.Backend, err = p.backend(); err != nil {
@@ -121,5 +177,5 @@ func (p *pipeline) fineTune(ctx context.Context, val data.Dataset) (*clip.Result
 			res.BestStep, res.Steps, 100*m.MAP, 100*m.MAP11, 100*m.MAPPlain, m.Images, 100*m.Precision, 100*m.Recall)
 	}
 	p.say("classifier: %s", res.Classifier)
-	return res, files.WriteJSON(p.path("finetune", "result.json"), res)
+	return res, files.WriteJSON(p.path("finetune", "result.json"), fineTuned{res, before})
 }

@@ -1,0 +1,64 @@
+package clip
+
+import (
+	"context"
+	"fmt"
+
+	"wsss/data"
+	"wsss/data/openimages"
+	"wsss/models/foundation/clip"
+	"wsss/models/foundation/imageproc"
+)
+
+// ZeroShot scores CLIP without any training on a split: the probability of a
+// class is its share in the softmax over prompts of all classes. It is what
+// fine-tuning is compared with (METHODS §7, paper 002).
+func ZeroShot(ctx context.Context, m *clip.Model, ds data.Dataset, name string, progress func(done, total int)) (*Metrics, error) {
+	s, err := readSplit(ds, name, "ignore")
+	if err != nil {
+		return nil, err
+	}
+	words, err := m.Ensemble(ctx, clip.DefaultTemplates, PromptWords(ds.Classes()))
+	if err != nil {
+		return nil, err
+	}
+	rows := make([][]float32, len(s.ids))
+	for i, id := range s.ids {
+		sample, err := ds.Load(id, data.WantImage)
+		if err != nil {
+			return nil, err
+		}
+		image, err := m.Image(ctx, imageproc.FromImage(sample.Image))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+		rows[i] = clip.Softmax(clip.Logits(image[0], words, clip.LogitScale))
+		if progress != nil {
+			progress(i+1, len(s.ids))
+		}
+	}
+	return measure(s, rows)
+}
+
+// PromptWords are what classes are called in prompts: VOC's and COCO's as
+// paper 002 renames them, others by their names.
+func PromptWords(classes data.Classes) []clip.Words {
+	called := map[string]string{}
+	for _, kind := range openimages.Kinds {
+		table, err := openimages.Classes(kind)
+		if err != nil {
+			continue // the package's own table, tested there
+		}
+		for _, c := range table {
+			called[c.Name] = c.Word
+		}
+	}
+	var words []clip.Words
+	for _, name := range classes.Names[1:] {
+		if w, ok := called[name]; ok {
+			name = w
+		}
+		words = append(words, clip.Words{name})
+	}
+	return words
+}
