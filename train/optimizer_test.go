@@ -19,7 +19,7 @@ import (
 	"wsss/models/layers"
 )
 
-// twoLayers is the network of testdata/gen_sgd.py.
+// twoLayers is the network of testdata/gen_optim.py.
 type twoLayers struct{}
 
 func (twoLayers) Logits(scope *model.Scope, x *Node, training bool) []*Node {
@@ -41,44 +41,49 @@ func (twoLayers) Group(path string) models.Group {
 
 var twoLayerPaths = []string{"/conv/weight", "/conv/bias", "/head/weight", "/head/bias"}
 
-type sgdFixture struct {
-	Initial, Final [][]float32
-	Updates        []struct {
-		Batches []struct {
-			Images        []float32
-			Labels, Small []int
-		}
-		Loss float64
+type optimizerFixture struct {
+	Initial [][]float32
+	Batches []struct {
+		Images        []float32
+		Labels, Small []int
+	}
+	Runs map[string]struct {
+		LR, Decay float64
+		Losses    []float64
+		Final     [][]float32
 	}
 }
 
-// TestSGD compares losses and weights with PyTorch's, to 1e-5: summed loss
-// maps, ignored pixels, parameter groups, momentum, weight decay, schedule and
-// accumulation.
-func TestSGD(t *testing.T) {
-	raw, err := os.ReadFile(filepath.Join("testdata", "sgd.json"))
+// TestOptimizers compares losses and weights with PyTorch's SGD and AdamW, to
+// 1e-5: summed loss maps, ignored pixels, parameter groups, momentum, weight
+// decay, schedule and accumulation.
+func TestOptimizers(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("testdata", "optim.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want sgdFixture
+	var want optimizerFixture
 	if err := json.Unmarshal(raw, &want); err != nil {
 		t.Fatal(err)
 	}
-	t.Run("go", func(t *testing.T) { testSGD(t, openGo(t), want) })
-	t.Run("onnx", func(t *testing.T) {
-		if backend.FindORT() == "" {
-			t.Skip("ONNX Runtime not found: see wsss doctor")
-		}
-		b, err := backend.Open("onnx")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer b.Finalize()
-		testSGD(t, b, want)
-	})
+	for kind := range want.Runs {
+		t.Run(kind+" on go", func(t *testing.T) { testOptimizer(t, openGo(t), kind, want) })
+		t.Run(kind+" on onnx", func(t *testing.T) {
+			if backend.FindORT() == "" {
+				t.Skip("ONNX Runtime not found: see wsss doctor")
+			}
+			b, err := backend.Open("onnx")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Finalize()
+			testOptimizer(t, b, kind, want)
+		})
+	}
 }
 
-func testSGD(t *testing.T, b compute.Backend, want sgdFixture) {
+func testOptimizer(t *testing.T, b compute.Backend, kind string, want optimizerFixture) {
+	ref := want.Runs[kind]
 	net, err := newNetwork(b, twoLayers{}, 3, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -93,34 +98,35 @@ func testSGD(t *testing.T, b compute.Backend, want sgdFixture) {
 			t.Fatal(err)
 		}
 	}
-	c := configs.Train{Iterations: 6, LR: 0.05, HeadMult: 10, BiasMult: 20, PolyPower: 0.9, LREvery: 2, Accumulate: 2}
-	graphs, err := newStep(net, grids, Loss{}, false, Optimizer{Momentum: 0.9, WeightDecay: 5e-4, Group: net.Group}, c.Accumulate)
+	c := configs.Train{Iterations: 6, LR: ref.LR, HeadMult: 10, BiasMult: 20, PolyPower: 0.9, LREvery: 2, Accumulate: 2}
+	graphs, err := newStep(net, grids, Loss{}, false, Optimizer{Kind: kind, Momentum: 0.9, WeightDecay: ref.Decay, Group: net.Group}, c.Accumulate)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer graphs.finalize()
 	r := &run{Job: Job{Config: c}, graphs: graphs, sched: NewSchedule(c)}
-	for i, u := range want.Updates {
-		next := func() (*batch, error) {
-			data := u.Batches[0]
-			u.Batches = u.Batches[1:]
-			return &batch{images: tensors.FromFlatDataAndDimensions(data.Images, 2, 8, 8, 3), labels: []*tensors.Tensor{
-				tensors.FromFlatDataAndDimensions(bytesOf(data.Labels), 2, 8, 8),
-				tensors.FromFlatDataAndDimensions(bytesOf(data.Small), 2, 4, 4),
-			}}, nil
-		}
+	batches := want.Batches
+	next := func() (*batch, error) {
+		data := batches[0]
+		batches = batches[1:]
+		return &batch{images: tensors.FromFlatDataAndDimensions(data.Images, 2, 8, 8, 3), labels: []*tensors.Tensor{
+			tensors.FromFlatDataAndDimensions(bytesOf(data.Labels), 2, 8, 8),
+			tensors.FromFlatDataAndDimensions(bytesOf(data.Small), 2, 4, 4),
+		}}, nil
+	}
+	for i, loss := range ref.Losses {
 		r.step = i
 		rec, err := r.update(next)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := math.Abs(rec.Loss - u.Loss); diff > 1e-5*u.Loss {
-			t.Errorf("update %d: loss %.7f, PyTorch %.7f", i, rec.Loss, u.Loss)
+		if diff := math.Abs(rec.Loss - loss); diff > 1e-5*loss {
+			t.Errorf("update %d: loss %.7f, PyTorch %.7f", i, rec.Loss, loss)
 		}
 	}
 	for i, path := range twoLayerPaths {
 		tensors.MustConstFlatData(net.store.GetVariable(path).MustValue(), func(got []float32) {
-			for k, w := range want.Final[i] {
+			for k, w := range ref.Final[i] {
 				if math.Abs(float64(got[k]-w)) > 1e-5 {
 					t.Fatalf("%s[%d] = %g, PyTorch %g", path, k, got[k], w)
 				}
