@@ -40,9 +40,6 @@ func Rename(tensor string) string {
 	if strings.HasSuffix(tensor, ".num_batches_tracked") {
 		return ""
 	}
-	if rest, ok := strings.CutPrefix(tensor, ownPrefix); ok {
-		return strings.ReplaceAll(rest, "/", ".")
-	}
 	name := wrappers.ReplaceAllString(tensor, "")
 	if m := caffeBlock.FindStringSubmatch(name); m != nil {
 		stage, _ := strconv.Atoi(m[1])

@@ -61,7 +61,7 @@ func checkLayout(m weights.Mapping, cfg configs.Train) error {
 // weight file. It knows the names of torchvision's ResNets, of the DeepLab-v1
 // and v2 checkpoints converted from Caffe (deeplab-pytorch, and the older
 // conversion with layer5.conv2d_list), of both DeepLab-v3+ of METHODS §8.2, of
-// StateDict, and of wsss's own training checkpoints; see Rename.
+// StateDict, and of wsss's own training checkpoints.
 //
 // The file must fill the whole backbone. A head that it lacks, or has for
 // another number of classes, keeps its initial values; the mapping tells.
@@ -70,7 +70,7 @@ func Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
 	if len(variables) == 0 {
 		return weights.Mapping{}, fmt.Errorf("no network below %s to load weights into", scope.Scope())
 	}
-	own := isOwn(src)
+	own := ownPrefix(src)
 	m, err := match(variables, src, own)
 	if err != nil {
 		return m, err
@@ -81,7 +81,7 @@ func Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
 			return m, err
 		}
 		t, err = weights.Float32(t)
-		if err == nil && !own {
+		if err == nil && own == "" {
 			t, err = layers.FromTorch(t)
 		}
 		if err == nil {
@@ -107,24 +107,43 @@ func networkVariables(scope *model.Scope) map[string]*model.Variable {
 	return out
 }
 
-// ownPrefix starts the names of weights in wsss's training checkpoints, which
-// hold kernels as the variables do.
-const ownPrefix = checkpoints.WeightPrefix + "/"
+// What starts the names of weights in wsss's training checkpoints, which hold
+// kernels as the variables do: the weights, and their moving average if there is
+// one, which is the better start.
+const (
+	ownWeights = checkpoints.WeightPrefix + "/"
+	ownAverage = checkpoints.OptimizerPrefix + "/ema/"
+)
 
-func isOwn(src weights.Source) bool {
-	return slices.ContainsFunc(src.Names(), func(name string) bool { return strings.HasPrefix(name, ownPrefix+backboneScope+"/") })
+// ownPrefix is the one to load of a training checkpoint; "" for other files.
+func ownPrefix(src weights.Source) string {
+	for _, prefix := range []string{ownAverage, ownWeights} {
+		if slices.ContainsFunc(src.Names(), func(name string) bool { return strings.HasPrefix(name, prefix+backboneScope+"/") }) {
+			return prefix
+		}
+	}
+	return ""
 }
 
 // match pairs a file's tensors with the variables and checks the backbone.
-func match(variables map[string]*model.Variable, src weights.Source, own bool) (weights.Mapping, error) {
+func match(variables map[string]*model.Variable, src weights.Source, own string) (weights.Mapping, error) {
 	wanted := map[string][]int{}
 	for name, v := range variables {
 		wanted[name] = v.Shape().Dimensions
-		if !own {
+		if own == "" {
 			wanted[name] = layers.TorchShape(wanted[name])
 		}
 	}
-	m, err := weights.Match(src, wanted, Rename)
+	rename := Rename
+	if own != "" {
+		rename = func(tensor string) string {
+			if path, ok := strings.CutPrefix(tensor, own); ok {
+				return layers.TorchName("", path)
+			}
+			return tensor
+		}
+	}
+	m, err := weights.Match(src, wanted, rename)
 	if err != nil {
 		return m, err
 	}
@@ -143,7 +162,7 @@ func Describe(cfg configs.Train, classes int, src weights.Source) (weights.Mappi
 	if err != nil {
 		return weights.Mapping{}, err
 	}
-	m, err := match(networkVariables(store.RootScope()), src, isOwn(src))
+	m, err := match(networkVariables(store.RootScope()), src, ownPrefix(src))
 	if err == nil {
 		err = checkLayout(m, cfg)
 	}
