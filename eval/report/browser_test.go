@@ -327,6 +327,12 @@ func TestInBrowser(t *testing.T) {
 	// The list of images to look at first opens one.
 	b.eval("document.querySelector('#look a.open').click()", nil)
 	b.want("document.getElementById('vname').textContent", r.Look[0].ID)
+	// On paper: light, without controls, every section open.
+	b.key("Escape")
+	b.call("Emulation.setEmulatedMedia", map[string]any{"media": "print"}, nil)
+	b.want("getComputedStyle(document.body).backgroundColor", "rgb(253, 253, 252)")
+	b.want("['#filters', '.top', '#more'].map(s => getComputedStyle(document.querySelector(s)).display).join()", "none,none,none")
+	b.want("document.querySelector('#row2 table').offsetHeight > 0", "true")
 	if len(b.errors) > 0 {
 		t.Errorf("the page reports %s", strings.Join(b.errors, "\n"))
 	}
