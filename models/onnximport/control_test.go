@@ -112,3 +112,33 @@ func TestEndlessLoop(t *testing.T) {
 		t.Errorf("error %v, want one about trips", err)
 	}
 }
+
+// TestDynamicQuantize takes the way of a quantised export: numbers to bytes
+// and back.
+func TestDynamicQuantize(t *testing.T) {
+	if backend.FindORT() == "" {
+		t.Skip("ONNX Runtime is not installed: nothing to compare with")
+	}
+	f32 := protos.TensorProto_FLOAT
+	path := writeModel(t, modelProto(&protos.GraphProto{
+		Name: "g",
+		Node: []*protos.NodeProto{
+			n("DynamicQuantizeLinear", []string{"x"}, []string{"q", "scale", "zero"}, nil),
+			n("MatMulInteger", []string{"q", "w", "zero"}, []string{"sums"}, nil),
+			n("Cast", []string{"sums"}, []string{"wide"}, at{"to": int(f32)}),
+			n("Mul", []string{"wide", "scale"}, []string{"y"}, nil),
+		},
+		Initializer: []*protos.TensorProto{{Name: "w", DataType: int32(protos.TensorProto_INT8), Dims: []int64{3, 2}, Int32Data: []int32{1, -2, 3, 127, -128, 0}}},
+		Input:       []*protos.ValueInfoProto{portProto("x", f32, "a", "b")},
+		Output:      []*protos.ValueInfoProto{portProto("y", f32, "a", "c")},
+	}))
+	in := map[string]*tensors.Tensor{"x": matrix(2, 3, -1, 2.5, 0.3, 4, -0.2, 1)}
+	want := fromORT(t, path, in, []string{"y"})
+	out, err := runner(t, open(t, path, Options{}), RunnerOptions{NoORT: true}).Run(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := compare(sampleOf(out["y"]), want[0], 1e-5); err != nil {
+		t.Error(err)
+	}
+}

@@ -32,6 +32,7 @@ type operand struct {
 	floats []float32
 	ints   []int64
 	bools  []bool
+	bytes  []uint8
 	fixed  bool // an initializer
 	absent bool
 	lo, hi float64 // range of random floats
@@ -45,6 +46,9 @@ func weight(dims ...int) operand { return operand{dims: dims, lo: -1, hi: 1, fix
 func ints(v ...int64) operand    { return operand{dims: []int{len(v)}, ints: v, fixed: true} }
 func floats(v ...float32) operand {
 	return operand{dims: []int{len(v)}, floats: v, fixed: true}
+}
+func bytesOf(v ...uint8) operand {
+	return operand{dims: []int{len(v)}, bytes: v, fixed: true}
 }
 func none() operand { return operand{absent: true} }
 
@@ -73,6 +77,8 @@ func (o operand) tensor(r *rand.Rand) *tensors.Tensor {
 	switch {
 	case o.ints != nil:
 		return tensors.FromFlatDataAndDimensions(o.ints, o.dims...)
+	case o.bytes != nil:
+		return tensors.FromFlatDataAndDimensions(o.bytes, o.dims...)
 	case o.bools != nil:
 		return tensors.FromFlatDataAndDimensions(o.bools, o.dims...)
 	case o.floats != nil:
@@ -134,6 +140,10 @@ func (c opCase) model(t *testing.T) (string, map[string]*tensors.Tensor) {
 // outType is the element type of an output, which ONNX Runtime wants declared.
 func (c opCase) outType(i int) protos.TensorProto_DataType {
 	switch {
+	case c.op == "QuantizeLinear":
+		return protos.TensorProto_UINT8
+	case c.op == "MatMulInteger":
+		return protos.TensorProto_INT32
 	case c.op == "Cast":
 		return protos.TensorProto_DataType(c.attrs["to"].(int))
 	case slices.Contains([]string{"ArgMax", "ArgMin", "Shape", "Size", "NonZero"}, c.op), c.op == "TopK" && i == 1:

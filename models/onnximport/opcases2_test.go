@@ -142,6 +142,10 @@ func elementCases() []opCase {
 
 func productCases() []opCase {
 	return []opCase{
+		{name: "QuantizeLinear", op: "QuantizeLinear", in: []operand{uni(-9, 20, 3, 5), floats(0.05).shaped(), bytesOf(100).shaped()}},
+		{name: "DequantizeLinear", op: "DequantizeLinear", in: []operand{bytesOf(0, 7, 200, 255, 3, 9).shaped(2, 3).input(), floats(0.05, 2, 0.1), bytesOf(100, 3, 0)}},
+		{name: "DequantizeLinear axis 0", op: "DequantizeLinear", in: []operand{bytesOf(0, 7, 200, 255, 3, 9).shaped(2, 3).input(), floats(0.05, 2)}, attrs: at{"axis": 0}},
+		{name: "MatMulInteger", op: "MatMulInteger", in: []operand{bytesOf(1, 255, 3, 77, 5, 6).shaped(2, 3).input(), bytesOf(9, 8, 7, 250, 1, 0).shaped(3, 2), bytesOf(10).shaped(), bytesOf(3, 128)}},
 		{name: "MatMul", op: "MatMul", in: []operand{rnd(2, 3, 4), weight(4, 5)}},
 		{name: "MatMul batches", op: "MatMul", in: []operand{rnd(2, 1, 3, 4), rnd(5, 4, 2)}},
 		{name: "MatMul matrix by batch", op: "MatMul", in: []operand{rnd(3, 4), rnd(5, 4, 2)}},
