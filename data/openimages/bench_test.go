@@ -60,7 +60,7 @@ func official(t *testing.T, path string, rows int) int64 {
 		if i%6 == 0 {
 			label = l.ids[i/6%len(l.ids)]
 		}
-		fmt.Fprintf(w, "%016x,crowdsource-verification,%s,%d\n", uint64(i/5+1)*0x9e3779b97f4a7c15, label, i%3%2)
+		fmt.Fprintf(w, "%016x,crowdsource-verification,%s,%d\n", uint64(i/5+1)*0x9e3779b97f4a7c15, label, i/6%3/2)
 	}
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
