@@ -30,6 +30,7 @@ begun again, and several processes or machines may work on one folder.
   wsss gen -config my.toml
   wsss gen -config my.toml -set gen.weak=points
   wsss gen -config my.toml -shard 3/8      part 3 of 8, for array jobs
+  wsss gen -config my.toml -sweep gen.fuse.min_area=0,50,200 -sweep-images 100
 
 Methods (gen.method), and the weak labels they take (gen.weak):
 `)
@@ -45,6 +46,9 @@ func runGen(ctx context.Context, args []string) error {
 	var opts genOptions
 	shard := f.String("shard", "", "only part `i/n` of the split, 0 <= i < n")
 	f.StringVar(&opts.split, "split", "", "label this `split` instead of data.train_split")
+	var sweep list
+	f.Var(&sweep, "sweep", "instead of labelling, try values of a key and rank them, as `gen.KEY=a,b,c` or gen.KEY=FROM:TO:STEP; may be repeated")
+	images := f.Int("sweep-images", 0, "try on so many images, spread over the split; 0 = all")
 	f.BoolVar(&opts.keepGoing, "keep-going", false, "go on after an image that fails; list the failures at the end")
 	if err := f.parse(args, 0); err != nil {
 		return err
@@ -56,6 +60,9 @@ func runGen(ctx context.Context, args []string) error {
 	p, err := openPipeline(f)
 	if err != nil {
 		return err
+	}
+	if len(sweep) > 0 {
+		return p.sweep(ctx, sweep, *images, opts)
 	}
 	if err := p.gen(ctx, opts); err != nil {
 		return err
@@ -107,7 +114,7 @@ func (p *pipeline) label(ctx context.Context, g configs.Gen, dir string, o genOp
 			Dataset: p.ds, Split: o.split, Method: method, Name: g.Method,
 			Weak: data.WeakKind(g.Weak), Fuse: g.Fuse, OutDir: dir,
 			ConfigHash: cfg.GenHash(), Config: cfg.TOML(), Weights: weightsOf(method), Versions: versions(),
-			Workers: g.Workers, Shard: o.shard, KeepGoing: o.keepGoing, Progress: progress,
+			Workers: g.Workers, Shard: o.shard, KeepGoing: o.keepGoing, Checks: g.Checks, Progress: progress,
 		})
 		return err
 	})
@@ -117,12 +124,12 @@ func (p *pipeline) label(ctx context.Context, g configs.Gen, dir string, o genOp
 
 // method builds a method by a [gen] table.
 func (p *pipeline) method(g configs.Gen) (gen.Method, error) {
-	spec, err := gen.Lookup(g.Method)
+	needsBackend, err := gen.NeedsBackend(g)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	env := gen.Env{Classes: p.ds.Classes(), Weak: data.WeakKind(g.Weak), Seed: p.cfg.Seed, Gen: g}
-	if spec.NeedsBackend {
+	if needsBackend {
 		if env.Backend, err = p.backend(); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"wsss/data"
+	"wsss/eval"
+	"wsss/eval/metrics"
+	"wsss/gen"
+)
+
+// sweep tries every combination of values and prints them, the best first: by
+// mIoU where the split has true masks, else by the signs of quality that need
+// none.
+func (p *pipeline) sweep(ctx context.Context, axes []string, images int, o genOptions) error {
+	if o.split == "" {
+		o.split = p.cfg.Data.TrainSplit
+	}
+	opts := gen.SweepOptions{
+		Config: p.cfg, Dataset: p.ds, Split: o.split, Images: images, Versions: versions(), OutDir: p.path("sweep"),
+	}
+	for _, text := range axes {
+		axis, err := gen.ParseAxis(text)
+		if err != nil {
+			return usageError{err}
+		}
+		opts.Axes = append(opts.Axes, axis)
+	}
+	needsBackend, err := gen.NeedsBackend(p.cfg.Gen)
+	if err != nil {
+		return usageError{err}
+	}
+	if needsBackend {
+		if opts.Backend, err = p.backend(); err != nil {
+			return err
+		}
+	}
+	judged := "quality"
+	if has, err := p.hasTruth(o.split); err != nil {
+		return err
+	} else if has {
+		judged = "mIoU"
+		opts.Score = func(ctx context.Context, ds data.Dataset, labels string) (float64, error) {
+			r, err := eval.Folder(ctx, ds, o.split, labels, eval.Options{AllowNoTruth: true, Boot: metrics.Boot{Resamples: -1}}, nil)
+			if err != nil {
+				return 0, err
+			}
+			return float64(r.MIoU), nil
+		}
+	}
+	var points []gen.SweepPoint
+	err = p.stage(ctx, "sweep", func(progress func(done, total int)) (err error) {
+		opts.Progress = func(point, points, done, total int) { progress(point*total+done, points*total) }
+		points, err = gen.Sweep(ctx, opts)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%8s  setting\n", judged)
+	for _, pt := range points {
+		fmt.Printf("%8.2f  %s\n", 100*pt.Score, strings.Join(pt.Set, " "))
+	}
+	return nil
+}
