@@ -86,23 +86,33 @@ func topK(b *builder, n *node) []*value {
 // each row of x [R, d], ties in order.
 func rankedIndex(b *builder, x *value, k int, largest bool) *value {
 	r, d := x.Dims[0], x.Dims[1]
-	before := "Greater"
+	before, beforeOrTied := "Greater", "GreaterOrEqual"
 	if !largest {
-		before = "Less"
+		before, beforeOrTied = "Less", "LessOrEqual"
 	}
-	others := b.Reshape(x, r, 1, d)
 	block := max(1, rankBlock/max(1, r*d))
 	if d/block > maxRankBlocks {
 		legalise.Failf("the first %d of %d in %d rows", k, d, r)
 	}
+	count := func(first *value) *value { return b.Reduce("ReduceSum", b.Cast(first, legalise.Float), false, 2) }
 	var ranks []*value
 	for from := 0; from < d; from += block {
 		to := min(d, from+block)
 		mine := b.Reshape(b.Slice(x, 1, from, to), r, to-from, 1)
-		earlier := b.Op("Less", nil, b.ConstInts(legalise.Int64, []int{1, 1, d}, iota0(d)...),
-			add(b, b.ConstInts(legalise.Int64, []int{1, to - from, 1}, iota0(to-from)...), b.ConstInts(legalise.Int64, nil, from)))
-		first := b.Op("Or", nil, b.Op(before, nil, others, mine), b.Op("And", nil, b.Op("Equal", nil, others, mine), earlier))
-		ranks = append(ranks, b.Reduce("ReduceSum", b.Cast(first, legalise.Float), false, 2))
+		others := func(from, to int) *value { return b.Reshape(b.Slice(x, 1, from, to), r, 1, to-from) }
+		// Of equal elements the earlier goes first, which only a block among
+		// itself has to look up.
+		same := others(from, to)
+		place := iota0(to - from)
+		earlier := b.Op("Less", nil, b.ConstInts(legalise.Int64, []int{1, 1, to - from}, place...), b.ConstInts(legalise.Int64, []int{1, to - from, 1}, place...))
+		rank := count(b.Op("Or", nil, b.Op(before, nil, same, mine), b.Op("And", nil, b.Op("Equal", nil, same, mine), earlier)))
+		if from > 0 {
+			rank = add(b, rank, count(b.Op(beforeOrTied, nil, others(0, from), mine)))
+		}
+		if to < d {
+			rank = add(b, rank, count(b.Op(before, nil, others(to, d), mine)))
+		}
+		ranks = append(ranks, rank)
 	}
 	rank := b.Reshape(b.Concat(1, ranks...), r, 1, d)
 	want := b.Cast(b.ConstInts(legalise.Int64, []int{1, k, 1}, iota0(k)...), legalise.Float)
