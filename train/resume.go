@@ -1,0 +1,148 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"time"
+
+	"wsss/checkpoints"
+	"wsss/configs"
+	"wsss/data/augment"
+)
+
+// open loads the newest checkpoint, or makes a fresh network.
+func (r *run) open() error {
+	c, err := checkpoints.Latest(r.OutDir, r.Log)
+	if err == nil {
+		defer c.Close()
+		same := c.Meta.ConfigHash == r.ConfigHash && c.Meta.LabelsHash == r.LabelsHash && c.Meta.Seed == r.Seed
+		switch {
+		case same:
+			return r.goOn(c)
+		case !r.Restart:
+			return fmt.Errorf("%s %w (config %s, labels %s; now %s, %s): remove the folder, or choose another out",
+				r.OutDir, ErrOtherRun, c.Meta.ConfigHash, or(c.Meta.LabelsHash, "true masks"), r.ConfigHash, or(r.LabelsHash, "true masks"))
+		}
+		if err := removeAll(r.OutDir); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, checkpoints.ErrNone) {
+		return err
+	}
+	r.meta = checkpoints.Meta{
+		Seed: r.Seed, Images: len(r.ids), Log: LogFile,
+		Model:   checkpoints.Model{Train: portable(r.Config), Classes: r.Classes.Names},
+		Dataset: r.Dataset.Name(), Split: r.Split,
+		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash,
+		Backend: r.Backend.Name(), Versions: checkpoints.Versions(),
+	}
+	maps.Copy(r.meta.Versions, r.Versions)
+	return nil
+}
+
+// portable leaves out what differs between machines but not in the result, so
+// that a checkpoint's bytes do not depend on it.
+func portable(t configs.Train) configs.Train {
+	t.Workers, t.Labels, t.Init = 0, "", filepath.Base(t.Init)
+	if t.Init == "." {
+		t.Init = ""
+	}
+	return t
+}
+
+// goOn takes up a checkpoint.
+func (r *run) goOn(c *checkpoints.Checkpoint) error {
+	r.meta, r.step, r.from, r.last = c.Meta, c.Meta.Step, c.Meta.Step, c.Path
+	if r.step >= r.Config.Iterations {
+		return nil
+	}
+	if c.Meta.Backend != r.Backend.Name() {
+		r.Log(fmt.Sprintf("going on with backend %s what began on %s: the result is as good, but not the same to the last bit", r.Backend.Name(), c.Meta.Backend))
+		r.meta.Backend = r.Backend.Name()
+	}
+	var err error
+	if r.net, err = newNetwork(r.Backend, r.Net, r.Classes.Len(), r.Seed); err != nil {
+		return err
+	}
+	r.Log(fmt.Sprintf("going on from step %d", r.step))
+	return r.net.restore(c, r.Config.Crop, true)
+}
+
+// start makes what training needs beside the network.
+func (r *run) start() error {
+	var err error
+	fresh := r.net == nil
+	if fresh {
+		if r.net, err = newNetwork(r.Backend, r.Net, r.Classes.Len(), r.Seed); err != nil {
+			return err
+		}
+	}
+	grids, err := r.net.probe(r.Config.Crop)
+	if err != nil {
+		return err
+	}
+	if fresh && r.Config.Init != "" {
+		if err := initialise(r.net, r.Config, r.Log); err != nil {
+			return fmt.Errorf("train.init: %w", err)
+		}
+	}
+	opt := Optimizer{Kind: r.Config.Optimizer, Momentum: r.Config.Momentum, WeightDecay: r.Config.WeightDecay, EMA: r.Config.EMA > 0, Group: r.Net.Group}
+	weighted := r.LabelsDir != "" && r.Config.Confidence == "weight"
+	if r.graphs, err = newStep(r.net, grids, NewLoss(r.Config), weighted, opt, r.Config.Accumulate); err != nil {
+		return err
+	}
+	aug, err := augment.FromConfig(r.Config)
+	if err != nil {
+		return err
+	}
+	r.load = &loader{ds: r.Dataset, ids: r.ids, labelsDir: r.LabelsDir, classes: r.Classes.Len(), aug: aug, grids: r.graphs.grids,
+		batch: r.Config.Batch, seed: r.Seed,
+		confidence: r.Config.Confidence, minScore: r.Config.ConfidenceMin}
+	r.sched = NewSchedule(r.Config)
+	if r.val, err = NewPredictor(r.Backend, r.Net, r.net.store, r.Config.Input, r.Val); err != nil {
+		return err
+	}
+	if r.Config.EMA > 0 {
+		r.val.root = averageScope
+	}
+	if err := os.MkdirAll(r.OutDir, 0o755); err != nil {
+		return err
+	}
+	if err := r.openLogs(); err != nil {
+		return err
+	}
+	r.began = time.Now()
+	return r.describe(nil)
+}
+
+// openLogs takes up the metrics log at the step that the run goes on from.
+func (r *run) openLogs() error {
+	path := filepath.Join(r.OutDir, LogFile)
+	var err error
+	if r.log, err = openLog(path, r.meta.LogBytes); err != nil {
+		return err
+	}
+	before, err := ReadLog(path)
+	if err != nil {
+		return err
+	}
+	r.watch.limit = r.Config.Diverge
+	r.watch.replay(before)
+	if r.Config.TensorBoard {
+		r.events, err = openEvents(r.OutDir, before)
+	}
+	return err
+}
+
+// record writes a line to the logs.
+func (r *run) record(rec Record) error {
+	if r.events != nil {
+		if err := r.events.add(rec); err != nil {
+			return err
+		}
+	}
+	return r.log.add(rec)
+}
