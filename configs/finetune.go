@@ -12,6 +12,8 @@ type FineTuneCLIP struct {
 	Output  string `toml:"output"`  // value to classify, [batch, width]; "" = image_embeds, else the first output
 	Size    int    `toml:"size"`    // side of the square image; 0 = what the file declares, else 224
 
+	Head string `toml:"head"` // start of the new layers: random (the paper's), or text: CLIP's own classifier by prompts, which needs model
+
 	Loss     string  `toml:"loss"`      // softmax (over classes, the paper's), bce or asl (one yes or no per class)
 	Unknown  string  `toml:"unknown"`   // classes that nobody checked, under bce and asl: ignore or absent
 	GammaPos float64 `toml:"gamma_pos"` // asl: focus on hard positives …
@@ -38,7 +40,7 @@ type FineTuneCLIP struct {
 
 func defaultFineTuneCLIP() FineTuneCLIP {
 	return FineTuneCLIP{
-		Loss: "softmax", Unknown: "ignore", GammaPos: 0, GammaNeg: 4, Margin: 0.05,
+		Head: "random", Loss: "softmax", Unknown: "ignore", GammaPos: 0, GammaNeg: 4, Margin: 0.05,
 		Epochs: 50, Batch: 32, LR: 2e-5, HeadMult: 1, WeightDecay: 0.7, LayerDecay: 1,
 		Augment: "flip", Keep: 1, ValEvery: 1,
 	}
@@ -50,6 +52,8 @@ func (f FineTuneCLIP) validate(v *validator) {
 	}
 	const at = "finetune_clip."
 	v.that(f.Size == 0 || f.Size >= 16 && f.Size <= 2048, at+"size", f.Size, "0, or 16 to 2048 pixels")
+	v.oneOf(at+"head", f.Head, "random", "text")
+	v.that(f.Head == "random" || f.Encoder == "", at+"head", f.Head, "random where finetune_clip.encoder is set: a file has no prompts")
 	v.oneOf(at+"loss", f.Loss, "softmax", "bce", "asl")
 	v.oneOf(at+"unknown", f.Unknown, "ignore", "absent")
 	v.oneOf(at+"augment", f.Augment, "none", "flip", "strong")

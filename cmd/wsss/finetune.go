@@ -48,11 +48,11 @@ func runFineTune(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	before, err := p.findCLIP(ctx, val)
+	text, before, err := p.findCLIP(ctx, val)
 	if err != nil {
 		return err
 	}
-	res, err := p.fineTune(ctx, val, before)
+	res, err := p.fineTune(ctx, val, text, before)
 	if err != nil {
 		return err
 	}
@@ -102,45 +102,48 @@ func (p *pipeline) valSplitCLIP() string {
 }
 
 // findCLIP finds the image encoder where the config names a model, and scores
-// the whole model before any training.
-func (p *pipeline) findCLIP(ctx context.Context, val data.Dataset) (before *clip.Metrics, err error) {
+// the whole model before any training. text has its embeddings of the classes.
+func (p *pipeline) findCLIP(ctx context.Context, val data.Dataset) (text [][]float32, before *clip.Metrics, err error) {
 	f := &p.cfg.FineTuneCLIP
 	if f.Encoder != "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if f.Model == "" {
-		return nil, usagef("finetune-clip: the config has no finetune_clip.model: name a CLIP of `wsss models list`, or an ONNX file with finetune_clip.encoder")
+		return nil, nil, usagef("finetune-clip: the config has no finetune_clip.model: name a CLIP of `wsss models list`, or an ONNX file with finetune_clip.encoder")
 	}
 	store, err := manifest.Open("")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var paths []string
 	for _, role := range []string{"vision", "text", "merges"} {
 		path, err := store.File(ctx, f.Model, role)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		paths = append(paths, path)
 	}
 	f.Encoder = paths[0]
 	b, err := p.backend()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	m, sessions, err := load.CLIP(b, paths[0], paths[1], paths[2], load.Options{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer sessions.Close()
+	if text, err = clip.Prompts(ctx, m, val.Classes()); err != nil {
+		return nil, nil, err
+	}
 	err = p.stage(ctx, "CLIP without training", func(progress func(done, total int)) error {
-		before, err = clip.ZeroShot(ctx, m, val, p.valSplitCLIP(), progress)
+		before, err = clip.ZeroShot(ctx, m, text, val, p.valSplitCLIP(), progress)
 		return err
 	})
 	if err == nil {
 		p.say("before: mAP %.2f %% (VOC 2007: %.2f, uninterpolated: %.2f) on %d images", 100*before.MAP, 100*before.MAP11, 100*before.MAPPlain, before.Images)
 	}
-	return before, err
+	return text, before, err
 }
 
 // fineTuned is what fine-tuning came to, for OUT/finetune/result.json.
@@ -149,12 +152,15 @@ type fineTuned struct {
 	Before *clip.Metrics `json:"before"` // of the model before any training; nil for an encoder without its text model
 }
 
-func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, before *clip.Metrics) (*clip.Result, error) {
+func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, text [][]float32, before *clip.Metrics) (*clip.Result, error) {
 	job := clip.Job{
 		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, Val: val, ValSplit: p.valSplitCLIP(),
 		Config: p.cfg.FineTuneCLIP, Seed: p.cfg.Seed, OutDir: p.path("finetune"),
 		ConfigHash: p.cfg.FineTuneHash(), Versions: versions(),
 		Log: func(line string) { p.say("  %s", line) },
+	}
+	if p.cfg.FineTuneCLIP.Head == "text" {
+		job.Text = text
 	}
 	var err error
 	if job.Backend, err = p.backend(); err != nil {

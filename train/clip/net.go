@@ -15,6 +15,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data/augment"
+	"wsss/models/foundation/clip"
 	"wsss/models/onnximport"
 )
 
@@ -48,7 +49,9 @@ type network struct {
 
 // newNetwork opens the encoder of a config. classes counts without background;
 // seed is that of the new layers' weights.
-func newNetwork(b compute.Backend, cfg configs.FineTuneCLIP, classes int, seed int64) (*network, error) {
+// With text, one embedding of length 1 per class, the linear layer starts as
+// CLIP's own classifier.
+func newNetwork(b compute.Backend, cfg configs.FineTuneCLIP, classes int, seed int64, text [][]float32) (*network, error) {
 	input, output, size, err := ports(cfg)
 	if err != nil {
 		return nil, err
@@ -70,7 +73,7 @@ func newNetwork(b compute.Backend, cfg configs.FineTuneCLIP, classes int, seed i
 		n.close()
 		return nil, err
 	}
-	return n, n.makeHead(width, seed)
+	return n, n.makeHead(width, seed, text)
 }
 
 // ports finds input, output and image size of an encoder.
@@ -127,11 +130,21 @@ func (n *network) probe() (width int, err error) {
 
 // makeHead makes the new layers: a neutral LayerNorm, and a linear layer of
 // small random weights, drawn on the host so that every backend starts alike.
-func (n *network) makeHead(width int, seed int64) error {
+func (n *network) makeHead(width int, seed int64, text [][]float32) error {
 	rng := augment.RNG(seed, -1, 0)
 	weight := make([]float32, width*n.classes)
 	for i := range weight {
 		weight[i] = float32(rng.NormFloat64() * 0.02)
+	}
+	// A normalised embedding has length √width, not 1.
+	scale := clip.LogitScale / float32(math.Sqrt(float64(width)))
+	for c, row := range text {
+		if len(text) != n.classes || len(row) != width {
+			return fmt.Errorf("%s: %d text embeddings of width %d for %d classes and images of width %d", n.encoder.Path(), len(text), len(row), n.classes, width)
+		}
+		for i, x := range row {
+			weight[i*n.classes+c] = scale * x
+		}
 	}
 	ones := slices.Repeat([]float32{1}, width)
 	scope := n.store.RootScope().At(headScope)

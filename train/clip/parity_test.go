@@ -70,7 +70,7 @@ func (f *fixture) config(loss string) configs.FineTuneCLIP {
 // network is the fixture's at its start.
 func (f *fixture) network(t *testing.T, b compute.Backend, cfg configs.FineTuneCLIP) *network {
 	t.Helper()
-	n, err := newNetwork(b, cfg, f.Settings.Classes, 1)
+	n, err := newNetwork(b, cfg, f.Settings.Classes, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,10 @@ type Job struct {
 	Config   configs.FineTuneCLIP
 	Seed     int64
 	Backend  compute.Backend
-	OutDir   string // checkpoints, log and, at the end, the classifier
+	// Text has CLIP's embedding of each class (Prompts), from which the new
+	// layers start under head = "text".
+	Text   [][]float32
+	OutDir string // checkpoints, log and, at the end, the classifier
 
 	ConfigHash string            // configs.Config.FineTuneHash; a folder of another hash is refused
 	Versions   map[string]string // what made the run, for the checkpoint
@@ -116,6 +119,9 @@ func newRun(job Job) (*run, error) {
 	if a, b := r.Dataset.Classes().Names, r.Val.Classes().Names; !slices.Equal(a, b) {
 		return nil, fmt.Errorf("the validation dataset %s has other classes (%s) than %s (%s)", r.Val.Name(), strings.Join(b, ", "), r.Dataset.Name(), strings.Join(a, ", "))
 	}
+	if (r.Config.Head == "text") != (r.Text != nil) {
+		return nil, fmt.Errorf("finetune_clip.head = %q, and %d text embeddings given", r.Config.Head, len(r.Text))
+	}
 	all, err := readSplit(r.Dataset, r.Split, r.Config.Unknown)
 	if err != nil {
 		return nil, err
@@ -130,7 +136,7 @@ func newRun(job Job) (*run, error) {
 	}
 	r.perEpoch = len(r.train.ids) / r.Config.Batch
 	r.total = r.Config.Epochs * r.perEpoch
-	if r.net, err = newNetwork(r.Backend, r.Config, r.train.classes, r.Seed); err != nil {
+	if r.net, err = newNetwork(r.Backend, r.Config, r.train.classes, r.Seed, r.Text); err != nil {
 		return nil, err
 	}
 	return r, r.compile()

@@ -18,6 +18,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/configs"
 	"wsss/data"
@@ -173,7 +174,7 @@ func TestFreeze(t *testing.T) {
 	for freeze, want := range map[int]int{-1: 4, 0: 44, 1: 23, 2: 7} {
 		cfg := job(t, nil).Config
 		cfg.Freeze = freeze
-		n, err := newNetwork(b, cfg, 3, 1)
+		n, err := newNetwork(b, cfg, 3, 1, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +191,7 @@ func TestFreeze(t *testing.T) {
 	}
 	cfg := job(t, nil).Config
 	cfg.Freeze = 3
-	if _, err := newNetwork(b, cfg, 3, 1); err == nil || !strings.Contains(err.Error(), "2 blocks") {
+	if _, err := newNetwork(b, cfg, 3, 1, nil); err == nil || !strings.Contains(err.Error(), "2 blocks") {
 		t.Errorf("more than there are: %v", err)
 	}
 }
@@ -395,3 +396,83 @@ func TestUnknownHasNoGradient(t *testing.T) {
 }
 
 func rngOf(seed int64) *rand.Rand { return augment.RNG(seed, 0, 0) }
+
+// TestTextHead: from prompts, the new layers begin as CLIP's own classifier,
+// but for the mean that LayerNorm takes off.
+func TestTextHead(t *testing.T) {
+	b := goBackend(t)
+	cfg := job(t, nil).Config
+	const width = 16
+	text := make([][]float32, 3)
+	rng := rngOf(4)
+	for c := range text {
+		text[c] = make([]float32, width)
+		sum := 0.0
+		for i := range text[c] {
+			text[c][i] = float32(rng.NormFloat64())
+			sum += float64(text[c][i])
+		}
+		for i := range text[c] { // without mean, LayerNorm changes nothing but the length
+			text[c][i] -= float32(sum / width)
+		}
+		norm := 0.0
+		for _, x := range text[c] {
+			norm += float64(x) * float64(x)
+		}
+		for i := range text[c] {
+			text[c][i] /= float32(math.Sqrt(norm))
+		}
+	}
+	n, err := newNetwork(b, cfg, 3, 1, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.close()
+	images := tensors.FromFlatDataAndDimensions(prepared(t, n.size), 1, 3, n.size, n.size)
+	exec, err := model.NewExec(b, n.store, func(scope *model.Scope, x *Node) []*Node {
+		return []*Node{n.embed(scope, x), n.logits(scope, x)}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	out, err := call(exec, images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mean, norm := 0.0, 0.0
+	for _, x := range out[0] {
+		mean += float64(x) / width
+	}
+	for _, x := range out[0] {
+		norm += (float64(x) - mean) * (float64(x) - mean)
+	}
+	for c := range text {
+		cosine := 0.0
+		for i, x := range out[0] {
+			cosine += (float64(x) - mean) * float64(text[c][i]) / math.Sqrt(norm)
+		}
+		if got := float64(out[1][c]); math.Abs(got-100*cosine) > 1e-2 {
+			t.Errorf("class %d: logit %g, want %g", c, got, 100*cosine)
+		}
+	}
+	if _, err := newNetwork(b, cfg, 3, 1, text[:2]); err == nil || !strings.Contains(err.Error(), "2 text embeddings") {
+		t.Errorf("too few prompts: %v", err)
+	}
+}
+
+func prepared(t *testing.T, size int) []float32 {
+	t.Helper()
+	ds := dataset(t)
+	ids, err := ds.IDs("val")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ds.Load(ids[0], data.WantImage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst := make([]float32, 3*size*size)
+	prepare(dst, imageproc.FromImage(s.Image), size, "none", nil)
+	return dst
+}

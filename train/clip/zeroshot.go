@@ -10,15 +10,16 @@ import (
 	"wsss/models/foundation/imageproc"
 )
 
+// Prompts embeds the classes after the background, each of length 1.
+func Prompts(ctx context.Context, m *clip.Model, classes data.Classes) ([][]float32, error) {
+	return m.Ensemble(ctx, clip.DefaultTemplates, PromptWords(classes))
+}
+
 // ZeroShot scores CLIP without any training on a split: the probability of a
-// class is its share in the softmax over prompts of all classes. It is what
+// class is its share in the softmax over the prompts of all classes, words. It is what
 // fine-tuning is compared with (METHODS §7, paper 002).
-func ZeroShot(ctx context.Context, m *clip.Model, ds data.Dataset, name string, progress func(done, total int)) (*Metrics, error) {
+func ZeroShot(ctx context.Context, m *clip.Model, words [][]float32, ds data.Dataset, name string, progress func(done, total int)) (*Metrics, error) {
 	s, err := readSplit(ds, name, "ignore")
-	if err != nil {
-		return nil, err
-	}
-	words, err := m.Ensemble(ctx, clip.DefaultTemplates, PromptWords(ds.Classes()))
 	if err != nil {
 		return nil, err
 	}
