@@ -57,7 +57,10 @@ func runOpenImages(ctx context.Context, args []string) error {
 	}
 	opt.Labels, opt.Boxes, opt.SkipBad = labels, boxes, *bad == "skip"
 	b := newBar("open images", f.quiet)
-	opt.Progress = func(done, total int) { b.update(done>>20, total>>20) }
+	const megabyte = 1 << 20
+	opt.Progress = func(done, total int) {
+		b.update((done+megabyte-1)/megabyte, (total+megabyte-1)/megabyte)
+	}
 	m, err := openimages.Build(ctx, *out, opt)
 	if err != nil {
 		b.abort()
