@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute-onnx/support/protos"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"google.golang.org/protobuf/proto"
 
@@ -51,7 +50,7 @@ func (r *run) export(c *checkpoints.Checkpoint, res *Result) error {
 	if res.Val != nil {
 		d.Threshold = res.Val.Threshold
 	}
-	m, err := tuned(r.Config.Encoder, r.net.input, r.net.output, c.Tensor)
+	m, err := tuned(r.Config.Encoder, r.net.input, r.net.output, c)
 	if err != nil {
 		return err
 	}
@@ -66,12 +65,12 @@ func (r *run) export(c *checkpoints.Checkpoint, res *Result) error {
 	if err != nil {
 		return err
 	}
-	return writeDescription(filepath.Join(r.OutDir, descriptionFile), d)
+	return files.WriteJSON(filepath.Join(r.OutDir, descriptionFile), d)
 }
 
 // tuned is the encoder's graph with the weights of a checkpoint and the new
 // layers behind output.
-func tuned(encoder, input, output string, value func(name string) (*tensors.Tensor, error)) (*protos.ModelProto, error) {
+func tuned(encoder, input, output string, c *checkpoints.Checkpoint) (*protos.ModelProto, error) {
 	f, err := onnxfile.Open(encoder)
 	if err != nil {
 		return nil, err
@@ -86,7 +85,7 @@ func tuned(encoder, input, output string, value func(name string) (*tensors.Tens
 		if !ok {
 			return nil, fmt.Errorf("%s: weight %q is lost", encoder, t.Name)
 		}
-		filled, err := fill(f, source, value)
+		filled, err := fill(f, source, c)
 		if err != nil {
 			return nil, fmt.Errorf("%s: weight %q: %w", encoder, t.Name, err)
 		}
@@ -101,7 +100,7 @@ func tuned(encoder, input, output string, value func(name string) (*tensors.Tens
 	}
 	g.Input = []*protos.ValueInfoProto{in}
 	g.ValueInfo = nil
-	return m, appendHead(g, output, value)
+	return m, appendHead(g, output, c)
 }
 
 func find(list []*protos.TensorProto, name string) (*protos.TensorProto, bool) {
@@ -181,33 +180,34 @@ func halfInputs(g *protos.GraphProto) map[string]bool {
 }
 
 // fill is a weight with its values inside: the checkpoint's where it has them.
-func fill(f *onnxfile.File, t *protos.TensorProto, value func(string) (*tensors.Tensor, error)) (*protos.TensorProto, error) {
+func fill(f *onnxfile.File, t *protos.TensorProto, c *checkpoints.Checkpoint) (*protos.TensorProto, error) {
 	source, err := f.Tensor(t)
 	if err != nil {
 		return nil, err
 	}
 	out := &protos.TensorProto{Name: t.Name, Dims: t.Dims, DataType: int32(source.DType)}
 	name := checkpoints.WeightPrefix + "/" + encoderScope + "/" + strings.ReplaceAll(t.Name, model.ScopeSeparator, "|")
-	if v, err := value(name); err == nil {
-		if v.Size()*4 != source.Bytes() || source.DType != protos.TensorProto_FLOAT {
-			if source.DType == protos.TensorProto_FLOAT {
-				return nil, fmt.Errorf("%d values trained, %d in the file", v.Size(), source.Len())
-			}
-		} else {
-			return out, v.ConstBytes(func(b []byte) { out.RawData = slices.Clone(b) })
-		}
+	if _, saved := c.Info(name); !saved || source.DType != protos.TensorProto_FLOAT { // no parameter: as in the file
+		out.RawData = make([]byte, source.Bytes())
+		return out, source.ReadInto(out.RawData)
 	}
-	out.RawData = make([]byte, source.Bytes())
-	return out, source.ReadInto(out.RawData)
+	v, err := c.Tensor(name)
+	if err != nil {
+		return nil, err
+	}
+	if v.Size() != source.Len() {
+		return nil, fmt.Errorf("%d values were trained, the file has %d", v.Size(), source.Len())
+	}
+	return out, v.ConstBytes(func(b []byte) { out.RawData = slices.Clone(b) })
 }
 
 // appendHead adds LayerNorm and the linear layer. Means are matrix products,
 // which are written alike in every version of ONNX.
-func appendHead(g *protos.GraphProto, from string, value func(string) (*tensors.Tensor, error)) error {
+func appendHead(g *protos.GraphProto, from string, c *checkpoints.Checkpoint) error {
 	const p = "wsss/head/"
 	width := 0
 	for _, name := range []string{normScale, normBias, weightName, biasName} {
-		v, err := value(checkpoints.WeightPrefix + "/" + headScope + "/" + name)
+		v, err := c.Tensor(checkpoints.WeightPrefix + "/" + headScope + "/" + name)
 		if err != nil {
 			return err
 		}
