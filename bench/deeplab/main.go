@@ -1,15 +1,19 @@
-// Command deeplab times training steps of DeepLab-v2 ResNet-101 (forward,
-// backward, SGD) on the CPU backends of wsss and in PyTorch, and prints seconds
-// per image, peak memory and the ratios to PyTorch. Every engine runs in a
+// Command deeplab times training steps of DeepLab ResNet-101 (forward,
+// backward, SGD) on the backends of wsss and in PyTorch, and prints seconds
+// per image, peak memory and the ratios to the first PyTorch engine. Every engine runs in a
 // process of its own, one at a time, in turns, so that a machine that slows
 // down for a while does so for all.
 //
-//	go run ./bench/deeplab [-size 321] [-batch 2] [-steps 2] [-rounds 2] [-engines torch,onnx,go]
+//	go run ./bench/deeplab [-arch deeplab-v2] [-msc] [-size 321] [-batch 2] [-steps 2] [-rounds 2] [-engines torch,onnx,go]
+//
+// Engines are backends (go, onnx, xla:cuda, …) and PyTorch: torch (CPU, float32),
+// torch-cuda (bf16 autocast, channels last), torch-cuda-compile (also compiled).
 package main
 
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -24,14 +28,25 @@ import (
 	"wsss/models/backend"
 )
 
-// python is the interpreter that has Debian's PyTorch.
-const python = "/usr/bin/python3"
+// python is the interpreter that has PyTorch: $PYTHON, else Debian's.
+func python() string { return cmp.Or(os.Getenv("PYTHON"), "/usr/bin/python3") }
 
 // torchEnv keeps PyTorch from burning the second core in spin loops and from
 // giving memory back between steps: with it, it is at its best.
 var torchEnv = []string{"OMP_WAIT_POLICY=passive", "MALLOC_MMAP_THRESHOLD_=4294967296", "MALLOC_TRIM_THRESHOLD_=17179869184"}
 
-type options struct{ size, batch, steps, rounds int }
+type options struct {
+	arch                       string
+	msc                        bool
+	size, batch, steps, rounds int
+}
+
+// args are the options as another process takes them.
+func (o options) args() []string {
+	return []string{"-arch", o.arch, fmt.Sprintf("-msc=%v", o.msc), "-size", strconv.Itoa(o.size), "-batch", strconv.Itoa(o.batch), "-steps", strconv.Itoa(o.steps)}
+}
+
+func isTorch(engine string) bool { return strings.HasPrefix(engine, "torch") }
 
 // result is what one engine did in all rounds.
 type result struct {
@@ -42,6 +57,8 @@ type result struct {
 
 func main() {
 	var o options
+	flag.StringVar(&o.arch, "arch", "deeplab-v2", "deeplab-v2 or deeplab-v3plus")
+	flag.BoolVar(&o.msc, "msc", false, "train on three scales and their maximum (v2)")
 	flag.IntVar(&o.size, "size", 321, "image side, pixels")
 	flag.IntVar(&o.batch, "batch", 2, "images per step")
 	flag.IntVar(&o.steps, "steps", 2, "timed steps per round, after one that warms up")
@@ -87,11 +104,14 @@ func compare(o options, engines []string) error {
 			}
 		}
 	}
-	fmt.Printf("DeepLab-v2 ResNet-101 training step, %d×%d, batch %d, %d CPUs, %s, %s\n\n",
-		o.size, o.size, o.batch, runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
+	fmt.Printf("%s ResNet-101 training step (MSC %v), %d×%d, batch %d, %d CPUs, %s, %s\n\n",
+		o.arch, o.msc, o.size, o.size, o.batch, runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
 	fmt.Println("| engine | s/image (median) | fastest | CPU s/image | peak GiB | speed ÷ PyTorch | by CPU time | memory ÷ PyTorch |")
 	fmt.Println("|---|---|---|---|---|---|---|---|")
-	torch := results["torch"]
+	var torch *result
+	if i := slices.IndexFunc(engines, isTorch); i >= 0 {
+		torch = results[engines[i]]
+	}
 	for _, e := range engines {
 		r := results[e]
 		speed, byCPU, memory := "", "", ""
@@ -110,8 +130,12 @@ func compare(o options, engines []string) error {
 func missing(engine string) string {
 	switch engine {
 	case "torch":
-		if exec.Command(python, "-c", "import torch").Run() != nil {
-			return python + " has no torch"
+		if exec.Command(python(), "-c", "import torch").Run() != nil {
+			return python() + " has no torch"
+		}
+	case "torch-cuda", "torch-cuda-compile":
+		if exec.Command(python(), "-c", "import torch; assert torch.cuda.is_available()").Run() != nil {
+			return python() + " has no torch that sees a GPU"
 		}
 	case "onnx":
 		if backend.FindORT() == "" {
@@ -124,15 +148,15 @@ func missing(engine string) string {
 // run is one turn of an engine in a process of its own.
 func (r *result) run(engine string, o options) error {
 	var cmd *exec.Cmd
-	if engine == "torch" {
-		cmd = exec.Command(python, "bench/deeplab/step.py", strconv.Itoa(o.size), strconv.Itoa(o.batch), strconv.Itoa(o.steps+1))
+	if isTorch(engine) {
+		cmd = exec.Command(python(), append([]string{"bench/deeplab/step.py", engine}, o.args()...)...)
 		cmd.Env = append(os.Environ(), torchEnv...)
 	} else {
 		self, err := os.Executable()
 		if err != nil {
 			return err
 		}
-		cmd = exec.Command(self, "-worker", engine, "-size", strconv.Itoa(o.size), "-batch", strconv.Itoa(o.batch), "-steps", strconv.Itoa(o.steps))
+		cmd = exec.Command(self, append([]string{"-worker", engine}, o.args()...)...)
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr

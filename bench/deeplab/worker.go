@@ -25,7 +25,7 @@ func work(spec, profile string, o options) error {
 	if err != nil {
 		return err
 	}
-	step, err := newStep(b)
+	step, err := newStep(b, o)
 	if err != nil {
 		return err
 	}
@@ -59,11 +59,15 @@ func work(spec, profile string, o options) error {
 	return nil
 }
 
-// newStep is the training of DeepLab-v2 without MSC: cross-entropy, and SGD with
-// momentum and weight decay as in METHODS §8.1.
-func newStep(b compute.Backend) (*model.Exec, error) {
+// newStep is the training of DeepLab with frozen batch norm: the sum of the
+// scales' cross-entropies, and SGD with momentum and weight decay as in
+// METHODS §8.1.
+func newStep(b compute.Backend, o options) (*model.Exec, error) {
 	cfg := configs.Default().Train
-	cfg.MSC = false
+	cfg.Arch, cfg.MSC = o.arch, o.msc
+	if o.arch != "deeplab-v2" {
+		cfg.OutputStride, cfg.StrideIn, cfg.Input = 16, "3x3", "torch"
+	}
 	net, err := deeplab.New(cfg, 21)
 	if err != nil {
 		return nil, err
@@ -72,7 +76,14 @@ func newStep(b compute.Backend) (*model.Exec, error) {
 	return model.NewExec(b, store, func(scope *model.Scope, images *Node) *Node {
 		g := images.Graph()
 		store.SetTraining(g, true)
-		loss := crossEntropy(net.Logits(scope.At("model"), images, true)[0])
+		var loss *Node
+		for _, logits := range net.Logits(scope.At("model"), images, true) {
+			if l := crossEntropy(logits); loss == nil {
+				loss = l
+			} else {
+				loss = Add(loss, l)
+			}
+		}
 		var vars []*model.Variable
 		var values []*Node
 		for v := range store.IterVariables() {
