@@ -15,7 +15,7 @@ import (
 func tinyRun(out, scenes string) []string {
 	set := []string{
 		"out=" + out, "data.root=" + scenes, "data.options.train=10", "data.options.val=4",
-		"data.options.min_size=64", "data.options.max_size=72", "train.width=0.25", "train.crop=65",
+		"data.options.min_size=64", "data.options.max_size=72", "train.init=", "train.width=0.25", "train.crop=65",
 		`compare=[{name="from points", method="grabcut", weak="points"}]`, "train.batch=2", "train.iterations=8", "train.checkpoint_every=3", "train.val_every=4",
 	}
 	args := []string{"run", "-config", "../../configs/demo.toml", "-backend", "go"}
