@@ -78,7 +78,7 @@ func runExport(ctx context.Context, args []string) error {
 		writers = append(writers, w)
 	}
 	b := newBar("export", f.quiet)
-	err = parallel(ctx, len(src.ids), b.update, func(i int) error { return src.export(src.ids[i], writers, overlay) })
+	err = data.Parallel(ctx, len(src.ids), b.update, func(i int) error { return src.export(src.ids[i], writers, overlay) })
 	if err = errors.Join(err, closeAll(writers)); err != nil {
 		b.abort()
 		return err

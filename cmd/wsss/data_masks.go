@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
 	"maps"
-	"runtime"
 	"slices"
-	"sync"
 
 	"wsss/data"
 	"wsss/data/folder"
@@ -85,36 +82,4 @@ func (f *maskFlags) datasetSource() (*maskSource, error) {
 		return s.Truth, nil
 	}
 	return src, nil
-}
-
-// parallel runs f(0..n-1) on every CPU and stops at the first error.
-func parallel(ctx context.Context, n int, progress func(done, total int), f func(i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	next, done := 0, 0
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= n || ctx.Err() != nil {
-					return
-				}
-				if err := f(i); err != nil {
-					cancel(err)
-					return
-				}
-				mu.Lock()
-				done++
-				progress(done, n)
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return context.Cause(ctx)
 }

@@ -67,7 +67,7 @@ func runWeaken(ctx context.Context, args []string) error {
 	}
 	records := make([]folder.Record, len(src.ids))
 	b := newBar("weaken", f.quiet)
-	err = parallel(ctx, len(records), b.update, func(i int) (err error) {
+	err = data.Parallel(ctx, len(records), b.update, func(i int) (err error) {
 		records[i], err = f.derive(src, src.ids[i], kinds)
 		return err
 	})

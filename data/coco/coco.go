@@ -143,7 +143,7 @@ func (d *Dataset) findFolders() error {
 	}
 	bases := []string{d.root, filepath.Join(d.root, "images"), filepath.Join(d.root, "JPEGImages")}
 	if d.cfg.Images != "" {
-		dir, err := folder("images", d.root, d.cfg.Images)
+		dir, err := weak.Folder("images", d.root, d.cfg.Images)
 		if err != nil {
 			return err
 		}
@@ -151,14 +151,14 @@ func (d *Dataset) findFolders() error {
 	}
 	d.images = withSubfolders(bases, names)
 	if d.cfg.Masks != "" {
-		dir, err := folder("masks", d.root, d.cfg.Masks)
+		dir, err := weak.Folder("masks", d.root, d.cfg.Masks)
 		if err != nil {
 			return err
 		}
 		d.masks = withSubfolders([]string{dir}, names)
 	}
 	if d.cfg.Lists != "" {
-		dir, err := folder("lists", d.root, d.cfg.Lists)
+		dir, err := weak.Folder("lists", d.root, d.cfg.Lists)
 		if err != nil {
 			return err
 		}
@@ -179,18 +179,6 @@ func withSubfolders(bases, names []string) []string {
 		}
 	}
 	return append(dirs, bases...)
-}
-
-// folder resolves an option that names a folder.
-func folder(key, root, path string) (string, error) {
-	dir, err := weak.Locate(root, path)
-	if err != nil {
-		return "", fmt.Errorf("data.options.%s: %w", key, err)
-	}
-	if !isDir(dir) {
-		return "", fmt.Errorf("data.options.%s: no folder %s", key, dir)
-	}
-	return dir, nil
 }
 
 func isDir(path string) bool {

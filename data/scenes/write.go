@@ -13,9 +13,7 @@ import (
 	"image/jpeg"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 
 	"wsss/data"
 	"wsss/data/files"
@@ -143,7 +141,7 @@ func generate(ctx context.Context, dir string, cfg Config, progress func(done, t
 	train, val := ids(cfg)
 	all := append(append([]string(nil), train...), val...)
 	records := make([]record, len(all))
-	if err := parallel(ctx, len(all), progress, func(i int) (err error) {
+	if err := data.Parallel(ctx, len(all), progress, func(i int) (err error) {
 		records[i], err = writeScene(dir, all[i], cfg)
 		return err
 	}); err != nil {
@@ -184,40 +182,6 @@ func generate(ctx context.Context, dir string, cfg Config, progress func(done, t
 		}
 	}
 	return files.WriteJSON(filepath.Join(dir, manifestName), manifest{version, cfg, hex.EncodeToString(sum.Sum(nil))})
-}
-
-// parallel runs f(0..n-1) on every CPU and stops at the first error.
-func parallel(ctx context.Context, n int, progress func(done, total int), f func(i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	next, done := 0, 0
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= n || ctx.Err() != nil {
-					return
-				}
-				if err := f(i); err != nil {
-					cancel(err)
-					return
-				}
-				mu.Lock()
-				done++
-				if progress != nil {
-					progress(done, n)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return context.Cause(ctx)
 }
 
 // writeScene renders one picture and writes its own files.

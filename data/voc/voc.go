@@ -81,13 +81,13 @@ func Open(root string, seed int64, cfg Config) (*Dataset, error) {
 	d.masks = []string{filepath.Join(root, maskDir), filepath.Join(root, augDir)}
 	var err error
 	if cfg.Masks != "" {
-		if d.masks[0], err = folder("masks", root, cfg.Masks); err != nil {
+		if d.masks[0], err = weak.Folder("masks", root, cfg.Masks); err != nil {
 			return nil, err
 		}
 		d.masks = d.masks[:1]
 	}
 	if cfg.Lists != "" {
-		dir, err := folder("lists", root, cfg.Lists)
+		dir, err := weak.Folder("lists", root, cfg.Lists)
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +99,7 @@ func Open(root string, seed int64, cfg Config) (*Dataset, error) {
 		d.lists = append(d.lists, root)
 	}
 	if cfg.SBD != "" {
-		if d.sbd, err = folder("sbd", root, cfg.SBD); err != nil {
+		if d.sbd, err = weak.Folder("sbd", root, cfg.SBD); err != nil {
 			return nil, err
 		}
 		if !isDir(filepath.Join(d.sbd, "cls")) {
@@ -132,18 +132,6 @@ func checkRoot(root string) error {
 		}
 	}
 	return fmt.Errorf("the folder %s is missing: %s", imageDir, howToGet)
-}
-
-// folder resolves an option that names a folder.
-func folder(key, root, path string) (string, error) {
-	dir, err := weak.Locate(root, path)
-	if err != nil {
-		return "", fmt.Errorf("data.options.%s: %w", key, err)
-	}
-	if !isDir(dir) {
-		return "", fmt.Errorf("data.options.%s: no folder %s", key, dir)
-	}
-	return dir, nil
 }
 
 func isDir(path string) bool {

@@ -273,6 +273,18 @@ func (l *Loader) derived(id string) (data.WeakLabels, error) {
 	return w, err
 }
 
+// Folder resolves the option [data.options] key that names a folder.
+func Folder(key, root, path string) (string, error) {
+	dir, err := Locate(root, path)
+	if err != nil {
+		return "", fmt.Errorf("data.options.%s: %w", key, err)
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return "", fmt.Errorf("data.options.%s: no folder %s", key, dir)
+	}
+	return dir, nil
+}
+
 // SplitNames lists the lists "<split>.txt" of a folder, sorted; none where the
 // folder does not exist.
 func SplitNames(dir string) []string {
