@@ -1,6 +1,11 @@
 package scenes
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+
+	"wsss/data"
+)
 
 // Config describes a generated set. Equal configs give equal bytes.
 type Config struct {
@@ -34,6 +39,9 @@ func (c Config) check() error {
 	return nil
 }
 
+// names are the classes of a folder, background first.
+func (c Config) names() []string { return allClasses().Names[:c.Classes+1] }
+
 // ClassNames are the names of all classes that Config.Classes counts from, in
 // label order, without the background.
 func ClassNames() []string {
@@ -43,3 +51,8 @@ func ClassNames() []string {
 	}
 	return names
 }
+
+// allClasses are the background and all ClassNames.
+var allClasses = sync.OnceValue(func() data.Classes {
+	return data.Classes{Names: append([]string{"background"}, ClassNames()...)}
+})

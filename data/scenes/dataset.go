@@ -12,21 +12,16 @@
 package scenes
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
-	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"image"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/weak"
 )
 
 func init() {
@@ -52,8 +47,10 @@ type Dataset struct {
 	cfg        Config
 	classes    data.Classes
 	train, val []string
-	points     map[string][]clickJSON
+	points     map[string][]data.Point
 	tags       map[string][]int
+	// classNumbers maps names to classes, background included.
+	classNumbers map[string]int
 }
 
 // Open opens a folder that Write made.
@@ -66,39 +63,17 @@ func Open(root string) (*Dataset, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(root, manifestName), err)
 	}
 	d := &Dataset{root: root, cfg: m.Config}
-	d.classes.Names = append([]string{"background"}, ClassNames()[:m.Config.Classes]...)
+	d.classes.Names = slices.Clone(m.Config.names())
+	d.classNumbers = make(map[string]int, d.classes.Len())
+	for i, name := range d.classes.Names {
+		d.classNumbers[name] = i
+	}
 	d.train, d.val = ids(m.Config)
-	raw, err := os.ReadFile(filepath.Join(root, "points.json"))
-	if err != nil {
+	if d.points, err = weak.ReadPoints(filepath.Join(root, "points.json"), d.classes.Len()); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(raw, &d.points); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(root, "points.json"), err)
-	}
-	d.tags, err = readTags(filepath.Join(root, "image_labels.csv"), d.classes)
+	d.tags, err = weak.ReadTags(filepath.Join(root, "image_labels.csv"), d.classes, nil)
 	return d, err
-}
-
-func readTags(path string, classes data.Classes) (map[string][]int, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := csv.NewReader(bytes.NewReader(raw)).ReadAll()
-	if err != nil || len(rows) == 0 || len(rows[0]) != 2 {
-		return nil, fmt.Errorf("%s: not a table of image,tags: %w", path, err)
-	}
-	tags := make(map[string][]int, len(rows))
-	for _, row := range rows[1:] {
-		list := []int{}
-		for name := range strings.SplitSeq(row[1], ";") {
-			if c := classes.Index(name); c > 0 {
-				list = append(list, c)
-			}
-		}
-		tags[row[0]] = list
-	}
-	return tags, nil
 }
 
 // Name is "scenes".
@@ -157,44 +132,16 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 }
 
 func (d *Dataset) weak(id string) (data.WeakLabels, error) {
-	w := data.WeakLabels{
-		Tags: slices.Clone(d.tags[id]), Points: []data.Point{}, Scribbles: []data.Scribble{}, Boxes: []data.Box{},
-	}
-	for _, p := range d.points[id] {
-		w.Points = append(w.Points, data.Point{X: p.X, Y: p.Y, Class: p.Cls, Rank: p.Rank})
-	}
-	var a annotationXML
-	if err := readXML(filepath.Join(d.root, "Annotations", id+".xml"), &a); err != nil {
-		return w, err
-	}
-	for _, o := range a.Objects {
-		b := o.Box
-		w.Boxes = append(w.Boxes, data.Box{
-			X0: float32(b.XMin - 1), Y0: float32(b.YMin - 1), X1: float32(b.XMax), Y1: float32(b.YMax),
-			Class: d.classes.Index(o.Name), Difficult: o.Difficult == 1,
-		})
-	}
-	var f scribbleXML
-	if err := readXML(filepath.Join(d.root, "scribbles", id+".xml"), &f); err != nil {
-		return w, err
-	}
-	for _, p := range f.Polygons {
-		line := data.Scribble{Class: d.classes.Index(p.Tag)}
-		for _, q := range p.Points {
-			line.Points = append(line.Points, image.Pt(q.X, q.Y))
-		}
-		w.Scribbles = append(w.Scribbles, line)
-	}
-	return w, nil
-}
-
-func readXML(path string, v any) error {
-	raw, err := os.ReadFile(path)
+	w := data.WeakLabels{Tags: slices.Clone(d.tags[id]), Points: slices.Clone(d.points[id])}
+	objects, err := weak.ReadVOCXML(filepath.Join(d.root, "Annotations", id+".xml"), d.classes)
 	if err != nil {
-		return err
+		return w, err
 	}
-	if err := xml.Unmarshal(raw, v); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	w.Boxes = objects.Boxes
+	lines, err := weak.ReadScribbles(filepath.Join(d.root, "scribbles", id+".xml"), 0, d.classNumbers)
+	if err != nil {
+		return w, err
 	}
-	return nil
+	w.Scribbles = lines.Lines
+	return w, nil
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"image/jpeg"
@@ -17,6 +16,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/data/weak"
 	"wsss/data/weaken"
 )
 
@@ -128,7 +128,7 @@ func ids(cfg Config) (train, val []string) {
 // record is what a picture adds to the files of the whole set.
 type record struct {
 	digest [sha256.Size]byte
-	points []clickJSON
+	points []weak.Click
 	tags   []string
 }
 
@@ -148,7 +148,7 @@ func generate(ctx context.Context, dir string, cfg Config, progress func(done, t
 		return err
 	}
 	sum := sha256.New()
-	clicks := map[string][]clickJSON{}
+	clicks := map[string][]weak.Click{}
 	var table bytes.Buffer
 	rows := csv.NewWriter(&table)
 	rows.Write([]string{"image", "tags"})
@@ -162,7 +162,6 @@ func generate(ctx context.Context, dir string, cfg Config, progress func(done, t
 	if err != nil {
 		return err
 	}
-	names := append([]string{"background"}, ClassNames()[:cfg.Classes]...)
 	lines := func(s []string) []byte { return []byte(strings.Join(s, "\n") + "\n") }
 	for _, f := range []struct {
 		name string
@@ -174,7 +173,7 @@ func generate(ctx context.Context, dir string, cfg Config, progress func(done, t
 		{"ImageSets/Segmentation/trainval.txt", lines(all)},
 		{"points.json", append(points, '\n')},
 		{"image_labels.csv", table.Bytes()},
-		{"classes.txt", lines(names)},
+		{"classes.txt", lines(cfg.names())},
 	} {
 		sum.Write(f.data)
 		if err := os.WriteFile(filepath.Join(dir, f.name), f.data, 0o644); err != nil {
@@ -191,14 +190,12 @@ func writeScene(dir, id string, cfg Config) (record, error) {
 	s := compose(seed, cfg, cfg.Classes+1)
 	opts := weaken.DefaultOptions()
 	opts.MinArea = 1
-	weak, err := weaken.FromInstances(s.truth, s.instances, data.WeakKinds, int64(seed), opts)
+	labels, err := weaken.FromInstances(s.truth, s.instances, data.WeakKinds, int64(seed), opts)
 	if err != nil {
 		return rec, err
 	}
-	for _, p := range weak.Points {
-		rec.points = append(rec.points, clickJSON{p.X, p.Y, p.Class, p.Rank})
-	}
-	for _, c := range weak.Tags {
+	rec.points = weak.NewClicks(labels.Points)
+	for _, c := range labels.Tags {
 		rec.tags = append(rec.tags, className(c))
 	}
 	hash := sha256.New()
@@ -209,8 +206,10 @@ func writeScene(dir, id string, cfg Config) (record, error) {
 		{"JPEGImages/" + id + ".jpg", func(b *bytes.Buffer) error { return jpeg.Encode(b, s.image, &jpeg.Options{Quality: 92}) }},
 		{"SegmentationClass/" + id + ".png", func(b *bytes.Buffer) error { return data.EncodeLabelMap(b, s.truth) }},
 		{"SegmentationObject/" + id + ".png", func(b *bytes.Buffer) error { return data.EncodeLabelMap(b, s.instances) }},
-		{"Annotations/" + id + ".xml", func(b *bytes.Buffer) error { return encodeXML(b, annotation(id, s, weak.Boxes)) }},
-		{"scribbles/" + id + ".xml", func(b *bytes.Buffer) error { return encodeXML(b, scribbleFile(s, weak.Scribbles)) }},
+		{"Annotations/" + id + ".xml", func(b *bytes.Buffer) error { return weak.EncodeXML(b, annotation(id, s, labels.Boxes)) }},
+		{"scribbles/" + id + ".xml", func(b *bytes.Buffer) error {
+			return weak.EncodeXML(b, weak.NewScribbleFile(s.truth.W, s.truth.H, labels.Scribbles, allClasses()))
+		}},
 	} {
 		var buf bytes.Buffer
 		if err := f.encode(&buf); err != nil {
@@ -225,18 +224,4 @@ func writeScene(dir, id string, cfg Config) (record, error) {
 	return rec, nil
 }
 
-func className(label int) string {
-	if label == 0 {
-		return "background"
-	}
-	return classes[label-1].name
-}
-
-func encodeXML(b *bytes.Buffer, v any) error {
-	enc := xml.NewEncoder(b)
-	enc.Indent("", "\t")
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	return b.WriteByte('\n')
-}
+func className(label int) string { return allClasses().Name(label) }
