@@ -90,6 +90,24 @@ func Join(root, name string) (string, error) {
 	return filepath.Join(root, name), nil
 }
 
+// OpenRegular opens a file for reading and tells its size in bytes. Pipes and
+// devices, whose size nobody knows, are refused.
+func OpenRegular(path string) (*os.File, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a regular file", path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
 // SHA256 is the hash of a file's bytes, in hexadecimal.
 func SHA256(path string) (string, error) {
 	f, err := os.Open(path)

@@ -87,20 +87,12 @@ func (f *File) external(location string) (*os.File, int64, error) {
 			return nil, 0, err
 		}
 	}
-	file, err := os.Open(path)
+	file, size, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, 0, err
 	}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err != nil {
-		file.Close()
-		return nil, 0, err
-	}
-	f.files[location], f.sizes[location] = file, info.Size()
-	return file, info.Size(), nil
+	f.files[location], f.sizes[location] = file, size
+	return file, size, nil
 }
 
 // Hash returns the SHA-256 of the model file in hexadecimal. For a model with

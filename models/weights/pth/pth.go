@@ -8,9 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sort"
+
+	"wsss/data/files"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -56,18 +57,11 @@ type store interface {
 // Open opens a checkpoint and reads its names and shapes; no value is read yet.
 // Errors name the file.
 func Open(path string) (*Reader, error) {
-	f, err := os.Open(path)
+	f, size, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	st, err := f.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	var r *Reader
-	if err == nil {
-		r, err = NewReader(f, st.Size())
-	}
+	r, err := NewReader(f, size)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -10,9 +10,10 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"sort"
+
+	"wsss/data/files"
 
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -45,18 +46,11 @@ type Reader struct {
 // Open opens a file and checks its whole header; no value is read yet. Errors
 // name the file.
 func Open(path string) (*Reader, error) {
-	f, err := os.Open(path)
+	f, size, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	st, err := f.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("not a regular file")
-	}
-	var r *Reader
-	if err == nil {
-		r, err = NewReader(f, st.Size())
-	}
+	r, err := NewReader(f, size)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
