@@ -19,13 +19,14 @@ type samOptions struct {
 	Decoder   string `toml:"decoder"`    //
 	ModelDir  string `toml:"model_dir"`  // folder of model files; "" = the usual one
 	Mask      string `toml:"mask"`       // which mask: single, best, third, overlap; "" = single for boxes, third for points
+	Merge     string `toml:"merge"`      // where classes overlap: fuse (by [gen.fuse]), max-logit (per pixel the most certain)
 	MaxShapes int    `toml:"max_shapes"` // compiled graphs kept per file
 	Cache     string `toml:"cache"`      // folder for image embeddings; "" = none kept
 	CacheMB   int64  `toml:"cache_mb"`   // its largest size
 }
 
 func defaultSAM() samOptions {
-	return samOptions{SAM: "mobile-sam", MaxShapes: 16, CacheMB: 20_000}
+	return samOptions{SAM: "mobile-sam", Merge: mergeFuse, MaxShapes: 16, CacheMB: 20_000}
 }
 
 // engine is a loaded SAM with its embedding cache.
@@ -35,13 +36,17 @@ type engine struct {
 	choice sam.Choice // "" = by the kind of prompt
 	// overlap: for boxes, the mask whose own box fits the prompt's best, so
 	// the whole object rather than a part (paper 002, METHODS §7).
-	overlap bool
-	hashes  map[string]string
+	overlap  bool
+	maxLogit bool // see ownership
+	hashes   map[string]string
 }
 
 // open loads the files that the options name.
 func (o samOptions) open(b compute.Backend) (*engine, error) {
-	e := &engine{}
+	if o.Merge != mergeFuse && o.Merge != mergeMaxLogit {
+		return nil, fmt.Errorf("gen.options.merge = %q: allowed are %s, %s", o.Merge, mergeFuse, mergeMaxLogit)
+	}
+	e := &engine{maxLogit: o.Merge == mergeMaxLogit}
 	var err error
 	if e.overlap = o.Mask == "overlap"; o.Mask != "" && !e.overlap {
 		if e.choice, err = sam.ParseChoice("gen.options.mask", o.Mask); err != nil {
@@ -89,22 +94,46 @@ func resolve(dir, file, model, family, role string) (string, error) {
 	return store.File(context.Background(), model, role)
 }
 
-// pointOptions are the further keys of method sam.
+// pointOptions are the further keys of method sam. Paper 000 gives neither the
+// order of the points nor whether objects share a prompt (METHODS §11.4).
 type pointOptions struct {
 	samOptions
-	Iterative bool `toml:"iterative"`  // one more point per pass, with the mask of the pass before
-	Negatives bool `toml:"negatives"`  // points of other classes count as background
-	PerPoint  bool `toml:"per_point"`  // a prompt per point instead of one per class
-	MaxPoints int  `toml:"max_points"` // per prompt, spread evenly; 0 = all
-	Step      int  `toml:"step"`       // pixels between the points taken from a scribble
+	Iterative  bool    `toml:"iterative"`  // one more point per pass, with the mask of the pass before
+	Negatives  bool    `toml:"negatives"`  // points of other classes count as background
+	Background bool    `toml:"background"` // points on the background do too
+	Group      string  `toml:"group"`      // points that share a prompt: those of a class, of an object (a click, a stroke), or each alone: point
+	Order      string  `toml:"order"`      // of the points in a prompt: given (clicks by rank, strokes as drawn), random, far (each far from all before)
+	Fraction   float64 `toml:"fraction"`   // random share of an object's points that is used, at least one
+	MaxPoints  int     `toml:"max_points"` // per prompt, spread evenly; 0 = all
+	Step       int     `toml:"step"`       // pixels between the points taken from a scribble; 1 = all its pixels
 }
 
+// Values of gen.options.group and gen.options.order.
+const (
+	groupClass  = "class"
+	groupObject = "object"
+	groupPoint  = "point"
+
+	orderGiven  = "given"
+	orderRandom = "random"
+	orderFar    = "far"
+)
+
 func defaultPoints() pointOptions {
-	return pointOptions{samOptions: defaultSAM(), Negatives: true, MaxPoints: 16, Step: 12}
+	return pointOptions{
+		samOptions: defaultSAM(), Negatives: true, Background: true, Group: groupClass, Order: orderGiven,
+		Fraction: 1, MaxPoints: 16, Step: 12,
+	}
 }
 
 func (o pointOptions) check() error {
 	switch {
+	case o.Group != groupClass && o.Group != groupObject && o.Group != groupPoint:
+		return fmt.Errorf("gen.options.group = %q: allowed are class, object, point", o.Group)
+	case o.Order != orderGiven && o.Order != orderRandom && o.Order != orderFar:
+		return fmt.Errorf("gen.options.order = %q: allowed are given, random, far", o.Order)
+	case !(o.Fraction > 0 && o.Fraction <= 1):
+		return fmt.Errorf("gen.options.fraction = %v: allowed is above 0, up to 1", o.Fraction)
 	case o.MaxPoints < 0:
 		return fmt.Errorf("gen.options.max_points = %d: allowed are 0 or more", o.MaxPoints)
 	case o.Step < 1:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"wsss/data/scenes"
 	"wsss/gen"
 	"wsss/models/backend"
+	"wsss/models/foundation/sam"
 )
 
 func TestPointPrompts(t *testing.T) {
@@ -29,23 +31,85 @@ func TestPointPrompts(t *testing.T) {
 		}
 		return text
 	}
-	o := defaultPoints()
 	tests := []struct {
 		name   string
 		change func(*pointOptions)
 		want   []string
 	}{
-		{"ranked, with negatives", func(*pointOptions) {}, []string{"1 point [2 1 3 4]", "2 point [4 1 2 3]"}},
+		{"ranked, with negatives", func(*pointOptions) {}, []string{"1 point [2 3 4 1]", "2 point [4 1 2 3]"}},
 		{"background clicks stay", func(o *pointOptions) { o.Negatives = false }, []string{"1 point [2 3]", "2 point [4 1 3]"}},
-		{"one per point", func(o *pointOptions) { o.Negatives, o.PerPoint = false, true }, []string{"1 point [2 3]", "2 point [4 3]", "2 point [1 3]"}},
-		{"at most two", func(o *pointOptions) { o.MaxPoints = 2 }, []string{"1 point [2 1]", "2 point [4 2]"}},
+		{"neither", func(o *pointOptions) { o.Negatives, o.Background = false, false }, []string{"1 point [2]", "2 point [4 1]"}},
+		{"one per point", func(o *pointOptions) { o.Negatives, o.Group = false, groupPoint }, []string{"1 point [2 3]", "2 point [4 3]", "2 point [1 3]"}},
+		{"one per click", func(o *pointOptions) { o.Negatives, o.Group = false, groupObject }, []string{"1 point [2 3]", "2 point [4 3]", "2 point [1 3]"}},
+		{"at most two", func(o *pointOptions) { o.MaxPoints = 2 }, []string{"1 point [2 3]", "2 point [4 2]"}},
+		{"far", func(o *pointOptions) { o.Negatives, o.Background, o.Order = false, false, orderFar }, []string{"1 point [2]", "2 point [1 4]"}},
 	}
 	for _, tt := range tests {
-		o := o
+		o := defaultPoints()
 		tt.change(&o)
-		if diff := cmp.Diff(tt.want, show(o.pointPrompts(points, "point"))); diff != "" {
+		if diff := cmp.Diff(tt.want, show(o.prompts(clicks(points), 1, "point"))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
+	}
+}
+
+// TestArrange: a random share of each object's points, at least one, and
+// orders that follow from the seed.
+func TestArrange(t *testing.T) {
+	var spots []spot
+	for i := range 50 {
+		spots = append(spots, spot{data.Point{X: i, Class: 1}, 0})
+	}
+	spots = append(spots, spot{data.Point{X: 99, Class: 2}, 1})
+	xs := func(o pointOptions, seed uint64) (list []int) {
+		for _, s := range o.arrange(spots, rand.New(rand.NewPCG(seed, 1))) {
+			list = append(list, s.X)
+		}
+		return list
+	}
+	o := defaultPoints()
+	o.Fraction = 0.2
+	a, b := xs(o, 1), xs(o, 2)
+	if len(a) != 11 || a[10] != 99 || !slices.IsSorted(a) {
+		t.Errorf("a fifth of 50 and of 1: %v", a)
+	}
+	if slices.Equal(a, b) || !slices.Equal(a, xs(o, 1)) {
+		t.Errorf("the share must follow from the seed: %v, %v", a, b)
+	}
+	o.Fraction, o.Order = 1, orderRandom
+	if a = xs(o, 1); len(a) != 51 || slices.IsSorted(a) || !slices.Equal(a, xs(o, 1)) {
+		t.Errorf("random order: %v", a)
+	}
+	o.Order = orderFar
+	if a = xs(o, 1); !slices.Equal(a[:4], []int{0, 99, 49, 24}) {
+		t.Errorf("far order begins with %v", a[:4])
+	}
+	if spots[1].X != 1 {
+		t.Error("the given points were changed")
+	}
+}
+
+// TestMaxLogit: each pixel goes to the class of the highest logit; masks of
+// the same class may overlap.
+func TestMaxLogit(t *testing.T) {
+	o := newOwnership(4, 1)
+	var masks []gen.Mask
+	for _, m := range []struct {
+		class  int
+		logits []float32
+	}{{1, []float32{3, 3, 1, -1}}, {2, []float32{-1, 4, 2, -2}}, {1, []float32{1, -1, 2, -1}}, {3, []float32{0.5, -1, -1, -1}}} {
+		o.add(m.class, m.logits)
+		masks = append(masks, gen.Mask{Class: m.class, Bits: data.EncodeRLE(sam.Threshold(m.logits), 4, 1)})
+	}
+	var got []string
+	for _, m := range o.trim(masks) {
+		got = append(got, fmt.Sprint(m.Class, m.Bits.Counts))
+	}
+	if want := []string{"1 [0 1 3]", "2 [1 2 1]", "1 [0 1 3]"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if kept := (*ownership)(nil).trim(masks[:1]); len(kept) != 1 {
+		t.Error("without merging nothing is trimmed")
 	}
 }
 
@@ -179,6 +243,7 @@ func TestTinySAM(t *testing.T) {
 		{"points", data.WeakPoints, nil, 0.4},
 		{"points, iterative", data.WeakPoints, map[string]any{"iterative": true}, 0.4},
 		{"scribbles", data.WeakScribbles, nil, 0.4},
+		{"scribbles, a random fifth, max-logit", data.WeakScribbles, map[string]any{"step": 1, "fraction": 0.2, "max_points": 0, "merge": "max-logit"}, 0.4},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			options := map[string]any{"sam": "tiny-sam"}
@@ -204,6 +269,10 @@ func TestErrorsNameTheKey(t *testing.T) {
 	}{
 		{"sam", data.WeakBoxes, map[string]any{"mask": "second"}, "gen.options.mask"},
 		{"sam", data.WeakPoints, map[string]any{"step": 0}, "gen.options.step"},
+		{"sam", data.WeakPoints, map[string]any{"group": "image"}, "gen.options.group"},
+		{"sam", data.WeakPoints, map[string]any{"order": "best"}, "gen.options.order"},
+		{"sam", data.WeakPoints, map[string]any{"fraction": 0}, "gen.options.fraction"},
+		{"sam", data.WeakBoxes, map[string]any{"merge": "score"}, "gen.options.merge"},
 		{"sam", data.WeakPoints, map[string]any{"colour": 0}, "colour"},
 		{"sam", data.WeakBoxes, map[string]any{"iterative": true, "sam": "tiny-sam", "colour": 1}, "colour"},
 		{"sam", data.WeakBoxes, map[string]any{"sam": "gdino-tiny"}, "wanted is sam"},

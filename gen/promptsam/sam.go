@@ -6,6 +6,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/weaken"
 	"wsss/gen"
 	"wsss/models/foundation/gdino"
 	"wsss/models/foundation/imageproc"
@@ -26,10 +27,11 @@ type method struct {
 	engine *engine
 	opts   pointOptions
 	weak   data.WeakKind
+	seed   int64
 }
 
 func newSAM(env gen.Env) (gen.Method, error) {
-	m := &method{opts: defaultPoints(), weak: env.Weak}
+	m := &method{opts: defaultPoints(), weak: env.Weak, seed: env.Seed}
 	if err := configs.Decode("gen.options", env.Gen.Options, &m.opts); err != nil {
 		return nil, err
 	}
@@ -67,9 +69,9 @@ func (m *method) prompts(s *data.Sample) ([]gen.Prompt, error) {
 	case m.weak == data.WeakBoxes && weak.Boxes != nil:
 		return boxPrompts(weak.Boxes), nil
 	case m.weak == data.WeakPoints && weak.Points != nil:
-		return m.opts.pointPrompts(weak.Points, "point"), nil
+		return m.opts.prompts(clicks(weak.Points), uint64(weaken.SeedFor(m.seed, s.ID)), "point"), nil
 	case m.weak == data.WeakScribbles && weak.Scribbles != nil:
-		return m.opts.pointPrompts(strokePoints(weak.Scribbles, m.opts.Step), "scribble"), nil
+		return m.opts.prompts(strokePoints(weak.Scribbles, m.opts.Step), uint64(weaken.SeedFor(m.seed, s.ID)), "scribble"), nil
 	}
 	return nil, fmt.Errorf("the dataset has no %s for this image", m.weak)
 }
@@ -123,9 +125,14 @@ func (e *engine) masks(ctx context.Context, s *data.Sample, prompts []gen.Prompt
 		}
 	}
 	var masks []gen.Mask
+	var owner *ownership
+	if e.maxLogit {
+		owner = newOwnership(emb.W, emb.H)
+	}
 	for i, r := range results {
 		logits := emb.Upscale(r.Low[picks[i]], r.LowSide)
 		bits := data.EncodeRLE(sam.Threshold(logits), emb.W, emb.H)
+		owner.add(prompts[i].Class, logits)
 		if bits.Area() == 0 {
 			continue
 		}
@@ -134,7 +141,7 @@ func (e *engine) masks(ctx context.Context, s *data.Sample, prompts []gen.Prompt
 			Score: min(max(r.IoU[picks[i]], 0), 1) * prompts[i].Score, Stability: sam.Stability(logits, 1),
 		})
 	}
-	return masks, nil
+	return owner.trim(masks), nil
 }
 
 // bestOverlap is the multimask output whose own box has the highest IoU with
