@@ -94,9 +94,9 @@ func (m *crfMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, e
 	var err error
 	switch {
 	case len(m.opts.Confident) == 2:
-		label, err = m.confident(img, s)
+		label, err = m.confident(ctx, img, s)
 	case m.opts.Unary == "scores":
-		label, confidence, err = m.fromScores(img, s)
+		label, confidence, err = m.fromScores(ctx, img, s)
 	default:
 		var raw *data.LabelMap
 		if raw, _, err = m.from.Label(ctx, s); err == nil {
@@ -120,12 +120,12 @@ func present(label *data.LabelMap) []int {
 	return classes
 }
 
-func (m *crfMethod) fromScores(img crf.Image, s *data.Sample) (*data.LabelMap, []float32, error) {
-	scores, err := m.from.Scores(s)
+func (m *crfMethod) fromScores(ctx context.Context, img crf.Image, s *data.Sample) (*data.LabelMap, []float32, error) {
+	scores, err := m.from.Scores(ctx, s)
 	if err != nil {
 		return nil, nil, err
 	}
-	all := scores.WithBackground(m.opts.From.ScoreOptions)
+	all := scores.WithBackground(m.from.Rule())
 	k := len(all.Classes)
 	probs := make([]float32, len(img.RGB)/3*k)
 	for c, plane := range all.Maps {
@@ -175,14 +175,14 @@ func (m *crfMethod) infer(img crf.Image, unary []float32, classes []int) (*data.
 // confident makes IRN's training labels (METHODS §11.2): classes that win
 // against the high background score, background where nothing wins against
 // the low one, and void between.
-func (m *crfMethod) confident(img crf.Image, s *data.Sample) (*data.LabelMap, error) {
-	scores, err := m.from.Scores(s)
+func (m *crfMethod) confident(ctx context.Context, img crf.Image, s *data.Sample) (*data.LabelMap, error) {
+	scores, err := m.from.Scores(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	var refined [2]*data.LabelMap
 	for i, threshold := range m.opts.Confident {
-		o := m.opts.From.ScoreOptions
+		o := m.from.Rule()
 		o.Background, o.Threshold = "constant", &threshold
 		label, _ := scores.Label(o)
 		classes := scores.WithBackground(o).Classes

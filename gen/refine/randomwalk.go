@@ -103,9 +103,9 @@ func (m *walkMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, 
 	if err != nil {
 		return nil, err
 	}
-	power := m.opts.From.Background == "power"
+	power := m.from.Rule().Background == "power"
 	if power {
-		scores = scores.WithBackground(m.opts.From.ScoreOptions)
+		scores = scores.WithBackground(m.from.Rule())
 	}
 	scores = m.shrink(scores, r, size)
 	walked := &source.Scores{W: size.X, H: size.Y, Classes: scores.Classes}
@@ -122,7 +122,7 @@ func (m *walkMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, 
 	if !power {
 		divideByMax(walked.Maps)
 	}
-	label, confidence := walked.Label(m.opts.From.ScoreOptions)
+	label, confidence := walked.Label(m.from.Rule())
 	return gen.LabelMasks(label, confidence, "random-walk"), nil
 }
 
@@ -145,7 +145,7 @@ func divideByMax(maps [][]float32) {
 // scores are the source's at the size of its files, or its label as scores.
 func (m *walkMethod) scores(ctx context.Context, s *data.Sample) (*source.Scores, error) {
 	if m.from.HasScores() {
-		return m.from.RawScores(s)
+		return m.from.RawScores(ctx, s)
 	}
 	label, _, err := m.from.Label(ctx, s)
 	if err != nil {

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +10,7 @@ import (
 	"slices"
 
 	"wsss/data"
+	"wsss/gen"
 )
 
 // ScoreOptions say how class scores are read and become labels (METHODS §6.3,
@@ -59,11 +62,34 @@ type Scores struct {
 	Maps    [][]float32 // one per class, row-major
 }
 
-// Scores reads the image's class scores at the size of the image. Only sources
-// with HasScores have them.
-func (s *Source) Scores(sample *data.Sample) (*Scores, error) {
+// Scorer is a method whose labels are the arg-max of class scores: the source
+// of those scores for the methods that refine.
+type Scorer interface {
+	gen.Method
+	// Scores are those of the image's classes at the size of the image, the
+	// background not among them.
+	Scores(ctx context.Context, s *data.Sample) (*Scores, error)
+	// Rule is how the method itself makes labels of its scores. Background,
+	// Threshold and Alpha count where the options of the source leave them out.
+	Rule() ScoreOptions
+}
+
+// Rule is how the source's scores become labels.
+func (s *Source) Rule() ScoreOptions { return s.opts.ScoreOptions }
+
+// under takes from the rule of a method what o leaves out.
+func (o ScoreOptions) under(rule ScoreOptions) ScoreOptions {
+	o.Background = cmp.Or(o.Background, rule.Background)
+	o.Threshold = cmp.Or(o.Threshold, rule.Threshold)
+	o.Alpha = cmp.Or(o.Alpha, rule.Alpha)
+	return o
+}
+
+// Scores reads or makes the image's class scores at the size of the image.
+// Only sources with HasScores have them.
+func (s *Source) Scores(ctx context.Context, sample *data.Sample) (*Scores, error) {
 	size := sample.Image.Rect.Size()
-	scores, err := s.RawScores(sample)
+	scores, err := s.RawScores(ctx, sample)
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +99,23 @@ func (s *Source) Scores(sample *data.Sample) (*Scores, error) {
 	return scores.Resize(size.X, size.Y), nil
 }
 
-// RawScores is Scores at the size of the file.
-func (s *Source) RawScores(sample *data.Sample) (*Scores, error) {
+// RawScores is Scores at the size of the file, where the source has files.
+func (s *Source) RawScores(ctx context.Context, sample *data.Sample) (*Scores, error) {
+	scores, err := s.rawScores(ctx, sample)
+	if err != nil {
+		return nil, err
+	}
+	if s.opts.Tagged {
+		scores.keep(func(class int) bool { return class == 0 || slices.Contains(sample.Weak.Tags, class) })
+	}
+	scores.Normalise(s.opts.Normalise)
+	return scores, nil
+}
+
+func (s *Source) rawScores(ctx context.Context, sample *data.Sample) (*Scores, error) {
+	if scorer, ok := s.method.(Scorer); ok {
+		return scorer.Scores(ctx, sample)
+	}
 	path, err := s.path(sample.ID)
 	if err != nil {
 		return nil, err
@@ -83,14 +124,7 @@ func (s *Source) RawScores(sample *data.Sample) (*Scores, error) {
 	if errors.Is(err, fs.ErrNotExist) && s.opts.Missing == "background" {
 		return &Scores{}, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	if s.opts.Tagged {
-		scores.keep(func(class int) bool { return class == 0 || slices.Contains(sample.Weak.Tags, class) })
-	}
-	scores.normalise(s.opts.Normalise)
-	return scores, nil
+	return scores, err
 }
 
 // keep drops the classes for which want is false.
@@ -105,7 +139,9 @@ func (s *Scores) keep(want func(class int) bool) {
 	s.Classes, s.Maps = s.Classes[:n], s.Maps[:n]
 }
 
-func (s *Scores) normalise(how string) {
+// Normalise scales each map to at most 1 in place: "max" divides by its
+// maximum, "minmax" also brings its minimum to 0, "" does nothing.
+func (s *Scores) Normalise(how string) {
 	const tiny = 1e-5 // METHODS §11.1
 	for _, m := range s.Maps {
 		lo, hi := float32(0), slices.Max(m)

@@ -44,6 +44,7 @@ type Source struct {
 	env    gen.Env
 	method gen.Method // nil for folders
 	fuser  gen.Fuser
+	ruled  bool // labels come from the method's scores by rules of the options' own
 }
 
 // Open checks the options and the folder. section names the table of the
@@ -127,12 +128,19 @@ func (s *Source) openMethod() error {
 	if s.method, err = gen.New(env); err != nil {
 		return err
 	}
+	if scorer, ok := s.method.(Scorer); ok {
+		s.ruled = s.opts.ScoreOptions != ScoreOptions{}
+		s.opts.ScoreOptions = s.opts.ScoreOptions.under(scorer.Rule())
+	}
 	s.fuser, err = gen.NewFuser(env.Gen.Fuse)
 	return err
 }
 
 // HasScores tells whether the source yields class scores.
-func (s *Source) HasScores() bool { return s.opts.Scores != "" }
+func (s *Source) HasScores() bool {
+	_, scorer := s.method.(Scorer)
+	return scorer || s.opts.Scores != ""
+}
 
 // Weights are the weight files of the method behind the source, as a method's
 // own (gen.RunOptions.Weights).
@@ -155,7 +163,7 @@ func (s *Source) path(id string) (string, error) {
 	name := s.opts.Name
 	if name == "" {
 		name = "{id}.png"
-		if s.HasScores() {
+		if s.opts.Scores != "" {
 			name = "{id}.npy"
 		}
 	}
@@ -172,7 +180,7 @@ func (s *Source) Inputs() (map[string]string, error) {
 		return nil, nil
 	}
 	ext := ".png"
-	if s.HasScores() {
+	if s.opts.Scores != "" {
 		ext = ".npy"
 	}
 	sum, err := Describe(s.dir(), ext)
@@ -204,7 +212,7 @@ func Describe(dir, ext string) (string, error) {
 // the source has one (else nil). It has the image's size.
 func (s *Source) Label(ctx context.Context, sample *data.Sample) (*data.LabelMap, []float32, error) {
 	switch {
-	case s.method != nil:
+	case s.method != nil && !s.ruled:
 		masks, err := s.method.Generate(ctx, sample)
 		if err != nil {
 			return nil, nil, err
@@ -215,7 +223,7 @@ func (s *Source) Label(ctx context.Context, sample *data.Sample) (*data.LabelMap
 		}
 		return s.finish(label, sample), nil, nil
 	case s.HasScores():
-		scores, err := s.Scores(sample)
+		scores, err := s.Scores(ctx, sample)
 		if err != nil {
 			return nil, nil, err
 		}

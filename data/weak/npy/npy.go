@@ -1,4 +1,4 @@
-// Package npy reads NumPy's .npy files: numeric arrays, and the pickled
+// Package npy reads, and in part writes, NumPy's .npy files: numeric arrays, and the pickled
 // dictionaries and scalars that the field saves with np.save (cls_labels.npy,
 // class activation maps). Pickles are read as data; of their classes NumPy's
 // own are known, and nothing is called, ever.

@@ -1,0 +1,38 @@
+package source
+
+import (
+	"io"
+
+	"wsss/data/files"
+	"wsss/data/weak/npy"
+)
+
+// Save writes class scores as IRN does (METHODS §11.1), a dictionary that
+// ReadScores takes: "keys" with the classes, class 0 being the first after the
+// background, and "high_res" [class, h, w]; with them "cam" at a quarter of
+// the size, rounded up, where small has those. All are NumPy arrays. The file
+// is dir/<id>.npy, written atomically.
+func Save(dir, id string, s, small *Scores) error {
+	path, err := files.Join(dir, id+".npy")
+	if err != nil {
+		return err
+	}
+	keys := make([]int64, len(s.Classes))
+	for i, c := range s.Classes {
+		keys[i] = int64(c) - 1
+	}
+	entries := []npy.Entry{{Key: "keys", Shape: []int{len(keys)}, Ints: keys}}
+	if small != nil {
+		entries = append(entries, small.entry("cam"))
+	}
+	entries = append(entries, s.entry("high_res"))
+	return files.WriteAtomic(path, func(w io.Writer) error { return npy.WriteDict(w, entries) })
+}
+
+func (s *Scores) entry(key string) npy.Entry {
+	e := npy.Entry{Key: key, Shape: []int{len(s.Maps), s.H, s.W}, Floats: make([]float32, 0, len(s.Maps)*s.W*s.H)}
+	for _, m := range s.Maps {
+		e.Floats = append(e.Floats, m...)
+	}
+	return e
+}
