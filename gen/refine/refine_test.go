@@ -244,8 +244,10 @@ func TestSEPL(t *testing.T) {
 	for i, v := range bits {
 		want.Pix[i] = 5 * v
 	}
+	write(t, filepath.Join(dir, "named", "a.png"), &data.LabelMap{W: w, H: h, Pix: bits})
 	from := options{"labels": filepath.Join(dir, "labels")}
 	for _, o := range []options{
+		{"from": from, "segments": options{"method": "import", "options": options{"labels": filepath.Join(dir, "named")}}},
 		{"from": from, "masks": filepath.Join(dir, "masks")},
 		{"from": from, "sidecars": filepath.Join(dir, "run")},
 		{"from": from, "sidecars": filepath.Join(dir, "run"), "variant": "score_aware"},
@@ -308,7 +310,8 @@ func TestOptionsAreStrict(t *testing.T) {
 		{"crf", options{"from": from, "preset": "x"}, `preset = "x"`},
 		{"crf", options{"from": from, "image": "bgr"}, "rgb, kaz"},
 		{"crf", options{"from": from, "bilateral_rgb": 0.0}, "bilateral_rgb = 0"},
-		{"sepl", options{"from": from}, "exactly one of masks and sidecars"},
+		{"sepl", options{"from": from}, "exactly one of masks, sidecars and segments"},
+		{"sepl", options{"from": from, "segments": options{"method": "sam"}}, "[gen.options.segments]"},
 		{"sepl", options{"from": from, "masks": dir, "variant": "best"}, "max_iou_imp2"},
 		{"sepl", options{"from": from, "masks": dir + "/x"}, "no such file"},
 		{"random-walk", options{"from": from, "edges": dir, "features": dir}, "one of them"},

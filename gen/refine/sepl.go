@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,23 +18,60 @@ import (
 )
 
 func init() {
-	register("sepl", "SEPL: labels refined by class-agnostic masks, such as SAM's automatic ones", newSEPL,
-		func(o *seplOptions) *source.Options { return &o.From })
+	gen.Register("sepl", gen.Spec{
+		Doc:  "SEPL: labels refined by class-agnostic masks, such as SAM's automatic ones",
+		Weak: data.WeakKinds,
+		New:  newSEPL,
+		Inner: func(options map[string]any) ([]configs.Gen, error) {
+			var o seplOptions
+			err := configs.Decode("gen.options", options, &o)
+			all := o.From.Inner()
+			if o.Segments.Method != "" {
+				all = append(all, o.Segments.gen(""))
+			}
+			return all, err
+		},
+	})
 }
 
-// seplOptions are the keys of [gen.options]; exactly one of Masks and Sidecars
-// is set.
+// seplOptions are the keys of [gen.options]; exactly one of Masks, Sidecars
+// and Segments is set.
 type seplOptions struct {
 	From     source.Options `toml:"from"`
 	Masks    string         `toml:"masks"`    // folder of folders <id>/*.png, one mask each, 255 inside: what SAM's own script writes (METHODS §1.1)
 	Sidecars string         `toml:"sidecars"` // a run's folder: the masks of <id>.json, whatever their class
+	Segments segments       `toml:"segments"` // a method that makes the masks, such as sam-auto
 	Variant  sepl.Variant   `toml:"variant"`  // max_iou_imp2 (default, the released code), max_iou_imp, max_iou, score_aware
 }
 
+// segments names a method and its options.
+type segments struct {
+	Method  string         `toml:"method"`
+	Options map[string]any `toml:"options"`
+}
+
+func (s segments) gen(weak data.WeakKind) configs.Gen {
+	return configs.Gen{Method: s.Method, Weak: string(weak), Options: s.Options, Fuse: configs.Default().Gen.Fuse}
+}
+
+// open makes the method; it gets no weak labels where it needs none.
+func (s segments) open(env gen.Env) (gen.Method, error) {
+	spec, err := gen.Lookup(s.Method)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(spec.Weak, data.WeakNone) {
+		env.Weak = data.WeakNone
+	}
+	env.Gen = s.gen(env.Weak)
+	return gen.New(env)
+}
+
 type seplMethod struct {
-	opts    seplOptions
-	from    *source.Source
-	classes int
+	opts     seplOptions
+	from     *source.Source
+	segments gen.Method // nil: masks come from a folder
+	classes  int
 }
 
 func newSEPL(env gen.Env) (gen.Method, error) {
@@ -41,32 +79,66 @@ func newSEPL(env gen.Env) (gen.Method, error) {
 	if err := configs.Decode("gen.options", env.Gen.Options, &o); err != nil {
 		return nil, err
 	}
-	if (o.Masks == "") == (o.Sidecars == "") {
-		return nil, errors.New("[gen.options] allowed is exactly one of masks and sidecars")
+	if n := given(o.Masks) + given(o.Sidecars) + given(o.Segments.Method); n != 1 {
+		return nil, errors.New("[gen.options] allowed is exactly one of masks, sidecars and segments")
 	}
 	if !slices.Contains(sepl.Variants, o.Variant) {
 		return nil, fmt.Errorf("[gen.options] variant = %q: allowed are %v", o.Variant, sepl.Variants)
 	}
-	if _, err := os.Stat(o.Masks + o.Sidecars); err != nil {
+	m := &seplMethod{opts: o, classes: env.Classes.Len()}
+	if o.Segments.Method != "" {
+		var err error
+		if m.segments, err = o.Segments.open(env); err != nil {
+			return nil, fmt.Errorf("[gen.options.segments] %w", err)
+		}
+	} else if _, err := os.Stat(o.Masks + o.Sidecars); err != nil {
 		return nil, fmt.Errorf("[gen.options] %w", err)
 	}
 	from, err := source.Open(env, "gen.options.from", o.From)
 	if err != nil {
 		return nil, err
 	}
-	return &seplMethod{o, from, env.Classes.Len()}, nil
+	m.from = from
+	return m, nil
 }
 
-func (m *seplMethod) Weights() map[string]string { return m.from.Weights() }
+func given(s string) int {
+	if s == "" {
+		return 0
+	}
+	return 1
+}
+
+func (m *seplMethod) Weights() map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, m.from.Weights())
+	if w, ok := m.segments.(interface{ Weights() map[string]string }); ok {
+		maps.Copy(all, w.Weights())
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
 
 func (m *seplMethod) Inputs() (map[string]string, error) {
 	more := folders{}
-	if m.opts.Masks != "" {
+	switch {
+	case m.opts.Masks != "":
 		more[m.opts.Masks] = func() (string, error) { return countEntries(m.opts.Masks) }
-	} else {
+	case m.opts.Sidecars != "":
 		more[m.opts.Sidecars] = func() (string, error) { return source.Describe(m.opts.Sidecars, ".json") }
 	}
-	return inputs(more, m.from)
+	all, err := inputs(more, m.from)
+	if r, ok := m.segments.(gen.Reader); ok && err == nil {
+		var in map[string]string
+		if in, err = r.Inputs(); len(in) > 0 {
+			in = maps.Clone(in)
+			maps.Copy(in, all)
+			return in, err
+		}
+	}
+	return all, err
 }
 
 // countEntries describes a folder of many folders by their number: a whole
@@ -82,12 +154,7 @@ func (m *seplMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, 
 	if err != nil {
 		return nil, err
 	}
-	var masks []data.RLE
-	if m.opts.Masks != "" {
-		masks, err = readMaskFolder(m.opts.Masks, s.ID)
-	} else {
-		masks, err = readSidecarMasks(m.opts.Sidecars, s.ID)
-	}
+	masks, err := m.masks(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +163,21 @@ func (m *seplMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, 
 		return nil, err
 	}
 	return gen.LabelMasks(refined, nil, "sepl"), nil
+}
+
+func (m *seplMethod) masks(ctx context.Context, s *data.Sample) ([]data.RLE, error) {
+	switch {
+	case m.opts.Masks != "":
+		return readMaskFolder(m.opts.Masks, s.ID)
+	case m.opts.Sidecars != "":
+		return readSidecarMasks(m.opts.Sidecars, s.ID)
+	}
+	made, err := m.segments.Generate(ctx, s)
+	masks := make([]data.RLE, len(made))
+	for i, mask := range made {
+		masks[i] = mask.Bits
+	}
+	return masks, err
 }
 
 // readMaskFolder reads dir/<id>/*.png in the order of their names. A pixel is
