@@ -42,7 +42,7 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 	}
 	g := &grounded{weak: env.Weak, inside: opts.insideOptions}
 	var err error
-	if g.phrases, err = phrases(env.Classes, opts.Phrases); err != nil {
+	if g.phrases, err = phrases(env.Classes, opts.Phrases, opts.Thresholds); err != nil {
 		return nil, err
 	}
 	path, err := resolve(opts.ModelDir, opts.Detector, opts.GDINO, "gdino", "model")
@@ -79,17 +79,26 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 var surveyPhrases = map[string]string{"bird": "wild bird", "diningtable": "dining table", "tvmonitor": "monitor/tv"}
 
 // phrases are the words for each class: the config's, else the survey's for
-// VOC, else the name. A class that the config names must exist.
-func phrases(classes data.Classes, own map[string]string) ([]gdino.Class, error) {
+// VOC, else the name; with the class's own threshold. A class that the config
+// names must exist.
+func phrases(classes data.Classes, own map[string]string, limits map[string]float64) ([]gdino.Class, error) {
 	for name := range own {
 		if classes.Index(name) <= 0 {
 			return nil, fmt.Errorf("gen.options.phrases.%s: the dataset has no such class", name)
 		}
 	}
+	for name, limit := range limits {
+		if classes.Index(name) <= 0 {
+			return nil, fmt.Errorf("gen.options.thresholds.%s: the dataset has no such class", name)
+		}
+		if !(limit > 0 && limit <= 1) {
+			return nil, fmt.Errorf("gen.options.thresholds.%s = %v: allowed is above 0, up to 1", name, limit)
+		}
+	}
 	voc := classes.Index("diningtable") > 0
 	list := make([]gdino.Class, classes.Len())
 	for i, name := range classes.Names {
-		list[i] = gdino.Class{Index: i, Phrase: name}
+		list[i] = gdino.Class{Index: i, Phrase: name, Threshold: limits[name]}
 		if p, ok := surveyPhrases[name]; ok && voc {
 			list[i].Phrase = p
 		}

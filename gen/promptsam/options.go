@@ -150,6 +150,8 @@ type groundedOptions struct {
 	Vocabulary string            `toml:"vocabulary"` //
 	Detect     gdino.Options     `toml:"detect"`     // thresholds and rules
 	Phrases    map[string]string `toml:"phrases"`    // class name → words, where they differ
+	// Thresholds are box thresholds of single classes, by name.
+	Thresholds map[string]float64 `toml:"thresholds"`
 	insideOptions
 	tagOptions
 }

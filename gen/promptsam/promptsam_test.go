@@ -136,16 +136,21 @@ func TestBoxPrompts(t *testing.T) {
 
 func TestPhrases(t *testing.T) {
 	voc := data.Classes{Names: []string{"background", "bird", "diningtable", "cat"}}
-	got, err := phrases(voc, map[string]string{"cat": "kitten"})
-	if err != nil || got[1].Phrase != "wild bird" || got[2].Phrase != "dining table" || got[3].Phrase != "kitten" {
+	got, err := phrases(voc, map[string]string{"cat": "kitten"}, map[string]float64{"cat": 0.4})
+	if err != nil || got[1].Phrase != "wild bird" || got[2].Phrase != "dining table" || got[3].Phrase != "kitten" || got[3].Threshold != 0.4 || got[1].Threshold != 0 {
 		t.Errorf("%v %v", got, err)
 	}
-	other, _ := phrases(data.Classes{Names: []string{"background", "bird"}}, nil)
+	other, _ := phrases(data.Classes{Names: []string{"background", "bird"}}, nil, nil)
 	if other[1].Phrase != "bird" {
 		t.Errorf("%v", other)
 	}
-	if _, err := phrases(voc, map[string]string{"cow": "x"}); err == nil || !strings.Contains(err.Error(), "phrases.cow") {
+	if _, err := phrases(voc, map[string]string{"cow": "x"}, nil); err == nil || !strings.Contains(err.Error(), "phrases.cow") {
 		t.Errorf("%v", err)
+	}
+	for _, limits := range []map[string]float64{{"cow": 0.5}, {"cat": 2}, {"cat": 0}} {
+		if _, err := phrases(voc, nil, limits); err == nil || !strings.Contains(err.Error(), "gen.options.thresholds.c") {
+			t.Errorf("%v: %v", limits, err)
+		}
 	}
 }
 

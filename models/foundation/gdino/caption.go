@@ -9,8 +9,9 @@ import (
 
 // Class is a class to look for, and the words for it.
 type Class struct {
-	Index  int
-	Phrase string
+	Index     int
+	Phrase    string
+	Threshold float64 // boxes that score above it stay; 0 = the options' box_threshold
 }
 
 // Caption is a text as the model takes it, and where each class is in it.

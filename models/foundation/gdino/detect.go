@@ -3,6 +3,7 @@ package gdino
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ type Options struct {
 	Assign         Assign  `toml:"assign"`          // class of a box of a joint caption: span, exact, substring
 	RemoveCombined bool    `toml:"remove_combined"` // keep a phrase within the separators around its best token
 	NMS            float64 `toml:"nms"`             // IoU above which the worse box of a class goes; 0 = all stay
+	NMSAll         float64 `toml:"nms_all"`         // the same among the boxes of all classes
 	ShortSide      int     `toml:"short_side"`      // pixels the image's shorter side is resized to …
 	LongSide       int     `toml:"long_side"`       // … unless the longer one would exceed this
 }
@@ -46,7 +48,7 @@ func DefaultOptions() Options {
 
 // Check names the first option that makes no sense.
 func (o Options) Check() error {
-	for key, v := range map[string]float64{"box_threshold": o.BoxThreshold, "text_threshold": o.TextThreshold, "nms": o.NMS} {
+	for key, v := range map[string]float64{"box_threshold": o.BoxThreshold, "text_threshold": o.TextThreshold, "nms": o.NMS, "nms_all": o.NMSAll} {
 		if !(v >= 0 && v <= 1) {
 			return fmt.Errorf("%s = %v: allowed is 0..1", key, v)
 		}
@@ -92,6 +94,8 @@ func (o Options) read(t *tokenize.BERT, c Caption, logits, boxes []float32, widt
 	var found []Detection
 	n := min(width, len(c.IDs))
 	scores := make([]float32, n)
+	limit := o.limits(c.classes)
+	lowest := slices.Min(slices.Collect(maps.Values(limit)))
 	for q := range len(boxes) / 4 {
 		best := 0
 		for i := range n {
@@ -100,12 +104,12 @@ func (o Options) read(t *tokenize.BERT, c Caption, logits, boxes []float32, widt
 				best = i
 			}
 		}
-		if !(float64(scores[best]) > o.BoxThreshold) {
+		if !(float64(scores[best]) > lowest) {
 			continue
 		}
 		phrase := o.phrase(t, c.IDs, scores, best)
 		class, ok := o.class(t, c, scores, phrase)
-		if !ok {
+		if !ok || !(float64(scores[best]) > limit[class]) {
 			continue
 		}
 		b := boxes[4*q : 4*q+4]
@@ -116,6 +120,17 @@ func (o Options) read(t *tokenize.BERT, c Caption, logits, boxes []float32, widt
 		}})
 	}
 	return found
+}
+
+// limits are the box thresholds by class index.
+func (o Options) limits(classes []Class) map[int]float64 {
+	limit := make(map[int]float64, len(classes))
+	for _, c := range classes {
+		if limit[c.Index] = o.BoxThreshold; c.Threshold > 0 {
+			limit[c.Index] = c.Threshold
+		}
+	}
+	return limit
 }
 
 func sigmoid(v float32) float32 { return float32(1 / (1 + math.Exp(-float64(v)))) }
@@ -178,16 +193,16 @@ func (o Options) class(t *tokenize.BERT, c Caption, scores []float32, phrase str
 	return best, o.Assign == BySpan && bestScore >= 0
 }
 
-// Suppress is non-maximum suppression within each class: detections in
-// descending order of score, less those whose box has an IoU above limit with
-// a better one of their class (torchvision's nms).
-func Suppress(list []Detection, limit float64) []Detection {
+// Suppress is non-maximum suppression: detections in descending order of
+// score, less those whose box has an IoU above limit with a better one
+// (torchvision's nms), within each class or among all.
+func Suppress(list []Detection, limit float64, amongAll bool) []Detection {
 	sorted := slices.Clone(list)
 	slices.SortStableFunc(sorted, func(a, b Detection) int { return cmp.Compare(b.Score, a.Score) })
 	var kept []Detection
 	for _, d := range sorted {
 		if !slices.ContainsFunc(kept, func(k Detection) bool {
-			return k.Box.Class == d.Box.Class && float64(IoU(k.Box, d.Box)) > limit
+			return (amongAll || k.Box.Class == d.Box.Class) && float64(IoU(k.Box, d.Box)) > limit
 		}) {
 			kept = append(kept, d)
 		}

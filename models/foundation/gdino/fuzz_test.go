@@ -10,7 +10,7 @@ func FuzzCaptions(f *testing.F) {
 	f.Add("[SEP] [CLS]", "ÄÖ\xff", 256)
 	bert := words(f)
 	f.Fuzz(func(t *testing.T, a, b string, limit int) {
-		list, err := Captions(bert, []Class{{1, a}, {2, b}}, limit, false)
+		list, err := Captions(bert, []Class{{Index: 1, Phrase: a}, {Index: 2, Phrase: b}}, limit, false)
 		if err != nil {
 			return
 		}

@@ -99,6 +99,11 @@ func TestReadEqualsReference(t *testing.T) {
 		width := len(c.IDs)
 		caption := Caption{IDs: c.IDs, spans: spans{[]Class{{Index: 7}}, []int{1}, []int{2}}}
 		got := o.read(bert, caption, c.Logits, c.Boxes, width, 320, 200)
+		caption.classes[0].Threshold = 1
+		if left := o.read(bert, caption, c.Logits, c.Boxes, width, 320, 200); len(left) != 0 {
+			t.Errorf("%d boxes above a class threshold of 1", len(left))
+		}
+		caption.classes[0].Threshold = 0
 		o.RemoveCombined = true
 		one := o.read(bert, caption, c.Logits, c.Boxes, width, 320, 200)
 		if len(got) != len(c.Found) {
@@ -125,7 +130,7 @@ func TestSuppressEqualsTorchvision(t *testing.T) {
 			list = append(list, Detection{Box: data.Box{X0: b[0], Y0: b[1], X1: b[2], Y1: b[3]}, Score: c.Scores[i], Phrase: fmt.Sprint(i)})
 		}
 		var got []string
-		for _, d := range Suppress(list, c.Limit) {
+		for _, d := range Suppress(list, c.Limit, false) {
 			got = append(got, d.Phrase)
 		}
 		if fmt.Sprint(got) != fmt.Sprint(c.Keep) {
@@ -133,14 +138,17 @@ func TestSuppressEqualsTorchvision(t *testing.T) {
 		}
 	}
 	twins := []Detection{{Box: data.Box{X1: 5, Y1: 5, Class: 1}}, {Box: data.Box{X1: 5, Y1: 5, Class: 2}}}
-	if len(Suppress(twins, 0.5)) != 2 {
+	if len(Suppress(twins, 0.5, false)) != 2 {
 		t.Error("a box of another class was suppressed")
+	}
+	if len(Suppress(twins, 0.5, true)) != 1 {
+		t.Error("both boxes of two classes at one place stayed")
 	}
 }
 
 func TestCaptions(t *testing.T) {
 	bert := words(t)
-	classes := []Class{{1, " Cat. "}, {2, "dining table"}, {3, "monitor/tv"}}
+	classes := []Class{{Index: 1, Phrase: " Cat. "}, {Index: 2, Phrase: "dining table"}, {Index: 3, Phrase: "monitor/tv"}}
 	tests := []struct {
 		limit    int
 		perClass bool
@@ -172,7 +180,7 @@ func TestCaptions(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", " . ", strings.Repeat("cat ", 300)} {
-		if _, err := Captions(bert, []Class{{1, bad}}, 256, false); err == nil {
+		if _, err := Captions(bert, []Class{{Index: 1, Phrase: bad}}, 256, false); err == nil {
 			t.Errorf("phrase %.10q passed", bad)
 		}
 	}
@@ -183,7 +191,7 @@ func TestCaptionWithBERT(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Captions(bert, []Class{{1, "wild bird"}, {2, "pottedplant"}}, 256, false)
+	got, err := Captions(bert, []Class{{Index: 1, Phrase: "wild bird"}, {Index: 2, Phrase: "pottedplant"}}, 256, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +203,7 @@ func TestCaptionWithBERT(t *testing.T) {
 
 func TestAssign(t *testing.T) {
 	bert := words(t)
-	captions, err := Captions(bert, []Class{{1, "dog"}, {2, "hot dog"}, {3, "cat"}}, 256, false)
+	captions, err := Captions(bert, []Class{{Index: 1, Phrase: "dog"}, {Index: 2, Phrase: "hot dog"}, {Index: 3, Phrase: "cat"}}, 256, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +290,7 @@ func TestDetectBothSignatures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := m.Detect(context.Background(), imageproc.NewRGB(200, 100), []Class{{5, "cat"}, {6, "dog"}})
+		got, err := m.Detect(context.Background(), imageproc.NewRGB(200, 100), []Class{{Index: 5, Phrase: "cat"}, {Index: 6, Phrase: "dog"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -311,6 +319,7 @@ func TestOptionsCheck(t *testing.T) {
 	for want, o := range map[string]Options{
 		"box_threshold": change(func(o *Options) { o.BoxThreshold = 2 }),
 		"nms":           change(func(o *Options) { o.NMS = math.NaN() }),
+		"nms_all":       change(func(o *Options) { o.NMSAll = 2 }),
 		"assign":        change(func(o *Options) { o.Assign = "x" }),
 		"short_side":    change(func(o *Options) { o.ShortSide = 0 }),
 	} {
