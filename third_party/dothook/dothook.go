@@ -1,0 +1,32 @@
+// Package dothook lets a program outside of GoMLX give the go backend another
+// matrix product. The registry that GoMLX has for this is internal to its
+// module, so this package is a module below GoMLX's path, replaced by this
+// folder in go.mod.
+package dothook
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/internal/gobackend"
+	"github.com/gomlx/compute/internal/gobackend/dot"
+)
+
+// Product computes out = lhs·rhs for each of batch matrices: lhs is [m, k], rhs
+// [k, n], or [n, k] if transposed, out [m, n]. parallel calls its argument in as
+// many goroutines as the backend has free, workers of them being useful, and
+// waits for all.
+type Product func(workers int, parallel func(task func()), transposed bool, lhs, rhs, out []float32, batch, m, n, k int)
+
+// SetFloat32 makes f the matrix product of float32 in graphs built from now on.
+// Call it while packages initialise.
+func SetFloat32(name string, f Product) {
+	run := func(b *gobackend.Backend, layout dot.Layout, lhs, rhs []float32, batch, m, n, k int, out []float32) {
+		workers, parallel := 1, func(task func()) { task() }
+		if b.Workers != nil {
+			workers, parallel = b.Workers.AdjustedMaxParallelism(), b.Workers.Saturate
+		}
+		f(workers, parallel, layout == dot.LayoutTransposed, lhs, rhs, out, batch, m, n, k)
+	}
+	for _, layout := range []dot.Layout{dot.LayoutNonTransposed, dot.LayoutTransposed} {
+		dot.RegisterImplementation(name, layout, dtypes.Float32, dtypes.Float32, run, gobackend.PriorityArch+2, false)
+	}
+}

@@ -1,0 +1,5 @@
+module github.com/gomlx/compute/dothook
+
+go 1.26.5
+
+require github.com/gomlx/compute v0.1.6
