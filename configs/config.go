@@ -58,6 +58,9 @@ type Fuse struct {
 // Train is stage two: a segmentation network from (pseudo-)labels. Defaults
 // are DeepLab-v2 as in METHODS §8.1.
 type Train struct {
+	// Skip trains nothing: a run makes and scores pseudo-labels only.
+	Skip bool `toml:"skip" json:",omitempty"`
+
 	Labels          string    `toml:"labels"`           // folder of label PNGs; "" = what gen wrote, "truth" = the true masks
 	Bound           bool      `toml:"bound"`            // also train the same network on true masks, the supervised bound
 	Arch            string    `toml:"arch"`             // deeplab-v2, deeplab-v3plus, deeplab-v3plus-multigrid

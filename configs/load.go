@@ -18,20 +18,18 @@ import (
 // maxFile bounds the size of a config file.
 const maxFile = 1 << 20
 
-// Load reads a TOML file over the defaults, applies overrides of the form
-// "train.batch=8", and validates. Unknown keys are errors. An empty path
-// starts from the defaults. Errors name the file and the key.
+// Load reads a TOML file over the defaults, with the files that it builds on
+// (its key "base"), applies overrides of the form "train.batch=8", and
+// validates. Unknown keys are errors. An empty path starts from the defaults.
+// Errors name the file and the key.
 func Load(path string, overrides []string) (Config, error) {
 	tree := map[string]any{}
 	name := "defaults"
 	if path != "" {
 		name = path
-		raw, err := readBounded(path)
-		if err != nil {
+		var err error
+		if tree, err = readTree(path); err != nil {
 			return Config{}, err
-		}
-		if err := toml.Unmarshal(raw, &tree); err != nil {
-			return Config{}, fmt.Errorf("%s: %w", path, explain(err))
 		}
 	}
 	for _, o := range overrides {
@@ -105,7 +103,7 @@ func decode(tree map[string]any) (Config, error) {
 // siblings lists the keys allowed where an unknown key was found.
 func siblings(key toml.Key) []string {
 	if len(key) < 2 {
-		return tomlKeys(&Config{})
+		return append(tomlKeys(&Config{}), "base")
 	}
 	switch key[0] {
 	case "data":

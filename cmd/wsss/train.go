@@ -73,6 +73,9 @@ func (p *pipeline) trainLabels() (dir string, ok bool) {
 
 // networks lists what this config trains.
 func (p *pipeline) networks() []string {
+	if p.cfg.Train.Skip {
+		return nil
+	}
 	if _, ok := p.trainLabels(); !ok {
 		return []string{netBound}
 	}
@@ -85,7 +88,7 @@ func (p *pipeline) networks() []string {
 // checkStart refuses what cannot learn: frozen batch-norm statistics are those
 // of the initial weights, and random weights have none.
 func checkStart(t configs.Train) error {
-	if t.BatchNorm == "frozen" && t.Init == "" {
+	if !t.Skip && t.BatchNorm == "frozen" && t.Init == "" {
 		return usagef("train.batch_norm = \"frozen\" keeps the statistics of the initial weights, and train.init is empty: name a weights file, or start from random weights with train.batch_norm = \"train\"")
 	}
 	return nil
@@ -94,6 +97,9 @@ func checkStart(t configs.Train) error {
 // trainAll fits networks one after the other, or two small ones side by side:
 // the go backend, with one small network, leaves most of the second core idle.
 func (p *pipeline) trainAll(ctx context.Context, nets []string) error {
+	if len(nets) == 0 {
+		return nil
+	}
 	if err := checkStart(p.cfg.Train); err != nil {
 		return err
 	}
