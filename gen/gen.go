@@ -64,6 +64,10 @@ type Spec struct {
 	// Inner lists the methods that a method's options name, for one that
 	// refines or combines what others make; nil for all others.
 	Inner func(options map[string]any) ([]configs.Gen, error)
+	// Needs says what the method reads with these options, which it checks as
+	// far as that is possible without opening anything; nil for a method that
+	// needs nothing.
+	Needs func(options map[string]any) (Needs, error)
 }
 
 // Reader is a Method that reads what an earlier run or another tool wrote.

@@ -20,6 +20,7 @@ func init() {
 		Weak:         []data.WeakKind{data.WeakTags, data.WeakNone},
 		NeedsBackend: true,
 		New:          newAuto,
+		Needs:        needsAuto,
 	})
 }
 
@@ -28,6 +29,10 @@ type autoOptions struct {
 	samOptions
 	Auto sam.AutoOptions `toml:"auto"` // the generator's parameters
 	nameOptions
+}
+
+func defaultAuto() autoOptions {
+	return autoOptions{samOptions: defaultSAM(), Auto: sam.DefaultAutoOptions(), nameOptions: defaultNames()}
 }
 
 // auto makes masks of everything and names them. It is safe for concurrent
@@ -41,8 +46,7 @@ type auto struct {
 }
 
 func newAuto(env gen.Env) (gen.Method, error) {
-	a := &auto{classes: env.Classes, weak: env.Weak}
-	a.opts = autoOptions{samOptions: defaultSAM(), Auto: sam.DefaultAutoOptions(), nameOptions: defaultNames()}
+	a := &auto{classes: env.Classes, weak: env.Weak, opts: defaultAuto()}
 	if err := configs.Decode("gen.options", env.Gen.Options, &a.opts); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ func init() {
 		Weak:         []data.WeakKind{data.WeakTags, data.WeakNone},
 		NeedsBackend: true,
 		New:          newGrounded,
+		Needs:        needsGrounded,
 	})
 }
 

@@ -19,6 +19,7 @@ func init() {
 		Weak:         []data.WeakKind{data.WeakBoxes, data.WeakPoints, data.WeakScribbles},
 		NeedsBackend: true,
 		New:          newSAM,
+		Needs:        needsSAM,
 	})
 }
 

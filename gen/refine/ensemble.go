@@ -24,6 +24,14 @@ func init() {
 			}
 			return all, err
 		},
+		Needs: func(options map[string]any) (n gen.Needs, err error) {
+			var o ensembleOptions
+			err = configs.Decode("gen.options", options, &o)
+			for _, m := range o.Members {
+				n.Add(m.Needs())
+			}
+			return n, err
+		},
 	})
 }
 

@@ -24,6 +24,11 @@ func register[O any](name, doc string, build func(env gen.Env) (gen.Method, erro
 			err := configs.Decode("gen.options", options, &o)
 			return from(&o).Inner(), err
 		},
+		Needs: func(options map[string]any) (gen.Needs, error) {
+			var o O
+			err := configs.Decode("gen.options", options, &o)
+			return from(&o).Needs(), err
+		},
 	})
 }
 

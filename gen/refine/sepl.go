@@ -31,6 +31,13 @@ func init() {
 			}
 			return all, err
 		},
+		Needs: func(options map[string]any) (gen.Needs, error) {
+			var o seplOptions
+			err := configs.Decode("gen.options", options, &o)
+			n := o.From.Needs()
+			n.Add(gen.Needs{Files: []string{o.Masks, o.Sidecars}})
+			return n, err
+		},
 	})
 }
 

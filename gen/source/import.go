@@ -18,6 +18,11 @@ func init() {
 			err := configs.Decode("gen.options", options, &o)
 			return o.Inner(), err
 		},
+		Needs: func(options map[string]any) (gen.Needs, error) {
+			var o Options
+			err := configs.Decode("gen.options", options, &o)
+			return o.Needs(), err
+		},
 	})
 }
 

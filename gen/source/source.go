@@ -121,6 +121,9 @@ func (o Options) Inner() []configs.Gen {
 	return []configs.Gen{o.inner("")}
 }
 
+// Needs are the folders that the options name, for gen.Spec.
+func (o Options) Needs() gen.Needs { return gen.Needs{Files: []string{o.Labels, o.Scores}} }
+
 func (s *Source) openMethod() error {
 	env := s.env
 	env.Gen = s.opts.inner(env.Weak)

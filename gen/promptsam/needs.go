@@ -1,0 +1,63 @@
+package promptsam
+
+import (
+	"wsss/configs"
+	"wsss/gen"
+)
+
+// needs are the model, or the files, that masks come from.
+func (o samOptions) needs() gen.Needs {
+	if o.Encoder != "" && o.Decoder != "" {
+		return gen.Needs{Files: []string{o.Encoder, o.Decoder}}
+	}
+	return gen.Needs{Models: []string{o.SAM}, Files: []string{o.Encoder, o.Decoder}}
+}
+
+func (o nameOptions) needs() gen.Needs {
+	switch o.Namer {
+	case "clip":
+		return gen.Needs{Models: []string{o.CLIP}}
+	case "blip2":
+		return gen.Needs{Models: []string{o.BLIP2}}
+	}
+	return gen.Needs{}
+}
+
+func (o tagOptions) needs() gen.Needs {
+	n := gen.Needs{Models: []string{o.CLIP}, Files: []string{o.Tagger, o.TagList, o.Thresholds}}
+	if o.Tagger == "" || o.TagList == "" || o.Thresholds == "" {
+		n.Models = append(n.Models, o.RAM)
+	}
+	return n
+}
+
+func needsSAM(options map[string]any) (gen.Needs, error) {
+	o := defaultPoints()
+	if err := configs.Decode("gen.options", options, &o); err != nil {
+		return gen.Needs{}, err
+	}
+	return o.samOptions.needs(), o.check()
+}
+
+func needsAuto(options map[string]any) (gen.Needs, error) {
+	o := defaultAuto()
+	err := configs.Decode("gen.options", options, &o)
+	n := o.samOptions.needs()
+	n.Add(o.nameOptions.needs())
+	return n, err
+}
+
+func needsGrounded(options map[string]any) (gen.Needs, error) {
+	o := defaultGrounded()
+	if err := configs.Decode("gen.options", options, &o); err != nil {
+		return gen.Needs{}, err
+	}
+	n := o.samOptions.needs()
+	if o.Detector != "" && o.Vocabulary != "" {
+		n.Add(gen.Needs{Files: []string{o.Detector, o.Vocabulary}})
+	} else {
+		n.Add(gen.Needs{Models: []string{o.GDINO}, Files: []string{o.Detector, o.Vocabulary}})
+	}
+	n.Add(o.tagOptions.needs())
+	return n, o.insideOptions.check()
+}
