@@ -10,6 +10,7 @@ import (
 	"wsss/models/foundation/load"
 	"wsss/models/manifest"
 	"wsss/train/clip"
+	"wsss/train/multilabel"
 )
 
 func init() {
@@ -103,7 +104,7 @@ func (p *pipeline) valSplitCLIP() string {
 
 // findCLIP finds the image encoder where the config names a model, and scores
 // the whole model before any training. text has its embeddings of the classes.
-func (p *pipeline) findCLIP(ctx context.Context, val data.Dataset) (text [][]float32, before *clip.Metrics, err error) {
+func (p *pipeline) findCLIP(ctx context.Context, val data.Dataset) (text [][]float32, before *multilabel.Metrics, err error) {
 	f := &p.cfg.FineTuneCLIP
 	if f.Encoder != "" {
 		return nil, nil, nil
@@ -148,11 +149,11 @@ func (p *pipeline) findCLIP(ctx context.Context, val data.Dataset) (text [][]flo
 
 // fineTuned is what fine-tuning came to, for OUT/finetune/result.json.
 type fineTuned struct {
-	*clip.Result
-	Before *clip.Metrics `json:"before"` // of the model before any training; nil for an encoder without its text model
+	*multilabel.Result
+	Before *multilabel.Metrics `json:"before"` // of the model before any training; nil for an encoder without its text model
 }
 
-func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, text [][]float32, before *clip.Metrics) (*clip.Result, error) {
+func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, text [][]float32, before *multilabel.Metrics) (*multilabel.Result, error) {
 	job := clip.Job{
 		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, Val: val, ValSplit: p.valSplitCLIP(),
 		Config: p.cfg.FineTuneCLIP, Seed: p.cfg.Seed, OutDir: p.path("finetune"),
@@ -166,11 +167,11 @@ func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, text [][]floa
 	if job.Backend, err = p.backend(); err != nil {
 		return nil, err
 	}
-	var res *clip.Result
+	var res *multilabel.Result
 	err = p.stage(ctx, "fine-tune CLIP", func(progress func(done, total int)) error {
 		job.Progress = progress
 		res, err = clip.Run(ctx, job)
-		if errors.Is(err, clip.ErrOtherRun) {
+		if errors.Is(err, multilabel.ErrOtherRun) {
 			return fmt.Errorf("%w; -set out=… keeps both", err)
 		}
 		return err

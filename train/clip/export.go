@@ -16,6 +16,7 @@ import (
 	"wsss/checkpoints"
 	"wsss/data/files"
 	"wsss/models/onnximport/onnxfile"
+	"wsss/train/multilabel"
 )
 
 // Files of an exported classifier in a run folder.
@@ -31,41 +32,33 @@ const logitsName = "logits"
 // Size × Size pixels, prepared as for CLIP (METHODS §7); its output "logits",
 // [batch, classes], one per class after the background.
 type Description struct {
-	Input     string    `json:"input"`
-	Size      int       `json:"size"`
-	Loss      string    `json:"loss"`      // softmax: probabilities over all classes; else each for itself
-	Classes   []string  `json:"classes"`   // background first
-	Threshold []float64 `json:"threshold"` // per class after the background: the probability from which on F1 on the validation split is best
-	Val       *Metrics  `json:"val"`
-	Step      int       `json:"step"`
-	Encoder   string    `json:"encoder"` // SHA-256 of the file it started from
+	Input string `json:"input"`
+	Size  int    `json:"size"`
+	Loss  string `json:"loss"` // softmax: probabilities over all classes; else each for itself
+	multilabel.Description
+	Encoder string `json:"encoder"` // SHA-256 of the file it started from
 }
 
-// export writes a checkpoint as ONNX, with its description.
-func (r *run) export(c *checkpoints.Checkpoint, res *Result) error {
-	d := Description{Input: r.net.input, Size: r.net.size, Loss: r.Config.Loss, Classes: r.Dataset.Classes().Names, Val: res.Val, Step: res.BestStep, Encoder: r.meta.InitHash}
-	for range r.train.classes {
-		d.Threshold = append(d.Threshold, 0.5)
-	}
-	if res.Val != nil {
-		d.Threshold = res.Val.Threshold
-	}
-	m, err := tuned(r.Config.Encoder, r.net.input, r.net.output, c)
+// Export is multilabel.Net's: the checkpoint as ONNX, with its description.
+func (n *network) Export(c *checkpoints.Checkpoint, dir string, d multilabel.Description) (string, error) {
+	path := filepath.Join(dir, ClassifierFile)
+	m, err := tuned(n.cfg.Encoder, n.input, n.output, c)
 	if err != nil {
-		return err
+		return "", err
 	}
 	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
-		return fmt.Errorf("%s: %w", res.Classifier, err)
+		return "", fmt.Errorf("%s: %w", path, err)
 	}
-	err = files.WriteAtomic(res.Classifier, func(w io.Writer) error {
+	err = files.WriteAtomic(path, func(w io.Writer) error {
 		_, err := w.Write(raw)
 		return err
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
-	return files.WriteJSON(filepath.Join(r.OutDir, descriptionFile), d)
+	return path, files.WriteJSON(filepath.Join(dir, descriptionFile),
+		Description{Input: n.input, Size: n.size, Loss: n.cfg.Loss, Description: d, Encoder: c.Meta.InitHash})
 }
 
 // tuned is the encoder's graph with the weights of a checkpoint and the new

@@ -37,6 +37,7 @@ const defaultSize = 224
 
 // network is the encoder with the new layers on it.
 type network struct {
+	cfg     configs.FineTuneCLIP
 	backend compute.Backend
 	encoder *onnximport.Model
 	input   string // of the encoder
@@ -56,7 +57,7 @@ func newNetwork(b compute.Backend, cfg configs.FineTuneCLIP, classes int, seed i
 	if err != nil {
 		return nil, err
 	}
-	n := &network{backend: b, input: input, output: output, size: size, classes: classes, store: model.NewStore()}
+	n := &network{cfg: cfg, backend: b, input: input, output: output, size: size, classes: classes, store: model.NewStore()}
 	if cfg.LayerDecay != 1 || cfg.Freeze > 0 {
 		if n.depths, err = readDepths(cfg.Encoder, output); err != nil {
 			return nil, err
@@ -70,7 +71,7 @@ func newNetwork(b compute.Backend, cfg configs.FineTuneCLIP, classes int, seed i
 	}
 	width, err := n.probe()
 	if err != nil {
-		n.close()
+		n.Close()
 		return nil, err
 	}
 	return n, n.makeHead(width, seed, text)
@@ -164,7 +165,8 @@ func (n *network) makeHead(width int, seed int64, text [][]float32) error {
 	return nil
 }
 
-func (n *network) close() { _ = n.encoder.Close() }
+// Close is multilabel.Net's.
+func (n *network) Close() { _ = n.encoder.Close() }
 
 // embed is the encoder, images [batch, 3, size, size] → [batch, width].
 func (n *network) embed(scope *model.Scope, images *Node) *Node {
@@ -183,27 +185,9 @@ func (n *network) logits(scope *model.Scope, images *Node) *Node {
 	return Add(MatMul(x, value(weightName)), ExpandDims(value(biasName), 0))
 }
 
-// trained lists the variables that the loss of g moves, in the order of their
-// creation, with what learning rate relative to the base and what weight decay.
-func (n *network) trained(cfg configs.FineTuneCLIP, g *Graph) (vars []trainedVariable) {
-	for v := range n.store.IterVariables() {
-		path := v.Path()
-		if !isWeight(path) || v.DType() != dtypes.Float32 || !v.InUseByGraph(g) {
-			continue
-		}
-		t := trainedVariable{Variable: v, rate: n.rate(cfg, path)}
-		if v.Shape().Rank() > 1 {
-			t.decay = cfg.WeightDecay
-		}
-		if t.rate > 0 {
-			vars = append(vars, t)
-		}
-	}
-	return vars
-}
-
 // rate is the learning rate of a variable relative to the base: 0 = frozen.
-func (n *network) rate(cfg configs.FineTuneCLIP, path string) float64 {
+func (n *network) rate(path string) float64 {
+	cfg := n.cfg
 	name, inEncoder := strings.CutPrefix(path, "/"+encoderScope+"/")
 	if !inEncoder {
 		return cfg.HeadMult
@@ -223,9 +207,4 @@ func (n *network) rate(cfg configs.FineTuneCLIP, path string) float64 {
 		return 0
 	}
 	return math.Pow(cfg.LayerDecay, float64(n.depths.blocks+1-depth))
-}
-
-// isWeight tells the network's variables from what training adds.
-func isWeight(path string) bool {
-	return strings.HasPrefix(path, "/"+encoderScope+"/") || strings.HasPrefix(path, "/"+headScope+"/")
 }

@@ -3,19 +3,13 @@ package clip
 import (
 	"math"
 
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/configs"
 )
-
-// trainedVariable is a variable with its share of the learning rate and its
-// weight decay.
-type trainedVariable struct {
-	*model.Variable
-	rate, decay float64
-}
 
 // AdamW's constants, PyTorch's defaults.
 const beta1, beta2, adamEpsilon = 0.9, 0.999, 1e-8
@@ -27,18 +21,28 @@ const (
 	squareScope = optScope + "square"
 )
 
-// adamW applies one gradient per variable, as PyTorch's AdamW does: rate is
-// the base learning rate, update the number of this update counted from 1,
-// scalars both.
-func adamW(store *model.Store, vars []trainedVariable, grads []*Node, rate, update *Node) {
+// Trained is multilabel.Net's, in the order of the variables' creation.
+func (n *network) Trained(g *Graph) (vars []*model.Variable) {
+	for v := range n.store.IterVariables() {
+		if path := v.Path(); n.IsWeight(path) && v.DType() == dtypes.Float32 && v.InUseByGraph(g) && n.rate(path) > 0 {
+			vars = append(vars, v)
+		}
+	}
+	return vars
+}
+
+// Update is multilabel.Net's: PyTorch's AdamW, with a rate and weight decay of
+// each variable's own. scalars are those of Scalars.
+func (n *network) Update(vars []*model.Variable, grads, scalars []*Node) {
+	rate, update := scalars[0], scalars[1]
 	for i, v := range vars {
-		lr := MulScalar(rate, v.rate)
+		lr := MulScalar(rate, n.rate(v.Path()))
 		w := v.NodeValue(grads[i])
-		if v.decay != 0 {
-			w = Mul(w, OneMinus(MulScalar(lr, v.decay)))
+		if n.cfg.WeightDecay != 0 && v.Shape().Rank() > 1 {
+			w = Mul(w, OneMinus(MulScalar(lr, n.cfg.WeightDecay)))
 		}
 		moment := func(scope string, x *Node, beta float64) *Node {
-			m := shadow(store, scope, v.Variable)
+			m := shadow(n.store, scope, v)
 			now := Add(MulScalar(m.NodeValue(x), beta), MulScalar(x, 1-beta))
 			m.SetNodeValue(now)
 			return Div(now, OneMinus(Pow(Scalar(x.Graph(), x.DType(), beta), update)))
@@ -46,6 +50,12 @@ func adamW(store *model.Store, vars []trainedVariable, grads []*Node, rate, upda
 		mean, square := moment(meanScope, grads[i], beta1), moment(squareScope, Square(grads[i]), beta2)
 		v.SetNodeValue(Sub(w, Mul(lr, Div(mean, AddScalar(Sqrt(square), adamEpsilon)))))
 	}
+}
+
+// Scalars is multilabel.Net's: the base learning rate, and the number of the
+// update counted from 1.
+func (n *network) Scalars(step, total, perEpoch int) []float32 {
+	return []float32{float32(rateAt(n.cfg, step, total, perEpoch)), float32(step + 1)}
 }
 
 // shadow is a variable of the shape of v, initially zero. Its first value

@@ -15,6 +15,7 @@ import (
 	"wsss/configs"
 	"wsss/models/backend"
 	"wsss/models/weights/safetensors"
+	"wsss/train/multilabel"
 )
 
 // tinyVision is a CLIP image encoder of two blocks on 32 × 32 pixels, exported
@@ -74,7 +75,7 @@ func (f *fixture) network(t *testing.T, b compute.Backend, cfg configs.FineTuneC
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(n.close)
+	t.Cleanup(n.Close)
 	for _, name := range []string{normScale, normBias, weightName, biasName} {
 		if err := n.store.GetVariable("/" + headScope + "/" + name).SetValue(f.tensor(t, headScope+"/"+name)); err != nil {
 			t.Fatal(err)
@@ -120,10 +121,10 @@ func TestGradientsEqualPyTorch(t *testing.T) {
 			n := f.network(t, b, cfg)
 			var names []string
 			exec, err := model.NewExec(b, n.store, func(scope *model.Scope, in []*Node) []*Node {
-				cost := loss(cfg, n.logits(scope, in[0]), in[1], in[2])
+				cost := n.Loss().Cost(n.logits(scope, in[0]), in[1], in[2])
 				names = nil
 				var nodes []*Node
-				for _, v := range n.trained(cfg, in[0].Graph()) {
+				for _, v := range n.Trained(in[0].Graph()) {
 					names = append(names, v.Path()[1:])
 					nodes = append(nodes, v.NodeValue(in[0].Graph()))
 				}
@@ -168,15 +169,15 @@ func TestUpdatesEqualPyTorch(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b compute.Backend) {
 		for kind, want := range f.Losses {
 			cfg := f.config(kind)
-			r := &run{Job: Job{Config: cfg, Backend: b}, net: f.network(t, b, cfg)}
-			if err := r.compile(); err != nil {
+			update, forward, err := multilabel.Compile(b, f.network(t, b, cfg))
+			if err != nil {
 				t.Fatal(err)
 			}
-			defer r.update.Finalize()
-			defer r.forward.Finalize()
+			defer update.Finalize()
+			defer forward.Finalize()
 			worst := 0.0
 			for step, w := range want {
-				out, err := call(r.update, f.tensor(t, "images"), f.tensor(t, "targets"), f.tensor(t, "known"), float32(cfg.LR), float32(step+1))
+				out, err := multilabel.Call(update, f.tensor(t, "images"), f.tensor(t, "targets"), f.tensor(t, "known"), float32(cfg.LR), float32(step+1))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -20,6 +20,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/checkpoints"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/augment"
@@ -28,6 +29,8 @@ import (
 	"wsss/models/backend"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/onnximport/ortref"
+	"wsss/train/multilabel"
+	"wsss/train/runlog"
 )
 
 var pictures = sync.OnceValues(func() (string, error) {
@@ -90,7 +93,7 @@ func TestResume(t *testing.T) {
 	}
 	parts := whole
 	parts.OutDir = t.TempDir()
-	var got *Result
+	var got *multilabel.Result
 	for stops := 0; ; stops++ {
 		ctx, cancel := context.WithCancel(context.Background())
 		updates := 0
@@ -136,7 +139,7 @@ func TestResume(t *testing.T) {
 		t.Errorf("a finished training: %+v, %v", again, err)
 	}
 	parts.ConfigHash = "y"
-	if _, err := Run(context.Background(), parts); !errors.Is(err, ErrOtherRun) {
+	if _, err := Run(context.Background(), parts); !errors.Is(err, multilabel.ErrOtherRun) {
 		t.Errorf("another config: %v", err)
 	}
 }
@@ -150,11 +153,11 @@ func TestLearns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		log, err := ReadLog(filepath.Join(j.OutDir, LogFile))
+		log, err := runlog.Read[multilabel.Record](filepath.Join(j.OutDir, runlog.File))
 		if err != nil {
 			t.Fatal(err)
 		}
-		mean := func(records []Record) (sum float64) {
+		mean := func(records []multilabel.Record) (sum float64) {
 			for _, rec := range records {
 				sum += rec.Loss / float64(len(records))
 			}
@@ -180,11 +183,11 @@ func TestFreeze(t *testing.T) {
 		}
 		moving := 0
 		for v := range n.store.IterVariables() {
-			if n.rate(cfg, v.Path()) > 0 && v.DType() == dtypes.Float32 {
+			if n.rate(v.Path()) > 0 && v.DType() == dtypes.Float32 {
 				moving++
 			}
 		}
-		n.close()
+		n.Close()
 		if moving != want {
 			t.Errorf("freeze %d: %d variables move, want %d", freeze, moving, want)
 		}
@@ -212,22 +215,12 @@ func TestExport(t *testing.T) {
 	if !slices.Equal(l.Classes, j.Dataset.Classes().Names) || l.Step != res.BestStep || len(l.Threshold) != 3 {
 		t.Errorf("description %+v", l.Description)
 	}
-	r, err := newRun(j)
+	want := predictions(t, j, res.Best)
+	ids, err := j.Dataset.IDs("val")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.close()
-	if err := r.open(); err != nil {
-		t.Fatal(err)
-	}
-	if res.BestStep != r.step {
-		t.Skipf("the best checkpoint, %d, is not the last", res.BestStep)
-	}
-	want, err := r.score(context.Background(), r.val)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, id := range r.val.ids {
+	for i, id := range ids {
 		s, err := j.Dataset.Load(id, data.WantImage)
 		if err != nil {
 			t.Fatal(err)
@@ -251,14 +244,62 @@ func TestExport(t *testing.T) {
 		t.Fatal(err)
 	}
 	tags, err := weak.ReadTagCSV(path, j.Dataset.Classes())
-	if err != nil || len(tags) != len(r.val.ids) {
+	if err != nil || len(tags) != len(ids) {
 		t.Fatalf("tag table of %d images, %v", len(tags), err)
 	}
-	for i, id := range r.val.ids {
+	for i, id := range ids {
 		if want := l.Choose(want[i]); !slices.Equal(tags[id], want) {
 			t.Errorf("%s: tags %v, want %v", id, tags[id], want)
 		}
 	}
+}
+
+// predictions are the probabilities of the validation images by the network
+// that a checkpoint holds.
+func predictions(t *testing.T, j Job, checkpoint string) (rows [][]float32) {
+	t.Helper()
+	n, err := newNetwork(j.Backend, j.Config, 3, j.Seed, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	c, err := checkpoints.Open(checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for v := range n.store.IterVariables() {
+		value, err := c.Tensor(checkpoints.WeightPrefix + v.Path())
+		if err == nil {
+			err = v.SetValue(value)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, forward, err := multilabel.Compile(j.Backend, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer forward.Finalize()
+	ids, err := j.Dataset.IDs("val")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		s, err := j.Dataset.Load(id, data.WantImage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := make([]float32, 3*n.size*n.size)
+		n.Prepare(x, s.Image, nil)
+		out, err := multilabel.Call(forward, tensors.FromFlatDataAndDimensions(x, 1, 3, n.size, n.size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, out[0])
+	}
+	return rows
 }
 
 func ort(t *testing.T, path string, l *Labeler, s *data.Sample, want []float32) {
@@ -287,7 +328,7 @@ func ort(t *testing.T, path string, l *Labeler, s *data.Sample, want []float32) 
 }
 
 func TestChoose(t *testing.T) {
-	l := &Labeler{Description: Description{Threshold: []float64{0.5, 0.2, 0.9}}, AtLeast: 1}
+	l := &Labeler{Description: Description{Description: multilabel.Description{Threshold: []float64{0.5, 0.2, 0.9}}}, AtLeast: 1}
 	for _, c := range []struct {
 		top, least int
 		scores     []float32
@@ -304,30 +345,6 @@ func TestChoose(t *testing.T) {
 		if got := fmt.Sprint(l.Choose(c.scores)); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
-	}
-}
-
-func TestMeasure(t *testing.T) {
-	s := &split{classes: 2, ids: []string{"a", "b", "c", "d"}}
-	for _, bits := range [][2]uint64{{1, 2}, {1, 2}, {0, 1}, {2, 0}} { // d: class 1 unknown
-		s.labels = append(s.labels, labels{yes: [4]uint64{bits[0]}, no: [4]uint64{bits[1]}})
-	}
-	m, err := measure(s, [][]float32{{0.9, 0.1}, {0.6, 0.8}, {0.7, 0}, {1, 0.5}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Class 1: yes no yes. Class 2: no, yes, no.
-	if want := []float64{(1 + 2.0/3) / 2, 0.5}; math.Abs(m.AP[0]-want[0]) > 1e-9 || math.Abs(m.AP[1]-want[1]) > 1e-9 {
-		t.Errorf("AP %v, want %v", m.AP, want)
-	}
-	if m.Threshold[0] > 0.601 || m.Threshold[1] <= 0.1 || m.Threshold[1] > 0.5 {
-		t.Errorf("thresholds %v", m.Threshold)
-	}
-	if m.Recall != 1 || math.Abs(m.Precision-3.0/5) > 1e-9 {
-		t.Errorf("precision %v, recall %v", m.Precision, m.Recall)
-	}
-	if _, err := measure(&split{classes: 1, ids: []string{"a"}, labels: make([]labels, 1)}, [][]float32{{1}}); err == nil {
-		t.Error("nothing to measure is no error")
 	}
 }
 
@@ -377,24 +394,6 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// TestUnknownHasNoGradient: under ignore, a class that nobody checked has no
-// part in the loss.
-func TestUnknownHasNoGradient(t *testing.T) {
-	b := goBackend(t)
-	for _, kind := range []string{"bce", "asl"} {
-		cfg := configs.Default().FineTuneCLIP
-		cfg.Loss = kind
-		grads := MustExecOnce(b, func(x *Node) *Node {
-			g := x.Graph()
-			return Gradient(loss(cfg, x, Const(g, [][]float32{{1, 0, 0}}), Const(g, [][]float32{{1, 1, 0}})), x)[0]
-		}, [][]float32{{0.3, 0.2, 5}})
-		got := tensors.MustCopyFlatData[float32](grads)
-		if got[0] >= 0 || got[1] <= 0 || got[2] != 0 {
-			t.Errorf("%s: gradient %v", kind, got)
-		}
-	}
-}
-
 func rngOf(seed int64) *rand.Rand { return augment.RNG(seed, 0, 0) }
 
 // TestTextHead: from prompts, the new layers begin as CLIP's own classifier,
@@ -427,7 +426,7 @@ func TestTextHead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer n.close()
+	defer n.Close()
 	images := tensors.FromFlatDataAndDimensions(prepared(t, n.size), 1, 3, n.size, n.size)
 	exec, err := model.NewExec(b, n.store, func(scope *model.Scope, x *Node) []*Node {
 		return []*Node{n.embed(scope, x), n.logits(scope, x)}
@@ -436,7 +435,7 @@ func TestTextHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer exec.Finalize()
-	out, err := call(exec, images)
+	out, err := multilabel.Call(exec, images)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"wsss/data/openimages"
 	"wsss/models/foundation/clip"
 	"wsss/models/foundation/imageproc"
+	"wsss/train/multilabel"
 )
 
 // Prompts embeds the classes after the background, each of length 1.
@@ -18,13 +19,13 @@ func Prompts(ctx context.Context, m *clip.Model, classes data.Classes) ([][]floa
 // ZeroShot scores CLIP without any training on a split: the probability of a
 // class is its share in the softmax over the prompts of all classes, words. It is what
 // fine-tuning is compared with (METHODS §7, paper 002).
-func ZeroShot(ctx context.Context, m *clip.Model, words [][]float32, ds data.Dataset, name string, progress func(done, total int)) (*Metrics, error) {
-	s, err := readSplit(ds, name, "ignore")
+func ZeroShot(ctx context.Context, m *clip.Model, words [][]float32, ds data.Dataset, name string, progress func(done, total int)) (*multilabel.Metrics, error) {
+	s, err := multilabel.ReadSplit(ds, name, "ignore")
 	if err != nil {
 		return nil, err
 	}
-	rows := make([][]float32, len(s.ids))
-	for i, id := range s.ids {
+	rows := make([][]float32, len(s.IDs))
+	for i, id := range s.IDs {
 		sample, err := ds.Load(id, data.WantImage)
 		if err != nil {
 			return nil, err
@@ -35,10 +36,10 @@ func ZeroShot(ctx context.Context, m *clip.Model, words [][]float32, ds data.Dat
 		}
 		rows[i] = clip.Softmax(clip.Logits(image[0], words, clip.LogitScale))
 		if progress != nil {
-			progress(i+1, len(s.ids))
+			progress(i+1, len(s.IDs))
 		}
 	}
-	return measure(s, rows)
+	return multilabel.Measure(s, rows)
 }
 
 // PromptWords are what classes are called in prompts: VOC's and COCO's as

@@ -1,7 +1,6 @@
-package clip
+package multilabel
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -30,12 +29,12 @@ type scored struct {
 	yes   bool
 }
 
-// measure computes the metrics of scores [image][class].
-func measure(s *split, scores [][]float32) (*Metrics, error) {
-	rankings := make([]metrics.Ranking, s.classes)
-	lists := make([][]scored, s.classes)
-	for i := range s.ids {
-		for c := range s.classes {
+// Measure computes the metrics of scores [image][class].
+func Measure(s *Examples, scores [][]float32) (*Metrics, error) {
+	rankings := make([]metrics.Ranking, s.Classes)
+	lists := make([][]scored, s.Classes)
+	for i := range s.IDs {
+		for c := range s.Classes {
 			l := &s.labels[i]
 			if !l.has(c+1) && !l.lacks(c+1) {
 				continue
@@ -47,12 +46,12 @@ func measure(s *split, scores [][]float32) (*Metrics, error) {
 			lists[c] = append(lists[c], scored{float64(scores[i][c]), l.has(c + 1)})
 		}
 	}
-	m := &Metrics{Images: len(s.ids)}
+	m := &Metrics{Images: len(s.IDs)}
 	m.MAP = metrics.MeanAP(rankings, (*metrics.Ranking).APArea)
 	m.MAP11 = metrics.MeanAP(rankings, (*metrics.Ranking).AP11)
 	m.MAPPlain = metrics.MeanAP(rankings, (*metrics.Ranking).AP)
 	if math.IsNaN(m.MAP) {
-		return nil, fmt.Errorf("no class has an image of the %d to validate on", len(s.ids))
+		return nil, fmt.Errorf("no class has an image of the %d to validate on", len(s.IDs))
 	}
 	var hits, said, there float64
 	for c := range lists {
@@ -135,29 +134,4 @@ func calibration(list []scored) float64 {
 		}
 	}
 	return ece / max(float64(len(list)), 1)
-}
-
-// score runs the network on a whole split; rows are probabilities.
-func (r *run) score(ctx context.Context, s *split) ([][]float32, error) {
-	b := min(r.Config.Batch, len(s.ids))
-	l := &loader{split: s, size: r.net.size, batch: b, augment: "none"}
-	batches := (len(s.ids) + b - 1) / b
-	next, stop := l.prefetch(ctx, 0, batches, r.Config.Workers)
-	defer stop()
-	rows := make([][]float32, len(s.ids))
-	for range batches {
-		in, err := next()
-		if err != nil {
-			return nil, err
-		}
-		out, err := r.predict(in)
-		in.free()
-		if err != nil {
-			return nil, err
-		}
-		for i, index := range in.index { // the last batch wraps around
-			rows[index] = out[i*s.classes : (i+1)*s.classes]
-		}
-	}
-	return rows, nil
 }

@@ -1,27 +1,40 @@
-package clip
+package multilabel
 
-import (
-	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+import . "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 
-	"wsss/configs"
-)
+// Loss compares logits with image labels.
+type Loss struct {
+	// Kind is softmax (over the classes), bce (one yes or no per class, PyTorch's
+	// multilabel soft margin) or asl (bce that focuses on hard ones).
+	Kind               string
+	GammaPos, GammaNeg float64 // asl: focus on hard positives, on hard negatives
+	Margin             float64 // asl: negatives below this probability count nothing
+}
 
-// loss is the cost of logits [batch, classes] against targets and known, of
-// the same shape: targets is 1 for present classes, known is 1 for classes of
-// which it is known whether they are. It builds a graph.
-func loss(cfg configs.FineTuneCLIP, logits, targets, known *Node) *Node {
-	if cfg.Loss == "softmax" {
+// Cost is the mean cost of logits [batch, classes] against targets and known,
+// of the same shape: targets is 1 for present classes, known is 1 for classes
+// of which it is known whether they are. It builds a graph.
+func (l Loss) Cost(logits, targets, known *Node) *Node {
+	if l.Kind == "softmax" {
 		return softmaxLoss(logits, targets)
 	}
 	// Focus and margin of zero make the asymmetric loss plain cross-entropy.
 	gammaPos, gammaNeg, margin := 0.0, 0.0, 0.0
-	if cfg.Loss == "asl" {
-		gammaPos, gammaNeg, margin = cfg.GammaPos, cfg.GammaNeg, cfg.Margin
+	if l.Kind == "asl" {
+		gammaPos, gammaNeg, margin = l.GammaPos, l.GammaNeg, l.Margin
 	}
 	yes := Mul(focused(logits, gammaPos, 0), targets)
 	no := Mul(focused(Neg(logits), gammaNeg, margin), OneMinus(targets))
 	cost := Mul(Add(yes, no), known)
 	return Div(ReduceAllSum(cost), MaxScalar(ReduceAllSum(known), 1))
+}
+
+// Probabilities are of the classes, over all or each for itself.
+func (l Loss) Probabilities(logits *Node) *Node {
+	if l.Kind == "softmax" {
+		return Exp(logSoftmax(logits))
+	}
+	return Sigmoid(logits)
 }
 
 // softmaxLoss is cross-entropy over the classes. An image of several classes

@@ -1,4 +1,4 @@
-package clip
+package multilabel
 
 import (
 	"crypto/sha256"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"wsss/configs"
 	"wsss/data"
 )
 
@@ -22,18 +21,18 @@ type labels struct{ yes, no [4]uint64 }
 func (l *labels) has(c int) bool   { return l.yes[(c-1)/64]>>((c-1)%64)&1 == 1 }
 func (l *labels) lacks(c int) bool { return l.no[(c-1)/64]>>((c-1)%64)&1 == 1 }
 
-// split is the images of one split with their labels.
-type split struct {
+// Examples are the images of one split with their labels.
+type Examples struct {
 	ds      data.Dataset
-	ids     []string
+	IDs     []string
 	labels  []labels
-	classes int // background not counted
+	Classes int // background not counted
 }
 
-// readSplit reads the labels of a split: those of a dataset with verified
+// ReadSplit reads the labels of a split: those of a dataset with verified
 // absences, or else its tags, which are taken to be all there is to see.
 // Under unknown = "absent", what nobody checked counts as absent.
-func readSplit(ds data.Dataset, name string, unknown string) (*split, error) {
+func ReadSplit(ds data.Dataset, name string, unknown string) (*Examples, error) {
 	ids, err := ds.IDs(name)
 	if err != nil {
 		return nil, err
@@ -41,18 +40,18 @@ func readSplit(ds data.Dataset, name string, unknown string) (*split, error) {
 	if err := data.CheckWeak(ds, data.WeakTags); err != nil {
 		return nil, err
 	}
-	s := &split{ds: ds, classes: ds.Classes().Len() - 1}
-	if s.classes > 256 {
-		return nil, fmt.Errorf("dataset %s has %d classes: at most 256 are allowed", ds.Name(), s.classes)
+	s := &Examples{ds: ds, Classes: ds.Classes().Len() - 1}
+	if s.Classes > 256 {
+		return nil, fmt.Errorf("dataset %s has %d classes: at most 256 are allowed", ds.Name(), s.Classes)
 	}
 	for _, id := range ids {
-		l, err := readLabels(ds, id, s.classes, unknown == "absent")
+		l, err := readLabels(ds, id, s.Classes, unknown == "absent")
 		if err != nil {
 			return nil, err
 		}
-		s.ids, s.labels = append(s.ids, id), append(s.labels, l)
+		s.IDs, s.labels = append(s.IDs, id), append(s.labels, l)
 	}
-	if len(s.ids) == 0 {
+	if len(s.IDs) == 0 {
 		return nil, fmt.Errorf("split %q of dataset %s has no images", name, ds.Name())
 	}
 	return s, nil
@@ -97,25 +96,25 @@ func readLabels(ds data.Dataset, id string, classes int, closed bool) (labels, e
 	return l, nil
 }
 
-// usable keeps the images that a loss can learn from: softmax needs a class,
-// the others something known.
-func (s *split) usable(cfg configs.FineTuneCLIP) (*split, error) {
-	kept := &split{ds: s.ds, classes: s.classes}
+// usable keeps the images that a loss can learn from, which has to be a class
+// where the loss needs one, and else anything known. They have to fill a batch.
+func (s *Examples) usable(needClass bool, batch int) (*Examples, error) {
+	kept := &Examples{ds: s.ds, Classes: s.Classes}
 	for i, l := range s.labels {
-		if l.yes != (labels{}).yes || cfg.Loss != "softmax" && l.no != (labels{}).no {
-			kept.ids, kept.labels = append(kept.ids, s.ids[i]), append(kept.labels, l)
+		if l.yes != (labels{}).yes || !needClass && l.no != (labels{}).no {
+			kept.IDs, kept.labels = append(kept.IDs, s.IDs[i]), append(kept.labels, l)
 		}
 	}
-	if len(kept.ids) < cfg.Batch {
-		return nil, fmt.Errorf("%d images with labels: fewer than a batch of %d", len(kept.ids), cfg.Batch)
+	if len(kept.IDs) < batch {
+		return nil, fmt.Errorf("%d images with labels: fewer than a batch of %d", len(kept.IDs), batch)
 	}
 	return kept, nil
 }
 
 // hash identifies the images and their labels.
-func (s *split) hash() string {
+func (s *Examples) hash() string {
 	h := sha256.New()
-	for i, id := range s.ids {
+	for i, id := range s.IDs {
 		fmt.Fprintln(h, id, s.labels[i])
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])

@@ -1,0 +1,107 @@
+// Package batches decides which training image comes when, and loads ahead.
+// Both depend on the seed and the number of the draw alone, so that neither
+// the number of workers nor a resumed run changes what is drawn.
+package batches
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"wsss/data/augment"
+)
+
+// Order is the order of N images: every epoch is a fresh permutation. It is
+// safe for concurrent use.
+type Order struct {
+	Seed int64
+	N    int
+
+	mu     sync.Mutex
+	orders map[int64][]int // of the latest epochs
+}
+
+// At returns the epoch of a draw and the index of its image.
+func (o *Order) At(draw int64) (epoch int64, index int) {
+	n := int64(o.N)
+	epoch = draw / n
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	order, ok := o.orders[epoch]
+	if !ok {
+		if o.orders == nil {
+			o.orders = map[int64][]int{}
+		}
+		for e := range o.orders {
+			if e < epoch-1 {
+				delete(o.orders, e)
+			}
+		}
+		order = augment.RNG(o.Seed, epoch, -1).Perm(o.N)
+		o.orders[epoch] = order
+	}
+	return epoch, order[draw%n]
+}
+
+// Prefetch loads the batches 0 … n−1 in the background, workers at a time (0 =
+// one per CPU), and returns a function that gives them in order. As many
+// batches as workers, and two more, are in memory at most. stop ends it early
+// and must be called.
+func Prefetch[Batch any](ctx context.Context, n, workers int, load func(i int) (Batch, error)) (next func() (Batch, error), stop func()) {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	type result struct {
+		b   Batch
+		err error
+	}
+	type job struct {
+		i   int
+		out chan result
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	jobs := make(chan job)
+	ordered := make(chan chan result, workers) // bounds what is loaded ahead
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(jobs)
+		for i := range n {
+			j := job{i, make(chan result, 1)}
+			select {
+			case ordered <- j.out:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case jobs <- j:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for range workers {
+		wg.Go(func() {
+			for j := range jobs {
+				b, err := load(j.i)
+				j.out <- result{b, err}
+			}
+		})
+	}
+	next = func() (Batch, error) {
+		select {
+		case out := <-ordered:
+			select {
+			case r := <-out:
+				return r.b, r.err
+			case <-ctx.Done():
+			}
+		case <-ctx.Done():
+		}
+		var none Batch
+		return none, ctx.Err()
+	}
+	return next, func() {
+		cancel()
+		wg.Wait()
+	}
+}

@@ -1,0 +1,268 @@
+// Package multilabel trains classifiers of image labels: one loop for CLIP's
+// encoder (train/clip) and for the ResNet whose class activation maps label
+// pixels (train/classifier). A training that is killed goes on from its last
+// checkpoint and ends with the same bytes as an undisturbed one.
+package multilabel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"wsss/checkpoints"
+	"wsss/data"
+	"wsss/train/runlog"
+)
+
+// Net is a classifier in training: what one kind does otherwise than another.
+// Methods that take nodes build graphs, and panic on errors.
+type Net interface {
+	Store() *model.Store
+	IsWeight(path string) bool // tells the network's variables from what training adds
+	Start() (string, error)    // SHA-256 of the weights file it started from; "" for random
+
+	Image() []int // shape of one input image
+	// Prepare writes the input of an image, augmented by rng, or as at test time
+	// where rng is nil. dst is zero.
+	Prepare(dst []float32, img image.Image, rng *rand.Rand)
+
+	// Logits are [batch, classes], background not counted.
+	Logits(scope *model.Scope, images *Node, training bool) *Node
+	Loss() Loss
+	// Trained lists the variables that the loss of g moves, always in the same
+	// order; Update gives them new values by their gradients.
+	Trained(g *Graph) []*model.Variable
+	Update(vars []*model.Variable, grads, scalars []*Node)
+	// Scalars are the numbers of an update, counted from 0, that Update takes; the
+	// learning rate is the first.
+	Scalars(step, total, perEpoch int) []float32
+
+	// Export writes the classifier of a checkpoint into a folder and returns
+	// its path.
+	Export(c *checkpoints.Checkpoint, dir string, d Description) (string, error)
+	Close()
+}
+
+// Description is what every exported classifier tells of itself.
+type Description struct {
+	Classes   []string  `json:"classes"`   // background first
+	Threshold []float64 `json:"threshold"` // per class after the background: the probability from which on F1 on the validation split is best
+	Val       *Metrics  `json:"val"`
+	Step      int       `json:"step"`
+}
+
+// Settings are the keys of a config that all such trainings have.
+type Settings struct {
+	Table           string // of the config, in messages
+	Epochs, Batch   int
+	Unknown         string // classes that nobody checked: ignore or absent
+	LR              float64
+	Workers         int
+	CheckpointEvery int // updates; 0 = one epoch
+	Keep            int
+	ValEvery        int // epochs; 0 = only at the end
+}
+
+// Job is one training.
+type Job struct {
+	Settings
+	Dataset  data.Dataset
+	Split    string       // the images to train on
+	Val      data.Dataset // of the same classes; nil = Dataset
+	ValSplit string       // "" = no validation
+	Seed     int64
+	Backend  compute.Backend
+	Net      func(classes int) (Net, error) // background not counted
+	OutDir   string                         // checkpoints, log and, at the end, the classifier
+
+	ConfigHash string            // a folder of another hash is refused
+	Versions   map[string]string // what made the run, for the checkpoint
+
+	Progress func(done, total int) // after every update; may be nil
+	Log      func(line string)     // notes for a person; may be nil
+}
+
+// Result is what a training came to.
+type Result struct {
+	Classifier string   `json:"classifier"` // file of the best checkpoint; a JSON file of the same name describes it
+	Best       string   `json:"best"`       // the checkpoint of the highest mAP; the last where no validation ran
+	BestStep   int      `json:"best_step"`
+	Steps      int      `json:"steps"`
+	From       int      `json:"from"` // the step it went on from
+	Val        *Metrics `json:"val"`  // of the best checkpoint; nil where no validation ran
+	Skipped    bool     `json:"skipped"`
+	PerSecond  float64  `json:"per_second"` // images of this call's updates
+}
+
+// Record is one line of the log: an update, or a validation after it.
+type Record struct {
+	Step     int      `json:"step"` // updates done
+	Loss     float64  `json:"loss,omitempty"`
+	LR       float64  `json:"lr,omitempty"`
+	GradNorm float64  `json:"grad_norm,omitempty"`
+	Val      *Metrics `json:"val,omitempty"`
+	Event    string   `json:"event,omitempty"` // why a run stopped
+}
+
+// ErrOtherRun is wrapped where OutDir holds another training.
+var ErrOtherRun = errors.New("holds another training")
+
+// run is a training in progress.
+type run struct {
+	Job
+	train, val *Examples
+	net        Net
+	update     *model.Exec
+	forward    *model.Exec
+	log        *runlog.Log
+	meta       checkpoints.Meta
+	last       string
+
+	perEpoch, total int // updates
+	step, from      int
+	pending         bool // the checkpoint to go on from was cut off before its validation
+}
+
+// Run trains, or goes on with, or recognises as finished, the training in
+// job.OutDir, and exports the best checkpoint. When ctx ends it saves a
+// checkpoint after the current update and returns the context's error.
+func Run(ctx context.Context, job Job) (*Result, error) {
+	r, err := newRun(job)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	if err := r.open(); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if r.step < r.total || r.pending {
+		if err := r.updates(ctx); err != nil {
+			return nil, err
+		}
+	}
+	res, err := r.result()
+	if err != nil {
+		return nil, err
+	}
+	if n := (r.step - r.from) * r.Batch; n > 0 {
+		res.PerSecond = float64(n) / time.Since(began).Seconds()
+	}
+	return res, nil
+}
+
+// newRun reads the labels and builds the network.
+func newRun(job Job) (*run, error) {
+	r := &run{Job: job}
+	if r.Log == nil {
+		r.Log = func(string) {}
+	}
+	if r.Progress == nil {
+		r.Progress = func(int, int) {}
+	}
+	if r.Val == nil {
+		r.Val = r.Dataset
+	}
+	if a, b := r.Dataset.Classes().Names, r.Val.Classes().Names; !slices.Equal(a, b) {
+		return nil, fmt.Errorf("the validation dataset %s has other classes (%s) than %s (%s)", r.Val.Name(), strings.Join(b, ", "), r.Dataset.Name(), strings.Join(a, ", "))
+	}
+	all, err := ReadSplit(r.Dataset, r.Split, r.Unknown)
+	if err != nil {
+		return nil, err
+	}
+	if r.ValSplit != "" {
+		if r.val, err = ReadSplit(r.Val, r.ValSplit, "ignore"); err != nil {
+			return nil, err
+		}
+	}
+	if r.net, err = r.Net(all.Classes); err != nil {
+		return nil, err
+	}
+	if r.train, err = all.usable(r.net.Loss().Kind == "softmax", r.Batch); err != nil {
+		r.net.Close()
+		return nil, fmt.Errorf("split %q of dataset %s: %w", r.Split, r.Dataset.Name(), err)
+	}
+	r.perEpoch = len(r.train.IDs) / r.Batch
+	r.total = r.Epochs * r.perEpoch
+	if r.update, r.forward, err = Compile(r.Backend, r.net); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *run) close() {
+	r.net.Close()
+	for _, e := range []*model.Exec{r.update, r.forward} {
+		if e != nil {
+			e.Finalize()
+		}
+	}
+	if r.log != nil {
+		_ = r.log.Close() // everything that counts was synced with a checkpoint
+	}
+}
+
+// Compile prepares the graphs of a network: an update takes images, targets,
+// known and the Scalars and returns loss and norm of the gradient, forward
+// takes images and returns probabilities. They compile on the first call.
+func Compile(b compute.Backend, net Net) (update, forward *model.Exec, err error) {
+	store := net.Store()
+	update, err = model.NewExec(b, store, func(scope *model.Scope, in []*Node) []*Node {
+		// Otherwise some backends would compile the moments in as constants.
+		store.SetTraining(in[0].Graph(), true)
+		cost := net.Loss().Cost(net.Logits(scope, in[0], true), in[1], in[2])
+		vars := net.Trained(in[0].Graph())
+		nodes := make([]*Node, len(vars))
+		for i, v := range vars {
+			nodes[i] = v.NodeValue(in[0].Graph())
+		}
+		grads := Gradient(cost, nodes...)
+		norm := ReduceAllSum(Square(grads[0]))
+		for _, g := range grads[1:] {
+			norm = Add(norm, ReduceAllSum(Square(g)))
+		}
+		net.Update(vars, grads, in[3:])
+		return []*Node{cost, Sqrt(norm)}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	forward, err = model.NewExec(b, store, func(scope *model.Scope, images *Node) *Node {
+		// Else the onnx backend would take for constants what training changes.
+		store.SetTraining(images.Graph(), true)
+		return net.Loss().Probabilities(net.Logits(scope, images, false))
+	})
+	return update, forward, err
+}
+
+// Call runs a graph and copies its results, floats, to the host.
+func Call(exec *model.Exec, in ...any) (values [][]float32, err error) {
+	var out []*tensors.Tensor
+	if caught := exceptions.TryCatch[error](func() { out, err = exec.Call(in...) }); caught != nil {
+		err = caught
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range out {
+		v, err := tensors.CopyFlatData[float32](t)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+		_ = t.FinalizeAll()
+	}
+	return values, nil
+}

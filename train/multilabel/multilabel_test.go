@@ -1,0 +1,56 @@
+package multilabel
+
+import (
+	"math"
+	"testing"
+
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/backend"
+)
+
+func TestMeasure(t *testing.T) {
+	s := &Examples{Classes: 2, IDs: []string{"a", "b", "c", "d"}}
+	for _, bits := range [][2]uint64{{1, 2}, {1, 2}, {0, 1}, {2, 0}} { // d: class 1 unknown
+		s.labels = append(s.labels, labels{yes: [4]uint64{bits[0]}, no: [4]uint64{bits[1]}})
+	}
+	m, err := Measure(s, [][]float32{{0.9, 0.1}, {0.6, 0.8}, {0.7, 0}, {1, 0.5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Class 1: yes no yes. Class 2: no, yes, no.
+	if want := []float64{(1 + 2.0/3) / 2, 0.5}; math.Abs(m.AP[0]-want[0]) > 1e-9 || math.Abs(m.AP[1]-want[1]) > 1e-9 {
+		t.Errorf("AP %v, want %v", m.AP, want)
+	}
+	if m.Threshold[0] > 0.601 || m.Threshold[1] <= 0.1 || m.Threshold[1] > 0.5 {
+		t.Errorf("thresholds %v", m.Threshold)
+	}
+	if m.Recall != 1 || math.Abs(m.Precision-3.0/5) > 1e-9 {
+		t.Errorf("precision %v, recall %v", m.Precision, m.Recall)
+	}
+	if _, err := Measure(&Examples{Classes: 1, IDs: []string{"a"}, labels: make([]labels, 1)}, [][]float32{{1}}); err == nil {
+		t.Error("nothing to measure is no error")
+	}
+}
+
+// TestUnknownHasNoGradient: under ignore, a class that nobody checked has no
+// part in the loss.
+func TestUnknownHasNoGradient(t *testing.T) {
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Finalize()
+	for _, kind := range []string{"bce", "asl"} {
+		loss := Loss{Kind: kind, GammaNeg: 4, Margin: 0.05}
+		grads := MustExecOnce(b, func(x *Node) *Node {
+			g := x.Graph()
+			return Gradient(loss.Cost(x, Const(g, [][]float32{{1, 0, 0}}), Const(g, [][]float32{{1, 1, 0}})), x)[0]
+		}, [][]float32{{0.3, 0.2, 5}})
+		got := tensors.MustCopyFlatData[float32](grads)
+		if got[0] >= 0 || got[1] <= 0 || got[2] != 0 {
+			t.Errorf("%s: gradient %v", kind, got)
+		}
+	}
+}
