@@ -173,40 +173,6 @@ func TestAdvise(t *testing.T) {
 	}
 }
 
-// TestLogCut checks that a log goes on from where the checkpoint left it.
-func TestLogCut(t *testing.T) {
-	path := filepath.Join(t.TempDir(), LogFile)
-	l, err := openLog(path, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for step := 1; step <= 2; step++ {
-		if err := l.add(Record{Step: step, Loss: 1, LR: []float64{1}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	size, err := l.sync()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(l.add(Record{Step: 3, Loss: 9}), l.close()); err != nil {
-		t.Fatal(err)
-	}
-	if l, err = openLog(path, size); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(l.add(Record{Step: 3, Loss: 1}), l.close()); err != nil {
-		t.Fatal(err)
-	}
-	f, _ := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	f.WriteString(`{"step":4,"lo`) // a crash in the middle of a line
-	f.Close()
-	log, err := ReadLog(path)
-	if err != nil || len(log) != 3 || log[2].Loss != 1 {
-		t.Errorf("log %+v, %v", log, err)
-	}
-}
-
 func TestShrinkLabels(t *testing.T) {
 	// PIL: Image.fromarray(arange(49).reshape(7, 7)).resize((3, 3), NEAREST)
 	src := make([]uint8, 49)
@@ -220,29 +186,6 @@ func TestShrinkLabels(t *testing.T) {
 		if dst[i] != want[i] {
 			t.Fatalf("got %v, want %v", dst, want)
 		}
-	}
-}
-
-// TestOrder checks that epochs are permutations and that images keep their
-// draw whatever the number of workers.
-func TestOrder(t *testing.T) {
-	l := &loader{ids: make([]string, 7), seed: 5}
-	orders := map[int64]string{}
-	for e := range int64(3) {
-		seen := map[int]bool{}
-		var order []int
-		for k := range int64(7) {
-			epoch, i := l.image(e*7 + k)
-			if epoch != e || seen[i] {
-				t.Fatalf("draw %d: epoch %d, image %d (seen: %v)", e*7+k, epoch, i, seen)
-			}
-			seen[i] = true
-			order = append(order, i)
-		}
-		orders[e] = fmt.Sprint(order)
-	}
-	if orders[0] == orders[1] && orders[1] == orders[2] {
-		t.Errorf("every epoch has the order %s", orders[0])
 	}
 }
 

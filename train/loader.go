@@ -3,9 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -14,6 +12,7 @@ import (
 	"wsss/data"
 	"wsss/data/augment"
 	"wsss/data/files"
+	"wsss/train/batches"
 )
 
 // loader reads and augments training images. Which image comes when, and how
@@ -26,14 +25,11 @@ type loader struct {
 	aug       augment.Options
 	grids     []grid
 	batch     int
-	seed      int64
+	order     batches.Order
 	// Use of the masks' scores: "none", "mask" (pixels below minScore are left
 	// out) or "weight" (scores weigh the loss).
 	confidence string
 	minScore   float64
-
-	mu     sync.Mutex
-	orders map[int64][]int // of the latest epochs
 }
 
 // batch is the input of one forward pass.
@@ -61,29 +57,6 @@ func (b *batch) free() {
 	}
 }
 
-// image returns the epoch of a draw and the index of its image: every epoch is
-// a fresh permutation of the split.
-func (l *loader) image(draw int64) (epoch int64, index int) {
-	n := int64(len(l.ids))
-	epoch = draw / n
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	order, ok := l.orders[epoch]
-	if !ok {
-		if l.orders == nil {
-			l.orders = map[int64][]int{}
-		}
-		for e := range l.orders {
-			if e < epoch-1 {
-				delete(l.orders, e)
-			}
-		}
-		order = augment.RNG(l.seed, epoch, -1).Perm(len(l.ids))
-		l.orders[epoch] = order
-	}
-	return epoch, order[draw%n]
-}
-
 // load makes the batch whose first image is the given draw.
 func (l *loader) load(first int64) (*batch, error) {
 	side := l.aug.Crop
@@ -96,7 +69,7 @@ func (l *loader) load(first int64) (*batch, error) {
 	}
 	crop := make([]uint8, side*side)
 	for i := range l.batch {
-		epoch, index := l.image(first + int64(i))
+		epoch, index := l.order.At(first + int64(i))
 		s, err := l.sample(l.ids[index])
 		if err != nil {
 			return nil, err
@@ -106,7 +79,7 @@ func (l *loader) load(first int64) (*batch, error) {
 			return nil, err
 		}
 		b.ids = append(b.ids, s.ID)
-		draw := l.aug.Draw(augment.RNG(l.seed, epoch, int64(index)), s.Image.Rect.Dx(), s.Image.Rect.Dy())
+		draw := l.aug.Draw(augment.RNG(l.order.Seed, epoch, int64(index)), s.Image.Rect.Dx(), s.Image.Rect.Dy())
 		tensors.MustMutableFlatData(b.images, func(flat []float32) {
 			n := side * side * 3
 			err = l.aug.Apply(flat[i*n:(i+1)*n], crop, s.Image, r.m, draw)
@@ -208,64 +181,7 @@ func shrinkLabels(dst []uint8, g grid, src []uint8, side int) {
 	}
 }
 
-// prefetch loads n batches from a draw on in the background, workers at a
-// time, and returns a function that gives them in order. As many batches as
-// workers, and two more, are in memory at most. stop ends it early and must be
-// called.
+// prefetch loads n batches from a draw on in the background.
 func (l *loader) prefetch(ctx context.Context, first int64, n, workers int) (next func() (*batch, error), stop func()) {
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	type result struct {
-		b   *batch
-		err error
-	}
-	type job struct {
-		draw int64
-		out  chan result
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	jobs := make(chan job)
-	ordered := make(chan chan result, workers) // bounds what is loaded ahead
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		defer close(jobs)
-		for i := range n {
-			j := job{first + int64(i)*int64(l.batch), make(chan result, 1)}
-			select {
-			case ordered <- j.out:
-			case <-ctx.Done():
-				return
-			}
-			select {
-			case jobs <- j:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	for range workers {
-		wg.Go(func() {
-			for j := range jobs {
-				b, err := l.load(j.draw)
-				j.out <- result{b, err}
-			}
-		})
-	}
-	next = func() (*batch, error) {
-		select {
-		case out := <-ordered:
-			select {
-			case r := <-out:
-				return r.b, r.err
-			case <-ctx.Done():
-			}
-		case <-ctx.Done():
-		}
-		return nil, ctx.Err()
-	}
-	return next, func() {
-		cancel()
-		wg.Wait()
-	}
+	return batches.Prefetch(ctx, n, workers, func(i int) (*batch, error) { return l.load(first + int64(i)*int64(l.batch)) })
 }

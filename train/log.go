@@ -1,18 +1,10 @@
 package train
 
-import (
-	"bufio"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
-)
+import "wsss/train/runlog"
 
 // LogFile is the metrics log in a run folder: one JSON object per line, a
 // Record each. It holds no times, so that a resumed run writes the same bytes.
-const LogFile = "log.jsonl"
+const LogFile = runlog.File
 
 // Record is one line of the metrics log: an update, or a validation after it.
 type Record struct {
@@ -27,78 +19,5 @@ type Record struct {
 	Event    string    `json:"event,omitempty"`   // why a run stopped
 }
 
-// metricsLog appends records to a file.
-type metricsLog struct {
-	f    *os.File
-	w    *bufio.Writer
-	size int64
-}
-
-// openLog cuts the log to the length it had at the checkpoint that the run
-// goes on from, so that no step appears twice.
-func openLog(path string, keep int64) (*metricsLog, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && info.Size() < keep {
-		keep = info.Size() // somebody shortened it; go on with what is left
-	}
-	if err == nil {
-		err = f.Truncate(keep)
-	}
-	if err == nil {
-		_, err = f.Seek(keep, io.SeekStart)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return &metricsLog{f: f, w: bufio.NewWriter(f), size: keep}, nil
-}
-
-func (l *metricsLog) add(r Record) error {
-	raw, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	n, err := l.w.Write(append(raw, '\n'))
-	l.size += int64(n)
-	return err
-}
-
-// sync puts everything on disk and returns the length of the file.
-func (l *metricsLog) sync() (int64, error) {
-	if err := l.w.Flush(); err != nil {
-		return 0, err
-	}
-	return l.size, l.f.Sync()
-}
-
-func (l *metricsLog) close() error { return errors.Join(l.w.Flush(), l.f.Close()) }
-
-// ReadLog reads a metrics log. A last line cut short by a crash is left out;
-// a missing file is an empty log.
-func ReadLog(path string) ([]Record, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var records []Record
-	dec := json.NewDecoder(bufio.NewReader(f))
-	for {
-		var r Record
-		switch err := dec.Decode(&r); {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return records, nil
-		case err != nil:
-			return nil, fmt.Errorf("%s: line %d: %w", path, len(records)+1, err)
-		}
-		records = append(records, r)
-	}
-}
+// ReadLog reads a metrics log (runlog.Read).
+func ReadLog(path string) ([]Record, error) { return runlog.Read[Record](path) }

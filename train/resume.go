@@ -11,6 +11,8 @@ import (
 	"wsss/checkpoints"
 	"wsss/configs"
 	"wsss/data/augment"
+	"wsss/train/batches"
+	"wsss/train/runlog"
 )
 
 // open loads the newest checkpoint, or makes a fresh network.
@@ -99,7 +101,7 @@ func (r *run) start() error {
 		return err
 	}
 	r.load = &loader{ds: r.Dataset, ids: r.ids, labelsDir: r.LabelsDir, classes: r.Classes.Len(), aug: aug, grids: r.graphs.grids,
-		batch: r.Config.Batch, seed: r.Seed,
+		batch: r.Config.Batch, order: batches.Order{Seed: r.Seed, N: len(r.ids)},
 		confidence: r.Config.Confidence, minScore: r.Config.ConfidenceMin}
 	r.sched = NewSchedule(r.Config)
 	if r.val, err = NewPredictor(r.Backend, r.Net, r.net.store, r.Config.Input, r.Val); err != nil {
@@ -122,7 +124,7 @@ func (r *run) start() error {
 func (r *run) openLogs() error {
 	path := filepath.Join(r.OutDir, LogFile)
 	var err error
-	if r.log, err = openLog(path, r.meta.LogBytes); err != nil {
+	if r.log, err = runlog.Open(path, r.meta.LogBytes); err != nil {
 		return err
 	}
 	before, err := ReadLog(path)
@@ -144,5 +146,5 @@ func (r *run) record(rec Record) error {
 			return err
 		}
 	}
-	return r.log.add(rec)
+	return r.log.Add(rec)
 }

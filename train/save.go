@@ -35,7 +35,7 @@ func (r *run) regular(step int) bool {
 
 // save writes the checkpoint of the current step, and the curves.
 func (r *run) save() error {
-	size, err := r.log.sync()
+	size, err := r.log.Sync()
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (r *run) result() (*Result, error) {
 
 func (r *run) close() {
 	if r.log != nil {
-		_ = r.log.close() // all that matters was synced with the checkpoint
+		_ = r.log.Close() // all that matters was synced with the checkpoint
 	}
 	if r.events != nil {
 		_ = r.events.f.Close()

@@ -16,6 +16,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/models"
+	"wsss/train/runlog"
 )
 
 // Job is one training.
@@ -90,7 +91,7 @@ type run struct {
 	graphs      *step
 	load        *loader
 	sched       Schedule
-	log         *metricsLog
+	log         *runlog.Log
 	val         *Predictor
 	watch       monitor
 	events      *eventLog // nil unless asked for
