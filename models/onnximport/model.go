@@ -25,6 +25,10 @@ type Options struct {
 	// inside the main graph. Nil means the graph outputs. What they do not
 	// need is dropped.
 	Outputs []string
+	// Edit, where given, changes the graph in memory before anything reads it.
+	// A Runner of such a model must not fall back to ONNX Runtime, which would
+	// run the file as it is.
+	Edit func(f *onnxfile.File) error
 }
 
 // Model is an open ONNX model. It is safe for concurrent use.
@@ -54,6 +58,12 @@ func Open(path string, opt Options) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{opt: opt, file: file}
+	if opt.Edit != nil {
+		if err := opt.Edit(file); err != nil {
+			file.Close()
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
 	if err := m.readPorts(); err != nil {
 		file.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)

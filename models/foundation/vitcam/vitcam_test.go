@@ -1,0 +1,261 @@
+package vitcam
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/backend"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/onnximport"
+	"wsss/models/onnximport/onnxfile"
+	"wsss/models/onnximport/vit"
+)
+
+// fixtures are what testdata/gen_vitcam.py wrote.
+type fixtures struct {
+	Scale float32
+	Last  int
+	Texts [][]float32
+	Cases []struct {
+		Export        string
+		Width, Height int
+		Softmax       bool
+		ClassToken    bool `json:"class_token"`
+		Classes       []int
+		Among         []int
+		CAMs          [][]float32
+		Activations   []float32
+		Attention     []float32
+	}
+}
+
+func readFixtures(t *testing.T) (f fixtures) {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/maps.json")
+	if err == nil {
+		err = json.Unmarshal(raw, &f)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func engines(t *testing.T) map[string]compute.Backend {
+	t.Helper()
+	list := map[string]compute.Backend{}
+	for _, spec := range []string{"go", "onnx"} {
+		if spec == "onnx" && backend.FindORT() == "" {
+			t.Log("not on onnx: ONNX Runtime is not installed; set ONNXRUNTIME_SHARED_LIBRARY_PATH")
+			continue
+		}
+		b, err := backend.Open(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list[spec] = b
+	}
+	return list
+}
+
+// picture is the generator's.
+func picture(w, h int) *imageproc.RGB {
+	m := imageproc.NewRGB(w, h)
+	for y := range h {
+		for x := range w {
+			copy(m.Pix[3*(y*w+x):], []uint8{uint8(x*7 + y*3), uint8(x * y % 251), uint8(x*2 + y*y)})
+		}
+	}
+	return m
+}
+
+// difference is the largest, relative to the largest value.
+func difference(got, want []float32) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	var diff, scale float64
+	for i := range got {
+		diff, scale = max(diff, math.Abs(float64(got[i]-want[i]))), max(scale, math.Abs(float64(want[i])))
+	}
+	return diff / scale
+}
+
+// TestParity compares maps and attention with PyTorch's, at sizes that are no
+// squares and no multiples of the patch.
+func TestParity(t *testing.T) {
+	const tolerance = 1e-3
+	f := readFixtures(t)
+	ctx := context.Background()
+	worst := 0.0
+	for name, b := range engines(t) {
+		for _, c := range f.Cases {
+			t.Run(fmt.Sprintf("%s/%s_%dx%d", name, c.Export, c.Width, c.Height), func(t *testing.T) {
+				path := filepath.Join("testdata", c.Export+".onnx")
+				m, err := Open(b, path, Options{Output: "image_embeds", Texts: f.Texts, Scale: f.Scale, Softmax: c.Softmax, ClassToken: c.ClassToken, Blocks: f.Last})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer m.Close()
+				im, err := m.Embed(ctx, picture(c.Width, c.Height))
+				if err != nil {
+					t.Fatal(err)
+				}
+				check := func(what string, got, want []float32) {
+					d := difference(got, want)
+					if worst = max(worst, d); !(d <= tolerance) {
+						t.Errorf("%s: relative difference %.2g", what, d)
+					}
+				}
+				for i, class := range c.Classes {
+					cam, err := m.CAM(ctx, im, class, c.Among)
+					if err != nil {
+						t.Fatal(err)
+					}
+					check(fmt.Sprint("map of class ", class), cam, c.CAMs[i])
+				}
+				if c.Attention != nil {
+					check("attention", im.Attention, c.Attention)
+					check("activations", activations(t, m, im), c.Activations)
+				}
+			})
+		}
+	}
+	t.Logf("largest relative difference %.2g", worst)
+}
+
+// activations are those that the maps are sums of.
+func activations(t *testing.T, m *Model, im *Image) []float32 {
+	t.Helper()
+	cut, err := onnximport.Open(m.last.Path(), onnximport.Options{Outputs: []string{m.tower.Norm}, Edit: func(f *onnxfile.File) error {
+		m.tower.Cut(f)
+		return m.tower.Resize(f, m.positions.tokens())
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cut.Close()
+	r, err := onnximport.NewRunner(m.backend, cut, onnximport.RunnerOptions{NoORT: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	in := map[string]*tensors.Tensor{vit.StreamInput: im.stream, vit.PositionsInput: m.positions.resized(im.W, im.H)}
+	for _, p := range cut.Inputs() {
+		if p.Name == "input_ids" {
+			in[p.Name] = tensors.FromFlatDataAndDimensions([]int64{1}, 1, 1)
+		}
+	}
+	in[m.tower.Input] = im.pixels
+	out, err := r.Run(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := tensors.CopyFlatData[float32](out[m.tower.Norm])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values
+}
+
+func TestSizes(t *testing.T) {
+	patch := &vit.Tower{Patch: 16}
+	for _, c := range []struct {
+		opt        Options
+		w, h, W, H int
+	}{
+		{Options{Step: 16, Zoom: 1, MaxSide: 1024}, 500, 333, 512, 336},
+		{Options{Step: 16, Zoom: 1, MaxSide: 1024}, 16, 1, 16, 16},
+		{Options{Step: 64, Zoom: 1, MaxSide: 1024}, 500, 333, 512, 384},
+		{Options{Step: 16, Zoom: 0.5, MaxSide: 1024}, 500, 333, 256, 176},
+		{Options{Step: 16, Zoom: 1, MaxSide: 1024}, 4000, 3000, 1024, 768},
+		{Options{Step: 16, Zoom: 2, MaxSide: 600}, 500, 333, 608, 400},
+	} {
+		m := &Model{opt: c.opt, tower: patch}
+		if w, h := m.Size(c.w, c.h); w != c.W || h != c.H {
+			t.Errorf("%+v: %d×%d becomes %d×%d, want %d×%d", c.opt, c.w, c.h, w, h, c.W, c.H)
+		}
+	}
+}
+
+// TestShapesAreBounded: only the latest sizes stay compiled, and one that went
+// comes back with the same map.
+func TestShapesAreBounded(t *testing.T) {
+	f := readFixtures(t)
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Open(b, "testdata/hf.onnx", Options{Output: "image_embeds", Texts: f.Texts, Scale: 1, MaxShapes: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	ctx := context.Background()
+	var first []float32
+	for _, size := range [][2]int{{24, 24}, {16, 8}, {8, 16}, {24, 24}} {
+		im, err := m.Embed(ctx, picture(size[0], size[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cam, err := m.CAM(ctx, im, 2, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(m.shapes.list) > 2 {
+			t.Fatalf("%d sizes are kept", len(m.shapes.list))
+		}
+		if im.Free(); first == nil {
+			first = cam
+		} else if size == [2]int{24, 24} && difference(cam, first) != 0 {
+			t.Errorf("the map is %v, before %v", cam, first)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	texts := [][]float32{make([]float32, 5)}
+	for _, c := range []struct {
+		path string
+		opt  Options
+		want string
+	}{
+		{"../zoo/clip_text.onnx", Options{Output: "text_embeds"}, "not made of one token"},
+		{"../zoo/sam_encoder.onnx", Options{Output: "embeddings"}, "not the output of a transformer"},
+		{"testdata/hf.onnx", Options{Output: "nothing"}, `"nothing"`},
+		{"testdata/hf.onnx", Options{Output: "image_embeds", Step: 12}, "multiples of the patch, 8"},
+		{"testdata/hf.onnx", Options{Output: "image_embeds", Texts: texts}, "width 12, the embeddings of words 5"},
+	} {
+		m, err := Open(b, c.path, c.opt)
+		if err == nil {
+			defer m.Close()
+			var im *Image
+			if im, err = m.Embed(ctx, picture(9, 9)); err == nil {
+				_, err = m.CAM(ctx, im, 0, nil)
+			}
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, %+v: %v, want %q", c.path, c.opt, err, c.want)
+		}
+	}
+	if _, _, err := (&Model{classes: 3}).target(3, nil); err == nil {
+		t.Error("class 3 of 0..2 passed")
+	}
+	if d := difference([]float32{1}, []float32{1, 2}); !math.IsInf(d, 1) {
+		t.Error("differing lengths pass")
+	}
+}
