@@ -22,3 +22,12 @@ type Predictor interface {
 type Shaper interface {
 	Shape(size image.Point) image.Point
 }
+
+// Preparer is a Predictor that can do its work on the host ahead, such as
+// normalising the image. Prepare may be called from several goroutines, also
+// while the function of another image runs; these run one at a time, as
+// Predict does.
+type Preparer interface {
+	Predictor
+	Prepare(img *image.NRGBA) func(ctx context.Context) (*data.LabelMap, error)
+}

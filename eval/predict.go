@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"image"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -162,6 +164,7 @@ type predictRun struct {
 	counters []*counter
 	images   []ImageScore
 	scored   []bool
+	cpus     chan struct{} // a place per CPU, held while decoding and predicting
 
 	mu   sync.Mutex
 	done int
@@ -171,6 +174,8 @@ type predictRun struct {
 type job struct {
 	i    int
 	s    *data.Sample
+	size image.Point                                       // of the photo
+	run  func(ctx context.Context) (*data.LabelMap, error) // the predictor on this photo
 	pred *data.LabelMap
 }
 
@@ -184,6 +189,7 @@ func (r *predictRun) do(parent context.Context) error {
 			return err
 		}
 	}
+	r.cpus = make(chan struct{}, max(runtime.GOMAXPROCS(0), 2)) // one is kept for the network
 	index := make(chan int)
 	decoded := make(chan job, r.opts.Workers)
 	predicted := make(chan job, r.opts.Workers)
@@ -205,7 +211,9 @@ func (r *predictRun) do(parent context.Context) error {
 	for range r.opts.Workers {
 		decoders.Go(func() {
 			for i := range index {
+				r.cpus <- struct{}{}
 				j, err := r.decode(i)
+				<-r.cpus
 				if !stage(err) || !send(ctx, decoded, j) {
 					return
 				}
@@ -222,7 +230,7 @@ func (r *predictRun) do(parent context.Context) error {
 			}
 		})
 	}
-	for j := range decoded {
+	for j := range r.keepCPU(decoded) {
 		if ctx.Err() == nil {
 			stage(r.predict(ctx, &j))
 			send(ctx, predicted, j)
@@ -231,6 +239,30 @@ func (r *predictRun) do(parent context.Context) error {
 	close(predicted)
 	finishers.Wait()
 	return context.Cause(ctx)
+}
+
+// keepCPU yields the jobs to a caller that keeps a CPU for itself as long as
+// there are any: else a network would wait, image by image, until the scheduler
+// takes one from goroutines that decode and count.
+func (r *predictRun) keepCPU(jobs <-chan job) iter.Seq[job] {
+	return func(yield func(job) bool) {
+		r.cpus <- struct{}{}
+		defer func() { <-r.cpus }()
+		for {
+			var j job
+			var ok bool
+			select {
+			case j, ok = <-jobs:
+			default:
+				<-r.cpus
+				j, ok = <-jobs
+				r.cpus <- struct{}{}
+			}
+			if !ok || !yield(j) {
+				return
+			}
+		}
+	}
 }
 
 // order lists the images by compiled shape, in the dataset's order within one.
@@ -284,7 +316,18 @@ func (r *predictRun) decode(i int) (job, error) {
 	if errors.Is(err, data.ErrNoTruth) && r.opts.AllowNoTruth {
 		j.s, err = r.ds.Load(r.ids[i], want&^data.WantTruth)
 	}
-	return j, err
+	if err != nil || j.pred != nil {
+		return j, err
+	}
+	if p, ok := r.p.(Preparer); ok {
+		j.run = p.Prepare(j.s.Image)
+	} else {
+		img := j.s.Image
+		j.run = func(ctx context.Context) (*data.LabelMap, error) { return r.p.Predict(ctx, img) }
+	}
+	j.size = j.s.Image.Rect.Size()
+	j.s.Image = nil
+	return j, nil
 }
 
 func (r *predictRun) path(i int) string { return filepath.Join(r.dir, r.ids[i]+".png") }
@@ -294,13 +337,13 @@ func (r *predictRun) predict(ctx context.Context, j *job) error {
 		return nil
 	}
 	var err error
-	if j.pred, err = r.p.Predict(ctx, j.s.Image); err != nil {
+	if j.pred, err = j.run(ctx); err != nil {
 		return fmt.Errorf("predict %s: %w", r.ids[j.i], err)
 	}
-	if j.pred.Size() != j.s.Image.Rect.Size() {
-		return fmt.Errorf("predict %s: label map of %d×%d for an image of %d×%d", r.ids[j.i], j.pred.W, j.pred.H, j.s.Image.Rect.Dx(), j.s.Image.Rect.Dy())
+	if j.pred.Size() != j.size {
+		return fmt.Errorf("predict %s: label map of %d×%d for an image of %d×%d", r.ids[j.i], j.pred.W, j.pred.H, j.size.X, j.size.Y)
 	}
-	j.s.Image = nil
+	j.run = nil
 	return nil
 }
 

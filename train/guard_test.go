@@ -211,7 +211,7 @@ func TestCurves(t *testing.T) {
 	}
 }
 
-// TestPredictor compares padded with exact prediction and checks the bound on
+// TestPredictor compares stretched with exact prediction and checks the bound on
 // compiled sizes.
 func TestPredictor(t *testing.T) {
 	job := tinyJob(t, t.TempDir())
@@ -229,7 +229,7 @@ func TestPredictor(t *testing.T) {
 		t.Cleanup(p.Close)
 		return p
 	}
-	exact, padded, tta := load(PredictOptions{Shapes: 2}), load(PredictOptions{Bucket: 32}), load(PredictOptions{Scales: []float64{1, 1.5}, Flip: true})
+	exact, stretched, tta := load(PredictOptions{Shapes: 2}), load(PredictOptions{Bucket: 128}), load(PredictOptions{Scales: []float64{1, 1.5}, Flip: true})
 	for i := range 6 {
 		s, _ := squares{6}.Load(fmt.Sprintf("val_%02d", i), 0)
 		want, err := exact.Predict(context.Background(), s.Image)
@@ -239,7 +239,7 @@ func TestPredictor(t *testing.T) {
 		if len(exact.graphs) > 2 || len(exact.recent) != len(exact.graphs) {
 			t.Errorf("%d graphs kept, want at most 2", len(exact.graphs))
 		}
-		for name, p := range map[string]*Predictor{"padded": padded, "scales and flip": tta} {
+		for name, p := range map[string]*Predictor{"stretched": stretched, "scales and flip": tta} {
 			got, err := p.Predict(context.Background(), s.Image)
 			if err != nil {
 				t.Fatal(err)
@@ -252,8 +252,10 @@ func TestPredictor(t *testing.T) {
 			}
 		}
 	}
-	if len(padded.graphs) != 1 {
-		t.Errorf("%d sizes compiled for images of 36–48 pixels in buckets of 32, want 1", len(padded.graphs))
+	for side, want := range map[int]int{36: 36, 38: 40, 47: 48, 49: 48, 51: 48, 52: 56, 500: 512, 1000: 1024} {
+		if got := stretched.Shape(image.Pt(side, 20)).X; got != want {
+			t.Errorf("a side of %d is seen as %d, want %d", side, got, want)
+		}
 	}
 	if _, err := exact.Predict(context.Background(), image.NewNRGBA(image.Rect(0, 0, 0, 5))); err == nil {
 		t.Error("an empty image was labelled")

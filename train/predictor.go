@@ -30,18 +30,17 @@ import (
 type PredictOptions struct {
 	Scales []float64 // the image is also seen at these sizes, logits averaged; nil = {1}
 	Flip   bool      // and mirrored
-	// Bucket pads images right and below, with the mean colour, to multiples of
-	// so many pixels, so that few distinct sizes have to be compiled. 1 computes
-	// every image at its own size, which is exact; the padded result differs near
-	// the right and lower border, as the network sees the padding, and the grid of
-	// the logits moves by a fraction of its stride. 0 chooses by what a new size
+	// Bucket lets images share compiled networks: each side from 768 pixels on
+	// is stretched to the nearest multiple of so many pixels, shorter ones to
+	// that of a half, a quarter …, so that 32 changes a side by 1/48 at most.
+	// (Padding would cost accuracy, as the network sees it.) 1 computes every
+	// image at its own size, which is exact. 0 chooses by what a new size
 	// costs: 1 on go, 32 on onnx, 64 on xla.
 	Bucket int
 	Shapes int // compiled sizes kept, each with its working memory; 0 = 3
 }
 
-// defaultBucket weighs the time to compile a new size against the time to
-// compute padding.
+// defaultBucket weighs the time to compile a new size against exactness.
 var defaultBucket = map[backend.Kind]int{backend.Go: 1, backend.ONNX: 32, backend.XLA: 64}
 
 // Predictor labels images with a trained network. It implements
@@ -115,24 +114,31 @@ func loadPredictor(b compute.Backend, path string, opts PredictOptions, build fu
 // Predict returns the label map of one image: the class of the highest mean
 // logit, each logit map first resized bilinearly to the image.
 func (p *Predictor) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, error) {
-	labels := data.NewLabelMap(img.Rect.Dx(), img.Rect.Dy())
-	err := p.run(ctx, img, false, func(out *tensors.Tensor, width int) {
-		tensors.MustConstFlatData(out, func(flat []int32) {
-			for y := range labels.H {
-				row := labels.Pix[y*labels.W:][:labels.W]
-				for x, v := range flat[y*width:][:labels.W] {
-					row[x] = uint8(v)
+	return p.Prepare(img)(ctx)
+}
+
+// Prepare makes the network's input of an image, and leaves the rest to the
+// function it returns. It may run while the network computes other images; it
+// implements eval.Preparer.
+func (p *Predictor) Prepare(img *image.NRGBA) func(ctx context.Context) (*data.LabelMap, error) {
+	in := p.input(img)
+	return func(ctx context.Context) (*data.LabelMap, error) {
+		labels := data.NewLabelMap(in.size.X, in.size.Y)
+		err := p.run(ctx, in, false, func(out *tensors.Tensor, width int) {
+			tensors.MustConstFlatData(out, func(flat []uint8) {
+				for y := range labels.H {
+					copy(labels.Pix[y*labels.W:][:labels.W], flat[y*width:])
 				}
-			}
+			})
 		})
-	})
-	return labels, err
+		return labels, err
+	}
 }
 
 // scores calls f with the mean logits of every pixel; f must not keep z.
 func (p *Predictor) scores(ctx context.Context, img *image.NRGBA, f func(pixel int, z []float32)) error {
 	w, h := img.Rect.Dx(), img.Rect.Dy()
-	return p.run(ctx, img, true, func(out *tensors.Tensor, width int) {
+	return p.run(ctx, p.input(img), true, func(out *tensors.Tensor, width int) {
 		classes := out.Shape().Dim(-1)
 		tensors.MustConstFlatData(out, func(flat []float32) {
 			for y := range h {
@@ -144,39 +150,70 @@ func (p *Predictor) scores(ctx context.Context, img *image.NRGBA, f func(pixel i
 	})
 }
 
+// prepared is an image as the network takes it, once.
+type prepared struct {
+	size   image.Point     // of the image
+	shape  image.Point     // of pixels
+	pixels *tensors.Tensor // [1, height, width, 3]; nil for an empty image
+}
+
+func (p *Predictor) input(img *image.NRGBA) prepared {
+	in := prepared{size: img.Rect.Size(), shape: p.Shape(img.Rect.Size())}
+	if in.size.X > 0 && in.size.Y > 0 {
+		in.pixels = tensors.FromShape(shapes.Make(dtypes.Float32, 1, in.shape.Y, in.shape.X, 3))
+		tensors.MustMutableFlatData(in.pixels, func(flat []float32) { p.in.Stretch(flat, in.shape, img) })
+	}
+	return in
+}
+
 // run computes an image and passes on the result, which may be wider and
-// higher than the image: labels [1, h, w] of int32 or logits [1, h, w, classes].
-func (p *Predictor) run(ctx context.Context, img *image.NRGBA, scores bool, use func(out *tensors.Tensor, width int)) error {
+// higher than the image: labels [1, h, w] of uint8 or logits [1, h, w, classes].
+func (p *Predictor) run(ctx context.Context, in prepared, scores bool, use func(out *tensors.Tensor, width int)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if in.pixels == nil {
+		return fmt.Errorf("image of %d×%d pixels", in.size.X, in.size.Y)
+	}
+	defer in.pixels.FinalizeAll() //nolint:errcheck // memory only
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w, h := img.Rect.Dx(), img.Rect.Dy()
-	if w == 0 || h == 0 {
-		return fmt.Errorf("image of %d×%d pixels", w, h)
-	}
-	key := compiled{p.Shape(img.Rect.Size()), scores}
-	exec, err := p.graph(key)
+	exec, err := p.graph(compiled{in.shape, scores})
 	if err != nil {
 		return err
 	}
-	pixels := tensors.FromShape(shapes.Make(dtypes.Float32, 1, key.size.Y, key.size.X, 3))
-	tensors.MustMutableFlatData(pixels, func(flat []float32) { p.in.Pack(flat, key.size.X, img) })
-	defer pixels.FinalizeAll() //nolint:errcheck // memory only
-	out, err := exec.Call1(pixels)
+	out, err := exec.Call1(in.pixels, []float32{float32(in.size.Y), float32(in.size.X)})
 	if err != nil {
-		return fmt.Errorf("image of %d×%d pixels: %w", w, h, err)
+		return fmt.Errorf("image of %d×%d pixels: %w", in.size.X, in.size.Y, err)
 	}
 	defer out.FinalizeAll() //nolint:errcheck // memory only
-	use(out, key.size.X)
+	use(out, out.Shape().Dim(2))
 	return nil
 }
 
-// Shape is the padded size at which an image is computed; it implements
+// Shape is the size at which the network sees an image; it implements
 // eval.Shaper.
 func (p *Predictor) Shape(size image.Point) image.Point {
-	return image.Pt(roundUp(size.X, p.opts.Bucket), roundUp(size.Y, p.opts.Bucket))
+	return image.Pt(nearest(size.X, p.opts.Bucket), nearest(size.Y, p.opts.Bucket))
+}
+
+// fullBucket is the side in pixels from which on sizes are a whole bucket apart;
+// from half of it on it is half a bucket, and so on.
+const fullBucket = 768
+
+// spacing is the distance between the sizes about n.
+func spacing(n, bucket int) int {
+	for from := fullBucket; n < from && bucket > 1; from /= 2 {
+		bucket /= 2
+	}
+	return max(bucket, 1)
+}
+
+// nearest rounds n to its spacing. What is rounded to m is no larger than
+// m + spacing(m)/2, as it grows only where both agree.
+func nearest(n, bucket int) int {
+	s := spacing(n, bucket)
+	return max((n+s/2)/s*s, s)
 }
 
 // compiled identifies a graph.
@@ -192,15 +229,15 @@ func (p *Predictor) graph(key compiled) (*model.Exec, error) {
 		p.recent = append(slices.Delete(p.recent, i, i+1), key)
 		return p.graphs[key], nil
 	}
-	exec, err := model.NewExec(p.net.backend, p.net.store, func(_ *model.Scope, images *Node) *Node {
+	exec, err := model.NewExec(p.net.backend, p.net.store, func(_ *model.Scope, images, size *Node) *Node {
 		// Else the onnx backend takes variables for constants, while training
 		// still changes them, and keeps a copy per image size.
 		p.net.store.SetTraining(images.Graph(), true)
-		logits := p.logits(p.net.store.Scope(p.root), images)
+		logits := p.logits(p.net.store.Scope(p.root), images, size)
 		if key.scores {
 			return logits
 		}
-		return ArgMax(logits, -1, dtypes.Int32)
+		return ConvertDType(ArgMax(logits, -1, dtypes.Int32), dtypes.Uint8)
 	})
 	if err != nil {
 		return nil, err
@@ -216,9 +253,11 @@ func (p *Predictor) graph(key compiled) (*model.Exec, error) {
 }
 
 // logits builds the mean logits [batch, height, width, classes] over scales
-// and flips.
-func (p *Predictor) logits(scope *model.Scope, images *Node) *Node {
+// and flips. size is the height and width that images were stretched from, in
+// pixels; the logits have that size, in the corner of the largest such canvas.
+func (p *Predictor) logits(scope *model.Scope, images, size *Node) *Node {
 	h, w := images.Shape().Dim(1), images.Shape().Dim(2)
+	canvasH, canvasW := h+spacing(h, p.opts.Bucket)/2, w+spacing(w, p.opts.Bucket)/2
 	var sum *Node
 	seen := 0
 	for _, s := range p.opts.Scales {
@@ -233,7 +272,7 @@ func (p *Predictor) logits(scope *model.Scope, images *Node) *Node {
 			if i == 1 {
 				y = Reverse(y, 2)
 			}
-			y = layers.Resize(y, h, w, false)
+			y = layers.ResizeWithin(y, canvasH, canvasW, size)
 			if sum == nil {
 				sum = y
 			} else {
@@ -259,8 +298,6 @@ func (p *Predictor) Close() {
 }
 
 func scaled(n int, s float64) int { return max(1, int(math.Round(float64(n)*s))) }
-
-func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
 
 // Variables calls f with every variable of the network and its value, which f
 // must not change.

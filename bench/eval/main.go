@@ -4,9 +4,8 @@
 //
 //	GOMAXPROCS=2 go run ./bench/eval
 //
-// It also measures what evaluating a network costs beside the network: a
-// predictor that waits as long as an accelerator would compute, while photos
-// are decoded, label maps are written and pixels are counted.
+// It also measures what evaluating a network costs beside the network, see
+// networks.
 package main
 
 import (
@@ -35,16 +34,21 @@ func main() {
 	w := flag.Int("w", 500, "width, pixels")
 	h := flag.Int("h", 375, "height, pixels")
 	rounds := flag.Int("rounds", 3, "repetitions; the fastest counts")
+	engine := flag.String("backend", "", "`engine` of the network; empty: the best")
+	only := flag.Bool("network", false, "measure the evaluation of networks only")
 	flag.Parse()
+	if *only {
+		*n = min(*n, 200)
+	}
 	if *n < 1 || *w < 16 || *h < 16 || *rounds < 1 {
 		log.Fatal("bench/eval: want n ≥ 1, w and h ≥ 16, rounds ≥ 1")
 	}
-	if err := run(*n, *w, *h, *rounds); err != nil {
+	if err := run(*n, *w, *h, *rounds, *only, *engine); err != nil {
 		log.Fatal("bench/eval: ", err)
 	}
 }
 
-func run(n, w, h, rounds int) error {
+func run(n, w, h, rounds int, onlyNetwork bool, engine string) error {
 	dir, err := os.MkdirTemp("", "wsss-bench-eval-")
 	if err != nil {
 		return err
@@ -66,6 +70,9 @@ func run(n, w, h, rounds int) error {
 		{"mIoU with bootstrap interval", eval.Options{}},
 		{"mIoU with interval and boundary IoU", eval.Options{Boundary: true}},
 	} {
+		if onlyNetwork {
+			break
+		}
 		best := 0.0
 		var r *eval.Result
 		for range rounds {
@@ -77,38 +84,10 @@ func run(n, w, h, rounds int) error {
 		}
 		fmt.Printf("%-38s %7.0f images/s  (%d masks of %d×%d, %d CPUs, mIoU %s)\n", b.name, best, n, w, h, runtime.GOMAXPROCS(0), r.MIoU.Percent())
 	}
-	return network(ds, filepath.Join(dir, "network"), w, h, min(n, 200))
-}
-
-// network compares the speed of a whole evaluation with the forward pass's.
-func network(ds *masks, out string, w, h, n int) error {
 	if err := ds.photograph(w, h); err != nil {
 		return err
 	}
-	ds.ids = ds.ids[:n]
-	const forward = 20 * time.Millisecond
-	start := time.Now()
-	_, err := eval.Predict(context.Background(), ds, "val", waiting{forward}, out, eval.Options{Boot: metrics.Boot{Resamples: -1}}, nil)
-	if err != nil {
-		return err
-	}
-	took := time.Since(start)
-	fmt.Printf("%-38s %7.0f images/s  (%d JPEG photos, forward pass of %v: %.2f of its own speed)\n", "network evaluation", float64(n)/took.Seconds(), n, forward,
-		float64(n)*forward.Seconds()/took.Seconds())
-	return nil
-}
-
-// waiting is a network on an accelerator.
-type waiting struct{ forward time.Duration }
-
-func (p waiting) Predict(_ context.Context, img *image.NRGBA) (*data.LabelMap, error) {
-	end := time.Now().Add(p.forward)
-	m := data.NewLabelMap(img.Rect.Dx(), img.Rect.Dy())
-	for i := range m.Pix {
-		m.Pix[i] = img.Pix[4*i] / 128
-	}
-	time.Sleep(time.Until(end))
-	return m, nil
+	return networks(ds, filepath.Join(dir, "network"), engine)
 }
 
 // masks is a dataset of PNG files.

@@ -166,7 +166,7 @@ func TestInputs(t *testing.T) {
 		{Torch(), [3]float64{(10./255 - .485) / .229, (20./255 - .456) / .224, (30./255 - .406) / .225}},
 	} {
 		got := make([]float32, 3)
-		c.in.Pack(got, 1, img)
+		c.in.Stretch(got, image.Pt(1, 1), img)
 		for i := range 3 {
 			if math.Abs(float64(got[i])-c.want[i]) > 1e-4 {
 				t.Fatalf("channel %d: %g, want %g", i, got[i], c.want[i])

@@ -40,17 +40,20 @@ func InputByName(name string) (Input, error) {
 	return Input{}, fmt.Errorf("train.input = %q is unknown: allowed are caffe, torch", name)
 }
 
-// Pack writes a whole image as [height, width, 3] into a canvas of stride
-// pixels per row; what the image does not cover stays as it is.
-func (in Input) Pack(dst []float32, stride int, img *image.NRGBA) {
-	w, h := img.Rect.Dx(), img.Rect.Dy()
-	for y := range h {
-		src, out := img.Pix[y*img.Stride:], dst[y*stride*3:]
-		for x := range w {
-			p, px := src[4*x:4*x+3:4*x+3], out[3*x:3*x+3:3*x+3]
-			for ch, k := range in.order {
-				px[ch] = float32(p[k])*in.scale[ch] + in.shift[ch]
-			}
+// Stretch writes a whole image as [height, width, 3] of that size, resized
+// bilinearly as Options.Apply does where the image has another.
+func (in Input) Stretch(dst []float32, size image.Point, img *image.NRGBA) {
+	cols := linearTable(img.Rect.Dx(), size.X, 0, size.X)
+	lines := lineCache{img: img, cols: cols, in: in}
+	for y, r := range linearTable(img.Rect.Dy(), size.Y, 0, size.Y) {
+		out := dst[3*y*size.X:][:3*size.X]
+		if r.w == 0 {
+			copy(out, lines.at(r.i0))
+			continue
+		}
+		top, bottom := lines.at(r.i0)[:len(out)], lines.at(r.i1)[:len(out)]
+		for i, v := range top {
+			out[i] = v + r.w*(bottom[i]-v)
 		}
 	}
 }

@@ -48,6 +48,19 @@ func TestResize(t *testing.T) {
 	})
 }
 
+func TestResizeWithin(t *testing.T) {
+	each(t, func(t *testing.T, b compute.Backend) {
+		for _, to := range [][2]int{{5, 7}, {9, 13}, {10, 14}, {1, 8}, {3, 2}} {
+			t.Run(fmt.Sprint(to), func(t *testing.T) {
+				checkOp(t, b, func(in []*Node) *Node {
+					y := ResizeWithin(in[0], 10, 14, Const(in[0].Graph(), []float32{float32(to[0]), float32(to[1])}))
+					return Slice(y, AxisRange(), AxisRange(0, to[0]), AxisRange(0, to[1]), AxisRange())
+				}, func(in []array) array { return refResize(in[0], to[0], to[1], false) }, random(1, 2, 5, 7, 3))
+			})
+		}
+	})
+}
+
 func TestMeanImage(t *testing.T) {
 	each(t, func(t *testing.T, b compute.Backend) {
 		checkOp(t, b, func(in []*Node) *Node { return MeanImage(in[0]) }, func(in []array) array {
