@@ -8,7 +8,7 @@ import (
 )
 
 // wrappers are the names under which training scripts save a network.
-var wrappers = regexp.MustCompile(`^((state_dict|model_state|model_state_dict|model|module|net|base|scale|Scale|Scale1)\.)+`)
+var wrappers = regexp.MustCompile(`^((state_dict|model_state|model_state_dict|model|module|net|base|scale|Scale|Scale1|resnet[0-9]+)\.)+`)
 
 var (
 	caffeBlock = regexp.MustCompile(`^layer([2-5])\.block([0-9]{1,2})\.(reduce|conv3x3|increase|shortcut|proj)\.(conv|bn)\.(\w+)$`)

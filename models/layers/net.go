@@ -24,6 +24,9 @@ type Net struct {
 	Training  bool    // dropout is active, and batch statistics if TrainNorm
 	TrainNorm bool    // batch normalisation learns; false freezes it entirely
 	Momentum  float64 // weight of the batch in the running statistics (PyTorch's momentum); 0 means 0.1
+	// TrainAffine: scale and shift learn while the running statistics stay and
+	// are what normalises, in training too.
+	TrainAffine bool
 }
 
 // Kaiming is the initial standard deviation of a kernel followed by ReLU
@@ -106,6 +109,9 @@ func (n Net) ConvNorm(scope *model.Scope, conv, norm string, x *Node, out, k int
 	}
 	scale := Mul(p.gamma.NodeValue(g), inverseDeviation(p.variance.NodeValue(g)))
 	bias := Sub(p.beta.NodeValue(g), Mul(p.mean.NodeValue(g), scale))
+	if n.TrainAffine {
+		return Conv(x, mulChannels(w, scale), bias, o)
+	}
 	return Conv(x, foldScale(w, scale), bias, o)
 }
 

@@ -13,10 +13,11 @@ type normVars struct{ gamma, beta, mean, variance *model.Variable }
 func (n Net) norm(scope *model.Scope, c int) normVars {
 	// The onnx backend compiles untrainable variables into evaluation graphs as
 	// constants, so the running statistics count as trainable where they move.
-	constant := func(name string, v float64) *model.Variable {
-		return n.lookup(scope, name, n.TrainNorm, func(*rand.Rand) float64 { return v }, c)
+	constant := func(name string, learns bool, v float64) *model.Variable {
+		return n.lookup(scope, name, learns, func(*rand.Rand) float64 { return v }, c)
 	}
-	return normVars{constant("weight", 1), constant("bias", 0), constant("running_mean", 0), constant("running_var", 1)}
+	affine := n.TrainNorm || n.TrainAffine
+	return normVars{constant("weight", affine, 1), constant("bias", affine, 0), constant("running_mean", n.TrainNorm, 0), constant("running_var", n.TrainNorm, 1)}
 }
 
 // batchNorm normalises x by the statistics of the batch, moves the running

@@ -1,7 +1,7 @@
 // Package resnet builds dilated residual networks (ResNet-18, 34, 50, 101) with
 // torchvision's variable names, in the layouts that segmentation networks use:
 // output stride 8 or 16, stride in the first 1×1 convolution (Caffe) or in the
-// 3×3 one (torchvision), and three ways to place the dilations.
+// 3×3 one (torchvision), and four ways to place the dilations.
 package resnet
 
 import (
@@ -28,6 +28,9 @@ const (
 	// MultiGrid is Whole with the blocks of the last stage dilated a further
 	// 1, 2, 4 times (the JFZ networks of METHODS §8.2).
 	MultiGrid
+	// Undilated dilates nothing: stages beyond the output stride just have stride
+	// 1 (IRN's CAM network, METHODS §11.1).
+	Undilated
 )
 
 // Config is the layout of one network.
@@ -38,6 +41,8 @@ type Config struct {
 	StrideIn1x1  bool    // bottlenecks stride in their first 1×1 convolution (Caffe), not in the 3×3 one
 	CeilPool     bool    // the max-pool rounds its size up (Caffe)
 	Placement    Placement
+	// CutAfter stops the gradient behind the stem and so many stages; 0 = nowhere.
+	CutAfter int
 }
 
 // layouts are the blocks per stage.
@@ -50,6 +55,9 @@ func (c Config) Check() error {
 	}
 	if c.OutputStride != 8 && c.OutputStride != 16 && c.OutputStride != 32 {
 		return fmt.Errorf("resnet output stride %d is unknown: allowed are 8, 16, 32", c.OutputStride)
+	}
+	if c.CutAfter < 0 || c.CutAfter > 3 {
+		return fmt.Errorf("resnet gradient cut after stage %d: allowed are 0 (nowhere) to 3", c.CutAfter)
 	}
 	if c.Width < 0 || c.Width > 16 || math.IsNaN(c.Width) {
 		return fmt.Errorf("resnet width %v is out of range: allowed are 0 (meaning 1) to 16", c.Width)
@@ -95,7 +103,7 @@ func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) [4]*Nod
 		if stage > 0 {
 			if reached < c.OutputStride {
 				stride, reached = 2, reached*2
-			} else {
+			} else if c.Placement != Undilated {
 				dilation *= 2
 			}
 		}
@@ -117,6 +125,9 @@ func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) [4]*Nod
 			} else {
 				x = b.bottleneck(net, s, x)
 			}
+		}
+		if stage+1 == c.CutAfter {
+			x = StopGradient(x)
 		}
 		out[stage] = x
 	}

@@ -31,6 +31,7 @@ func TestStages(t *testing.T) {
 		{Config{Depth: 34, OutputStride: 16, Width: 0.5}, "[1 17 23 32] [1 9 12 64] [1 5 6 128] [1 5 6 256]", 5 * 36},
 		{Config{Depth: 50, OutputStride: 8, Placement: Late}, "[1 17 23 256] [1 9 12 512] [1 9 12 1024] [1 9 12 2048]", 5 * 53},
 		{Config{Depth: 50, OutputStride: 8, Width: 0.25, StrideIn1x1: true, CeilPool: true}, "[1 17 23 64] [1 9 12 128] [1 9 12 256] [1 9 12 512]", 5 * 53},
+		{Config{Depth: 50, OutputStride: 16, Width: 0.25, Placement: Undilated, CutAfter: 2}, "[1 17 23 64] [1 9 12 128] [1 5 6 256] [1 5 6 512]", 5 * 53},
 		{Config{Depth: 101, OutputStride: 16, Width: 0.001, Placement: MultiGrid}, "[1 17 23 4] [1 9 12 4] [1 5 6 4] [1 5 6 4]", 5 * 104},
 	} {
 		t.Run(fmt.Sprintf("%+v", c.config), func(t *testing.T) {
@@ -63,6 +64,7 @@ func TestCheck(t *testing.T) {
 	for want, c := range map[string]Config{
 		"depth 19":        {Depth: 19, OutputStride: 8},
 		"output stride 4": {Depth: 18, OutputStride: 4},
+		"after stage 4":   {Depth: 18, OutputStride: 8, CutAfter: 4},
 		"width -1":        {Depth: 18, OutputStride: 8, Width: -1},
 		"width NaN":       {Depth: 18, OutputStride: 8, Width: math.NaN()},
 	} {

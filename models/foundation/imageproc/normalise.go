@@ -26,14 +26,7 @@ var (
 // fresh memory: padding comes after normalisation, METHODS §3.1).
 func (m *RGB) Planar(n Norm, dst []float32, w, h int) {
 	for c := range 3 {
-		var lut [256]float32
-		for v := range lut {
-			f := float32(v)
-			if n.Unit {
-				f /= 255
-			}
-			lut[v] = (f - n.Mean[c]) / n.Std[c]
-		}
+		lut := n.table(c)
 		plane := dst[c*w*h : (c+1)*w*h]
 		for y := range m.H {
 			row := m.Pix[3*y*m.W+c:]
@@ -43,6 +36,34 @@ func (m *RGB) Planar(n Norm, dst []float32, w, h int) {
 			}
 		}
 	}
+}
+
+// Interleaved writes the normalised image into a canvas [.., w, 3] of float32,
+// its corner at the pixel at; the rest of the canvas is left as it is.
+func (m *RGB) Interleaved(n Norm, dst []float32, w int, at image.Point) {
+	for c := range 3 {
+		lut := n.table(c)
+		for y := range m.H {
+			row := m.Pix[3*y*m.W+c:]
+			out := dst[3*((at.Y+y)*w+at.X)+c:]
+			for x := range m.W {
+				out[3*x] = lut[row[3*x]]
+			}
+		}
+	}
+}
+
+// table is the normalised value of every byte of a channel.
+func (n Norm) table(c int) *[256]float32 {
+	var lut [256]float32
+	for v := range lut {
+		f := float32(v)
+		if n.Unit {
+			f /= 255
+		}
+		lut[v] = (f - n.Mean[c]) / n.Std[c]
+	}
+	return &lut
 }
 
 // Crop copies the part of the image inside r; what lies outside the image is
