@@ -11,6 +11,7 @@ import (
 	"wsss/models/foundation/gdino"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
+	"wsss/models/manifest"
 )
 
 func init() {
@@ -46,11 +47,11 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 	if g.phrases, err = phrases(env.Classes, opts.Phrases, opts.Thresholds); err != nil {
 		return nil, err
 	}
-	path, err := resolve(opts.ModelDir, opts.Detector, opts.GDINO, "gdino", "model")
+	path, err := manifest.Resolve(opts.ModelDir, opts.Detector, opts.GDINO, "gdino", "model")
 	if err != nil {
 		return nil, err
 	}
-	words, err := resolve(opts.ModelDir, opts.Vocabulary, opts.GDINO, "gdino", "vocabulary")
+	words, err := manifest.Resolve(opts.ModelDir, opts.Vocabulary, opts.GDINO, "gdino", "vocabulary")
 	if err != nil {
 		return nil, err
 	}

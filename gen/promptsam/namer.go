@@ -11,6 +11,7 @@ import (
 	"wsss/models/foundation/clip"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
+	"wsss/models/manifest"
 )
 
 // nameOptions say how masks get their classes.
@@ -84,7 +85,7 @@ func resolveAll(dir, model, family string, roles ...string) ([]string, error) {
 	paths := make([]string, len(roles))
 	for i, role := range roles {
 		var err error
-		if paths[i], err = resolve(dir, "", model, family, role); err != nil {
+		if paths[i], err = manifest.Resolve(dir, "", model, family, role); err != nil {
 			return nil, err
 		}
 	}

@@ -1,7 +1,6 @@
 package promptsam
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/gomlx/compute"
@@ -53,11 +52,11 @@ func (o samOptions) open(b compute.Backend) (*engine, error) {
 			return nil, err
 		}
 	}
-	encoder, err := resolve(o.ModelDir, o.Encoder, o.SAM, "sam", "encoder")
+	encoder, err := manifest.Resolve(o.ModelDir, o.Encoder, o.SAM, "sam", "encoder")
 	if err != nil {
 		return nil, err
 	}
-	decoder, err := resolve(o.ModelDir, o.Decoder, o.SAM, "sam", "decoder")
+	decoder, err := manifest.Resolve(o.ModelDir, o.Decoder, o.SAM, "sam", "decoder")
 	if err != nil {
 		return nil, err
 	}
@@ -72,26 +71,6 @@ func (o samOptions) open(b compute.Backend) (*engine, error) {
 		}
 	}
 	return e, nil
-}
-
-// resolve is the file that the config names, else the one of a model of the
-// manifest.
-func resolve(dir, file, model, family, role string) (string, error) {
-	if file != "" {
-		return file, nil
-	}
-	m, err := manifest.Find(model)
-	if err != nil {
-		return "", fmt.Errorf("gen.options: %w", err)
-	}
-	if m.Family != family {
-		return "", fmt.Errorf("gen.options: model %s is of family %s, wanted is %s", model, m.Family, family)
-	}
-	store, err := manifest.Open(dir)
-	if err != nil {
-		return "", err
-	}
-	return store.File(context.Background(), model, role)
 }
 
 // pointOptions are the further keys of method sam. Paper 000 gives neither the

@@ -10,6 +10,7 @@ import (
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
 	"wsss/models/foundation/ram"
+	"wsss/models/manifest"
 )
 
 // tagOptions choose a tagger for images without tags: RAM as in the survey, or
@@ -73,7 +74,7 @@ func (o tagOptions) openRAM(env gen.Env, s samOptions) (tagger, map[string]strin
 	}
 	paths := map[string]string{"model": o.Tagger, "tags": o.TagList, "thresholds": o.Thresholds}
 	for role, file := range paths {
-		path, err := resolve(s.ModelDir, file, o.RAM, "ram", role)
+		path, err := manifest.Resolve(s.ModelDir, file, o.RAM, "ram", role)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -25,12 +25,43 @@ func init() {
 type crfOptions struct {
 	From   source.Options `toml:"from"`
 	Preset string         `toml:"preset"` // default of the following: "deeplab" (also CLIP-ES; the default) or "irn"
+	Field
+	Unary      string    `toml:"unary"`      // "scores" or "labels"; default what the source has
+	Confidence float64   `toml:"confidence"` // of labels, the reference's gt_prob; default 0.7
+	Confident  []float64 `toml:"confident"`  // IRN's two background scores, [0.30, 0.05]: keep what both agree on (METHODS §11.2)
+}
+
+// Field are the keys of a method that ends with a dense CRF.
+type Field struct {
 	crf.Params
-	Unary         string    `toml:"unary"`          // "scores" or "labels"; default what the source has
-	Confidence    float64   `toml:"confidence"`     // of labels, the reference's gt_prob; default 0.7
-	MinConfidence float64   `toml:"min_confidence"` // pixels whose best posterior is below become void; CLIP-ES 0.95
-	Confident     []float64 `toml:"confident"`      // IRN's two background scores, [0.30, 0.05]: keep what both agree on (METHODS §11.2)
-	Image         string    `toml:"image"`          // "rgb" (default), or "kaz": mean-subtracted and wrapped, as deeplab-pytorch and CLIP-ES pass it
+	MinConfidence float64 `toml:"min_confidence"` // pixels whose best posterior is below become void; CLIP-ES 0.95
+	Image         string  `toml:"image"`          // "rgb" (default), or "kaz": mean-subtracted and wrapped, as deeplab-pytorch and CLIP-ES pass it
+}
+
+// Check names the first key that is out of range.
+func (f Field) Check() error {
+	switch {
+	case !(f.MinConfidence >= 0 && f.MinConfidence <= 1):
+		return fmt.Errorf("min_confidence = %v: allowed are numbers in [0, 1]", f.MinConfidence)
+	case f.Image != "" && f.Image != "rgb" && f.Image != "kaz":
+		return fmt.Errorf("image = %q: allowed are rgb, kaz", f.Image)
+	}
+	return f.Params.Validate()
+}
+
+// Label refines class scores at the size of the image with the background that
+// the rule gives them: the label and the posterior of each pixel's class.
+// Scores count as they are, whatever their sum (METHODS §6.3).
+func (f Field) Label(img *image.NRGBA, scores *source.Scores, rule source.ScoreOptions) (*data.LabelMap, []float32, error) {
+	all := scores.WithBackground(rule)
+	k := len(all.Classes)
+	probs := make([]float32, scores.W*scores.H*k)
+	for c, plane := range all.Maps {
+		for i, v := range plane {
+			probs[i*k+c] = v
+		}
+	}
+	return f.infer(pixels(img, f.Image == "kaz"), crf.UnaryFromProbs(probs), all.Classes)
 }
 
 type crfMethod struct {
@@ -39,7 +70,7 @@ type crfMethod struct {
 }
 
 func newCRF(env gen.Env) (gen.Method, error) {
-	o := crfOptions{Params: crf.DeepLab(), Confidence: 0.7}
+	o := crfOptions{Field: Field{Params: crf.DeepLab()}, Confidence: 0.7}
 	if env.Gen.Options["preset"] == "irn" {
 		o.Params = crf.IRN()
 	}
@@ -72,14 +103,10 @@ func (o crfOptions) check(scores bool) error {
 		return errors.New(`unary = "scores": allowed only where [gen.options.from] has scores`)
 	case !(o.Confidence > 0 && o.Confidence < 1):
 		return fmt.Errorf("confidence = %v: allowed are numbers in (0, 1)", o.Confidence)
-	case !(o.MinConfidence >= 0 && o.MinConfidence <= 1):
-		return fmt.Errorf("min_confidence = %v: allowed are numbers in [0, 1]", o.MinConfidence)
 	case len(o.Confident) > 0 && (len(o.Confident) != 2 || !(o.Confident[0] >= o.Confident[1]) || !scores || o.Unary == "scores"):
 		return fmt.Errorf(`confident = %v: allowed is [high, low], with scores and unary = "labels"`, o.Confident)
-	case o.Image != "" && o.Image != "rgb" && o.Image != "kaz":
-		return fmt.Errorf("image = %q: allowed are rgb, kaz", o.Image)
 	}
-	return o.Params.Validate()
+	return o.Field.Check()
 }
 
 func (m *crfMethod) Inputs() (map[string]string, error) { return inputs(nil, m.from) }
@@ -96,7 +123,10 @@ func (m *crfMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, e
 	case len(m.opts.Confident) == 2:
 		label, err = m.confident(ctx, img, s)
 	case m.opts.Unary == "scores":
-		label, confidence, err = m.fromScores(ctx, img, s)
+		var scores *source.Scores
+		if scores, err = m.from.Scores(ctx, s); err == nil {
+			label, confidence, err = m.opts.Label(s.Image, scores, m.from.Rule())
+		}
 	default:
 		var raw *data.LabelMap
 		if raw, _, err = m.from.Label(ctx, s); err == nil {
@@ -120,22 +150,6 @@ func present(label *data.LabelMap) []int {
 	return classes
 }
 
-func (m *crfMethod) fromScores(ctx context.Context, img crf.Image, s *data.Sample) (*data.LabelMap, []float32, error) {
-	scores, err := m.from.Scores(ctx, s)
-	if err != nil {
-		return nil, nil, err
-	}
-	all := scores.WithBackground(m.from.Rule())
-	k := len(all.Classes)
-	probs := make([]float32, len(img.RGB)/3*k)
-	for c, plane := range all.Maps {
-		for i, v := range plane {
-			probs[i*k+c] = v
-		}
-	}
-	return m.infer(img, crf.UnaryFromProbs(probs), all.Classes)
-}
-
 // fromLabel refines a label among the given classes, ascending from 0.
 func (m *crfMethod) fromLabel(img crf.Image, label *data.LabelMap, classes []int) (*data.LabelMap, []float32, error) {
 	if len(classes) == 1 {
@@ -152,16 +166,16 @@ func (m *crfMethod) fromLabel(img crf.Image, label *data.LabelMap, classes []int
 	if err != nil {
 		return nil, nil, err
 	}
-	return m.infer(img, unary, classes)
+	return m.opts.infer(img, unary, classes)
 }
 
-func (m *crfMethod) infer(img crf.Image, unary []float32, classes []int) (*data.LabelMap, []float32, error) {
+func (f Field) infer(img crf.Image, unary []float32, classes []int) (*data.LabelMap, []float32, error) {
 	k := len(classes)
-	posterior, err := crf.Infer(img, unary, k, m.opts.Params)
+	posterior, err := crf.Infer(img, unary, k, f.Params)
 	if err != nil {
 		return nil, nil, err
 	}
-	label := crf.Labels(posterior, img.W, img.H, k, float32(m.opts.MinConfidence))
+	label := crf.Labels(posterior, img.W, img.H, k, float32(f.MinConfidence))
 	confidence := make([]float32, len(label.Pix))
 	for i, v := range label.Pix {
 		confidence[i] = slices.Max(posterior[i*k : (i+1)*k])

@@ -13,6 +13,22 @@ import (
 // the size, rounded up, where small has those. All are NumPy arrays. The file
 // is dir/<id>.npy, written atomically.
 func Save(dir, id string, s, small *Scores) error {
+	var entries []npy.Entry
+	if small != nil {
+		entries = append(entries, small.entry("cam"))
+	}
+	return s.save(dir, id, append(entries, s.entry("high_res")))
+}
+
+// SaveCLIPES writes class scores as CLIP-ES does (METHODS §6.2): "keys" as Save
+// and "attn_highres" [class, h, w] in half precision.
+func SaveCLIPES(dir, id string, s *Scores) error {
+	e := s.entry("attn_highres")
+	e.Half = true
+	return s.save(dir, id, []npy.Entry{e})
+}
+
+func (s *Scores) save(dir, id string, maps []npy.Entry) error {
 	path, err := files.Join(dir, id+".npy")
 	if err != nil {
 		return err
@@ -21,11 +37,7 @@ func Save(dir, id string, s, small *Scores) error {
 	for i, c := range s.Classes {
 		keys[i] = int64(c) - 1
 	}
-	entries := []npy.Entry{{Key: "keys", Shape: []int{len(keys)}, Ints: keys}}
-	if small != nil {
-		entries = append(entries, small.entry("cam"))
-	}
-	entries = append(entries, s.entry("high_res"))
+	entries := append([]npy.Entry{{Key: "keys", Shape: []int{len(keys)}, Ints: keys}}, maps...)
 	return files.WriteAtomic(path, func(w io.Writer) error { return npy.WriteDict(w, entries) })
 }
 

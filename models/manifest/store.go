@@ -93,6 +93,27 @@ func (s *Store) File(ctx context.Context, model, role string) (string, error) {
 	return path, s.check(ctx, m, f, false)
 }
 
+// Resolve is the path of a file that a config names, else of the one with this
+// role of a model of the manifest, which must be of the family. dir is the
+// folder of model files; "" the usual one.
+func Resolve(dir, file, model, family, role string) (string, error) {
+	if file != "" {
+		return file, nil
+	}
+	m, err := Find(model)
+	if err != nil {
+		return "", fmt.Errorf("gen.options: %w", err)
+	}
+	if m.Family != family {
+		return "", fmt.Errorf("gen.options: model %s is of family %s, wanted is %s", model, m.Family, family)
+	}
+	store, err := Open(dir)
+	if err != nil {
+		return "", err
+	}
+	return store.File(context.Background(), model, role)
+}
+
 func missing(m Model, f File, path string) error {
 	if f.Local != "" {
 		return fmt.Errorf("%s is missing: get it from %s and put it there, or name another file in the config", path, m.Origin())

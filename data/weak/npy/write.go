@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"strings"
+
+	"github.com/gomlx/compute/dtypes/float16"
 )
 
 // Entry is one array of a dictionary to write, either of floats or of whole
@@ -15,6 +17,7 @@ type Entry struct {
 	Key    string
 	Shape  []int
 	Floats []float32
+	Half   bool // floats are written in half precision
 	Ints   []int64
 }
 
@@ -99,8 +102,11 @@ func (p *pickler) entry(e Entry) error {
 	}
 	p.text(e.Key)
 	kind, size := "f4", 4
-	if e.Ints != nil {
+	switch {
+	case e.Ints != nil:
 		kind, size = "i8", 8
+	case e.Half:
+		kind, size = "f2", 2
 	}
 	if n > maxEntry/size {
 		return fmt.Errorf("shape %v: too large to write", e.Shape)
@@ -109,6 +115,10 @@ func (p *pickler) entry(e Entry) error {
 	p.op('B')
 	p.out = binary.LittleEndian.AppendUint32(p.out, uint32(n*size))
 	for _, v := range e.Floats {
+		if e.Half {
+			p.out = binary.LittleEndian.AppendUint16(p.out, float16.FromFloat32(v).Bits())
+			continue
+		}
 		p.out = binary.LittleEndian.AppendUint32(p.out, math.Float32bits(v))
 	}
 	for _, v := range e.Ints {

@@ -13,6 +13,7 @@ import (
 var written = []Entry{
 	{Key: "keys", Shape: []int{2}, Ints: []int64{0, 14}},
 	{Key: "high_res", Shape: []int{2, 1, 3}, Floats: []float32{0, 0.5, 1, -1, 0.25, 3}},
+	{Key: "half", Shape: []int{2}, Floats: []float32{0.5, 65504}, Half: true},
 	{Key: "none", Shape: []int{0, 1, 3}},
 }
 
@@ -60,8 +61,8 @@ func TestNumPyReads(t *testing.T) {
 	}
 	out, err := exec.Command(python, "-W", "ignore", "-c", `import sys, numpy as np
 d = np.load(sys.argv[1], allow_pickle=True).item()
-print(d["keys"].tolist(), d["keys"].dtype, d["high_res"].tolist(), d["high_res"].dtype, d["none"].shape)`, path).CombinedOutput()
-	want := "[0, 14] int64 [[[0.0, 0.5, 1.0]], [[-1.0, 0.25, 3.0]]] float32 (0, 1, 3)"
+print(d["keys"].tolist(), d["keys"].dtype, d["high_res"].tolist(), d["high_res"].dtype, d["half"].tolist(), d["half"].dtype, d["none"].shape)`, path).CombinedOutput()
+	want := "[0, 14] int64 [[[0.0, 0.5, 1.0]], [[-1.0, 0.25, 3.0]]] float32 [0.5, 65504.0] float16 (0, 1, 3)"
 	if err != nil || strings.TrimSpace(string(out)) != want {
 		t.Errorf("NumPy reads %s (%v), want %s", out, err, want)
 	}
