@@ -126,6 +126,16 @@ func Lookup(name string) (Spec, error) {
 	return s, nil
 }
 
+// CheckWeak returns an error where a method does not take the form of weak
+// label that its table names.
+func CheckWeak(g configs.Gen) error {
+	spec, err := Lookup(g.Method)
+	if err == nil && !slices.Contains(spec.Weak, data.WeakKind(g.Weak)) {
+		err = fmt.Errorf("gen.weak = %q: method %s takes %s", g.Weak, g.Method, joinKinds(spec.Weak))
+	}
+	return err
+}
+
 // New makes the method that env.Gen.Method names, after checking that it takes
 // the form of weak label and that it has a backend if it needs one.
 func New(env Env) (Method, error) {
@@ -133,8 +143,8 @@ func New(env Env) (Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(spec.Weak, env.Weak) {
-		return nil, fmt.Errorf("gen.weak = %q: method %s takes %s", env.Weak, env.Gen.Method, joinKinds(spec.Weak))
+	if err := CheckWeak(configs.Gen{Method: env.Gen.Method, Weak: string(env.Weak)}); err != nil {
+		return nil, err
 	}
 	if spec.NeedsBackend && env.Backend == nil {
 		return nil, fmt.Errorf("gen.method = %q needs a backend, and there is none", env.Gen.Method)

@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
-	"wsss/data"
 	"wsss/eval"
 	"wsss/eval/report"
-	"wsss/gen"
 )
 
 func init() {
@@ -26,13 +25,13 @@ a Ctrl-C or a change of one key the same command does only the rest.
 
 func runAll(ctx context.Context, args []string) error {
 	f := newFlags("run", runIntro).withConfig()
-	dry := f.Bool("dry-run", false, "check the config and the data, print the plan, do nothing")
+	dry := f.Bool("dry-run", false, "check the config, print the plan and what it lacks (data, weights), do nothing")
 	restart := f.Bool("restart", false, "replace trainings of another config or of other labels")
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
 	if *dry {
-		return dryRun(f)
+		return dryRun(f, os.Stdout)
 	}
 	start := time.Now()
 	p, err := openPipeline(f)
@@ -95,76 +94,4 @@ func (p *pipeline) summary(rows []report.Row) {
 		fmt.Printf("%-52s %5.1f %%\n", "of full supervision", 100*float64(net)/float64(bound))
 	}
 	fmt.Printf("report: %s\n", p.path("report.html"))
-}
-
-// dryRun checks everything that can be checked without working, and prints
-// what the run would do.
-func dryRun(f *flags) error {
-	cfg, err := f.load()
-	if err != nil {
-		return err
-	}
-	spec, err := gen.Lookup(cfg.Gen.Method)
-	if err != nil {
-		return usageError{err}
-	}
-	if err := checkStart(cfg.Train); err != nil {
-		return err
-	}
-	p := &pipeline{cfg: cfg, quiet: f.quiet}
-	fmt.Printf("%s\n\ndata    %s at %s: labels for %s, scores on %s\n", cfg.Name, cfg.Data.Kind, cfg.Data.Root, cfg.Data.TrainSplit, cfg.Data.ValSplit)
-	p.planData()
-	if dir, ok := p.trainLabels(); ok && dir == p.labelsDir() {
-		fmt.Printf("gen     %s from %s, fused by %s → %s\n        %s\n", cfg.Gen.Method, cfg.Gen.Weak, cfg.Gen.Fuse.Rule, dir, spec.Doc)
-	}
-	for _, c := range cfg.Compare {
-		fmt.Printf("compare %s: %s from %s, fused by %s → %s\n", c.Name, c.Method, c.Weak, c.Fuse.Rule, p.compareDir(c))
-	}
-	t := cfg.Train
-	for _, net := range p.networks() {
-		fmt.Printf("train   %s: %s %s (output stride %d), %d iterations of batch %d×%d, crop %d, lr %g → %s\n",
-			net, t.Arch, t.Backbone, t.OutputStride, t.Iterations, t.Batch, t.Accumulate, t.Crop, t.LR, p.path("train", net))
-		if t.Init != "" {
-			fmt.Printf("        starts from %s%s\n", t.Init, missing(t.Init))
-		}
-	}
-	fmt.Printf("eval    scales %v, flip %v", cfg.Eval.Scales, cfg.Eval.Flip)
-	for _, z := range cfg.Eval.ZeroShot {
-		fmt.Printf("; zero-shot %s = %s", z.Name, z.Method)
-	}
-	for _, a := range cfg.Eval.Against {
-		fmt.Printf("; against %s = %s%s", a.Name, a.Dir, missing(a.Dir))
-	}
-	fmt.Printf("\nreport  %s\n", p.path("report.html"))
-	return nil
-}
-
-// planData counts the images where the data is there; generated data is not
-// generated for a plan.
-func (p *pipeline) planData() {
-	if p.cfg.Data.Kind == "scenes" {
-		fmt.Println("        generated on the first run, from the seed")
-		return
-	}
-	ds, err := data.Open(p.cfg.Data.Kind, data.Options{Root: p.cfg.Data.Root, Seed: p.cfg.Seed, Extra: p.cfg.Data.Options})
-	if err != nil {
-		fmt.Printf("        not ready: %v\n", err)
-		return
-	}
-	fmt.Printf("        %d classes", ds.Classes().Len())
-	for _, split := range []string{p.cfg.Data.TrainSplit, p.cfg.Data.ValSplit} {
-		if ids, err := ds.IDs(split); err != nil {
-			fmt.Printf(", %s: %v", split, err)
-		} else {
-			fmt.Printf(", %d images in %s", len(ids), split)
-		}
-	}
-	fmt.Println()
-}
-
-func missing(path string) string {
-	if exists(path) {
-		return ""
-	}
-	return " (missing)"
 }

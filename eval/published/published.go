@@ -33,6 +33,7 @@ var Columns = []Column{VOCPseudo, VOCVal, VOCTest, COCOPseudo, COCOVal}
 var Papers = map[string]string{
 	"chen2023":  "Chen & Sun 2023, Weakly-Supervised Semantic Segmentation with Image-Level Labels: from Traditional Models to Foundation Models",
 	"box2024":   "CLIP + Grounding-DINO + SAM inside the bounding box, Pattern Recognition 2024",
+	"sepl2023":  "Chen et al. 2023, Segment Anything Model (SAM) Enhanced Pseudo Labels for Weakly Supervised Semantic Segmentation; numbers as box2024 quotes them",
 	"jiang2023": "Jiang & Yang 2023, Segment Anything is A Good Pseudo-label Generator for Weakly Supervised Semantic Segmentation",
 }
 
@@ -71,6 +72,19 @@ var rows = func() []Row {
 	}
 	return list
 }()
+
+// Ablation is the group of rows that vary one method: reports leave them out.
+const Ablation = "ablation"
+
+// Find returns a row by paper, table and line.
+func Find(paper, table string, number int) (Row, bool) {
+	for _, r := range rows {
+		if r.Paper == paper && r.Table == table && r.Number == number {
+			return r, true
+		}
+	}
+	return Row{}, false
+}
 
 // All lists every row in the order of papers and tables. Callers must not
 // change it.

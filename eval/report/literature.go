@@ -97,6 +97,9 @@ func (r litRow) best() float64 {
 func publishedRows(columns []published.Column) []litRow {
 	var out []litRow
 	for _, p := range published.All() {
+		if p.Group == published.Ablation {
+			continue
+		}
 		r := litRow{Method: p.Method, Venue: p.Venue, Supervision: p.Supervision, Pretrain: p.Pretrain, Source: p.Source(),
 			Backbone: strings.Trim(p.Backbone+" / "+p.Segmenter, "/ ")}
 		found := false

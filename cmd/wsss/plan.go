@@ -1,0 +1,286 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/gen"
+	"wsss/models/manifest"
+)
+
+// plan is a run that is only described: its steps, and what it lacks.
+type plan struct {
+	*pipeline
+	w     io.Writer
+	ds    data.Dataset // nil: not there yet
+	lacks []string
+}
+
+// dryRun checks everything that can be checked without working, and prints
+// what the run would do. Data and weights may be absent: the plan says what is
+// missing, and how to get it.
+func dryRun(f *flags, w io.Writer) error {
+	cfg, err := f.load()
+	if err != nil {
+		return err
+	}
+	if err := checkStart(cfg.Train); err != nil {
+		return err
+	}
+	p := &plan{pipeline: &pipeline{cfg: cfg, quiet: f.quiet}, w: w}
+	fmt.Fprintf(w, "%s\nseed %d, backend %s\n", cfg.Name, cfg.Seed, cmp.Or(cfg.Backend, "the fastest that works here"))
+	p.data()
+	if err := p.weights(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nsteps")
+	p.gen()
+	p.train()
+	p.eval()
+	p.step("report", "%s", p.path("report.html"))
+	if len(p.lacks) == 0 {
+		fmt.Fprintln(w, "\nnothing is missing")
+		return nil
+	}
+	fmt.Fprintln(w, "\nmissing before this can run")
+	for _, l := range p.lacks {
+		fmt.Fprintf(w, "  %s\n", l)
+	}
+	return nil
+}
+
+func (p *plan) step(name, format string, args ...any) {
+	fmt.Fprintf(p.w, "  %-8s %s\n", name, fmt.Sprintf(format, args...))
+}
+
+func (p *plan) lack(format string, args ...any) {
+	p.lacks = append(p.lacks, fmt.Sprintf(format, args...))
+}
+
+// publishedSplits are the sizes of the data sets' own splits (METHODS §9),
+// for plans without data.
+var publishedSplits = map[string]map[string]int{
+	"voc":  {"train": 1464, "val": 1449, "trainval": 2913, "test": 1456, "train_aug": 10582},
+	"coco": {"train2014": 82081, "val2014": 40137},
+}
+
+// data says which images and weak labels the run needs.
+func (p *plan) data() {
+	d := p.cfg.Data
+	fmt.Fprintf(p.w, "\ndata     %s at %s: labels for %s, scores on %s\n", d.Kind, d.Root, d.TrainSplit, d.ValSplit)
+	if d.Kind == "scenes" {
+		fmt.Fprintln(p.w, "         generated on the first run, from the seed")
+		return
+	}
+	ds, err := data.Open(d.Kind, data.Options{Root: d.Root, Seed: p.cfg.Seed, Extra: d.Options})
+	if err != nil {
+		p.lack("data: %v; docs/datasets.md says where it comes from and what the folder looks like", err)
+	}
+	p.ds = ds
+	for _, key := range []string{"tags", "points", "scribbles", "boxes"} {
+		if path, ok := d.Options[key].(string); ok {
+			fmt.Fprintf(p.w, "         %s from %s\n", key, path)
+		}
+	}
+	if p.ds == nil {
+		return
+	}
+	for _, split := range []string{d.TrainSplit, d.ValSplit} {
+		if ids, err := ds.IDs(split); err != nil {
+			p.lack("data: %v", err)
+		} else {
+			fmt.Fprintf(p.w, "         %d images in %s\n", len(ids), split)
+		}
+	}
+	for _, g := range p.labellers() {
+		if err := data.CheckWeak(ds, data.WeakKind(g.Weak)); err != nil {
+			p.lack("weak labels: %v", err)
+		}
+	}
+}
+
+// labellers are the stages one of the run.
+func (p *plan) labellers() []configs.Gen {
+	var all []configs.Gen
+	if p.labels() {
+		all = append(all, p.cfg.Gen)
+	}
+	for _, c := range p.cfg.Compare {
+		all = append(all, c.Gen(0))
+	}
+	for _, z := range p.cfg.Eval.ZeroShot {
+		all = append(all, configs.Gen{Method: z.Method, Weak: string(data.WeakNone), Fuse: z.Fuse, Options: z.Options})
+	}
+	return all
+}
+
+// labels tells whether the run makes the pseudo-labels itself.
+func (p *plan) labels() bool {
+	dir, ok := p.trainLabels()
+	return ok && dir == p.labelsDir()
+}
+
+// weights lists what the methods and the network start from.
+func (p *plan) weights() error {
+	var n gen.Needs
+	for _, g := range p.labellers() {
+		if err := gen.CheckWeak(g); err != nil {
+			return usageError{err}
+		}
+		more, err := gen.NeedsOf(g)
+		if err != nil {
+			return usageError{err}
+		}
+		n.Add(more)
+	}
+	if t := p.cfg.Train; t.Init != "" && len(p.networks()) > 0 {
+		n.Add(gen.Needs{Files: []string{t.Init}})
+	}
+	for _, o := range p.cfg.Eval.ONNX {
+		n.Add(gen.Needs{Files: []string{o.Path}})
+	}
+	if len(n.Models)+len(n.Files) == 0 {
+		fmt.Fprintln(p.w, "\nweights  none")
+		return nil
+	}
+	store, err := manifest.Open("")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.w, "\nweights")
+	for _, name := range n.Models {
+		if err := p.model(store, name); err != nil {
+			return usageError{err}
+		}
+	}
+	for _, path := range n.Files {
+		state := "here"
+		if !exists(path) {
+			state = "missing"
+			p.lack("%s: a file or folder of yours; docs/weights.md has the sources of initial networks", path)
+		}
+		fmt.Fprintf(p.w, "  %-26s %s\n", path, state)
+	}
+	return nil
+}
+
+// model is one line about a model of the manifest.
+func (p *plan) model(store *manifest.Store, name string) error {
+	m, err := manifest.Find(name)
+	if err != nil {
+		return err
+	}
+	var absent, local []string
+	size := ""
+	for _, st := range store.Status(m) {
+		if st.State == manifest.Absent {
+			absent = append(absent, st.File.Name())
+			if st.File.Local != "" {
+				local = append(local, st.File.Name())
+			}
+			if text := st.File.SizeText(); strings.Trim(text, "–?-") != "" {
+				size += " " + text
+			}
+		}
+	}
+	state := "here"
+	switch {
+	case len(local) > 0:
+		state = "missing"
+		p.lack("%s: put %s into %s; from %s", name, strings.Join(local, ", "), filepath.Join(store.Dir(), name), m.Origin())
+	case len(absent) > 0:
+		state = "missing"
+		p.lack("%s: wsss models pull %s  (%s)", name, name, strings.TrimSpace(size))
+	}
+	fmt.Fprintf(p.w, "  %-26s %s; %s\n", name, state, m.Doc)
+	return nil
+}
+
+// images is the size of a split in words.
+func (p *plan) images(split string) string {
+	if p.ds != nil {
+		if ids, err := p.ds.IDs(split); err == nil {
+			return fmt.Sprintf("%s (%d images)", split, len(ids))
+		}
+	}
+	if n, ok := publishedSplits[p.cfg.Data.Kind][split]; ok {
+		return fmt.Sprintf("%s (%d images as published)", split, n)
+	}
+	return split
+}
+
+func (p *plan) gen() {
+	if p.labels() {
+		p.labeller("gen", p.cfg.Gen, p.labelsDir())
+	} else if dir, ok := p.trainLabels(); ok {
+		p.step("labels", "read from %s", dir)
+		if !exists(dir) {
+			p.lack("%s: a folder of label PNGs (train.labels)", dir)
+		}
+	}
+	for _, c := range p.cfg.Compare {
+		p.labeller("compare", c.Gen(0), p.compareDir(c))
+	}
+}
+
+func (p *plan) labeller(name string, g configs.Gen, dir string) {
+	p.step(name, "%s from %s for %s, fused by %s → %s", g.Method, g.Weak, p.images(p.cfg.Data.TrainSplit), g.Fuse.Rule, dir)
+	if spec, err := gen.Lookup(g.Method); err == nil {
+		p.step("", "%s", spec.Doc)
+	}
+}
+
+func (p *plan) train() {
+	t := p.cfg.Train
+	for _, net := range p.networks() {
+		p.step("train", "%s: %s %s (output stride %d%s), %d iterations of batch %d×%d, crop %d, lr %g → %s",
+			netTitle(net), t.Arch, t.Backbone, t.OutputStride, p.classes(), t.Iterations, t.Batch, t.Accumulate, t.Crop, t.LR, p.path("train", net))
+		if t.Init == "" {
+			p.step("", "starts from random weights")
+		} else {
+			p.step("", "starts from %s", t.Init)
+		}
+	}
+	if t.Skip {
+		p.step("train", "nothing (train.skip)")
+	}
+}
+
+// classes is their number in words, background included, where it is known.
+func (p *plan) classes() string {
+	n := map[string]int{"voc": 21, "coco": 81}[p.cfg.Data.Kind]
+	if p.ds != nil {
+		n = p.ds.Classes().Len()
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d classes", n)
+}
+
+func (p *plan) eval() {
+	e := p.cfg.Eval
+	if _, ok := p.trainLabels(); ok {
+		p.step("eval", "pseudo-labels of %s", p.images(p.cfg.Data.TrainSplit))
+	}
+	for _, net := range p.networks() {
+		p.step("eval", "the network %s, on %s: scales %v, flip %v", netTitle(net), p.images(p.cfg.Data.ValSplit), e.Scales, e.Flip)
+	}
+	for _, z := range e.ZeroShot {
+		p.step("eval", "%s: %s as a predictor, on %s", z.Name, z.Method, p.images(p.cfg.Data.ValSplit))
+	}
+	for _, o := range e.ONNX {
+		p.step("eval", "%s: your network %s, on %s", o.Name, o.Path, p.images(p.cfg.Data.ValSplit))
+	}
+	for _, a := range e.Against {
+		p.step("eval", "%s: label maps in %s, on %s", a.Name, a.Dir, p.images(cmp.Or(a.Split, p.cfg.Data.TrainSplit)))
+		if !exists(a.Dir) {
+			p.lack("%s: a folder of label PNGs (eval.against)", a.Dir)
+		}
+	}
+}
