@@ -3,15 +3,13 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime/pprof"
-	"syscall"
-	"time"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/bench/internal/turns"
 	"wsss/configs"
 	"wsss/models"
 	"wsss/models/backend"
@@ -34,29 +32,14 @@ func work(spec, profile string, o options) error {
 		images[i] = float32(i%255)/128 - 1
 	}
 	x := tensors.FromFlatDataAndDimensions(images, o.batch, o.size, o.size, 3)
-	for i := range o.steps + 1 {
-		if i == 1 && profile != "" {
-			f, err := os.Create(profile)
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			if err := pprof.StartCPUProfile(f); err != nil {
-				return err
-			}
-			defer pprof.StopCPUProfile()
-		}
-		start, cpu := time.Now(), cpuSeconds()
+	return turns.Work(o.steps, profile, func() error {
 		out, err := step.Call(x)
 		if err != nil {
 			return err
 		}
-		loss := tensors.ToScalar[float32](out[0])
-		fmt.Println(time.Since(start).Seconds(), cpuSeconds()-cpu)
-		fmt.Fprintf(os.Stderr, "%s step %d: loss %v\n", spec, i, loss)
-		_ = out[0].FinalizeAll()
-	}
-	return nil
+		fmt.Fprintf(os.Stderr, "%s: loss %v\n", spec, tensors.ToScalar[float32](out[0]))
+		return out[0].FinalizeAll()
+	})
 }
 
 // newStep is the training of DeepLab with frozen batch norm: the sum of the
@@ -114,13 +97,4 @@ func crossEntropy(logits *Node) *Node {
 	target := ConstTensor(logits.Graph(), tensors.FromFlatDataAndDimensions(oneHot, s.Dimensions...))
 	z := Sub(logits, StopGradient(ReduceAndKeep(logits, ReduceMax, -1)))
 	return ReduceAllMean(Sub(Log(ReduceSum(Exp(z), -1)), ReduceSum(Mul(target, z), -1)))
-}
-
-// cpuSeconds is the time that this process has run on all CPUs.
-func cpuSeconds() float64 {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }

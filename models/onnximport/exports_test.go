@@ -1,10 +1,6 @@
 package onnximport
 
 import (
-	"encoding/json"
-	"hash/fnv"
-	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,62 +8,17 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/backend"
+	"wsss/models/onnximport/ortref"
 )
 
-// port describes an input of an exported network; see gen_exports.py.
-type port struct {
-	Dims   []int
-	Type   string
-	Values []float64
-}
-
+// readInputs reads what to run an exported network with; see gen_exports.py.
 func readInputs(t testing.TB, path string) map[string]*tensors.Tensor {
 	t.Helper()
-	data, err := os.ReadFile(path)
+	in, err := ortref.ReadInputs(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ports map[string]port
-	if err := json.Unmarshal(data, &ports); err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]*tensors.Tensor{}
-	for name, p := range ports {
-		out[name] = p.tensor(t, name)
-	}
-	return out
-}
-
-func (p port) tensor(t testing.TB, name string) *tensors.Tensor {
-	t.Helper()
-	switch p.Type {
-	case "float32":
-		h := fnv.New64a()
-		h.Write([]byte(name))
-		r := rand.New(rand.NewPCG(h.Sum64(), 2))
-		n := 1
-		for _, d := range p.Dims {
-			n *= d
-		}
-		data := make([]float32, n)
-		for i := range data {
-			data[i] = float32(r.NormFloat64())
-			if p.Values != nil {
-				data[i] = float32(p.Values[i])
-			}
-		}
-		return tensors.FromFlatDataAndDimensions(data, p.Dims...)
-	case "int64":
-		return tensors.FromFlatDataAndDimensions(convert[int64](p.Values), p.Dims...)
-	case "bool":
-		bits := make([]bool, len(p.Values))
-		for i, v := range p.Values {
-			bits[i] = v != 0
-		}
-		return tensors.FromFlatDataAndDimensions(bits, p.Dims...)
-	}
-	t.Fatalf("input of type %q", p.Type)
-	return nil
+	return in
 }
 
 // TestExports runs networks that PyTorch exported, with the graph patterns of

@@ -22,11 +22,23 @@ def port(dims, kind="float32", values=None):
     return p
 
 
+def sam_net():
+    return sam.SAM(sam.Config(img_size=1024, patch=16, dim=768, heads=12, depth=0, global_at=(), window=14, embed=256,
+                              decoder_mlp=2048, decoder_heads=8, mask_channels=16))
+
+
+def gdino_net():
+    return gdino.GroundingDINO(gdino.Config(
+        side=800, dim=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), window=7, hidden=256, layers=6,
+        nheads=8, points=4, ffn=2048, queries=900, text_layers=12, vocab=30522, max_text=256))
+
+
+# What the files compute, to run in PyTorch.
+NETWORKS = {"sam_decoder": lambda: sam.MetaDecoder(sam_net()), "gdino": lambda: gdino.Native(gdino_net())}
+
+
 def sam_decoder(folder):
-    cfg = sam.Config(img_size=1024, patch=16, dim=768, heads=12, depth=0, global_at=(), window=14, embed=256,
-                     decoder_mlp=2048, decoder_heads=8, mask_channels=16)
-    net = sam.SAM(cfg)
-    sam.export(net, folder)
+    sam.export(sam_net(), folder)
     os.remove(os.path.join(folder, "sam_encoder.onnx"))
     return {
         "image_embeddings": port([1, 256, 64, 64]),
@@ -39,9 +51,7 @@ def sam_decoder(folder):
 
 
 def gdino_full(folder):
-    cfg = gdino.Config(side=800, dim=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), window=7, hidden=256, layers=6,
-                       nheads=8, points=4, ffn=2048, queries=900, text_layers=12, vocab=30522, max_text=256)
-    gdino.export(gdino.GroundingDINO(cfg), folder)
+    gdino.export(gdino_net(), folder)
     n = 9
     eye = [int(i == j) for i in range(n) for j in range(n)]
     return {
