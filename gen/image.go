@@ -19,6 +19,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/data/stages"
 )
 
 // one labels one image unless that is done already. claimed is false when
@@ -105,6 +106,8 @@ func (r *runner) label(ctx context.Context, id, png, sidecar string, did *Summar
 		watch = watch.Add(took)
 		return took
 	}
+	clock := &stages.Clock{}
+	ctx = stages.With(ctx, clock)
 	want := data.WantImage
 	if r.Weak != data.WeakNone {
 		want |= data.WantWeak
@@ -118,7 +121,7 @@ func (r *runner) label(ctx context.Context, id, png, sidecar string, did *Summar
 	if err != nil {
 		return err
 	}
-	did.Times.Generate = lap()
+	making := lap()
 	label, err := r.fuse(sample.Image.Rect.Size(), masks)
 	if err != nil {
 		return err
@@ -128,7 +131,7 @@ func (r *runner) label(ctx context.Context, id, png, sidecar string, did *Summar
 	if err := r.check(ctx, sample, label, signs); err != nil {
 		return err
 	}
-	did.Times.Generate += lap()
+	did.Times.split(making+lap(), clock.Times())
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -207,10 +210,7 @@ func (r *runner) count(did Summary) {
 	s.Masks += did.Masks
 	s.Noted += did.Noted
 	s.Empty += did.Empty
-	s.Times.Decode += did.Times.Decode
-	s.Times.Generate += did.Times.Generate
-	s.Times.Fuse += did.Times.Fuse
-	s.Times.Write += did.Times.Write
+	s.Times.add(did.Times)
 	if r.Progress != nil {
 		r.Progress(s.Generated+s.Skipped+s.Failed, s.Images)
 	}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"wsss/configs"
 	"wsss/data"
@@ -44,11 +43,6 @@ type RunOptions struct {
 	Shard     Shard                 // the part of the split to do
 	KeepGoing bool                  // go on after an image that fails
 	Progress  func(done, total int) // called after each image, one call at a time; may be nil
-}
-
-// Times is where the work went, summed over all workers.
-type Times struct {
-	Decode, Generate, Fuse, Write time.Duration
 }
 
 // Summary counts what a run did.

@@ -129,8 +129,7 @@ func (b bench) measure(ctx context.Context) error {
 	fmt.Printf("\n%s, %s %s: mIoU %s over %d images, %d masks, %.1f images/s\n\n",
 		b.cfg.Gen.Method, b.ds.Name(), weak, res.MIoU.Percent(), res.Images, sum.Masks, float64(sum.Generated)/took.Seconds())
 	table(res)
-	t := sum.Times
-	fmt.Printf("\nTime of all workers: decode %v, generate %v, fuse %v, write %v.\n", round(t.Decode), round(t.Generate), round(t.Fuse), round(t.Write))
+	fmt.Printf("\nTime of all workers, %v: %v.\n", sum.Times.Total().Round(10*time.Millisecond), sum.Times)
 	if err := b.quality(ctx, res); err != nil {
 		return err
 	}
@@ -167,8 +166,6 @@ func (b bench) quality(ctx context.Context, res *eval.Result) error {
 	}
 	return nil
 }
-
-func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
 
 // table prints the IoU of every class that occurs.
 func table(res *eval.Result) {

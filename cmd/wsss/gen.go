@@ -154,10 +154,7 @@ func (p *pipeline) explainGen(s gen.Summary) {
 	if s.Generated == 0 {
 		return
 	}
-	total := s.Times.Decode + s.Times.Generate + s.Times.Fuse + s.Times.Write
-	share := func(d time.Duration) float64 { return 100 * d.Seconds() / max(total.Seconds(), 1e-9) }
-	p.say("  %d masks; time: decode %.0f %%, masks %.0f %%, fuse %.0f %%, write %.0f %%", s.Masks,
-		share(s.Times.Decode), share(s.Times.Generate), share(s.Times.Fuse), share(s.Times.Write))
+	p.say("  %d masks; time: %v", s.Masks, s.Times)
 	if s.Empty > 0 {
 		p.say("  note: %d images got no mask and are all background", s.Empty)
 	}

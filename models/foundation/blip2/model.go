@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/stages"
 	"wsss/models/foundation"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/tokenize"
@@ -67,6 +68,7 @@ func Clean(text string) string {
 // Scores is one score per text, larger for a better fit: log odds of a match,
 // or cosines.
 func (m *Model) Scores(ctx context.Context, img *imageproc.RGB, texts []string) ([]float32, error) {
+	defer stages.Start(ctx, stages.Tag)()
 	pixels := make([]float32, 3*m.size*m.size)
 	img.Resize(m.size, m.size, imageproc.Bicubic).Planar(imageproc.CLIPNorm, pixels, m.size, m.size)
 	picture := func() *tensors.Tensor {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/stages"
 	"wsss/models/foundation"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/tokenize"
@@ -63,6 +64,7 @@ func (m *Model) Pixels(img *imageproc.RGB) []float32 {
 
 // Image embeds images, each L2-normalised.
 func (m *Model) Image(ctx context.Context, images ...*imageproc.RGB) ([][]float32, error) {
+	defer stages.Start(ctx, stages.Tag)()
 	var all [][]float32
 	for _, img := range images { // one by one: exports may fix the batch
 		in := map[string]*tensors.Tensor{"pixel_values": tensors.FromFlatDataAndDimensions(m.Pixels(img), 1, 3, m.size, m.size)}

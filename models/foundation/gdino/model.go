@@ -7,6 +7,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/stages"
 	"wsss/models/foundation"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/tokenize"
@@ -57,6 +58,7 @@ func New(s foundation.Session, t *tokenize.BERT, o Options) (*Model, error) {
 // Detect finds the classes in the image. Boxes are in order of captions, then
 // of queries; with NMS, in descending order of score.
 func (m *Model) Detect(ctx context.Context, img *imageproc.RGB, classes []Class) ([]Detection, error) {
+	defer stages.Start(ctx, stages.Detect)()
 	captions, err := Captions(m.t, classes, m.limit, m.opts.PerClass)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/stages"
 	"wsss/models/foundation"
 	"wsss/models/foundation/imageproc"
 )
@@ -110,6 +111,7 @@ func New(s foundation.Session, list *List) (*Model, error) {
 
 // Tags lists the image's tags, in the order of the list.
 func (m *Model) Tags(ctx context.Context, img *imageproc.RGB) ([]Tag, error) {
+	defer stages.Start(ctx, stages.Tag)()
 	pixels := make([]float32, 3*m.size*m.size)
 	img.Resize(m.size, m.size, imageproc.Bilinear).Planar(imageproc.ImageNetNorm, pixels, m.size, m.size)
 	in := map[string]*tensors.Tensor{m.image: tensors.FromFlatDataAndDimensions(pixels, 1, 3, m.size, m.size)}

@@ -7,6 +7,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/stages"
 	"wsss/models/foundation"
 	"wsss/models/foundation/imageproc"
 )
@@ -56,6 +57,7 @@ type part struct {
 
 // Embed runs the encoder: once per image, however many prompts follow.
 func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Embedding, error) {
+	defer stages.Start(ctx, stages.Embed)()
 	e := &Embedding{Frame: m.frame(img.W, img.H)}
 	in := map[string]*tensors.Tensor{m.sig.image: e.pixels(img, m.sig.layout, m.sig.rank)}
 	defer foundation.Free(in)
