@@ -17,6 +17,7 @@ type Config struct {
 	Eval    Eval      `toml:"eval"`
 
 	FineTuneCLIP FineTuneCLIP `toml:"finetune_clip"` // another training: CLIP as a classifier of image labels
+	Classifier   Classifier   `toml:"classifier"`    // and another: the ResNet behind class activation maps
 }
 
 // Data chooses the dataset.
@@ -165,5 +166,6 @@ func Default() Config {
 		},
 		Eval:         Eval{Scales: []float64{1}, Overlays: 60},
 		FineTuneCLIP: defaultFineTuneCLIP(),
+		Classifier:   defaultClassifier(),
 	}
 }

@@ -125,6 +125,8 @@ func siblings(key toml.Key) []string {
 			return tomlKeys(&Data{})
 		}
 		return tomlKeys(&FineTuneCLIP{})
+	case "classifier":
+		return tomlKeys(&Classifier{})
 	case "eval":
 		if key[1] == "against" && len(key) > 2 {
 			return tomlKeys(&Against{})

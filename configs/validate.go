@@ -28,6 +28,7 @@ func (c Config) Validate() error {
 	c.Train.validate(v)
 	c.Eval.validate(v)
 	c.FineTuneCLIP.validate(v)
+	c.Classifier.validate(v)
 	return v.err
 }
 

@@ -30,7 +30,7 @@ func prepare(dst []float32, img *imageproc.RGB, size int, kind string, rng *rand
 		img = img.ResizeShort(size, imageproc.Bicubic).CentreCrop(size)
 	}
 	if flip {
-		mirror(img)
+		img.Mirror()
 	}
 	if kind == "strong" {
 		recolour(img, rng)
@@ -49,18 +49,6 @@ func randomCrop(img *imageproc.RGB, size int, rng *rand.Rand) *imageproc.RGB {
 	h := min(max(int(math.Round(math.Sqrt(area/aspect))), 1), img.H)
 	x, y := rng.IntN(img.W-w+1), rng.IntN(img.H-h+1)
 	return img.Crop(image.Rect(x, y, x+w, y+h)).Resize(size, size, imageproc.Bicubic)
-}
-
-// mirror swaps left and right in place.
-func mirror(img *imageproc.RGB) {
-	for y := range img.H {
-		row := img.Pix[3*y*img.W : 3*(y+1)*img.W]
-		for a, b := 0, img.W-1; a < b; a, b = a+1, b-1 {
-			for c := range 3 {
-				row[3*a+c], row[3*b+c] = row[3*b+c], row[3*a+c]
-			}
-		}
-	}
 }
 
 // recolour changes brightness, contrast and saturation in place.

@@ -35,6 +35,18 @@ func FromImage(img image.Image) *RGB {
 	return out
 }
 
+// Mirror swaps left and right in place.
+func (m *RGB) Mirror() {
+	for y := range m.H {
+		row := m.Pix[3*y*m.W : 3*(y+1)*m.W]
+		for a, b := 0, m.W-1; a < b; a, b = a+1, b-1 {
+			for c := range 3 {
+				row[3*a+c], row[3*b+c] = row[3*b+c], row[3*a+c]
+			}
+		}
+	}
+}
+
 // Filter is a resampling kernel of PIL.
 type Filter struct {
 	support float64

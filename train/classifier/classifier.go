@@ -1,0 +1,156 @@
+// Package classifier trains the network behind class activation maps on image
+// tags (METHODS §11.1).
+package classifier
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/checkpoints"
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/files"
+	"wsss/models"
+	"wsss/models/camnet"
+	"wsss/models/weights/formats"
+	"wsss/train"
+	"wsss/train/multilabel"
+)
+
+// Files of the trained classifier in a run folder.
+const (
+	File            = "classifier.safetensors" // camnet.Open reads it, and PyTorch
+	descriptionFile = "classifier.json"
+)
+
+// Job is one training.
+type Job struct {
+	Dataset  data.Dataset
+	Split    string // the images to train on
+	ValSplit string // "" = no validation
+	Config   configs.Classifier
+	Seed     int64
+	Backend  compute.Backend
+	OutDir   string // checkpoints, log and, at the end, the classifier
+
+	ConfigHash string            // configs.Config.ClassifierHash; a folder of another hash is refused
+	Versions   map[string]string // what made the run, for the checkpoint
+
+	Progress func(done, total int) // after every update; may be nil
+	Log      func(line string)     // notes for a person; may be nil
+}
+
+// Run trains, or goes on with, or recognises as finished, the training in
+// job.OutDir, and writes the best checkpoint as File (multilabel.Run).
+func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
+	c := job.Config
+	return multilabel.Run(ctx, multilabel.Job{
+		Settings: multilabel.Settings{
+			Table: "classifier", Epochs: c.Epochs, Batch: c.Batch, Unknown: c.Unknown, LR: c.LR,
+			Workers: c.Workers, CheckpointEvery: c.CheckpointEvery, Keep: c.Keep, ValEvery: c.ValEvery,
+		},
+		Dataset: job.Dataset, Split: job.Split, ValSplit: job.ValSplit, Seed: job.Seed, Backend: job.Backend,
+		Net:    func(classes int) (multilabel.Net, error) { return newNetwork(c, classes, job.Seed, job.Log) },
+		OutDir: job.OutDir, ConfigHash: job.ConfigHash, Versions: job.Versions, Progress: job.Progress, Log: job.Log,
+	})
+}
+
+// network is multilabel.Net's.
+type network struct {
+	cfg   configs.Classifier
+	net   *camnet.Network
+	store *model.Store
+	start string // SHA-256 of the initial weights
+	opt   train.Optimizer
+}
+
+func newNetwork(c configs.Classifier, classes int, seed int64, log func(string)) (*network, error) {
+	net, err := camnet.New(camnet.Config{Backbone: c.Backbone, Width: c.Width, StrideIn: c.StrideIn, BatchNorm: c.BatchNorm, CutAfter: c.CutAfter, Classes: classes})
+	if err != nil {
+		return nil, err
+	}
+	n := &network{cfg: c, net: net, opt: train.Optimizer{Kind: c.Optimizer, Momentum: c.Momentum, WeightDecay: c.WeightDecay, Group: net.Group}}
+	if n.store, err = net.Build(seed); err != nil {
+		return nil, err
+	}
+	if c.Init == "" {
+		return n, nil
+	}
+	src, err := formats.Open(c.Init)
+	if err != nil {
+		return nil, fmt.Errorf("classifier.init: %w", err)
+	}
+	defer src.Close()
+	m, err := camnet.Load(n.store.RootScope(), src)
+	if err != nil {
+		return nil, fmt.Errorf("classifier.init: %s: %w", c.Init, err)
+	}
+	if log != nil {
+		log(fmt.Sprintf("%s: %s", c.Init, m))
+	}
+	n.start, err = files.SHA256(c.Init)
+	return n, err
+}
+
+func (n *network) Store() *model.Store    { return n.store }
+func (n *network) Start() (string, error) { return n.start, nil }
+func (n *network) Loss() multilabel.Loss  { return multilabel.Loss{Kind: "bce"} }
+func (n *network) Close()                 { n.store.Finalize() }
+
+func (n *network) IsWeight(path string) bool {
+	return strings.HasPrefix(path, "/backbone/") || strings.HasPrefix(path, "/classifier/")
+}
+
+func (n *network) Image() []int { return []int{n.cfg.Crop, n.cfg.Crop, 3} }
+
+func (n *network) Prepare(dst []float32, img image.Image, rng *rand.Rand) {
+	prepare(dst, img, n.cfg, rng)
+}
+
+func (n *network) Logits(scope *model.Scope, images *Node, training bool) *Node {
+	return n.net.Logits(scope, images, training)
+}
+
+func (n *network) Trained(g *Graph) []*model.Variable { return n.opt.Variables(n.store, g) }
+
+func (n *network) Update(vars []*model.Variable, grads, scalars []*Node) {
+	n.opt.Update(n.store, vars, grads, scalars)
+}
+
+// Scalars are what train.Optimizer takes.
+func (n *network) Scalars(step, total, _ int) []float32 {
+	s := train.NewSchedule(configs.Train{Iterations: total, LR: n.cfg.LR, HeadMult: n.cfg.HeadMult, PolyPower: n.cfg.PolyPower})
+	return []float32{
+		float32(s.Rate(models.Backbone, step)), float32(s.Rate(models.Head, step)), float32(s.Rate(models.HeadBias, step)),
+		float32(step + 1),
+	}
+}
+
+// Export writes the network with the weights of a checkpoint.
+func (n *network) Export(c *checkpoints.Checkpoint, dir string, d multilabel.Description) (string, error) {
+	store, err := n.net.Build(0)
+	if err != nil {
+		return "", err
+	}
+	defer store.Finalize()
+	m, err := camnet.Load(store.RootScope(), c)
+	if err == nil && len(m.Missing)+len(m.Differ) > 0 {
+		err = fmt.Errorf("the checkpoint is of another network: %s", m)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", c.Path, err)
+	}
+	path := filepath.Join(dir, File)
+	if err := n.net.Save(path, store.RootScope(), d.Classes); err != nil {
+		return "", err
+	}
+	return path, files.WriteJSON(filepath.Join(dir, descriptionFile), d)
+}
