@@ -21,6 +21,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gomlx/compute"
+
 	"wsss/configs"
 	"wsss/data"
 	_ "wsss/data/all"
@@ -29,6 +31,7 @@ import (
 	"wsss/eval/metrics"
 	"wsss/gen"
 	_ "wsss/gen/all"
+	"wsss/models/backend"
 )
 
 func main() {
@@ -52,6 +55,7 @@ type bench struct {
 	split    string
 	cfg      configs.Config
 	out      string
+	backend  compute.Backend // nil where the method needs none
 	pictures bool
 }
 
@@ -63,6 +67,7 @@ func run(ctx context.Context) error {
 	derive := flag.Bool("derive", false, "derive the weak labels from the masks")
 	method := flag.String("method", "grabcut", "method")
 	rule := flag.String("rule", "score", "overlap rule")
+	engine := flag.String("backend", "", "engine of methods that need one; empty = the best one found")
 	seed := flag.Int64("seed", 1, "seed")
 	out := flag.String("out", "", "folder to keep the labels in; empty = a temporary one")
 	pictures := flag.Bool("pictures", false, "also write <id>.jpg: photo, truth and pseudo-label side by side")
@@ -92,6 +97,13 @@ func run(ctx context.Context) error {
 	for _, w := range strings.Split(*weak, ",") {
 		cfg.Gen.Weak = w
 		b := bench{ds: ds, split: *split, cfg: cfg, out: filepath.Join(*out, w), pictures: *pictures}
+		if needed, err := gen.NeedsBackend(cfg.Gen); err != nil {
+			return err
+		} else if needed {
+			if b.backend, err = backend.Open(*engine); err != nil {
+				return err
+			}
+		}
 		if err := b.measure(ctx); err != nil {
 			return fmt.Errorf("%s: %w", w, err)
 		}
@@ -109,7 +121,7 @@ func open(kind, root string, cfg configs.Config) (data.Dataset, error) {
 // measure makes the labels of one form of weak label and prints their score.
 func (b bench) measure(ctx context.Context) error {
 	weak := data.WeakKind(b.cfg.Gen.Weak)
-	m, err := gen.New(gen.Env{Classes: b.ds.Classes(), Weak: weak, Seed: b.cfg.Seed, Gen: b.cfg.Gen})
+	m, err := gen.New(gen.Env{Backend: b.backend, Classes: b.ds.Classes(), Weak: weak, Seed: b.cfg.Seed, Gen: b.cfg.Gen})
 	if err != nil {
 		return err
 	}
