@@ -115,6 +115,9 @@ type Compare struct {
 	Weak    string         `toml:"weak"` // "" = gen.weak
 	Fuse    Fuse           `toml:"fuse"`
 	Options map[string]any `toml:"options"`
+
+	Published string   `toml:"published"` // the row of a paper that this is, "jiang2023 1 6"; see eval/published
+	Over      []string `toml:"over"`      // names of rows that papers have below it; wsss table says whether they are
 }
 
 // Gen is the row as a stage one of its own.
@@ -131,8 +134,13 @@ type Eval struct {
 	ONNX     []ONNX     `toml:"onnx"`      // segmenters of the user's own
 	TestTime []TestTime `toml:"test_time"` // further ways to run each trained network, a row each
 	Boundary bool       `toml:"boundary"`  // also boundary IoU and trimap IoU (slower)
-	Overlays int        `toml:"overlays"`  // images shown in the HTML report, worst first; 0 = all
-	Workers  int        `toml:"workers"`
+
+	TrainSplit  bool     `toml:"train_split"`  // score trained networks on the training split, too
+	HourlyPrice float64  `toml:"hourly_price"` // of the machine: the report then tells the price of 1,000 images
+	Published   []string `toml:"published"`    // rows of papers that the run repeats, "box2024 1 17"; see eval/published
+
+	Overlays int `toml:"overlays"` // images shown in the HTML report, worst first; 0 = all
+	Workers  int `toml:"workers"`
 }
 
 // ZeroShot is a gen method that needs no weak labels, scored as a predictor.
@@ -148,6 +156,8 @@ type Against struct {
 	Name  string `toml:"name"`
 	Dir   string `toml:"dir"`
 	Split string `toml:"split"` // "" = train split
+
+	Published string `toml:"published"` // the row of a paper that this is, "box2024 1 3"
 }
 
 // Default returns the values of keys that a file leaves out.

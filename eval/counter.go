@@ -120,6 +120,5 @@ func result(ds data.Dataset, split string, counters []*counter, images []ImageSc
 		r.CI = &ci
 	}
 	r.Seconds = time.Since(start).Seconds()
-	r.PerSecond = float64(len(images)) / r.Seconds
 	return r, nil
 }

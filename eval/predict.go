@@ -24,16 +24,6 @@ import (
 // of.
 const RunFile = "predictions.json"
 
-// SpeedFile lies beside RunFile and says how long the predictions took, so that
-// a result over predictions that were taken up still tells their speed.
-const SpeedFile = "speed.json"
-
-type speedFile struct {
-	Hash    string  `json:"hash"`
-	Images  int     `json:"images"`
-	Seconds float64 `json:"seconds"`
-}
-
 type runFile struct {
 	Hash string `json:"hash"`
 	Name string `json:"name"`
@@ -81,34 +71,17 @@ func Predict(ctx context.Context, ds data.Dataset, split string, p Predictor, ou
 		return nil, err
 	}
 	r.Unscored = len(ids) - len(kept)
-	r.PerSecond, err = speed(outDir, opts.RunHash, ready, time.Since(start))
-	return r, err
-}
-
-// speed is the predictions' images per second, over this run and those whose
-// predictions it took up; 0 where that is not known.
-func speed(dir, hash string, ready []bool, took time.Duration) (float64, error) {
-	path := filepath.Join(dir, SpeedFile)
-	var sum speedFile
-	if raw, err := os.ReadFile(path); err != nil || json.Unmarshal(raw, &sum) != nil || sum.Hash != hash || hash == "" {
-		sum = speedFile{Hash: hash}
-	}
-	before := sum
-	for _, r := range ready {
-		if !r {
-			sum.Images++
+	made := len(ids)
+	for _, taken := range ready {
+		if taken {
+			made--
 		}
 	}
-	if sum.Images > before.Images {
-		sum.Seconds += took.Seconds()
-		if err := files.WriteJSON(path, sum); err != nil {
-			return 0, err
-		}
+	if err := RecordSpeed(outDir, opts.RunHash, made, time.Since(start)); err != nil {
+		return nil, err
 	}
-	if sum.Seconds <= 0 {
-		return 0, nil
-	}
-	return float64(sum.Images) / sum.Seconds, nil
+	r.PerSecond = Speed(outDir, opts.RunHash)
+	return r, nil
 }
 
 // prepare decides which predictions in dir are taken up, and removes the stale

@@ -121,7 +121,7 @@ type Result struct {
 	Confused  []metrics.Pair      `json:"confused"`           // the most frequent confusions
 	Confusion [][]uint64          `json:"confusion"`          // rows = truth
 	Seconds   float64             `json:"seconds"`            // wall clock of this evaluation
-	PerSecond float64             `json:"images_per_s"`       //
+	PerSecond float64             `json:"images_per_s"`       // at which the label maps were made; 0 = not known
 	PerImage  []ImageScore        `json:"per_image"`          // in the dataset's order
 	From      Provenance          `json:"provenance"`         //
 	Extra     map[string]Value    `json:"extra,omitempty"`    // further named numbers, e.g. detector AP

@@ -38,7 +38,8 @@ and writes one JSON file per row below OUT/results.
 
 Test-time choices are config keys: -set eval.scales=[0.5,0.75,1.0,1.25,1.5,1.75]
 -set eval.flip=true. Each [[eval.test_time]] with scales, flip, crf adds a row
-for every network.`
+for every network. -set eval.train_split=true scores networks on the training
+images too, and shows where they are right and their pseudo-labels wrong.`
 
 func runEval(ctx context.Context, args []string) error {
 	f := newFlags("eval", evalIntro).withConfig()
@@ -70,7 +71,7 @@ func runEval(ctx context.Context, args []string) error {
 	case *checkpoint != "":
 		rows, err = p.evalNetwork(ctx, netName(*checkpoint), *checkpoint, eval.KindNetwork)
 	case *labels != "":
-		rows, err = one(p.evalFolder(ctx, filepath.Base(*labels), *labels, p.cfg.Data.ValSplit, eval.KindAgainst))
+		rows, err = one(p.evalFolder(ctx, labelled{name: filepath.Base(*labels), dir: *labels, split: p.cfg.Data.ValSplit, kind: eval.KindAgainst}))
 	default:
 		rows, err = p.eval(ctx)
 	}
@@ -113,7 +114,10 @@ func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
 			p.say("%-28s skipped: %v", c.Name, err)
 			continue
 		}
-		if err := add(p.evalFolder(ctx, c.Name, p.compareDir(c), p.cfg.Data.TrainSplit, eval.KindPseudo)); err != nil {
+		cfg := p.cfg
+		cfg.Gen = c.Gen(p.cfg.Gen.Workers)
+		dir := p.compareDir(c)
+		if err := add(p.evalFolder(ctx, labelled{c.Name, dir, p.cfg.Data.TrainSplit, eval.KindPseudo, eval.Speed(dir, cfg.GenHash())})); err != nil {
 			return nil, err
 		}
 	}
@@ -148,7 +152,9 @@ func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
 		if split == "" {
 			split = p.cfg.Data.TrainSplit
 		}
-		if err := add(p.evalFolder(ctx, a.Name, a.Dir, split, eval.KindAgainst)); err != nil {
+		row, err := p.evalFolder(ctx, labelled{name: a.Name, dir: a.Dir, split: split, kind: eval.KindAgainst})
+		row.Published = a.Published
+		if err := add(row, err); err != nil {
 			return nil, err
 		}
 	}
@@ -166,7 +172,11 @@ func (p *pipeline) evalPseudo(ctx context.Context, dir string) (report.Row, erro
 			return report.Row{}, err
 		}
 	}
-	row, err := p.evalFolder(ctx, "pseudo-labels", dir, p.cfg.Data.TrainSplit, eval.KindPseudo)
+	f := labelled{name: "pseudo-labels", dir: dir, split: p.cfg.Data.TrainSplit, kind: eval.KindPseudo}
+	if dir == p.labelsDir() {
+		f.perSecond = eval.Speed(dir, p.cfg.GenHash())
+	}
+	row, err := p.evalFolder(ctx, f)
 	if err != nil || dir != p.labelsDir() {
 		return row, err
 	}
@@ -187,16 +197,15 @@ func (p *pipeline) evalZeroShot(ctx context.Context, z configs.ZeroShot) (report
 		return report.Row{}, err
 	}
 	weights := weightsOf(method)
-	return p.predictRow(ctx, zeroshot.Predictor{Method: method, Fuser: fuser}, eval.Options{
+	return p.predictRow(ctx, p.cfg.Data.ValSplit, zeroshot.Predictor{Method: method, Fuser: fuser}, eval.Options{
 		Name: z.Name, Kind: eval.KindZeroShot, RunHash: cfg.GenHash() + fmt.Sprint(weights), Provenance: p.provenance(weights),
 	})
 }
 
-// predictRow labels the validation split and scores it; a split without masks
-// makes no row. Predictions of an earlier run with the same o.RunHash and
-// o.Settings are taken up.
-func (p *pipeline) predictRow(ctx context.Context, predictor eval.Predictor, o eval.Options) (report.Row, error) {
-	split := p.cfg.Data.ValSplit
+// predictRow labels a split and scores it; a split without masks makes no row.
+// Predictions of an earlier run with the same o.RunHash and o.Settings are
+// taken up.
+func (p *pipeline) predictRow(ctx context.Context, split string, predictor eval.Predictor, o eval.Options) (report.Row, error) {
 	if has, err := p.hasTruth(split); err != nil || !has {
 		p.say("%-28s skipped: the split %q has no true masks", o.Name, split)
 		return report.Row{}, err
@@ -251,16 +260,23 @@ func (p *pipeline) hasTruth(split string) (bool, error) {
 	return err == nil, err
 }
 
+// labelled is a row of label maps that are there already.
+type labelled struct {
+	name, dir, split string
+	kind             eval.Kind
+	perSecond        float64 // images, when they were made; 0 = not known
+}
+
 // evalFolder scores a folder of label maps; a split without masks makes no row.
-func (p *pipeline) evalFolder(ctx context.Context, name, dir, split string, kind eval.Kind) (report.Row, error) {
-	if has, err := p.hasTruth(split); err != nil || !has {
-		p.say("%-28s skipped: the split %q has no true masks", "score "+name, split)
+func (p *pipeline) evalFolder(ctx context.Context, f labelled) (report.Row, error) {
+	if has, err := p.hasTruth(f.split); err != nil || !has {
+		p.say("%-28s skipped: the split %q has no true masks", "score "+f.name, f.split)
 		return report.Row{}, err
 	}
 	var r *eval.Result
-	err := p.stage(ctx, "score "+name, func(progress func(done, total int)) (err error) {
-		r, err = eval.Folder(ctx, p.ds, split, dir, eval.Options{
-			Name: name, Kind: kind, AllowNoTruth: true, Workers: p.cfg.Eval.Workers, Boundary: p.cfg.Eval.Boundary,
+	err := p.stage(ctx, "score "+f.name, func(progress func(done, total int)) (err error) {
+		r, err = eval.Folder(ctx, p.ds, f.split, f.dir, eval.Options{
+			Name: f.name, Kind: f.kind, AllowNoTruth: true, Workers: p.cfg.Eval.Workers, Boundary: p.cfg.Eval.Boundary,
 			Boot: metrics.Boot{Seed: uint64(p.cfg.Seed)}, Provenance: p.provenance(nil),
 		}, progress)
 		return err
@@ -268,7 +284,8 @@ func (p *pipeline) evalFolder(ctx context.Context, name, dir, split string, kind
 	if err != nil {
 		return report.Row{}, err
 	}
-	return report.Row{Result: r, Labels: dir}, p.saveResult(name, r)
+	r.PerSecond = f.perSecond
+	return report.Row{Result: r, Labels: f.dir}, p.saveResult(f.name, r)
 }
 
 // saveResult writes a row where the report looks for it.

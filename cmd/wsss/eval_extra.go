@@ -30,7 +30,7 @@ func (p *pipeline) evalONNX(ctx context.Context, o configs.ONNX) (report.Row, er
 	if err != nil {
 		return report.Row{}, err
 	}
-	return p.predictRow(ctx, net, eval.Options{
+	return p.predictRow(ctx, p.cfg.Data.ValSplit, net, eval.Options{
 		Name: o.Name, Kind: eval.KindNetwork, RunHash: sum + fmt.Sprintf("%+v", o),
 		Provenance: p.provenance(map[string]string{filepath.Base(o.Path): sum}),
 	})

@@ -17,7 +17,9 @@ import (
 
 // evalNetwork labels the validation split with a checkpoint, a file or the
 // newest of a folder, and scores it: once as eval.scales and eval.flip say, and
-// once more for each eval.test_time.
+// once more for each eval.test_time. With eval.train_split it is scored on the
+// training split, too, where its labels can be compared with those it learned
+// from.
 func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kind eval.Kind) ([]report.Row, error) {
 	ways := append([]configs.TestTime{{Scales: p.cfg.Eval.Scales, Flip: p.cfg.Eval.Flip}}, p.cfg.Eval.TestTime...)
 	sum, err := checkpointHash(checkpoint)
@@ -45,16 +47,23 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 		if way.CRF {
 			settings["crf"] = "true"
 		}
-		row, err := p.predictRow(ctx, predictor, eval.Options{
+		o := eval.Options{
 			Name: title, Kind: kind, RunHash: sum, Settings: settings,
 			Provenance: p.provenance(map[string]string{filepath.Base(checkpoint): sum}),
-		})
+		}
+		row, err := p.predictRow(ctx, p.cfg.Data.ValSplit, predictor, o)
+		if err == nil && row.Result != nil {
+			rows = append(rows, row)
+		}
+		if split := p.cfg.Data.TrainSplit; err == nil && i == 0 && kind == eval.KindNetwork && p.cfg.Eval.TrainSplit && split != p.cfg.Data.ValSplit {
+			o.Name += " on " + split
+			if row, err = p.predictRow(ctx, split, predictor, o); err == nil && row.Result != nil {
+				rows = append(rows, row)
+			}
+		}
 		net.Close()
 		if err != nil {
 			return nil, err
-		}
-		if row.Result != nil {
-			rows = append(rows, row)
 		}
 	}
 	return rows, nil

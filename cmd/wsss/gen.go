@@ -10,6 +10,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/eval"
 	"wsss/gen"
 	_ "wsss/gen/all" // methods
 )
@@ -109,6 +110,7 @@ func (p *pipeline) label(ctx context.Context, g configs.Gen, dir string, o genOp
 		o.split = cfg.Data.TrainSplit
 	}
 	var sum gen.Summary
+	start := time.Now()
 	err = p.stage(ctx, fmt.Sprintf("gen %s from %s", g.Method, g.Weak), func(progress func(done, total int)) error {
 		sum, err = gen.Run(ctx, gen.RunOptions{
 			Dataset: p.ds, Split: o.split, Method: method, Name: g.Method,
@@ -119,6 +121,9 @@ func (p *pipeline) label(ctx context.Context, g configs.Gen, dir string, o genOp
 		return err
 	})
 	p.explainGen(sum)
+	if err == nil && o.shard == (gen.Shard{}) { // the wall clock of one of many says little
+		err = eval.RecordSpeed(dir, cfg.GenHash(), sum.Generated, time.Since(start))
+	}
 	return err
 }
 

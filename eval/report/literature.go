@@ -29,9 +29,10 @@ type litRow struct {
 }
 
 type litCell struct {
-	Text  string
-	Doubt string
-	value float64 // per cent; -1 = none
+	Text   string
+	Doubt  string
+	Source string  // paper, table and row; "" where the line says it
+	value  float64 // per cent; -1 = none
 }
 
 // litTables are the comparisons that papers print, and which of a run's splits
@@ -107,7 +108,7 @@ func publishedRows(columns []published.Column) []litRow {
 			s, ok := p.Scores[c]
 			cell := litCell{value: -1}
 			if ok && s.Percent < 100 { // 100 stands for true masks as pseudo-labels
-				cell, found = litCell{fmt.Sprintf("%.1f", s.Percent), s.Doubt, s.Percent}, true
+				cell, found = litCell{Text: fmt.Sprintf("%.1f", s.Percent), Doubt: s.Doubt, value: s.Percent}, true
 			}
 			r.Cells = append(r.Cells, cell)
 		}

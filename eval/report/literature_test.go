@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -9,6 +10,52 @@ import (
 
 	"wsss/eval"
 )
+
+func TestQuoted(t *testing.T) {
+	row := func(dataset, split string, kind eval.Kind, own string) Row {
+		return Row{Result: &eval.Result{Name: "own", Dataset: dataset, Split: split, Kind: kind, MIoU: 0.5, PerSecond: 2}, Published: own}
+	}
+	for _, c := range []struct {
+		row     Row
+		repeats []string
+		want    string
+	}{
+		{row("voc", "val", eval.KindNetwork, ""), nil, "72.7"},
+		{row("voc", "val", eval.KindBound, ""), nil, "75.3"},
+		{row("VOC", "test", eval.KindZeroShot, ""), nil, "73.8"},
+		{row("coco", "val2014", eval.KindNetwork, ""), nil, "50.8"},
+		{row("voc", "train", eval.KindPseudo, ""), nil, "86.4"},
+		{row("voc", "val", eval.KindNetwork, ""), []string{"box2024 1 1", "box2024 1 17"}, "76.9"},
+		{row("voc", "val", eval.KindBound, ""), []string{"box2024 1 17", "box2024 1 1"}, "79.5"},
+		{row("voc", "val", eval.KindNetwork, ""), []string{"box2024 1 1"}, "79.5"},
+		{row("voc", "val", eval.KindAgainst, "box2024 1 3"), []string{"box2024 1 17"}, "64.3"},
+		{row("voc", "val", eval.KindAgainst, ""), nil, ""},
+		{row("scenes", "val", eval.KindNetwork, ""), nil, ""},
+		{row("voc", "train_aug", eval.KindNetwork, ""), nil, ""},
+	} {
+		if got := quoted(c.row, c.repeats); got.Text != c.want {
+			t.Errorf("%s %s %s repeating %v: %q, want %q", c.row.Dataset, c.row.Split, c.row.Kind, c.repeats, got.Text, c.want)
+		}
+	}
+	p, err := newPage(t.Context(), &Report{Rows: []Row{row("voc", "val", eval.KindNetwork, "")}, HourlyPrice: 3.6}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page, text strings.Builder
+	if err := errors.Join(htmlPage(&page, p), markdown(&text, p)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`<td class="n published" title="SAM (text input): chen2023, table 1, row 54">72.7</td>`, "price of 1,000", `<td class="n">0.5</td>`} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("page lacks %q", want)
+		}
+	}
+	for _, want := range []string{"| 50.0 | _72.7_ | ", " 2 | 0.5 |", "_Published_: what a paper reports"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("Markdown lacks %q:\n%s", want, text.String())
+		}
+	}
+}
 
 func TestLiterature(t *testing.T) {
 	row := func(dataset, split string, kind eval.Kind, miou float64) Row {

@@ -16,15 +16,27 @@ func markdown(w io.Writer, p *page) error {
 		m.line("- **%s: %s %%** (%s)", md(s.Label), s.Value.Percent(), md(s.Note))
 	}
 	m.line("\n## Results\n\nScores in per cent; interval: 95 %% bootstrap over images.\n")
-	m.row("name", "kind", "split", "images", "mIoU", "interval", "pixel acc.", "mean acc.", "fw IoU", "boundary IoU", "undecided", "images/s", "settings")
-	m.rule(3, 13)
+	cost := "s/image"
+	if p.PerThousand {
+		cost = "price of 1,000"
+	}
+	m.row("name", "kind", "split", "images", "mIoU", "published", "interval", "pixel acc.", "mean acc.", "fw IoU", "boundary IoU", "undecided", "images/s", cost, "settings")
+	m.rule(3, 15)
 	for _, r := range p.Rows {
 		boundary := "–"
 		if r.Boundary != nil {
 			boundary = r.Boundary.MIoU.Percent()
 		}
-		m.row(r.Name, string(r.Kind), r.Split, fmt.Sprint(r.Images), r.MIoU.Percent(), r.Interval(), r.PixelAcc.Percent(), r.MeanAcc.Percent(),
-			r.FWIoU.Percent(), boundary, r.Undecided.Percent(), rate(r.PerSecond), r.SettingsLine())
+		cells := []string{r.Name, string(r.Kind), r.Split, fmt.Sprint(r.Images), r.MIoU.Percent(), "", r.Interval(), r.PixelAcc.Percent(), r.MeanAcc.Percent(),
+			r.FWIoU.Percent(), boundary, r.Undecided.Percent(), rate(r.PerSecond), r.Cost(), r.SettingsLine()}
+		for i := range cells {
+			cells[i] = md(cells[i])
+		}
+		cells[5] = quote(r.Quoted)
+		m.line("| %s |", strings.Join(cells, " | "))
+	}
+	if p.HasQuoted {
+		m.line("\n_Published_: what a paper reports for such a row (%s), not measured here.", md(strings.Join(p.QuotedSources(), "; ")))
 	}
 	for _, r := range p.Rows {
 		for _, n := range r.Notes {
@@ -102,20 +114,25 @@ func (m *mdWriter) literature(list []literature) {
 		for _, r := range t.Rows {
 			var cells []string
 			for _, c := range r.Cells {
-				switch text := c.Text; {
-				case text == "":
-					cells = append(cells, "")
-				case c.Doubt != "":
-					cells = append(cells, "~~"+text+"~~?")
-				case r.Own:
-					cells = append(cells, "**"+text+"**")
-				default:
-					cells = append(cells, "_"+text+"_")
+				if r.Own && c.Text != "" {
+					cells = append(cells, "**"+c.Text+"**")
+				} else {
+					cells = append(cells, quote(c))
 				}
 			}
 			m.line("| %s | %s | %s | %s | %s | %s |", md(r.Method), md(r.Supervision), md(r.Backbone), md(r.Pretrain), strings.Join(cells, " | "), md(r.Source))
 		}
 	}
+}
+
+func quote(c litCell) string {
+	switch {
+	case c.Text == "":
+		return ""
+	case c.Doubt != "":
+		return "~~" + c.Text + "~~?"
+	}
+	return "_" + c.Text + "_"
 }
 
 func (m *mdWriter) details(p *page) {

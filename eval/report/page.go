@@ -22,6 +22,8 @@ type page struct {
 	Rows        []rowView
 	HasBoundary bool
 	HasUnsure   bool
+	HasQuoted   bool
+	PerThousand bool // costs are prices of 1,000 images; else seconds per image
 	Tables      []classTable
 	Comparisons []Comparison
 	Differ      []differView
@@ -36,7 +38,20 @@ type page struct {
 
 type rowView struct {
 	*eval.Result
-	Number int // from 1, for links
+	Number int     // from 1, for links
+	Quoted litCell // what a paper reports for such a row
+	price  float64 // per hour
+}
+
+// Cost is the price of 1,000 images, or the seconds that one takes.
+func (r rowView) Cost() string {
+	switch {
+	case r.PerSecond <= 0:
+		return "–"
+	case r.price > 0:
+		return fmt.Sprintf("%.2g", 1000*r.price/3600/r.PerSecond)
+	}
+	return fmt.Sprintf("%.2g", 1/r.PerSecond)
 }
 
 // CI prints the interval of the mIoU in per cent.
@@ -80,9 +95,11 @@ type classRow struct {
 }
 
 func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
-	p := &page{Title: r.Title, Look: r.Look, Gallery: g, Config: r.Config, From: r.From}
+	p := &page{Title: r.Title, Look: r.Look, Gallery: g, Config: r.Config, From: r.From, PerThousand: r.HourlyPrice > 0}
 	for i, row := range r.Rows {
-		p.Rows = append(p.Rows, rowView{row.Result, i + 1})
+		v := rowView{row.Result, i + 1, quoted(row, r.Published), r.HourlyPrice}
+		p.Rows = append(p.Rows, v)
+		p.HasQuoted = p.HasQuoted || v.Quoted.Text != ""
 		p.HasBoundary = p.HasBoundary || row.Boundary != nil
 		p.HasUnsure = p.HasUnsure || row.Undecided > 0
 	}

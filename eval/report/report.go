@@ -40,6 +40,13 @@ type Report struct {
 	Config  string          // the run's config file, shown as text
 	From    eval.Provenance // of the report; a row's own provenance is in its Result
 
+	// HourlyPrice of the machine, in any currency; with it the table tells the
+	// price of 1,000 images, without it the seconds per image.
+	HourlyPrice float64
+	// Published are rows of papers, by published.Row.Name, that this run
+	// repeats: their numbers stand beside it, grey.
+	Published []string
+
 	Overlays int // images in the gallery per split, worst first, beside those of Look; 0 = all
 	Workers  int // goroutines that make pictures; 0 = one per CPU
 }
@@ -52,6 +59,10 @@ type Row struct {
 	// Shown are images for the gallery beside the scored ones: labels of photos
 	// without true masks (see eval.Unscored).
 	Shown []string
+
+	// Published is the row of a paper that this one is, by its name; "" = one
+	// of Report.Published, or else the survey's row of the same kind.
+	Published string
 
 	// Quality scores by image id, made without ground truth, higher = better:
 	// the report shows their agreement with the true IoU and, if Report.Look

@@ -1,0 +1,50 @@
+package eval
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"time"
+
+	"wsss/data/files"
+)
+
+// SpeedFile lies beside label maps and says how long making them took, so that
+// a later result over them still tells their speed.
+const SpeedFile = "speed.json"
+
+type speedFile struct {
+	Hash    string  `json:"hash"`
+	Images  int     `json:"images"`
+	Seconds float64 `json:"seconds"`
+}
+
+// RecordSpeed adds label maps that a run has made to those that earlier runs of
+// the same hash made in dir. An empty hash is that of no earlier run.
+func RecordSpeed(dir, hash string, images int, took time.Duration) error {
+	if images == 0 {
+		return nil
+	}
+	sum, ok := readSpeed(dir)
+	if !ok || sum.Hash != hash || hash == "" {
+		sum = speedFile{Hash: hash}
+	}
+	sum.Images += images
+	sum.Seconds += took.Seconds()
+	return files.WriteJSON(filepath.Join(dir, SpeedFile), sum)
+}
+
+// Speed is the images per second at which the label maps in dir were made by
+// the runs of a hash; 0 where that is not known.
+func Speed(dir, hash string) float64 {
+	if sum, ok := readSpeed(dir); ok && sum.Hash == hash && sum.Seconds > 0 {
+		return float64(sum.Images) / sum.Seconds
+	}
+	return 0
+}
+
+func readSpeed(dir string) (speedFile, bool) {
+	var sum speedFile
+	raw, err := os.ReadFile(filepath.Join(dir, SpeedFile))
+	return sum, err == nil && json.Unmarshal(raw, &sum) == nil
+}
