@@ -6,7 +6,7 @@ require (
 	github.com/BurntSushi/toml v1.6.0
 	github.com/gomlx/compute v0.1.6
 	github.com/gomlx/compute-onnx v0.1.5
-	github.com/gomlx/compute/dothook v0.0.0
+	github.com/gomlx/compute/gohook v0.0.0
 	github.com/gomlx/go-huggingface v0.4.3
 	github.com/gomlx/go-xla v0.4.5
 	github.com/gomlx/gomlx v0.28.8
@@ -34,4 +34,4 @@ require (
 )
 
 // The go backend's matrix product can be replaced only from below GoMLX's path.
-replace github.com/gomlx/compute/dothook => ./third_party/dothook
+replace github.com/gomlx/compute/gohook => ./third_party/gohook

@@ -1,7 +1,7 @@
 package backend
 
 import (
-	"github.com/gomlx/compute/dothook"
+	"github.com/gomlx/compute/gohook"
 
 	"wsss/models/backend/sgemm"
 )
@@ -13,7 +13,7 @@ func init() {
 	if !sgemm.Available() || hasAVX512() {
 		return
 	}
-	dothook.SetFloat32("sgemm", func(workers int, parallel func(func()), transposed bool, lhs, rhs, out []float32, batch, m, n, k int) {
+	gohook.SetFloat32("sgemm", func(workers int, parallel func(func()), transposed bool, lhs, rhs, out []float32, batch, m, n, k int) {
 		sgemm.Product{A: lhs, B: rhs, C: out, Batch: batch, M: m, N: n, K: k, Transposed: transposed}.Run(workers, parallel)
 	})
 }

@@ -1,4 +1,4 @@
-module github.com/gomlx/compute/dothook
+module github.com/gomlx/compute/gohook
 
 go 1.26.5
 

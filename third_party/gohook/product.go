@@ -1,8 +1,9 @@
-// Package dothook lets a program outside of GoMLX give the go backend another
-// matrix product. The registry that GoMLX has for this is internal to its
-// module, so this package is a module below GoMLX's path, replaced by this
-// folder in go.mod.
-package dothook
+// Package gohook lets a program outside of GoMLX give the go backend faster
+// operations: another matrix product, and slices and transpositions that move
+// runs of values instead of one after the other. The registries that GoMLX has
+// for this are internal to its module, so this package is a module below
+// GoMLX's path, replaced by this folder in go.mod.
+package gohook
 
 import (
 	"github.com/gomlx/compute/dtypes"
