@@ -2,6 +2,7 @@
 package all
 
 import (
+	_ "wsss/gen/cam"       // cam
 	_ "wsss/gen/clipes"    // clip-es, vit-cam
 	_ "wsss/gen/grabcut"   // GrabCut, no weights
 	_ "wsss/gen/promptsam" // SAM, and Grounding-DINO with SAM

@@ -150,18 +150,13 @@ func (m *method) maps(ctx context.Context, s *data.Sample) (*source.Scores, erro
 	if s.Image == nil || s.Image.Rect.Empty() {
 		return nil, fmt.Errorf("%s needs the image, and it has no pixels", m.name)
 	}
-	if s.Weak.Tags == nil {
-		return nil, fmt.Errorf("the dataset has no tags for this image")
+	tags, err := source.Tags(s, m.classes)
+	if err != nil {
+		return nil, err
 	}
 	size := s.Image.Rect.Size()
-	tags := slices.Clone(s.Weak.Tags)
-	slices.Sort(tags)
-	tags = slices.Compact(tags)
 	if len(tags) == 0 {
 		return &source.Scores{W: size.X, H: size.Y}, nil
-	}
-	if tags[0] < 1 || tags[len(tags)-1] > m.classes {
-		return nil, fmt.Errorf("tags %v: allowed are 1..%d", tags, m.classes)
 	}
 	img, err := m.model.Embed(ctx, imageproc.FromImage(s.Image))
 	if err != nil {

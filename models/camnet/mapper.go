@@ -1,0 +1,155 @@
+package camnet
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math"
+	"sync"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/models/backend"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/shapecache"
+)
+
+// MapOptions are the choices of inference.
+type MapOptions struct {
+	Scales []float64 // sizes at which the image is seen
+	Flip   bool      // and mirrored
+	// Bucket rounds the sides of scaled images to the nearest multiple of so many
+	// pixels, so that images share compiled graphs. 1 is the reference's size; 0
+	// chooses by what a new size costs: 1 on go, 16 on onnx, 32 on xla.
+	Bucket int
+	Shapes int // compiled sizes kept
+}
+
+var defaultBucket = map[backend.Kind]int{backend.Go: 1, backend.ONNX: 16, backend.XLA: 32}
+
+// Mapper computes class activation maps. It is safe for concurrent use; calls
+// run one at a time.
+type Mapper struct {
+	net     *Network
+	backend compute.Backend
+	store   *model.Store
+	opts    MapOptions
+
+	mu     sync.Mutex
+	graphs shapecache.Cache[image.Point, *model.Exec]
+}
+
+// NewMapper takes a network and its variables, which go with it.
+func NewMapper(b compute.Backend, n *Network, store *model.Store, opts MapOptions) *Mapper {
+	if opts.Bucket == 0 {
+		opts.Bucket = defaultBucket[backend.KindOf(b)]
+	}
+	return &Mapper{net: n, backend: b, store: store, opts: opts,
+		graphs: shapecache.Cache[image.Point, *model.Exec]{Limit: opts.Shapes, Free: (*model.Exec).Finalize}}
+}
+
+// Close frees the network.
+func (m *Mapper) Close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.graphs.Clear()
+	m.store.Finalize()
+}
+
+// Map has the activations of all classes at one scale, after ReLU, with those
+// of the mirrored image added: [H][W][classes].
+type Map struct {
+	W, H, Classes int
+	Values        []float32
+}
+
+// Plane copies the map of one class, counted from 0 without the background.
+func (m *Map) Plane(class int) []float32 {
+	out := make([]float32, m.W*m.H)
+	for i := range out {
+		out[i] = m.Values[i*m.Classes+class]
+	}
+	return out
+}
+
+// Maps returns a map per scale of an image (METHODS §11.1).
+func (m *Mapper) Maps(ctx context.Context, img *imageproc.RGB) ([]*Map, error) {
+	var all []*Map
+	for _, s := range m.opts.Scales {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		scaled := img.Resize(m.side(img.W, s), m.side(img.H, s), imageproc.Bicubic)
+		one, err := m.run(scaled)
+		if err != nil {
+			return nil, fmt.Errorf("image of %d×%d pixels at scale %g: %w", img.W, img.H, s, err)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// side is a scaled side, rounded as NumPy does, then to the bucket.
+func (m *Mapper) side(n int, scale float64) int {
+	v := math.RoundToEven(float64(n) * scale)
+	b := float64(max(m.opts.Bucket, 1))
+	return max(int(math.Round(v/b)*b), int(b))
+}
+
+func (m *Mapper) run(img *imageproc.RGB) (*Map, error) {
+	views := 1
+	if m.opts.Flip {
+		views = 2
+	}
+	pixels := make([]float32, 3*views*img.W*img.H)
+	img.Interleaved(imageproc.ImageNetNorm, pixels, img.W, image.Point{})
+	if m.opts.Flip {
+		mirrored := img.Crop(image.Rect(0, 0, img.W, img.H))
+		mirrored.Mirror()
+		mirrored.Interleaved(imageproc.ImageNetNorm, pixels[len(pixels)/2:], img.W, image.Point{})
+	}
+	in := tensors.FromFlatDataAndDimensions(pixels, views, img.H, img.W, 3)
+	defer in.FinalizeAll() //nolint:errcheck // memory only
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	exec, err := m.graphs.Get(image.Pt(img.W, img.H), func() (*model.Exec, error) {
+		return model.NewExec(m.backend, m.store, func(scope *model.Scope, images *Node) *Node {
+			// Else the onnx backend keeps a copy of the weights per image size.
+			m.store.SetTraining(images.Graph(), true)
+			return m.net.Maps(scope, images)
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	out, err := exec.Call1(in)
+	if err != nil {
+		return nil, err
+	}
+	defer out.FinalizeAll() //nolint:errcheck // memory only
+	d := out.Shape().Dimensions
+	result := &Map{W: d[2], H: d[1], Classes: d[3]}
+	err = tensors.ConstFlatData(out, func(flat []float32) {
+		n := d[1] * d[2] * d[3]
+		result.Values = append(result.Values, flat[:n]...)
+		if m.opts.Flip {
+			result.addMirrored(flat[n:])
+		}
+	})
+	return result, err
+}
+
+// addMirrored adds the map of the mirrored image.
+func (m *Map) addMirrored(v []float32) {
+	for y := range m.H {
+		for x := range m.W {
+			to, from := (y*m.W+x)*m.Classes, (y*m.W+m.W-1-x)*m.Classes
+			for c := range m.Classes {
+				m.Values[to+c] += v[from+c]
+			}
+		}
+	}
+}
