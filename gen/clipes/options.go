@@ -32,7 +32,7 @@ type mapOptions struct {
 }
 
 func defaultMaps() mapOptions {
-	return mapOptions{MaxSide: 1024, Zoom: 1, MaxShapes: 8, CAA: true, Blocks: 8, Alpha: 1, CRF: true,
+	return mapOptions{MaxSide: 1024, Zoom: 1, MaxShapes: 32, CAA: true, Blocks: 8, Alpha: 1, CRF: true,
 		Field: refine.Field{Params: crf.DeepLab(), MinConfidence: 0.95}}
 }
 
