@@ -33,7 +33,7 @@ var commands []command
 func register(c command) { commands = append(commands, c) }
 
 // order is the order of the help: the pipeline first, then tools.
-var order = []string{"run", "gen", "train", "eval", "predict", "export", "report", "ablate", "finetune-clip", "data", "models", "doctor", "version"}
+var order = []string{"run", "gen", "train", "eval", "predict", "export", "report", "ablate", "table", "train-classifier", "finetune-clip", "data", "models", "doctor", "version"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -100,7 +100,7 @@ func printHelp() {
 Commands:`)
 	for _, name := range order {
 		if c, ok := find(name); ok {
-			fmt.Printf("  %-9s %s\n", c.name, c.short)
+			fmt.Printf("  %-16s %s\n", c.name, c.short)
 		}
 	}
 	fmt.Println(`
