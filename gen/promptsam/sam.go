@@ -46,10 +46,15 @@ func newSAM(env gen.Env) (gen.Method, error) {
 	if env.Weak == data.WeakBoxes && !m.engine.model.TakesBoxes() {
 		return nil, fmt.Errorf("gen.weak = %q: this SAM export takes points only; use one with Meta's decoder, such as mobile-sam", env.Weak)
 	}
-	if m.opts.Iterative && !m.engine.model.TakesMasks() {
-		return nil, fmt.Errorf("gen.options.iterative: this SAM export takes no earlier masks; use one with Meta's decoder, such as mobile-sam")
+	return m, m.engine.allows(m.opts)
+}
+
+// allows tells whether this SAM takes prompts of a kind.
+func (e *engine) allows(o pointOptions) error {
+	if o.Iterative && !e.model.TakesMasks() {
+		return fmt.Errorf("gen.options.iterative: this SAM export takes no earlier masks; use one with Meta's decoder, such as mobile-sam")
 	}
-	return m, nil
+	return nil
 }
 
 // Weights maps the files that the masks depend on to their SHA-256.
