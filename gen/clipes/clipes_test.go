@@ -210,6 +210,54 @@ func TestCLIPES(t *testing.T) {
 	}
 }
 
+// TestVITCAM makes maps by a random classifier of the scenes' classes.
+func TestVITCAM(t *testing.T) {
+	ds := openScenes(t, 1)
+	dir := t.TempDir()
+	raw, err := os.ReadFile("../../models/foundation/vitcam/testdata/classifier.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "classifier.onnx")
+	if err := os.WriteFile(path, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	describe := func(classes []string) {
+		raw, err := json.Marshal(map[string]any{"classes": classes})
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, "classifier.json"), raw, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	describe([]string{"background", "cat"})
+	options := map[string]any{"classifier": path, "crf": false}
+	if _, err := open(t, ds, "vit-cam", options); err == nil || !strings.Contains(err.Error(), "the classifier knows background, cat") {
+		t.Errorf("other classes: %v", err)
+	}
+	describe(ds.Classes().Names)
+	for _, token := range []string{"class", "mean"} {
+		options["token"] = token
+		m, err := open(t, ds, "vit-cam", options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids, err := ds.IDs("train")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := ds.Load(ids[0], data.WantImage|data.WantWeak)
+		if err != nil {
+			t.Fatal(err)
+		}
+		masks, err := m.Generate(t.Context(), s)
+		if err != nil || len(masks) == 0 || masks[0].From.Source != "vit-cam" {
+			t.Errorf("%s: %d masks, %v", token, len(masks), err)
+		}
+	}
+}
+
 func TestOptions(t *testing.T) {
 	ds := openScenes(t, 1)
 	type o = map[string]any

@@ -99,9 +99,13 @@ func TestParity(t *testing.T) {
 	worst := 0.0
 	for name, b := range engines(t) {
 		for _, c := range f.Cases {
-			t.Run(fmt.Sprintf("%s/%s_%dx%d", name, c.Export, c.Width, c.Height), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%s_%dx%d_%v", name, c.Export, c.Width, c.Height, c.ClassToken), func(t *testing.T) {
 				path := filepath.Join("testdata", c.Export+".onnx")
-				m, err := Open(b, path, Options{Output: "image_embeds", Texts: f.Texts, Scale: f.Scale, Softmax: c.Softmax, ClassToken: c.ClassToken, Blocks: f.Last})
+				opt := Options{Output: "image_embeds", Texts: f.Texts, Scale: f.Scale, Softmax: c.Softmax, ClassToken: c.ClassToken, Blocks: f.Last}
+				if c.Export == "classifier" {
+					opt.Output, opt.Texts = "logits", nil
+				}
+				m, err := Open(b, path, opt)
 				if err != nil {
 					t.Fatal(err)
 				}

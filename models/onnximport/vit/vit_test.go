@@ -27,7 +27,7 @@ func TestFind(t *testing.T) {
 		if normalised != (export == "full") {
 			t.Errorf("%s: the embedding is %q", export, tower.Embedding)
 		}
-		if err := tower.Resize(f, 17); err != nil {
+		if err := tower.Resize(f, 10); err != nil {
 			t.Errorf("%s: %v", export, err)
 		}
 	}

@@ -1,9 +1,10 @@
-"""Small random vision transformers in three kinds of export, with what PyTorch
+"""Small random vision transformers in four kinds of export, with what PyTorch
 says of their class activation maps (METHODS §6.1, §6.2).
 
 hf: the zoo's CLIP, vision tower with projection, sizes fixed but the batch.
 full: the same with the text tower and normalised embeddings in one graph.
 openai: torch's own attention, tokens first, every size fixed.
+classifier: hf with a layer norm and a linear layer of ten classes behind it.
 
   OMP_NUM_THREADS=1 /usr/bin/python3 models/foundation/vitcam/testdata/gen_vitcam.py
 """
@@ -24,7 +25,7 @@ from nets import clip, compact  # noqa: E402
 
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711])[:, None, None]
-CFG = clip.Config(size=32, patch=8, width=24, layers=3, heads=3, context=8, vocab=40, text_width=16, text_layers=1, text_heads=2, embed=12)
+CFG = clip.Config(size=24, patch=8, width=16, layers=3, heads=2, context=8, vocab=40, text_width=16, text_layers=1, text_heads=2, embed=12)
 LAST, TAU = 2, 0.4  # blocks whose attention is averaged; threshold of the boxes
 
 
@@ -64,6 +65,15 @@ class OpenAI(nn.Module):
         return self.ln_post(x.permute(1, 0, 2)[:, 0, :]) @ self.proj
 
 
+class Classifier(nn.Module):
+    def __init__(self, vision):
+        super().__init__()
+        self.vision, self.norm, self.head = vision, nn.LayerNorm(CFG.embed), nn.Linear(CFG.embed, 10)
+
+    def forward(self, x):
+        return self.head(self.norm(self.vision(x)))
+
+
 class Full(nn.Module):
     def __init__(self, model):
         super().__init__()
@@ -97,6 +107,9 @@ def positions(table, side, h, w):
 def run(vision, image):
     """The tokens' embeddings, the activations after the last block's first norm,
     and the mean attention of the last blocks, by following the network's parts."""
+    if isinstance(vision, Classifier):
+        rows, *rest = run(vision.vision, image)
+        return vision.head(vision.norm(rows)), *rest
     openai = isinstance(vision, OpenAI)
     x = vision.patches(image[None])
     h, w = x.shape[2:]
@@ -168,7 +181,7 @@ def maps(vision, texts, image, classes, among, softmax, cls):
     rows, act, attention, (h, w) = run(vision, image)
     act_grad = lambda score: torch.autograd.grad(score, act, retain_graph=True)[0]  # noqa: E731
     e = rows[0] if cls else rows[1:].mean(0)
-    logits = 20 * (e / e.norm()) @ texts.T
+    logits = e if isinstance(vision, Classifier) else 20 * (e / e.norm()) @ texts.T
     if softmax:
         keep = torch.full_like(logits, -1e9)
         keep[among] = 0
@@ -195,8 +208,8 @@ def case(export, vision, texts, size, among, softmax=True, cls=False, all=False)
 def main():
     torch.manual_seed(5)
     model = clip.CLIP(CFG).eval()
-    openai = OpenAI(CFG).eval()
-    for m in (model, openai):
+    openai, classifier = OpenAI(CFG).eval(), Classifier(model.vision).eval()
+    for m in (model, openai, classifier.norm, classifier.head):
         for p in m.parameters():
             p.data += torch.randn_like(p) * 0.15
     texts = F.normalize(torch.randn(6, CFG.embed), dim=-1)
@@ -211,6 +224,7 @@ def main():
     save("full.onnx", Full(model), (ids, image), ["input_ids", "pixel_values"],
          ["logits_per_image", "logits_per_text", "text_embeds", "image_embeds"], {"pixel_values": {0: "batch"}, "input_ids": {0: "texts"}})
     save("openai.onnx", openai, image, ["pixel_values"], ["image_embeds"], {})
+    save("classifier.onnx", classifier, image, ["pixel_values"], ["logits"], {"pixel_values": {0: "batch"}})
     among = [1, 4, 5, 0]
     cases = [
         case("hf", model.vision, texts, (70, 45), among, all=True),
@@ -218,6 +232,8 @@ def main():
         case("hf", model.vision, texts, (40, 40), among, softmax=False, cls=True),
         case("full", model.vision, texts, (70, 45), among),
         case("openai", openai, texts, (51, 70), among, all=True),
+        case("classifier", classifier, texts, (48, 30), among, softmax=False, cls=True),
+        case("classifier", classifier, texts, (48, 30), among, softmax=False),
     ]
     with open(os.path.join(here, "maps.json"), "w") as f:
         json.dump({"scale": 20, "last": LAST, "tau": TAU, "texts": [[float(f"{v:.7g}") for v in t] for t in texts], "cases": cases}, f)
