@@ -236,8 +236,8 @@ func TestPredictor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(exact.graphs) > 2 || len(exact.recent) != len(exact.graphs) {
-			t.Errorf("%d graphs kept, want at most 2", len(exact.graphs))
+		if n := exact.graphs.Len(); n > 2 {
+			t.Errorf("%d graphs kept, want at most 2", n)
 		}
 		for name, p := range map[string]*Predictor{"stretched": stretched, "scales and flip": tta} {
 			got, err := p.Predict(context.Background(), s.Image)

@@ -6,7 +6,6 @@ import (
 	"image"
 	"math"
 	"os"
-	"slices"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -23,6 +22,7 @@ import (
 	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/layers"
+	"wsss/models/shapecache"
 )
 
 // PredictOptions are the test-time choices. The zero value is the protocol of
@@ -55,8 +55,7 @@ type Predictor struct {
 	owned bool   // they go with the predictor
 
 	mu     sync.Mutex
-	graphs map[compiled]*model.Exec
-	recent []compiled // keys of graphs, latest last
+	graphs shapecache.Cache[compiled, *model.Exec]
 }
 
 // NewPredictor predicts with a network whose variables are in store; they may
@@ -75,7 +74,8 @@ func NewPredictor(b compute.Backend, net models.Segmenter, store *model.Store, i
 	if opts.Shapes <= 0 {
 		opts.Shapes = 3
 	}
-	return &Predictor{net: &network{Segmenter: net, backend: b, store: store}, in: in, opts: opts, graphs: map[compiled]*model.Exec{}}, nil
+	return &Predictor{net: &network{Segmenter: net, backend: b, store: store}, in: in, opts: opts,
+		graphs: shapecache.Cache[compiled, *model.Exec]{Limit: opts.Shapes, Free: (*model.Exec).Finalize}}, nil
 }
 
 // LoadPredictor rebuilds a network from a checkpoint file, or from the newest
@@ -225,31 +225,18 @@ type compiled struct {
 // graph returns the compiled network for an image size; the one used longest
 // ago makes room.
 func (p *Predictor) graph(key compiled) (*model.Exec, error) {
-	if i := slices.Index(p.recent, key); i >= 0 {
-		p.recent = append(slices.Delete(p.recent, i, i+1), key)
-		return p.graphs[key], nil
-	}
-	exec, err := model.NewExec(p.net.backend, p.net.store, func(_ *model.Scope, images, size *Node) *Node {
-		// Else the onnx backend takes variables for constants, while training
-		// still changes them, and keeps a copy per image size.
-		p.net.store.SetTraining(images.Graph(), true)
-		logits := p.logits(p.net.store.Scope(p.root), images, size)
-		if key.scores {
-			return logits
-		}
-		return ConvertDType(ArgMax(logits, -1, dtypes.Int32), dtypes.Uint8)
+	return p.graphs.Get(key, func() (*model.Exec, error) {
+		return model.NewExec(p.net.backend, p.net.store, func(_ *model.Scope, images, size *Node) *Node {
+			// Else the onnx backend takes variables for constants, while training
+			// still changes them, and keeps a copy per image size.
+			p.net.store.SetTraining(images.Graph(), true)
+			logits := p.logits(p.net.store.Scope(p.root), images, size)
+			if key.scores {
+				return logits
+			}
+			return ConvertDType(ArgMax(logits, -1, dtypes.Int32), dtypes.Uint8)
+		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	if len(p.recent) >= p.opts.Shapes {
-		p.graphs[p.recent[0]].Finalize()
-		delete(p.graphs, p.recent[0])
-		p.recent = p.recent[1:]
-	}
-	p.graphs[key] = exec
-	p.recent = append(p.recent, key)
-	return exec, nil
 }
 
 // logits builds the mean logits [batch, height, width, classes] over scales
@@ -288,10 +275,7 @@ func (p *Predictor) logits(scope *model.Scope, images, size *Node) *Node {
 func (p *Predictor) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, e := range p.graphs {
-		e.Finalize()
-	}
-	p.graphs, p.recent = map[compiled]*model.Exec{}, nil
+	p.graphs.Clear()
 	if p.owned {
 		p.net.store.Finalize()
 	}
