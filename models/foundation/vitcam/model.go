@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"math"
 	"slices"
 	"sync"
@@ -22,6 +23,7 @@ import (
 	"wsss/models/onnximport"
 	"wsss/models/onnximport/onnxfile"
 	"wsss/models/onnximport/vit"
+	"wsss/models/shapecache"
 )
 
 // Options say how maps are made.
@@ -74,7 +76,7 @@ type Model struct {
 
 	mu     sync.Mutex
 	store  *model.Store
-	shapes shapeCache
+	shapes shapecache.Cache[image.Point, *shape]
 }
 
 // Open opens the ONNX file of a vision transformer. It is an error when its
@@ -82,6 +84,7 @@ type Model struct {
 func Open(b compute.Backend, path string, opt Options) (*Model, error) {
 	m := &Model{opt: opt, backend: b, store: model.NewStore()}
 	m.opt.Blocks, m.opt.MaxSide, m.opt.MaxShapes = or(opt.Blocks, defaultBlocks), or(opt.MaxSide, defaultMaxSide), or(opt.MaxShapes, defaultShapes)
+	m.shapes.Limit, m.shapes.Free = m.opt.MaxShapes, (*shape).free
 	m.opt.Zoom = or(opt.Zoom, 1)
 	if err := m.open(path); err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -150,7 +153,7 @@ func (m *Model) Hash() string { return m.hash }
 func (m *Model) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.shapes.clear()
+	m.shapes.Clear()
 	for v := range m.store.IterVariables() {
 		_ = v.Finalize()
 	}

@@ -3,7 +3,6 @@ package vitcam
 import (
 	"fmt"
 	"image"
-	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
@@ -14,7 +13,6 @@ import (
 
 // shape is what is compiled for one grid of patches, on first use.
 type shape struct {
-	grid      image.Point
 	embed     *model.Exec // image, positions → stream, attention
 	cam       *model.Exec // image, positions, stream, target, mask, texts → map
 	positions *tensors.Tensor
@@ -29,51 +27,20 @@ func (s *shape) free() {
 	_ = s.positions.FinalizeAll()
 }
 
-// shapeCache holds shapes, the most recently used last.
-type shapeCache struct{ list []*shape }
-
-func (c *shapeCache) get(grid image.Point) *shape {
-	i := slices.IndexFunc(c.list, func(s *shape) bool { return s.grid == grid })
-	if i < 0 {
-		return nil
-	}
-	s := c.list[i]
-	c.list = append(slices.Delete(c.list, i, i+1), s)
-	return s
-}
-
-func (c *shapeCache) add(s *shape, limit int) {
-	for len(c.list) > 0 && len(c.list) >= limit {
-		c.list[0].free()
-		c.list = slices.Delete(c.list, 0, 1)
-	}
-	c.list = append(c.list, s)
-}
-
-func (c *shapeCache) clear() {
-	for _, s := range c.list {
-		s.free()
-	}
-	c.list = nil
-}
-
 // shape returns the compiled graphs for a grid of patches.
 func (m *Model) shape(w, h int) (*shape, error) {
-	grid := image.Pt(w, h)
-	if s := m.shapes.get(grid); s != nil {
+	return m.shapes.Get(image.Pt(w, h), func() (*shape, error) {
+		s := &shape{positions: m.positions.resized(w, h)}
+		var err error
+		if s.embed, err = model.NewExec(m.backend, m.store, m.embedGraph); err == nil {
+			s.cam, err = model.NewExec(m.backend, m.store, m.camGraph)
+		}
+		if err != nil {
+			s.free()
+			return nil, err
+		}
 		return s, nil
-	}
-	s := &shape{grid: grid, positions: m.positions.resized(w, h)}
-	var err error
-	if s.embed, err = model.NewExec(m.backend, m.store, m.embedGraph); err == nil {
-		s.cam, err = model.NewExec(m.backend, m.store, m.camGraph)
-	}
-	if err != nil {
-		s.free()
-		return nil, err
-	}
-	m.shapes.add(s, m.opt.MaxShapes)
-	return s, nil
+	})
 }
 
 // embedGraph returns the stream that enters the last block and the mean

@@ -215,8 +215,8 @@ func TestShapesAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(m.shapes.list) > 2 {
-			t.Fatalf("%d sizes are kept", len(m.shapes.list))
+		if n := m.shapes.Len(); n > 2 {
+			t.Fatalf("%d sizes are kept", n)
 		}
 		if im.Free(); first == nil {
 			first = cam
