@@ -20,6 +20,8 @@ type mapOptions struct {
 	Zoom      float64 `toml:"zoom"`       // images are resized by it before
 	MaxShapes int     `toml:"max_shapes"` // sizes of images whose compiled graphs are kept
 
+	Token string `toml:"token"` // the logits are those of the "mean" over the patches (clip-es), or of the "class" token (vit-cam)
+
 	CAA          bool     `toml:"caa"`           // refine by attention (METHODS §6.2)
 	Blocks       int      `toml:"blocks"`        // … of so many last blocks
 	BoxThreshold *float64 `toml:"box_threshold"` // … in boxes around what exceeds this share of the maximum; default 0.4, COCO 0.7
@@ -31,13 +33,15 @@ type mapOptions struct {
 	Save string `toml:"save"` // folder for the scores as .npy files, as CLIP-ES writes them
 }
 
-func defaultMaps() mapOptions {
-	return mapOptions{MaxSide: 1024, Zoom: 1, MaxShapes: 32, CAA: true, Blocks: 8, Alpha: 1, CRF: true,
+func defaultMaps(token string) mapOptions {
+	return mapOptions{Token: token, MaxSide: 1024, Zoom: 1, MaxShapes: 32, CAA: true, Blocks: 8, Alpha: 1, CRF: true,
 		Field: refine.Field{Params: crf.DeepLab(), MinConfidence: 0.95}}
 }
 
 func (o mapOptions) check() error {
 	switch {
+	case o.Token != "class" && o.Token != "mean":
+		return fmt.Errorf("gen.options.token = %q: allowed are class, mean", o.Token)
 	case o.Step < 0 || o.Step > o.MaxSide:
 		return fmt.Errorf("gen.options.step = %d: allowed are 0 to max_side, %d", o.Step, o.MaxSide)
 	case o.MaxSide < 16 || o.MaxSide > 4096:
@@ -69,7 +73,7 @@ func (o mapOptions) rule() source.ScoreOptions {
 }
 
 func (o mapOptions) network() vitcam.Options {
-	return vitcam.Options{Blocks: o.Blocks, Step: o.Step, Zoom: o.Zoom, MaxSide: o.MaxSide, MaxShapes: o.MaxShapes}
+	return vitcam.Options{ClassToken: o.Token == "class", Blocks: o.Blocks, Step: o.Step, Zoom: o.Zoom, MaxSide: o.MaxSide, MaxShapes: o.MaxShapes}
 }
 
 // clipesOptions are the further keys of method clip-es.
@@ -89,7 +93,7 @@ type clipesOptions struct {
 }
 
 func defaultCLIPES() clipesOptions {
-	return clipesOptions{CLIP: "clip-vit-b-16", Templates: []string{clip.Origami}, LogitScale: clip.LogitScale, Softmax: true, mapOptions: defaultMaps()}
+	return clipesOptions{CLIP: "clip-vit-b-16", Templates: []string{clip.Origami}, LogitScale: clip.LogitScale, Softmax: true, mapOptions: defaultMaps("mean")}
 }
 
 func (o clipesOptions) check() error {
@@ -113,18 +117,14 @@ func (o clipesOptions) needs() gen.Needs {
 // vitOptions are the further keys of method vit-cam.
 type vitOptions struct {
 	Classifier string `toml:"classifier"` // the classifier.onnx of `wsss finetune-clip`, with its classifier.json
-	Token      string `toml:"token"`      // the logit is that of the "class" token (default), or the "mean" over the patches
 	mapOptions
 }
 
-func defaultVIT() vitOptions { return vitOptions{Token: "class", mapOptions: defaultMaps()} }
+func defaultVIT() vitOptions { return vitOptions{mapOptions: defaultMaps("class")} }
 
 func (o vitOptions) check() error {
-	switch {
-	case o.Classifier == "":
+	if o.Classifier == "" {
 		return errors.New("gen.options.classifier is missing: name the classifier.onnx of a `wsss finetune-clip` run")
-	case o.Token != "class" && o.Token != "mean":
-		return fmt.Errorf("gen.options.token = %q: allowed are class, mean", o.Token)
 	}
 	return o.mapOptions.check()
 }

@@ -47,7 +47,7 @@ func newVIT(env gen.Env) (gen.Method, error) {
 		return nil, err
 	}
 	net := o.network()
-	net.Output, net.ClassToken = "logits", o.Token == "class"
+	net.Output = "logits"
 	if m.model, err = vitcam.Open(env.Backend, o.Classifier, net); err != nil {
 		return nil, err
 	}

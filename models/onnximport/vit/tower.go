@@ -26,6 +26,9 @@ type Tower struct {
 // Find finds the tower before an output of a graph. It is an error when the
 // graph is no vision transformer with a class token and at least two blocks.
 func Find(g *protos.GraphProto, output string) (*Tower, error) {
+	if err := ordered(g); err != nil {
+		return nil, err
+	}
 	f := finder{Walk: Follow(g), users: map[string][]*protos.NodeProto{}}
 	blocks := f.Blocks(output)
 	if blocks < 2 {
@@ -63,6 +66,38 @@ func Find(g *protos.GraphProto, output string) (*Tower, error) {
 	return t, nil
 }
 
+// ordered checks that every value is made once and before it is used, as ONNX
+// demands: what follows goes back through the graph.
+func ordered(g *protos.GraphProto) error {
+	made := map[string]bool{"": true}
+	for _, t := range g.Initializer {
+		made[t.Name] = true
+	}
+	for _, t := range g.SparseInitializer {
+		made[t.GetValues().GetName()] = true
+	}
+	for _, in := range g.Input {
+		made[in.Name] = true
+	}
+	for _, n := range g.Node {
+		for _, in := range n.Input {
+			if !made[in] {
+				return fmt.Errorf("the graph uses %q before it is made", in)
+			}
+		}
+		if len(n.Output) == 0 {
+			return fmt.Errorf("a %s of the graph has no output", n.OpType)
+		}
+		for _, out := range n.Output {
+			if made[out] && out != "" {
+				return fmt.Errorf("the graph makes %q twice", out)
+			}
+			made[out] = true
+		}
+	}
+	return nil
+}
+
 // finder is a walk with what an output depends on.
 type finder struct {
 	*Walk
@@ -93,7 +128,7 @@ func (f *finder) reach(output string) {
 func (f *finder) nodes(g *protos.GraphProto) []*protos.NodeProto {
 	var list []*protos.NodeProto
 	for _, n := range g.Node {
-		if len(n.Output) > 0 && f.reached[n.Output[0]] && f.Made[n.Output[0]] == n {
+		if f.reached[n.Output[0]] && f.Made[n.Output[0]] == n {
 			list = append(list, n)
 		}
 	}
@@ -130,7 +165,7 @@ func (f *finder) embedding(output string) string {
 // stem reads what lies around the concatenation of class token and patches.
 func (f *finder) stem(t *Tower, concat *protos.NodeProto) error {
 	for _, sum := range f.users[concat.Output[0]] {
-		if sum.OpType == "Add" && f.inputs(sum) == 1 {
+		if sum.OpType == "Add" && len(sum.Input) == 2 && f.inputs(sum) == 1 {
 			t.sum = sum.Output[0]
 			t.Positions = sum.Input[0]
 			if sum.Input[0] == concat.Output[0] {

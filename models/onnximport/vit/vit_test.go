@@ -1,7 +1,11 @@
 package vit
 
 import (
+	"os"
 	"testing"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+	"google.golang.org/protobuf/proto"
 
 	"wsss/models/onnximport/onnxfile"
 )
@@ -31,4 +35,37 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: %v", export, err)
 		}
 	}
+}
+
+// FuzzFind: no graph makes the search or the cuts panic.
+func FuzzFind(f *testing.F) {
+	raw, err := os.ReadFile("../../foundation/vitcam/testdata/openai.onnx")
+	if err != nil {
+		f.Fatal(err)
+	}
+	m := new(protos.ModelProto)
+	if err := proto.Unmarshal(raw, m); err != nil {
+		f.Fatal(err)
+	}
+	for _, t := range m.Graph.Initializer { // values only make inputs large
+		t.RawData = nil
+	}
+	if raw, err = proto.Marshal(m.Graph); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		g := new(protos.GraphProto)
+		if proto.Unmarshal(raw, g) != nil {
+			return
+		}
+		tower, err := Find(g, "image_embeds")
+		if err != nil {
+			return
+		}
+		file := &onnxfile.File{Proto: &protos.ModelProto{Graph: g}}
+		if tower.Resize(file, 10) == nil {
+			tower.Cut(file)
+		}
+	})
 }
