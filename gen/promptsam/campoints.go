@@ -54,6 +54,10 @@ const (
 	pointsAll    = "all"
 )
 
+// mostPoints bounds the points of a class where max_points = 0 sets no bound:
+// SAM's decoder compares every point with every other.
+const mostPoints = 1024
+
 func decodeCAM(table map[string]any) (camOptions, error) {
 	o := camOptions{pointOptions: defaultPoints(), Points: pointsMaxima, Confidence: 0.5, Radius: 16}
 	return o, configs.Decode("gen.options", table, &o)
@@ -144,9 +148,7 @@ func (o camOptions) spots(s *source.Scores) []spot {
 				own = append(own, data.Point{X: p.X, Y: p.Y, Class: class, Rank: len(own) + 1})
 			}
 		}
-		if o.MaxPoints > 0 {
-			own = spread(own, o.MaxPoints)
-		}
+		own = spread(own, cmp.Or(o.MaxPoints, mostPoints))
 		for _, p := range own {
 			object := i // all pixels of a class are one
 			if o.Points == pointsMaxima {

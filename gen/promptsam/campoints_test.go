@@ -57,6 +57,7 @@ func TestSpots(t *testing.T) {
 		{"wide window", func(o *camOptions) { o.Radius = 3 }, "2:2 6:5"},
 		{"all", func(o *camOptions) { o.Points = pointsAll }, "0:2 1:2 2:2 3:5 4:5 5:5 6:5 7:5"},
 		{"evenly thinned", func(o *camOptions) { o.Points, o.MaxPoints = pointsAll, 2 }, "0:2 1:2 3:5 5:5"},
+		{"no bound", func(o *camOptions) { o.MaxPoints = 0 }, "2:2 6:5 3:5"},
 		{"confidence", func(o *camOptions) { o.Points, o.Confidence = pointsAll, 0.8 }, "1:2 2:2 3:5 6:5"},
 	} {
 		o, err := decodeCAM(nil)
