@@ -76,16 +76,6 @@ var rows = func() []Row {
 // Ablation is the group of rows that vary one method: reports leave them out.
 const Ablation = "ablation"
 
-// Find returns a row by paper, table and line.
-func Find(paper, table string, number int) (Row, bool) {
-	for _, r := range rows {
-		if r.Paper == paper && r.Table == table && r.Number == number {
-			return r, true
-		}
-	}
-	return Row{}, false
-}
-
 // All lists every row in the order of papers and tables. Callers must not
 // change it.
 func All() []Row { return rows }

@@ -1,6 +1,9 @@
 package published
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func TestAll(t *testing.T) {
 	count := map[string]int{}
@@ -47,12 +50,12 @@ func TestAll(t *testing.T) {
 		{"jiang2023", "3", 15, "Bounding boxes + SAM", VOCTest, 75.8, false},
 	}
 	for _, tt := range tests {
-		r, ok := Find(tt.paper, tt.table, tt.row)
+		r, ok := ByName(fmt.Sprint(tt.paper, " ", tt.table, " ", tt.row))
 		if s := r.Scores[tt.column]; !ok || r.Method != tt.method || s.Percent != tt.want || (s.Doubt != "") != tt.doubted {
 			t.Errorf("%s: %s, %s = %+v, want %s, %g, doubted %t", r.Source(), r.Method, tt.column, s, tt.method, tt.want, tt.doubted)
 		}
 	}
-	if _, ok := Find("jiang2023", "3", 16); ok {
+	if _, ok := ByName("jiang2023 3 16"); ok {
 		t.Error("a row that does not exist was found")
 	}
 }
