@@ -29,7 +29,14 @@ type FineTuneCLIP struct {
 	WeightDecay float64 `toml:"weight_decay"` // of AdamW; none for vectors (biases, norms)
 	LayerDecay  float64 `toml:"layer_decay"`  // lr of a block = this × that of the block above; 1 = the same
 	Freeze      int     `toml:"freeze"`       // lowest blocks, the patch embedding with them, that keep their weights; −1 = the whole encoder
-	Augment     string  `toml:"augment"`      // none, flip, or strong (random crop, flip, colour, erasing)
+	// Calibrate is the share of the training images that is held out to choose
+	// the classes' thresholds on; 0 = on the validation images, which flatters.
+	Calibrate float64 `toml:"calibrate" json:",omitempty"`
+	// Ensemble also finds thresholds for the mean of CLIP without training, with
+	// this weight, and the classifier; 0 = none. It needs model.
+	Ensemble float64 `toml:"ensemble" json:",omitempty"`
+
+	Augment string `toml:"augment"` // none, flip, or strong (random crop, flip, colour, erasing)
 
 	Workers         int   `toml:"workers"`          // decode and augmentation goroutines; 0 = one per CPU
 	CheckpointEvery int   `toml:"checkpoint_every"` // updates between checkpoints; 0 = one per epoch
@@ -70,6 +77,8 @@ func (f FineTuneCLIP) validate(v *validator) {
 	}
 	v.that(f.WarmUp < float64(f.Epochs), at+"warm_up", f.WarmUp, "less than epochs")
 	v.that(f.Margin >= 0 && f.Margin < 1, at+"margin", f.Margin, "a number in [0, 1)")
+	v.that(f.Calibrate >= 0 && f.Calibrate <= 0.5, at+"calibrate", f.Calibrate, "a share in [0, 0.5]")
+	v.that(f.Ensemble >= 0 && f.Ensemble <= 1, at+"ensemble", f.Ensemble, "a weight in [0, 1]")
 	v.atLeast(at+"freeze", f.Freeze, -1)
 	v.atLeast(at+"workers", f.Workers, 0)
 	v.atLeast(at+"checkpoint_every", f.CheckpointEvery, 0)
@@ -86,6 +95,6 @@ func (f FineTuneCLIP) validate(v *validator) {
 func (c Config) FineTuneHash() string {
 	d, f := c.Data, c.FineTuneCLIP
 	d.Root, d.ValSplit = "", ""
-	f.Model, f.Encoder, f.Workers, f.CheckpointEvery, f.Keep, f.ValEvery, f.Val = "", "", 0, 0, 0, 0, nil
+	f.Model, f.Encoder, f.Workers, f.CheckpointEvery, f.Keep, f.ValEvery, f.Val, f.Ensemble = "", "", 0, 0, 0, 0, nil, 0
 	return hash(c.Seed, d, f)
 }

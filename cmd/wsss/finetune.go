@@ -7,6 +7,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/files"
+	foundation "wsss/models/foundation/clip"
 	"wsss/models/foundation/load"
 	"wsss/models/manifest"
 	"wsss/train/clip"
@@ -49,16 +50,17 @@ func runFineTune(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	text, before, err := p.findCLIP(ctx, val)
+	trial, err := p.trial(val)
 	if err != nil {
 		return err
 	}
-	res, err := p.fineTune(ctx, val, text, before)
+	text, err := p.findCLIP(ctx, val, trial)
 	if err != nil {
 		return err
 	}
-	if *label == "" {
-		return nil
+	res, err := p.fineTune(ctx, val, text)
+	if err != nil {
+		return err
 	}
 	b, err := p.backend()
 	if err != nil {
@@ -69,6 +71,19 @@ func runFineTune(ctx context.Context, args []string) error {
 		return err
 	}
 	defer l.Close()
+	if err := p.judge(ctx, l, trial, res); err != nil || *label == "" {
+		return err
+	}
+	if l.Ensemble != nil {
+		m, sessions, err := p.openCLIP(ctx)
+		if err != nil {
+			return err
+		}
+		defer sessions.Close()
+		if err := l.AddZeroShot(ctx, m); err != nil {
+			return err
+		}
+	}
 	l.Top, l.AtLeast = *top, *least
 	tags := p.path("finetune", "tags-"+*label+".csv")
 	err = p.stage(ctx, "label "+*label, func(progress func(done, total int)) error {
@@ -78,6 +93,24 @@ func runFineTune(ctx context.Context, args []string) error {
 		p.say("labels in %s: data.options.tags takes them", tags)
 	}
 	return err
+}
+
+// trial reads the labels of the images that the classifier is judged on, and of
+// those of the training that are held out for its thresholds.
+func (p *pipeline) trial(val data.Dataset) (t *clip.Trial, err error) {
+	f := p.cfg.FineTuneCLIP
+	t = &clip.Trial{}
+	if t.Val, err = multilabel.ReadSplit(val, p.valSplitCLIP(), "ignore"); err != nil {
+		return nil, err
+	}
+	if f.Calibrate > 0 {
+		all, err := multilabel.ReadSplit(p.ds, p.cfg.Data.TrainSplit, f.Unknown)
+		if err != nil {
+			return nil, err
+		}
+		t.Held, _ = all.HoldOut(f.Calibrate, p.cfg.Seed)
+	}
+	return t, nil
 }
 
 // validationData is the dataset that fine-tuning is judged on, where it is not
@@ -102,58 +135,68 @@ func (p *pipeline) valSplitCLIP() string {
 	return p.cfg.Data.ValSplit
 }
 
-// findCLIP finds the image encoder where the config names a model, and scores
-// the whole model before any training. text has its embeddings of the classes.
-func (p *pipeline) findCLIP(ctx context.Context, val data.Dataset) (text [][]float32, before *multilabel.Metrics, err error) {
-	f := &p.cfg.FineTuneCLIP
-	if f.Encoder != "" {
-		return nil, nil, nil
-	}
-	if f.Model == "" {
-		return nil, nil, usagef("finetune-clip: the config has no finetune_clip.model: name a CLIP of `wsss models list`, or an ONNX file with finetune_clip.encoder")
-	}
-	store, err := manifest.Open("")
+// openCLIP loads the model that the config names.
+func (p *pipeline) openCLIP(ctx context.Context) (*foundation.Model, load.Closer, error) {
+	paths, err := p.filesCLIP(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	var paths []string
-	for _, role := range []string{"vision", "text", "merges"} {
-		path, err := store.File(ctx, f.Model, role)
-		if err != nil {
-			return nil, nil, err
-		}
-		paths = append(paths, path)
-	}
-	f.Encoder = paths[0]
 	b, err := p.backend()
 	if err != nil {
 		return nil, nil, err
 	}
-	m, sessions, err := load.CLIP(b, paths[0], paths[1], paths[2], load.Options{})
+	return load.CLIP(b, paths[0], paths[1], paths[2], load.Options{})
+}
+
+func (p *pipeline) filesCLIP(ctx context.Context) (paths []string, err error) {
+	store, err := manifest.Open("")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	for _, role := range []string{"vision", "text", "merges"} {
+		path, err := store.File(ctx, p.cfg.FineTuneCLIP.Model, role)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+// findCLIP finds the image encoder where the config names a model, and scores
+// the images of the trial by the whole model before any training. text has its
+// embeddings of the classes.
+func (p *pipeline) findCLIP(ctx context.Context, val data.Dataset, t *clip.Trial) (text [][]float32, err error) {
+	f := &p.cfg.FineTuneCLIP
+	if f.Encoder != "" {
+		return nil, nil
+	}
+	if f.Model == "" {
+		return nil, usagef("finetune-clip: the config has no finetune_clip.model: name a CLIP of `wsss models list`, or an ONNX file with finetune_clip.encoder")
+	}
+	paths, err := p.filesCLIP(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, sessions, err := p.openCLIP(ctx)
+	if err != nil {
+		return nil, err
 	}
 	defer sessions.Close()
+	f.Encoder = paths[0]
 	if text, err = clip.Prompts(ctx, m, val.Classes()); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	err = p.stage(ctx, "CLIP without training", func(progress func(done, total int)) error {
-		before, err = clip.ZeroShot(ctx, m, text, val, p.valSplitCLIP(), progress)
+		if t.ValZero, err = clip.ZeroShot(ctx, m, text, t.Val, progress); err == nil && t.Held != nil {
+			t.HeldZero, err = clip.ZeroShot(ctx, m, text, t.Held, nil)
+		}
 		return err
 	})
-	if err == nil {
-		p.say("before: mAP %.2f %% (VOC 2007: %.2f, uninterpolated: %.2f) on %d images", 100*before.MAP, 100*before.MAP11, 100*before.MAPPlain, before.Images)
-	}
-	return text, before, err
+	return text, err
 }
 
-// fineTuned is what fine-tuning came to, for OUT/finetune/result.json.
-type fineTuned struct {
-	*multilabel.Result
-	Before *multilabel.Metrics `json:"before"` // of the model before any training; nil for an encoder without its text model
-}
-
-func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, text [][]float32, before *multilabel.Metrics) (*multilabel.Result, error) {
+func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, text [][]float32) (*multilabel.Result, error) {
 	job := clip.Job{
 		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, Val: val, ValSplit: p.valSplitCLIP(),
 		Config: p.cfg.FineTuneCLIP, Seed: p.cfg.Seed, OutDir: p.path("finetune"),
@@ -176,13 +219,37 @@ func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, text [][]floa
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if m := res.Val; m != nil {
-		p.say("best after %d of %d updates: mAP %.2f %% (VOC 2007: %.2f, uninterpolated: %.2f) on %d images; at the thresholds precision %.1f %%, recall %.1f %%",
-			res.BestStep, res.Steps, 100*m.MAP, 100*m.MAP11, 100*m.MAPPlain, m.Images, 100*m.Precision, 100*m.Recall)
-	}
-	p.say("classifier: %s", res.Classifier)
-	return res, files.WriteJSON(p.path("finetune", "result.json"), fineTuned{res, before})
+	return res, err
 }
+
+// fineTuned is what fine-tuning came to, for OUT/finetune/result.json.
+type fineTuned struct {
+	*multilabel.Result
+	On      string        `json:"on"`      // dataset and split
+	Classes []string      `json:"classes"` // after the background
+	Judged  []clip.Judged `json:"judged"`
+}
+
+// judge measures the classifier, finds its thresholds and reports both.
+func (p *pipeline) judge(ctx context.Context, l *clip.Labeler, t *clip.Trial, res *multilabel.Result) error {
+	var judged []clip.Judged
+	err := p.stage(ctx, "judge the classifier", func(progress func(done, total int)) (err error) {
+		judged, err = clip.Judge(ctx, l, *t, p.cfg.FineTuneCLIP.Ensemble, progress)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n%-24s %8s %8s %8s %10s %8s  on %d images\n", "mAP:", "VOC 2010", "VOC 2007", "plain", "precision", "recall", len(t.Val.IDs))
+	for _, j := range judged {
+		fmt.Printf("%-24s %8.2f %8.2f %8.2f %10.1f %8.1f\n", j.Name, 100*j.MAP, 100*j.MAP11, 100*j.MAPPlain, 100*j.Precision, 100*j.Recall)
+	}
+	fmt.Printf("classifier: %s, best after %d of %d updates\n", res.Classifier, res.BestStep, res.Steps)
+	if err := files.WriteJSON(p.path("finetune", resultFile), fineTuned{res, p.cfg.Data.Kind + " " + p.valSplitCLIP(), l.Classes[1:], judged}); err != nil {
+		return err
+	}
+	return p.report(ctx, nil)
+}
+
+// resultFile is where a fine-tuning's numbers are, for the report.
+const resultFile = "result.json"

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 
 	"wsss/eval/report"
 	"wsss/train"
@@ -58,9 +59,30 @@ func (p *pipeline) report(ctx context.Context, rows []report.Row) error {
 			r.Curves = append(r.Curves, report.Curve{Name: netTitle(net), Log: log})
 		}
 	}
+	for _, path := range p.classifierResults() {
+		if !exists(path) {
+			continue
+		}
+		c, err := report.ReadClassifiers(path)
+		if err != nil {
+			return err
+		}
+		r.Classifiers = c
+		break
+	}
 	return p.stage(ctx, "report", func(progress func(done, total int)) error {
 		return report.Write(ctx, p.cfg.Out, r, progress)
 	})
+}
+
+// classifierResults are where the numbers of the classifier of image labels may
+// be: of this run's fine-tuning, or beside the classifier that gen used.
+func (p *pipeline) classifierResults() []string {
+	paths := []string{p.path("finetune", resultFile)}
+	if path, ok := p.cfg.Gen.Options["classifier"].(string); ok {
+		paths = append(paths, filepath.Join(filepath.Dir(path), resultFile))
+	}
+	return paths
 }
 
 func exists(path string) bool {

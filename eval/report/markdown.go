@@ -15,6 +15,23 @@ func markdown(w io.Writer, p *page) error {
 	for _, s := range p.Headline {
 		m.line("- **%s: %s %%** (%s)", md(s.Label), s.Value.Percent(), md(s.Note))
 	}
+	if len(p.Rows) > 0 {
+		m.results(p)
+	}
+	m.classTables(p.Tables)
+	m.classifiers(p.Classifiers)
+	m.comparisons(p.Comparisons)
+	m.literature(p.Literature)
+	m.details(p)
+	for _, q := range p.Quality {
+		m.line("\n## Quality scores of %s against true IoU\n", md(q.Name))
+		m.line("%d images: Spearman %.3f, Pearson %.3f; mean IoU of the tenth with the lowest scores %.1f, of all %.1f.", q.Images, q.Spearman, q.Pearson, 100*q.LowTenth, 100*q.Mean)
+	}
+	m.provenance(p)
+	return m.err
+}
+
+func (m *mdWriter) results(p *page) {
 	m.line("\n## Results\n\nScores in per cent; interval: 95 %% bootstrap over images.\n")
 	cost := "s/image"
 	if p.PerThousand {
@@ -43,16 +60,6 @@ func markdown(w io.Writer, p *page) error {
 			m.line("\n%s: %s", md(r.Name), md(n))
 		}
 	}
-	m.classTables(p.Tables)
-	m.comparisons(p.Comparisons)
-	m.literature(p.Literature)
-	m.details(p)
-	for _, q := range p.Quality {
-		m.line("\n## Quality scores of %s against true IoU\n", md(q.Name))
-		m.line("%d images: Spearman %.3f, Pearson %.3f; mean IoU of the tenth with the lowest scores %.1f, of all %.1f.", q.Images, q.Spearman, q.Pearson, 100*q.LowTenth, 100*q.Mean)
-	}
-	m.provenance(p)
-	return m.err
 }
 
 type mdWriter struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"slices"
 	"sort"
 	"strings"
@@ -30,6 +31,7 @@ type page struct {
 	Quality     []qualityView
 	Literature  []literature
 	Charts      []chart
+	Classifiers *Classifiers
 	Look        []Look
 	Gallery     *gallery
 	Config      string
@@ -95,7 +97,7 @@ type classRow struct {
 }
 
 func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
-	p := &page{Title: r.Title, Look: r.Look, Gallery: g, Config: r.Config, From: r.From, PerThousand: r.HourlyPrice > 0}
+	p := &page{Title: r.Title, Look: r.Look, Gallery: g, Config: r.Config, From: r.From, Classifiers: r.Classifiers, PerThousand: r.HourlyPrice > 0}
 	for i, row := range r.Rows {
 		v := rowView{row.Result, i + 1, quoted(row, r.Published), r.HourlyPrice}
 		p.Rows = append(p.Rows, v)
@@ -122,6 +124,9 @@ func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
 	}
 	return p, nil
 }
+
+// undefined is a score that there is none of.
+var undefined = eval.Value(math.NaN())
 
 func subtitle(rows []Row) string {
 	var parts []string
@@ -162,7 +167,7 @@ func headline(rows []Row) []Stat {
 		out = append(out, Stat{"network / bound", network.MIoU / bound.MIoU, "share of the bound reached"})
 	}
 	add("zero-shot mIoU", first(eval.KindZeroShot))
-	if len(out) == 0 {
+	if len(out) == 0 && len(rows) > 0 {
 		add("mIoU", rows[0].Result)
 	}
 	return out

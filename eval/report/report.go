@@ -29,16 +29,19 @@ const (
 //go:embed report.tmpl.html report.css report.js
 var assets embed.FS
 
-// Report is what there is to show. Only Rows is needed; what is empty is left
-// out of the page.
+// Report is what there is to show: Rows or Classifiers at least; what is empty
+// is left out of the page.
 type Report struct {
 	Title   string
 	Rows    []Row
 	Dataset data.Dataset // photos and true masks; nil = no pictures
 	Curves  []Curve
-	Look    []Look
-	Config  string          // the run's config file, shown as text
-	From    eval.Provenance // of the report; a row's own provenance is in its Result
+
+	Classifiers *Classifiers // of image labels
+
+	Look   []Look
+	Config string          // the run's config file, shown as text
+	From   eval.Provenance // of the report; a row's own provenance is in its Result
 
 	// HourlyPrice of the machine, in any currency; with it the table tells the
 	// price of 1,000 images, without it the seconds per image.
@@ -91,7 +94,7 @@ type Look struct {
 // Progress counts images and may be nil. The same input gives the
 // same bytes.
 func Write(ctx context.Context, dir string, r Report, progress eval.Progress) error {
-	if len(r.Rows) == 0 {
+	if len(r.Rows) == 0 && r.Classifiers == nil {
 		return errors.New("a report needs at least one result")
 	}
 	for i, row := range r.Rows {
@@ -132,6 +135,7 @@ type Document struct {
 	Headline    []Stat          `json:"headline"`
 	Results     []*eval.Result  `json:"results"`
 	Comparisons []Comparison    `json:"comparisons,omitempty"`
+	Classifiers *Classifiers    `json:"classifiers,omitempty"`
 	Look        []Look          `json:"look_first,omitempty"`
 	From        eval.Provenance `json:"provenance"`
 	Config      string          `json:"config,omitempty"`
@@ -152,7 +156,7 @@ type Comparison struct {
 }
 
 func (p *page) document(r *Report) Document {
-	d := Document{Title: r.Title, Headline: p.Headline, Comparisons: p.Comparisons, Look: r.Look, From: r.From, Config: r.Config}
+	d := Document{Title: r.Title, Headline: p.Headline, Comparisons: p.Comparisons, Classifiers: r.Classifiers, Look: r.Look, From: r.From, Config: r.Config}
 	for _, row := range r.Rows {
 		d.Results = append(d.Results, row.Result)
 	}

@@ -24,7 +24,7 @@ func (o nameOptions) needs() gen.Needs {
 }
 
 func (o tagOptions) needs() gen.Needs {
-	n := gen.Needs{Models: []string{o.CLIP}, Files: []string{o.Tagger, o.TagList, o.Thresholds}}
+	n := gen.Needs{Models: []string{o.CLIP}, Files: []string{o.Classifier, o.Tagger, o.TagList, o.Thresholds}}
 	if o.Tagger == "" || o.TagList == "" || o.Thresholds == "" {
 		n.Models = append(n.Models, o.RAM)
 	}

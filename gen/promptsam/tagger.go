@@ -26,8 +26,11 @@ type tagOptions struct {
 	// matches (METHODS §2.3).
 	Mapping string `toml:"tag_mapping"`
 
+	// Classifier is the classifier.onnx of wsss finetune-clip; with CLIP too,
+	// both together, if it was trained with finetune_clip.ensemble.
+	Classifier string              `toml:"classifier"`
 	CLIP       string              `toml:"clip"`       // a model of `wsss models list`
-	TopN       int                 `toml:"top_n"`      // the best classes are tags; 0 = those above min_prob
+	TopN       int                 `toml:"top_n"`      // the best classes are tags; 0 = those above min_prob, or the classifier's thresholds
 	MinProb    float64             `toml:"min_prob"`   // of a class against the background words
 	Templates  []string            `toml:"templates"`  // CLIP's prompts, with {}
 	Words      map[string][]string `toml:"words"`      // class name → words, where they differ
@@ -43,8 +46,10 @@ type tagger interface {
 // hashes of its files.
 func (o tagOptions) openTagger(env gen.Env, s samOptions) (tagger, map[string]string, error) {
 	switch wantsRAM := o.RAM != "" || o.Tagger != ""; {
-	case wantsRAM && o.CLIP != "":
-		return nil, nil, fmt.Errorf("gen.options: ram and clip are both set: allowed is one tagger")
+	case wantsRAM && (o.CLIP != "" || o.Classifier != ""):
+		return nil, nil, fmt.Errorf("gen.options: ram and clip (or classifier) are both set: allowed is one tagger")
+	case o.Classifier != "":
+		return o.openClassifier(env, s)
 	case wantsRAM:
 		return o.openRAM(env, s)
 	case o.CLIP != "":

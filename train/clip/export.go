@@ -36,7 +36,15 @@ type Description struct {
 	Size  int    `json:"size"`
 	Loss  string `json:"loss"` // softmax: probabilities over all classes; else each for itself
 	multilabel.Description
-	Encoder string `json:"encoder"` // SHA-256 of the file it started from
+	Encoder  string    `json:"encoder"`            // SHA-256 of the file it started from
+	Ensemble *Ensemble `json:"ensemble,omitempty"` // how to use it together with CLIP without training
+}
+
+// Ensemble is the mean of two probabilities: of CLIP without training, by the
+// prompts of Prompts, and of the classifier.
+type Ensemble struct {
+	Weight    float64   `json:"weight"`    // of CLIP without training, 0..1
+	Threshold []float64 `json:"threshold"` // of the mean
 }
 
 // Export is multilabel.Net's: the checkpoint as ONNX, with its description.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
 	"io"
 	"math"
 	"os"
@@ -18,6 +17,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/files"
+	foundation "wsss/models/foundation/clip"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/onnximport"
 )
@@ -34,6 +34,9 @@ type Labeler struct {
 
 	model  *onnximport.Model
 	runner *onnximport.Runner
+	path   string // of the description
+	zero   *foundation.Model
+	words  [][]float32
 }
 
 // maxDescription bounds the JSON file beside a classifier.
@@ -42,8 +45,8 @@ const maxDescription = 16 << 20
 // OpenLabeler opens a classifier that Run exported: an ONNX file with a JSON
 // file of the same name beside it.
 func OpenLabeler(b compute.Backend, path string) (*Labeler, error) {
-	l := &Labeler{AtLeast: 1}
 	beside := strings.TrimSuffix(path, ".onnx") + ".json"
+	l := &Labeler{AtLeast: 1, path: beside}
 	f, err := os.Open(beside)
 	if err != nil {
 		return nil, err
@@ -52,7 +55,7 @@ func OpenLabeler(b compute.Backend, path string) (*Labeler, error) {
 	if err := json.NewDecoder(io.LimitReader(f, maxDescription)).Decode(&l.Description); err != nil {
 		return nil, fmt.Errorf("%s: %w", beside, err)
 	}
-	if n := len(l.Classes) - 1; n < 1 || len(l.Threshold) != n || l.Size < 1 || l.Size > 4096 {
+	if n := len(l.Classes) - 1; n < 1 || len(l.Threshold) != n || l.Size < 1 || l.Size > 4096 || l.Ensemble != nil && len(l.Ensemble.Threshold) != n {
 		return nil, fmt.Errorf("%s: %d classes, %d thresholds, size %d: not the description of a classifier", beside, n, len(l.Threshold), l.Size)
 	}
 	if l.model, err = onnximport.Open(path, onnximport.Options{Outputs: []string{logitsName}}); err != nil {
@@ -64,6 +67,17 @@ func OpenLabeler(b compute.Backend, path string) (*Labeler, error) {
 	return l, nil
 }
 
+// AddZeroShot averages the probabilities with those of CLIP without training,
+// as the description says; the thresholds are then those of the mean.
+func (l *Labeler) AddZeroShot(ctx context.Context, m *foundation.Model) (err error) {
+	if l.Ensemble == nil {
+		return fmt.Errorf("%s: no ensemble: train with finetune_clip.ensemble above 0, or leave CLIP out", l.path)
+	}
+	l.zero = m
+	l.words, err = Prompts(ctx, m, data.Classes{Names: l.Classes})
+	return err
+}
+
 // Close frees the classifier.
 func (l *Labeler) Close() error {
 	l.runner.Close()
@@ -71,12 +85,31 @@ func (l *Labeler) Close() error {
 }
 
 // Scores are the probabilities of the classes after the background.
-func (l *Labeler) Scores(ctx context.Context, img image.Image) ([]float32, error) {
+func (l *Labeler) Scores(ctx context.Context, img *imageproc.RGB) ([]float32, error) {
+	scores, err := l.own(ctx, img)
+	if err != nil || l.zero == nil {
+		return scores, err
+	}
+	other, err := zeroShot(ctx, l.zero, l.words, img)
+	return mix(scores, other, l.Ensemble.Weight), err
+}
+
+// mix is the mean of probabilities; weight is that of the second.
+func mix(a, b []float32, weight float64) []float32 {
+	out := make([]float32, len(a))
+	for i := range a {
+		out[i] = float32((1-weight)*float64(a[i]) + weight*float64(b[i]))
+	}
+	return out
+}
+
+// own are the classifier's probabilities.
+func (l *Labeler) own(ctx context.Context, img *imageproc.RGB) ([]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	pixels := make([]float32, 3*l.Size*l.Size)
-	prepare(pixels, imageproc.FromImage(img), l.Size, "none", nil)
+	prepare(pixels, img, l.Size, "none", nil)
 	out, err := l.runner.Run(map[string]*tensors.Tensor{l.Input: tensors.FromFlatDataAndDimensions(pixels, 1, 3, l.Size, l.Size)})
 	if err != nil {
 		return nil, err
@@ -126,9 +159,13 @@ func (l *Labeler) Choose(scores []float32) []int {
 		}
 		return 0
 	})
+	thresholds := l.Threshold
+	if l.zero != nil {
+		thresholds = l.Ensemble.Threshold
+	}
 	var chosen []int
 	for rank, c := range order {
-		take := rank < l.AtLeast || float64(scores[c]) >= l.Threshold[c]
+		take := rank < l.AtLeast || float64(scores[c]) >= thresholds[c]
 		if l.Top > 0 {
 			take = rank < l.Top
 		}
@@ -158,7 +195,7 @@ func (l *Labeler) WriteTags(ctx context.Context, ds data.Dataset, split, path st
 			if err != nil {
 				return err
 			}
-			scores, err := l.Scores(ctx, s.Image)
+			scores, err := l.Scores(ctx, imageproc.FromImage(s.Image))
 			if err != nil {
 				return fmt.Errorf("%s: %w", id, err)
 			}

@@ -225,7 +225,7 @@ func TestExport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := l.Scores(context.Background(), s.Image)
+		got, err := l.Scores(context.Background(), imageproc.FromImage(s.Image))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,7 @@ package clip
 
 import (
 	"context"
-	"fmt"
+	"image"
 
 	"wsss/data"
 	"wsss/data/openimages"
@@ -16,30 +16,26 @@ func Prompts(ctx context.Context, m *clip.Model, classes data.Classes) ([][]floa
 	return m.Ensemble(ctx, clip.DefaultTemplates, PromptWords(classes))
 }
 
-// ZeroShot scores CLIP without any training on a split: the probability of a
-// class is its share in the softmax over the prompts of all classes, words. It is what
-// fine-tuning is compared with (METHODS §7, paper 002).
-func ZeroShot(ctx context.Context, m *clip.Model, words [][]float32, ds data.Dataset, name string, progress func(done, total int)) (*multilabel.Metrics, error) {
-	s, err := multilabel.ReadSplit(ds, name, "ignore")
+// ZeroShot scores images by CLIP without any training: the probability of a
+// class is its share in the softmax over the prompts of all classes, words. It
+// is what fine-tuning is compared with (METHODS §7, paper 002).
+func ZeroShot(ctx context.Context, m *clip.Model, words [][]float32, s *multilabel.Examples, progress func(done, total int)) ([][]float32, error) {
+	rows := make([][]float32, len(s.IDs))
+	err := s.Each(func(i int, img image.Image) (err error) {
+		if rows[i], err = zeroShot(ctx, m, words, imageproc.FromImage(img)); err == nil && progress != nil {
+			progress(i+1, len(s.IDs))
+		}
+		return err
+	})
+	return rows, err
+}
+
+func zeroShot(ctx context.Context, m *clip.Model, words [][]float32, img *imageproc.RGB) ([]float32, error) {
+	embedding, err := m.Image(ctx, img)
 	if err != nil {
 		return nil, err
 	}
-	rows := make([][]float32, len(s.IDs))
-	for i, id := range s.IDs {
-		sample, err := ds.Load(id, data.WantImage)
-		if err != nil {
-			return nil, err
-		}
-		image, err := m.Image(ctx, imageproc.FromImage(sample.Image))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", id, err)
-		}
-		rows[i] = clip.Softmax(clip.Logits(image[0], words, clip.LogitScale))
-		if progress != nil {
-			progress(i+1, len(s.IDs))
-		}
-	}
-	return multilabel.Measure(s, rows)
+	return clip.Softmax(clip.Logits(embedding[0], words, clip.LogitScale)), nil
 }
 
 // PromptWords are what classes are called in prompts: VOC's and COCO's as

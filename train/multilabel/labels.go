@@ -1,9 +1,12 @@
 package multilabel
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"image"
+	"math"
 	"slices"
 
 	"wsss/data"
@@ -94,6 +97,48 @@ func readLabels(ds data.Dataset, id string, classes int, closed bool) (labels, e
 		}
 	}
 	return l, nil
+}
+
+// HoldOut splits the images in two: a share, chosen by seed and id alone, that
+// a training leaves out, and the rest. Share 0 holds out nothing: nil.
+func (s *Examples) HoldOut(share float64, seed int64) (held, rest *Examples) {
+	n := int(math.Round(share * float64(len(s.IDs))))
+	if n == 0 {
+		return nil, s
+	}
+	keys := make([][sha256.Size]byte, len(s.IDs))
+	order := make([]int, len(s.IDs))
+	for i, id := range s.IDs {
+		order[i], keys[i] = i, sha256.Sum256(fmt.Appendf(nil, "%d %s", seed, id))
+	}
+	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(keys[a][:], keys[b][:]) })
+	out := make([]bool, len(s.IDs))
+	for _, i := range order[:n] {
+		out[i] = true
+	}
+	held, rest = &Examples{ds: s.ds, Classes: s.Classes}, &Examples{ds: s.ds, Classes: s.Classes}
+	for i := range s.IDs {
+		part := rest
+		if out[i] {
+			part = held
+		}
+		part.IDs, part.labels = append(part.IDs, s.IDs[i]), append(part.labels, s.labels[i])
+	}
+	return held, rest
+}
+
+// Each calls f with the photos in order.
+func (s *Examples) Each(f func(i int, img image.Image) error) error {
+	for i, id := range s.IDs {
+		sample, err := s.ds.Load(id, data.WantImage)
+		if err != nil {
+			return err
+		}
+		if err := f(i, sample.Image); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+	}
+	return nil
 }
 
 // usable keeps the images that a loss can learn from, which has to be a class

@@ -101,7 +101,7 @@ func (r *run) after(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m, err := Measure(r.val, scores)
+		m, err := Measure(r.val, scores, nil)
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,15 @@ type Metrics struct {
 	Threshold []float64 `json:"threshold"`
 	Precision float64   `json:"precision"` // of all labels at the thresholds
 	Recall    float64   `json:"recall"`
-	ECE       float64   `json:"ece"` // expected calibration error of the probabilities, ten bins
+	ECE       float64   `json:"ece"`  // expected calibration error of the probabilities, ten bins
+	Bins      []Bin     `json:"bins"` // of those, with the scores in them
+}
+
+// Bin is the scores within a tenth of 0..1.
+type Bin struct {
+	N    int     `json:"n"`
+	Mean float64 `json:"mean"` // score
+	Yes  float64 `json:"yes"`  // share that is right
 }
 
 // scored is the output for one image and class with what is known of it.
@@ -29,8 +37,9 @@ type scored struct {
 	yes   bool
 }
 
-// Measure computes the metrics of scores [image][class].
-func Measure(s *Examples, scores [][]float32) (*Metrics, error) {
+// Measure computes the metrics of scores [image][class], at thresholds that were
+// found elsewhere or, where they are nil, at those of the best F1 here.
+func Measure(s *Examples, scores [][]float32, thresholds []float64) (*Metrics, error) {
 	rankings := make([]metrics.Ranking, s.Classes)
 	lists := make([][]scored, s.Classes)
 	for i := range s.IDs {
@@ -60,7 +69,12 @@ func Measure(s *Examples, scores [][]float32) (*Metrics, error) {
 			ap = -1
 		}
 		m.AP = append(m.AP, ap)
-		t := bestThreshold(lists[c])
+		var t float64
+		if thresholds == nil {
+			t = bestThreshold(lists[c])
+		} else {
+			t = thresholds[c]
+		}
 		m.Threshold = append(m.Threshold, t)
 		for _, x := range lists[c] {
 			if x.yes {
@@ -75,7 +89,7 @@ func Measure(s *Examples, scores [][]float32) (*Metrics, error) {
 		}
 	}
 	m.Precision, m.Recall = hits/max(said, 1), hits/max(there, 1)
-	m.ECE = calibration(slices.Concat(lists...))
+	m.Bins, m.ECE = calibration(slices.Concat(lists...))
 	return m, nil
 }
 
@@ -115,9 +129,9 @@ func bestThreshold(list []scored) float64 {
 	return threshold
 }
 
-// calibration is the mean, over ten bins of scores and weighted by their size,
-// of the distance between mean score and share of positives.
-func calibration(list []scored) float64 {
+// calibration sorts scores into ten bins; ece is the mean, weighted by their
+// sizes, of the distance between mean score and share of positives.
+func calibration(list []scored) (bins []Bin, ece float64) {
 	var n, yes, sum [10]float64
 	for _, x := range list {
 		b := min(max(int(x.score*10), 0), 9)
@@ -127,11 +141,11 @@ func calibration(list []scored) float64 {
 			yes[b]++
 		}
 	}
-	ece := 0.0
 	for b := range n {
 		if n[b] > 0 {
-			ece += math.Abs(sum[b] - yes[b])
+			ece += math.Abs(sum[b]-yes[b]) / float64(len(list))
+			bins = append(bins, Bin{int(n[b]), sum[b] / n[b], yes[b] / n[b]})
 		}
 	}
-	return ece / max(float64(len(list)), 1)
+	return bins, ece
 }

@@ -57,7 +57,7 @@ type Net interface {
 // Description is what every exported classifier tells of itself.
 type Description struct {
 	Classes   []string  `json:"classes"`   // background first
-	Threshold []float64 `json:"threshold"` // per class after the background: the probability from which on F1 on the validation split is best
+	Threshold []float64 `json:"threshold"` // per class after the background: the probability from which on F1 is best, on the validation split or on images held out for that
 	Val       *Metrics  `json:"val"`
 	Step      int       `json:"step"`
 }
@@ -68,6 +68,7 @@ type Settings struct {
 	Epochs, Batch   int
 	Unknown         string // classes that nobody checked: ignore or absent
 	LR              float64
+	HoldOut         float64 // share of the images to leave out, see Examples.HoldOut
 	Workers         int
 	CheckpointEvery int // updates; 0 = one epoch
 	Keep            int
@@ -181,6 +182,7 @@ func newRun(job Job) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, all = all.HoldOut(r.HoldOut, r.Seed)
 	if r.ValSplit != "" {
 		if r.val, err = ReadSplit(r.Val, r.ValSplit, "ignore"); err != nil {
 			return nil, err

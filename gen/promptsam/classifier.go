@@ -1,0 +1,60 @@
+package promptsam
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"wsss/data/files"
+	"wsss/gen"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/foundation/load"
+	"wsss/train/clip"
+)
+
+// classifierTagger names classes by fine-tuned CLIP, alone or together with
+// CLIP as it was (METHODS §7).
+type classifierTagger struct{ *clip.Labeler }
+
+func (o tagOptions) openClassifier(env gen.Env, s samOptions) (tagger, map[string]string, error) {
+	if o.TopN < 0 {
+		return nil, nil, fmt.Errorf("gen.options.top_n = %d: allowed are 0 or more", o.TopN)
+	}
+	l, err := clip.OpenLabeler(env.Backend, o.Classifier)
+	if err != nil {
+		return nil, nil, fmt.Errorf("gen.options.classifier: %w", err)
+	}
+	if !slices.Equal(l.Classes, env.Classes.Names) {
+		return nil, nil, fmt.Errorf("gen.options.classifier = %q knows the classes %s, the dataset has %s", o.Classifier, strings.Join(l.Classes, ", "), strings.Join(env.Classes.Names, ", "))
+	}
+	l.Top = o.TopN
+	sum, err := files.SHA256(o.Classifier)
+	if err != nil {
+		return nil, nil, err
+	}
+	hashes := map[string]string{filepath.Base(o.Classifier): sum}
+	if o.CLIP == "" {
+		return classifierTagger{l}, hashes, nil
+	}
+	paths, err := resolveAll(s.ModelDir, o.CLIP, "clip", "vision", "text", "merges")
+	if err != nil {
+		return nil, nil, err
+	}
+	model, opened, err := load.CLIP(env.Backend, paths[0], paths[1], paths[2], load.Options{MaxShapes: s.MaxShapes})
+	if err != nil {
+		return nil, nil, err
+	}
+	maps.Copy(hashes, opened.Hashes())
+	return classifierTagger{l}, hashes, l.AddZeroShot(context.Background(), model)
+}
+
+func (t classifierTagger) classes(ctx context.Context, img *imageproc.RGB) ([]int, error) {
+	scores, err := t.Scores(ctx, img)
+	if err != nil {
+		return nil, err
+	}
+	return t.Choose(scores), nil
+}

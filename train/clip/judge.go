@@ -1,0 +1,99 @@
+package clip
+
+import (
+	"context"
+	"fmt"
+	"image"
+
+	"wsss/data/files"
+	"wsss/models/foundation/imageproc"
+	"wsss/train/multilabel"
+)
+
+// Judged is one way to name the classes in images, and how well it does.
+type Judged struct {
+	Name string `json:"name"`
+	*multilabel.Metrics
+}
+
+// Trial is what classifiers are judged on: the validation images, and images
+// that were held out of the training, on which thresholds are chosen. Without
+// these they are chosen on the validation images, which flatters.
+type Trial struct {
+	Val, Held         *multilabel.Examples
+	ValZero, HeldZero [][]float32 // probabilities of CLIP without training; nil = not known
+}
+
+// Judge measures CLIP without training, a classifier, and both together with
+// the given weight of the former, and writes the thresholds found beside the
+// classifier. What is not known or has no weight is left out.
+func Judge(ctx context.Context, l *Labeler, t Trial, weight float64, progress func(done, total int)) ([]Judged, error) {
+	total, before := len(t.Val.IDs), 0
+	if t.Held != nil {
+		total += len(t.Held.IDs)
+	}
+	score := func(s *multilabel.Examples) ([][]float32, error) {
+		if s == nil {
+			return nil, nil
+		}
+		rows := make([][]float32, len(s.IDs))
+		err := s.Each(func(i int, img image.Image) (err error) {
+			if rows[i], err = l.own(ctx, imageproc.FromImage(img)); err == nil && progress != nil {
+				progress(before+i+1, total)
+			}
+			return err
+		})
+		before += len(s.IDs)
+		return rows, err
+	}
+	val, err := score(t.Val)
+	if err != nil {
+		return nil, err
+	}
+	held, err := score(t.Held)
+	if err != nil {
+		return nil, err
+	}
+	var out []Judged
+	add := func(name string, val, held [][]float32) error {
+		var thresholds []float64
+		if held != nil {
+			m, err := multilabel.Measure(t.Held, held, nil)
+			if err != nil {
+				return fmt.Errorf("images held out for thresholds: %w", err)
+			}
+			thresholds = m.Threshold
+		}
+		m, err := multilabel.Measure(t.Val, val, thresholds)
+		out = append(out, Judged{name, m})
+		return err
+	}
+	if t.ValZero != nil {
+		if err := add("CLIP without training", t.ValZero, t.HeldZero); err != nil {
+			return nil, err
+		}
+	}
+	if err := add("fine-tuned CLIP", val, held); err != nil {
+		return nil, err
+	}
+	l.Val = out[len(out)-1].Metrics
+	l.Threshold, l.Ensemble = l.Val.Threshold, nil
+	if t.ValZero != nil && weight > 0 {
+		if err := add("both", mixAll(val, t.ValZero, weight), mixAll(held, t.HeldZero, weight)); err != nil {
+			return nil, err
+		}
+		l.Ensemble = &Ensemble{weight, out[len(out)-1].Threshold}
+	}
+	return out, files.WriteJSON(l.path, l.Description)
+}
+
+func mixAll(a, b [][]float32, weight float64) [][]float32 {
+	if a == nil || b == nil {
+		return nil
+	}
+	out := make([][]float32, len(a))
+	for i := range a {
+		out[i] = mix(a[i], b[i], weight)
+	}
+	return out
+}
