@@ -70,7 +70,11 @@ func TestLossesEqualPyTorch(t *testing.T) {
 			if err := errors.Join(errI, errT); err != nil {
 				t.Fatal(err)
 			}
+			worst := 0.0
 			for momentum, losses := range want.Losses {
+				if spec == "onnx" && momentum != "0.9" {
+					continue // compiling takes long there, and the graph is the same
+				}
 				cfg := configs.Default().Classifier
 				cfg.Width, cfg.LR, cfg.Init = 1.0/32, want.LR, fixtures+"res50_cam.pth"
 				if cfg.Momentum, err = strconv.ParseFloat(momentum, 64); err != nil {
@@ -96,11 +100,14 @@ func TestLossesEqualPyTorch(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if got := float64(out[0][0]); math.Abs(got-w) > 1e-3*w {
+					got := float64(out[0][0])
+					worst = max(worst, math.Abs(got-w)/w)
+					if math.Abs(got-w) > 1e-3*w {
 						t.Errorf("momentum %s, update %d: loss %.6g, PyTorch %.6g", momentum, step, got, w)
 					}
 				}
 			}
+			t.Logf("losses differ by at most %.1e", worst)
 		})
 	}
 }
