@@ -67,8 +67,8 @@ func (r *runner) paths(id string) (png, sidecar string) {
 	return base + ".png", base + ".json"
 }
 
-// done tells whether the image has a label of this configuration, whole: the
-// sidecar is written last and holds the PNG's checksum, so a PNG that another
+// done tells whether the image has a label of this configuration and these
+// weights, whole: the sidecar is written last and holds the PNG's checksum, so a PNG that another
 // run or a failing disk changed is made again.
 func (r *runner) done(png, sidecar string) bool {
 	raw, err := readBounded(sidecar)
@@ -78,9 +78,10 @@ func (r *runner) done(png, sidecar string) bool {
 	var s struct {
 		ConfigHash string            `json:"config_hash"`
 		Inputs     map[string]string `json:"inputs"`
+		Weights    map[string]string `json:"weights"`
 		SHA256     string            `json:"label_sha256"`
 	}
-	if json.Unmarshal(raw, &s) != nil || s.ConfigHash != r.ConfigHash || !maps.Equal(s.Inputs, r.source.Inputs) {
+	if json.Unmarshal(raw, &s) != nil || s.ConfigHash != r.ConfigHash || !maps.Equal(s.Inputs, r.source.Inputs) || !maps.Equal(s.Weights, r.source.Weights) {
 		return false
 	}
 	raw, err = readBounded(png)

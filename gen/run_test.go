@@ -333,6 +333,21 @@ func TestRunMakesLabelsAgainWhenInputsChange(t *testing.T) {
 	}
 }
 
+// TestRunMakesLabelsAgainWhenWeightsChange: a classifier that was trained again
+// under the same name is another one.
+func TestRunMakesLabelsAgainWhenWeightsChange(t *testing.T) {
+	o, _ := fakeRun(t.TempDir(), 4)
+	for _, step := range []struct {
+		weights   map[string]string
+		generated int
+	}{{nil, 4}, {map[string]string{}, 0}, {map[string]string{"net": "a"}, 4}, {map[string]string{"net": "a"}, 0}, {map[string]string{"net": "b"}, 4}} {
+		o.Weights = step.weights
+		if sum := mustRun(t, o); sum.Generated != step.generated {
+			t.Errorf("weights %v: %+v, want %d generated", step.weights, sum, step.generated)
+		}
+	}
+}
+
 func TestRunFailures(t *testing.T) {
 	fail := map[string]error{"im002": errFake, "im005": errors.New("panic")}
 	t.Run("stops", func(t *testing.T) {

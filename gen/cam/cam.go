@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"wsss/configs"
@@ -72,7 +73,7 @@ type method struct {
 	opts    options
 	mapper  *camnet.Mapper
 	classes int // background not counted
-	hash    string
+	hashes  map[string]string
 }
 
 var _ source.Scorer = (*method)(nil)
@@ -94,7 +95,8 @@ func newCAM(env gen.Env) (gen.Method, error) {
 		return nil, fmt.Errorf("%s knows %d classes%s, the dataset has %d: %v", o.Classifier, n, list(names), m.classes, env.Classes.Names[1:])
 	}
 	m.mapper = camnet.NewMapper(env.Backend, net, store, camnet.MapOptions{Scales: o.Scales, Flip: o.Flip, Bucket: o.Bucket, Shapes: o.MaxShapes})
-	m.hash, err = files.SHA256(o.Classifier)
+	sum, err := files.SHA256(o.Classifier)
+	m.hashes = map[string]string{filepath.Base(o.Classifier): sum}
 	return m, err
 }
 
@@ -107,7 +109,7 @@ func list(names []string) string {
 }
 
 // Weights maps the file that the masks depend on to its SHA-256.
-func (m *method) Weights() map[string]string { return map[string]string{m.opts.Classifier: m.hash} }
+func (m *method) Weights() map[string]string { return m.hashes }
 
 // Rule is a constant background.
 func (m *method) Rule() source.ScoreOptions {

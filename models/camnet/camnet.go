@@ -35,6 +35,9 @@ const (
 	Train   = "train"   // everything, with the statistics of the batch: for a random start
 )
 
+// maxClasses bounds what a foreign file can make us allocate.
+const maxClasses = 4096
+
 // Config is the layout of a network.
 type Config struct {
 	Backbone  string  // resnet18, resnet34, resnet50, resnet101
@@ -55,8 +58,8 @@ type Network struct {
 // New checks a config.
 func New(c Config) (*Network, error) {
 	depth, err := strconv.Atoi(strings.TrimPrefix(c.Backbone, "resnet"))
-	if err != nil || c.StrideIn != "3x3" && c.StrideIn != "1x1" || !slices.Contains([]string{Running, Frozen, Train}, c.BatchNorm) || c.Classes < 1 {
-		return nil, fmt.Errorf("a CAM network of %q, stride in %q, batch norm %q, %d classes: allowed are resnet18, 34, 50, 101; 3x3, 1x1; running, frozen, train; 1 or more", c.Backbone, c.StrideIn, c.BatchNorm, c.Classes)
+	if err != nil || c.StrideIn != "3x3" && c.StrideIn != "1x1" || !slices.Contains([]string{Running, Frozen, Train}, c.BatchNorm) || c.Classes < 1 || c.Classes > maxClasses {
+		return nil, fmt.Errorf("a CAM network of %q, stride in %q, batch norm %q, %d classes: allowed are resnet18, 34, 50, 101; 3x3, 1x1; running, frozen, train; 1 to %d", c.Backbone, c.StrideIn, c.BatchNorm, c.Classes, maxClasses)
 	}
 	n := &Network{c, resnet.Config{Depth: depth, Width: c.Width, OutputStride: Stride, StrideIn1x1: c.StrideIn == "1x1", Placement: resnet.Undilated, CutAfter: c.CutAfter}}
 	return n, n.backbone.Check()
