@@ -68,8 +68,8 @@ func (r *runner) paths(id string) (png, sidecar string) {
 }
 
 // done tells whether the image has a label of this configuration and these
-// weights, whole: the sidecar is written last and holds the PNG's checksum, so a PNG that another
-// run or a failing disk changed is made again.
+// weights, whole: the sidecar is written last and holds the PNG's checksum, so
+// a PNG that another run or a failing disk changed is made again.
 func (r *runner) done(png, sidecar string) bool {
 	raw, err := readBounded(sidecar)
 	if err != nil {
