@@ -77,7 +77,7 @@ func Predict(ctx context.Context, ds data.Dataset, split string, p Predictor, ou
 			made--
 		}
 	}
-	if err := RecordSpeed(outDir, opts.RunHash, made, time.Since(start)); err != nil {
+	if err := RecordSpeed(outDir, opts.RunHash, made, time.Since(start), nil); err != nil {
 		return nil, err
 	}
 	r.PerSecond = Speed(outDir, opts.RunHash)

@@ -17,11 +17,14 @@ type speedFile struct {
 	Hash    string  `json:"hash"`
 	Images  int     `json:"images"`
 	Seconds float64 `json:"seconds"`
+
+	Stages map[string]float64 `json:"stages,omitempty"` // seconds of all workers, by stage
 }
 
 // RecordSpeed adds label maps that a run has made to those that earlier runs of
-// the same hash made in dir. An empty hash is that of no earlier run.
-func RecordSpeed(dir, hash string, images int, took time.Duration) error {
+// the same hash made in dir. An empty hash is that of no earlier run. stages
+// are the seconds of all workers by stage, nil where they are not known.
+func RecordSpeed(dir, hash string, images int, took time.Duration, stages map[string]float64) error {
 	if images == 0 {
 		return nil
 	}
@@ -31,6 +34,12 @@ func RecordSpeed(dir, hash string, images int, took time.Duration) error {
 	}
 	sum.Images += images
 	sum.Seconds += took.Seconds()
+	if sum.Stages == nil && len(stages) > 0 {
+		sum.Stages = map[string]float64{}
+	}
+	for name, seconds := range stages {
+		sum.Stages[name] += seconds
+	}
 	return files.WriteJSON(filepath.Join(dir, SpeedFile), sum)
 }
 
@@ -41,6 +50,15 @@ func Speed(dir, hash string) float64 {
 		return float64(sum.Images) / sum.Seconds
 	}
 	return 0
+}
+
+// StageSeconds are the seconds of all workers that the label maps in dir took
+// by stage, nil where that is not known.
+func StageSeconds(dir, hash string) map[string]float64 {
+	if sum, ok := readSpeed(dir); ok && sum.Hash == hash {
+		return sum.Stages
+	}
+	return nil
 }
 
 func readSpeed(dir string) (speedFile, bool) {

@@ -20,11 +20,46 @@ type Stage struct {
 	Time time.Duration
 }
 
+// names lists the stages in their order.
+func (t *Times) names() []struct {
+	name string
+	at   *time.Duration
+} {
+	return []struct {
+		name string
+		at   *time.Duration
+	}{
+		{"decode", &t.Decode}, {"tag", &t.Tag}, {"detect", &t.Detect}, {"embed", &t.Embed}, {"prompt", &t.Prompt}, {"fuse", &t.Fuse}, {"write", &t.Write},
+	}
+}
+
 // Stages lists the stages in their order.
 func (t Times) Stages() []Stage {
-	return []Stage{
-		{"decode", t.Decode}, {"tag", t.Tag}, {"detect", t.Detect}, {"embed", t.Embed}, {"prompt", t.Prompt}, {"fuse", t.Fuse}, {"write", t.Write},
+	var list []Stage
+	for _, s := range t.names() {
+		list = append(list, Stage{s.name, *s.at})
 	}
+	return list
+}
+
+// Seconds are the stages by name, those that exist.
+func (t Times) Seconds() map[string]float64 {
+	m := map[string]float64{}
+	for _, s := range t.Stages() {
+		if s.Time > 0 {
+			m[s.Name] = s.Time.Seconds()
+		}
+	}
+	return m
+}
+
+// TimesOf is the inverse of Seconds.
+func TimesOf(seconds map[string]float64) Times {
+	var t Times
+	for _, s := range t.names() {
+		*s.at = time.Duration(seconds[s.name] * float64(time.Second))
+	}
+	return t
 }
 
 // Total is the time of all stages.
@@ -56,11 +91,8 @@ func (t *Times) split(took time.Duration, known stages.Times) {
 }
 
 func (t *Times) add(o Times) {
-	t.Decode += o.Decode
-	t.Tag += o.Tag
-	t.Detect += o.Detect
-	t.Embed += o.Embed
-	t.Prompt += o.Prompt
-	t.Fuse += o.Fuse
-	t.Write += o.Write
+	more := o.Stages()
+	for i, s := range t.names() {
+		*s.at += more[i].Time
+	}
 }

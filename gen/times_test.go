@@ -18,6 +18,9 @@ func TestTimes(t *testing.T) {
 	if want := "decode 10 %, embed 60 %, prompt 20 %, fuse 10 %"; sum.String() != want {
 		t.Errorf("%s, want %s", sum, want)
 	}
+	if back := TimesOf(sum.Seconds()); back != sum {
+		t.Errorf("%+v became %+v", sum, back)
+	}
 	one.split(time.Second, stages.Times{stages.Embed: 3 * time.Second}) // several goroutines of one method
 	if one.Prompt != 0 {
 		t.Errorf("%+v", one)

@@ -114,10 +114,7 @@ func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
 			p.say("%-28s skipped: %v", c.Name, err)
 			continue
 		}
-		cfg := p.cfg
-		cfg.Gen = c.Gen(p.cfg.Gen.Workers)
-		dir := p.compareDir(c)
-		if err := add(p.evalFolder(ctx, labelled{c.Name, dir, p.cfg.Data.TrainSplit, eval.KindPseudo, eval.Speed(dir, cfg.GenHash())})); err != nil {
+		if err := add(p.evalFolder(ctx, labelled{c.Name, p.compareDir(c), p.cfg.Data.TrainSplit, eval.KindPseudo, p.rowHash(c)})); err != nil {
 			return nil, err
 		}
 	}
@@ -174,7 +171,7 @@ func (p *pipeline) evalPseudo(ctx context.Context, dir string) (report.Row, erro
 	}
 	f := labelled{name: "pseudo-labels", dir: dir, split: p.cfg.Data.TrainSplit, kind: eval.KindPseudo}
 	if dir == p.labelsDir() {
-		f.perSecond = eval.Speed(dir, p.cfg.GenHash())
+		f.hash = p.cfg.GenHash()
 	}
 	row, err := p.evalFolder(ctx, f)
 	if err != nil || dir != p.labelsDir() {
@@ -264,7 +261,7 @@ func (p *pipeline) hasTruth(split string) (bool, error) {
 type labelled struct {
 	name, dir, split string
 	kind             eval.Kind
-	perSecond        float64 // images, when they were made; 0 = not known
+	hash             string // of the run that made them; "" = not known
 }
 
 // evalFolder scores a folder of label maps; a split without masks makes no row.
@@ -284,7 +281,12 @@ func (p *pipeline) evalFolder(ctx context.Context, f labelled) (report.Row, erro
 	if err != nil {
 		return report.Row{}, err
 	}
-	r.PerSecond = f.perSecond
+	if r.PerSecond = 0; f.hash != "" {
+		r.PerSecond = eval.Speed(f.dir, f.hash)
+		if stages := eval.StageSeconds(f.dir, f.hash); stages != nil {
+			r.Settings = map[string]string{"time": gen.TimesOf(stages).String()}
+		}
+	}
 	return report.Row{Result: r, Labels: f.dir}, p.saveResult(f.name, r)
 }
 

@@ -122,7 +122,7 @@ func (p *pipeline) label(ctx context.Context, g configs.Gen, dir string, o genOp
 	})
 	p.explainGen(sum)
 	if err == nil && o.shard == (gen.Shard{}) { // the wall clock of one of many says little
-		err = eval.RecordSpeed(dir, cfg.GenHash(), sum.Generated, time.Since(start))
+		err = eval.RecordSpeed(dir, cfg.GenHash(), sum.Generated, time.Since(start), sum.Times.Seconds())
 	}
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"wsss/eval"
 	"wsss/eval/published"
 	"wsss/eval/report"
+	"wsss/gen"
 )
 
 func init() {
@@ -157,10 +158,29 @@ func (t *table) run(ctx context.Context, seed int64, quiet bool) error {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 		t.Rows[i].MIoU = append(t.Rows[i].MIoU, r.MIoU)
+		t.speed(i, dir, p.rowHash(c))
 		t.Note = fmt.Sprintf("Pseudo-label mIoU on %s, %d images per seed, %d seeds; papers' numbers are of VOC 2012 train.", p.ds.Name(), r.Images, len(t.Seeds))
 		rows = append(rows, report.Row{Result: r, Labels: dir})
 	}
 	return p.report(ctx, rows)
+}
+
+// speed sets the row's images per second and the share of each stage, those of
+// the seed that was run last.
+func (t *table) speed(i int, dir, hash string) {
+	times := gen.TimesOf(eval.StageSeconds(dir, hash))
+	t.Rows[i].PerSecond, t.Rows[i].Shares, t.Stages = eval.Speed(dir, hash), nil, nil
+	for _, s := range times.Stages() {
+		t.Stages = append(t.Stages, s.Name+" %")
+		t.Rows[i].Shares = append(t.Rows[i].Shares, s.Time.Seconds()/max(times.Total().Seconds(), 1e-9))
+	}
+}
+
+// rowHash identifies the labels of a [[compare]] row.
+func (p *pipeline) rowHash(c configs.Compare) string {
+	cfg := p.cfg
+	cfg.Gen = c.Gen(p.cfg.Gen.Workers)
+	return cfg.GenHash()
 }
 
 // compare says which of the expected orders hold.
