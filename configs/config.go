@@ -105,6 +105,11 @@ type Train struct {
 	Keep            int       `toml:"keep"`             // checkpoints kept beside the last
 	ValEvery        int       `toml:"val_every"`        // updates between validation runs; 0 = only at the end
 	ValImages       int       `toml:"val_images"`       // images of such a run; 0 = all
+
+	// How a step is computed: none of these changes what is learnt, but for rounding.
+	Precision string `toml:"precision" json:",omitempty"` // of the network: float32, tf32 (NVIDIA's rounding of products) or bf16; weights, statistics and loss stay float32
+	Recompute int    `toml:"recompute" json:",omitempty"` // residual blocks that the backward pass computes again together instead of keeping their activations; 0 = none
+	Devices   int    `toml:"devices" json:",omitempty"`   // devices that share each batch; 0 = 1
 }
 
 // Compare is another way to make pseudo-labels: a row of the same table, not

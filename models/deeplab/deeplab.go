@@ -67,7 +67,7 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 		return nil, fmt.Errorf("%d classes: a segmentation network has 2 to 255, background included", numClasses)
 	}
 	n := &network{
-		backbone: resnet.Config{Depth: depth, Width: cfg.Width, OutputStride: cfg.OutputStride},
+		backbone: resnet.Config{Depth: depth, Width: cfg.Width, OutputStride: cfg.OutputStride, Recompute: cfg.Recompute},
 		arch:     cfg.Arch, classes: numClasses, msc: cfg.MSC, width: cfg.Width, momentum: cfg.BNMomentum,
 	}
 	switch cfg.Arch {

@@ -43,6 +43,9 @@ type Config struct {
 	Placement    Placement
 	// CutAfter stops the gradient behind the stem and so many stages; 0 = nowhere.
 	CutAfter int
+	// Recompute, if not 0, is how many blocks the backward pass computes again
+	// together instead of keeping what is inside them (layers.Recompute).
+	Recompute int
 }
 
 // layouts are the blocks per stage.
@@ -107,8 +110,9 @@ func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) [4]*Nod
 				dilation *= 2
 			}
 		}
-		for i := range blocks {
-			b := block{planes: c.planes(stage), stride: 1, dilation: dilation, in1x1: c.StrideIn1x1}
+		list := make([]block, blocks)
+		for i := range list {
+			b := block{planes: c.planes(stage), basic: c.expansion() == 1, stride: 1, dilation: dilation, in1x1: c.StrideIn1x1}
 			if i == 0 {
 				b.stride = stride
 				b.project = stage > 0 || c.expansion() > 1
@@ -119,13 +123,10 @@ func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) [4]*Nod
 			if c.Placement == MultiGrid && stage == 3 {
 				b.dilation *= 1 << i
 			}
-			s := scope.At("layer%d", stage+1).At("%d", i)
-			if c.expansion() == 1 {
-				x = b.basic(net, s, x)
-			} else {
-				x = b.bottleneck(net, s, x)
-			}
+			b.scope = scope.At("layer%d", stage+1).At("%d", i)
+			list[i] = b
 		}
+		x = c.chain(net, list, x)
 		if stage+1 == c.CutAfter {
 			x = StopGradient(x)
 		}
@@ -134,14 +135,45 @@ func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) [4]*Nod
 	return out
 }
 
+// chain builds blocks one after the other, in groups that are recomputed if
+// configured.
+func (c Config) chain(net layers.Net, list []block, x *Node) *Node {
+	step := c.Recompute
+	if step == 0 || !net.Training {
+		return build(net, list, x)
+	}
+	for i := 0; i < len(list); i += step {
+		group := list[i:min(i+step, len(list))]
+		scopes := make([]*model.Scope, len(group))
+		for k, b := range group {
+			scopes[k] = b.scope
+		}
+		x = layers.Recompute(scopes, x, func(x *Node) *Node { return build(net, group, x) })
+	}
+	return x
+}
+
+func build(net layers.Net, list []block, x *Node) *Node {
+	for _, b := range list {
+		if b.basic {
+			x = b.simple(net, b.scope, x)
+		} else {
+			x = b.bottleneck(net, b.scope, x)
+		}
+	}
+	return x
+}
+
 // block is one residual block.
 type block struct {
+	scope                    *model.Scope
+	basic                    bool // two 3×3 convolutions, no bottleneck
 	planes, stride, dilation int
 	in1x1                    bool // stride in the first 1×1 convolution
 	project                  bool // the shortcut is a convolution
 }
 
-func (b block) basic(net layers.Net, s *model.Scope, x *Node) *Node {
+func (b block) simple(net layers.Net, s *model.Scope, x *Node) *Node {
 	y := net.ConvNorm(s, "conv1", "bn1", x, b.planes, 3, layers.ConvOptions{Stride: b.stride, Dilation: b.dilation, Pad: b.dilation, ReLU: true})
 	y = net.ConvNorm(s, "conv2", "bn2", y, b.planes, 3, layers.ConvOptions{Dilation: b.dilation, Pad: b.dilation})
 	return layers.AddReLU(y, b.shortcut(net, s, x, b.planes))
