@@ -9,8 +9,6 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/onnx-gomlx/onnx/parser"
-	"google.golang.org/protobuf/proto"
 
 	"wsss/models/backend"
 	"wsss/models/onnximport/legalise"
@@ -58,11 +56,12 @@ func (m *Model) Graph(scope *model.Scope, inputs map[string]*graph.Node, values 
 func (m *Model) legaliseOptions(b compute.Backend, shapes map[string][]int) legalise.Options {
 	kind := backend.KindOf(b)
 	return legalise.Options{
-		Shapes:    shapes,
-		Values:    map[string]*legalise.Const{},
-		Outputs:   m.opt.Outputs,
-		LowerConv: kind == backend.Go,
-		NoSort:    kind == backend.ONNX,
+		Shapes:       shapes,
+		Values:       map[string]*legalise.Const{},
+		Outputs:      m.opt.Outputs,
+		LowerConv:    kind == backend.Go,
+		FlatProducts: kind == backend.ONNX, // others than of rank 2 become Einsum
+		NoSort:       kind == backend.ONNX,
 	}
 }
 
@@ -87,19 +86,6 @@ func needsValues(err error) []string {
 
 // build imports a program into g. It panics where GoMLX's graph building does.
 func (m *Model) build(scope *model.Scope, g *graph.Graph, prog *legalise.Program, inputs map[string]*graph.Node) ([]*graph.Node, error) {
-	p, err := prog.Proto()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Path(), err)
-	}
-	data, err := proto.Marshal(p)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Path(), err)
-	}
-	imported, err := parser.Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Path(), err)
-	}
-	defer imported.Close()
 	given := map[string]*graph.Node{}
 	for _, in := range prog.Inputs {
 		node := inputs[in.Name]
@@ -115,23 +101,13 @@ func (m *Model) build(scope *model.Scope, g *graph.Graph, prog *legalise.Program
 		}
 		given[w.Name] = v.NodeValue(g)
 	}
-	return callGraph(imported, g, prog, given), nil
-}
-
-// caller is the part of an imported model that builds graphs.
-type caller interface {
-	CallGraph(scope *model.Scope, g *graph.Graph, inputs map[string]*graph.Node, outputNames ...string) []*graph.Node
-}
-
-func callGraph(imported caller, g *graph.Graph, prog *legalise.Program, given map[string]*graph.Node) []*graph.Node {
-	names := make([]string, len(prog.Outputs))
-	for i, v := range prog.Outputs {
-		names[i] = v.Name
-	}
 	if slices.ContainsFunc(prog.Outputs, func(v *legalise.Value) bool { return v.Len() == 0 }) {
 		panic(errors.New("an output is empty for these input shapes"))
 	}
-	outs := imported.CallGraph(nil, g, given, names...)
+	outs, err := m.buildSegments(g, prog, given)
+	if err != nil {
+		return nil, err
+	}
 	for i, o := range outs {
 		// The same node twice, or an input passed through, would tie two
 		// results to one buffer.
@@ -139,5 +115,5 @@ func callGraph(imported caller, g *graph.Graph, prog *legalise.Program, given ma
 			outs[i] = graph.Identity(o)
 		}
 	}
-	return outs
+	return outs, nil
 }

@@ -157,6 +157,12 @@ type derived struct {
 // LowerConv tells whether convolutions are to become matrix products.
 func (b *Builder) LowerConv() bool { return b.opt.LowerConv }
 
+// Trainable tells whether gradients will be wanted.
+func (b *Builder) Trainable() bool { return b.opt.Trainable }
+
+// FlatProducts tells whether products with a plain matrix are to be of rank 2.
+func (b *Builder) FlatProducts() bool { return b.opt.FlatProducts }
+
 // NoSort tells whether the engine cannot sort.
 func (b *Builder) NoSort() bool { return b.opt.NoSort }
 

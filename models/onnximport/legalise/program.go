@@ -25,6 +25,9 @@ type Options struct {
 	// LowerConv writes convolutions as matrix products, for engines whose own
 	// convolution is slow.
 	LowerConv bool
+	// FlatProducts writes products of batches with a plain matrix as products
+	// of two matrices, for engines that are faster on those.
+	FlatProducts bool
 	// NoSort writes TopK without sorting, for engines that cannot sort.
 	NoSort bool
 	// Survey goes on after nodes that fail and lists them in Program.Failed.

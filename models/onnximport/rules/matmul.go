@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"slices"
+
 	"wsss/models/onnximport/legalise"
 )
 
@@ -8,11 +10,17 @@ func init() {
 	register(map[string]legalise.Rule{"MatMul": matmul, "Gemm": gemm})
 }
 
-// matmul gives vectors a second axis, as the op's definition does.
+// matmul gives vectors a second axis, as the op's definition does, and flattens
+// batches that meet a plain matrix, where that is faster.
 func matmul(b *builder, n *node) []*value {
 	x, y := arg(n, 0), arg(n, 1)
 	if x.Rank() == 0 || y.Rank() == 0 {
 		legalise.Failf("a scalar operand")
+	}
+	if x.Rank() > 2 && y.Rank() == 2 && b.FlatProducts() {
+		rows := x.Rank() - 1
+		flat := b.Op("MatMul", nil, b.Reshape(x, prod(x.Dims[:rows]), x.Dims[rows]), y)
+		return one(b.Reshape(flat, append(slices.Clone(x.Dims[:rows]), y.Dims[1])...))
 	}
 	if x.Rank() > 1 && y.Rank() > 1 {
 		return nil

@@ -75,8 +75,12 @@ func batchNorm(b *builder, n *node) []*value {
 	return one(affine(b, x, scale, sub(b, bias, mul(b, mean, scale))))
 }
 
-// layerNorm spells the op out, so that every engine gets gradients for it.
+// layerNorm spells the op out for training, so that every engine gets gradients
+// for it.
 func layerNorm(b *builder, n *node) []*value {
+	if !b.Trainable() && n.Outs() == 1 {
+		return nil
+	}
 	if n.Outs() > 1 {
 		legalise.Failf("outputs of statistics")
 	}
