@@ -18,6 +18,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/data/stages"
 	"wsss/models/foundation"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/onnximport"
@@ -201,6 +202,7 @@ func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Image, error) {
 	im := &Image{W: w / m.tower.Patch, H: h / m.tower.Patch, pixels: tensors.FromFlatDataAndDimensions(pixels, 1, 3, h, w)}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	defer stages.Start(ctx, stages.Embed)()
 	s, err := m.shape(im.W, im.H)
 	if err != nil {
 		return nil, err
