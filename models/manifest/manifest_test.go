@@ -233,3 +233,65 @@ func TestPullRefusesWrongContents(t *testing.T) {
 		t.Errorf("no network: %v", err)
 	}
 }
+
+// TestPullFromAddress: files with an address of their own, of unknown size and
+// hash, behind a redirect to another host, with what a killed process left.
+func TestPullFromAddress(t *testing.T) {
+	const text = "0123456789"
+	var asked []string
+	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("Range"))
+		if r.Header.Get("Authorization") != "" {
+			t.Error("the token went to another host")
+		}
+		switch r.URL.Path {
+		case "/file":
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
+		case "/gated":
+			w.WriteHeader(http.StatusForbidden)
+		case "/odd":
+			w.Header().Set("Content-Range", "bytes 0-9/10")
+			w.WriteHeader(http.StatusPartialContent)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer files.Close()
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, strings.Replace(files.URL, "127.0.0.1", "localhost", 1)+r.URL.Path, http.StatusFound)
+	}))
+	defer front.Close()
+	for _, c := range []struct {
+		name, path, part string
+		ranges           []string
+		want             string // error; "" = the file
+	}{
+		{"fresh", "/file", "", []string{""}, ""},
+		{"killed half way", "/file", "0123", []string{"bytes=4-"}, ""},
+		{"killed before the last step", "/file", text, []string{"bytes=10-"}, ""},
+		{"another file now", "/file", text + "more", []string{"bytes=14-"}, "has changed since 14 bytes"},
+		{"gone", "/none", "", []string{""}, "404"},
+		{"gone since", "/none", "0123", []string{"bytes=4-"}, "404"},
+		{"gated", "/gated", "", []string{""}, "HF_TOKEN"},
+		{"wrong place", "/odd", "0123", []string{"bytes=4-"}, "asked to go on from byte 4"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			asked = nil
+			path := filepath.Join(t.TempDir(), "f.onnx")
+			if c.part != "" {
+				if err := os.WriteFile(path+partial, []byte(c.part), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			from := remote{url: front.URL + c.path, token: "secret"}
+			err := fetch(context.Background(), from, path, func(int64, int64) {})
+			got, _ := os.ReadFile(path)
+			if c.want == "" && (err != nil || string(got) != text) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || got != nil) {
+				t.Errorf("%v, file %q", err, got)
+			}
+			if fmt.Sprint(asked) != fmt.Sprint(c.ranges) {
+				t.Errorf("ranges %q, want %q", asked, c.ranges)
+			}
+		})
+	}
+}

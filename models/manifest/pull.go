@@ -174,14 +174,22 @@ func transfer(ctx context.Context, from remote, part *os.File, done int64, progr
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusPartialContent:
+		if at := resp.Header.Get("Content-Range"); !strings.HasPrefix(at, fmt.Sprintf("bytes %d-", done)) {
+			return done, fmt.Errorf("%s: asked to go on from byte %d, the server answers with %q", from.url, done, at)
+		}
 	case http.StatusOK:
 		done = 0
-		if err := part.Truncate(0); err != nil {
+		if err := restart(part); err != nil {
 			return 0, err
 		}
-		if _, err := part.Seek(0, io.SeekStart); err != nil {
-			return 0, err
+	case http.StatusRequestedRangeNotSatisfiable:
+		// Stopped between the last byte and the new name, or the file is another now.
+		if resp.Header.Get("Content-Range") == fmt.Sprintf("bytes */%d", done) {
+			return done, nil
 		}
+		return 0, errors.Join(fmt.Errorf("%s has changed since %d bytes of it came: they are thrown away, try again", from.url, done), restart(part))
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return done, fmt.Errorf("%s: %s: accept the licence on its page and set HF_TOKEN", from.url, resp.Status)
 	default:
 		return done, fmt.Errorf("%s: %s", from.url, resp.Status)
 	}
@@ -204,4 +212,13 @@ func transfer(ctx context.Context, from remote, part *os.File, done int64, progr
 			return done, fmt.Errorf("the transfer broke off after %d bytes; the same command goes on from there: %w", done, err)
 		}
 	}
+}
+
+// restart empties a partial file.
+func restart(part *os.File) error {
+	if err := part.Truncate(0); err != nil {
+		return err
+	}
+	_, err := part.Seek(0, io.SeekStart)
+	return err
 }
