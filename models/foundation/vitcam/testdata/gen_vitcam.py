@@ -3,7 +3,7 @@ says of their class activation maps (METHODS §6.1, §6.2).
 
 hf: the zoo's CLIP, vision tower with projection, sizes fixed but the batch.
 full: the same with the text tower and normalised embeddings in one graph.
-openai: torch's own attention, tokens first, every size fixed.
+openai: torch's own attention, tokens first, every size fixed, layer norms as one operator.
 classifier: hf with a layer norm and a linear layer of ten classes behind it.
 
   OMP_NUM_THREADS=1 /usr/bin/python3 models/foundation/vitcam/testdata/gen_vitcam.py
@@ -215,15 +215,15 @@ def main():
     texts = F.normalize(torch.randn(6, CFG.embed), dim=-1)
     image, ids = torch.zeros(1, 3, CFG.size, CFG.size), torch.ones(1, CFG.context, dtype=torch.int64)
 
-    def save(name, module, args, inputs, outputs, axes):
+    def save(name, module, args, inputs, outputs, axes, opset=14):
         path = os.path.join(here, name)
-        torch.onnx.export(module.eval(), args, path, opset_version=14, input_names=inputs, output_names=outputs, dynamic_axes=axes)
+        torch.onnx.export(module.eval(), args, path, opset_version=opset, input_names=inputs, output_names=outputs, dynamic_axes=axes)
         compact.compact(path)
 
     save("hf.onnx", model.vision, image, ["pixel_values"], ["image_embeds"], {"pixel_values": {0: "batch"}})
     save("full.onnx", Full(model), (ids, image), ["input_ids", "pixel_values"],
          ["logits_per_image", "logits_per_text", "text_embeds", "image_embeds"], {"pixel_values": {0: "batch"}, "input_ids": {0: "texts"}})
-    save("openai.onnx", openai, image, ["pixel_values"], ["image_embeds"], {})
+    save("openai.onnx", openai, image, ["pixel_values"], ["image_embeds"], {}, opset=17)
     save("classifier.onnx", classifier, image, ["pixel_values"], ["logits"], {"pixel_values": {0: "batch"}})
     among = [1, 4, 5, 0]
     cases = [
