@@ -83,7 +83,9 @@ func (t Train) validate(v *validator) {
 	}
 	v.that(t.Momentum >= 0 && t.Momentum < 1, "train.momentum", t.Momentum, "a number in [0, 1)")
 	v.atLeast("train.lr_every", t.LREvery, 1)
+	v.oneOf("train.precision", t.Precision, "", "float32", "tf32", "bf16")
 	v.atLeast("train.recompute", t.Recompute, 0)
+	v.atLeast("train.devices", t.Devices, 0)
 	v.atLeast("train.self_rounds", t.SelfRounds, 0)
 	v.that(t.SelfMin >= 0 && t.SelfMin < 1, "train.self_min", t.SelfMin, "a number in [0, 1)")
 	v.oneOf("train.confidence", t.Confidence, "none", "mask", "weight")

@@ -13,7 +13,7 @@ func init() {
 	if !sgemm.Available() || hasAVX512() {
 		return
 	}
-	gohook.SetFloat32("sgemm", func(workers int, parallel func(func()), transposed bool, lhs, rhs, out []float32, batch, m, n, k int) {
+	gohook.SetProduct("sgemm", func(workers int, parallel func(func()), transposed bool, lhs, rhs, out []float32, batch, m, n, k int) {
 		sgemm.Product{A: lhs, B: rhs, C: out, Batch: batch, M: m, N: n, K: k, Transposed: transposed}.Run(workers, parallel)
 	})
 }

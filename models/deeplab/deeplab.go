@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -49,11 +50,12 @@ type network struct {
 	width     float64
 	v3        v3Plus
 	momentum  float64 // of the running statistics; 0 = the architecture's
+	half      bool    // train in bfloat16
 }
 
 // New returns the network that the keys arch, backbone, width, output_stride,
-// stride_in, msc, batch_norm and bn_momentum describe, for numClasses classes,
-// background included. Width scales the backbone, and the inner layers of v3+'s
+// stride_in, msc, batch_norm, bn_momentum, precision and recompute describe, for
+// numClasses classes, background included. Width scales the backbone, and the inner layers of v3+'s
 // head.
 //
 // Initial weights depend on the store's parameter model.ParamInitialSeed
@@ -69,6 +71,7 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 	n := &network{
 		backbone: resnet.Config{Depth: depth, Width: cfg.Width, OutputStride: cfg.OutputStride, Recompute: cfg.Recompute},
 		arch:     cfg.Arch, classes: numClasses, msc: cfg.MSC, width: cfg.Width, momentum: cfg.BNMomentum,
+		half: cfg.Precision == "bf16",
 	}
 	switch cfg.Arch {
 	case V2:
@@ -130,6 +133,16 @@ func (n *network) Logits(scope *model.Scope, images *Node, training bool) []*Nod
 		return []*Node{best}
 	}
 	return append(all, best)
+}
+
+// stages is the backbone. With precision bf16 it, and what follows, computes in
+// bfloat16 while training: products still sum in float32, and batch statistics
+// and logits are float32.
+func (n *network) stages(net layers.Net, scope *model.Scope, images *Node) [4]*Node {
+	if n.half && net.Training {
+		images = ConvertDType(images, dtypes.BFloat16)
+	}
+	return n.backbone.Stages(net, scope.At(backboneScope), images)
 }
 
 // scaled rounds down, as PyTorch's interpolate.

@@ -19,12 +19,13 @@ const v2HeadStd = 0.01
 // v2 is one scale of DeepLab-v2: [batch, h, w, 3] to logits of the backbone's
 // output stride.
 func (n *network) v2(net layers.Net, scope *model.Scope, images *Node) *Node {
-	x := n.backbone.Stages(net, scope.At(backboneScope), images)[3]
+	x := n.stages(net, scope, images)[3]
 	head := scope.At(asppScope)
 	var sum *Node
 	for i, rate := range v2Rates {
 		d := rate * 8 / n.backbone.OutputStride
 		y := net.Conv(head, fmt.Sprintf("c%d", i), x, n.classes, 3, true, v2HeadStd, layers.ConvOptions{Dilation: d, Pad: d})
+		y = ConvertDType(y, images.DType())
 		if sum == nil {
 			sum = y
 		} else {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -50,7 +51,7 @@ func (n *network) v3plus(net layers.Net, scope *model.Scope, images *Node) *Node
 	if backbone.Momentum == 0 {
 		backbone.Momentum = n.v3.bnMomentum
 	}
-	stages := n.backbone.Stages(backbone, scope.At(backboneScope), images)
+	stages := n.stages(backbone, scope, images)
 	head := scope.At(headScope)
 	low := net.ConvNorm(head, "project.0", "project.1", stages[0], n.inner(v3LowLevel), 1, layers.ConvOptions{ReLU: true})
 	x := n.asppPooled(net, head, stages[3])
@@ -71,6 +72,7 @@ func (n *network) v3plus(net layers.Net, scope *model.Scope, images *Node) *Node
 		}
 	}
 	x = net.Conv(head, fmt.Sprintf("classifier.%d", at), x, n.classes, 1, true, layers.Kaiming(1, 1, n.inner(v3Inner)), layers.ConvOptions{})
+	x = ConvertDType(x, images.DType())
 	return layers.Resize(x, images.Shape().Dim(1), images.Shape().Dim(2), n.v3.alignCorners)
 }
 
@@ -84,7 +86,8 @@ func (n *network) asppPooled(net layers.Net, head *model.Scope, x *Node) *Node {
 		name := fmt.Sprintf("aspp.convs.%d.", i+1)
 		branches = append(branches, net.ConvNorm(head, name+"0", name+"1", x, c, 3, layers.ConvOptions{Dilation: d, Pad: d, ReLU: true}))
 	}
-	pooled := net.ConvNorm(head, dotted(poolConv), dotted(poolNorm), layers.MeanImage(x), c, 1, layers.ConvOptions{ReLU: true})
+	mean := ConvertDType(layers.MeanImage(ConvertDType(x, dtypes.Float32)), x.DType())
+	pooled := net.ConvNorm(head, dotted(poolConv), dotted(poolNorm), mean, c, 1, layers.ConvOptions{ReLU: true})
 	like := branches[0].Shape()
 	branches = append(branches, BroadcastToShape(pooled, like))
 	y := net.ConvNorm(head, "aspp.project.0", "aspp.project.1", Concatenate(branches, -1), c, 1, layers.ConvOptions{ReLU: true})

@@ -84,20 +84,22 @@ func at(scope *model.Scope, module string) *model.Scope {
 }
 
 // Conv is a k×k convolution with its variables at module: weight, and bias if
-// biased. Initial weights are normal with deviation std.
+// biased. Initial weights are normal with deviation std. Variables are float32;
+// where x has another type, they are converted to it.
 func (n Net) Conv(scope *model.Scope, module string, x *Node, out, k int, biased bool, std float64, o ConvOptions) *Node {
 	s := at(scope, module)
 	w := n.Kernel(s, x.Graph(), k, x.Shape().Dim(3), out, std)
 	var b *Node
 	if biased {
-		b = n.Bias(s, x.Graph(), out)
+		b = ConvertDType(n.Bias(s, x.Graph(), out), x.DType())
 	}
-	return Conv(x, w, b, o)
+	return Conv(x, ConvertDType(w, x.DType()), b, o)
 }
 
 // ConvNorm is a bias-free convolution (variables at module conv) followed by
 // batch normalisation (variables at module norm: weight, bias, running_mean,
-// running_var) and, if o.ReLU, ReLU.
+// running_var) and, if o.ReLU, ReLU. Statistics are float32 whatever the type of
+// x.
 func (n Net) ConvNorm(scope *model.Scope, conv, norm string, x *Node, out, k int, o ConvOptions) *Node {
 	g := x.Graph()
 	w := n.Kernel(at(scope, conv), g, k, x.Shape().Dim(3), out, Kaiming(k, k, out))
@@ -105,14 +107,15 @@ func (n Net) ConvNorm(scope *model.Scope, conv, norm string, x *Node, out, k int
 	if n.Training && n.TrainNorm {
 		relu := o.ReLU
 		o.ReLU = false
-		return n.batchNorm(Conv(x, w, nil, o), p, relu)
+		y := Conv(x, ConvertDType(w, x.DType()), nil, o)
+		return ConvertDType(n.batchNorm(ConvertDType(y, w.DType()), p, relu), x.DType())
 	}
 	scale := Mul(p.gamma.NodeValue(g), inverseDeviation(p.variance.NodeValue(g)))
 	bias := Sub(p.beta.NodeValue(g), Mul(p.mean.NodeValue(g), scale))
 	if n.TrainAffine {
 		return Conv(x, mulChannels(w, scale), bias, o)
 	}
-	return Conv(x, foldScale(w, scale), bias, o)
+	return Conv(x, ConvertDType(foldScale(w, scale), x.DType()), ConvertDType(bias, x.DType()), o)
 }
 
 // Dropout zeroes a fraction p of the values and scales up the rest; it does
@@ -121,7 +124,7 @@ func (n Net) Dropout(scope *model.Scope, x *Node, p float64) *Node {
 	if !n.Training || p <= 0 {
 		return x
 	}
-	u := scope.RandomUniform(x.Graph(), x.Shape())
-	keep := GreaterOrEqual(u, Scalar(x.Graph(), x.DType(), p))
+	u := scope.RandomUniform(x.Graph(), shapes.Make(dtypes.Float32, x.Shape().Dimensions...))
+	keep := GreaterOrEqual(u, Scalar(x.Graph(), u.DType(), p))
 	return Where(keep, MulScalar(x, 1/(1-p)), ScalarZero(x.Graph(), x.DType()))
 }
