@@ -52,10 +52,16 @@ func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
 		},
 		Dataset: job.Dataset, Split: job.Split, Val: job.Val, ValSplit: job.ValSplit, Seed: job.Seed, Backend: job.Backend,
 		Net: func(classes int) (multilabel.Net, error) {
-			return newNetwork(job.Backend, c, classes, job.Seed, job.Text)
+			return NewNet(job.Backend, c, classes, job.Seed, job.Text)
 		},
 		OutDir: job.OutDir, ConfigHash: job.ConfigHash, Versions: job.Versions, Progress: job.Progress, Log: job.Log,
 	})
+}
+
+// NewNet is the network of a config, with a new head for the classes after the
+// background; text as in Job.
+func NewNet(b compute.Backend, cfg configs.FineTuneCLIP, classes int, seed int64, text [][]float32) (multilabel.Net, error) {
+	return newNetwork(b, cfg, classes, seed, text)
 }
 
 // Store is multilabel.Net's.
