@@ -1,0 +1,59 @@
+package onnximport
+
+import (
+	"testing"
+
+	"wsss/models/backend"
+	"wsss/models/onnximport/legalise"
+)
+
+// TestFusedNorms: spelled-out layer norms become the op when nobody trains, and
+// products with weights are of rank 2 for ONNX Runtime. That the results are
+// equal is TestExports' matter.
+func TestFusedNorms(t *testing.T) {
+	inputs := readInputs(t, "testdata/exports/clip_image.json")
+	m, err := Open("testdata/exports/clip_image.onnx", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	shapes := map[string][]int{}
+	for name, x := range inputs {
+		shapes[name] = x.Shape().Dimensions
+	}
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(change func(*legalise.Options)) (norms, roots, deep int) {
+		opt := m.legaliseOptions(b, shapes)
+		change(&opt)
+		prog, err := m.legalised(opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range prog.Nodes {
+			switch {
+			case n.Op == "LayerNormalization":
+				norms++
+			case n.Op == "Sqrt":
+				roots++
+			case n.Op == "MatMul" && n.In[0].Rank() > 2 && n.In[1].Rank() == 2:
+				deep++
+			}
+		}
+		return norms, roots, deep
+	}
+	norms, roots, deep := count(func(*legalise.Options) {})
+	if norms == 0 || roots != 0 || deep == 0 {
+		t.Errorf("%d norms, %d roots, %d products of batches", norms, roots, deep)
+	}
+	_, _, flat := count(func(o *legalise.Options) { o.FlatProducts = true })
+	if flat != 0 {
+		t.Errorf("%d products of batches where they are to be flat", flat)
+	}
+	trained, left, _ := count(func(o *legalise.Options) { o.Trainable = true })
+	if trained != 0 || left != norms {
+		t.Errorf("for training: %d norms, %d roots, want 0 and %d", trained, left, norms)
+	}
+}
