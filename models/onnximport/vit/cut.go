@@ -80,7 +80,7 @@ func open(in *protos.ValueInfoProto) {
 	}
 }
 
-// floats declares an input [1, tokens, width], sizes open.
+// floats declares an input of tokens: rank 3, sizes open.
 func floats(name string) *protos.ValueInfoProto {
 	shape := &protos.TensorShapeProto{Dim: []*protos.TensorShapeProto_Dimension{{}, {}, {}}}
 	return &protos.ValueInfoProto{Name: name, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: &protos.TypeProto_Tensor{

@@ -1,7 +1,9 @@
 package vit
 
 import (
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute-onnx/support/protos"
@@ -33,6 +35,67 @@ func TestFind(t *testing.T) {
 		}
 		if err := tower.Resize(f, 10); err != nil {
 			t.Errorf("%s: %v", export, err)
+		}
+	}
+}
+
+// TestFree: a size that an export fixed becomes open, in a constant shape and in
+// one that is put together; shared constants stay as they are for others.
+func TestFree(t *testing.T) {
+	constant := func(name string, v ...int64) *protos.TensorProto {
+		return &protos.TensorProto{Name: name, DataType: int32(protos.TensorProto_INT64), Dims: []int64{int64(len(v))}, Int64Data: v}
+	}
+	for _, tt := range []struct {
+		name  string
+		shape []*protos.TensorProto // nil: computed
+		want  string
+	}{
+		{"constant", []*protos.TensorProto{constant("a", 1, 10, 16)}, "[1 -1 16]"},
+		{"only the first", []*protos.TensorProto{constant("a", 10, 10)}, "[-1 10]"},
+		{"open already", []*protos.TensorProto{constant("a", -1, 10)}, "[-1 10]"},
+		{"another size", []*protos.TensorProto{constant("a", 2, 16)}, "[2 16]"},
+		{"put together", []*protos.TensorProto{nil, constant("a", 10), constant("b", 2, 8)}, "[] [-1] [2 8]"},
+		{"put together, open", []*protos.TensorProto{constant("a", 10), constant("b", -1)}, "[10] [-1]"},
+	} {
+		reshape := &protos.NodeProto{OpType: "Reshape", Input: []string{"x", "a"}, Output: []string{"y"}}
+		concat := &protos.NodeProto{OpType: "Concat", Output: []string{"shape"}}
+		g := &protos.GraphProto{Node: []*protos.NodeProto{reshape}}
+		for _, p := range tt.shape {
+			name := "computed"
+			if p != nil {
+				name = p.Name
+				g.Initializer = append(g.Initializer, p)
+			}
+			concat.Input = append(concat.Input, name)
+		}
+		if len(tt.shape) > 1 {
+			g.Node = []*protos.NodeProto{concat, reshape}
+			reshape.Input[1] = "shape"
+		}
+		c := cutter{file: &onnxfile.File{Proto: &protos.ModelProto{Graph: g}}, constants: map[string]*protos.TensorProto{}, concats: map[string]*protos.NodeProto{}}
+		c.collect()
+		if err := c.free(reshape, []int64{10}); err != nil {
+			t.Fatal(err)
+		}
+		g.Node = append(c.made, g.Node...)
+		c.collect() // what was made, too
+		list := []string{reshape.Input[1]}
+		if made := c.concats[reshape.Input[1]]; made != nil {
+			list = made.Input
+		}
+		var got []string
+		for _, name := range list {
+			v, err := c.read(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprint(v))
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: %v, want %s", tt.name, got, tt.want)
+		}
+		if v, err := c.read("a"); err != nil || fmt.Sprint(v) != fmt.Sprint(g.Initializer[0].Int64Data) {
+			t.Errorf("%s: the constant itself is %v, %v", tt.name, v, err)
 		}
 	}
 }
