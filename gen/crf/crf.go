@@ -119,14 +119,16 @@ type field struct {
 	unary         []float32 // n×c
 	q, next       []float32 // n×c
 	a, b          []float32 // lattice scratch
-	kernels       []*lattice
+	kernels       []kernel
 }
 
 func newField(img Image, unary []float32, classes int, p Params) (*field, error) {
 	n, c := img.W*img.H, (classes+lanes-1)/lanes*lanes
 	f := &field{n: n, classes: classes, c: c}
 	if p.GaussianWeight != 0 {
-		if err := f.add(p.GaussianWeight, positions(img, p.GaussianXY), 2); err != nil {
+		if p.GaussianXY <= maxSigma {
+			f.kernels = append(f.kernels, newSeparable(img.W, img.H, p.GaussianXY, p.GaussianWeight))
+		} else if err := f.add(p.GaussianWeight, positions(img, p.GaussianXY), 2); err != nil {
 			return nil, err
 		}
 	}
@@ -141,9 +143,9 @@ func newField(img Image, unary []float32, classes int, p Params) (*field, error)
 	}
 	m := 0
 	for _, k := range f.kernels {
-		m = max(m, k.m)
+		m = max(m, k.rows())
 	}
-	f.a, f.b = make([]float32, (m+1)*c), make([]float32, (m+1)*c)
+	f.a, f.b = make([]float32, m*c), make([]float32, m*c)
 	for i, u := range f.unary {
 		f.next[i] = -u
 	}
@@ -183,10 +185,11 @@ func (f *field) softmax() {
 			for _, v := range x[1:] {
 				top = max(top, v)
 			}
+			expRow(f.q[i*f.c:(i+1)*f.c], f.next[i*f.c:(i+1)*f.c], top)
+			clear(f.q[i*f.c+f.classes : (i+1)*f.c])
 			var sum float32
-			for j, v := range x {
-				y[j] = exp32(v - top)
-				sum += y[j]
+			for _, v := range y {
+				sum += v
 			}
 			inv := 1 / sum
 			for j := range y {

@@ -106,7 +106,8 @@ func TestInferNearExact(t *testing.T) {
 		mean   float64 // mean absolute error of the posterior
 		labels float64 // share of pixels with the same arg-max
 	}{
-		{"gaussian only", Params{10, 3, 3, 1, 1, 0}, 0.005, 0.99},
+		{"gaussian only", Params{10, 3, 3, 1, 1, 0}, 1e-4, 1},
+		{"wide gaussian", Params{10, 7, 3, 1, 1, 0}, 0.005, 0.97},
 		{"deeplab", DeepLab(), 0.001, 0.99},
 		{"irn", IRN(), 0.001, 0.99},
 	} {
@@ -184,12 +185,41 @@ func TestVectorCodeEqualsGeneric(t *testing.T) {
 			t.Errorf("gather of %d: %v, generic %v", c, got, want)
 		}
 	}
-	x, n1, n2 := v(), v(), v()
 	got, want := v(), v()
-	blurRow(got, x, n1, n2)
-	blurGeneric(want, x, n1, n2)
+	nb := []int32{1, 2, 0, 1, 2, 0}
+
+	blurGeneric(want, src[:24], src, nb, 8)
+	blurRows(got, src[:24], src, nb, 8)
 	if !slices.Equal(got, want) {
 		t.Errorf("blur: %v, generic %v", got, want)
+	}
+	x := []float32{0, -0.1, -1, -3.7, -20, -86.9, -87.1, -1e9}
+	got, want = make([]float32, 8), make([]float32, 8)
+	for top := float32(0); top < 3; top += 0.37 {
+		expRow(got, x, top)
+		expGeneric(want, x, top)
+		if !slices.Equal(got, want) {
+			t.Errorf("exp: %v, generic %v", got, want)
+		}
+	}
+}
+
+// TestSeparableEqualsSum: the Gaussian over positions, against every pair of
+// pixels, on shapes narrower than its reach too.
+func TestSeparableEqualsSum(t *testing.T) {
+	for _, size := range [][2]int{{24, 20}, {3, 17}, {1, 1}} {
+		img, unary := scene(size[0], size[1], 4, 3)
+		p := Params{3, 2.5, 3, 1, 1, 0}
+		want := exact(img, unary, 4, p)
+		got, err := Infer(img, unary, 4, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range got {
+			if e := math.Abs(float64(got[i]) - want[i]); e > 1e-4 {
+				t.Fatalf("%v: value %d is %v, want %v", size, i, got[i], want[i])
+			}
+		}
 	}
 }
 

@@ -21,10 +21,21 @@ func gatherGeneric(y, src []float32, idx []int32, w []float32) {
 	}
 }
 
-func blurGeneric(y, x, n1, n2 []float32) {
-	x, n1, n2 = x[:len(y)], n1[:len(y)], n2[:len(y)]
-	for i := range y {
-		y[i] = x[i] + float32(0.5*(n1[i]+n2[i]))
+// blurGeneric sets each row of c values to y = x + (n1+n2)/2, where n1 and n2
+// are the rows of src that nb has two by two.
+func blurGeneric(y, x, src []float32, nb []int32, c int) {
+	for v := range len(y) / c {
+		n1, n2 := src[int(nb[2*v])*c:], src[int(nb[2*v+1])*c:]
+		for i := range c {
+			y[v*c+i] = x[v*c+i] + float32(0.5*(n1[i]+n2[i]))
+		}
+	}
+}
+
+// expGeneric sets y = e^(x-top).
+func expGeneric(y, x []float32, top float32) {
+	for i, v := range x {
+		y[i] = exp32(v - top)
 	}
 }
 
@@ -207,9 +218,9 @@ func (l *lattice) neighbours(keys *keyTable) {
 	})
 }
 
-// filter adds the filtered in to out; both are n×c with c a multiple of lanes.
-// a and b are scratch of at least (m+1)×c; row m is kept zero and stands for
-// missing neighbours.
+// rows of scratch: row m is kept zero and stands for missing neighbours.
+func (l *lattice) rows() int { return l.m + 1 }
+
 func (l *lattice) filter(out, in []float32, c int, a, b []float32) {
 	clear(a[l.m*c : (l.m+1)*c])
 	clear(b[l.m*c : (l.m+1)*c])
@@ -223,10 +234,7 @@ func (l *lattice) filter(out, in []float32, c int, a, b []float32) {
 	for j := 0; j <= l.d; j++ {
 		nb := l.blur[j*l.m*2 : (j+1)*l.m*2]
 		parallel(l.m, func(lo, hi int) {
-			for v := lo; v < hi; v++ {
-				n1, n2 := int(nb[2*v]), int(nb[2*v+1])
-				blurRow(b[v*c:(v+1)*c], a[v*c:(v+1)*c], a[n1*c:(n1+1)*c], a[n2*c:(n2+1)*c])
-			}
+			blurRows(b[lo*c:hi*c], a[lo*c:hi*c], a, nb[2*lo:2*hi], c)
 		})
 		a, b = b, a
 	}

@@ -6,5 +6,8 @@ package crf
 // lanes.
 func gather(y, src []float32, idx []int32, w []float32) { gatherGeneric(y, src, idx, w) }
 
-// blurRow sets y = x + (n1+n2)/2.
-func blurRow(y, x, n1, n2 []float32) { blurGeneric(y, x, n1, n2) }
+// blurRows sets y = x + (n1+n2)/2, row by row; see blurGeneric.
+func blurRows(y, x, src []float32, nb []int32, c int) { blurGeneric(y, x, src, nb, c) }
+
+// expRow sets y = e^(x-top).
+func expRow(y, x []float32, top float32) { expGeneric(y, x, top) }
