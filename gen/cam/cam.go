@@ -40,11 +40,12 @@ type options struct {
 	Threshold  float64   `toml:"threshold"`  // score of the background; default 0.15 (IRN; ReCAM on VOC 0.21)
 	Save       string    `toml:"save"`       // folder for the scores as .npy files, as IRN writes them
 	Bucket     int       `toml:"bucket"`     // sides of scaled images are rounded to multiples of so many pixels; 1 = the reference's sizes, 0 = by backend
+	MaxSide    int       `toml:"max_side"`   // scaled images are made no longer than this; default 2048
 	MaxShapes  int       `toml:"max_shapes"` // sizes of images whose compiled graphs are kept
 }
 
 func decode(table map[string]any) (options, error) {
-	o := options{Scales: []float64{1, 0.5, 1.5, 2}, Flip: true, Threshold: 0.15, MaxShapes: 8}
+	o := options{Scales: []float64{1, 0.5, 1.5, 2}, Flip: true, Threshold: 0.15, MaxSide: 2048, MaxShapes: 8}
 	if err := configs.Decode("gen.options", table, &o); err != nil {
 		return o, err
 	}
@@ -57,6 +58,8 @@ func decode(table map[string]any) (options, error) {
 		return o, fmt.Errorf("gen.options.threshold = %v: allowed are numbers in [0, 1]", o.Threshold)
 	case o.Bucket < 0 || o.Bucket > 512:
 		return o, fmt.Errorf("gen.options.bucket = %d: allowed are 0 to 512 pixels", o.Bucket)
+	case o.MaxSide < 64 || o.MaxSide > 16384:
+		return o, fmt.Errorf("gen.options.max_side = %d: allowed are 64 to 16384 pixels", o.MaxSide)
 	case o.MaxShapes < 1:
 		return o, fmt.Errorf("gen.options.max_shapes = %d: allowed are 1 or more", o.MaxShapes)
 	}
@@ -94,7 +97,7 @@ func newCAM(env gen.Env) (gen.Method, error) {
 	if n := net.Config().Classes; n != m.classes || names != nil && !slices.Equal(names, env.Classes.Names) {
 		return nil, fmt.Errorf("%s knows %d classes%s, the dataset has %d: %v", o.Classifier, n, list(names), m.classes, env.Classes.Names[1:])
 	}
-	m.mapper = camnet.NewMapper(env.Backend, net, store, camnet.MapOptions{Scales: o.Scales, Flip: o.Flip, Bucket: o.Bucket, Shapes: o.MaxShapes})
+	m.mapper = camnet.NewMapper(env.Backend, net, store, camnet.MapOptions{Scales: o.Scales, Flip: o.Flip, Bucket: o.Bucket, MaxSide: o.MaxSide, Shapes: o.MaxShapes})
 	sum, err := files.SHA256(o.Classifier)
 	m.hashes = map[string]string{filepath.Base(o.Classifier): sum}
 	return m, err

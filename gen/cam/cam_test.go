@@ -157,6 +157,7 @@ func TestRefuses(t *testing.T) {
 		"no-such-file":           {"classifier": "no-such-file"},
 		"gen.options.scales":     {"classifier": file, "scales": []any{0.0}},
 		"gen.options.threshold":  {"classifier": file, "threshold": 2.0},
+		"gen.options.max_side":   {"classifier": file, "max_side": 1},
 		"gen.options.max_shapes": {"classifier": file, "max_shapes": 0},
 	} {
 		if _, err := newMethod(t, "go", "cam", options); err == nil || !strings.Contains(err.Error(), want) {

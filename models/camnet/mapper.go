@@ -24,8 +24,9 @@ type MapOptions struct {
 	// Bucket rounds the sides of scaled images to the nearest multiple of so many
 	// pixels, so that images share compiled graphs. 1 is the reference's size; 0
 	// chooses by what a new size costs: 1 on go, 16 on onnx, 32 on xla.
-	Bucket int
-	Shapes int // compiled sizes kept
+	Bucket  int
+	MaxSide int // scaled images are no longer than this, so that memory is bounded
+	Shapes  int // compiled sizes kept
 }
 
 var defaultBucket = map[backend.Kind]int{backend.Go: 1, backend.ONNX: 16, backend.XLA: 32}
@@ -82,7 +83,8 @@ func (m *Mapper) Maps(ctx context.Context, img *imageproc.RGB) ([]*Map, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		scaled := img.Resize(m.side(img.W, s), m.side(img.H, s), imageproc.Bicubic)
+		fits := min(s, float64(m.opts.MaxSide)/float64(max(img.W, img.H)))
+		scaled := img.Resize(m.side(img.W, fits), m.side(img.H, fits), imageproc.Bicubic)
 		one, err := m.run(scaled)
 		if err != nil {
 			return nil, fmt.Errorf("image of %d×%d pixels at scale %g: %w", img.W, img.H, s, err)
