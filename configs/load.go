@@ -219,7 +219,7 @@ func (c Config) TrainHash() string {
 	d, t := c.Data, c.Train
 	d.Root, d.ValSplit = "", ""
 	t.Workers, t.CheckpointEvery, t.Keep, t.ValEvery, t.ValImages, t.Bound = 0, 0, 0, 0, 0, false
-	t.Labels = ""
+	t.Labels, t.Recompute, t.Devices = "", 0, 0
 	return hash(c.Seed, d, t)
 }
 

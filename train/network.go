@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -70,7 +71,7 @@ type step struct {
 }
 
 // newStep prepares the graphs; they compile on the first call.
-func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, accumulate int) (*step, error) {
+func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, accumulate int, split *devices) (*step, error) {
 	s := &step{}
 	for _, g := range all {
 		i := slices.Index(s.grids, g)
@@ -115,7 +116,10 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, ac
 			opt.Update(n.store, vars, grads, in[s.scalars:])
 			return []*Node{loss, squaredNorm(grads)}
 		})
-		return s, err
+		if err != nil {
+			return nil, err
+		}
+		return s, split.configure(s.whole, s.scalars, numScalars)
 	}
 	var trained []*model.Variable
 	s.add, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
@@ -134,7 +138,10 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, ac
 		opt.Update(n.store, trained, grads, rates)
 		return []*Node{squaredNorm(grads)}
 	})
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	return s, errors.Join(split.configure(s.add, s.scalars, 0), split.configure(s.apply, 0, numScalars))
 }
 
 // squaredNorm is the sum of the squares of all values. It is not finite

@@ -99,7 +99,7 @@ func testOptimizer(t *testing.T, b compute.Backend, kind string, want optimizerF
 		}
 	}
 	c := configs.Train{Iterations: 6, LR: ref.LR, HeadMult: 10, BiasMult: 20, PolyPower: 0.9, LREvery: 2, Accumulate: 2}
-	graphs, err := newStep(net, grids, Loss{}, false, Optimizer{Kind: kind, Momentum: 0.9, WeightDecay: ref.Decay, Group: net.Group}, c.Accumulate)
+	graphs, err := newStep(net, grids, Loss{}, false, Optimizer{Kind: kind, Momentum: 0.9, WeightDecay: ref.Decay, Group: net.Group}, c.Accumulate, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,9 +116,13 @@ func testOptimizer(t *testing.T, b compute.Backend, kind string, want optimizerF
 	}
 	for i, loss := range ref.Losses {
 		r.step = i
+		before := net.store.GetVariable(twoLayerPaths[0]).MustValue()
 		rec, err := r.update(next)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if before.Ok() {
+			t.Error("the weights before the update have not been donated to it")
 		}
 		if diff := math.Abs(rec.Loss - loss); diff > 1e-5*loss {
 			t.Errorf("update %d: loss %.7f, PyTorch %.7f", i, rec.Loss, loss)

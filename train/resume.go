@@ -11,6 +11,7 @@ import (
 	"wsss/checkpoints"
 	"wsss/configs"
 	"wsss/data/augment"
+	"wsss/models/backend"
 	"wsss/train/batches"
 	"wsss/train/runlog"
 )
@@ -48,7 +49,7 @@ func (r *run) open() error {
 // portable leaves out what differs between machines but not in the result, so
 // that a checkpoint's bytes do not depend on it.
 func portable(t configs.Train) configs.Train {
-	t.Workers, t.Labels, t.Init = 0, "", filepath.Base(t.Init)
+	t.Workers, t.Recompute, t.Devices, t.Labels, t.Init = 0, 0, 0, "", filepath.Base(t.Init)
 	if t.Init == "." {
 		t.Init = ""
 	}
@@ -76,6 +77,12 @@ func (r *run) goOn(c *checkpoints.Checkpoint) error {
 // start makes what training needs beside the network.
 func (r *run) start() error {
 	var err error
+	if err := backend.SetPrecision(r.Backend, r.Config.Precision); err != nil {
+		return fmt.Errorf("train.precision: %w", err)
+	}
+	if r.devices, err = newDevices(r.Backend, r.Config); err != nil {
+		return err
+	}
 	fresh := r.net == nil
 	if fresh {
 		if r.net, err = newNetwork(r.Backend, r.Net, r.Classes.Len(), r.Seed); err != nil {
@@ -93,7 +100,7 @@ func (r *run) start() error {
 	}
 	opt := Optimizer{Kind: r.Config.Optimizer, Momentum: r.Config.Momentum, WeightDecay: r.Config.WeightDecay, EMA: r.Config.EMA > 0, Group: r.Net.Group}
 	weighted := r.LabelsDir != "" && r.Config.Confidence == "weight"
-	if r.graphs, err = newStep(r.net, grids, NewLoss(r.Config), weighted, opt, r.Config.Accumulate); err != nil {
+	if r.graphs, err = newStep(r.net, grids, NewLoss(r.Config), weighted, opt, r.Config.Accumulate, r.devices); err != nil {
 		return err
 	}
 	aug, err := augment.FromConfig(r.Config)

@@ -89,6 +89,7 @@ type run struct {
 	ids, valIDs []string
 	net         *network
 	graphs      *step
+	devices     *devices // nil for one
 	load        *loader
 	sched       Schedule
 	log         *runlog.Log

@@ -9,6 +9,8 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/support/exceptions"
+
+	"wsss/models/backend"
 )
 
 // train runs the updates that are left.
@@ -18,6 +20,11 @@ func (r *run) train(ctx context.Context) error {
 	first := int64(r.step) * int64(t.Accumulate) * int64(t.Batch)
 	next, stop := r.load.prefetch(ctx, first, batches, t.Workers)
 	defer stop()
+	if backend.KindOf(r.Backend) == backend.XLA && r.devices == nil {
+		var stopAhead func()
+		next, stopAhead = ahead(ctx, batches, next, upload(r.Backend))
+		defer stopAhead()
+	}
 	for r.step < t.Iterations {
 		rec, err := r.update(next)
 		if err != nil && errors.Is(err, ctx.Err()) {
@@ -61,9 +68,13 @@ func (r *run) update(next func() (*batch, error)) (Record, error) {
 			b.free()
 		}
 	}()
-	scalars := r.sched.scalars(r.step)
-	for _, v := range scalars[:inUpdate] {
+	rates := r.sched.scalars(r.step)
+	for _, v := range rates[:inUpdate] {
 		rec.LR = append(rec.LR, float64(v.(float32)))
+	}
+	scalars, err := r.devices.scalars(rates)
+	if err != nil {
+		return rec, err
 	}
 	for range k {
 		b, err := next()
@@ -75,7 +86,10 @@ func (r *run) update(next func() (*batch, error)) (Record, error) {
 	var ids []string
 	for _, b := range batches {
 		ids = append(ids, b.ids...)
-		in := b.inputs()
+		in, err := r.devices.batch(b.inputs())
+		if err != nil {
+			return rec, err
+		}
 		if k == 1 {
 			out, err := call(r.graphs.whole.Call, append(in, scalars...)...)
 			if err != nil {
