@@ -199,6 +199,10 @@ func (p *pipeline) evalZeroShot(ctx context.Context, z configs.ZeroShot) (report
 	})
 }
 
+// predictions changes where the same network labels the same image otherwise
+// than before: predictions of earlier versions are not taken up.
+const predictions = "stretched"
+
 // predictRow labels a split and scores it; a split without masks makes no row.
 // Predictions of an earlier run with the same o.RunHash and o.Settings are
 // taken up.
@@ -207,7 +211,7 @@ func (p *pipeline) predictRow(ctx context.Context, split string, predictor eval.
 		p.say("%-28s skipped: the split %q has no true masks", o.Name, split)
 		return report.Row{}, err
 	}
-	o.RunHash += fmt.Sprint(o.Settings)
+	o.RunHash += fmt.Sprint(o.Settings) + predictions
 	o.Workers, o.Boundary, o.AllowNoTruth, o.Boot.Seed = p.cfg.Eval.Workers, p.cfg.Eval.Boundary, true, uint64(p.cfg.Seed)
 	dir := p.path("predictions", fileName(o.Name))
 	var r *eval.Result
