@@ -3,6 +3,9 @@
 //
 //	go run ./bench/gen -root ../shared/data/voc_mini -weak boxes,scribbles
 //	go run ./bench/gen -kind coco -root ../shared/data/tiny_coco -split train2017
+//	go run ./bench/gen -kind scenes -root /tmp/scenes -split train -set data.options.train=1000
+//
+// It also prints the time of each stage and the resident memory at ten points.
 //
 // The kind "pairs" (the default) is a folder with JPEGImages and
 // SegmentationClassAug; its weak labels are derived from the masks. With any
@@ -125,10 +128,11 @@ func (b bench) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var memory meter
 	start := time.Now()
 	sum, err := gen.Run(ctx, gen.RunOptions{
 		Dataset: b.ds, Split: b.split, Method: m, Name: b.cfg.Gen.Method, Weak: weak, Fuse: b.cfg.Gen.Fuse,
-		OutDir: b.out, Checks: b.cfg.Gen.Checks, ConfigHash: configs.Config{Seed: b.cfg.Seed, Gen: b.cfg.Gen}.GenHash(),
+		OutDir: b.out, Checks: b.cfg.Gen.Checks, Progress: memory.progress, ConfigHash: configs.Config{Seed: b.cfg.Seed, Gen: b.cfg.Gen}.GenHash(),
 	})
 	if err != nil {
 		return err
@@ -142,6 +146,7 @@ func (b bench) measure(ctx context.Context) error {
 		b.cfg.Gen.Method, b.ds.Name(), weak, res.MIoU.Percent(), res.Images, sum.Masks, float64(sum.Generated)/took.Seconds())
 	table(res)
 	fmt.Printf("\nTime of all workers, %v: %v.\n", sum.Times.Total().Round(10*time.Millisecond), sum.Times)
+	fmt.Printf("Resident memory after so many images: %v.\n", &memory)
 	if err := b.quality(ctx, res); err != nil {
 		return err
 	}
