@@ -19,6 +19,7 @@ type samOptions struct {
 	ModelDir  string `toml:"model_dir"`  // folder of model files; "" = the usual one
 	Mask      string `toml:"mask"`       // which mask: single, best, third, overlap; "" = single for boxes, third for points
 	Merge     string `toml:"merge"`      // where classes overlap: fuse (by [gen.fuse]), max-logit (per pixel the most certain)
+	Crop      bool   `toml:"crop"`       // masks of boxes end at the box
 	MaxShapes int    `toml:"max_shapes"` // compiled graphs kept per file
 	Cache     string `toml:"cache"`      // folder for image embeddings; "" = none kept
 	CacheMB   int64  `toml:"cache_mb"`   // its largest size
@@ -37,6 +38,7 @@ type engine struct {
 	// the whole object rather than a part (paper 002, METHODS §7).
 	overlap  bool
 	maxLogit bool // see ownership
+	crop     bool // nothing outside a prompt's box
 	hashes   map[string]string
 }
 
@@ -45,7 +47,7 @@ func (o samOptions) open(b compute.Backend) (*engine, error) {
 	if o.Merge != mergeFuse && o.Merge != mergeMaxLogit {
 		return nil, fmt.Errorf("gen.options.merge = %q: allowed are %s, %s", o.Merge, mergeFuse, mergeMaxLogit)
 	}
-	e := &engine{maxLogit: o.Merge == mergeMaxLogit}
+	e := &engine{maxLogit: o.Merge == mergeMaxLogit, crop: o.Crop}
 	var err error
 	if e.overlap = o.Mask == "overlap"; o.Mask != "" && !e.overlap {
 		if e.choice, err = sam.ParseChoice("gen.options.mask", o.Mask); err != nil {

@@ -3,6 +3,7 @@ package promptsam
 import (
 	"context"
 	"fmt"
+	"image"
 
 	"wsss/configs"
 	"wsss/data"
@@ -137,6 +138,9 @@ func (e *engine) masks(ctx context.Context, s *data.Sample, prompts []gen.Prompt
 	}
 	for i, r := range results {
 		logits := emb.Upscale(r.Low[picks[i]], r.LowSide)
+		if box := prompts[i].Box; e.crop && box != nil {
+			cropTo(logits, emb.W, box.Rect())
+		}
 		bits := data.EncodeRLE(sam.Threshold(logits), emb.W, emb.H)
 		owner.add(prompts[i].Class, logits)
 		if bits.Area() == 0 {
@@ -148,6 +152,18 @@ func (e *engine) masks(ctx context.Context, s *data.Sample, prompts []gen.Prompt
 		})
 	}
 	return owner.trim(masks), nil
+}
+
+// never is a logit that no mask contains.
+const never = -1e6
+
+// cropTo leaves nothing outside r: a box around an object holds all of it.
+func cropTo(logits []float32, w int, r image.Rectangle) {
+	for i := range logits {
+		if !image.Pt(i%w, i/w).In(r) {
+			logits[i] = never
+		}
+	}
 }
 
 // bestOverlap is the multimask output whose own box has the highest IoU with

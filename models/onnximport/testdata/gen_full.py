@@ -10,6 +10,7 @@ import os
 import sys
 
 import torch
+from torch.onnx._globals import GLOBALS
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "foundation", "zoo"))
 from nets import gdino, sam  # noqa: E402
@@ -51,7 +52,10 @@ def sam_decoder(folder):
 
 
 def gdino_full(folder):
-    gdino.export(gdino_net(), folder)
+    # Folding and shape inference take PyTorch's exporter a quarter of an hour
+    # on this graph, and the importer does both.
+    GLOBALS.onnx_shape_inference = False
+    gdino.export(gdino_net(), folder, do_constant_folding=False)
     n = 9
     eye = [int(i == j) for i in range(n) for j in range(n)]
     return {

@@ -1,7 +1,6 @@
 """BLIP-2's image–text matching at debug size (METHODS §5.2): vision
 transformer, Q-Former whose queries and words attend to each other and whose
-queries attend to the image, a match head averaged over queries. Its weights
-are random: it shows that the graph runs.
+queries attend to the image, a match head averaged over queries.
 
 The published model is the same with EVA-CLIP-g at 224 pixels, 32 queries and a
 BERT-base Q-Former.
@@ -61,10 +60,9 @@ class BLIP2(nn.Module):
         return self.qformer(self.image(pixel_values), input_ids, attention_mask)
 
 
-def export(vocab, folder):
+def export(model, folder):
     """Writes blip2_itm.onnx."""
-    torch.manual_seed(0)
-    model = BLIP2(vocab).eval()
+    model.eval()
     torch.onnx.export(model, (torch.zeros(1, 3, 64, 64), torch.ones(1, 32, dtype=torch.int64), torch.ones(1, 32, dtype=torch.int64)),
                       f"{folder}/blip2_itm.onnx", opset_version=16, input_names=["pixel_values", "input_ids", "attention_mask"],
                       output_names=["itm_logits"])

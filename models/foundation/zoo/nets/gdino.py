@@ -382,8 +382,8 @@ class Native(nn.Module):
         return wide, out["boxes"][-1]
 
 
-def export(model, folder):
-    """Writes gdino.onnx."""
+def export(model, folder, **options):
+    """Writes gdino.onnx; options are torch.onnx.export's."""
     model.eval()
     n, side = 9, model.cfg.side
     args = (torch.zeros(1, 3, side, side), torch.ones(1, n, dtype=torch.int64), torch.ones(1, n, dtype=torch.bool),
@@ -392,5 +392,5 @@ def export(model, folder):
     axes = {k: {1: "tokens"} for k in names[1:]}
     axes["text_token_mask"] = {1: "tokens", 2: "tokens"}
     torch.onnx.export(Native(model), args, f"{folder}/gdino.onnx", opset_version=17, input_names=names,
-                      output_names=["logits", "boxes"], dynamic_axes=axes)
+                      output_names=["logits", "boxes"], dynamic_axes=axes, **options)
     compact(f"{folder}/gdino.onnx")

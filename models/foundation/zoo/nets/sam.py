@@ -18,12 +18,12 @@ from .compact import compact
 @dataclass
 class Config:
     img_size: int = 128
-    patch: int = 8
+    patch: int = 4  # small enough for masks as fine as the picture
     dim: int = 80
-    heads: int = 5
+    heads: int = 2
     depth: int = 4
-    global_at: tuple = field(default=(1, 3))
-    window: int = 6  # 16 is no multiple of 6: padding as with 64 and 14
+    global_at: tuple = field(default=(2,))
+    window: int = 7  # 32 is no multiple of 7: padding as with 64 and 14
     embed: int = 64
     decoder_mlp: int = 128
     decoder_heads: int = 4
@@ -264,6 +264,23 @@ class MetaDecoder(nn.Module):
         masks = masks[..., : inner[0], : inner[1]]
         out = orig_im_size.to(torch.int64)
         return F.interpolate(masks, (out[0], out[1]), mode="bilinear", align_corners=False), iou, low
+
+
+def refine(fine, coarse):
+    """Starts a network from one of larger patches, given as state: what has the
+    same shape is taken over, patches and positions are resampled, the rest (the
+    relative positions) stays as it is."""
+    own = fine.state_dict()
+    for name, weight in coarse.items():
+        if weight.shape == own[name].shape:
+            own[name] = weight
+        elif name == "encoder.patch_embed.weight":
+            shrink = weight.shape[-1] // own[name].shape[-1]
+            own[name] = F.avg_pool2d(weight, shrink) * shrink**2
+        elif name == "encoder.pos_embed":
+            grid = own[name].shape[1:3]
+            own[name] = F.interpolate(weight.permute(0, 3, 1, 2), grid, mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+    fine.load_state_dict(own)
 
 
 def export(sam, folder):

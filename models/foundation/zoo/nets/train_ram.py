@@ -42,7 +42,7 @@ def run(folder, ckpt, steps, minutes, out):
         return {"loss": F.binary_cross_entropy_with_logits(logits, target) * 10,
                 "right": ((logits > 0) == (target > 0)).float().mean()}
 
-    done = trainer.fit(model, loss_fn, steps, minutes, ckpt, lr=1e-3)
+    done = trainer.fit(model, loss_fn, steps, minutes, ckpt, lr=1e-3, average=0.99)
     model.eval()
 
     def predict(split, count, seed):
