@@ -28,8 +28,9 @@ wsss table makes and scores the pseudo-labels of every [[compare]] row of a
 config, for several seeds, and sets them beside the numbers of the papers that
 the rows name (published = "jiang2023 1 12"). Where a row says which others
 papers have below it (over = ["points"]), the table says whether that holds.
-Generated scenes get other pictures with every seed. Nothing is trained. What
-is done already is skipped, so a killed table goes on.
+Generated scenes get other pictures with every seed. Nothing is trained; rows
+that need a file which is not there are left out. What is done already is
+skipped, so a killed table goes on.
 
   wsss table -config configs/tables/scenes_methods.toml
   wsss table -config configs/tables/scenes_methods.toml -seeds 1 -only points
@@ -111,7 +112,16 @@ func newTable(cfg configs.Config, seeds, only string) (*table, error) {
 				return nil, fmt.Errorf("compare[%d].over = %q: there is no row of that name", i, below)
 			}
 		}
-		if strings.Contains(c.Name, only) {
+		if !strings.Contains(c.Name, only) {
+			continue
+		}
+		lacks, err := lacking(c)
+		if err != nil {
+			return nil, fmt.Errorf("compare[%d]: %w", i, err)
+		}
+		if len(lacks) > 0 {
+			fmt.Fprintf(os.Stderr, "left out: %s needs %s\n", c.Name, strings.Join(lacks, ", "))
+		} else {
 			t.cfg.Compare, t.Rows = append(t.cfg.Compare, c), append(t.Rows, row)
 		}
 	}
@@ -119,6 +129,12 @@ func newTable(cfg configs.Config, seeds, only string) (*table, error) {
 		return nil, fmt.Errorf("table: no [[compare]] row to make")
 	}
 	return t, nil
+}
+
+// lacking lists the files that a row needs and that are not there.
+func lacking(c configs.Compare) ([]string, error) {
+	n, err := gen.NeedsOf(c.Gen(0))
+	return slices.DeleteFunc(n.Files, exists), err
 }
 
 // seeded is the config of one seed, with a folder of its own.

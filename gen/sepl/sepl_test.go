@@ -69,6 +69,28 @@ func TestRefine(t *testing.T) {
 	}
 }
 
+// TestRefineCoverageIsInclusive: 17 of 20 pixels are 85 %, 16 are not.
+func TestRefineCoverageIsInclusive(t *testing.T) {
+	const w = 60
+	pseudo := "0000000000" + strings.Repeat("1", 20) + strings.Repeat("0", 30)
+	for _, tt := range []struct {
+		from int // the mask reaches from here to the end
+		want string
+	}{
+		{13, "0000000000111" + strings.Repeat("1", w-13)},                                     // claimed; the 3 pixels under no mask stay
+		{14, "00000000001111" + strings.Repeat("0", w-14)},                                    // not claimed: 16 pixels are dropped
+		{30, "0000000000" + strings.Repeat("1", 20) + "0000000000" + strings.Repeat("0", 20)}, // background's mask
+	} {
+		got, err := Refine(label(pseudo), []data.RLE{span(tt.from, w, w)}, 3, MaxIoUImp2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row(got) != tt.want {
+			t.Errorf("mask from %d: %s, want %s", tt.from, row(got), tt.want)
+		}
+	}
+}
+
 func TestRefineOrderOfMasksDoesNotMatterWithinAClass(t *testing.T) {
 	masks := []data.RLE{span(0, 5, 10), span(3, 7, 10), span(6, 10, 10)}
 	a, err := Refine(label("0111111000"), masks, 3, MaxIoUImp2)
