@@ -5,6 +5,7 @@
 // down for a while does so for all.
 //
 //	go run ./bench/deeplab [-arch deeplab-v2] [-msc] [-size 321] [-batch 2] [-steps 2] [-rounds 2] [-engines torch,onnx,go]
+//	    [-width 1] [-precision bf16] [-recompute 4]
 //
 // Engines are backends (go, onnx, xla:cuda, …) and PyTorch: torch (CPU, float32),
 // torch-cuda (bf16 autocast, channels last), torch-cuda-compile (also compiled).
@@ -27,11 +28,15 @@ type options struct {
 	arch                       string
 	msc                        bool
 	size, batch, steps, rounds int
+	width                      float64
+	precision                  string // of wsss
+	recompute                  int    // of wsss
 }
 
 // args are the options as another process takes them.
 func (o options) args() []string {
-	return []string{"-arch", o.arch, fmt.Sprintf("-msc=%v", o.msc), "-size", strconv.Itoa(o.size), "-batch", strconv.Itoa(o.batch), "-steps", strconv.Itoa(o.steps)}
+	return []string{"-arch", o.arch, fmt.Sprintf("-msc=%v", o.msc), "-size", strconv.Itoa(o.size), "-batch", strconv.Itoa(o.batch), "-steps", strconv.Itoa(o.steps),
+		"-width", fmt.Sprint(o.width), "-precision", o.precision, "-recompute", strconv.Itoa(o.recompute)}
 }
 
 func main() {
@@ -42,6 +47,9 @@ func main() {
 	flag.IntVar(&o.batch, "batch", 2, "images per step")
 	flag.IntVar(&o.steps, "steps", 2, "timed steps per round, after one that warms up")
 	flag.IntVar(&o.rounds, "rounds", 2, "turns of every engine")
+	flag.Float64Var(&o.width, "width", 1, "channel multiplier of the networks")
+	flag.StringVar(&o.precision, "precision", "", "train.precision of wsss; PyTorch on a GPU always has bf16 autocast")
+	flag.IntVar(&o.recompute, "recompute", 0, "train.recompute of wsss")
 	engines := flag.String("engines", "torch,onnx,go", "engines to run, in turn")
 	worker := flag.String("worker", "", "internal: time this backend in this process")
 	profile := flag.String("cpuprofile", "", "internal: where the worker writes a CPU profile of its timed steps")

@@ -3,7 +3,9 @@
 per step, the first of which warms up; on a GPU the peak of its memory in GiB
 goes to stderr.
 
-    step.py torch|torch-cuda|torch-cuda-compile -arch A -msc=true -size N -batch N -steps N
+    step.py torch|torch-cuda|torch-cuda-compile -arch A -msc=true -size N -batch N -steps N [-width W]
+
+-precision and -recompute are ignored: they are choices of wsss.
 
 The networks are those of the parity fixtures.
 """
@@ -25,6 +27,9 @@ p = argparse.ArgumentParser()
 p.add_argument("engine")
 p.add_argument("-arch", default="deeplab-v2")
 p.add_argument("-msc", default="false")
+p.add_argument("-width", type=float, default=1)
+p.add_argument("-precision")
+p.add_argument("-recompute")
 for k in ("size", "batch", "steps"):
     p.add_argument("-" + k, type=int)
 a = p.parse_args()
@@ -32,9 +37,9 @@ a = p.parse_args()
 torch.set_num_threads(os.cpu_count())
 cuda = a.engine.startswith("torch-cuda")
 if a.arch == "deeplab-v2":
-    net = gen_parity.V2(101, 1, 8, True, a.msc == "true")
+    net = gen_parity.V2(101, a.width, 8, True, a.msc == "true")
 else:
-    net = gen_parity.V3Plus(101, 1, 16, False, False)
+    net = gen_parity.V3Plus(101, a.width, 16, False, False)
 net.eval()  # evaluation mode: batch norm frozen
 for m in net.modules():
     if isinstance(m, nn.BatchNorm2d):

@@ -5,6 +5,8 @@ import (
 	"os"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -47,7 +49,10 @@ func work(spec, profile string, o options) error {
 // METHODS §8.1.
 func newStep(b compute.Backend, o options) (*model.Exec, error) {
 	cfg := configs.Default().Train
-	cfg.Arch, cfg.MSC = o.arch, o.msc
+	cfg.Arch, cfg.MSC, cfg.Width, cfg.Precision, cfg.Recompute = o.arch, o.msc, o.width, o.precision, o.recompute
+	if err := backend.SetPrecision(b, o.precision); err != nil {
+		return nil, err
+	}
 	if o.arch != "deeplab-v2" {
 		cfg.OutputStride, cfg.StrideIn, cfg.Input = 16, "3x3", "torch"
 	}
@@ -56,6 +61,9 @@ func newStep(b compute.Backend, o options) (*model.Exec, error) {
 		return nil, err
 	}
 	store := model.NewStore()
+	if err := makeVariables(store, net); err != nil {
+		return nil, err
+	}
 	return model.NewExec(b, store, func(scope *model.Scope, images *Node) *Node {
 		g := images.Graph()
 		store.SetTraining(g, true)
@@ -85,6 +93,24 @@ func newStep(b compute.Backend, o options) (*model.Exec, error) {
 		}
 		return loss
 	})
+}
+
+// makeVariables builds the network once, on the backend that compiles nothing:
+// what is recomputed must have its variables before.
+func makeVariables(store *model.Store, net models.Segmenter) error {
+	b, err := backend.Open("go")
+	if err != nil {
+		return err
+	}
+	exec, err := model.NewExec(b, store, func(scope *model.Scope, images *Node) []*Node {
+		return net.Logits(scope.At("model"), images, true)
+	})
+	if err != nil {
+		return err
+	}
+	defer exec.Finalize()
+	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, 65, 65, 3))
+	return err
 }
 
 // crossEntropy has the classes in turn as labels.

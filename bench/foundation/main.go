@@ -7,6 +7,10 @@
 //
 //	go run ./bench/foundation [-models sam-encoder,sam-decoder,clip,gdino] [-engines ort,torch,onnx,go] [-runs 3] [-rounds 2] [-dir DIR]
 //
+// Also sam-h (ViT-H, some 8 GiB) on a GPU, and tiny-sam and tiny-clip to try the
+// program out. On a GPU the engines are xla:cuda, torch-cuda (float32 with TF32),
+// torch-cuda-bf16 (autocast) and torch-cuda-compile (autocast, compiled).
+//
 // Files are exported once, by /usr/bin/python3 with PyTorch and onnx, into -dir.
 package main
 
@@ -39,7 +43,11 @@ var networks = map[string]network{
 	"sam-encoder": {"SAM ViT-B encoder, 1024×1024", "gen_exports.py", "sam_vit_b_full", 1, "images"},
 	"sam-decoder": {"SAM decoder, five points, 375×500", "gen_full.py", "sam_decoder", 1, "prompts"},
 	"clip":        {"CLIP ViT-B/16, batch 8", "gen_exports.py", "clip_vit_b16_full", 8, "images"},
+	"sam-h":       {"SAM ViT-H encoder, 1024×1024", "gen_exports.py", "sam_vit_h_full", 1, "images"},
 	"gdino":       {"Grounding-DINO Swin-T, 800×800, 900 queries", "gen_full.py", "gdino", 1, "images"},
+	// Small ones, to see that everything runs.
+	"tiny-sam":  {"tiny SAM encoder, 40×40", "gen_exports.py", "sam_encoder", 1, "images"},
+	"tiny-clip": {"tiny CLIP, batch 2", "gen_exports.py", "clip_image", 2, "images"},
 }
 
 const generators = "models/onnximport/testdata"
@@ -119,7 +127,8 @@ func (n network) print(engines []string, results map[string]*turns.Result) {
 		r := results[e]
 		mid := turns.Median(r.Wall)
 		ratio := func(peer string) string {
-			if p := results[peer]; p != nil {
+			if i := slices.IndexFunc(engines, func(e string) bool { return strings.HasPrefix(e, peer) }); i >= 0 {
+				p := results[engines[i]]
 				return fmt.Sprintf("%.2f", turns.Median(p.Wall)/mid)
 			}
 			return ""

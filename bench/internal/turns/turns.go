@@ -48,7 +48,7 @@ func Missing(engine string) string {
 		if exec.Command(Python(), "-c", "import torch").Run() != nil {
 			return Python() + " has no torch"
 		}
-	case "torch-cuda", "torch-cuda-compile":
+	case "torch-cuda", "torch-cuda-bf16", "torch-cuda-compile":
 		if exec.Command(Python(), "-c", "import torch; assert torch.cuda.is_available()").Run() != nil {
 			return Python() + " has no torch that sees a GPU"
 		}

@@ -128,6 +128,11 @@ def sam_vit_b_full():
     return SamEncoder(1024, 16, 768, 12, 12, 14, (2, 5, 8, 11), 256)
 
 
+@model({"images": torch.randn(1, 3, 1024, 1024)}, outputs=["image_embeddings"], dynamic={"images": {0: "batch"}})
+def sam_vit_h_full():
+    return SamEncoder(1024, 16, 1280, 32, 16, 14, (7, 15, 23, 31), 256)
+
+
 # --- CLIP -----------------------------------------------------------------
 
 
