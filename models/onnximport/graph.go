@@ -56,12 +56,13 @@ func (m *Model) Graph(scope *model.Scope, inputs map[string]*graph.Node, values 
 func (m *Model) legaliseOptions(b compute.Backend, shapes map[string][]int) legalise.Options {
 	kind := backend.KindOf(b)
 	return legalise.Options{
-		Shapes:       shapes,
-		Values:       map[string]*legalise.Const{},
-		Outputs:      m.opt.Outputs,
-		LowerConv:    kind == backend.Go,
-		FlatProducts: kind == backend.ONNX, // others than of rank 2 become Einsum
-		NoSort:       kind == backend.ONNX,
+		Shapes:         shapes,
+		Values:         map[string]*legalise.Const{},
+		Outputs:        m.opt.Outputs,
+		LowerConv:      kind == backend.Go,
+		FlatProducts:   kind == backend.ONNX, // others than of rank 2 become Einsum
+		BiasInProducts: kind == backend.Go,
+		NoSort:         kind == backend.ONNX,
 	}
 }
 

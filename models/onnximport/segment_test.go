@@ -57,3 +57,31 @@ func TestFusedNorms(t *testing.T) {
 		t.Errorf("for training: %d norms, %d roots, want 0 and %d", trained, left, norms)
 	}
 }
+
+// TestAxisBias: on the go backend, relative positions are added inside the
+// product of queries and keys.
+func TestAxisBias(t *testing.T) {
+	for path, input := range map[string]string{"testdata/exports/sam_encoder.onnx": "images", "../foundation/zoo/sam_encoder.onnx": "input_image"} {
+		m, err := Open(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		dims := append([]int{1}, m.Inputs()[0].Dims[1:]...)
+		for _, fold := range []bool{false, true} {
+			prog, err := m.legalised(legalise.Options{Shapes: map[string][]int{input: dims}, Values: map[string]*legalise.Const{}, BiasInProducts: fold})
+			if err != nil {
+				t.Fatal(err)
+			}
+			adds := 0
+			for _, n := range prog.Nodes {
+				if n.Op == "Add" && n.In[0].Rank() == 5 {
+					adds++
+				}
+			}
+			if fold != (adds == 0) {
+				t.Errorf("%s: %d additions to scores, folded %v", path, adds, fold)
+			}
+		}
+	}
+}

@@ -163,6 +163,10 @@ func (b *Builder) Trainable() bool { return b.opt.Trainable }
 // FlatProducts tells whether products with a plain matrix are to be of rank 2.
 func (b *Builder) FlatProducts() bool { return b.opt.FlatProducts }
 
+// BiasInProducts tells whether what is added to a product along one of its
+// axes is to become part of it.
+func (b *Builder) BiasInProducts() bool { return b.opt.BiasInProducts }
+
 // NoSort tells whether the engine cannot sort.
 func (b *Builder) NoSort() bool { return b.opt.NoSort }
 

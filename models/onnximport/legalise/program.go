@@ -28,6 +28,9 @@ type Options struct {
 	// FlatProducts writes products of batches with a plain matrix as products
 	// of two matrices, for engines that are faster on those.
 	FlatProducts bool
+	// BiasInProducts lets products compute what is added to them along one
+	// axis, for engines that are slow at adding with broadcast.
+	BiasInProducts bool
 	// NoSort writes TopK without sorting, for engines that cannot sort.
 	NoSort bool
 	// Survey goes on after nodes that fail and lists them in Program.Failed.

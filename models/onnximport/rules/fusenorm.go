@@ -6,7 +6,14 @@ import (
 	"wsss/models/onnximport/legalise"
 )
 
-func init() { register(map[string]legalise.Rule{"Add": affineNorm}) }
+func init() {
+	register(map[string]legalise.Rule{"Add": func(b *builder, n *node) []*value {
+		if out := affineNorm(b, n); out != nil {
+			return out
+		}
+		return axisBias(b, n)
+	}})
+}
 
 // affineNorm finds the layer normalisation over the last axis that PyTorch
 // spells out as (x − mean) / √(variance + ε) · scale + bias. It stays spelled
