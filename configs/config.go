@@ -106,6 +106,9 @@ type Train struct {
 	ValEvery        int       `toml:"val_every"`        // updates between validation runs; 0 = only at the end
 	ValImages       int       `toml:"val_images"`       // images of such a run; 0 = all
 
+	ScaleBy string  `toml:"scale_by" json:",omitempty"` // what the scale multiplies: "image", its own size, or "crop": the short side becomes scale · crop; "" = image
+	Blur    float64 `toml:"blur" json:",omitempty"`     // probability of a Gaussian blur, deviation up to a pixel of the crop
+
 	// How a step is computed: none of these changes what is learnt, but for rounding.
 	Precision string `toml:"precision" json:",omitempty"` // of the network: float32, tf32 (NVIDIA's rounding of products) or bf16; weights, statistics and loss stay float32
 	Recompute int    `toml:"recompute" json:",omitempty"` // residual blocks that the backward pass computes again together instead of keeping their activations; 0 = none

@@ -83,6 +83,8 @@ func (t Train) validate(v *validator) {
 	}
 	v.that(t.Momentum >= 0 && t.Momentum < 1, "train.momentum", t.Momentum, "a number in [0, 1)")
 	v.atLeast("train.lr_every", t.LREvery, 1)
+	v.oneOf("train.scale_by", t.ScaleBy, "", "image", "crop")
+	v.that(t.Blur >= 0 && t.Blur <= 1, "train.blur", t.Blur, "a number in [0, 1]")
 	v.oneOf("train.precision", t.Precision, "", "float32", "tf32", "bf16")
 	v.atLeast("train.recompute", t.Recompute, 0)
 	v.atLeast("train.devices", t.Devices, 0)

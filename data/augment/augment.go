@@ -26,13 +26,18 @@ type Options struct {
 	// Centre scales the short side to Crop and cuts the middle out, instead of
 	// a random scale and place (paper 002, METHODS §7).
 	Centre bool
+	// ByCrop has the scale times Crop as the short side of the scaled image,
+	// instead of the scale times its own (METHODS §8.2, JFZ).
+	ByCrop bool
+	Blur   float64 // probability of a Gaussian blur whose deviation is uniform in [0, 1) pixels of the crop
 	Input  Input
 }
 
 // FromConfig takes the augmentation keys of a [train] table.
 func FromConfig(t configs.Train) (Options, error) {
 	in, err := InputByName(t.Input)
-	return Options{Crop: t.Crop, Scales: t.Scales, ScaleRange: t.ScaleRange, Flip: t.Flip, Centre: t.CropAt == "center", Input: in}, err
+	return Options{Crop: t.Crop, Scales: t.Scales, ScaleRange: t.ScaleRange, Flip: t.Flip, Centre: t.CropAt == "center",
+		ByCrop: t.ScaleBy == "crop", Blur: t.Blur, Input: in}, err
 }
 
 // RNG returns the random generator of one sample of one epoch. It depends on
@@ -51,6 +56,7 @@ type Draw struct {
 	W, H int         // size of the scaled image
 	At   image.Point // top-left corner of the crop in the scaled, padded image
 	Flip bool        // applied to the crop
+	Blur float64     // deviation of the Gaussian, pixels; 0 = none
 }
 
 // Draw decides for an image of w×h pixels. The scaled sides are truncated to
@@ -66,10 +72,14 @@ func (o Options) Draw(rng *rand.Rand, w, h int) Draw {
 	case len(o.Scales) > 0:
 		scale = o.Scales[rng.IntN(len(o.Scales))]
 	}
+	if o.ByCrop {
+		scale *= float64(o.Crop) / float64(min(w, h))
+	}
 	d := Draw{W: max(1, int(float64(w)*scale)), H: max(1, int(float64(h)*scale))}
 	d.At.Y = rng.IntN(max(d.H-o.Crop, 0) + 1)
 	d.At.X = rng.IntN(max(d.W-o.Crop, 0) + 1)
 	d.Flip = o.Flip && rng.IntN(2) == 1
+	d.Blur = o.blur(rng)
 	return d
 }
 
@@ -83,6 +93,7 @@ func (o Options) centre(rng *rand.Rand, w, h int) Draw {
 	}
 	d.At = image.Pt(int(math.RoundToEven(float64(d.W-o.Crop)/2)), int(math.RoundToEven(float64(d.H-o.Crop)/2)))
 	d.Flip = o.Flip && rng.IntN(2) == 1
+	d.Blur = o.blur(rng)
 	return d
 }
 
@@ -131,6 +142,9 @@ func (o Options) Apply(pixels []float32, labels []uint8, img *image.NRGBA, truth
 		for x, sx := range nearX {
 			outLabels[x] = src[sx]
 		}
+	}
+	if d.Blur > 0 {
+		gaussian(pixels, o.Crop, d.Blur)
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ func build(n *network) (*protos.ModelProto, error) {
 	}
 	x := b.normalise(t.Input)
 	var logits value
+	resize := b.resize
 	switch t.Arch {
 	case deeplab.V2:
 		logits = b.v2(t, x)
@@ -42,10 +43,12 @@ func build(n *network) (*protos.ModelProto, error) {
 		}
 	case deeplab.V3Plus:
 		logits = b.v3plus(t, x)
+	case deeplab.V3PlusMultiGrid:
+		logits, resize = b.v3plusMultiGrid(t, x), b.resizeCorners
 	default:
-		return nil, fmt.Errorf("train.arch = %q cannot be exported: allowed are %s, %s", t.Arch, deeplab.V2, deeplab.V3Plus)
+		return nil, fmt.Errorf("train.arch = %q cannot be exported: allowed are %s, %s, %s", t.Arch, deeplab.V2, deeplab.V3Plus, deeplab.V3PlusMultiGrid)
 	}
-	b.named("logits", "Identity", []value{b.resize(logits, b.size("image"))})
+	b.named("logits", "Identity", []value{resize(logits, b.size("image"))})
 	b.named("labels", "ArgMax", []value{"logits"}, attr{"axis", 1}, attr{"keepdims", 0})
 	return b.model(n.metadata()), b.err
 }
@@ -101,6 +104,9 @@ func (b *builder) resnet(t configs.Train, x value) (low, high value) {
 					d = before
 				}
 			}
+			if t.Arch == deeplab.V3PlusMultiGrid && stage == 3 {
+				d *= 1 << i
+			}
 			x = b.block(t, fmt.Sprintf("backbone.layer%d.%d", stage+1, i), x, s, d)
 		}
 		if stage == 0 {
@@ -147,10 +153,28 @@ func (b *builder) v2(t configs.Train, x value) value {
 	return sum
 }
 
+const head = "classifier."
+
 // v3plus is DeepLab-v3+, at a quarter of the image's size.
 func (b *builder) v3plus(t configs.Train, x value) value {
-	const head = "classifier."
-	low, x := b.resnet(t, x)
+	low, x := b.asppPooled(t, x)
+	x = b.op("Concat", []value{low, b.resize(x, b.size(low))}, attr{"axis", 1})
+	x = b.convNorm(x, head+"classifier.0", head+"classifier.1", 1, 1)
+	return b.conv(x, head+"classifier.3", 1, 1)
+}
+
+// v3plusMultiGrid is the other DeepLab-v3+ of METHODS §8.2, dropouts left out.
+func (b *builder) v3plusMultiGrid(t configs.Train, x value) value {
+	low, x := b.asppPooled(t, x)
+	x = b.op("Concat", []value{b.resizeCorners(x, b.size(low)), low}, attr{"axis", 1})
+	x = b.convNorm(x, head+"classifier.0", head+"classifier.1", 1, 1)
+	x = b.convNorm(x, head+"classifier.4", head+"classifier.5", 1, 1)
+	return b.conv(x, head+"classifier.8", 1, 1)
+}
+
+// asppPooled returns the reduced first stage and ASPP's result.
+func (b *builder) asppPooled(t configs.Train, x value) (low, high value) {
+	low, x = b.resnet(t, x)
 	low = b.convNorm(low, head+"project.0", head+"project.1", 1, 1)
 	branches := []value{b.convNorm(x, head+"aspp.convs.0.0", head+"aspp.convs.0.1", 1, 1)}
 	for i, rate := range []int{12, 24, 36} {
@@ -161,8 +185,5 @@ func (b *builder) v3plus(t configs.Train, x value) value {
 	pooled = b.convNorm(pooled, head+"aspp.convs.4.1", head+"aspp.convs.4.2", 1, 1)
 	branches = append(branches, b.op("Expand", []value{pooled, b.op("Shape", []value{branches[0]})}))
 	x = b.op("Concat", branches, attr{"axis", 1})
-	x = b.convNorm(x, head+"aspp.project.0", head+"aspp.project.1", 1, 1)
-	x = b.op("Concat", []value{low, b.resize(x, b.size(low))}, attr{"axis", 1})
-	x = b.convNorm(x, head+"classifier.0", head+"classifier.1", 1, 1)
-	return b.conv(x, head+"classifier.3", 1, 1)
+	return low, b.convNorm(x, head+"aspp.project.0", head+"aspp.project.1", 1, 1)
 }

@@ -33,6 +33,9 @@ var networks = map[string]func(*configs.Train){
 	"v3+": func(t *configs.Train) {
 		t.Arch, t.Backbone, t.MSC, t.OutputStride, t.StrideIn, t.Input = "deeplab-v3plus", "resnet50", false, 16, "3x3", "torch"
 	},
+	"v3+ multi-grid": func(t *configs.Train) {
+		t.Arch, t.Backbone, t.MSC, t.OutputStride, t.StrideIn, t.Input = "deeplab-v3plus-multigrid", "resnet18", false, 16, "3x3", "torch"
+	},
 	"v3+ os8": func(t *configs.Train) {
 		t.Arch, t.Backbone, t.MSC, t.StrideIn, t.Input = "deeplab-v3plus", "resnet18", false, "3x3", "torch"
 	},

@@ -167,11 +167,16 @@ func (b *builder) size(x value) value {
 	return b.op("Slice", []value{b.op("Shape", []value{x}), b.ints(2), b.ints(4)})
 }
 
-// resize scales x bilinearly to a size, pixel areas aligned.
-func (b *builder) resize(x, size value) value {
+// resize scales x bilinearly to a size, pixel areas aligned; resizeCorners
+// aligns the corner pixels.
+func (b *builder) resize(x, size value) value { return b.resizeBy("half_pixel", x, size) }
+
+func (b *builder) resizeCorners(x, size value) value { return b.resizeBy("align_corners", x, size) }
+
+func (b *builder) resizeBy(grid string, x, size value) value {
 	head := b.op("Slice", []value{b.op("Shape", []value{x}), b.ints(0), b.ints(2)})
 	sizes := b.op("Concat", []value{head, size}, attr{"axis", 0})
-	return b.op("Resize", []value{x, "", "", sizes}, attr{"mode", "linear"}, attr{"coordinate_transformation_mode", "half_pixel"})
+	return b.op("Resize", []value{x, "", "", sizes}, attr{"mode", "linear"}, attr{"coordinate_transformation_mode", grid})
 }
 
 // model wraps the graph.
