@@ -13,6 +13,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/data/stages"
 	"wsss/gen"
 	"wsss/gen/source"
 	"wsss/models/camnet"
@@ -132,7 +133,10 @@ func (m *method) Scores(ctx context.Context, s *data.Sample) (*source.Scores, er
 	size := s.Image.Rect.Size()
 	var maps []*camnet.Map
 	if len(tags) > 0 {
-		if maps, err = m.mapper.Maps(ctx, imageproc.FromImage(s.Image)); err != nil {
+		stop := stages.Start(ctx, stages.Embed)
+		maps, err = m.mapper.Maps(ctx, imageproc.FromImage(s.Image))
+		stop()
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -193,6 +193,7 @@ func (im *Image) Free() {
 
 // Embed runs all but the last block.
 func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Image, error) {
+	defer stages.Start(ctx, stages.Embed)()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
