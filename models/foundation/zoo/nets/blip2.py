@@ -45,8 +45,8 @@ class QFormer(nn.Module):
 class BLIP2(nn.Module):
     def __init__(self, vocab, width=64):
         super().__init__()
-        cfg = clip.Config(width=width, layers=2, embed=width)
-        self.vision, self.qformer = clip.Vision(cfg), QFormer(width, vocab)
+        cfg = clip.Config(layers=3)  # all blocks of the tiny CLIP but the last
+        self.vision, self.narrow, self.qformer = clip.Vision(cfg), nn.Linear(cfg.width, width), QFormer(width, vocab)
 
     def image(self, pixel_values):
         v = self.vision
@@ -54,7 +54,7 @@ class BLIP2(nn.Module):
         x = v.ln_pre(torch.cat([v.cls.expand(x.shape[0], 1, -1), x], 1) + v.positions(v.ids))
         for block in v.blocks:
             x = block(x)
-        return v.ln_post(x)
+        return self.narrow(v.ln_post(x))
 
     def forward(self, pixel_values, input_ids, attention_mask):
         return self.qformer(self.image(pixel_values), input_ids, attention_mask)

@@ -15,11 +15,11 @@ from .compact import compact
 
 @dataclass
 class Config:
-    size: int = 96
-    dim: int = 20
+    size: int = 128
+    dim: int = 18  # the backbone is that of the tiny detector
     depths: tuple = (2, 2, 2)
-    heads: tuple = (2, 4, 4)
-    window: int = 3
+    heads: tuple = (2, 3, 6)
+    window: int = 4
     hidden: int = 64
     layers: int = 1
     tags: int = 10

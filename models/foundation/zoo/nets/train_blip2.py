@@ -1,5 +1,8 @@
 """Trains the tiny BLIP-2 on scenes: which word fits a crop, of all classes and
-"background" for crops beside the objects."""
+"background" for crops beside the objects. Its vision transformer starts as the
+tiny CLIP's, which is trained first, as BLIP-2 starts from a trained CLIP."""
+import os
+
 import numpy as np
 import torch
 from PIL import Image
@@ -52,6 +55,9 @@ def run(folder, ckpt, steps, minutes, out):
     vocab = text.vocabulary(words)
     ids = torch.tensor([[vocab.index(t) for t in ("[CLS]", w, "[SEP]")] for w in words])
     model = blip2.BLIP2(len(vocab))
+    trained = torch.load(os.path.join(os.path.dirname(ckpt), "clip.pt"))["model"]
+    own = model.state_dict()
+    model.load_state_dict({k: trained.get(k, v) for k, v in own.items()})
     data = scenes.load(folder, "train", 128)
 
     def scores(images):

@@ -1,4 +1,8 @@
-"""Trains the tiny RAM on scenes: one yes or no per class, whole pictures."""
+"""Trains the tiny RAM on scenes: one yes or no per class, whole pictures. Its
+backbone starts as the tiny Grounding-DINO's, which is trained first, as RAM
+starts from a trained Swin."""
+import os
+
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -34,6 +38,9 @@ def run(folder, ckpt, steps, minutes, out):
     torch.manual_seed(0)
     names = scenes.names(folder)
     model = ram.RAM(ram.Config(tags=len(names)))
+    trained = torch.load(os.path.join(os.path.dirname(ckpt), "gdino.pt"))["model"]
+    prefix = "backbone."
+    model.backbone.load_state_dict({k[len(prefix):]: v for k, v in trained.items() if k.startswith(prefix)})
     data = scenes.load(folder, "train", model.cfg.size, squash=True)
 
     def loss_fn(rng):
