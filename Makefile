@@ -11,7 +11,7 @@ ifneq ($(wildcard $(ORT_DIR)/libonnxruntime.so.1),)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_DIR)/libonnxruntime.so.1
 endif
 
-.PHONY: build demo test verify lint bench ort clean
+.PHONY: build demo test verify lint bench table ort clean
 
 build: bin/wsss
 
@@ -40,6 +40,14 @@ lint:
 bench:
 	go run ./bench/deeplab
 	go run ./bench/eval
+	go run ./bench/foundation
+	go run ./bench/clip
+
+# Every method by weak label on generated scenes, beside the papers' numbers;
+# its maps need a classifier, trained first. Some twenty minutes.
+table: build
+	./bin/wsss train-classifier -config configs/scenes_cam.toml
+	./bin/wsss table -config configs/tables/scenes_methods.toml
 
 # ONNX Runtime from the npm registry, checked by the hash that npm pins.
 ort: $(ORT_DIR)/libonnxruntime.so.1

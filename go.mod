@@ -34,4 +34,4 @@ require (
 )
 
 // The go backend's matrix product can be replaced only from below GoMLX's path.
-replace github.com/gomlx/compute/gohook => ./third_party/gohook
+replace github.com/gomlx/compute/gohook => ./models/backend/gohook

@@ -120,7 +120,8 @@ type Train struct {
 type Compare struct {
 	Name    string         `toml:"name"`
 	Method  string         `toml:"method"`
-	Weak    string         `toml:"weak"` // "" = gen.weak
+	Weak    string         `toml:"weak"`  // "" = gen.weak
+	Split   string         `toml:"split"` // to label and score; "" = data.train_split
 	Fuse    Fuse           `toml:"fuse"`
 	Options map[string]any `toml:"options"`
 

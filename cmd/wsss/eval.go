@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -114,7 +115,7 @@ func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
 			p.say("%-28s skipped: %v", c.Name, err)
 			continue
 		}
-		if err := add(p.evalFolder(ctx, labelled{c.Name, p.compareDir(c), p.cfg.Data.TrainSplit, eval.KindPseudo, p.rowHash(c)})); err != nil {
+		if err := add(p.evalFolder(ctx, labelled{c.Name, p.compareDir(c), cmp.Or(c.Split, p.cfg.Data.TrainSplit), eval.KindPseudo, p.rowHash(c)})); err != nil {
 			return nil, err
 		}
 	}

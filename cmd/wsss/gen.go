@@ -86,6 +86,10 @@ func (p *pipeline) gen(ctx context.Context, o genOptions) error {
 // compare makes the pseudo-labels of the [[compare]] rows.
 func (p *pipeline) compare(ctx context.Context, o genOptions) error {
 	for _, c := range p.cfg.Compare {
+		o := o
+		if o.split == "" {
+			o.split = c.Split
+		}
 		if err := p.label(ctx, c.Gen(p.cfg.Gen.Workers), p.compareDir(c), o); err != nil {
 			return fmt.Errorf("compare %q: %w", c.Name, err)
 		}

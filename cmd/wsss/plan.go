@@ -216,7 +216,7 @@ func (p *plan) images(split string) string {
 
 func (p *plan) gen() {
 	if p.labels() {
-		p.labeller("gen", p.cfg.Gen, p.labelsDir())
+		p.labeller("gen", p.cfg.Gen, p.cfg.Data.TrainSplit, p.labelsDir())
 	} else if dir, ok := p.trainLabels(); ok {
 		p.step("labels", "read from %s", dir)
 		if !exists(dir) {
@@ -224,12 +224,12 @@ func (p *plan) gen() {
 		}
 	}
 	for _, c := range p.cfg.Compare {
-		p.labeller("compare", c.Gen(0), p.compareDir(c))
+		p.labeller("compare", c.Gen(0), cmp.Or(c.Split, p.cfg.Data.TrainSplit), p.compareDir(c))
 	}
 }
 
-func (p *plan) labeller(name string, g configs.Gen, dir string) {
-	p.step(name, "%s from %s for %s, fused by %s → %s", g.Method, g.Weak, p.images(p.cfg.Data.TrainSplit), g.Fuse.Rule, dir)
+func (p *plan) labeller(name string, g configs.Gen, split, dir string) {
+	p.step(name, "%s from %s for %s, fused by %s → %s", g.Method, g.Weak, p.images(split), g.Fuse.Rule, dir)
 	if spec, err := gen.Lookup(g.Method); err == nil {
 		p.step("", "%s", spec.Doc)
 	}

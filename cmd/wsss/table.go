@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -167,7 +168,7 @@ func (t *table) run(ctx context.Context, seed int64, quiet bool) error {
 	var rows []report.Row
 	for i, c := range p.cfg.Compare {
 		dir := p.compareDir(c)
-		r, err := eval.Folder(ctx, p.ds, p.cfg.Data.TrainSplit, dir, eval.Options{
+		r, err := eval.Folder(ctx, p.ds, cmp.Or(c.Split, p.cfg.Data.TrainSplit), dir, eval.Options{
 			Name: c.Name, Kind: eval.KindPseudo, Workers: p.cfg.Eval.Workers, Provenance: p.provenance(nil),
 		}, nil)
 		if err != nil {
