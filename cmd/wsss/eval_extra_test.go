@@ -43,7 +43,7 @@ func TestEvalWays(t *testing.T) {
 		}
 	}
 	net := netTitle(netPseudo)
-	want := []string{"pseudo-labels", net, net + ", scales 0.5 1, flip", net + ", CRF"}
+	want := []string{"pseudo-labels", net, net + " on train", net + ", scales 0.5 1, flip", net + ", CRF"}
 	if strings.Join(names, "|") != strings.Join(want, "|") {
 		t.Errorf("rows %q, want %q", names, want)
 	}

@@ -59,7 +59,7 @@ func TestFineTuneFeedsGen(t *testing.T) {
 	const method = `gen.options={sam="tiny-sam", gdino="tiny-gdino", detect={nms=0.6, box_threshold=0.2}}`
 	tags := filepath.Join(dir, "finetune", "tags-train.csv")
 	names := `data.options={classes=["` + strings.Join(d.Classes[1:], `", "`) + `"], tags="` + tags + `"}`
-	run(set("gen", "out="+filepath.Join(dir, "a"), "data.kind=voc", names, "gen.method=grounded-sam", "gen.weak=tags", "gen.fuse.rule=score", method)...)
+	run(set("gen", "out="+filepath.Join(dir, "a"), "data.kind=voc", "compare=[]", names, "gen.method=grounded-sam", "gen.weak=tags", "gen.fuse.rule=score", method)...)
 	// So is the classifier itself, by its thresholds, with CLIP beside it.
 	both := strings.TrimSuffix(method, "}") + `, clip="tiny-clip", top_n=0, classifier="` + classifier + `"}`
 	run(set("gen", append(size, "out="+filepath.Join(dir, "b"), "gen.method=grounded-sam", "gen.weak=none", "gen.fuse.rule=score", both)...)...)
