@@ -6,7 +6,6 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"wsss/bench/internal/turns"
 	"wsss/configs"
 	"wsss/models/backend"
 	"wsss/train/clip"
@@ -16,45 +15,44 @@ import (
 // classes are VOC's.
 const classes = 20
 
-// work prints the seconds and CPU seconds of training steps on a backend, with
-// the settings of paper 002 (METHODS §7) and one yes or no per class.
-func work(spec, profile string, o options) error {
+// step compiles the training step on a backend, with the settings of paper 002
+// (METHODS §7) and one yes or no per class.
+func (o *options) step(spec string) (func() error, error) {
 	b, err := backend.Open(spec)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cfg := configs.Default().FineTuneCLIP
 	cfg.Encoder, cfg.Loss = o.encoder(), "bce"
 	net, err := clip.NewNet(b, cfg, classes, 1, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer net.Close()
 	update, _, err := multilabel.Compile(b, net)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	pixels := make([]float32, o.batch*3*o.size*o.size)
+	pixels := make([]float32, o.Batch*3*o.size*o.size)
 	for i := range pixels {
 		pixels[i] = float32(i%255)/128 - 1
 	}
-	targets, known := make([]float32, o.batch*classes), make([]float32, o.batch*classes)
+	targets, known := make([]float32, o.Batch*classes), make([]float32, o.Batch*classes)
 	for i := range targets {
 		known[i] = 1
 		if i%7 == 0 {
 			targets[i] = 1
 		}
 	}
-	in := []any{tensors.FromFlatDataAndDimensions(pixels, o.batch, 3, o.size, o.size),
-		tensors.FromFlatDataAndDimensions(targets, o.batch, classes), tensors.FromFlatDataAndDimensions(known, o.batch, classes)}
+	in := []any{tensors.FromFlatDataAndDimensions(pixels, o.Batch, 3, o.size, o.size),
+		tensors.FromFlatDataAndDimensions(targets, o.Batch, classes), tensors.FromFlatDataAndDimensions(known, o.Batch, classes)}
 	for _, v := range net.Scalars(0, 1000, 100) {
 		in = append(in, v)
 	}
-	return turns.Work(o.steps, profile, func() error {
+	return func() error {
 		out, err := multilabel.Call(update, in...)
 		if err == nil {
 			fmt.Fprintf(os.Stderr, "%s: loss %v\n", spec, out[0][0])
 		}
 		return err
-	})
+	}, nil
 }

@@ -11,43 +11,41 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"wsss/bench/internal/turns"
 	"wsss/configs"
 	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/deeplab"
 )
 
-// work prints the seconds and CPU seconds of o.steps+1 training steps on a
-// backend.
-func work(spec, profile string, o options) error {
+// step compiles the training step on a backend.
+func (o *options) step(spec string) (func() error, error) {
 	b, err := backend.Open(spec)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	step, err := newStep(b, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	images := make([]float32, o.batch*o.size*o.size*3)
+	images := make([]float32, o.Batch*o.size*o.size*3)
 	for i := range images {
 		images[i] = float32(i%255)/128 - 1
 	}
-	x := tensors.FromFlatDataAndDimensions(images, o.batch, o.size, o.size, 3)
-	return turns.Work(o.steps, profile, func() error {
+	x := tensors.FromFlatDataAndDimensions(images, o.Batch, o.size, o.size, 3)
+	return func() error {
 		out, err := step.Call(x)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(os.Stderr, "%s: loss %v\n", spec, tensors.ToScalar[float32](out[0]))
 		return out[0].FinalizeAll()
-	})
+	}, nil
 }
 
 // newStep is the training of DeepLab with frozen batch norm: the sum of the
 // scales' cross-entropies, and SGD with momentum and weight decay as in
 // METHODS §8.1.
-func newStep(b compute.Backend, o options) (*model.Exec, error) {
+func newStep(b compute.Backend, o *options) (*model.Exec, error) {
 	cfg := configs.Default().Train
 	cfg.Arch, cfg.MSC, cfg.Width, cfg.Precision, cfg.Recompute = o.arch, o.msc, o.width, o.precision, o.recompute
 	if err := backend.SetPrecision(b, o.precision); err != nil {

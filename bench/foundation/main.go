@@ -83,17 +83,9 @@ func measure(models, engines []string, dir string, runs, rounds int) error {
 			return err
 		}
 		args := []string{"-runs", strconv.Itoa(runs), filepath.Join(dir, n.file)}
-		results := map[string]*turns.Result{}
-		for round := range rounds {
-			for _, e := range engines {
-				fmt.Fprintf(os.Stderr, "%s, round %d/%d: %s\n", name, round+1, rounds, e)
-				if results[e] == nil {
-					results[e] = &turns.Result{}
-				}
-				if err := results[e].Run(e, "bench/foundation/run.py", args); err != nil {
-					return fmt.Errorf("%s: %w", name, err)
-				}
-			}
+		results, err := turns.Rounds(name+", ", engines, rounds, "bench/foundation/run.py", args)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		n.print(engines, results)
 	}
