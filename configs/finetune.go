@@ -38,6 +38,10 @@ type FineTuneCLIP struct {
 
 	Augment string `toml:"augment"` // none, flip, or strong (random crop, flip, colour, erasing)
 
+	// How a step is computed: none of these changes what is learnt, but for rounding.
+	Precision string `toml:"precision" json:",omitempty"` // of training: float32, tf32 (NVIDIA's rounding of products) or bf16 (products alone, as PyTorch's autocast); "" = the backend's own
+	Recompute int    `toml:"recompute" json:",omitempty"` // blocks that the backward pass computes again together instead of keeping their activations; 0 = none
+
 	Workers         int   `toml:"workers"`          // decode and augmentation goroutines; 0 = one per CPU
 	CheckpointEvery int   `toml:"checkpoint_every"` // updates between checkpoints; 0 = one per epoch
 	Keep            int   `toml:"keep"`             // checkpoints kept beside the last and the best
@@ -80,6 +84,8 @@ func (f FineTuneCLIP) validate(v *validator) {
 	v.that(f.Calibrate >= 0 && f.Calibrate <= 0.5, at+"calibrate", f.Calibrate, "a share in [0, 0.5]")
 	v.that(f.Ensemble >= 0 && f.Ensemble <= 1, at+"ensemble", f.Ensemble, "a weight in [0, 1]")
 	v.atLeast(at+"freeze", f.Freeze, -1)
+	v.oneOf(at+"precision", f.Precision, "", "float32", "tf32", "bf16")
+	v.atLeast(at+"recompute", f.Recompute, 0)
 	v.atLeast(at+"workers", f.Workers, 0)
 	v.atLeast(at+"checkpoint_every", f.CheckpointEvery, 0)
 	v.atLeast(at+"keep", f.Keep, 0)
@@ -96,5 +102,6 @@ func (c Config) FineTuneHash() string {
 	d, f := c.Data, c.FineTuneCLIP
 	d.Root, d.ValSplit = "", ""
 	f.Model, f.Encoder, f.Workers, f.CheckpointEvery, f.Keep, f.ValEvery, f.Val, f.Ensemble = "", "", 0, 0, 0, 0, nil, 0
+	f.Recompute = 0
 	return hash(c.Seed, d, f)
 }

@@ -25,51 +25,73 @@ func Recompute(scopes []*model.Scope, x *Node, body func(x *Node) *Node) *Node {
 	for i, v := range vars {
 		entry[i] = v.NodeValue(g)
 	}
-	// The gradients of x and of the variables, in this order; all at once when
+	trained := make([]bool, len(vars))
+	first := true
+	return recompute(x, entry, trained, func(x *Node, weights []*Node) *Node {
+		was := assign(vars, weights)
+		y := body(x)
+		if !first {
+			assign(vars, was)
+			return y
+		}
+		first = false
+		for i, v := range vars {
+			if v.NodeValue(g) != weights[i] {
+				continue // running statistics: body has moved them
+			}
+			v.SetNodeValue(entry[i])
+			trained[i] = v.Trainable
+		}
+		return y
+	})
+}
+
+// RecomputeOf is Recompute for a body whose weights are nodes; all of them have
+// gradients.
+func RecomputeOf(x *Node, weights []*Node, body func(x *Node, weights []*Node) *Node) *Node {
+	trained := make([]bool, len(weights))
+	for i := range trained {
+		trained[i] = true
+	}
+	return recompute(x, weights, trained, body)
+}
+
+// recompute calls body once for the forward pass and once for the backward
+// pass, which is the first to look at which weights are trained.
+func recompute(x *Node, weights []*Node, trained []bool, body func(x *Node, weights []*Node) *Node) *Node {
+	// The gradients of x and, behind it, of the trained weights: all at once when
 	// the first is asked for.
 	var dy, seen *Node
 	var grads []*Node
-	of := make([]int, len(vars)) // index in grads of a variable that has one
 	backward := func() []*Node {
 		if seen == dy {
 			return grads
 		}
 		seen = dy
 		again := barrier(x, dy)
-		now := assign(vars, entry)
-		y := body(again)
-		assign(vars, now)
+		y := body(again, weights)
 		targets := []*Node{again}
-		for i := range vars {
-			if of[i] > 0 {
-				targets = append(targets, entry[i])
+		for i, w := range weights {
+			if trained[i] {
+				targets = append(targets, w)
 			}
 		}
-		grads = Gradient(ReduceAllSum(Mul(y, StopGradient(dy))), targets...)
+		all := Gradient(ReduceAllSum(Mul(y, StopGradient(dy))), targets...)
+		grads = []*Node{all[0]}
+		for i, w := range weights {
+			if trained[i] {
+				grads, all = append(grads, all[1]), all[1:]
+			} else {
+				grads = append(grads, ZerosLike(w))
+			}
+		}
 		return grads
 	}
-	inside := make([]*Node, len(vars))
-	for i := range vars {
-		inside[i] = IdentityWithCustomGradient(entry[i], func(node, _ *Node) *Node {
-			if of[i] == 0 {
-				return ZerosLike(node)
-			}
-			return backward()[of[i]]
-		})
+	inside := make([]*Node, len(weights))
+	for i, w := range weights {
+		inside[i] = IdentityWithCustomGradient(w, func(_, _ *Node) *Node { return backward()[1+i] })
 	}
-	assign(vars, inside)
-	y := body(IdentityWithCustomGradient(x, func(_, _ *Node) *Node { return backward()[0] }))
-	n := 1
-	for i, v := range vars {
-		if v.NodeValue(g) != inside[i] {
-			continue // running statistics: body has moved them
-		}
-		v.SetNodeValue(entry[i])
-		if v.Trainable {
-			of[i] = n
-			n++
-		}
-	}
+	y := body(IdentityWithCustomGradient(x, func(_, _ *Node) *Node { return backward()[0] }), inside)
 	return IdentityWithCustomGradient(y, func(_, v *Node) *Node {
 		dy = v
 		return v

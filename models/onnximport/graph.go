@@ -22,6 +22,23 @@ import (
 //
 // It panics on errors, as graph building functions do.
 func (m *Model) Graph(scope *model.Scope, inputs map[string]*graph.Node, values map[string]*tensors.Tensor) []*graph.Node {
+	return m.GraphAs(Way{}, scope, inputs, values)
+}
+
+// Way is how a graph is computed; it changes nothing but rounding, time and
+// memory.
+type Way struct {
+	// Half computes matrix products and convolutions in bfloat16, as PyTorch's
+	// autocast: weights, sums, norms and softmax stay float32.
+	Half bool
+	// Cuts are values of the main graph, two at least, each made from the one
+	// before and weights alone. The backward pass keeps these and computes again
+	// what lies between them.
+	Cuts []string
+}
+
+// GraphAs is Graph, computed in the given way.
+func (m *Model) GraphAs(way Way, scope *model.Scope, inputs map[string]*graph.Node, values map[string]*tensors.Tensor) []*graph.Node {
 	var g *graph.Graph
 	shapes := map[string][]int{}
 	for name, node := range inputs {
@@ -33,6 +50,9 @@ func (m *Model) Graph(scope *model.Scope, inputs map[string]*graph.Node, values 
 	}
 	opt := m.legaliseOptions(g.Backend(), shapes)
 	opt.Trainable = true
+	if way.Cuts != nil {
+		opt.Outputs = slices.Concat(m.OutputNames(), way.Cuts)
+	}
 	for name, t := range values {
 		opt.Shapes[name] = t.Shape().Dimensions
 		c, err := constOf(t)
@@ -45,7 +65,7 @@ func (m *Model) Graph(scope *model.Scope, inputs map[string]*graph.Node, values 
 	if err != nil {
 		panic(err)
 	}
-	outs, err := m.build(scope, g, prog, inputs)
+	outs, err := m.build(scope, g, prog, inputs, way)
 	if err != nil {
 		panic(err)
 	}
@@ -86,7 +106,7 @@ func needsValues(err error) []string {
 }
 
 // build imports a program into g. It panics where GoMLX's graph building does.
-func (m *Model) build(scope *model.Scope, g *graph.Graph, prog *legalise.Program, inputs map[string]*graph.Node) ([]*graph.Node, error) {
+func (m *Model) build(scope *model.Scope, g *graph.Graph, prog *legalise.Program, inputs map[string]*graph.Node, way Way) ([]*graph.Node, error) {
 	given := map[string]*graph.Node{}
 	for _, in := range prog.Inputs {
 		node := inputs[in.Name]
@@ -105,7 +125,13 @@ func (m *Model) build(scope *model.Scope, g *graph.Graph, prog *legalise.Program
 	if slices.ContainsFunc(prog.Outputs, func(v *legalise.Value) bool { return v.Len() == 0 }) {
 		panic(errors.New("an output is empty for these input shapes"))
 	}
-	outs, err := m.buildSegments(g, prog, given)
+	var outs []*graph.Node
+	var err error
+	if len(way.Cuts) > 1 {
+		outs, err = m.buildParts(g, prog, given, len(way.Cuts), way.Half)
+	} else {
+		outs, err = m.buildSegments(g, prog, given, way.Half)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -283,7 +283,7 @@ func (r *Runner) build(p *program, prog *legalise.Program, in []shapes.Shape) (e
 		for i, name := range p.inputs {
 			given[name] = params[i]
 		}
-		outs, err := r.model.build(scope, g, prog, given)
+		outs, err := r.model.build(scope, g, prog, given, Way{})
 		if err != nil {
 			panic(err)
 		}

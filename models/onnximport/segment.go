@@ -38,15 +38,16 @@ func layerNorm(n *legalise.Node, in []*graph.Node) *graph.Node {
 type segments struct {
 	model   *Model
 	g       *graph.Graph
+	half    bool                    // products in bfloat16
 	given   map[string]*graph.Node  // what is there: inputs, weights, results of earlier pieces
 	pending []*legalise.Node        // the piece that is being gathered
 	uses    map[*legalise.Value]int // how often nodes to come, and the results, use a value
 }
 
 // buildSegments returns the nodes of the program's outputs; given are those of
-// its inputs and weights.
-func (m *Model) buildSegments(g *graph.Graph, prog *legalise.Program, given map[string]*graph.Node) ([]*graph.Node, error) {
-	s := &segments{model: m, g: g, given: given, uses: map[*legalise.Value]int{}}
+// its inputs and weights. Under half, products are of bfloat16.
+func (m *Model) buildSegments(g *graph.Graph, prog *legalise.Program, given map[string]*graph.Node, half bool) ([]*graph.Node, error) {
+	s := &segments{model: m, g: g, half: half, given: given, uses: map[*legalise.Value]int{}}
 	for _, n := range prog.Nodes {
 		s.count(n, 1)
 	}
@@ -55,6 +56,9 @@ func (m *Model) buildSegments(g *graph.Graph, prog *legalise.Program, given map[
 	}
 	for _, n := range prog.Nodes {
 		build := own[n.Op]
+		if s.half && isProduct(n) {
+			build = s.product
+		}
 		if build == nil {
 			s.pending = append(s.pending, n)
 			continue

@@ -15,6 +15,21 @@ type depths struct {
 	blocks int
 }
 
+// readStream lists the values that enter the first block of the transformer
+// before output and leave each of its blocks.
+func readStream(path, output string) ([]string, error) {
+	f, err := onnxfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	stream := vit.Follow(f.Proto.Graph).Stream(output)
+	if stream == nil {
+		return nil, fmt.Errorf("%s: not a transformer that this can tell the blocks of: set finetune_clip.recompute = 0", path)
+	}
+	return stream, nil
+}
+
 // readDepths finds the depths of the weights that output depends on.
 func readDepths(path, output string) (*depths, error) {
 	f, err := onnxfile.Open(path)

@@ -15,6 +15,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data/augment"
+	"wsss/models/backend"
 	"wsss/models/foundation/clip"
 	"wsss/models/onnximport"
 )
@@ -45,7 +46,8 @@ type network struct {
 	size    int
 	classes int // background not counted
 	store   *model.Store
-	depths  *depths // nil where nothing depends on them
+	depths  *depths  // nil where nothing depends on them
+	cuts    []string // values that the backward pass starts from again; nil = it keeps all
 }
 
 // newNetwork opens the encoder of a config. classes counts without background;
@@ -53,6 +55,9 @@ type network struct {
 // With text, one embedding of length 1 per class, the linear layer starts as
 // CLIP's own classifier.
 func newNetwork(b compute.Backend, cfg configs.FineTuneCLIP, classes int, seed int64, text [][]float32) (*network, error) {
+	if err := backend.SetPrecision(b, cfg.Precision); err != nil {
+		return nil, fmt.Errorf("finetune_clip.precision = %w", err)
+	}
 	input, output, size, err := ports(cfg)
 	if err != nil {
 		return nil, err
@@ -65,6 +70,16 @@ func newNetwork(b compute.Backend, cfg configs.FineTuneCLIP, classes int, seed i
 		if cfg.Freeze > n.depths.blocks {
 			return nil, fmt.Errorf("finetune_clip.freeze = %d: the encoder has %d blocks; -1 freezes all of it", cfg.Freeze, n.depths.blocks)
 		}
+	}
+	if cfg.Recompute > 0 {
+		stream, err := readStream(cfg.Encoder, output)
+		if err != nil {
+			return nil, err
+		}
+		for i := 0; i < len(stream)-1; i += cfg.Recompute {
+			n.cuts = append(n.cuts, stream[i])
+		}
+		n.cuts = append(n.cuts, stream[len(stream)-1])
 	}
 	if n.encoder, err = onnximport.Open(cfg.Encoder, onnximport.Options{Outputs: []string{output}}); err != nil {
 		return nil, err
@@ -114,7 +129,7 @@ func ports(cfg configs.FineTuneCLIP) (input, output string, size int, err error)
 func (n *network) probe() (width int, err error) {
 	// On the backend of the training: weights are read into its memory.
 	exec, err := model.NewExec(n.backend, n.store, func(scope *model.Scope, images *Node) *Node {
-		out := n.embed(scope, images)
+		out := n.embed(scope, images, false)
 		if out.Rank() != 2 || out.Shape().Dim(0) != images.Shape().Dim(0) {
 			panic(fmt.Errorf("%s: output %q is %s: want [batch, width]", n.encoder.Path(), n.output, out.Shape()))
 		}
@@ -169,13 +184,17 @@ func (n *network) makeHead(width int, seed int64, text [][]float32) error {
 func (n *network) Close() { _ = n.encoder.Close() }
 
 // embed is the encoder, images [batch, 3, size, size] → [batch, width].
-func (n *network) embed(scope *model.Scope, images *Node) *Node {
-	return n.encoder.Graph(scope.At(encoderScope), map[string]*Node{n.input: images}, nil)[0]
+func (n *network) embed(scope *model.Scope, images *Node, training bool) *Node {
+	var way onnximport.Way
+	if training {
+		way = onnximport.Way{Half: n.cfg.Precision == "bf16", Cuts: n.cuts}
+	}
+	return n.encoder.GraphAs(way, scope.At(encoderScope), map[string]*Node{n.input: images}, nil)[0]
 }
 
 // logits are [batch, classes]. It panics on errors, like all graph code.
-func (n *network) logits(scope *model.Scope, images *Node) *Node {
-	x := n.embed(scope, images)
+func (n *network) logits(scope *model.Scope, images *Node, training bool) *Node {
+	x := n.embed(scope, images, training)
 	value := func(name string) *Node {
 		return n.store.GetVariable("/" + headScope + "/" + name).NodeValue(x.Graph())
 	}

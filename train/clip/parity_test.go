@@ -110,6 +110,31 @@ func flat(t *testing.T, v *tensors.Tensor) []float32 {
 	return x
 }
 
+// gradients are the cost of the fixture's batch and its gradients by all
+// weights that are trained, with their names.
+func (f *fixture) gradients(t *testing.T, n *network) (names []string, out []*tensors.Tensor) {
+	t.Helper()
+	exec, err := model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
+		cost := n.Loss().Cost(n.logits(scope, in[0], true), in[1], in[2])
+		names = nil
+		var nodes []*Node
+		for _, v := range n.Trained(in[0].Graph()) {
+			names = append(names, v.Path()[1:])
+			nodes = append(nodes, v.NodeValue(in[0].Graph()))
+		}
+		return append([]*Node{cost}, Gradient(cost, nodes...)...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	out, err = exec.Call(f.tensor(t, "images"), f.tensor(t, "targets"), f.tensor(t, "known"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names, out
+}
+
 // TestGradientsEqualPyTorch compares every gradient through the imported graph
 // with PyTorch's: the largest difference is below 1e-3 of the largest gradient
 // of the same weight, or of 1e-3.
@@ -119,25 +144,7 @@ func TestGradientsEqualPyTorch(t *testing.T) {
 		for kind := range f.Losses {
 			cfg := f.config(kind)
 			n := f.network(t, b, cfg)
-			var names []string
-			exec, err := model.NewExec(b, n.store, func(scope *model.Scope, in []*Node) []*Node {
-				cost := n.Loss().Cost(n.logits(scope, in[0]), in[1], in[2])
-				names = nil
-				var nodes []*Node
-				for _, v := range n.Trained(in[0].Graph()) {
-					names = append(names, v.Path()[1:])
-					nodes = append(nodes, v.NodeValue(in[0].Graph()))
-				}
-				return append([]*Node{cost}, Gradient(cost, nodes...)...)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer exec.Finalize()
-			out, err := exec.Call(f.tensor(t, "images"), f.tensor(t, "targets"), f.tensor(t, "known"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			names, out := f.gradients(t, n)
 			if got := float64(flat(t, out[0])[0]); math.Abs(got-f.Losses[kind][0]) > 1e-5 {
 				t.Errorf("%s: loss %g, PyTorch %g", kind, got, f.Losses[kind][0])
 			}
@@ -162,26 +169,34 @@ func TestGradientsEqualPyTorch(t *testing.T) {
 	})
 }
 
+// losses are those of so many updates with the fixture's batch.
+func (f *fixture) losses(t *testing.T, b compute.Backend, cfg configs.FineTuneCLIP, updates int) (list []float64) {
+	t.Helper()
+	update, forward, err := multilabel.Compile(b, f.network(t, b, cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer update.Finalize()
+	defer forward.Finalize()
+	for step := range updates {
+		out, err := multilabel.Call(update, f.tensor(t, "images"), f.tensor(t, "targets"), f.tensor(t, "known"), float32(cfg.LR), float32(step+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, float64(out[0][0]))
+	}
+	return list
+}
+
 // TestUpdatesEqualPyTorch makes 20 AdamW updates with weight decay 0.7 and
 // layer-wise rates: losses within 1e-4 of PyTorch's.
 func TestUpdatesEqualPyTorch(t *testing.T) {
 	f := load(t)
 	eachBackend(t, func(t *testing.T, b compute.Backend) {
 		for kind, want := range f.Losses {
-			cfg := f.config(kind)
-			update, forward, err := multilabel.Compile(b, f.network(t, b, cfg))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer update.Finalize()
-			defer forward.Finalize()
 			worst := 0.0
-			for step, w := range want {
-				out, err := multilabel.Call(update, f.tensor(t, "images"), f.tensor(t, "targets"), f.tensor(t, "known"), float32(cfg.LR), float32(step+1))
-				if err != nil {
-					t.Fatal(err)
-				}
-				worst = max(worst, math.Abs(float64(out[0][0])-w))
+			for i, loss := range f.losses(t, b, f.config(kind), len(want)) {
+				worst = max(worst, math.Abs(loss-want[i]))
 			}
 			if worst > 1e-4 {
 				t.Errorf("%s: losses differ by %g", kind, worst)

@@ -87,9 +87,9 @@ func (n *network) Prepare(dst []float32, img image.Image, rng *rand.Rand) {
 	prepare(dst, imageproc.FromImage(img), n.size, kind, rng)
 }
 
-// Logits is multilabel.Net's; training changes nothing.
-func (n *network) Logits(scope *model.Scope, images *Node, _ bool) *Node {
-	return n.logits(scope, images)
+// Logits is multilabel.Net's; training changes only how they are computed.
+func (n *network) Logits(scope *model.Scope, images *Node, training bool) *Node {
+	return n.logits(scope, images, training)
 }
 
 // Loss is multilabel.Net's.

@@ -429,7 +429,7 @@ func TestTextHead(t *testing.T) {
 	defer n.Close()
 	images := tensors.FromFlatDataAndDimensions(prepared(t, n.size), 1, 3, n.size, n.size)
 	exec, err := model.NewExec(b, n.store, func(scope *model.Scope, x *Node) []*Node {
-		return []*Node{n.embed(scope, x), n.logits(scope, x)}
+		return []*Node{n.embed(scope, x, false), n.logits(scope, x, false)}
 	})
 	if err != nil {
 		t.Fatal(err)

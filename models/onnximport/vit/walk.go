@@ -22,6 +22,7 @@ type Walk struct {
 	Made    map[string]*protos.NodeProto // what makes each value that depends on the image
 	Uses    map[string]Use               // variable → where it first meets the image
 	Stem    map[*protos.NodeProto]bool   // what lies before the first block
+	Sums    []*protos.NodeProto          // the residual sums, in order
 }
 
 // Use is the node where a weight meets the image, and the residual sums before
@@ -81,6 +82,7 @@ func (w *Walk) node(n *protos.NodeProto) {
 			w.markStem(n)
 		}
 		after.Adds++
+		w.Sums = append(w.Sums, n)
 	}
 	for _, out := range n.Output {
 		w.Data[out], w.Made[out] = after, n
@@ -115,4 +117,32 @@ func (w *Walk) Blocks(output string) int {
 		return 0
 	}
 	return end.Softmaxes
+}
+
+// Stream lists the values of the residual stream before an output: what enters
+// the first block, and what every block makes of it. Nil where the blocks
+// cannot be told or are not one after the other.
+func (w *Walk) Stream(output string) []string {
+	blocks := w.Blocks(output)
+	if blocks == 0 || len(w.Sums) < 2*blocks {
+		return nil
+	}
+	var list []string
+	for _, in := range w.Sums[0].Input {
+		if w.Data[in].Softmaxes == 0 {
+			list = append(list, in)
+		}
+	}
+	for i, sum := range w.Sums[:2*blocks] {
+		if w.Data[sum.Output[0]].Adds != i+1 {
+			return nil
+		}
+		if i%2 == 1 {
+			list = append(list, sum.Output[0])
+		}
+	}
+	if len(list) != blocks+1 {
+		return nil
+	}
+	return list
 }
