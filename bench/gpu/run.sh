@@ -19,7 +19,7 @@ foundation="torch-cuda,torch-cuda-bf16,torch-cuda-compile,$engine"
 steps=20
 if [ -n "${SMOKE:-}" ]; then
   engine=go engines=torch,go foundation=torch,go steps=1
-  nvidia-smi() { if [ "$1" = --query-gpu=name,driver_version,memory.total ]; then echo "no GPU"; else sleep 1000; fi; }
+  nvidia-smi() { if [ "$1" = --query-gpu=name,driver_version,memory.total ]; then echo "no GPU"; else exec sleep 1000; fi; }
 fi
 
 command -v nvidia-smi >/dev/null || { echo "bench/gpu: no nvidia-smi: this needs an NVIDIA GPU"; exit 1; }
