@@ -49,6 +49,7 @@ func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
 		Settings: multilabel.Settings{
 			Table: "finetune_clip", Epochs: c.Epochs, Batch: c.Batch, Unknown: c.Unknown, LR: c.LR, HoldOut: c.Calibrate,
 			Workers: c.Workers, CheckpointEvery: c.CheckpointEvery, Keep: c.Keep, ValEvery: c.ValEvery,
+			Smaller: smaller(c),
 		},
 		Dataset: job.Dataset, Split: job.Split, Val: job.Val, ValSplit: job.ValSplit, Seed: job.Seed, Backend: job.Backend,
 		Net: func(classes int) (multilabel.Net, error) {
@@ -56,6 +57,20 @@ func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
 		},
 		OutDir: job.OutDir, ConfigHash: job.ConfigHash, Versions: job.Versions, Progress: job.Progress, Log: job.Log,
 	})
+}
+
+// smaller lists ways to need less memory.
+func smaller(c configs.FineTuneCLIP) (ways []string) {
+	if c.Recompute == 0 {
+		ways = append(ways, "finetune_clip.recompute = 1 (slower, the same result)")
+	}
+	if c.Precision != "bf16" {
+		ways = append(ways, `finetune_clip.precision = "bf16" (on a GPU)`)
+	}
+	if c.Freeze >= 0 {
+		ways = append(ways, fmt.Sprintf("finetune_clip.freeze above %d", c.Freeze))
+	}
+	return ways
 }
 
 // NewNet is the network of a config, with a new head for the classes after the

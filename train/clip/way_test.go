@@ -1,6 +1,8 @@
 package clip
 
 import (
+	"context"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -84,3 +86,32 @@ func TestHalf(t *testing.T) {
 		t.Errorf("on onnx: %v", err)
 	}
 }
+
+// TestAdvice: a step that finds no memory names what would need less.
+func TestAdvice(t *testing.T) {
+	j := job(t, nil)
+	j.Backend = &full{Backend: j.Backend}
+	_, err := Run(context.Background(), j)
+	if err == nil || !strings.Contains(err.Error(), `finetune_clip.recompute = 1 (slower, the same result), then finetune_clip.precision = "bf16"`) ||
+		!strings.Contains(err.Error(), "finetune_clip.batch below 8") {
+		t.Errorf("out of memory: %v", err)
+	}
+}
+
+// full is an engine that compiles the first graph, which only asks for shapes,
+// and then has no memory left.
+type full struct {
+	compute.Backend
+	graphs int
+}
+
+func (b *full) Builder(name string) compute.Builder {
+	if b.graphs++; b.graphs == 1 {
+		return b.Backend.Builder(name)
+	}
+	return fullBuilder{b.Backend.Builder(name)}
+}
+
+type fullBuilder struct{ compute.Builder }
+
+func (fullBuilder) Compile() (compute.Executable, error) { return nil, errors.New("bad_alloc") }

@@ -22,6 +22,7 @@ import (
 
 	"wsss/checkpoints"
 	"wsss/data"
+	"wsss/models/backend"
 	"wsss/train/runlog"
 )
 
@@ -73,6 +74,8 @@ type Settings struct {
 	CheckpointEvery int // updates; 0 = one epoch
 	Keep            int
 	ValEvery        int // epochs; 0 = only at the end
+	// Smaller are ways of this kind of training to need less memory.
+	Smaller []string
 }
 
 // Job is one training.
@@ -150,7 +153,8 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 	began := time.Now()
 	if r.step < r.total || r.pending {
 		if err := r.updates(ctx); err != nil {
-			return nil, err
+			ways := append(slices.Clone(r.Smaller), fmt.Sprintf("%s.batch below %d", r.Table, r.Batch))
+			return nil, backend.AdviseMemory(err, fmt.Sprintf("a training step of %d images", r.Batch), ways...)
 		}
 	}
 	res, err := r.result()

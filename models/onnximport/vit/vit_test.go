@@ -29,6 +29,9 @@ func TestFind(t *testing.T) {
 		if tower.Input != "pixel_values" || tower.Patch != 8 || len(tower.Attention) != 3 {
 			t.Errorf("%s: %+v", export, tower)
 		}
+		if stream := Follow(f.Proto.Graph).Stream("image_embeds"); len(stream) != 4 || stream[2] != tower.Stream {
+			t.Errorf("%s: stream %v, the last block reads %s", export, stream, tower.Stream)
+		}
 		normalised := tower.Embedding != "image_embeds"
 		if normalised != (export == "full") {
 			t.Errorf("%s: the embedding is %q", export, tower.Embedding)
