@@ -29,7 +29,7 @@ type Options struct {
 	RunHash string
 
 	Provenance Provenance
-	Settings   map[string]string // test-time choices, for the report
+	Settings   map[string]string // how the label maps come about, for the report
 }
 
 // Progress is called with finished and total images, never concurrently. A nil

@@ -126,7 +126,7 @@ type Result struct {
 	From      Provenance          `json:"provenance"`         //
 	Extra     map[string]Value    `json:"extra,omitempty"`    // further named numbers, e.g. detector AP
 	Notes     []string            `json:"notes,omitempty"`    // what a reader must know about the number
-	Settings  map[string]string   `json:"settings,omitempty"` // test-time choices: scales, flip, CRF
+	Settings  map[string]string   `json:"settings,omitempty"` // how the label maps came about: method or network, test-time choices
 }
 
 // Unscored is the result of label maps that nothing can be compared with: all

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"wsss/checkpoints"
 	"wsss/configs"
@@ -115,7 +116,8 @@ func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
 			p.say("%-28s skipped: %v", c.Name, err)
 			continue
 		}
-		if err := add(p.evalFolder(ctx, labelled{c.Name, p.compareDir(c), cmp.Or(c.Split, p.cfg.Data.TrainSplit), eval.KindPseudo, p.rowHash(c)})); err != nil {
+		f := labelled{c.Name, p.compareDir(c), cmp.Or(c.Split, p.cfg.Data.TrainSplit), eval.KindPseudo, p.rowHash(c), methodSettings(c.Gen(0))}
+		if err := add(p.evalFolder(ctx, f)); err != nil {
 			return nil, err
 		}
 	}
@@ -172,7 +174,7 @@ func (p *pipeline) evalPseudo(ctx context.Context, dir string) (report.Row, erro
 	}
 	f := labelled{name: "pseudo-labels", dir: dir, split: p.cfg.Data.TrainSplit, kind: eval.KindPseudo}
 	if dir == p.labelsDir() {
-		f.hash = p.cfg.GenHash()
+		f.hash, f.settings = p.cfg.GenHash(), methodSettings(p.cfg.Gen)
 	}
 	row, err := p.evalFolder(ctx, f)
 	if err != nil || dir != p.labelsDir() {
@@ -195,8 +197,9 @@ func (p *pipeline) evalZeroShot(ctx context.Context, z configs.ZeroShot) (report
 		return report.Row{}, err
 	}
 	weights := weightsOf(method)
-	return p.predictRow(ctx, p.cfg.Data.ValSplit, zeroshot.Predictor{Method: method, Fuser: fuser}, eval.Options{
-		Name: z.Name, Kind: eval.KindZeroShot, RunHash: cfg.GenHash() + fmt.Sprint(weights), Provenance: p.provenance(weights),
+	return p.predictRow(ctx, p.cfg.Data.ValSplit, zeroshot.Predictor{Method: method, Fuser: fuser}, nil, eval.Options{
+		Name: z.Name, Kind: eval.KindZeroShot, RunHash: cfg.GenHash() + fmt.Sprint(weights),
+		Settings: methodSettings(cfg.Gen), Provenance: p.provenance(weights),
 	})
 }
 
@@ -205,14 +208,14 @@ func (p *pipeline) evalZeroShot(ctx context.Context, z configs.ZeroShot) (report
 const predictions = "stretched"
 
 // predictRow labels a split and scores it; a split without masks makes no row.
-// Predictions of an earlier run with the same o.RunHash and o.Settings are
-// taken up.
-func (p *pipeline) predictRow(ctx context.Context, split string, predictor eval.Predictor, o eval.Options) (report.Row, error) {
+// Predictions of an earlier run with the same o.RunHash and test-time choices
+// are taken up.
+func (p *pipeline) predictRow(ctx context.Context, split string, predictor eval.Predictor, testTime map[string]string, o eval.Options) (report.Row, error) {
 	if has, err := p.hasTruth(split); err != nil || !has {
 		p.say("%-28s skipped: the split %q has no true masks", o.Name, split)
 		return report.Row{}, err
 	}
-	o.RunHash += fmt.Sprint(o.Settings) + predictions
+	o.RunHash += fmt.Sprint(testTime) + predictions
 	o.Workers, o.Boundary, o.AllowNoTruth, o.Boot.Seed = p.cfg.Eval.Workers, p.cfg.Eval.Boundary, true, uint64(p.cfg.Seed)
 	dir := p.path("predictions", fileName(o.Name))
 	var r *eval.Result
@@ -267,6 +270,7 @@ type labelled struct {
 	name, dir, split string
 	kind             eval.Kind
 	hash             string // of the run that made them; "" = not known
+	settings         map[string]string
 }
 
 // evalFolder scores a folder of label maps; a split without masks makes no row.
@@ -279,7 +283,7 @@ func (p *pipeline) evalFolder(ctx context.Context, f labelled) (report.Row, erro
 	err := p.stage(ctx, "score "+f.name, func(progress func(done, total int)) (err error) {
 		r, err = eval.Folder(ctx, p.ds, f.split, f.dir, eval.Options{
 			Name: f.name, Kind: f.kind, AllowNoTruth: true, Workers: p.cfg.Eval.Workers, Boundary: p.cfg.Eval.Boundary,
-			Boot: metrics.Boot{Seed: uint64(p.cfg.Seed)}, Provenance: p.provenance(nil),
+			Boot: metrics.Boot{Seed: uint64(p.cfg.Seed)}, Provenance: p.provenance(nil), Settings: f.settings,
 		}, progress)
 		return err
 	})
@@ -289,7 +293,7 @@ func (p *pipeline) evalFolder(ctx context.Context, f labelled) (report.Row, erro
 	if r.PerSecond = 0; f.hash != "" {
 		r.PerSecond = eval.Speed(f.dir, f.hash)
 		if stages := eval.StageSeconds(f.dir, f.hash); stages != nil {
-			r.Settings = map[string]string{"time": gen.TimesOf(stages).String()}
+			r.Settings = join(r.Settings, map[string]string{report.Stages: gen.TimesOf(stages).String()})
 		}
 	}
 	return report.Row{Result: r, Labels: f.dir}, p.saveResult(f.name, r)
@@ -326,8 +330,12 @@ func (p *pipeline) provenance(weights map[string]string) eval.Provenance {
 
 // printRows prints one line per row.
 func printRows(rows []report.Row) {
-	fmt.Printf("\n%-28s %-13s %-10s %7s %7s  %s\n", "", "kind", "split", "mIoU", "pixacc", "images")
+	width := 28
 	for _, r := range rows {
-		fmt.Printf("%-28s %-13s %-10s %7s %7s  %d\n", r.Name, r.Kind, r.Split, r.MIoU.Percent(), r.PixelAcc.Percent(), r.Images)
+		width = max(width, utf8.RuneCountInString(r.Name))
+	}
+	fmt.Printf("\n%-*s %-13s %-10s %7s %7s  %s\n", width, "", "kind", "split", "mIoU", "pixacc", "images")
+	for _, r := range rows {
+		fmt.Printf("%-*s %-13s %-10s %7s %7s  %d\n", width, r.Name, r.Kind, r.Split, r.MIoU.Percent(), r.PixelAcc.Percent(), r.Images)
 	}
 }

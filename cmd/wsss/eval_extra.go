@@ -30,8 +30,9 @@ func (p *pipeline) evalONNX(ctx context.Context, o configs.ONNX) (report.Row, er
 	if err != nil {
 		return report.Row{}, err
 	}
-	return p.predictRow(ctx, p.cfg.Data.ValSplit, net, eval.Options{
+	return p.predictRow(ctx, p.cfg.Data.ValSplit, net, nil, eval.Options{
 		Name: o.Name, Kind: eval.KindNetwork, RunHash: sum + fmt.Sprintf("%+v", o),
+		Settings:   map[string]string{report.MadeBy: filepath.Base(o.Path)},
 		Provenance: p.provenance(map[string]string{filepath.Base(o.Path): sum}),
 	})
 }

@@ -43,21 +43,18 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 		if way.CRF {
 			predictor = &refine.CRF{Net: net, Classes: p.ds.Classes().Len(), Params: crf.DeepLab()}
 		}
-		settings := map[string]string{"scales": fmt.Sprint(way.Scales), "flip": fmt.Sprint(way.Flip)}
-		if way.CRF {
-			settings["crf"] = "true"
-		}
+		testTime := testTimeSettings(way)
 		o := eval.Options{
-			Name: title, Kind: kind, RunHash: sum, Settings: settings,
+			Name: title, Kind: kind, RunHash: sum, Settings: join(networkSettings(net.Meta), testTime),
 			Provenance: p.provenance(map[string]string{filepath.Base(checkpoint): sum}),
 		}
-		row, err := p.predictRow(ctx, p.cfg.Data.ValSplit, predictor, o)
+		row, err := p.predictRow(ctx, p.cfg.Data.ValSplit, predictor, testTime, o)
 		if err == nil && row.Result != nil {
 			rows = append(rows, row)
 		}
 		if split := p.cfg.Data.TrainSplit; err == nil && i == 0 && kind == eval.KindNetwork && p.cfg.Eval.TrainSplit && split != p.cfg.Data.ValSplit {
 			o.Name += " on " + split
-			if row, err = p.predictRow(ctx, split, predictor, o); err == nil && row.Result != nil {
+			if row, err = p.predictRow(ctx, split, predictor, testTime, o); err == nil && row.Result != nil {
 				rows = append(rows, row)
 			}
 		}
@@ -73,7 +70,7 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 func wayTitle(way configs.TestTime) string {
 	var parts []string
 	if plain := slices.Equal(way.Scales, []float64{1}); !plain || !way.Flip && !way.CRF {
-		parts = append(parts, "scales "+strings.Trim(fmt.Sprint(way.Scales), "[]"))
+		parts = append(parts, "scales "+scalesText(way.Scales))
 	}
 	if way.Flip {
 		parts = append(parts, "flip")
@@ -83,6 +80,8 @@ func wayTitle(way configs.TestTime) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+func scalesText(scales []float64) string { return strings.Trim(fmt.Sprint(scales), "[]") }
 
 // openNetwork opens a checkpoint for prediction and checks its classes.
 func (p *pipeline) openNetwork(checkpoint string, way configs.TestTime) (*train.Predictor, error) {

@@ -169,7 +169,7 @@ func (t *table) run(ctx context.Context, seed int64, quiet bool) error {
 	for i, c := range p.cfg.Compare {
 		dir := p.compareDir(c)
 		r, err := eval.Folder(ctx, p.ds, cmp.Or(c.Split, p.cfg.Data.TrainSplit), dir, eval.Options{
-			Name: c.Name, Kind: eval.KindPseudo, Workers: p.cfg.Eval.Workers, Provenance: p.provenance(nil),
+			Name: c.Name, Kind: eval.KindPseudo, Workers: p.cfg.Eval.Workers, Provenance: p.provenance(nil), Settings: methodSettings(c.Gen(0)),
 		}, nil)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)

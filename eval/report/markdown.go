@@ -37,15 +37,15 @@ func (m *mdWriter) results(p *page) {
 	if p.PerThousand {
 		cost = "price of 1,000"
 	}
-	m.row("name", "kind", "split", "images", "mIoU", "published", "interval", "pixel acc.", "mean acc.", "fw IoU", "boundary IoU", "undecided", "images/s", cost, "settings")
-	m.rule(3, 15)
+	m.row("name", "kind", "split", "images", "mIoU", "published", "interval", "pixel acc.", "mean acc.", "fw IoU", "boundary IoU", "undecided", "images/s", cost)
+	m.rule(3, 14)
 	for _, r := range p.Rows {
 		boundary := "–"
 		if r.Boundary != nil {
 			boundary = r.Boundary.MIoU.Percent()
 		}
 		cells := []string{r.Name, string(r.Kind), r.Split, fmt.Sprint(r.Images), r.MIoU.Percent(), "", r.Interval(), r.PixelAcc.Percent(), r.MeanAcc.Percent(),
-			r.FWIoU.Percent(), boundary, r.Undecided.Percent(), rate(r.PerSecond), r.Cost(), r.SettingsLine()}
+			r.FWIoU.Percent(), boundary, r.Undecided.Percent(), rate(r.PerSecond), r.Cost()}
 		for i := range cells {
 			cells[i] = md(cells[i])
 		}
@@ -54,6 +54,14 @@ func (m *mdWriter) results(p *page) {
 	}
 	if p.HasQuoted {
 		m.line("\n_Published_: what a paper reports for such a row (%s), not measured here.", md(strings.Join(p.QuotedSources(), "; ")))
+	}
+	if s := p.Settings; len(s.Rows) > 0 {
+		m.line("\n## How the rows came about\n")
+		m.row(append([]string{"name"}, s.Columns...)...)
+		m.rule(1+len(s.Columns), 1+len(s.Columns))
+		for _, r := range s.Rows {
+			m.row(append([]string{r.Name}, r.Cells...)...)
+		}
 	}
 	for _, r := range p.Rows {
 		for _, n := range r.Notes {
@@ -170,12 +178,10 @@ func (m *mdWriter) details(p *page) {
 
 func (m *mdWriter) provenance(p *page) {
 	m.line("\n## Provenance\n")
-	for _, kv := range provenance(p.From) {
-		m.line("- %s: `%s`", md(kv[0]), strings.ReplaceAll(kv[1], "`", "'"))
-	}
-	for _, r := range p.Rows {
-		for _, kv := range r.Provenance() {
-			m.line("- %s, %s: `%s`", md(r.Name), md(kv[0]), strings.ReplaceAll(kv[1], "`", "'"))
+	for _, o := range p.Provenance {
+		m.line("- %s", md(o.Of))
+		for _, kv := range o.Entries {
+			m.line("  - %s: `%s`", md(kv[0]), strings.ReplaceAll(kv[1], "`", "'"))
 		}
 	}
 }

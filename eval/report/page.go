@@ -35,7 +35,8 @@ type page struct {
 	Look        []Look
 	Gallery     *gallery
 	Config      string
-	From        eval.Provenance
+	Settings    settingsTable
+	Provenance  []origin
 }
 
 type rowView struct {
@@ -64,9 +65,6 @@ func (r rowView) Interval() string {
 	return fmt.Sprintf("%.1f–%.1f", 100*r.CI.Lo, 100*r.CI.Hi)
 }
 
-// SettingsLine lists test-time choices in a fixed order.
-func (r rowView) SettingsLine() string { return joinMap(r.Settings) }
-
 // Pairs are the most frequent confusions by class name.
 func (r rowView) Pairs() []pairView {
 	var out []pairView
@@ -75,9 +73,6 @@ func (r rowView) Pairs() []pairView {
 	}
 	return out[:min(len(out), 12)]
 }
-
-// Provenance lists what is known, in a fixed order.
-func (r rowView) Provenance() [][2]string { return provenance(r.From) }
 
 type pairView struct {
 	Truth, Pred string
@@ -97,7 +92,7 @@ type classRow struct {
 }
 
 func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
-	p := &page{Title: r.Title, Look: r.Look, Gallery: g, Config: r.Config, From: r.From, Classifiers: r.Classifiers, PerThousand: r.HourlyPrice > 0}
+	p := &page{Title: r.Title, Look: r.Look, Gallery: g, Config: r.Config, Classifiers: r.Classifiers, PerThousand: r.HourlyPrice > 0}
 	for i, row := range r.Rows {
 		v := rowView{row.Result, i + 1, quoted(row, r.Published), r.HourlyPrice}
 		p.Rows = append(p.Rows, v)
@@ -108,6 +103,8 @@ func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
 	p.Subtitle = subtitle(r.Rows)
 	p.Headline = headline(r.Rows)
 	p.Tables = classTables(r.Rows)
+	p.Settings = settingsOf(r.Rows)
+	p.Provenance = origins(r)
 	var err error
 	if p.Comparisons, err = comparisons(r.Rows); err != nil {
 		return nil, err
@@ -229,28 +226,6 @@ func sameImages(a, b *eval.Result) bool {
 		slices.Equal(a.Classes, b.Classes) && slices.Equal(a.IDs(), b.IDs())
 }
 
-func provenance(p eval.Provenance) [][2]string {
-	var out [][2]string
-	add := func(k, v string) {
-		if v != "" {
-			out = append(out, [2]string{k, v})
-		}
-	}
-	add("command", p.Command)
-	add("config", p.ConfigHash)
-	add("backend", p.Backend)
-	if p.Seed != 0 {
-		add("seed", fmt.Sprint(p.Seed))
-	}
-	for _, k := range sortedKeys(p.Weights) {
-		add("weights "+k, p.Weights[k])
-	}
-	for _, k := range sortedKeys(p.Versions) {
-		add(k, p.Versions[k])
-	}
-	return out
-}
-
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
@@ -258,14 +233,6 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	sort.Strings(keys)
 	return keys
-}
-
-func joinMap(m map[string]string) string {
-	var parts []string
-	for _, k := range sortedKeys(m) {
-		parts = append(parts, k+" "+m[k])
-	}
-	return strings.Join(parts, ", ")
 }
 
 func className(names []string, c int) string {
@@ -286,7 +253,6 @@ var funcs = template.FuncMap{
 	"isTotal": func(i int, list []classRow) bool { return i == len(list)-1 },
 	"papers":  func() map[string]string { return published.Papers },
 	"keys":    sortedKeys[eval.Value],
-	"rowProv": provenance,
 }
 
 // rate prints images per second; "–" where it was not measured.

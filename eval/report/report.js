@@ -137,13 +137,17 @@
   // The colours of the classes in this split's truth.
   const legend = () => {
     const present = [...new Set(split().images.flatMap(im => im.c))].sort((a, b) => a - b);
+    const rim = el("i");
+    rim.style.background = "#e0e0c0";
+    const also = [el("span", { className: "void" }, rim, "void, not scored")];
+    if (state.diff) also.push(el("span", { className: "void", textContent: "black: as in the truth, any other colour: wrong" }));
     $("colours").replaceChildren(...present.map(c => {
       const i = el("i");
       i.style.background = data.colours[c];
       const b = el("button", { type: "button", title: "Show only this class", className: c === state.class ? "on" : "" }, i, data.classes[c]);
       b.onclick = () => { state.class = state.class === c ? -1 : c; refresh() };
       return b;
-    }));
+    }), ...also);
   };
 
   const tile = (im, label, score, overlay, lazy) => {
@@ -165,6 +169,8 @@
     }
     return el("figure", { className: "tile" }, pic, el("figcaption", {}, el("span", { textContent: label }), el("span", { textContent: score })));
   };
+  // Columns that leave no tile alone in a row.
+  const columns = n => Math.ceil(n / Math.ceil(n / 6));
   const tiles = (im, lazy) => {
     const s = split();
     return [tile(im, "image", "", "", lazy), tile(im, "truth", "", s.truth, lazy)].concat(s.layers.map((l, i) => {
@@ -177,7 +183,9 @@
       el("span", { className: "score", textContent: "IoU " + percent(iou(im, state.layer)) }),
       el("span", { className: "muted quality", textContent: im.q === undefined ? "" : "quality " + (im.q / 1000).toFixed(2) }),
       el("span", { className: "muted", textContent: im.c.map(c => data.classes[c]).join(", ") }));
-    const c = el("article", { className: "card" }, head, el("div", { className: "tiles" }, ...tiles(im, true)));
+    const row = el("div", { className: "tiles" }, ...tiles(im, true));
+    row.style.setProperty("--columns", columns(row.children.length));
+    const c = el("article", { className: "card" }, head, row);
     c.onclick = () => open(n);
     return c;
   };
@@ -221,7 +229,8 @@
     showSolo(solo > stage.children.length ? 0 : solo);
     const seen = new Set(im.c);
     for (const s of im.s) for (let k = 0; k < (s.i || []).length; k += 2) seen.add(s.i[k]);
-    $("vlegend").replaceChildren(...[...seen].sort((a, b) => a - b).filter(c => c > 0).map(c => {
+    const names = el("span", { className: "muted", textContent: "IoU of " + split().layers.map(l => l.name).join(" / ") + ":" });
+    $("vlegend").replaceChildren(names, ...[...seen].sort((a, b) => a - b).filter(c => c > 0).map(c => {
       const i = el("i");
       i.style.background = data.colours[c];
       const scores = im.s.map(s => { const k = (s.i || []).findIndex((v, j) => j % 2 === 0 && v === c); return k < 0 ? "–" : percent(s.i[k + 1]) });

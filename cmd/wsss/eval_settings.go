@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+
+	"wsss/checkpoints"
+	"wsss/configs"
+	"wsss/eval/report"
+)
+
+// networkSettings says what a network is and how it was trained, as its
+// checkpoint tells.
+func networkSettings(m checkpoints.Meta) map[string]string {
+	t := m.Model.Train
+	net := t.Arch + " " + t.Backbone
+	if t.Width != 0 && t.Width != 1 {
+		net += fmt.Sprintf(" ×%g", t.Width)
+	}
+	if t.MSC {
+		net += ", three scales and their maximum"
+	}
+	start := "random weights"
+	if t.Init != "" {
+		start = filepath.Base(t.Init)
+	}
+	return map[string]string{
+		report.MadeBy:    net,
+		report.TrainedOn: fmt.Sprintf("%s %s, %d images", m.Dataset, m.Split, m.Images),
+		report.Start:     start,
+		report.Updates:   fmt.Sprintf("%d of batch %d", m.Step, t.Batch*max(t.Accumulate, 1)),
+	}
+}
+
+// testTimeSettings says how a network sees the images; what is off is said, too.
+func testTimeSettings(way configs.TestTime) map[string]string {
+	onOff := map[bool]string{true: "yes", false: "no"}
+	return map[string]string{report.Scales: scalesText(way.Scales), report.Flip: onOff[way.Flip], report.CRF: onOff[way.CRF]}
+}
+
+// methodSettings says how label maps are made.
+func methodSettings(g configs.Gen) map[string]string {
+	by := g.Method
+	if g.Weak != "" && g.Weak != "none" {
+		by += " from " + g.Weak
+	}
+	return map[string]string{report.MadeBy: by + ", fused by " + g.Fuse.Rule}
+}
+
+// join makes one map of several.
+func join(parts ...map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, p := range parts {
+		maps.Copy(all, p)
+	}
+	return all
+}
