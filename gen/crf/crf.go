@@ -20,14 +20,18 @@ type Params struct {
 	BilateralXY     float32 `toml:"bilateral_xy"`     // pixels
 	BilateralRGB    float32 `toml:"bilateral_rgb"`    // 0..255 levels
 	BilateralWeight float32 `toml:"bilateral_weight"` // 0 = off
+
+	// Exact sums over all pairs of pixels where the lattice, which the reference
+	// uses, comes near it. Its time grows with the square of the pixels.
+	Exact bool `toml:"exact"`
 }
 
 // DeepLab are the values of deeplab-pytorch, L2G and CLIP-ES (METHODS §8.1,
 // §6.3).
-func DeepLab() Params { return Params{10, 1, 3, 67, 3, 4} }
+func DeepLab() Params { return Params{10, 1, 3, 67, 3, 4, false} }
 
 // IRN are the values that IRN refines CAMs with (METHODS §11.2).
-func IRN() Params { return Params{10, 3, 3, 50, 5, 10} }
+func IRN() Params { return Params{10, 3, 3, 50, 5, 10, false} }
 
 // Validate names the first key that is out of range.
 func (p Params) Validate() error {
@@ -107,53 +111,57 @@ func Infer(img Image, unary []float32, classes int, p Params) ([]float32, error)
 	if err != nil {
 		return nil, err
 	}
+	f.start()
 	for range p.Iterations {
 		f.step()
 	}
 	return f.posterior(), nil
 }
 
+// kernel filters fields of pixels × c, c a multiple of lanes.
+type kernel interface {
+	splat(in []float32, c int)  // takes in a field
+	slice(row []float32, p int) // adds its filtered value at pixel p to row
+}
+
 // field is the state of mean-field inference; rows are padded to c columns.
 type field struct {
 	n, classes, c int
-	unary         []float32 // n×c
-	q, next       []float32 // n×c
-	a, b          []float32 // lattice scratch
+	unary         []float32 // n×c, of which the padding costs all probability
+	q             []float32 // n×c, 0 in the padding
 	kernels       []kernel
 }
 
 func newField(img Image, unary []float32, classes int, p Params) (*field, error) {
 	n, c := img.W*img.H, (classes+lanes-1)/lanes*lanes
-	f := &field{n: n, classes: classes, c: c}
+	f := &field{n: n, classes: classes, c: c, unary: make([]float32, n*c), q: make([]float32, n*c)}
 	if p.GaussianWeight != 0 {
 		if p.GaussianXY <= maxSigma {
 			f.kernels = append(f.kernels, newSeparable(img.W, img.H, p.GaussianXY, p.GaussianWeight))
-		} else if err := f.add(p.GaussianWeight, positions(img, p.GaussianXY), 2); err != nil {
+		} else if err := f.add(p.GaussianWeight, positions(img, p.GaussianXY), 2, p.Exact); err != nil {
 			return nil, err
 		}
 	}
 	if p.BilateralWeight != 0 {
-		if err := f.add(p.BilateralWeight, bilateral(img, p.BilateralXY, p.BilateralRGB), 5); err != nil {
+		if err := f.add(p.BilateralWeight, bilateral(img, p.BilateralXY, p.BilateralRGB), 5, p.Exact); err != nil {
 			return nil, err
 		}
 	}
-	f.unary, f.q, f.next = make([]float32, n*c), make([]float32, n*c), make([]float32, n*c)
 	for i := range n {
-		copy(f.unary[i*c:], unary[i*classes:(i+1)*classes])
+		row := f.unary[i*c : (i+1)*c]
+		for j := copy(row, unary[i*classes:(i+1)*classes]); j < c; j++ {
+			row[j] = math.MaxFloat32
+		}
 	}
-	m := 0
-	for _, k := range f.kernels {
-		m = max(m, k.rows())
-	}
-	f.a, f.b = make([]float32, m*c), make([]float32, m*c)
-	for i, u := range f.unary {
-		f.next[i] = -u
-	}
-	f.softmax()
 	return f, nil
 }
 
-func (f *field) add(weight float32, features []float32, d int) error {
+func (f *field) add(weight float32, features []float32, d int, exact bool) error {
+	if exact {
+		k, err := newPairs(features, d, weight)
+		f.kernels = append(f.kernels, k)
+		return err
+	}
 	k, err := newLattice(features, d)
 	if err != nil {
 		return err
@@ -163,38 +171,29 @@ func (f *field) add(weight float32, features []float32, d int) error {
 	return nil
 }
 
+// start sets q to softmax(-unary).
+func (f *field) start() { f.update(nil) }
+
 // step is one mean-field update: q ← softmax(-unary + Σ w·K q).
 func (f *field) step() {
-	parallel(f.n, func(lo, hi int) {
-		for i := lo * f.c; i < hi*f.c; i++ {
-			f.next[i] = -f.unary[i]
-		}
-	})
 	for _, k := range f.kernels {
-		k.filter(f.next, f.q, f.c, f.a, f.b)
+		k.splat(f.q, f.c)
 	}
-	f.softmax()
+	f.update(f.kernels)
 }
 
-// softmax sets q to the row-wise softmax of next; padding stays 0.
-func (f *field) softmax() {
+func (f *field) update(kernels []kernel) {
 	parallel(f.n, func(lo, hi int) {
+		row := make([]float32, f.c)
 		for i := lo; i < hi; i++ {
-			x, y := f.next[i*f.c:i*f.c+f.classes], f.q[i*f.c:i*f.c+f.classes]
-			top := x[0]
-			for _, v := range x[1:] {
-				top = max(top, v)
+			at, end := i*f.c, (i+1)*f.c
+			for j, u := range f.unary[at:end] {
+				row[j] = -u
 			}
-			expRow(f.q[i*f.c:(i+1)*f.c], f.next[i*f.c:(i+1)*f.c], top)
-			clear(f.q[i*f.c+f.classes : (i+1)*f.c])
-			var sum float32
-			for _, v := range y {
-				sum += v
+			for _, k := range kernels {
+				k.slice(row, i)
 			}
-			inv := 1 / sum
-			for j := range y {
-				y[j] *= inv
-			}
+			softmaxRow(f.q[at:end], row)
 		}
 	})
 }

@@ -2,14 +2,6 @@ package crf
 
 import "math"
 
-// kernel adds a filtered field to another.
-type kernel interface {
-	// filter adds the filtered in to out; both are pixels × c with c a multiple
-	// of lanes. a and b are scratch of rows() rows of c.
-	filter(out, in []float32, c int, a, b []float32)
-	rows() int
-}
-
 // maxSigma is the standard deviation, in pixels, up to which a Gaussian over
 // positions is summed as it is; wider ones go through the lattice.
 const maxSigma = 6
@@ -21,6 +13,7 @@ type separable struct {
 	w, h   int
 	radius int
 	x, y   []float32 // weight of each tap, at each column and at each row; 2·radius+1 each
+	values []float32 // w·h rows, filtered along the image's rows
 }
 
 func newSeparable(w, h int, sigma, weight float32) *separable {
@@ -55,38 +48,29 @@ func (s *separable) each(n int, f func(i, j, tap int)) {
 	}
 }
 
-func (s *separable) rows() int { return s.w * s.h }
-
-func (s *separable) filter(out, in []float32, c int, a, _ []float32) {
-	s.pass(a, in, c, true)
-	s.pass(out, a, c, false)
-}
-
-// pass filters along rows into a cleared dst, or along columns, adding to it.
-func (s *separable) pass(dst, src []float32, c int, rows bool) {
-	taps, step := 2*s.radius+1, s.w
-	if rows {
-		step = 1
+func (s *separable) splat(in []float32, c int) {
+	if len(s.values) != s.w*s.h*c {
+		s.values = make([]float32, s.w*s.h*c)
 	}
 	parallel(s.h, func(lo, hi int) {
-		idx := make([]int32, taps)
+		clear(s.values[lo*s.w*c : hi*s.w*c])
 		for y := lo; y < hi; y++ {
 			for x := range s.w {
-				p, at, n, w := y*s.w+x, y, s.h, s.y
-				if rows {
-					at, n, w = x, s.w, s.x
-				}
-				first, last := max(0, at-s.radius), min(n-1, at+s.radius)
-				for j := first; j <= last; j++ {
-					idx[j-first] = int32(p + (j-at)*step)
-				}
-				row := dst[p*c : (p+1)*c]
-				if rows {
-					clear(row)
-				}
-				from := at*taps + first - at + s.radius
-				gather(row, src, idx[:last-first+1], w[from:from+last-first+1])
+				p := y*s.w + x
+				s.along(s.values[p*c:(p+1)*c], in, p, x, 1, s.w, s.x)
 			}
 		}
 	})
+}
+
+func (s *separable) slice(row []float32, p int) {
+	s.along(row, s.values, p, p/s.w, s.w, s.h, s.y)
+}
+
+// along adds to row the taps around pixel p, the i-th of the n on its axis,
+// which lie step pixels apart.
+func (s *separable) along(row, src []float32, p, i, step, n int, taps []float32) {
+	first, last := max(0, i-s.radius), min(n-1, i+s.radius)
+	from := i*(2*s.radius+1) + first - i + s.radius
+	stride(row, src, p+(first-i)*step, step, taps[from:from+last-first+1])
 }

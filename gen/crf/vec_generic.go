@@ -6,8 +6,14 @@ package crf
 // lanes.
 func gather(y, src []float32, idx []int32, w []float32) { gatherGeneric(y, src, idx, w) }
 
-// blurRows sets y = x + (n1+n2)/2, row by row; see blurGeneric.
-func blurRows(y, x, src []float32, nb []int32, c int) { blurGeneric(y, x, src, nb, c) }
+// stride adds Σ w[k]·src[at+k·step] to the row y.
+func stride(y, src []float32, at, step int, w []float32) { strideGeneric(y, src, at, step, w) }
 
-// expRow sets y = e^(x-top).
-func expRow(y, x []float32, top float32) { expGeneric(y, x, top) }
+// blurChains blurs rows of c values along lines, in place; see blurGeneric.
+func blurChains(rows []float32, chain []int32, c int) { blurGeneric(rows, chain, c) }
+
+// softmaxRow sets y to the softmax of x.
+func softmaxRow(y, x []float32) { softmaxGeneric(y, x) }
+
+// expRow sets y = e^x.
+func expRow(y, x []float32) { expGeneric(y, x, 0) }

@@ -6,71 +6,153 @@ import "simd/archsimd"
 
 var hasAVX2 = archsimd.X86.AVX2()
 
+type vec = archsimd.Float32x8
+
+// three is what stays in registers at a time: 24 classes, VOC's 21 padded.
+type three = [3 * lanes]float32
+
+func load(s []float32) vec         { return archsimd.LoadFloat32x8((*[lanes]float32)(s)) }
+func store(s []float32, v vec)     { v.Store((*[lanes]float32)(s)) }
+func all(v float32) vec            { return archsimd.BroadcastFloat32x8(v) }
+func load3(s *three) (a, b, c vec) { return load(s[:8]), load(s[8:16]), load(s[16:]) }
+func store3(s *three, a, b, c vec) { store(s[:8], a); store(s[8:16], b); store(s[16:], c) }
+
 // gather adds Σ w[k]·src[idx[k]] to the row y, whose length is a multiple of
 // lanes. Product and sum are rounded apart, so that the result is the generic
-// one, bit for bit. Three vectors (24 classes: VOC's 21 padded) stay in
-// registers at a time.
+// one, bit for bit.
 func gather(y, src []float32, idx []int32, w []float32) {
 	if !hasAVX2 {
 		gatherGeneric(y, src, idx, w)
 		return
 	}
-	c := len(y)
+	c, w := len(y), w[:len(idx)]
 	j := 0
-	for ; j+3*lanes <= c; j += 3 * lanes {
-		row := y[j : j+3*lanes]
-		y0, y1, y2 := archsimd.LoadFloat32x8Slice(row), archsimd.LoadFloat32x8Slice(row[8:]), archsimd.LoadFloat32x8Slice(row[16:])
+	for ; j+len(three{}) <= c; j += len(three{}) {
+		row := (*three)(y[j:])
+		y0, y1, y2 := load3(row)
 		for k, i := range idx {
-			a, x := archsimd.BroadcastFloat32x8(w[k]), src[int(i)*c+j:]
-			x = x[:24]
-			y0 = y0.Add(archsimd.LoadFloat32x8Slice(x).Mul(a))
-			y1 = y1.Add(archsimd.LoadFloat32x8Slice(x[8:]).Mul(a))
-			y2 = y2.Add(archsimd.LoadFloat32x8Slice(x[16:]).Mul(a))
+			a := all(w[k])
+			x0, x1, x2 := load3((*three)(src[int(i)*c+j:]))
+			y0, y1, y2 = y0.Add(x0.Mul(a)), y1.Add(x1.Mul(a)), y2.Add(x2.Mul(a))
 		}
-		y0.StoreSlice(row)
-		y1.StoreSlice(row[8:])
-		y2.StoreSlice(row[16:])
+		store3(row, y0, y1, y2)
 	}
 	for ; j < c; j += lanes {
-		y0 := archsimd.LoadFloat32x8Slice(y[j:])
+		y0 := load(y[j:])
 		for k, i := range idx {
-			y0 = y0.Add(archsimd.LoadFloat32x8Slice(src[int(i)*c+j:]).Mul(archsimd.BroadcastFloat32x8(w[k])))
+			y0 = y0.Add(load(src[int(i)*c+j:]).Mul(all(w[k])))
 		}
-		y0.StoreSlice(y[j:])
+		store(y[j:], y0)
 	}
 }
 
-// blurRows sets y = x + (n1+n2)/2, row by row; see blurGeneric.
-func blurRows(y, x, src []float32, nb []int32, c int) {
+// stride adds Σ w[k]·src[at+k·step] to the row y.
+func stride(y, src []float32, at, step int, w []float32) {
 	if !hasAVX2 {
-		blurGeneric(y, x, src, nb, c)
+		strideGeneric(y, src, at, step, w)
 		return
 	}
-	half := archsimd.BroadcastFloat32x8(0.5)
-	for v := 0; v+1 < len(nb); v += 2 {
-		n1, n2 := src[int(nb[v])*c:][:c], src[int(nb[v+1])*c:][:c]
-		xv, yv := x[:c], y[:c]
-		x, y = x[c:], y[c:]
-		for len(n1) >= lanes && len(n2) >= lanes && len(xv) >= lanes && len(yv) >= lanes {
-			s := archsimd.LoadFloat32x8((*[8]float32)(n1)).Add(archsimd.LoadFloat32x8((*[8]float32)(n2))).Mul(half)
-			archsimd.LoadFloat32x8((*[8]float32)(xv)).Add(s).Store((*[8]float32)(yv))
-			n1, n2, xv, yv = n1[lanes:], n2[lanes:], xv[lanes:], yv[lanes:]
+	c := len(y)
+	j := 0
+	for ; j+len(three{}) <= c; j += len(three{}) {
+		row, from := (*three)(y[j:]), at*c+j
+		y0, y1, y2 := load3(row)
+		for _, a := range w {
+			a := all(a)
+			x0, x1, x2 := load3((*three)(src[from:]))
+			y0, y1, y2 = y0.Add(x0.Mul(a)), y1.Add(x1.Mul(a)), y2.Add(x2.Mul(a))
+			from += step * c
 		}
+		store3(row, y0, y1, y2)
+	}
+	for ; j < c; j += lanes {
+		y0, from := load(y[j:]), at*c+j
+		for _, a := range w {
+			y0 = y0.Add(load(src[from:]).Mul(all(a)))
+			from += step * c
+		}
+		store(y[j:], y0)
 	}
 }
 
-// expRow sets y = e^(x-top), by the steps of exp32.
-func expRow(y, x []float32, top float32) {
+// blurChains blurs rows of c values along lines, in place; see blurGeneric.
+// There is no branch at the end of a line: lines are short.
+func blurChains(rows []float32, chain []int32, c int) {
 	if !hasAVX2 {
-		expGeneric(y, x, top)
+		blurGeneric(rows, chain, c)
 		return
 	}
-	to := archsimd.BroadcastFloat32x8
-	t, least, log2e, half, one := to(top), to(-87), to(1.44269504), to(0.5), to(1)
-	hi, lo := to(0.693359375), to(-2.12194440e-4)
-	c0, c1, c2, c3, c4, c5 := to(1.9875691500e-4), to(1.3981999507e-3), to(8.3334519073e-3), to(4.1665795894e-2), to(1.6666665459e-1), to(5.0000001201e-1)
+	half, same := all(0.5), [2]float32{1, 0} // by the sign of an entry
+	var unused three
+	j := 0
+	for ; j+len(unused) <= c; j += len(unused) {
+		var b0, b1, b2, h0, h1, h2 vec // the row before, and the row here
+		here := &unused
+		for _, v := range chain {
+			u, m := (*three)(rows[int(v^v>>31)*c+j:]), all(same[uint32(v)>>31])
+			n0, n1, n2 := load3(u)
+			store3(here, h0.Add(b0.Add(n0.Mul(m)).Mul(half)), h1.Add(b1.Add(n1.Mul(m)).Mul(half)), h2.Add(b2.Add(n2.Mul(m)).Mul(half)))
+			b0, b1, b2 = h0.Mul(m), h1.Mul(m), h2.Mul(m)
+			here, h0, h1, h2 = u, n0, n1, n2
+		}
+		store3(here, h0.Add(b0.Mul(half)), h1.Add(b1.Mul(half)), h2.Add(b2.Mul(half)))
+	}
+	for ; j < c; j += lanes {
+		var b, h vec
+		here := unused[:lanes]
+		for _, v := range chain {
+			u, m := rows[int(v^v>>31)*c+j:][:lanes], all(same[uint32(v)>>31])
+			n := load(u)
+			store(here, h.Add(b.Add(n.Mul(m)).Mul(half)))
+			b, here, h = h.Mul(m), u, n
+		}
+		store(here, h.Add(b.Mul(half)))
+	}
+}
+
+// turns rotate a vector by 4, 2 and 1 lanes.
+var turns = [3][lanes]uint32{{4, 5, 6, 7, 0, 1, 2, 3}, {2, 3, 4, 5, 6, 7, 0, 1}, {1, 2, 3, 4, 5, 6, 7, 0}}
+
+// softmaxRow sets y to the softmax of x.
+func softmaxRow(y, x []float32) {
+	if !hasAVX2 {
+		softmaxGeneric(y, x)
+		return
+	}
+	top := load(x)
+	for r := x[lanes:]; len(r) >= lanes; r = r[lanes:] {
+		top = top.Max(load(r))
+	}
+	t0, t1, t2 := archsimd.LoadUint32x8(&turns[0]), archsimd.LoadUint32x8(&turns[1]), archsimd.LoadUint32x8(&turns[2])
+	top = top.Max(top.Permute(t0))
+	top = top.Max(top.Permute(t1))
+	top = top.Max(top.Permute(t2))
+	sum := exps(y, x, top)
+	sum = sum.Add(sum.Permute(t0))
+	sum = sum.Add(sum.Permute(t1))
+	sum = sum.Add(sum.Permute(t2))
+	inv := all(1).Div(sum)
+	for r := y; len(r) >= lanes; r = r[lanes:] {
+		store(r, load(r).Mul(inv))
+	}
+}
+
+// expRow sets y = e^x.
+func expRow(y, x []float32) {
+	if !hasAVX2 {
+		expGeneric(y, x, 0)
+		return
+	}
+	exps(y, x, vec{})
+}
+
+// exps sets y = e^(x-top), by the steps of exp32, and returns its sum by lanes.
+func exps(y, x []float32, top vec) (sum vec) {
+	least, log2e, half, one := all(-87), all(1.44269504), all(0.5), all(1)
+	hi, lo := all(0.693359375), all(-2.12194440e-4)
+	c0, c1, c2, c3, c4, c5 := all(1.9875691500e-4), all(1.3981999507e-3), all(8.3334519073e-3), all(4.1665795894e-2), all(1.6666665459e-1), all(5.0000001201e-1)
 	for len(x) >= lanes && len(y) >= lanes {
-		v := archsimd.LoadFloat32x8((*[8]float32)(x)).Sub(t)
+		v := load(x).Sub(top)
 		keep := v.GreaterEqual(least)
 		v = v.Max(least)
 		k := v.Mul(log2e).Add(half).Floor()
@@ -82,7 +164,10 @@ func expRow(y, x []float32, top float32) {
 		p = p.Mul(r).Add(c5)
 		p = p.Mul(r).Mul(r).Add(r).Add(one)
 		scale := k.ConvertToInt32().Add(archsimd.BroadcastInt32x8(127)).ShiftAllLeft(23).AsFloat32x8()
-		p.Mul(scale).Masked(keep).Store((*[8]float32)(y))
+		v = p.Mul(scale).Masked(keep)
+		store(y, v)
+		sum = sum.Add(v)
 		x, y = x[lanes:], y[lanes:]
 	}
+	return sum
 }
