@@ -191,8 +191,8 @@ func TestLatticeOnPhoto(t *testing.T) {
 		}
 		mean, share := sum/float64(len(got)), float64(differ)/(w*h)
 		t.Logf("%+v: mean |error| %.2g, worst %.2g, other label %.4f", p, mean, worst, share)
-		if mean > 0.01 || share > 0.01 {
-			t.Errorf("mean error %.4f (want <= 0.01), other label %.4f of the pixels (want <= 0.01)", mean, share)
+		if mean > 0.02 || share > 0.02 {
+			t.Errorf("mean error %.4f (want <= 0.02), other label %.4f of the pixels (want <= 0.02)", mean, share)
 		}
 	}
 }
