@@ -168,12 +168,15 @@ func (m *method) maps(ctx context.Context, s *data.Sample) (*source.Scores, erro
 		t = affinity(img.Attention, img.W*img.H)
 	}
 	small := &source.Scores{W: img.W, H: img.H, Classes: tags}
-	among := m.among(tags)
-	for _, tag := range tags {
-		cam, err := m.model.CAM(ctx, img, tag-1, among)
-		if err != nil {
-			return nil, err
-		}
+	classes := make([]int, len(tags))
+	for i, tag := range tags {
+		classes[i] = tag - 1
+	}
+	cams, err := m.model.CAMs(ctx, img, classes, m.among(tags))
+	if err != nil {
+		return nil, err
+	}
+	for _, cam := range cams {
 		if normalise(cam); m.opts.CAA {
 			cam = spread(cam, t, img.W, img.H, m.tau)
 		}

@@ -2,7 +2,7 @@
 // imported from ONNX: CLIP's image tower by the words for the classes (CLIP-ES,
 // METHODS §6.1), or a classifier that was fine-tuned from it. The files give
 // only the embedding, so the graph is cut at the last block: the blocks before
-// run once an image, the last one and its gradient once a class.
+// run once an image, the last one with the gradient of every class.
 package vitcam
 
 import (
@@ -217,22 +217,42 @@ func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Image, error) {
 	return im, err
 }
 
-// CAM is the map of a class, [H, W] of the image's grid, not negative and not
-// scaled: the activations after the first layer norm of the last block, each
-// channel weighted by the mean over the patches of the gradient (METHODS §6.1),
-// negative sums cut off. among lists the classes that the probability is
-// relative to, class among them; classes count from 0.
-func (m *Model) CAM(ctx context.Context, im *Image, class int, among []int) ([]float32, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
+// maxTogether bounds the classes whose gradients one graph takes, and with it
+// the graphs that are compiled for a size.
+const maxTogether = 4
+
+// CAMs are the maps of classes, [H, W] of the image's grid each, not negative
+// and not scaled: the activations after the first layer norm of the last block,
+// each channel weighted by the mean over the patches of the gradient (METHODS
+// §6.1), negative sums cut off. among lists the classes that the probability of
+// a class is relative to, beside itself; classes count from 0. Up to four
+// classes share one pass through the block.
+func (m *Model) CAMs(ctx context.Context, im *Image, classes, among []int) ([][]float32, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s, err := m.shape(im.W, im.H)
 	if err != nil {
 		return nil, err
 	}
-	target, mask, err := m.target(class, among)
+	var all [][]float32
+	for part := range slices.Chunk(classes, maxTogether) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		maps, err := m.cams(s, im, part, among)
+		if err != nil {
+			return nil, err
+		}
+		for k := range part {
+			all = append(all, maps[k*im.W*im.H:(k+1)*im.W*im.H])
+		}
+	}
+	return all, nil
+}
+
+// cams runs one graph: maps of all classes, one behind the other.
+func (m *Model) cams(s *shape, im *Image, classes, among []int) ([]float32, error) {
+	target, mask, err := m.targets(classes, among)
 	if err != nil {
 		return nil, err
 	}
@@ -244,20 +264,23 @@ func (m *Model) CAM(ctx context.Context, im *Image, class int, among []int) ([]f
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.last.Path(), err)
 	}
-	cam, _, err := foundation.Floats(map[string]*tensors.Tensor{"cam": out[0]}, "cam", 1)
-	return cam, err
+	maps, _, err := foundation.Floats(map[string]*tensors.Tensor{"cam": out[0]}, "cam", 2)
+	return maps, err
 }
 
-// target is 1 for the class; mask is far below 0 for the classes not among.
-func (m *Model) target(class int, among []int) (target, mask *tensors.Tensor, err error) {
+// targets are a row for each class: target is 1 for it, mask far below 0 for
+// the classes not among.
+func (m *Model) targets(classes, among []int) (target, mask *tensors.Tensor, err error) {
 	const never = -1e9
-	t, k := make([]float32, m.classes), slices.Repeat([]float32{never}, m.classes)
-	for _, c := range append([]int{class}, among...) {
-		if c < 0 || c >= m.classes {
-			return nil, nil, fmt.Errorf("class %d: allowed are 0..%d", c, m.classes-1)
+	t, k := make([]float32, len(classes)*m.classes), slices.Repeat([]float32{never}, len(classes)*m.classes)
+	for i, class := range classes {
+		for _, c := range append([]int{class}, among...) {
+			if c < 0 || c >= m.classes {
+				return nil, nil, fmt.Errorf("class %d: allowed are 0..%d", c, m.classes-1)
+			}
+			k[i*m.classes+c] = 0
 		}
-		k[c] = 0
+		t[i*m.classes+class] = 1
 	}
-	t[class] = 1
-	return tensors.FromFlatDataAndDimensions(t, m.classes), tensors.FromFlatDataAndDimensions(k, m.classes), nil
+	return tensors.FromFlatDataAndDimensions(t, len(classes), m.classes), tensors.FromFlatDataAndDimensions(k, len(classes), m.classes), nil
 }

@@ -14,7 +14,7 @@ import (
 // shape is what is compiled for one grid of patches, on first use.
 type shape struct {
 	embed     *model.Exec // image, positions → stream, attention
-	cam       *model.Exec // image, positions, stream, target, mask, texts → map
+	cam       *model.Exec // image, positions, stream, targets, masks, texts → maps
 	positions *tensors.Tensor
 }
 
@@ -64,21 +64,28 @@ func (m *Model) embedGraph(scope *model.Scope, image, positions *Node) []*Node {
 	return []*Node{out[0], Slice(mean, AxisRange(1), AxisRange(1))}
 }
 
-// camGraph returns the map of a class, [patches].
+// camGraph returns the maps of the classes that the rows of target name,
+// [classes, patches].
 func (m *Model) camGraph(scope *model.Scope, in []*Node) []*Node {
 	image, positions, stream, target, mask := in[0], in[1], in[2], in[3], in[4]
 	out := m.last.Graph(scope, map[string]*Node{m.tower.Input: image, vit.PositionsInput: positions, vit.StreamInput: stream}, nil)
 	norm, rows := out[0], out[1]
 	tokens := positions.Shape().Dim(-2)
 	logits := m.logits(rows, in[5:])
-	if m.opt.Softmax {
-		logits = Softmax(Add(logits, mask))
-	}
-	score := ReduceAllSum(Mul(logits, target))
 	patches := func(x *Node) *Node { return Slice(Reshape(x, tokens, -1), AxisRange(1)) }
-	weights := ReduceMean(patches(Gradient(score, norm)[0]), 0) // [channels]
-	cam := ReduceSum(Mul(patches(norm), InsertAxes(weights, 0)), 1)
-	return []*Node{Max(cam, ZerosLike(cam))}
+	var maps []*Node
+	for k := range target.Shape().Dim(0) {
+		row := func(x *Node) *Node { return Squeeze(Slice(x, AxisElem(k)), 0) }
+		score := logits
+		if m.opt.Softmax {
+			score = Softmax(Add(logits, row(mask)))
+		}
+		score = ReduceAllSum(Mul(score, row(target)))
+		weights := ReduceMean(patches(Gradient(score, norm)[0]), 0) // [channels]
+		maps = append(maps, ReduceSum(Mul(patches(norm), InsertAxes(weights, 0)), 1))
+	}
+	cams := Stack(maps, 0)
+	return []*Node{Max(cams, ZerosLike(cams))}
 }
 
 // logits are [classes], of rows [tokens, width].

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,12 +121,12 @@ func TestParity(t *testing.T) {
 						t.Errorf("%s: relative difference %.2g", what, d)
 					}
 				}
+				cams, err := m.CAMs(ctx, im, c.Classes, c.Among)
+				if err != nil {
+					t.Fatal(err)
+				}
 				for i, class := range c.Classes {
-					cam, err := m.CAM(ctx, im, class, c.Among)
-					if err != nil {
-						t.Fatal(err)
-					}
-					check(fmt.Sprint("map of class ", class), cam, c.CAMs[i])
+					check(fmt.Sprint("map of class ", class), cams[i], c.CAMs[i])
 				}
 				if c.Attention != nil {
 					check("attention", im.Attention, c.Attention)
@@ -211,10 +212,11 @@ func TestShapesAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cam, err := m.CAM(ctx, im, 2, nil)
+		cams, err := m.CAMs(ctx, im, []int{2}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		cam := cams[0]
 		if n := m.shapes.Len(); n > 2 {
 			t.Fatalf("%d sizes are kept", n)
 		}
@@ -222,6 +224,39 @@ func TestShapesAreBounded(t *testing.T) {
 			first = cam
 		} else if size == [2]int{24, 24} && difference(cam, first) != 0 {
 			t.Errorf("the map is %v, before %v", cam, first)
+		}
+	}
+}
+
+// TestManyClasses: maps made together are those made one by one.
+func TestManyClasses(t *testing.T) {
+	f := readFixtures(t)
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Open(b, "testdata/hf.onnx", Options{Output: "image_embeds", Texts: f.Texts, Scale: 10, Softmax: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	ctx := context.Background()
+	im, err := m.Embed(ctx, picture(24, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	classes := []int{3, 0, 2, 1, 3, 2}
+	together, err := m.CAMs(ctx, im, classes, []int{0, 1, 2})
+	if err != nil || len(together) != len(classes) {
+		t.Fatalf("%d maps, %v", len(together), err)
+	}
+	for i, class := range classes {
+		alone, err := m.CAMs(ctx, im, []int{class}, []int{0, 1, 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(together[i], alone[0]) {
+			t.Errorf("class %d: together %v, alone %v", class, together[i], alone[0])
 		}
 	}
 }
@@ -249,14 +284,14 @@ func TestErrors(t *testing.T) {
 			defer m.Close()
 			var im *Image
 			if im, err = m.Embed(ctx, picture(9, 9)); err == nil {
-				_, err = m.CAM(ctx, im, 0, nil)
+				_, err = m.CAMs(ctx, im, []int{0}, nil)
 			}
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s, %+v: %v, want %q", c.path, c.opt, err, c.want)
 		}
 	}
-	if _, _, err := (&Model{classes: 3}).target(3, nil); err == nil {
+	if _, _, err := (&Model{classes: 3}).targets([]int{3}, nil); err == nil {
 		t.Error("class 3 of 0..2 passed")
 	}
 	if d := difference([]float32{1}, []float32{1, 2}); !math.IsInf(d, 1) {
