@@ -11,3 +11,8 @@ func Available() bool { return cpu.X86.HasAVX2 && cpu.X86.HasFMA }
 //
 //go:noescape
 func kernel(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, add bool)
+
+// packRows copies k rows of sixteen values, which are ldb bytes apart.
+//
+//go:noescape
+func packRows(k int, dst, b *float32, ldb int)

@@ -105,3 +105,25 @@ sum:
 	ROWADD(Y10, Y11)
 	VZEROUPPER
 	RET
+
+// func packRows(k int, dst, b *float32, ldb int)
+TEXT ·packRows(SB), NOSPLIT, $0-32
+	MOVQ k+0(FP), CX
+	MOVQ dst+8(FP), DI
+	MOVQ b+16(FP), SI
+	MOVQ ldb+24(FP), R8
+	LEAQ (SI)(R8*8), R9
+
+row:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	PREFETCHT0 (R9)
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ R8, SI
+	ADDQ R8, R9
+	ADDQ $64, DI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET

@@ -8,3 +8,5 @@ func Available() bool { return false }
 func kernel(int, *float32, int, *float32, int, *float32, int, bool) {
 	panic("sgemm: no kernel for this CPU")
 }
+
+func packRows(int, *float32, *float32, int) { panic("sgemm: no kernel for this CPU") }

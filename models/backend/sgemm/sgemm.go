@@ -180,6 +180,10 @@ func (it item) pack(dst []float32, k0, k, c, w int) {
 	if w < nr {
 		clear(dst)
 	}
+	if !it.Transposed && w == nr {
+		packRows(k, &dst[0], &it.B[k0*it.N+c], 4*it.N)
+		return
+	}
 	if !it.Transposed {
 		for i := range k {
 			copy(dst[i*nr:][:w], it.B[(k0+i)*it.N+c:])
