@@ -43,15 +43,12 @@ func (o *options) step(spec string) (func() error, error) {
 			targets[i] = 1
 		}
 	}
-	in := []any{tensors.FromFlatDataAndDimensions(pixels, o.Batch, 3, o.size, o.size),
-		tensors.FromFlatDataAndDimensions(targets, o.Batch, classes), tensors.FromFlatDataAndDimensions(known, o.Batch, classes)}
-	for _, v := range net.Scalars(0, 1000, 100) {
-		in = append(in, v)
-	}
+	images := tensors.FromFlatDataAndDimensions(pixels, o.Batch, 3, o.size, o.size)
+	t, k := tensors.FromFlatDataAndDimensions(targets, o.Batch, classes), tensors.FromFlatDataAndDimensions(known, o.Batch, classes)
 	return func() error {
-		out, err := multilabel.Call(update, in...)
+		loss, _, err := update.Run(images, t, k, net.Scalars(0, 1000, 100))
 		if err == nil {
-			fmt.Fprintf(os.Stderr, "%s: loss %v\n", spec, out[0][0])
+			fmt.Fprintf(os.Stderr, "%s: loss %v\n", spec, loss)
 		}
 		return err
 	}, nil

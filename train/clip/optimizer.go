@@ -52,6 +52,40 @@ func (n *network) Update(vars []*model.Variable, grads, scalars []*Node) {
 	}
 }
 
+// Moments is multilabel.Host's.
+func (n *network) Moments(v *model.Variable) []*model.Variable {
+	return []*model.Variable{shadow(n.store, meanScope, v), shadow(n.store, squareScope, v)}
+}
+
+// UpdateHost is multilabel.Host's: the same as Update, where its constants meet
+// in one factor each.
+func (n *network) UpdateHost(v *model.Variable, values, grads []float32, moments [][]float32, scalars []float32) {
+	update := float64(scalars[1])
+	lr := float64(scalars[0]) * n.rate(v.Path())
+	keep := 1.0
+	if v.Shape().Rank() > 1 {
+		keep -= lr * n.cfg.WeightDecay
+	}
+	adamW{
+		keep:  float32(keep),
+		rate:  float32(lr / (1 - math.Pow(beta1, update))),
+		scale: float32(1 / math.Sqrt(1-math.Pow(beta2, update))),
+	}.update(values, grads, moments[0], moments[1])
+}
+
+// adamW are the factors of an update of AdamW: w·keep − rate·m / (√v·scale + ε).
+type adamW struct{ keep, rate, scale float32 }
+
+func (a adamW) update(w, grad, mean, square []float32) {
+	grad, mean, square = grad[:len(w)], mean[:len(w)], square[:len(w)]
+	for i, g := range grad {
+		m := mean[i]*beta1 + g*(1-beta1)
+		s := square[i]*beta2 + g*g*(1-beta2)
+		mean[i], square[i] = m, s
+		w[i] = w[i]*a.keep - a.rate*m/(float32(math.Sqrt(float64(s)))*a.scale+adamEpsilon)
+	}
+}
+
 // Scalars is multilabel.Net's: the base learning rate, and the number of the
 // update counted from 1.
 func (n *network) Scalars(step, total, perEpoch int) []float32 {

@@ -172,18 +172,23 @@ func TestGradientsEqualPyTorch(t *testing.T) {
 // losses are those of so many updates with the fixture's batch.
 func (f *fixture) losses(t *testing.T, b compute.Backend, cfg configs.FineTuneCLIP, updates int) (list []float64) {
 	t.Helper()
-	update, forward, err := multilabel.Compile(b, f.network(t, b, cfg))
+	return f.lossesOf(t, b, f.network(t, b, cfg), cfg, updates)
+}
+
+func (f *fixture) lossesOf(t *testing.T, b compute.Backend, net multilabel.Net, cfg configs.FineTuneCLIP, updates int) (list []float64) {
+	t.Helper()
+	update, forward, err := multilabel.Compile(b, net)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer update.Finalize()
 	defer forward.Finalize()
 	for step := range updates {
-		out, err := multilabel.Call(update, f.tensor(t, "images"), f.tensor(t, "targets"), f.tensor(t, "known"), float32(cfg.LR), float32(step+1))
+		loss, _, err := update.Run(f.tensor(t, "images"), f.tensor(t, "targets"), f.tensor(t, "known"), []float32{float32(cfg.LR), float32(step + 1)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, float64(out[0][0]))
+		list = append(list, loss)
 	}
 	return list
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"wsss/models/backend"
+	"wsss/train/multilabel"
 )
 
 // TestRecompute: gradients of activations that are computed again are those of
@@ -84,6 +85,22 @@ func TestHalf(t *testing.T) {
 	cfg.Precision = "bf16"
 	if _, err := newNetwork(b, cfg, 3, 1, nil); err == nil || !strings.Contains(err.Error(), "finetune_clip.precision") || !strings.Contains(err.Error(), "go and xla do") {
 		t.Errorf("on onnx: %v", err)
+	}
+}
+
+// TestGraphUpdates: updates in the graph, which accelerators have, are those on
+// the host, which TestUpdatesEqualPyTorch tests.
+func TestGraphUpdates(t *testing.T) {
+	f := load(t)
+	b := goBackend(t)
+	cfg := f.config("bce")
+	want := f.losses(t, b, cfg, 20)
+	// Without the methods of multilabel.Host.
+	got := f.lossesOf(t, b, struct{ multilabel.Net }{f.network(t, b, cfg)}, cfg, 20)
+	for i := range want {
+		if math.Abs(got[i]-want[i]) > 1e-5 {
+			t.Errorf("update %d: loss %g in the graph, %g on the host", i, got[i], want[i])
+		}
 	}
 }
 

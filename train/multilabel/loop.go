@@ -54,16 +54,12 @@ func (r *run) updates(ctx context.Context) error {
 // one is one update.
 func (r *run) one(b *batch) (Record, error) {
 	scalars := r.net.Scalars(r.step, r.total, r.perEpoch)
-	in := []any{b.images, b.targets, b.known}
-	for _, v := range scalars {
-		in = append(in, v)
-	}
-	out, err := Call(r.update, in...)
+	loss, norm, err := r.update.Run(b.images, b.targets, b.known, scalars)
 	if err != nil {
 		return Record{}, err
 	}
 	r.step++
-	rec := Record{Step: r.step, Loss: float64(out[0][0]), LR: float64(scalars[0]), GradNorm: float64(out[1][0])}
+	rec := Record{Step: r.step, Loss: loss, LR: float64(scalars[0]), GradNorm: norm}
 	if sum := rec.Loss + rec.GradNorm; math.IsNaN(sum) || math.IsInf(sum, 0) {
 		err := fmt.Errorf("update %d: the loss is %g and the gradient %g: images %s; the last checkpoint is of step %d. Lower %s.lr (%g), or look at these images",
 			r.step, rec.Loss, rec.GradNorm, strings.Join(b.ids, ", "), r.meta.Step, r.Table, r.LR)

@@ -94,7 +94,8 @@ func Measure(s *Examples, scores [][]float32, thresholds []float64) (*Metrics, e
 }
 
 // bestThreshold is the score from which on a class is to be said present: where
-// F1 is best, half-way to the next score below. 0.5 where nothing is known.
+// F1 is best, half-way to the next score below, or to 0. 0.5 where nothing is
+// known.
 func bestThreshold(list []scored) float64 {
 	slices.SortStableFunc(list, func(a, b scored) int {
 		switch {
@@ -120,10 +121,11 @@ func bestThreshold(list []scored) float64 {
 			continue
 		}
 		if f1 := 2 * float64(hits) / float64(i+1+there); f1 > best {
-			best, threshold = f1, x.score
+			below := 0.0
 			if i+1 < len(list) {
-				threshold = (x.score + list[i+1].score) / 2
+				below = list[i+1].score
 			}
+			best, threshold = f1, (x.score+below)/2
 		}
 	}
 	return threshold

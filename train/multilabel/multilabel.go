@@ -127,7 +127,7 @@ type run struct {
 	Job
 	train, val *Examples
 	net        Net
-	update     *model.Exec
+	update     *Step
 	forward    *model.Exec
 	log        *runlog.Log
 	meta       checkpoints.Meta
@@ -210,41 +210,24 @@ func newRun(job Job) (*run, error) {
 
 func (r *run) close() {
 	r.net.Close()
-	for _, e := range []*model.Exec{r.update, r.forward} {
-		if e != nil {
-			e.Finalize()
-		}
+	if r.update != nil {
+		r.update.Finalize()
+	}
+	if r.forward != nil {
+		r.forward.Finalize()
 	}
 	if r.log != nil {
 		_ = r.log.Close() // everything that counts was synced with a checkpoint
 	}
 }
 
-// Compile prepares the graphs of a network: an update takes images, targets,
-// known and the Scalars and returns loss and norm of the gradient, forward
-// takes images and returns probabilities. They compile on the first call.
-func Compile(b compute.Backend, net Net) (update, forward *model.Exec, err error) {
-	store := net.Store()
-	update, err = model.NewExec(b, store, func(scope *model.Scope, in []*Node) []*Node {
-		// Otherwise some backends would compile the moments in as constants.
-		store.SetTraining(in[0].Graph(), true)
-		cost := net.Loss().Cost(net.Logits(scope, in[0], true), in[1], in[2])
-		vars := net.Trained(in[0].Graph())
-		nodes := make([]*Node, len(vars))
-		for i, v := range vars {
-			nodes[i] = v.NodeValue(in[0].Graph())
-		}
-		grads := Gradient(cost, nodes...)
-		norm := ReduceAllSum(Square(grads[0]))
-		for _, g := range grads[1:] {
-			norm = Add(norm, ReduceAllSum(Square(g)))
-		}
-		net.Update(vars, grads, in[3:])
-		return []*Node{cost, Sqrt(norm)}
-	})
-	if err != nil {
+// Compile prepares the graphs of a network: an update, and forward, which takes
+// images and returns probabilities. They compile on the first call.
+func Compile(b compute.Backend, net Net) (update *Step, forward *model.Exec, err error) {
+	if update, err = newStep(b, net); err != nil {
 		return nil, nil, err
 	}
+	store := net.Store()
 	forward, err = model.NewExec(b, store, func(scope *model.Scope, images *Node) *Node {
 		// Else the onnx backend would take for constants what training changes.
 		store.SetTraining(images.Graph(), true)
@@ -255,10 +238,7 @@ func Compile(b compute.Backend, net Net) (update, forward *model.Exec, err error
 
 // Call runs a graph and copies its results, floats, to the host.
 func Call(exec *model.Exec, in ...any) (values [][]float32, err error) {
-	var out []*tensors.Tensor
-	if caught := exceptions.TryCatch[error](func() { out, err = exec.Call(in...) }); caught != nil {
-		err = caught
-	}
+	out, err := call(exec, in...)
 	if err != nil {
 		return nil, err
 	}
@@ -271,4 +251,12 @@ func Call(exec *model.Exec, in ...any) (values [][]float32, err error) {
 		_ = t.FinalizeAll()
 	}
 	return values, nil
+}
+
+// call runs a graph; the engine's panics are errors.
+func call(exec *model.Exec, in ...any) (out []*tensors.Tensor, err error) {
+	if caught := exceptions.TryCatch[error](func() { out, err = exec.Call(in...) }); caught != nil {
+		err = caught
+	}
+	return out, err
 }
