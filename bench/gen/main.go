@@ -13,6 +13,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -70,7 +71,7 @@ func run(ctx context.Context) error {
 	derive := flag.Bool("derive", false, "derive the weak labels from the masks")
 	method := flag.String("method", "grabcut", "method")
 	rule := flag.String("rule", "score", "overlap rule")
-	engine := flag.String("backend", "", "engine of methods that need one; empty = the best one found")
+	engine := flag.String("backend", "", "engine of methods that need one; empty = that of -set backend=…, else the best one found")
 	seed := flag.Int64("seed", 1, "seed")
 	out := flag.String("out", "", "folder to keep the labels in; empty = a temporary one")
 	pictures := flag.Bool("pictures", false, "also write <id>.jpg: photo, truth and pseudo-label side by side")
@@ -103,7 +104,7 @@ func run(ctx context.Context) error {
 		if needed, err := gen.NeedsBackend(cfg.Gen); err != nil {
 			return err
 		} else if needed {
-			if b.backend, err = backend.Open(*engine); err != nil {
+			if b.backend, err = backend.Open(cmp.Or(*engine, cfg.Backend)); err != nil {
 				return err
 			}
 		}

@@ -35,21 +35,31 @@ type Session struct {
 	hash    string
 
 	mu      sync.Mutex
+	users   int // calls of Open less those of Close
 	models  []*onnximport.Model
 	runners map[string]*onnximport.Runner // by the outputs that are wanted
 }
 
-// Open opens the ONNX model at path. Nothing is compiled yet.
+// Open opens the ONNX model at path. Nothing is compiled yet. Who opens a file
+// again on the same backend, while it is in use, gets the same session, so that
+// its weights and compiled graphs are there once.
 func Open(b compute.Backend, path string, opt Options) (*Session, error) {
 	if opt.MaxShapes == 0 {
 		opt.MaxShapes = 8
 	}
+	if opt.Warn != nil { // who is to be told is not shared
+		return open(b, path, opt)
+	}
+	return shared.open(b, path, opt)
+}
+
+func open(b compute.Backend, path string, opt Options) (*Session, error) {
 	m, err := onnximport.Open(path, onnximport.Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
-	s := &Session{backend: b, path: path, opt: opt, runners: map[string]*onnximport.Runner{}}
+	s := &Session{backend: b, path: path, opt: opt, users: 1, runners: map[string]*onnximport.Runner{}}
 	for _, p := range m.Inputs() {
 		s.in = append(s.in, foundation.Port(p))
 	}
@@ -114,10 +124,14 @@ func (s *Session) runner(want []string) (*onnximport.Runner, error) {
 	return r, nil
 }
 
-// Close frees everything that the session holds.
+// Close frees everything that the session holds, once all who opened it have
+// closed it.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.users--; s.users > 0 {
+		return nil
+	}
 	var first error
 	for _, r := range s.runners {
 		r.Close()

@@ -94,3 +94,45 @@ func TestDifference(t *testing.T) {
 		t.Errorf("NaN: %v", got)
 	}
 }
+
+// TestSessionsAreShared: who opens a file again gets the same session until all
+// have closed it; other options or another backend get their own.
+func TestSessionsAreShared(t *testing.T) {
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "../zoo/clip_text.onnx"
+	open := func(opt Options) *Session {
+		t.Helper()
+		s, err := Open(b, path, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	first, second := open(Options{}), open(Options{MaxShapes: 8})
+	if first != second {
+		t.Error("the same file was opened twice")
+	}
+	if other := open(Options{MaxShapes: 3}); other == first {
+		t.Error("other options, but the same session")
+	}
+	if told := open(Options{Warn: func(string) {}}); told == first {
+		t.Error("a session with a listener is shared")
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if again := open(Options{}); again != second {
+		t.Error("closed by one of two, and opened anew")
+	}
+	for range 2 {
+		if err := second.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if again := open(Options{}); again == second {
+		t.Error("closed by all, and still handed out")
+	}
+}
