@@ -140,6 +140,7 @@ type Eval struct {
 	Flip     bool       `toml:"flip"`      // test-time horizontal flip
 	Against  []Against  `toml:"against"`   // label folders to score beside ours
 	ZeroShot []ZeroShot `toml:"zero_shot"` // methods that label the validation split without training
+	Network  []Network  `toml:"network"`   // networks that other runs trained
 	ONNX     []ONNX     `toml:"onnx"`      // segmenters of the user's own
 	TestTime []TestTime `toml:"test_time"` // further ways to run each trained network, a row each
 	Boundary bool       `toml:"boundary"`  // also boundary IoU and trimap IoU (slower)

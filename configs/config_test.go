@@ -62,6 +62,8 @@ func TestLoadErrorsNameTheKey(t *testing.T) {
 		{"set through a value", "", "seed.x=1", []string{"seed"}},
 		{"nan", "[train]\nlr = nan", "", []string{"train.lr"}},
 		{"scale range", "[train]\nscale_range = [2.0, 0.5]", "", []string{"train.scale_range"}},
+		{"network without checkpoint", "[[eval.network]]\nname='a'", "", []string{"eval.network[0].checkpoint"}},
+		{"network key", "[[eval.network]]\nname='a'\ncheckpoints='x'", "", []string{"eval.network.checkpoints", "checkpoint, bound"}},
 		{"against twice", "[[eval.against]]\nname='a'\ndir='x'\n[[eval.against]]\nname='a'\ndir='y'", "", []string{"eval.against[1].name"}},
 	}
 	for _, tt := range tests {

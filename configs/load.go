@@ -134,6 +134,9 @@ func siblings(key toml.Key) []string {
 		if key[1] == "zero_shot" && len(key) > 2 {
 			return tomlKeys(&ZeroShot{})
 		}
+		if key[1] == "network" && len(key) > 2 {
+			return tomlKeys(&Network{})
+		}
 		if key[1] == "onnx" && len(key) > 2 {
 			return tomlKeys(&ONNX{})
 		}

@@ -3,7 +3,7 @@ package configs
 // TestTime is one more way to run the trained networks over the validation
 // split, a row of its own in the table: multi-scale, mirrored, refined.
 type TestTime struct {
-	Scales []float64 `toml:"scales"` // logits averaged [1.0]
+	Scales []float64 `toml:"scales"` // logits averaged [those of eval.scales]
 	Flip   bool      `toml:"flip"`
 	CRF    bool      `toml:"crf"` // dense CRF on the softmax (METHODS §8.1)
 }

@@ -141,6 +141,12 @@ func (e Eval) validate(v *validator) {
 	for i, t := range e.TestTime {
 		t.validate(v, fmt.Sprintf("eval.test_time[%d]", i))
 	}
+	for i, n := range e.Network {
+		key := fmt.Sprintf("eval.network[%d]", i)
+		n.validate(v, key)
+		v.that(!seen[n.Name], key+".name", n.Name, "a name used once")
+		seen[n.Name] = true
+	}
 	for i, o := range e.ONNX {
 		key := fmt.Sprintf("eval.onnx[%d]", i)
 		o.validate(v, key)

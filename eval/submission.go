@@ -14,6 +14,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"wsss/data"
@@ -22,7 +23,10 @@ import (
 
 // vocTestImages is the size of VOC 2012's segmentation test split, whose masks
 // only the evaluation server has (METHODS §10).
-const vocTestImages = 1456
+const (
+	vocTestImages = 1456
+	vocTestHash   = "7d323bb3448fa174b9194953e01dfd168c9890adb30dd2491a66536edbeca0aa" // SHA-256 of the sorted ids, a newline between two
+)
 
 // Submission configures WriteSubmission. The zero value is what weakly
 // supervised methods with a pre-trained backbone submit.
@@ -65,8 +69,10 @@ func WriteSubmission(ctx context.Context, ds data.Dataset, split, labelsDir, out
 	if err != nil {
 		return nil, err
 	}
-	if ds.Name() == "voc" && split == "test" && len(ids) != vocTestImages {
-		return nil, fmt.Errorf("split test of voc lists %d images: the server wants all %d", len(ids), vocTestImages)
+	if ds.Name() == "voc" && split == "test" {
+		if err := checkTestIDs(ids); err != nil {
+			return nil, err
+		}
 	}
 	paths, absent, err := labelPaths(labelsDir, ids)
 	if err != nil {
@@ -104,6 +110,18 @@ func WriteSubmission(ctx context.Context, ds data.Dataset, split, labelsDir, out
 	return info, err
 }
 
+// checkTestIDs compares a list of the test split with VOC's own.
+func checkTestIDs(ids []string) error {
+	if len(ids) != vocTestImages {
+		return fmt.Errorf("split test of voc lists %d images: the server wants all %d", len(ids), vocTestImages)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(ids)), "\n")))
+	if hex.EncodeToString(sum[:]) != vocTestHash {
+		return fmt.Errorf("split test of voc lists %d images, but others than VOC 2012's ImageSets/Segmentation/test.txt does: the server wants those", len(ids))
+	}
+	return nil
+}
+
 // check reads one label map and compares it with its photo; it tells whether
 // void is in it.
 func (s Submission) check(ds data.Dataset, id, path string) (void bool, err error) {
@@ -123,7 +141,7 @@ func (s Submission) check(ds data.Dataset, id, path string) (void bool, err erro
 	}
 	void = m.Present()[data.Ignore]
 	if void && !s.Void {
-		return true, fmt.Errorf("%s holds void (255), which the server does not take: decide what it is, or write it as background (Submission.Void)", path)
+		return true, fmt.Errorf("%s holds void (255), which the server does not take: decide what it is, or have it written as background (-void-as-background)", path)
 	}
 	return void, nil
 }

@@ -115,6 +115,12 @@ func TestSubmissionIDs(t *testing.T) {
 	if err != nil || info.Images != 1456 || len(unpack(t, out)) != 1456 {
 		t.Errorf("%+v, %v: want 1,456 images", info, err)
 	}
+	first := ds.ids[0]
+	ds.ids[0] = "2007_000033" // of val
+	if _, err := WriteSubmission(context.Background(), ds, "test", dir, out, Submission{}, nil); err == nil || !strings.Contains(err.Error(), "test.txt") {
+		t.Errorf("an image of another split: error %v", err)
+	}
+	ds.ids[0] = first
 	ds.ids = ds.ids[1:]
 	if _, err := WriteSubmission(context.Background(), ds, "test", dir, out, Submission{}, nil); err == nil || !strings.Contains(err.Error(), "1455") {
 		t.Errorf("1,455 images: error %v", err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,8 +34,9 @@ and writes one JSON file per row below OUT/results.
   wsss eval -config my.toml -against SEPL=labels/sepl    and another tool's folder
   wsss eval -checkpoint net.safetensors -set data.kind=voc -set data.root=VOC2012
   wsss eval -labels predictions -set data.kind=folder -set data.root=mine
-  wsss eval -labels predictions -split test -submission results.tgz \
+  wsss eval -checkpoint net.safetensors -split test -submission results.tgz \
       -set data.kind=voc -set data.root=VOC2012          for the VOC test server
+  wsss eval -config my.toml -only "zero-shot" -split test -submission results.tgz
 
 Test-time choices are config keys: -set eval.scales=[0.5,0.75,1.0,1.25,1.5,1.75]
 -set eval.flip=true. Each [[eval.test_time]] with scales, flip, crf adds a row
@@ -45,43 +45,67 @@ images too, and shows where they are right and their pseudo-labels wrong.`
 
 func runEval(ctx context.Context, args []string) error {
 	f := newFlags("eval", evalIntro).withConfig()
-	var against list
-	checkpoint := f.String("checkpoint", "", "score this trained network `file` on the validation split")
-	labels := f.String("labels", "", "score this `folder` of label PNGs on the validation split")
+	var against, nets list
+	f.Var(&nets, "checkpoint", "score this trained network, `[NAME=]FILE`, instead of the config's rows; may be repeated")
+	labels := f.String("labels", "", "score this `folder` of label PNGs instead of the config's rows")
 	split := f.String("split", "", "score on this `split` instead of data.val_split")
-	submission := f.String("submission", "", "pack -labels for the VOC evaluation server into this .tgz `file` instead of scoring them")
+	only := f.String("only", "", "only the row of this `NAME`")
+	page := f.Bool("report", false, "also write OUT/report.html of these rows")
+	submission := f.String("submission", "", "for the VOC evaluation server: label -split with one row, or take -labels, and pack this .tgz `file`")
+	void := f.Bool("void-as-background", false, "with -labels and -submission: write 255 as background instead of refusing it")
 	f.Var(&against, "against", "also score `NAME=FOLDER`; may be repeated")
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
-	f.configOptional = *checkpoint != "" || *labels != ""
+	f.configOptional = len(nets) > 0 || *labels != ""
 	p, err := openPipeline(f)
 	if err != nil {
 		return err
 	}
+	p.only = *only
 	if *split != "" {
 		p.cfg.Data.ValSplit = *split
 	}
 	if err := p.addAgainst(against); err != nil {
 		return err
 	}
-	if *submission != "" {
-		return p.submit(ctx, *labels, *submission)
+	sources := p.sources()
+	if f.configOptional {
+		sources = append(p.named(nets, *labels), p.againstSources()...)
 	}
-	var rows []report.Row
 	switch {
-	case *checkpoint != "":
-		rows, err = p.evalNetwork(ctx, netName(*checkpoint), *checkpoint, eval.KindNetwork)
-	case *labels != "":
-		rows, err = one(p.evalFolder(ctx, labelled{name: filepath.Base(*labels), dir: *labels, split: p.cfg.Data.ValSplit, kind: eval.KindAgainst}))
-	default:
-		rows, err = p.eval(ctx)
+	case *submission != "" && *labels != "":
+		return p.pack(ctx, *labels, *submission, *void)
+	case *submission != "":
+		return p.submit(ctx, sources, *submission)
 	}
+	rows, err := p.score(ctx, sources)
 	if err != nil {
 		return err
 	}
+	if *page {
+		if err := p.report(ctx, rows); err != nil {
+			return err
+		}
+	}
 	printRows(rows)
 	return nil
+}
+
+// named are the rows of -checkpoint and -labels.
+func (p *pipeline) named(nets []string, labels string) []source {
+	var list []source
+	for _, arg := range nets {
+		name, path, ok := strings.Cut(arg, "=")
+		if !ok || exists(arg) {
+			name, path = netName(arg), arg
+		}
+		list = append(list, p.networkSource(name, path, eval.KindNetwork, ""))
+	}
+	if labels != "" {
+		list = append(list, p.folderSource(labelled{name: filepath.Base(labels), dir: labels, split: p.cfg.Data.ValSplit, kind: eval.KindAgainst}, ""))
+	}
+	return list
 }
 
 // addAgainst turns NAME=FOLDER into rows of the validation split; the config's
@@ -95,73 +119,6 @@ func (p *pipeline) addAgainst(flags []string) error {
 		p.cfg.Eval.Against = append(p.cfg.Eval.Against, configs.Against{Name: name, Dir: dir, Split: p.cfg.Data.ValSplit})
 	}
 	return nil
-}
-
-// eval scores everything that the run has made, in the order of the table.
-func (p *pipeline) eval(ctx context.Context) ([]report.Row, error) {
-	var rows []report.Row
-	add := func(r report.Row, err error) error {
-		if err == nil && r.Result != nil {
-			rows = append(rows, r)
-		}
-		return err
-	}
-	if dir, ok := p.trainLabels(); ok {
-		if err := add(p.evalPseudo(ctx, dir)); err != nil {
-			return nil, err
-		}
-	}
-	for _, c := range p.cfg.Compare {
-		if err := checkGenerated(p.compareDir(c)); err != nil {
-			p.say("%-28s skipped: %v", c.Name, err)
-			continue
-		}
-		f := labelled{c.Name, p.compareDir(c), cmp.Or(c.Split, p.cfg.Data.TrainSplit), eval.KindPseudo, p.rowHash(c), methodSettings(c.Gen(0))}
-		if err := add(p.evalFolder(ctx, f)); err != nil {
-			return nil, err
-		}
-	}
-	for _, net := range p.networks() {
-		kind := eval.KindNetwork
-		if net == netBound {
-			kind = eval.KindBound
-		}
-		dir := p.path("train", net)
-		if entries, err := checkpoints.List(dir); err == nil && len(entries) == 0 {
-			p.say("%-28s skipped: there is no checkpoint in %s yet; `wsss train` makes them", netTitle(net), dir)
-			continue
-		}
-		nets, err := p.evalNetwork(ctx, netTitle(net), dir, kind)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, nets...)
-	}
-	for _, z := range p.cfg.Eval.ZeroShot {
-		if err := add(p.evalZeroShot(ctx, z)); err != nil {
-			return nil, err
-		}
-	}
-	for _, o := range p.cfg.Eval.ONNX {
-		if err := add(p.evalONNX(ctx, o)); err != nil {
-			return nil, err
-		}
-	}
-	for _, a := range p.cfg.Eval.Against {
-		split := a.Split
-		if split == "" {
-			split = p.cfg.Data.TrainSplit
-		}
-		row, err := p.evalFolder(ctx, labelled{name: a.Name, dir: a.Dir, split: split, kind: eval.KindAgainst})
-		row.Published = a.Published
-		if err := add(row, err); err != nil {
-			return nil, err
-		}
-	}
-	if len(rows) == 0 {
-		return nil, errors.New("nothing to score: no split of this dataset has true masks")
-	}
-	return rows, nil
 }
 
 // evalPseudo scores the labels that the network is trained on. Own data
@@ -211,7 +168,7 @@ const predictions = "stretched"
 // Predictions of an earlier run with the same o.RunHash and test-time choices
 // are taken up.
 func (p *pipeline) predictRow(ctx context.Context, split string, predictor eval.Predictor, testTime map[string]string, o eval.Options) (report.Row, error) {
-	if has, err := p.hasTruth(split); err != nil || !has {
+	if has, err := p.hasTruth(split); err != nil || !has && !p.unscored {
 		p.say("%-28s skipped: the split %q has no true masks", o.Name, split)
 		return report.Row{}, err
 	}
@@ -334,8 +291,12 @@ func printRows(rows []report.Row) {
 	for _, r := range rows {
 		width = max(width, utf8.RuneCountInString(r.Name))
 	}
-	fmt.Printf("\n%-*s %-13s %-10s %7s %7s  %s\n", width, "", "kind", "split", "mIoU", "pixacc", "images")
+	fmt.Printf("\n%-*s %-13s %-10s %7s %7s %8s %9s\n", width, "", "kind", "split", "mIoU", "pixacc", "images", "images/s")
 	for _, r := range rows {
-		fmt.Printf("%-*s %-13s %-10s %7s %7s  %d\n", width, r.Name, r.Kind, r.Split, r.MIoU.Percent(), r.PixelAcc.Percent(), r.Images)
+		speed := "–"
+		if r.PerSecond > 0 {
+			speed = fmt.Sprintf("%.4g", r.PerSecond)
+		}
+		fmt.Printf("%-*s %-13s %-10s %7s %7s %8d %9s\n", width, r.Name, r.Kind, r.Split, r.MIoU.Percent(), r.PixelAcc.Percent(), r.Images, speed)
 	}
 }

@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"wsss/configs"
 	"wsss/eval"
@@ -37,14 +38,32 @@ func (p *pipeline) evalONNX(ctx context.Context, o configs.ONNX) (report.Row, er
 	})
 }
 
-// submit packs a folder of label maps for the VOC evaluation server.
-func (p *pipeline) submit(ctx context.Context, labels, out string) error {
-	if labels == "" {
-		return usagef("eval: -submission packs label PNGs: name their folder with -labels")
+// submit labels a split with the one row that sources have, and packs its label
+// maps for the VOC evaluation server. Undecided pixels become background, as
+// they count in a score.
+func (p *pipeline) submit(ctx context.Context, sources []source, out string) error {
+	var names []string
+	for _, s := range sources {
+		if s.predicts {
+			names = append(names, slices.DeleteFunc(slices.Clone(s.names), func(n string) bool { return !p.wants(n) })...)
+		}
 	}
+	if len(names) != 1 {
+		return usagef("eval: -submission packs the label maps of one row: name a network with -checkpoint, a row with -only (%s), or a folder with -labels", strings.Join(names, "; "))
+	}
+	p.unscored, p.only = true, names[0]
+	rows, err := p.score(ctx, sources)
+	if err != nil {
+		return err
+	}
+	return p.pack(ctx, rows[0].Labels, out, true)
+}
+
+// pack checks a folder of label maps and packs it for the VOC evaluation server.
+func (p *pipeline) pack(ctx context.Context, labels, out string, void bool) error {
 	var info *eval.SubmissionInfo
 	err := p.stage(ctx, "check label maps", func(progress func(done, total int)) (err error) {
-		info, err = eval.WriteSubmission(ctx, p.ds, p.cfg.Data.ValSplit, labels, out, eval.Submission{Workers: p.cfg.Eval.Workers}, progress)
+		info, err = eval.WriteSubmission(ctx, p.ds, p.cfg.Data.ValSplit, labels, out, eval.Submission{Workers: p.cfg.Eval.Workers, Void: void}, progress)
 		return err
 	})
 	if err != nil {
@@ -52,14 +71,6 @@ func (p *pipeline) submit(ctx context.Context, labels, out string) error {
 	}
 	fmt.Printf("%s: %d label maps in %s, SHA-256 %s\n", info.Path, info.Images, info.Folder, info.SHA256)
 	return nil
-}
-
-// one makes the only row of a table; a split without masks has none.
-func one(r report.Row, err error) ([]report.Row, error) {
-	if err == nil && r.Result == nil {
-		err = errors.New("the split has no true masks to score against")
-	}
-	return []report.Row{r}, err
 }
 
 // withQuality adds what is known of our own labels without true masks, and the

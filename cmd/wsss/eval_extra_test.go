@@ -47,6 +47,17 @@ func TestEvalWays(t *testing.T) {
 	if strings.Join(names, "|") != strings.Join(want, "|") {
 		t.Errorf("rows %q, want %q", names, want)
 	}
+	for i, want := range []string{"sam from boxes, fused by score", "deeplab-v3plus resnet18 ×0.25"} {
+		if got := doc.Results[i].Settings[report.MadeBy]; got != want {
+			t.Errorf("%s is made by %q, want %q", names[i], got, want)
+		}
+	}
+	way := doc.Results[4].Settings
+	for key, want := range map[string]string{report.TrainedOn: "scenes train, 10 images", report.Start: "random weights", report.Scales: "0.375", report.Flip: "no", report.CRF: "yes"} {
+		if way[key] != want {
+			t.Errorf("%s: %s is %q, want %q", names[4], key, way[key], want)
+		}
+	}
 	if len(doc.Look) == 0 {
 		t.Error("no images to look at first: the labels' quality is lost")
 	}
@@ -65,7 +76,38 @@ func TestEvalWays(t *testing.T) {
 		t.Errorf("labels of another split: %q", text)
 	}
 	text = run(exitUsage, append(eval, "-submission", out)...)
-	if !strings.Contains(text, "-labels") {
-		t.Errorf("-submission without labels: %q", text)
+	if !strings.Contains(text, "-labels") || !strings.Contains(text, net+", CRF") {
+		t.Errorf("-submission of any row: %q", text)
+	}
+	// A row may label the split itself.
+	if err := os.Remove(out); err != nil {
+		t.Fatal(err)
+	}
+	text = run(exitOK, append(eval, "-only", net+", CRF", "-submission", out)...)
+	if !strings.Contains(text, "4 label maps") {
+		t.Errorf("-submission of one row: %q", text)
+	}
+	text = run(exitUsage, append(eval, "-only", "no such row")...)
+	if !strings.Contains(text, net+", scales 0.5 1, flip") {
+		t.Errorf("-only of an unknown row does not list them: %q", text)
+	}
+
+	// Networks of other runs share one table, and names must differ.
+	checkpoint := filepath.Join(dir, "train", netPseudo)
+	more := append(eval, "-set", "out="+filepath.Join(dir, "more"), "-set", "eval.test_time=[]", "-report")
+	text = run(exitOK, append(more, "-checkpoint", "first="+checkpoint, "-checkpoint", "second="+checkpoint)...)
+	if !strings.Contains(text, "first ") || !strings.Contains(text, "second ") {
+		t.Errorf("two networks: %q", text)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "more", report.HTMLName)); err != nil {
+		t.Error(err)
+	}
+	text = run(exitOK, append(more, "-set", `eval.network=[{name="of another run",checkpoint="`+checkpoint+`"}]`, "-only", "of another run")...)
+	if !strings.Contains(text, "of another run") {
+		t.Errorf("eval.network: %q", text)
+	}
+	text = run(exitUsage, append(more, "-checkpoint", "same="+checkpoint, "-checkpoint", "same="+checkpoint)...)
+	if !strings.Contains(text, "rename one") {
+		t.Errorf("two rows of one name: %q", text)
 	}
 }

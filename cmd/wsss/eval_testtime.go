@@ -21,19 +21,15 @@ import (
 // training split, too, where its labels can be compared with those it learned
 // from.
 func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kind eval.Kind) ([]report.Row, error) {
-	ways := append([]configs.TestTime{{Scales: p.cfg.Eval.Scales, Flip: p.cfg.Eval.Flip}}, p.cfg.Eval.TestTime...)
 	sum, err := checkpointHash(checkpoint)
 	if err != nil {
 		return nil, err
 	}
 	var rows []report.Row
-	for i, way := range ways {
-		if len(way.Scales) == 0 {
-			way.Scales = []float64{1}
-		}
-		title := name
-		if i > 0 {
-			title += ", " + wayTitle(way)
+	titles := p.wayTitles(name)
+	for i, way := range p.ways() {
+		if !p.wants(titles[i]) {
+			continue
 		}
 		net, err := p.openNetwork(checkpoint, way)
 		if err != nil {
@@ -45,14 +41,14 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 		}
 		testTime := testTimeSettings(way)
 		o := eval.Options{
-			Name: title, Kind: kind, RunHash: sum, Settings: join(networkSettings(net.Meta), testTime),
+			Name: titles[i], Kind: kind, RunHash: sum, Settings: join(networkSettings(net.Meta), testTime),
 			Provenance: p.provenance(map[string]string{filepath.Base(checkpoint): sum}),
 		}
 		row, err := p.predictRow(ctx, p.cfg.Data.ValSplit, predictor, testTime, o)
 		if err == nil && row.Result != nil {
 			rows = append(rows, row)
 		}
-		if split := p.cfg.Data.TrainSplit; err == nil && i == 0 && kind == eval.KindNetwork && p.cfg.Eval.TrainSplit && split != p.cfg.Data.ValSplit {
+		if split := p.cfg.Data.TrainSplit; err == nil && i == 0 && !p.unscored && kind == eval.KindNetwork && p.cfg.Eval.TrainSplit && split != p.cfg.Data.ValSplit {
 			o.Name += " on " + split
 			if row, err = p.predictRow(ctx, split, predictor, testTime, o); err == nil && row.Result != nil {
 				rows = append(rows, row)
@@ -66,10 +62,34 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 	return rows, nil
 }
 
+// ways are the test-time choices that every network is scored with.
+func (p *pipeline) ways() []configs.TestTime {
+	ways := append([]configs.TestTime{{Scales: p.cfg.Eval.Scales, Flip: p.cfg.Eval.Flip}}, p.cfg.Eval.TestTime...)
+	for i := range ways {
+		if len(ways[i].Scales) == 0 {
+			ways[i].Scales = p.cfg.Eval.Scales
+		}
+		if len(ways[i].Scales) == 0 {
+			ways[i].Scales = []float64{1}
+		}
+	}
+	return ways
+}
+
+// wayTitles names a network's rows: itself, then itself with each further way.
+func (p *pipeline) wayTitles(name string) []string {
+	titles := []string{name}
+	ways := p.ways()
+	for _, way := range ways[1:] {
+		titles = append(titles, name+", "+wayTitle(way, ways[0].Scales))
+	}
+	return titles
+}
+
 // wayTitle tells rows of one network apart: "scales 0.5 1 1.5, flip", "CRF".
-func wayTitle(way configs.TestTime) string {
+func wayTitle(way configs.TestTime, usual []float64) string {
 	var parts []string
-	if plain := slices.Equal(way.Scales, []float64{1}); !plain || !way.Flip && !way.CRF {
+	if plain := slices.Equal(way.Scales, usual); !plain || !way.Flip && !way.CRF {
 		parts = append(parts, "scales "+scalesText(way.Scales))
 	}
 	if way.Flip {

@@ -27,12 +27,14 @@ import (
 //	out/results/*.json    scores
 //	out/report.html       everything in one page
 type pipeline struct {
-	cfg     configs.Config
-	quiet   bool
-	restart bool   // replace trainings of another config
-	genDir  string // pseudo-labels that runs share; "" = out/gen
-	ds      data.Dataset
-	eng     compute.Backend // opened on first use
+	cfg      configs.Config
+	quiet    bool
+	restart  bool   // replace trainings of another config
+	genDir   string // pseudo-labels that runs share; "" = out/gen
+	only     string // the only row to score; "" = all
+	unscored bool   // also label splits without true masks
+	ds       data.Dataset
+	eng      compute.Backend // opened on first use
 }
 
 // networks that a run may train: what they are called and how they are shown.

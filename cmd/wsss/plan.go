@@ -274,6 +274,12 @@ func (p *plan) eval() {
 	for _, z := range e.ZeroShot {
 		p.step("eval", "%s: %s as a predictor, on %s", z.Name, z.Method, p.images(p.cfg.Data.ValSplit))
 	}
+	for _, n := range e.Network {
+		p.step("eval", "%s: the network of another run, %s, on %s", n.Name, n.Checkpoint, p.images(p.cfg.Data.ValSplit))
+		if !exists(n.Checkpoint) {
+			p.lack("%s: the checkpoint of another run (eval.network)", n.Checkpoint)
+		}
+	}
 	for _, o := range e.ONNX {
 		p.step("eval", "%s: your network %s, on %s", o.Name, o.Path, p.images(p.cfg.Data.ValSplit))
 	}

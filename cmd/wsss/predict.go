@@ -15,8 +15,10 @@ import (
 	"sync"
 
 	"wsss/data"
+	"wsss/eval"
 	"wsss/eval/export"
-	"wsss/train"
+	"wsss/eval/refine"
+	"wsss/gen/crf"
 )
 
 func init() {
@@ -27,7 +29,6 @@ func predictIntro() string {
 	return `
 wsss predict labels images with a trained network. Images are files, folders
 (searched to the bottom), globs, or - for a list of paths on standard input.
-
 
   wsss predict -checkpoint runs/demo/train/pseudo -out labels photos/
   ls *.jpg | wsss predict -checkpoint net.safetensors -out labels -format png,overlay -
@@ -52,6 +53,7 @@ func runPredict(ctx context.Context, args []string) error {
 	formats := f.String("format", "png", "comma-separated `formats`")
 	scales := f.String("scales", "1", "test-time `scales`, comma-separated; their scores are averaged")
 	flip := f.Bool("flip", false, "also average with the mirrored image")
+	crf := f.Bool("crf", false, "refine with a dense CRF")
 	f.StringVar(&f.backend, "backend", "", "`engine`: go, onnx[:lib], xla:cuda, xla:cpu")
 	f.BoolVar(&f.quiet, "quiet", false, "no progress bar")
 	if err := f.parse(args, 1<<30); err != nil {
@@ -70,7 +72,7 @@ func runPredict(ctx context.Context, args []string) error {
 		return err
 	}
 	p.cfg.Eval.Flip = *flip
-	return p.predictFiles(ctx, *checkpoint, images, *out, strings.Split(*formats, ","))
+	return p.predictFiles(ctx, *checkpoint, *crf, images, *out, strings.Split(*formats, ","))
 }
 
 // input is one image to label: where it is, and the id its outputs get.
@@ -159,10 +161,15 @@ func parseScales(text string) ([]float64, error) {
 
 // predictFiles labels images one after the other; the next ones are decoded
 // and the last ones written while the network runs.
-func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, images []input, out string, formats []string) (err error) {
+func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF bool, images []input, out string, formats []string) (err error) {
 	net, err := p.loadNetwork(checkpoint)
 	if err != nil {
 		return err
+	}
+	defer net.Close()
+	var predictor eval.Predictor = net
+	if withCRF {
+		predictor = &refine.CRF{Net: net, Classes: len(net.Meta.Model.Classes), Params: crf.DeepLab()}
 	}
 	writers, err := openWriters(formats, out, data.Classes{Names: net.Meta.Model.Classes}, images)
 	if err != nil {
@@ -184,7 +191,7 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, images [
 			if !ok || ctx.Err() != nil {
 				break
 			}
-			label, err := d.predict(ctx, net)
+			label, err := d.predict(ctx, predictor)
 			if err != nil {
 				cancel(fmt.Errorf("%s: %w", in.path, err))
 				break
@@ -229,7 +236,7 @@ type decoded struct {
 	err error
 }
 
-func (d decoded) predict(ctx context.Context, net *train.Predictor) (*data.LabelMap, error) {
+func (d decoded) predict(ctx context.Context, net eval.Predictor) (*data.LabelMap, error) {
 	if d.err != nil {
 		return nil, d.err
 	}
