@@ -7,6 +7,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	_ "wsss/data/scenes" // the dataset kind
 	"wsss/eval"
 	"wsss/gen"
 	"wsss/models/backend"
@@ -51,7 +52,7 @@ func TestScenes(t *testing.T) {
 	}
 	out := t.TempDir()
 	// The scenes that the classifier has not seen.
-	if _, err := gen.Run(t.Context(), gen.RunOptions{Dataset: ds, Split: "val", Method: m, Name: "cam", Weak: data.WeakTags, Fuse: cfg.Gen.Fuse, OutDir: out}); err != nil {
+	if _, err := gen.Run(t.Context(), gen.RunOptions{Dataset: ds, Split: "val", Method: m, Name: "cam", Weak: data.WeakTags, Fuse: cfg.Gen.Fuse, OutDir: out, ConfigHash: cfg.GenHash()}); err != nil {
 		t.Fatal(err)
 	}
 	score, err := eval.Folder(t.Context(), ds, "val", out, eval.Options{}, nil)
