@@ -1,6 +1,7 @@
 package refine
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -12,11 +13,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
+
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/files"
 	"wsss/data/weak/npy"
 	"wsss/gen"
+	"wsss/models/backend"
 )
 
 type options = map[string]any
@@ -332,5 +336,53 @@ func TestOptionsAreStrict(t *testing.T) {
 	}
 	if _, err := m.Generate(t.Context(), blank("a", 37, 29)); err == nil || !strings.Contains(err.Error(), "see stride") {
 		t.Errorf("wrong stride: %v", err)
+	}
+}
+
+// seen are the backends that methods were made with.
+var seen []compute.Backend
+
+func init() {
+	gen.Register("test-backend", gen.Spec{Weak: data.WeakKinds, NeedsBackend: true, New: func(env gen.Env) (gen.Method, error) {
+		seen = append(seen, env.Backend)
+		return nothing{}, nil
+	}})
+}
+
+type nothing struct{}
+
+func (nothing) Generate(context.Context, *data.Sample) ([]gen.Mask, error) { return nil, nil }
+
+// TestInnerMethodsGetTheBackend: what refines hands on the backend of the run,
+// and none of its methods opens another.
+func TestInnerMethodsGetTheBackend(t *testing.T) {
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := options{"method": "test-backend"}
+	for name, o := range map[string]options{
+		"sepl":        {"from": inner, "segments": inner},
+		"crf":         {"from": inner},
+		"random-walk": {"from": options{"scores": "testdata/cams"}},
+		"ensemble":    {"members": []any{inner, inner}},
+	} {
+		g := configs.Gen{Method: name, Weak: "tags", Options: o}
+		needs, err := gen.NeedsBackend(g)
+		if err != nil || needs != (name != "random-walk") {
+			t.Errorf("%s needs a backend: %v, %v", name, needs, err)
+		}
+		seen = nil
+		if _, err := gen.New(gen.Env{Backend: b, Classes: voc, Weak: data.WeakTags, Gen: g}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if want := map[string]int{"sepl": 2, "crf": 1, "ensemble": 2}[name]; len(seen) != want {
+			t.Errorf("%s made %d methods, want %d", name, len(seen), want)
+		}
+		for _, got := range seen {
+			if got != b {
+				t.Errorf("%s handed on backend %v", name, got)
+			}
+		}
 	}
 }
