@@ -59,15 +59,8 @@ func RecomputeOf(x *Node, weights []*Node, body func(x *Node, weights []*Node) *
 // recompute calls body once for the forward pass and once for the backward
 // pass, which is the first to look at which weights are trained.
 func recompute(x *Node, weights []*Node, trained []bool, body func(x *Node, weights []*Node) *Node) *Node {
-	// The gradients of x and, behind it, of the trained weights: all at once when
-	// the first is asked for.
-	var dy, seen *Node
-	var grads []*Node
-	backward := func() []*Node {
-		if seen == dy {
-			return grads
-		}
-		seen = dy
+	forward := func(in []*Node) *Node { return body(in[0], in[1:]) }
+	return WithGradient(append([]*Node{x}, weights...), forward, func(_, dy *Node) []*Node {
 		again := barrier(x, dy)
 		y := body(again, weights)
 		targets := []*Node{again}
@@ -77,7 +70,7 @@ func recompute(x *Node, weights []*Node, trained []bool, body func(x *Node, weig
 			}
 		}
 		all := Gradient(ReduceAllSum(Mul(y, StopGradient(dy))), targets...)
-		grads = []*Node{all[0]}
+		grads := []*Node{all[0]}
 		for i, w := range weights {
 			if trained[i] {
 				grads, all = append(grads, all[1]), all[1:]
@@ -86,15 +79,6 @@ func recompute(x *Node, weights []*Node, trained []bool, body func(x *Node, weig
 			}
 		}
 		return grads
-	}
-	inside := make([]*Node, len(weights))
-	for i, w := range weights {
-		inside[i] = IdentityWithCustomGradient(w, func(_, _ *Node) *Node { return backward()[1+i] })
-	}
-	y := body(IdentityWithCustomGradient(x, func(_, _ *Node) *Node { return backward()[0] }), inside)
-	return IdentityWithCustomGradient(y, func(_, v *Node) *Node {
-		dy = v
-		return v
 	})
 }
 

@@ -35,6 +35,8 @@ type Way struct {
 	// before and weights alone. The backward pass keeps these and computes again
 	// what lies between them.
 	Cuts []string
+
+	training bool // gradients are wanted
 }
 
 // GraphAs is Graph, computed in the given way.
@@ -49,7 +51,7 @@ func (m *Model) GraphAs(way Way, scope *model.Scope, inputs map[string]*graph.No
 		panic(fmt.Errorf("%s: no inputs given", m.Path()))
 	}
 	opt := m.legaliseOptions(g.Backend(), shapes)
-	opt.Trainable = true
+	opt.Trainable, way.training = true, true
 	if way.Cuts != nil {
 		opt.Outputs = slices.Concat(m.OutputNames(), way.Cuts)
 	}
@@ -128,9 +130,9 @@ func (m *Model) build(scope *model.Scope, g *graph.Graph, prog *legalise.Program
 	var outs []*graph.Node
 	var err error
 	if len(way.Cuts) > 1 {
-		outs, err = m.buildParts(g, prog, given, len(way.Cuts), way.Half)
+		outs, err = m.buildParts(g, prog, given, way)
 	} else {
-		outs, err = m.buildSegments(g, prog, given, way.Half)
+		outs, err = m.buildSegments(g, prog, given, way)
 	}
 	if err != nil {
 		return nil, err

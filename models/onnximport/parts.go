@@ -14,11 +14,12 @@ import (
 // buildParts returns the nodes of a program's outputs but the last ones: those
 // are the cuts, in order, between which the backward pass computes again what
 // it needs.
-func (m *Model) buildParts(g *graph.Graph, prog *legalise.Program, given map[string]*graph.Node, cuts int, half bool) ([]*graph.Node, error) {
+func (m *Model) buildParts(g *graph.Graph, prog *legalise.Program, given map[string]*graph.Node, way Way) ([]*graph.Node, error) {
+	cuts := len(way.Cuts)
 	n := len(prog.Outputs) - cuts
 	ends := prog.Outputs[n:]
 	part := func(given map[string]*graph.Node, from []*legalise.Value, to ...*legalise.Value) ([]*graph.Node, error) {
-		return m.buildSegments(g, &legalise.Program{Nodes: between(prog.Nodes, from, to), Outputs: to}, maps.Clone(given), half)
+		return m.buildSegments(g, &legalise.Program{Nodes: between(prog.Nodes, from, to), Outputs: to}, maps.Clone(given), way)
 	}
 	out, err := part(given, nil, ends[0])
 	if err != nil {

@@ -19,35 +19,38 @@ var own = map[string]func(n *legalise.Node, in []*graph.Node) *graph.Node{
 }
 
 func layerNorm(n *legalise.Node, in []*graph.Node) *graph.Node {
-	axis := n.Int("axis", -1)
-	if axis < 0 {
-		axis += in[0].Rank()
-	}
-	var axes []int
-	for a := axis; a < in[0].Rank(); a++ {
-		axes = append(axes, a)
-	}
+	axes := normAxes(n, in[0])
 	var bias *graph.Node
 	if len(in) > 2 {
 		bias = in[2]
 	}
-	return nn.LayerNorm(in[0], axes, n.Float("epsilon", 1e-5), in[1], bias, nil)
+	return nn.LayerNorm(in[0], axes, normEpsilon(n), in[1], bias, nil)
 }
+
+// normAxes are those that a layer norm is over.
+func normAxes(n *legalise.Node, x *graph.Node) (axes []int) {
+	for a := legalise.Axis(n.Int("axis", -1), x.Rank()); a < x.Rank(); a++ {
+		axes = append(axes, a)
+	}
+	return axes
+}
+
+func normEpsilon(n *legalise.Node) float64 { return n.Float("epsilon", 1e-5) }
 
 // segments builds a program in pieces, between the ops that are built here.
 type segments struct {
 	model   *Model
 	g       *graph.Graph
-	half    bool                    // products in bfloat16
+	way     Way
 	given   map[string]*graph.Node  // what is there: inputs, weights, results of earlier pieces
 	pending []*legalise.Node        // the piece that is being gathered
 	uses    map[*legalise.Value]int // how often nodes to come, and the results, use a value
 }
 
 // buildSegments returns the nodes of the program's outputs; given are those of
-// its inputs and weights. Under half, products are of bfloat16.
-func (m *Model) buildSegments(g *graph.Graph, prog *legalise.Program, given map[string]*graph.Node, half bool) ([]*graph.Node, error) {
-	s := &segments{model: m, g: g, half: half, given: given, uses: map[*legalise.Value]int{}}
+// its inputs and weights.
+func (m *Model) buildSegments(g *graph.Graph, prog *legalise.Program, given map[string]*graph.Node, way Way) ([]*graph.Node, error) {
+	s := &segments{model: m, g: g, way: way, given: given, uses: map[*legalise.Value]int{}}
 	for _, n := range prog.Nodes {
 		s.count(n, 1)
 	}
@@ -56,8 +59,11 @@ func (m *Model) buildSegments(g *graph.Graph, prog *legalise.Program, given map[
 	}
 	for _, n := range prog.Nodes {
 		build := own[n.Op]
-		if s.half && isProduct(n) {
+		switch learnt := trained[n.Op]; {
+		case s.way.Half && isProduct(n):
 			build = s.product
+		case s.way.training && learnt != nil && n.Out[0].DType == legalise.Float:
+			build = learnt
 		}
 		if build == nil {
 			s.pending = append(s.pending, n)

@@ -7,7 +7,7 @@ import (
 	"wsss/models/onnximport/legalise"
 )
 
-// TestFusedNorms: spelled-out layer norms become the op when nobody trains, and
+// TestFusedNorms: spelled-out layer norms become the op, and
 // products with weights are of rank 2 for ONNX Runtime. That the results are
 // equal is TestExports' matter.
 func TestFusedNorms(t *testing.T) {
@@ -53,8 +53,8 @@ func TestFusedNorms(t *testing.T) {
 		t.Errorf("%d products of batches where they are to be flat", flat)
 	}
 	trained, left, _ := count(func(o *legalise.Options) { o.Trainable = true })
-	if trained != 0 || left != norms {
-		t.Errorf("for training: %d norms, %d roots, want 0 and %d", trained, left, norms)
+	if trained != norms || left != 0 {
+		t.Errorf("for training: %d norms, %d roots, want %d and 0", trained, left, norms)
 	}
 }
 

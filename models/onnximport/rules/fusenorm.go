@@ -16,10 +16,9 @@ func init() {
 }
 
 // affineNorm finds the layer normalisation over the last axis that PyTorch
-// spells out as (x − mean) / √(variance + ε) · scale + bias. It stays spelled
-// out for training.
+// spells out as (x − mean) / √(variance + ε) · scale + bias.
 func affineNorm(b *builder, n *node) []*value {
-	if b.Trainable() || !legalise.IsFloat(arg(n, 0).DType) {
+	if !legalise.IsFloat(arg(n, 0).DType) {
 		return nil
 	}
 	y, bias := ofVector(arg(n, 0), arg(n, 1), "Mul")

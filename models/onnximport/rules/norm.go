@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"slices"
-
 	"wsss/models/onnximport/legalise"
 )
 
@@ -75,24 +73,11 @@ func batchNorm(b *builder, n *node) []*value {
 	return one(affine(b, x, scale, sub(b, bias, mul(b, mean, scale))))
 }
 
-// layerNorm spells the op out for training, so that every engine gets gradients
-// for it.
-func layerNorm(b *builder, n *node) []*value {
-	if !b.Trainable() && n.Outs() == 1 {
-		return nil
-	}
+func layerNorm(_ *builder, n *node) []*value {
 	if n.Outs() > 1 {
 		legalise.Failf("outputs of statistics")
 	}
-	x := arg(n, 0)
-	axis := n.Axis("axis", -1, x.Rank())
-	norm := append(slices.Repeat([]int{1}, axis), x.Dims[axis:]...)
-	y := standardise(b, x, n.Float("epsilon", 1e-5), iota0(x.Rank())[axis:]...)
-	y = mul(b, y, b.Reshape(arg(n, 1), norm...))
-	if bias := n.Arg(2); bias != nil {
-		y = add(b, y, b.Reshape(bias, norm...))
-	}
-	return one(y)
+	return nil
 }
 
 func rmsNorm(b *builder, n *node) []*value {
