@@ -6,6 +6,7 @@ require (
 	github.com/BurntSushi/toml v1.6.0
 	github.com/gomlx/compute v0.1.6
 	github.com/gomlx/compute-onnx v0.1.5
+	github.com/gomlx/compute-onnx/onnxhook v0.0.0
 	github.com/gomlx/compute/gohook v0.0.0
 	github.com/gomlx/go-huggingface v0.4.3
 	github.com/gomlx/go-xla v0.4.5
@@ -35,3 +36,6 @@ require (
 
 // The go backend's matrix product can be replaced only from below GoMLX's path.
 replace github.com/gomlx/compute/gohook => ./models/backend/gohook
+
+// What the onnx backend compiles can be changed only from below its path.
+replace github.com/gomlx/compute-onnx/onnxhook => ./models/backend/onnxhook
