@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"slices"
 
-	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
 	"wsss/gen/source"
@@ -28,11 +27,8 @@ func init() {
 		NeedsBackend: true,
 		New:          newCLIPES,
 		Needs: func(options map[string]any) (gen.Needs, error) {
-			o := defaultCLIPES()
-			if err := configs.Decode("gen.options", options, &o); err != nil {
-				return gen.Needs{}, err
-			}
-			return o.needs(), o.check()
+			o, err := decodeCLIPES(options)
+			return o.needs(), err
 		},
 	})
 }
@@ -66,11 +62,8 @@ func newMethod(env gen.Env, name string, o mapOptions) (*method, error) {
 }
 
 func newCLIPES(env gen.Env) (gen.Method, error) {
-	o := defaultCLIPES()
-	if err := configs.Decode("gen.options", env.Gen.Options, &o); err != nil {
-		return nil, err
-	}
-	if err := o.check(); err != nil {
+	o, err := decodeCLIPES(env.Gen.Options)
+	if err != nil {
 		return nil, err
 	}
 	m, err := newMethod(env, "clip-es", o.mapOptions)

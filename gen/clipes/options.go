@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"wsss/configs"
 	"wsss/gen"
 	"wsss/gen/crf"
 	"wsss/gen/refine"
@@ -96,6 +97,14 @@ func defaultCLIPES() clipesOptions {
 	return clipesOptions{CLIP: "clip-vit-b-16", Templates: []string{clip.Origami}, LogitScale: clip.LogitScale, Softmax: true, mapOptions: defaultMaps("mean")}
 }
 
+func decodeCLIPES(table map[string]any) (clipesOptions, error) {
+	o := defaultCLIPES()
+	if err := configs.Decode("gen.options", table, &o); err != nil {
+		return o, err
+	}
+	return o, o.check()
+}
+
 func (o clipesOptions) check() error {
 	switch {
 	case !(o.LogitScale > 0 && o.LogitScale <= 1e4):
@@ -121,6 +130,14 @@ type vitOptions struct {
 }
 
 func defaultVIT() vitOptions { return vitOptions{mapOptions: defaultMaps("class")} }
+
+func decodeVIT(table map[string]any) (vitOptions, error) {
+	o := defaultVIT()
+	if err := configs.Decode("gen.options", table, &o); err != nil {
+		return o, err
+	}
+	return o, o.check()
+}
 
 func (o vitOptions) check() error {
 	if o.Classifier == "" {

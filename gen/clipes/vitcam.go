@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
 	"wsss/models/foundation/vitcam"
@@ -22,21 +21,15 @@ func init() {
 		NeedsBackend: true,
 		New:          newVIT,
 		Needs: func(options map[string]any) (gen.Needs, error) {
-			o := defaultVIT()
-			if err := configs.Decode("gen.options", options, &o); err != nil {
-				return gen.Needs{}, err
-			}
-			return gen.Needs{Files: []string{o.Classifier}}, o.check()
+			o, err := decodeVIT(options)
+			return gen.Needs{Files: []string{o.Classifier}}, err
 		},
 	})
 }
 
 func newVIT(env gen.Env) (gen.Method, error) {
-	o := defaultVIT()
-	if err := configs.Decode("gen.options", env.Gen.Options, &o); err != nil {
-		return nil, err
-	}
-	if err := o.check(); err != nil {
+	o, err := decodeVIT(env.Gen.Options)
+	if err != nil {
 		return nil, err
 	}
 	m, err := newMethod(env, "vit-cam", o.mapOptions)

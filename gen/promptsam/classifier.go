@@ -11,7 +11,6 @@ import (
 	"wsss/data/files"
 	"wsss/gen"
 	"wsss/models/foundation/imageproc"
-	"wsss/models/foundation/load"
 	"wsss/train/clip"
 )
 
@@ -39,11 +38,7 @@ func (o tagOptions) openClassifier(env gen.Env, s samOptions) (tagger, map[strin
 	if o.CLIP == "" {
 		return classifierTagger{l}, hashes, nil
 	}
-	paths, err := resolveAll(s.ModelDir, o.CLIP, "clip", "vision", "text", "merges")
-	if err != nil {
-		return nil, nil, err
-	}
-	model, opened, err := load.CLIP(env.Backend, paths[0], paths[1], paths[2], load.Options{MaxShapes: s.MaxShapes})
+	model, opened, err := s.openCLIP(env.Backend, o.CLIP)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -49,11 +49,7 @@ func (o nameOptions) openNamer(b compute.Backend, s samOptions) (*namer, error) 
 	case "":
 		return nil, nil
 	case "clip":
-		paths, err := resolveAll(s.ModelDir, o.CLIP, "clip", "vision", "text", "merges")
-		if err != nil {
-			return nil, err
-		}
-		m, opened, err := load.CLIP(b, paths[0], paths[1], paths[2], load.Options{MaxShapes: s.MaxShapes})
+		m, opened, err := s.openCLIP(b, o.CLIP)
 		if err != nil {
 			return nil, err
 		}
@@ -79,6 +75,15 @@ func (o nameOptions) openNamer(b compute.Backend, s samOptions) (*namer, error) 
 	}
 	n.hashes = files.Hashes()
 	return n, nil
+}
+
+// openCLIP opens CLIP under a name of `wsss models list`.
+func (s samOptions) openCLIP(b compute.Backend, name string) (*clip.Model, load.Closer, error) {
+	paths, err := resolveAll(s.ModelDir, name, "clip", "vision", "text", "merges")
+	if err != nil {
+		return nil, nil, err
+	}
+	return load.CLIP(b, paths[0], paths[1], paths[2], load.Options{MaxShapes: s.MaxShapes})
 }
 
 func resolveAll(dir, model, family string, roles ...string) ([]string, error) {

@@ -53,7 +53,7 @@ func (o tagOptions) openTagger(env gen.Env, s samOptions) (tagger, map[string]st
 	case wantsRAM:
 		return o.openRAM(env, s)
 	case o.CLIP != "":
-		return o.openCLIP(env, s)
+		return o.openZeroShot(env, s)
 	}
 	return nil, nil, nil
 }
@@ -113,15 +113,11 @@ type clipTagger struct {
 	background [][]float32
 }
 
-func (o tagOptions) openCLIP(env gen.Env, s samOptions) (tagger, map[string]string, error) {
+func (o tagOptions) openZeroShot(env gen.Env, s samOptions) (tagger, map[string]string, error) {
 	if o.TopN < 0 || !(o.MinProb >= 0 && o.MinProb <= 1) {
 		return nil, nil, fmt.Errorf("gen.options.top_n = %d, min_prob = %v: allowed are 0 or more, and 0..1", o.TopN, o.MinProb)
 	}
-	paths, err := resolveAll(s.ModelDir, o.CLIP, "clip", "vision", "text", "merges")
-	if err != nil {
-		return nil, nil, err
-	}
-	model, files, err := load.CLIP(env.Backend, paths[0], paths[1], paths[2], load.Options{MaxShapes: s.MaxShapes})
+	model, files, err := s.openCLIP(env.Backend, o.CLIP)
 	if err != nil {
 		return nil, nil, err
 	}
