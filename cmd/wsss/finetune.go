@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"wsss/data"
 	"wsss/data/files"
@@ -30,6 +31,7 @@ same bytes; finished, it does nothing.
 With -label it then gives every image of a split its labels and writes them as
 a table that data.options.tags takes, so that stage one can use them.
 
+  wsss finetune-clip -config configs/clip_openimages_voc.toml -dry-run
   wsss finetune-clip -config configs/clip_openimages_voc.toml
   wsss finetune-clip -config configs/clip_openimages_voc.toml -label train_aug
   wsss gen -config my.toml -set data.options.tags=runs/clip_openimages_voc/finetune/tags-train_aug.csv`
@@ -39,8 +41,12 @@ func runFineTune(ctx context.Context, args []string) error {
 	label := f.String("label", "", "then label the images of this `split` of the validation dataset")
 	top := f.Int("top", 0, "with -label: so many best `classes` of every image; 0 = those above their thresholds")
 	least := f.Int("at-least", 1, "with -label: the least `number` of classes of an image")
+	dry := f.Bool("dry-run", false, "check the config, print the plan and what it lacks (data, weights), do nothing")
 	if err := f.parse(args, 0); err != nil {
 		return err
+	}
+	if *dry {
+		return fineTunePlan(f, os.Stdout)
 	}
 	p, err := openPipeline(f)
 	if err != nil {

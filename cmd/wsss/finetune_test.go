@@ -10,6 +10,36 @@ import (
 	"wsss/train/clip"
 )
 
+// TestFineTunePlan: a dry run names what is missing, and how to get it.
+func TestFineTunePlan(t *testing.T) {
+	plan := func(config string, set ...string) string {
+		args := []string{"-config", config, "-dry-run"}
+		for _, s := range set {
+			args = append(args, "-set", s)
+		}
+		f := newFlags("finetune-clip", fineTuneIntro).withConfig()
+		f.Bool("dry-run", false, "")
+		var b strings.Builder
+		if err := f.parse(args, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := fineTunePlan(f, &b); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	t.Setenv("WSSS_MODELS", t.TempDir())
+	text := plan("../../configs/clip_openimages_voc.toml", "finetune_clip.encoder=no/encoder.onnx")
+	for _, want := range []string{"make one with `wsss data openimages`", "VOCtrainval_11-May-2012.tar", "no/encoder.onnx: the ONNX file", "50 epochs of batch 32", "missing before this can run"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the plan lacks %q:\n%s", want, text)
+		}
+	}
+	if text := plan("../../configs/clip_scenes.toml"); !strings.Contains(text, "nothing is missing") {
+		t.Errorf("scenes and the debug-size CLIP are there:\n%s", text)
+	}
+}
+
 // TestFineTuneFeedsGen: the debug-size CLIP is fine-tuned, labels a split, and
 // its labels, and it itself beside CLIP without training, lead gen.
 func TestFineTuneFeedsGen(t *testing.T) {

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/models/manifest"
+)
+
+// fineTunePlan says what `wsss finetune-clip` would do and what it lacks. It
+// does no work.
+func fineTunePlan(f *flags, w io.Writer) error {
+	cfg, err := f.load()
+	if err != nil {
+		return err
+	}
+	c := cfg.FineTuneCLIP
+	p := &plan{pipeline: &pipeline{cfg: cfg, quiet: f.quiet}, w: w}
+	fmt.Fprintf(w, "%s\nseed %d, backend %s\n\n", cfg.Name, cfg.Seed, cmp.Or(cfg.Backend, "the fastest that works here"))
+	images := p.splitOf("train on", cfg.Data, cfg.Data.TrainSplit)
+	if v := c.Val; v != nil {
+		p.splitOf("judge on", *v, v.ValSplit)
+	} else {
+		p.splitOf("judge on", cfg.Data, cfg.Data.ValSplit)
+	}
+	fmt.Fprintln(w, "\nweights")
+	switch {
+	case c.Encoder != "" && !exists(c.Encoder):
+		p.lack("%s: the ONNX file of an image encoder (finetune_clip.encoder)", c.Encoder)
+		fallthrough
+	case c.Encoder != "":
+		fmt.Fprintf(w, "  %s\n", c.Encoder)
+	case c.Model != "":
+		store, err := manifest.Open("")
+		if err != nil {
+			return err
+		}
+		if err := p.model(store, c.Model); err != nil {
+			return usageError{err}
+		}
+	default:
+		p.lack("finetune_clip.model: a CLIP of `wsss models list`, or finetune_clip.encoder: an ONNX file")
+	}
+	fmt.Fprintln(w, "\nsteps")
+	p.step("train", "%s, head %s, %d epochs of batch %d, lr %g, weight decay %g, layer decay %g, warm-up %g, freeze %d, augment %s, precision %s, recompute %d → %s",
+		c.Loss, c.Head, c.Epochs, c.Batch, c.LR, c.WeightDecay, c.LayerDecay, c.WarmUp, c.Freeze, c.Augment, cmp.Or(c.Precision, "the backend's"), c.Recompute, p.path("finetune"))
+	if images >= c.Batch {
+		p.step("", "at most %d updates", c.Epochs*(images/c.Batch))
+	}
+	p.step("judge", "mAP before and after; thresholds on %s", map[bool]string{
+		true: fmt.Sprintf("%g %% of the training images, held out", 100*c.Calibrate), false: "the validation images, which flatters"}[c.Calibrate > 0])
+	p.step("report", "%s", p.path("report.html"))
+	p.missing()
+	return nil
+}
+
+// splitOf names the images of a split and counts them, 0 where they are not
+// there yet.
+func (p *plan) splitOf(what string, d configs.Data, split string) int {
+	fmt.Fprintf(p.w, "%s  %s at %s, split %s", what, d.Kind, d.Root, split)
+	defer fmt.Fprintln(p.w)
+	if d.Kind == "scenes" {
+		fmt.Fprint(p.w, ": generated on the first run, from the seed")
+		return 0
+	}
+	ds, err := data.Open(d.Kind, data.Options{Root: d.Root, Seed: p.cfg.Seed, Extra: d.Options})
+	var ids []string
+	if err == nil {
+		ids, err = ds.IDs(split)
+	}
+	if err != nil {
+		p.lack("data: %v; docs/openimages.md and docs/datasets.md say where it comes from", err)
+		return 0
+	}
+	fmt.Fprintf(p.w, ": %d images", len(ids))
+	return len(ids)
+}
+
+// missing ends a plan with what it lacks.
+func (p *plan) missing() {
+	if len(p.lacks) == 0 {
+		fmt.Fprintln(p.w, "\nnothing is missing")
+		return
+	}
+	fmt.Fprintln(p.w, "\nmissing before this can run")
+	for _, l := range p.lacks {
+		fmt.Fprintf(p.w, "  %s\n", l)
+	}
+}
