@@ -121,7 +121,7 @@ func parseValues(text string) ([]string, error) {
 		a, err1 := strconv.Atoi(low)
 		b, err2 := strconv.Atoi(high)
 		if err1 != nil || err2 != nil || a > b || b-a >= maxGrid {
-			return nil, fmt.Errorf("%s: allowed is a..b with whole numbers a <= b", text)
+			return nil, fmt.Errorf("%s: allowed is a..b with whole numbers a <= b, at most %d of them", text, maxGrid)
 		}
 		var values []string
 		for i := a; i <= b; i++ {
@@ -162,8 +162,14 @@ func gridCells(f *flags, base configs.Config, grid []axis) ([]cell, error) {
 	for _, combo := range combos {
 		name := strings.Join(combo, " ")
 		cfg, err := configs.Load(f.config, append(slices.Clone(f.set), combo...))
+		if err == nil {
+			err = checkStart(cfg.Train)
+		}
+		if err == nil {
+			_, err = (&plan{pipeline: &pipeline{cfg: cfg}}).needs()
+		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		if f.backend != "" {
 			cfg.Backend = f.backend

@@ -114,7 +114,10 @@ func (p *pipeline) addAgainst(flags []string) error {
 	for _, a := range flags {
 		name, dir, ok := strings.Cut(a, "=")
 		if !ok || name == "" || dir == "" {
-			return usagef("eval: -against %s: want NAME=FOLDER", a)
+			return usagef("-against %s: want NAME=FOLDER", a)
+		}
+		if !exists(dir) {
+			return usagef("-against %s: there is no folder %s", a, dir)
 		}
 		p.cfg.Eval.Against = append(p.cfg.Eval.Against, configs.Against{Name: name, Dir: dir, Split: p.cfg.Data.ValSplit})
 	}

@@ -92,6 +92,8 @@ func TestEvalWays(t *testing.T) {
 		t.Errorf("-only of an unknown row does not list them: %q", text)
 	}
 
+	checkPredict(t, run, scenes, filepath.Join(dir, "train", netPseudo), filepath.Join(dir, "predictions", fileName(net)))
+
 	// Networks of other runs share one table, and names must differ.
 	checkpoint := filepath.Join(dir, "train", netPseudo)
 	more := append(eval, "-set", "out="+filepath.Join(dir, "more"), "-set", "eval.test_time=[]", "-report")

@@ -33,6 +33,9 @@ func dryRun(f *flags, w io.Writer) error {
 		return err
 	}
 	p := &plan{pipeline: &pipeline{cfg: cfg, quiet: f.quiet}, w: w}
+	if err := p.checkNames(p.sources()); err != nil {
+		return err
+	}
 	fmt.Fprintf(w, "%s\nseed %d, backend %s\n", cfg.Name, cfg.Seed, cmp.Or(cfg.Backend, "the fastest that works here"))
 	p.data()
 	if err := p.weights(); err != nil {
@@ -43,14 +46,7 @@ func dryRun(f *flags, w io.Writer) error {
 	p.train()
 	p.eval()
 	p.step("report", "%s", p.path("report.html"))
-	if len(p.lacks) == 0 {
-		fmt.Fprintln(w, "\nnothing is missing")
-		return nil
-	}
-	fmt.Fprintln(w, "\nmissing before this can run")
-	for _, l := range p.lacks {
-		fmt.Fprintf(w, "  %s\n", l)
-	}
+	p.missing()
 	return nil
 }
 
@@ -125,18 +121,28 @@ func (p *plan) labels() bool {
 	return ok && dir == p.labelsDir()
 }
 
-// weights lists what the methods and the network start from.
-func (p *plan) weights() error {
+// needs are those of all methods; a method or an option that is not known is an
+// error.
+func (p *plan) needs() (gen.Needs, error) {
 	var n gen.Needs
 	for _, g := range p.labellers() {
 		if err := gen.CheckWeak(g); err != nil {
-			return usageError{err}
+			return n, usageError{err}
 		}
 		more, err := gen.NeedsOf(g)
 		if err != nil {
-			return usageError{err}
+			return n, usageError{err}
 		}
 		n.Add(more)
+	}
+	return n, nil
+}
+
+// weights lists what the methods and the network start from.
+func (p *plan) weights() error {
+	n, err := p.needs()
+	if err != nil {
+		return err
 	}
 	if t := p.cfg.Train; t.Init != "" && len(p.networks()) > 0 {
 		n.Add(gen.Needs{Files: []string{t.Init}})

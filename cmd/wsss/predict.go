@@ -80,6 +80,10 @@ type input struct{ path, id string }
 
 var imageTypes = []string{".jpg", ".jpeg", ".png"}
 
+func isImage(path string) bool {
+	return slices.Contains(imageTypes, strings.ToLower(filepath.Ext(path)))
+}
+
 // listImages expands arguments to image files, in order; ids are the paths
 // below the folder that was named, without extension.
 func listImages(args []string) ([]input, error) {
@@ -126,6 +130,9 @@ func expand(arg string, add func(path, id string) error) error {
 		}
 		slices.Sort(matches)
 		for _, m := range matches {
+			if !isImage(m) {
+				continue
+			}
 			if err := add(m, filepath.Base(m)); err != nil {
 				return err
 			}
@@ -136,7 +143,7 @@ func expand(arg string, add func(path, id string) error) error {
 		return add(arg, filepath.Base(arg))
 	}
 	return filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !slices.Contains(imageTypes, strings.ToLower(filepath.Ext(path))) {
+		if err != nil || d.IsDir() || !isImage(path) {
 			return err
 		}
 		rel, err := filepath.Rel(arg, path)
@@ -191,7 +198,11 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 			if !ok || ctx.Err() != nil {
 				break
 			}
-			label, err := d.predict(ctx, predictor)
+			if d.err != nil { // it names the file
+				cancel(d.err)
+				break
+			}
+			label, err := predictor.Predict(ctx, d.img)
 			if err != nil {
 				cancel(fmt.Errorf("%s: %w", in.path, err))
 				break
@@ -234,13 +245,6 @@ func openWriters(formats []string, out string, classes data.Classes, images []in
 type decoded struct {
 	img *image.NRGBA
 	err error
-}
-
-func (d decoded) predict(ctx context.Context, net eval.Predictor) (*data.LabelMap, error) {
-	if d.err != nil {
-		return nil, d.err
-	}
-	return net.Predict(ctx, d.img)
 }
 
 // decodeAhead reads the images in order, two ahead of the reader.

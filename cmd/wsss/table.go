@@ -127,7 +127,7 @@ func newTable(cfg configs.Config, seeds, only string) (*table, error) {
 		}
 	}
 	if len(t.Rows) == 0 {
-		return nil, fmt.Errorf("table: no [[compare]] row to make")
+		return nil, fmt.Errorf("table: no [[compare]] row to make: the config has %q", slices.Sorted(maps.Keys(names)))
 	}
 	return t, nil
 }

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// photos makes empty files of these names in a new folder.
+func photos(t *testing.T, names ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestListImages(t *testing.T) {
+	dir := photos(t, "b.jpg", "a.PNG", "notes.txt", "sub/c.jpeg", "sub/d.gif", "other/b.jpg")
+	tests := []struct {
+		name  string
+		args  []string
+		stdin string
+		want  []string // ids
+		says  string
+	}{
+		{"a folder to the bottom", []string{dir}, "", []string{"a", "b", "other/b", "sub/c"}, ""},
+		{"a glob", []string{filepath.Join(dir, "*")}, "", []string{"a", "b"}, ""},
+		{"files", []string{filepath.Join(dir, "sub/c.jpeg"), filepath.Join(dir, "b.jpg")}, "", []string{"c", "b"}, ""},
+		{"a list", []string{"-"}, filepath.Join(dir, "b.jpg") + "\n\n  " + filepath.Join(dir, "a.PNG") + "\r\n", []string{"b", "a"}, ""},
+		{"one name twice", []string{filepath.Join(dir, "b.jpg"), filepath.Join(dir, "other/b.jpg")}, "", nil, "both be written as b"},
+		{"a list that leaves its folder", []string{"-"}, "../../etc/x.jpg", []string{"x"}, ""},
+		{"nothing in a folder", []string{photos(t, "x.txt")}, "", nil, "no image in"},
+		{"nothing in a glob", []string{filepath.Join(dir, "*.txt")}, "", nil, "no image in"},
+		{"no such file", []string{filepath.Join(dir, "none*.jpg")}, "", nil, "none*.jpg"},
+		{"an empty list", []string{"-"}, "\n", nil, "no image in"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			stdin := filepath.Join(t.TempDir(), "list")
+			if err := os.WriteFile(stdin, []byte(tt.stdin), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.Open(stdin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			old := os.Stdin
+			os.Stdin = f
+			defer func() { os.Stdin = old }()
+			list, err := listImages(tt.args)
+			if tt.says != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.says) {
+					t.Fatalf("error %v, want one that says %q", err, tt.says)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ids []string
+			for _, in := range list {
+				ids = append(ids, in.id)
+			}
+			if !slices.Equal(ids, tt.want) {
+				t.Errorf("ids %q, want %q", ids, tt.want)
+			}
+		})
+	}
+}
+
+// checkPredict labels the photos of the validation split as a user's own, from
+// a folder, a glob and a list, and compares them with what eval wrote.
+func checkPredict(t *testing.T, run func(code int, args ...string) string, scenes, checkpoint, predictions string) {
+	t.Helper()
+	glob := filepath.Join(scenes, "JPEGImages", "val_*.jpg")
+	list, err := filepath.Glob(glob)
+	if err != nil || len(list) == 0 {
+		t.Fatalf("no photos at %s: %v", glob, err)
+	}
+	args := []string{"predict", "-checkpoint", checkpoint, "-backend", "go", "-scales", "0.375", "-quiet", "-format", "png,overlay,coco,yolo,cvat,labelme"}
+	for name, more := range map[string][]string{"glob": {glob}, "folder": {filepath.Dir(glob)}, "files": list} {
+		out := filepath.Join(t.TempDir(), name)
+		run(exitOK, append(append(args, "-out", out), more...)...)
+		for _, photo := range list {
+			id := strings.TrimSuffix(filepath.Base(photo), ".jpg")
+			want, err := os.ReadFile(filepath.Join(predictions, id+".png"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := os.ReadFile(filepath.Join(out, id+".png")); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s: %s.png is not what eval wrote: %v", name, id, err)
+			}
+			for _, file := range []string{"overlay/" + id + ".jpg", "yolo/labels/" + id + ".txt", "labelme/" + id + ".json", "coco.json", "cvat.xml", "yolo/data.yaml"} {
+				if info, err := os.Stat(filepath.Join(out, file)); err != nil || info.Size() == 0 && !strings.HasSuffix(file, ".txt") {
+					t.Errorf("%s: %s: %v", name, file, err)
+				}
+			}
+		}
+	}
+	bad := photos(t, "broken.jpg")
+	if text := run(exitFailed, append(args, "-out", t.TempDir(), bad)...); strings.Count(text, "broken.jpg") != 1 {
+		t.Errorf("a broken photo: %q", text)
+	}
+}
