@@ -51,6 +51,7 @@ type Builder struct {
 
 	consts    map[string]*Value // small constants by content
 	derived   map[derived]*Value
+	notes     map[*Value]any // what rules remember of values that they made
 	rewritten map[string]int // ops of the file that a rule replaced
 	folded    map[string]int // ops of the file that were computed
 }

@@ -23,6 +23,13 @@ func (b *Builder) ConstInts(d DType, dims []int, v ...int) *Value {
 	return c
 }
 
+// Note has the builder remember something of a value, for rules that meet it
+// later.
+func (b *Builder) Note(v *Value, what any) { b.notes[v] = what }
+
+// Noted is what was last noted of v, nil if nothing was.
+func (b *Builder) Noted(v *Value) any { return b.notes[v] }
+
 // List makes an int64 vector constant.
 func (b *Builder) List(v ...int) *Value { return b.ConstInts(Int64, []int{len(v)}, v...) }
 

@@ -52,7 +52,7 @@ type Program struct {
 func Run(f *onnxfile.File, opt Options) (prog *Program, err error) {
 	g := f.Proto.Graph
 	b := &Builder{opt: opt, file: f, opset: opsetOf(f.Proto), taken: map[string]int{},
-		consts: map[string]*Value{}, derived: map[derived]*Value{}, rewritten: map[string]int{}, folded: map[string]int{}}
+		consts: map[string]*Value{}, derived: map[derived]*Value{}, notes: map[*Value]any{}, rewritten: map[string]int{}, folded: map[string]int{}}
 	b.scope = newScope(nil, g)
 	defer catch(&err)
 

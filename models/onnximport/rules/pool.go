@@ -85,7 +85,7 @@ func averagePool(b *builder, n *node) []*value {
 				m[o*d+at] /= float64(max(1, counted))
 			}
 		}
-		x = mix(b, x, 2+i, m, out)
+		x = mix(b, x, 2+i, matrix{out, d, m})
 	}
 	return one(x)
 }

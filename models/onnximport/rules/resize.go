@@ -13,6 +13,7 @@ func init() { register(map[string]legalise.Rule{"Resize": resize, "Upsample": re
 func resize(b *builder, n *node) []*value {
 	x := arg(n, 0)
 	r := resizerOf(b, n)
+	m := mixedOf(b, x)
 	for axis, d := range x.Dims {
 		out, scale := r.target(axis, d)
 		if out == d && scale == 1 {
@@ -29,33 +30,12 @@ func resize(b *builder, n *node) []*value {
 			x = b.Op("Gather", attrs{"axis": int64(axis)}, x, b.List(index...))
 			continue
 		}
-		x = mix(b, x, axis, r.matrix(d, out, scale), out)
+		m = m.after(axis, matrix{out, d, r.matrix(d, out, scale)})
 	}
-	return one(x)
-}
-
-// mix replaces axis (size d) by out combinations of its elements, given as a
-// row-major matrix [out, d].
-func mix(b *builder, x *value, axis int, matrix []float64, out int) *value {
-	d := x.Dims[axis]
-	dims := append([]int(nil), x.Dims...)
-	dims[axis] = out
-	if inner := prod(x.Dims[axis+1:]); inner > 1 {
-		m := b.ConstFloats(x.DType, []int{out, d}, matrix...)
-		outer := prod(x.Dims[:axis])
-		if outer == 1 {
-			return b.Reshape(b.Op("MatMul", nil, m, b.Reshape(x, d, inner)), dims...)
-		}
-		return b.Reshape(b.Op("MatMul", nil, m, b.Reshape(x, outer, d, inner)), dims...)
+	if r.mode == "nearest" {
+		return one(x)
 	}
-	flipped := table[float64](len(matrix))
-	for i := range out {
-		for j := range d {
-			flipped[j*out+i] = matrix[i*d+j]
-		}
-	}
-	m := b.ConstFloats(x.DType, []int{d, out}, flipped...)
-	return b.Reshape(b.Op("MatMul", nil, b.Reshape(x, -1, d), m), dims...)
+	return one(m.value(b))
 }
 
 // resizer holds the settings of a Resize.
