@@ -136,6 +136,11 @@ func resolve(spec string) (string, error) {
 		if !strings.Contains(rest, "ops_") {
 			rest = strings.TrimSuffix("ops_sequential,"+rest, ",")
 		}
+		// GoMLX would leave the gradients of weights to the end of a training
+		// step, and keep all that they need until then.
+		if !strings.Contains(rest, "_order") {
+			rest = "creation_order," + rest
+		}
 		return "go:" + rest, nil
 	case "onnx", "onnxruntime":
 		if rest == "" || rest == "cpu" {
