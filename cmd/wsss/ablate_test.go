@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"wsss/checkpoints"
 	"wsss/eval"
 	"wsss/eval/report"
 )
@@ -62,16 +64,42 @@ func TestTabulate(t *testing.T) {
 	}
 }
 
-// TestAblate runs a small grid; two of its cells differ in training only and
-// share their pseudo-labels.
+// TestAblate runs a small grid that is killed after its first run and started
+// again; two of its cells differ in training only and share their pseudo-labels.
 func TestAblate(t *testing.T) {
 	dir := t.TempDir()
 	args := append([]string{"ablate"}, tinyRun(dir, filepath.Join(dir, "scenes"))[1:]...)
-	args = append(args, "-set", "train.iterations=2", "-set", "train.bound=false", "-set", "data.options.train=4", "-vary", "gen.weak=boxes,points", "-vary", "train.lr=0.01,0.02", "-quiet")
+	args = append(args, "-set", "train.iterations=2", "-set", "train.bound=false", "-set", "data.options.train=4", "-set", "eval.zero_shot=[]",
+		"-vary", "gen.weak=boxes,points", "-vary", "train.lr=0.01,0.02", "-quiet")
+	killed := wsssCommand(t, args...)
+	if err := killed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	first := filepath.Join(dir, "ablate", "gen.weak-boxes-train.lr-0.01")
+	for range 1200 {
+		if exists(filepath.Join(first, report.HTMLName)) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := killed.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if killed.Wait() == nil {
+		t.Fatal("the grid ended before it was killed")
+	}
+	checkpoint := filepath.Join(first, "train", netPseudo, checkpoints.FileName(2))
+	before, err := os.Stat(checkpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := wsssCommand(t, args...)
 	text, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
+	}
+	if after, err := os.Stat(checkpoint); err != nil || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("the first run was trained again: %v", err)
 	}
 	labels, err := filepath.Glob(filepath.Join(dir, "ablate", "gen-*"))
 	if err != nil || len(labels) != 2 {
