@@ -11,8 +11,9 @@ func init() {
 	gobackend.SetNodeExecutor(compute.OpTypeTranspose, gobackend.PriorityArch, execTranspose)
 }
 
-// execTranspose swaps two neighbouring groups of axes of float32 tile by tile,
-// and leaves what is more to GoMLX's own iteration.
+// execTranspose swaps two neighbouring groups of axes of float32 tile by tile;
+// where the last axis stays, it moves runs of values. What is more it leaves to
+// GoMLX's own iteration.
 func execTranspose(b *gobackend.Backend, node *gobackend.Node, inputs []*gobackend.Buffer, _ []bool) (*gobackend.Buffer, error) {
 	x, permutation := inputs[0], node.Data.([]int)
 	output, err := b.GetBuffer(node.Shape)
@@ -22,6 +23,10 @@ func execTranspose(b *gobackend.Backend, node *gobackend.Node, inputs []*gobacke
 	outer, rows, cols, inner, ok := swap(x.RawShape.Dimensions, permutation)
 	if ok && node.Shape.DType == dtypes.Float32 {
 		transposeFloat32(b, output.Flat.([]float32), x.Flat.([]float32), outer, rows, cols, inner)
+		return output, nil
+	}
+	if last := len(permutation) - 1; node.Shape.DType == dtypes.Float32 && !node.Shape.IsDynamic() && last >= 0 && permutation[last] == last {
+		moveRuns(b, output.Flat.([]float32), x.Flat.([]float32), x.RawShape.Dimensions, permutation)
 		return output, nil
 	}
 	f, err := ops.TransposeDTypeMap.Get(node.Shape.DType)
@@ -87,6 +92,42 @@ func transposeFloat32(b *gobackend.Backend, out, x []float32, outer, rows, cols,
 						from += cols
 					}
 				}
+			}
+		}
+	})
+}
+
+// moveRuns fills out from x, whose last axis stays the last.
+func moveRuns(b *gobackend.Backend, out, x []float32, dims, permutation []int) {
+	last := len(dims) - 1
+	run := dims[last]
+	if len(out) == 0 {
+		return
+	}
+	steps, step := make([]int, last), run // of x's axes
+	for i := last - 1; i >= 0; i-- {
+		steps[i] = step
+		step *= dims[i]
+	}
+	inParallel(b, len(out)/run, 4*len(out), func(first, end int) {
+		at, from := make([]int, last), 0 // indices along out's axes, place in x
+		for i, rest := last-1, first; i >= 0; i-- {
+			n := dims[permutation[i]]
+			at[i] = rest % n
+			rest /= n
+			from += at[i] * steps[permutation[i]]
+		}
+		for to := first * run; to < end*run; to += run {
+			copy(out[to:to+run], x[from:])
+			for i := last - 1; i >= 0; i-- {
+				axis := permutation[i]
+				at[i]++
+				from += steps[axis]
+				if at[i] < dims[axis] {
+					break
+				}
+				from -= at[i] * steps[axis]
+				at[i] = 0
 			}
 		}
 	})
