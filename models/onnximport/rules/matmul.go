@@ -23,6 +23,9 @@ func matmul(b *builder, n *node) []*value {
 		return one(b.Reshape(flat, append(slices.Clone(x.Dims[:rows]), y.Dims[1])...))
 	}
 	if x.Rank() > 1 && y.Rank() > 1 {
+		if z := byParts(b, n); z != nil {
+			return one(z)
+		}
 		return nil
 	}
 	rx, ry := x.Rank(), y.Rank()
