@@ -30,7 +30,8 @@ type FineTuneCLIP struct {
 	LayerDecay  float64 `toml:"layer_decay"`  // lr of a block = this × that of the block above; 1 = the same
 	Freeze      int     `toml:"freeze"`       // lowest blocks, the patch embedding with them, that keep their weights; −1 = the whole encoder
 	// Calibrate is the share of the training images that is held out to choose
-	// the classes' thresholds on; 0 = on the validation images, which flatters.
+	// the best checkpoint and the classes' thresholds on; 0 = on the validation
+	// images, which flatters.
 	Calibrate float64 `toml:"calibrate" json:",omitempty"`
 	// Ensemble also finds thresholds for the mean of CLIP without training, with
 	// this weight, and the classifier; 0 = none. It needs model.

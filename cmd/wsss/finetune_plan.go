@@ -50,7 +50,7 @@ func fineTunePlan(f *flags, w io.Writer) error {
 	if images >= c.Batch {
 		p.step("", "at most %d updates", c.Epochs*(images/c.Batch))
 	}
-	p.step("judge", "mAP before and after; thresholds on %s", map[bool]string{
+	p.step("judge", "mAP before and after; best checkpoint and thresholds on %s", map[bool]string{
 		true: fmt.Sprintf("%g %% of the training images, held out", 100*c.Calibrate), false: "the validation images, which flatters"}[c.Calibrate > 0])
 	p.step("report", "%s", p.path("report.html"))
 	p.missing()

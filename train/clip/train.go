@@ -22,7 +22,7 @@ type Job struct {
 	Dataset  data.Dataset
 	Split    string       // the images to train on
 	Val      data.Dataset // of the same classes; nil = Dataset
-	ValSplit string       // "" = no validation
+	ValSplit string       // "" = no validation, but on images held out (finetune_clip.calibrate)
 	Config   configs.FineTuneCLIP
 	Seed     int64
 	Backend  compute.Backend

@@ -172,6 +172,19 @@ func TestLearns(t *testing.T) {
 	}
 }
 
+// TestHeldOut: with images held out, the best checkpoint is chosen on them, not
+// on the split that is reported.
+func TestHeldOut(t *testing.T) {
+	j := job(t, func(c *configs.FineTuneCLIP) { c.Epochs, c.Calibrate = 1, 0.25 })
+	res, err := Run(context.Background(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Val == nil || res.Val.Images != 6 || res.Steps != 2 {
+		t.Errorf("%d updates, validated on %+v, want 2 and the 6 of 24 images held out", res.Steps, res.Val)
+	}
+}
+
 func TestFreeze(t *testing.T) {
 	b := goBackend(t)
 	for freeze, want := range map[int]int{-1: 4, 0: 44, 1: 23, 2: 7} {

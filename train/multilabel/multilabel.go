@@ -69,7 +69,7 @@ type Settings struct {
 	Epochs, Batch   int
 	Unknown         string // classes that nobody checked: ignore or absent
 	LR              float64
-	HoldOut         float64 // share of the images to leave out, see Examples.HoldOut
+	HoldOut         float64 // share of the images to validate on instead of training, see Examples.HoldOut; 0: on ValSplit
 	Workers         int
 	CheckpointEvery int // updates; 0 = one epoch
 	Keep            int
@@ -84,7 +84,7 @@ type Job struct {
 	Dataset  data.Dataset
 	Split    string       // the images to train on
 	Val      data.Dataset // of the same classes; nil = Dataset
-	ValSplit string       // "" = no validation
+	ValSplit string       // "" = no validation, but on images held out
 	Seed     int64
 	Backend  compute.Backend
 	Net      func(classes int) (Net, error) // background not counted
@@ -186,8 +186,8 @@ func newRun(job Job) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, all = all.HoldOut(r.HoldOut, r.Seed)
-	if r.ValSplit != "" {
+	r.val, all = all.HoldOut(r.HoldOut, r.Seed)
+	if r.val == nil && r.ValSplit != "" {
 		if r.val, err = ReadSplit(r.Val, r.ValSplit, "ignore"); err != nil {
 			return nil, err
 		}
