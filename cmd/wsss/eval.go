@@ -129,7 +129,8 @@ func (p *pipeline) addAgainst(flags []string) error {
 func (p *pipeline) evalPseudo(ctx context.Context, dir string) (report.Row, error) {
 	if dir == p.labelsDir() {
 		if err := checkGenerated(dir); err != nil {
-			return report.Row{}, err
+			p.skip("pseudo-labels", "%v", err)
+			return report.Row{}, nil
 		}
 	}
 	f := labelled{name: "pseudo-labels", dir: dir, split: p.cfg.Data.TrainSplit, kind: eval.KindPseudo}
@@ -172,7 +173,7 @@ const predictions = "stretched"
 // are taken up.
 func (p *pipeline) predictRow(ctx context.Context, split string, predictor eval.Predictor, testTime map[string]string, o eval.Options) (report.Row, error) {
 	if has, err := p.hasTruth(split); err != nil || !has && !p.unscored {
-		p.say("%-28s skipped: the split %q has no true masks", o.Name, split)
+		p.skip(o.Name, "the split %q has no true masks (-submission labels and packs such a split)", split)
 		return report.Row{}, err
 	}
 	o.RunHash += fmt.Sprint(testTime) + predictions
@@ -236,7 +237,7 @@ type labelled struct {
 // evalFolder scores a folder of label maps; a split without masks makes no row.
 func (p *pipeline) evalFolder(ctx context.Context, f labelled) (report.Row, error) {
 	if has, err := p.hasTruth(f.split); err != nil || !has {
-		p.say("%-28s skipped: the split %q has no true masks", "score "+f.name, f.split)
+		p.skip(f.name, "the split %q has no true masks", f.split)
 		return report.Row{}, err
 	}
 	var r *eval.Result

@@ -3,7 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -51,9 +51,18 @@ func (p *pipeline) score(ctx context.Context, sources []source) ([]report.Row, e
 		rows = append(rows, slices.DeleteFunc(more, func(r report.Row) bool { return r.Result == nil })...)
 	}
 	if len(rows) == 0 {
-		return nil, errors.New("nothing to score: the rows are not made yet, or their split has no true masks (-submission labels and packs such a split)")
+		return nil, fmt.Errorf("nothing to score: %s", strings.Join(p.skipped, "; "))
 	}
 	return rows, nil
+}
+
+// skip leaves a row out and says why.
+func (p *pipeline) skip(row, format string, args ...any) {
+	why := fmt.Sprintf(format, args...)
+	p.say("%-28s skipped: %s", row, why)
+	if !slices.Contains(p.skipped, why) {
+		p.skipped = append(p.skipped, why)
+	}
 }
 
 // checkNames refuses rows that would share files, and an -only that none has.
@@ -94,7 +103,7 @@ func (p *pipeline) sources() []source {
 		s.score = func(ctx context.Context) ([]report.Row, error) {
 			dir := p.path("train", net)
 			if entries, err := checkpoints.List(dir); err == nil && len(entries) == 0 {
-				p.say("%-28s skipped: there is no checkpoint in %s yet; `wsss train` makes them", netTitle(net), dir)
+				p.skip(netTitle(net), "there is no checkpoint in %s yet; `wsss train` makes them", dir)
 				return nil, nil
 			}
 			return score(ctx)
@@ -121,7 +130,7 @@ func (p *pipeline) sources() []source {
 func (p *pipeline) compareSource(c configs.Compare) source {
 	return oneRow(c.Name, false, func(ctx context.Context) (report.Row, error) {
 		if err := checkGenerated(p.compareDir(c)); err != nil {
-			p.say("%-28s skipped: %v", c.Name, err)
+			p.skip(c.Name, "%v", err)
 			return report.Row{}, nil
 		}
 		return p.evalFolder(ctx, labelled{c.Name, p.compareDir(c), cmp.Or(c.Split, p.cfg.Data.TrainSplit), eval.KindPseudo, p.rowHash(c), methodSettings(c.Gen(0))})

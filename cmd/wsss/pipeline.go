@@ -29,10 +29,11 @@ import (
 type pipeline struct {
 	cfg      configs.Config
 	quiet    bool
-	restart  bool   // replace trainings of another config
-	genDir   string // pseudo-labels that runs share; "" = out/gen
-	only     string // the only row to score; "" = all
-	unscored bool   // also label splits without true masks
+	restart  bool     // replace trainings of another config
+	genDir   string   // pseudo-labels that runs share; "" = out/gen
+	only     string   // the only row to score; "" = all
+	unscored bool     // also label splits without true masks
+	skipped  []string // why rows were left out
 	ds       data.Dataset
 	eng      compute.Backend // opened on first use
 }

@@ -41,7 +41,10 @@ func Open(b compute.Backend, cfg configs.ONNX, classes int) (*Predictor, error) 
 	if p.model, err = onnximport.Open(cfg.Path, opt); err != nil {
 		return nil, err
 	}
-	err = p.chooseInput()
+	err = p.checkOutput()
+	if err == nil {
+		err = p.chooseInput()
+	}
 	if err == nil {
 		err = p.chooseSize()
 	}
@@ -93,6 +96,17 @@ func (p *Predictor) Close() error {
 	return p.model.Close()
 }
 
+func (p *Predictor) checkOutput() error {
+	var names []string
+	for _, port := range p.model.Outputs() {
+		names = append(names, port.String())
+		if p.cfg.Output == "" || port.Name == p.cfg.Output {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: eval.onnx.output = %q: allowed are %s", p.cfg.Path, p.cfg.Output, strings.Join(names, ", "))
+}
+
 func (p *Predictor) chooseInput() error {
 	in := p.model.Inputs()
 	var names []string
@@ -121,9 +135,14 @@ func (p *Predictor) chooseSize() error {
 		return nil
 	}
 	d := p.input.Dims
-	c, h, w := d[1], d[2], d[3]
+	c, h, w, side := d[1], d[2], d[3], d[3]
+	other := "nhwc"
 	if p.cfg.Layout == "nhwc" {
-		h, w, c = d[1], d[2], d[3]
+		h, w, c, side = d[1], d[2], d[3], d[1]
+		other = "nchw"
+	}
+	if c <= 0 && side == 3 { // a picture 3 pixels wide is less likely
+		return fmt.Errorf("%s: input %s has its 3 colours where the layout %s has a side: set eval.onnx.layout = %q", p.cfg.Path, p.input, p.cfg.Layout, other)
 	}
 	if c > 0 && c != 3 {
 		return fmt.Errorf("%s: input %s has %d channels in layout %s: want 3", p.cfg.Path, p.input, c, p.cfg.Layout)

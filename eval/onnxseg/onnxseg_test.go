@@ -242,6 +242,9 @@ func TestClasses(t *testing.T) {
 		{"other size", configs.ONNX{Width: 32, Height: 32}, net{side: 64}, "takes only 64×64"},
 		{"input name", configs.ONNX{Input: "pixels"}, net{}, "allowed are image"},
 		{"layout", configs.ONNX{Layout: "nhwc"}, net{side: 64}, "want 3"},
+		{"layout of an open size", configs.ONNX{Layout: "nhwc"}, net{}, `set eval.onnx.layout = "nchw"`},
+		{"other layout of an open size", configs.ONNX{}, net{nhwc: true}, `set eval.onnx.layout = "nhwc"`},
+		{"output name", configs.ONNX{Output: "scores"}, net{}, `eval.onnx.output = "scores": allowed are `},
 		{"no file", configs.ONNX{Path: "none.onnx"}, net{}, "none.onnx"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
