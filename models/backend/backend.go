@@ -132,7 +132,7 @@ func resolve(spec string) (string, error) {
 	switch name {
 	case "go":
 		// The parallel executor of the go backend deadlocks on large graphs;
-		// matmul still uses every core in sequential mode.
+		// operations still use every core in sequential mode.
 		if !strings.Contains(rest, "ops_") {
 			rest = strings.TrimSuffix("ops_sequential,"+rest, ",")
 		}

@@ -1,8 +1,9 @@
 // Package gohook lets a program outside of GoMLX give the go backend faster
-// operations: another matrix product, and slices and transpositions that move
-// runs of values instead of one after the other. The registries that GoMLX has
-// for this are internal to its module, so this package is a module below
-// GoMLX's path, replaced by this folder in go.mod.
+// operations: another matrix product, arithmetic on slices of float32, and
+// slices, joins and transpositions that move runs of values instead of one after
+// the other. The registries that GoMLX has for this are internal to its module,
+// so this package is a module below GoMLX's path, replaced by this folder in
+// go.mod.
 package gohook
 
 import (
