@@ -9,12 +9,42 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/gomlx/core/tensors"
 	"google.golang.org/protobuf/proto"
+
+	"wsss/models/backend"
 )
 
 // selection is the choice of a detector's queries: the best of many scores.
 // What a query computes depends on the rank that its score has, so engines that
 // round otherwise may exchange two queries whose scores are nearly equal.
 type selection struct{ scores, index string }
+
+// TestSelection compares the tiny Grounding-DINO as TestFullSize does the real
+// one, the choice of its queries included.
+func TestSelection(t *testing.T) {
+	if backend.FindORT() == "" {
+		t.Skip("ONNX Runtime is not installed: nothing to compare with")
+	}
+	model, err := os.ReadFile("../foundation/zoo/gdino.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := filepath.Join(t.TempDir(), "gdino")
+	for ending, data := range map[string][]byte{".onnx": model, ".json": []byte(`{
+		"img": {"dims": [1, 3, 128, 128], "type": "float32"},
+		"input_ids": {"dims": [1, 4], "type": "int64", "values": [2, 5, 4, 3]},
+		"attention_mask": {"dims": [1, 4], "type": "bool", "values": [1, 1, 1, 1]},
+		"position_ids": {"dims": [1, 4], "type": "int64", "values": [0, 0, 1, 0]},
+		"token_type_ids": {"dims": [1, 4], "type": "int64", "values": [0, 0, 0, 0]},
+		"text_token_mask": {"dims": [1, 4, 4], "type": "bool", "values": [1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1]}}`)} {
+		if err := os.WriteFile(base+ending, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if selectionIn(t, base+".onnx") == nil {
+		t.Fatal("the model's choice of queries is not found")
+	}
+	fullSize(t, base)
+}
 
 // selectionIn finds the TopK of a model that has one.
 func selectionIn(t *testing.T, path string) *selection {
