@@ -28,7 +28,7 @@ type attention struct {
 }
 
 // write returns the model's file and inputs.
-func (a attention) write(t *testing.T, r *rand.Rand) (string, map[string]*tensors.Tensor) {
+func (a attention) write(t testing.TB, r *rand.Rand) (string, map[string]*tensors.Tensor) {
 	t.Helper()
 	inputs := map[string]*tensors.Tensor{}
 	g := &protos.GraphProto{Name: "attention"}
@@ -179,5 +179,45 @@ func compare(t *testing.T, spec, path string, inputs map[string]*tensors.Tensor,
 		if !(math.Abs(float64(v-y[i])) < 2e-5) {
 			t.Fatalf("%s: value %d is %v, want %v", spec, i, v, y[i])
 		}
+	}
+}
+
+// BenchmarkAttention is one global attention of SAM's ViT-B encoder.
+func BenchmarkAttention(b *testing.B) {
+	if backend.FindORT() == "" {
+		b.Skip("ONNX Runtime is not installed: nothing to compare with")
+	}
+	path, inputs := attention{heads: 12, rows: 64, columns: 64, width: 64, grid: true}.write(b, rand.New(rand.NewPCG(5, 6)))
+	ref, err := ortref.Open(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	time := func(name string, run func(map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error)) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := run(inputs); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	time("ort", ref.Run)
+	ref.Close()
+	for _, spec := range []string{"onnx", "go"} {
+		engine, err := backend.Open(spec)
+		if err != nil {
+			b.Fatal(err)
+		}
+		m, err := onnximport.Open(path, onnximport.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer m.Close()
+		run, err := onnximport.NewRunner(engine, m, onnximport.RunnerOptions{NoORT: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer run.Close()
+		time(spec, run.Run)
 	}
 }
