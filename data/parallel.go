@@ -9,28 +9,40 @@ import (
 // Parallel runs f(0..n-1) on every CPU and stops at the first error. progress
 // is called with finished and total, one call at a time; it may be nil.
 func Parallel(ctx context.Context, n int, progress func(done, total int), f func(i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	next, done := 0, 0
-	for range min(n, runtime.GOMAXPROCS(0)) {
+	return ParallelWorkers(ctx, n, runtime.GOMAXPROCS(0), progress, func(_, i int) error { return f(i) })
+}
+
+// ParallelWorkers is Parallel on so many goroutines, each of which tells f its
+// number, 0..workers-1. Of errors met at once, the one of the lowest i is
+// returned.
+func ParallelWorkers(ctx context.Context, n, workers int, progress func(done, total int), f func(worker, i int) error) error {
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		mu         sync.Mutex
+		wg         sync.WaitGroup
+		next, done int
+		failed     = n
+		first      error
+	)
+	for w := range min(n, workers) {
 		wg.Go(func() {
 			for {
 				mu.Lock()
 				i := next
 				next++
 				mu.Unlock()
-				if i >= n || ctx.Err() != nil {
+				if i >= n || inner.Err() != nil {
 					return
 				}
-				if err := f(i); err != nil {
-					cancel(err)
-					return
-				}
+				err := f(w, i)
 				mu.Lock()
-				done++
-				if progress != nil {
+				if err != nil {
+					if i < failed {
+						failed, first = i, err
+					}
+					cancel()
+				} else if done++; progress != nil {
 					progress(done, n)
 				}
 				mu.Unlock()
@@ -38,5 +50,8 @@ func Parallel(ctx context.Context, n int, progress func(done, total int), f func
 		})
 	}
 	wg.Wait()
+	if first != nil || done == n {
+		return first
+	}
 	return context.Cause(ctx)
 }

@@ -78,7 +78,7 @@ func Disagree(ctx context.Context, ds data.Dataset, ids []string, dirA, dirB str
 		}
 		return m, err
 	}
-	err := parallel(ctx, len(ids), workers, progress, func(w, i int) error {
+	err := data.ParallelWorkers(ctx, len(ids), workers, progress, func(w, i int) error {
 		s, err := ds.Load(ids[i], data.WantTruth)
 		if errors.Is(err, data.ErrNoTruth) {
 			return nil

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"wsss/data"
@@ -51,7 +50,7 @@ func Folder(ctx context.Context, ds data.Dataset, split, labelsDir string, opts 
 	}
 	images := make([]ImageScore, len(ids))
 	scored := make([]bool, len(ids))
-	err = parallel(ctx, len(ids), opts.Workers, progress, func(worker, i int) error {
+	err = data.ParallelWorkers(ctx, len(ids), opts.Workers, progress, func(worker, i int) error {
 		s, err := ds.Load(ids[i], data.WantTruth)
 		if errors.Is(err, data.ErrNoTruth) && opts.AllowNoTruth {
 			return nil
@@ -117,52 +116,4 @@ func firstNames(names []string) string {
 		return strings.Join(names, ", ")
 	}
 	return strings.Join(names[:show], ", ") + ", …"
-}
-
-// parallel runs do(worker, i) for i in 0..n-1 on some goroutines and stops at
-// the first error or when ctx ends. Of errors met at once, the one of the
-// lowest i is returned.
-func parallel(ctx context.Context, n, workers int, progress Progress, do func(worker, i int) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var (
-		mu     sync.Mutex
-		wg     sync.WaitGroup
-		next   int
-		done   int
-		failed = n
-		first  error
-	)
-	for w := range workers {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= n || ctx.Err() != nil {
-					return
-				}
-				err := do(w, i)
-				mu.Lock()
-				if err != nil {
-					if i < failed {
-						failed, first = i, err
-					}
-					cancel()
-				} else if done++; progress != nil {
-					progress(done, n)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	if first != nil {
-		return first
-	}
-	if done < n {
-		return ctx.Err()
-	}
-	return nil
 }

@@ -83,7 +83,7 @@ func WriteSubmission(ctx context.Context, ds data.Dataset, split, labelsDir, out
 	}
 	voids := make([]bool, len(ids))
 	workers := Options{Workers: s.Workers}.withDefaults().Workers
-	err = parallel(ctx, len(ids), workers, progress, func(_, i int) error {
+	err = data.ParallelWorkers(ctx, len(ids), workers, progress, func(_, i int) error {
 		var err error
 		voids[i], err = s.check(ds, ids[i], paths[i])
 		return err

@@ -281,6 +281,9 @@ func TestInBrowser(t *testing.T) {
 
 	b.open(page, "#order=quality")
 	b.want("[...document.querySelectorAll('.card .quality')].map(e => parseFloat(e.textContent.slice(8))).every((v, i, a) => v > 0 && (!i || a[i-1] <= v))", "true")
+	// Tiles fill their rows evenly, and the legend knows void.
+	b.want("getComputedStyle(document.querySelector('.card .tiles')).gridTemplateColumns.split(' ').length", "5")
+	b.want("document.querySelector('#colours .void').textContent", "void, not scored")
 	// Any file name works.
 	b.open(page, "#find=zoo%2Fa&opacity=100")
 	b.want(count, "1 of 60 images")

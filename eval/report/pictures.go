@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/image/draw"
@@ -146,37 +145,13 @@ func ours(name string, depth int) bool {
 }
 
 // all makes the pictures on some goroutines; each holds one image at a time.
-func (p *pictures) all(parent context.Context, tasks []task, workers int, progress eval.Progress) error {
-	ctx, cancel := context.WithCancelCause(parent)
-	defer cancel(nil)
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	next, done := 0, 0
-	for range workers {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= len(tasks) || ctx.Err() != nil {
-					return
-				}
-				if err := p.one(tasks[i]); err != nil {
-					cancel(fmt.Errorf("picture of %s: %w", tasks[i].image.ID, err))
-					return
-				}
-				mu.Lock()
-				done++
-				if progress != nil {
-					progress(done, len(tasks))
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return context.Cause(ctx)
+func (p *pictures) all(ctx context.Context, tasks []task, workers int, progress eval.Progress) error {
+	return data.ParallelWorkers(ctx, len(tasks), workers, progress, func(_, i int) error {
+		if err := p.one(tasks[i]); err != nil {
+			return fmt.Errorf("picture of %s: %w", tasks[i].image.ID, err)
+		}
+		return nil
+	})
 }
 
 func (p *pictures) one(t task) error {
