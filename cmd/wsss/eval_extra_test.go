@@ -47,7 +47,7 @@ func TestEvalWays(t *testing.T) {
 	if strings.Join(names, "|") != strings.Join(want, "|") {
 		t.Errorf("rows %q, want %q", names, want)
 	}
-	for i, want := range []string{"sam from boxes, fused by score", "deeplab-v3plus resnet18 ×0.25"} {
+	for i, want := range []string{"sam (tiny-sam) from boxes, fused by score", "deeplab-v3plus resnet18 ×0.25"} {
 		if got := doc.Results[i].Settings[report.MadeBy]; got != want {
 			t.Errorf("%s is made by %q, want %q", names[i], got, want)
 		}

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"strings"
 
 	"wsss/checkpoints"
 	"wsss/configs"
 	"wsss/eval/report"
+	"wsss/gen"
 )
 
 // networkSettings says what a network is and how it was trained, as its
@@ -42,6 +44,9 @@ func testTimeSettings(way configs.TestTime) map[string]string {
 // methodSettings says how label maps are made.
 func methodSettings(g configs.Gen) map[string]string {
 	by := g.Method
+	if n, err := gen.NeedsOf(g); err == nil && len(n.Models) > 0 {
+		by += " (" + strings.Join(n.Models, ", ") + ")"
+	}
 	if g.Weak != "" && g.Weak != "none" {
 		by += " from " + g.Weak
 	}
