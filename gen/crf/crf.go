@@ -127,14 +127,14 @@ type kernel interface {
 // field is the state of mean-field inference; rows are padded to c columns.
 type field struct {
 	n, classes, c int
-	unary         []float32 // n×c, of which the padding costs all probability
+	logits        []float32 // n×c, the negative energies; no probability in the padding
 	q             []float32 // n×c, 0 in the padding
 	kernels       []kernel
 }
 
 func newField(img Image, unary []float32, classes int, p Params) (*field, error) {
 	n, c := img.W*img.H, (classes+lanes-1)/lanes*lanes
-	f := &field{n: n, classes: classes, c: c, unary: make([]float32, n*c), q: make([]float32, n*c)}
+	f := &field{n: n, classes: classes, c: c, logits: make([]float32, n*c), q: make([]float32, n*c)}
 	if p.GaussianWeight != 0 {
 		if p.GaussianXY <= maxSigma {
 			f.kernels = append(f.kernels, newSeparable(img.W, img.H, p.GaussianXY, p.GaussianWeight))
@@ -147,12 +147,17 @@ func newField(img Image, unary []float32, classes int, p Params) (*field, error)
 			return nil, err
 		}
 	}
-	for i := range n {
-		row := f.unary[i*c : (i+1)*c]
-		for j := copy(row, unary[i*classes:(i+1)*classes]); j < c; j++ {
-			row[j] = math.MaxFloat32
+	parallel(n, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row := f.logits[i*c : (i+1)*c]
+			for j, u := range unary[i*classes : (i+1)*classes] {
+				row[j] = -u
+			}
+			for j := classes; j < c; j++ {
+				row[j] = -math.MaxFloat32
+			}
 		}
-	}
+	})
 	return f, nil
 }
 
@@ -187,9 +192,7 @@ func (f *field) update(kernels []kernel) {
 		row := make([]float32, f.c)
 		for i := lo; i < hi; i++ {
 			at, end := i*f.c, (i+1)*f.c
-			for j, u := range f.unary[at:end] {
-				row[j] = -u
-			}
+			copy(row, f.logits[at:end])
 			for _, k := range kernels {
 				k.slice(row, i)
 			}
@@ -200,9 +203,11 @@ func (f *field) update(kernels []kernel) {
 
 func (f *field) posterior() []float32 {
 	out := make([]float32, f.n*f.classes)
-	for i := range f.n {
-		copy(out[i*f.classes:(i+1)*f.classes], f.q[i*f.c:])
-	}
+	parallel(f.n, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			copy(out[i*f.classes:(i+1)*f.classes], f.q[i*f.c:])
+		}
+	})
 	return out
 }
 

@@ -217,10 +217,10 @@ func (l *lattice) splat(in []float32, c int) {
 	}
 	a := l.values
 	parallel(l.m, func(lo, hi int) {
-		clear(a[lo*c : hi*c])
 		for v := lo; v < hi; v++ {
-			from, to := l.start[v], l.start[v+1]
-			gather(a[v*c:(v+1)*c], in, l.point[from:to], l.share[from:to])
+			row, from, to := a[v*c:(v+1)*c], l.start[v], l.start[v+1]
+			clear(row)
+			gather(row, in, l.point[from:to], l.share[from:to])
 		}
 	})
 	for _, chain := range l.chains {

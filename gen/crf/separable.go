@@ -7,8 +7,8 @@ import "math"
 const maxSigma = 6
 
 // separable is the Gaussian over positions with symmetric normalisation: first
-// along rows, then along columns. Taps beyond five standard deviations, below
-// 4e-6 of the middle one, are left out.
+// along rows, then along columns. Taps below 1e-5 of the middle one, beyond 4.8
+// standard deviations, are left out.
 type separable struct {
 	w, h   int
 	radius int
@@ -17,7 +17,7 @@ type separable struct {
 }
 
 func newSeparable(w, h int, sigma, weight float32) *separable {
-	s := &separable{w: w, h: h, radius: int(math.Ceil(5 * float64(sigma)))}
+	s := &separable{w: w, h: h, radius: int(4.8 * float64(sigma))}
 	s.x, s.y = s.taps(w, sigma, 1), s.taps(h, sigma, weight)
 	return s
 }
@@ -53,11 +53,12 @@ func (s *separable) splat(in []float32, c int) {
 		s.values = make([]float32, s.w*s.h*c)
 	}
 	parallel(s.h, func(lo, hi int) {
-		clear(s.values[lo*s.w*c : hi*s.w*c])
 		for y := lo; y < hi; y++ {
 			for x := range s.w {
 				p := y*s.w + x
-				s.along(s.values[p*c:(p+1)*c], in, p, x, 1, s.w, s.x)
+				row := s.values[p*c : (p+1)*c]
+				clear(row)
+				s.along(row, in, p, x, 1, s.w, s.x)
 			}
 		}
 	})
