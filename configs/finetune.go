@@ -33,6 +33,9 @@ type FineTuneCLIP struct {
 	// the best checkpoint and the classes' thresholds on; 0 = on the validation
 	// images, which flatters.
 	Calibrate float64 `toml:"calibrate" json:",omitempty"`
+	// Beta weighs recall against precision in the F-measure that a threshold is
+	// best by: 2 names more classes, right where a detector checks them; 0 = 1.
+	Beta float64 `toml:"beta" json:",omitempty"`
 	// Ensemble also finds thresholds for the mean of CLIP without training, with
 	// this weight, and the classifier; 0 = none. It needs model.
 	Ensemble float64 `toml:"ensemble" json:",omitempty"`
@@ -82,6 +85,7 @@ func (f FineTuneCLIP) validate(v *validator) {
 	}
 	v.that(f.WarmUp < float64(f.Epochs), at+"warm_up", f.WarmUp, "less than epochs")
 	v.that(f.Margin >= 0 && f.Margin < 1, at+"margin", f.Margin, "a number in [0, 1)")
+	v.that(f.Beta >= 0 && f.Beta <= 10, at+"beta", f.Beta, "a number in [0, 10]")
 	v.that(f.Calibrate >= 0 && f.Calibrate <= 0.5, at+"calibrate", f.Calibrate, "a share in [0, 0.5]")
 	v.that(f.Ensemble >= 0 && f.Ensemble <= 1, at+"ensemble", f.Ensemble, "a weight in [0, 1]")
 	v.atLeast(at+"freeze", f.Freeze, -1)
@@ -103,6 +107,6 @@ func (c Config) FineTuneHash() string {
 	d, f := c.Data, c.FineTuneCLIP
 	d.Root, d.ValSplit = "", ""
 	f.Model, f.Encoder, f.Workers, f.CheckpointEvery, f.Keep, f.ValEvery, f.Val, f.Ensemble = "", "", 0, 0, 0, 0, nil, 0
-	f.Recompute = 0
+	f.Recompute, f.Beta = 0, 0
 	return hash(c.Seed, d, f)
 }

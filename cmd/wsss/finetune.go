@@ -105,7 +105,7 @@ func runFineTune(ctx context.Context, args []string) error {
 // those of the training that are held out for its thresholds.
 func (p *pipeline) trial(val data.Dataset) (t *clip.Trial, err error) {
 	f := p.cfg.FineTuneCLIP
-	t = &clip.Trial{}
+	t = &clip.Trial{Beta: f.Beta}
 	if t.Val, err = multilabel.ReadSplit(val, p.valSplitCLIP(), "ignore"); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ type Judged struct {
 type Trial struct {
 	Val, Held         *multilabel.Examples
 	ValZero, HeldZero [][]float32 // probabilities of CLIP without training; nil = not known
+	Beta              float64     // of the F-measure that thresholds are best by; 0 = 1
 }
 
 // Judge measures CLIP without training, a classifier, and both together with
@@ -58,13 +59,13 @@ func Judge(ctx context.Context, l *Labeler, t Trial, weight float64, progress fu
 	add := func(name string, val, held [][]float32) error {
 		var thresholds []float64
 		if held != nil {
-			m, err := multilabel.Measure(t.Held, held, nil)
+			m, err := multilabel.Measure(t.Held, held, nil, t.Beta)
 			if err != nil {
 				return fmt.Errorf("images held out for thresholds: %w", err)
 			}
 			thresholds = m.Threshold
 		}
-		m, err := multilabel.Measure(t.Val, val, thresholds)
+		m, err := multilabel.Measure(t.Val, val, thresholds, t.Beta)
 		out = append(out, Judged{name, m})
 		return err
 	}

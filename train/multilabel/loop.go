@@ -97,7 +97,7 @@ func (r *run) after(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m, err := Measure(r.val, scores, nil)
+		m, err := Measure(r.val, scores, nil, 1)
 		if err != nil {
 			return err
 		}

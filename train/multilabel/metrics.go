@@ -38,8 +38,9 @@ type scored struct {
 }
 
 // Measure computes the metrics of scores [image][class], at thresholds that were
-// found elsewhere or, where they are nil, at those of the best F1 here.
-func Measure(s *Examples, scores [][]float32, thresholds []float64) (*Metrics, error) {
+// found elsewhere or, where they are nil, at those of the best F-measure here:
+// beta > 1 weighs recall more than precision, 0 is 1 (F1).
+func Measure(s *Examples, scores [][]float32, thresholds []float64, beta float64) (*Metrics, error) {
 	rankings := make([]metrics.Ranking, s.Classes)
 	lists := make([][]scored, s.Classes)
 	for i := range s.IDs {
@@ -71,7 +72,7 @@ func Measure(s *Examples, scores [][]float32, thresholds []float64) (*Metrics, e
 		m.AP = append(m.AP, ap)
 		var t float64
 		if thresholds == nil {
-			t = bestThreshold(lists[c])
+			t = bestThreshold(lists[c], beta)
 		} else {
 			t = thresholds[c]
 		}
@@ -94,9 +95,12 @@ func Measure(s *Examples, scores [][]float32, thresholds []float64) (*Metrics, e
 }
 
 // bestThreshold is the score from which on a class is to be said present: where
-// F1 is best, half-way to the next score below, or to 0. 0.5 where nothing is
-// known.
-func bestThreshold(list []scored) float64 {
+// the F-measure is best, half-way to the next score below, or to 0. 0.5 where
+// nothing is known.
+func bestThreshold(list []scored, beta float64) float64 {
+	if beta == 0 {
+		beta = 1
+	}
 	slices.SortStableFunc(list, func(a, b scored) int {
 		switch {
 		case a.score > b.score:
@@ -120,12 +124,12 @@ func bestThreshold(list []scored) float64 {
 		if i+1 < len(list) && list[i+1].score == x.score {
 			continue
 		}
-		if f1 := 2 * float64(hits) / float64(i+1+there); f1 > best {
+		if f := (1 + beta*beta) * float64(hits) / (float64(i+1) + beta*beta*float64(there)); f > best {
 			below := 0.0
 			if i+1 < len(list) {
 				below = list[i+1].score
 			}
-			best, threshold = f1, (x.score+below)/2
+			best, threshold = f, (x.score+below)/2
 		}
 	}
 	return threshold

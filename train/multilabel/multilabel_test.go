@@ -17,7 +17,7 @@ func TestMeasure(t *testing.T) {
 	for _, bits := range [][2]uint64{{1, 2}, {1, 2}, {0, 1}, {2, 0}} { // d: class 1 unknown
 		s.labels = append(s.labels, labels{yes: [4]uint64{bits[0]}, no: [4]uint64{bits[1]}})
 	}
-	m, err := Measure(s, [][]float32{{0.9, 0.1}, {0.6, 0.8}, {0.7, 0}, {1, 0.5}}, nil)
+	m, err := Measure(s, [][]float32{{0.9, 0.1}, {0.6, 0.8}, {0.7, 0}, {1, 0.5}}, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,14 +35,25 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("bins %+v, ECE %v", m.Bins, m.ECE)
 	}
 	// Thresholds from elsewhere: class 1 is never said, class 2 always.
-	if m, err = Measure(s, [][]float32{{0.9, 0.1}, {0.6, 0.8}, {0.7, 0}, {1, 0.5}}, []float64{0.95, 0}); err != nil {
+	if m, err = Measure(s, [][]float32{{0.9, 0.1}, {0.6, 0.8}, {0.7, 0}, {1, 0.5}}, []float64{0.95, 0}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if m.Precision != 1.0/3 || m.Recall != 1.0/3 {
 		t.Errorf("at given thresholds: precision %v, recall %v", m.Precision, m.Recall)
 	}
-	if _, err := Measure(&Examples{Classes: 1, IDs: []string{"a"}, labels: make([]labels, 1)}, [][]float32{{1}}, nil); err == nil {
+	if _, err := Measure(&Examples{Classes: 1, IDs: []string{"a"}, labels: make([]labels, 1)}, [][]float32{{1}}, nil, 0); err == nil {
 		t.Error("nothing to measure is no error")
+	}
+}
+
+// TestThresholdBeta: a threshold that finds the last positive among negatives
+// is worth it where recall counts more.
+func TestThresholdBeta(t *testing.T) {
+	for _, tt := range []struct{ beta, want float64 }{{0, 0.85}, {1, 0.85}, {0.5, 0.85}, {2, 0.3}} {
+		list := []scored{{0.8, false}, {0.6, true}, {0.9, true}, {0.7, false}}
+		if got := bestThreshold(list, tt.beta); math.Abs(got-tt.want) > 1e-9 {
+			t.Errorf("beta %v: threshold %v, want %v", tt.beta, got, tt.want)
+		}
 	}
 }
 
