@@ -202,6 +202,41 @@ GLOBL bytes<>(SB), RODATA|NOPTR, $16
 	ADDQ $32, DI; \
 	SUBQ $8, CX
 
+// LOOP1 is a whole kernel of one array: OP computes Y0 from Y0.
+#define LOOP1(OP) \
+	ENTER1; \
+loop: \
+	VMOVUPS (SI), Y0; \
+	OP; \
+	NEXT1; \
+	JNE loop; \
+	VZEROUPPER; \
+	RET
+
+// LOOP2 is a whole kernel of two arrays by one instruction.
+#define LOOP2(OP) \
+	ENTER2; \
+loop: \
+	LOAD2; \
+	OP Y1, Y0, Y0; \
+	NEXT2; \
+	JNE loop; \
+	VZEROUPPER; \
+	RET
+
+// LOOP2NAN is LOOP2 for a maximum or minimum: NaN if a is, too.
+#define LOOP2NAN(OP) \
+	ENTER2; \
+loop: \
+	LOAD2; \
+	OP Y1, Y0, Y2; \
+	VCMPPS $3, Y0, Y0, Y3; \
+	VBLENDVPS Y3, Y0, Y2, Y0; \
+	NEXT2; \
+	JNE loop; \
+	VZEROUPPER; \
+	RET
+
 // X0 = the sum of the eight values of Y0; spoils X1.
 #define TOTAL \
 	VEXTRACTF128 $1, Y0, X1; \
@@ -213,47 +248,19 @@ GLOBL bytes<>(SB), RODATA|NOPTR, $16
 
 // func expKernel(dst, x *float32, n int)
 TEXT ·expKernel(SB), NOSPLIT, $0-24
-	ENTER1
-loop:
-	VMOVUPS (SI), Y0
-	EXP
-	NEXT1
-	JNE loop
-	VZEROUPPER
-	RET
+	LOOP1(EXP)
 
 // func logisticKernel(dst, x *float32, n int)
 TEXT ·logisticKernel(SB), NOSPLIT, $0-24
-	ENTER1
-loop:
-	VMOVUPS (SI), Y0
-	LOGISTIC
-	NEXT1
-	JNE loop
-	VZEROUPPER
-	RET
+	LOOP1(LOGISTIC)
 
 // func erfKernel(dst, x *float32, n int)
 TEXT ·erfKernel(SB), NOSPLIT, $0-24
-	ENTER1
-loop:
-	VMOVUPS (SI), Y0
-	ERF
-	NEXT1
-	JNE loop
-	VZEROUPPER
-	RET
+	LOOP1(ERF)
 
 // func tanhKernel(dst, x *float32, n int)
 TEXT ·tanhKernel(SB), NOSPLIT, $0-24
-	ENTER1
-loop:
-	VMOVUPS (SI), Y0
-	TANH
-	NEXT1
-	JNE loop
-	VZEROUPPER
-	RET
+	LOOP1(TANH)
 
 // func geluKernel(dst, x *float32, n int)
 TEXT ·geluKernel(SB), NOSPLIT, $0-24
@@ -294,73 +301,27 @@ loop:
 
 // func addKernel(dst, a, b *float32, n, stepA, stepB int)
 TEXT ·addKernel(SB), NOSPLIT, $0-48
-	ENTER2
-loop:
-	LOAD2
-	VADDPS Y1, Y0, Y0
-	NEXT2
-	JNE loop
-	VZEROUPPER
-	RET
+	LOOP2(VADDPS)
 
 // func subKernel(dst, a, b *float32, n, stepA, stepB int)
 TEXT ·subKernel(SB), NOSPLIT, $0-48
-	ENTER2
-loop:
-	LOAD2
-	VSUBPS Y1, Y0, Y0
-	NEXT2
-	JNE loop
-	VZEROUPPER
-	RET
+	LOOP2(VSUBPS)
 
 // func mulKernel(dst, a, b *float32, n, stepA, stepB int)
 TEXT ·mulKernel(SB), NOSPLIT, $0-48
-	ENTER2
-loop:
-	LOAD2
-	VMULPS Y1, Y0, Y0
-	NEXT2
-	JNE loop
-	VZEROUPPER
-	RET
+	LOOP2(VMULPS)
 
 // func divKernel(dst, a, b *float32, n, stepA, stepB int)
 TEXT ·divKernel(SB), NOSPLIT, $0-48
-	ENTER2
-loop:
-	LOAD2
-	VDIVPS Y1, Y0, Y0
-	NEXT2
-	JNE loop
-	VZEROUPPER
-	RET
+	LOOP2(VDIVPS)
 
 // func maxKernel(dst, a, b *float32, n, stepA, stepB int)
 TEXT ·maxKernel(SB), NOSPLIT, $0-48
-	ENTER2
-loop:
-	LOAD2
-	VMAXPS Y1, Y0, Y2
-	VCMPPS $3, Y0, Y0, Y3 // a is NaN
-	VBLENDVPS Y3, Y0, Y2, Y0
-	NEXT2
-	JNE loop
-	VZEROUPPER
-	RET
+	LOOP2NAN(VMAXPS)
 
 // func minKernel(dst, a, b *float32, n, stepA, stepB int)
 TEXT ·minKernel(SB), NOSPLIT, $0-48
-	ENTER2
-loop:
-	LOAD2
-	VMINPS Y1, Y0, Y2
-	VCMPPS $3, Y0, Y0, Y3 // a is NaN
-	VBLENDVPS Y3, Y0, Y2, Y0
-	NEXT2
-	JNE loop
-	VZEROUPPER
-	RET
+	LOOP2NAN(VMINPS)
 
 // func greaterKernel(dst *bool, a, b *float32, n, stepA, stepB int)
 TEXT ·greaterKernel(SB), NOSPLIT, $0-48
