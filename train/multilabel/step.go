@@ -1,17 +1,16 @@
 package multilabel
 
 import (
+	"context"
 	"fmt"
 	"math"
-	"runtime"
-	"sync"
-	"sync/atomic"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/data"
 	"wsss/models/backend"
 )
 
@@ -172,16 +171,10 @@ const runLength = 1 << 16
 // its results.
 func runs(n int, f func(from, to int) float64) float64 {
 	sums := make([]float64, (n+runLength-1)/runLength)
-	var next atomic.Int64
-	var wait sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(sums)) {
-		wait.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(sums)); i = next.Add(1) - 1 {
-				sums[i] = f(int(i)*runLength, min(int(i+1)*runLength, n))
-			}
-		})
-	}
-	wait.Wait()
+	_ = data.Parallel(context.Background(), len(sums), nil, func(i int) error {
+		sums[i] = f(i*runLength, min((i+1)*runLength, n))
+		return nil
+	})
 	total := 0.0
 	for _, s := range sums {
 		total += s
