@@ -12,7 +12,6 @@ import (
 
 	"wsss/models/backend"
 	"wsss/models/onnximport/legalise"
-	"wsss/models/onnximport/ortref"
 )
 
 // TestResizeTwice: enlarging, cutting and resizing again, as SAM's decoder does
@@ -51,15 +50,7 @@ func TestResizeTwice(t *testing.T) {
 					{OpType: "Slice", Input: []string{"y", "zero", "cut", "axes"}, Output: []string{"part"}}, resize("part", "z", "last")},
 			}})
 			inputs := map[string]*tensors.Tensor{"x": x}
-			ref, err := ortref.Open(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer ref.Close()
-			want, err := ref.Run(inputs)
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := reference(t, path, inputs)
 			for _, spec := range []string{"go", "onnx"} {
 				b, err := backend.Open(spec)
 				if err != nil {

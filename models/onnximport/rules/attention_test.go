@@ -151,7 +151,8 @@ func largest(t *testing.T, path string) int {
 	return n
 }
 
-func compare(t *testing.T, spec, path string, inputs map[string]*tensors.Tensor, want *tensors.Tensor) {
+// imported is a file on an engine, until the test ends.
+func imported(t testing.TB, spec, path string) *onnximport.Runner {
 	t.Helper()
 	b, err := backend.Open(spec)
 	if err != nil {
@@ -161,13 +162,18 @@ func compare(t *testing.T, spec, path string, inputs map[string]*tensors.Tensor,
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close()
+	t.Cleanup(func() { m.Close() })
 	run, err := onnximport.NewRunner(b, m, onnximport.RunnerOptions{NoORT: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer run.Close()
-	out, err := run.Run(inputs)
+	t.Cleanup(func() { run.Close() })
+	return run
+}
+
+func compare(t *testing.T, spec, path string, inputs map[string]*tensors.Tensor, want *tensors.Tensor) {
+	t.Helper()
+	out, err := imported(t, spec, path).Run(inputs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,20 +210,6 @@ func BenchmarkAttention(b *testing.B) {
 	time("ort", ref.Run)
 	ref.Close()
 	for _, spec := range []string{"onnx", "go"} {
-		engine, err := backend.Open(spec)
-		if err != nil {
-			b.Fatal(err)
-		}
-		m, err := onnximport.Open(path, onnximport.Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer m.Close()
-		run, err := onnximport.NewRunner(engine, m, onnximport.RunnerOptions{NoORT: true})
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer run.Close()
-		time(spec, run.Run)
+		time(spec, imported(b, spec, path).Run)
 	}
 }
