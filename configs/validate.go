@@ -169,7 +169,11 @@ func (v *validator) that(ok bool, key string, value any, allowed string) {
 }
 
 func (v *validator) oneOf(key, value string, allowed ...string) {
-	v.that(slices.Contains(allowed, value), key, value, "one of "+strings.Join(allowed, ", "))
+	names := slices.Clone(allowed)
+	if i := slices.Index(names, ""); i >= 0 {
+		names[i] = `""`
+	}
+	v.that(slices.Contains(allowed, value), key, value, "one of "+strings.Join(names, ", "))
 }
 
 func (v *validator) atLeast(key string, value, low int) {
