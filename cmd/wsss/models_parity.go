@@ -33,9 +33,6 @@ a second run. Models are those of the list that are here, or ONNX files.
 	if f.NArg() == 0 {
 		return usagef("models parity: name models or ONNX files")
 	}
-	if backend.FindORT() == "" {
-		return fmt.Errorf("models parity compares with ONNX Runtime, which is not found; `wsss doctor` tells where it is looked for")
-	}
 	store, err := manifest.Open(*dir)
 	if err != nil {
 		return err
@@ -47,6 +44,9 @@ a second run. Models are those of the list that are here, or ONNX files.
 			return err
 		}
 		paths = append(paths, more...)
+	}
+	if backend.FindORT() == "" {
+		return fmt.Errorf("models parity compares with ONNX Runtime, which is not found; `wsss doctor` tells where it is looked for")
 	}
 	fmt.Println("| model | backend | output | relative error | mask IoU | ms | ONNX Runtime, ms |\n|---|---|---|---|---|---|---|")
 	worst := 0.0
