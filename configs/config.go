@@ -109,11 +109,27 @@ type Train struct {
 	ScaleBy string  `toml:"scale_by" json:",omitempty"` // what the scale multiplies: "image", its own size, or "crop": the short side becomes scale · crop; "" = image
 	Blur    float64 `toml:"blur" json:",omitempty"`     // probability of a Gaussian blur, deviation up to a pixel of the crop
 
+	NoiseWarmup float64 `toml:"noise_warmup" json:",omitempty"` // share of the updates on plain labels before bootstrap and loss_clip begin; 0 = they act from the first
+	SelfRule    string  `toml:"self_rule" json:",omitempty"`    // what a further round of self_rounds learns where network and pseudo-label differ: see SelfRules; "" = the first
+	SelfStart   string  `toml:"self_start" json:",omitempty"`   // weights that a further round starts from: "init", as the first, or "last", the round before; "" = init
+
 	// How a step is computed: none of these changes what is learnt, but for rounding.
 	Precision string `toml:"precision" json:",omitempty"` // of the network: float32, tf32 (NVIDIA's rounding of products) or bf16; weights, statistics and loss stay float32
 	Recompute int    `toml:"recompute" json:",omitempty"` // residual blocks that the backward pass computes again together instead of keeping their activations; 0 = none
 	Devices   int    `toml:"devices" json:",omitempty"`   // devices that share each batch; 0 = 1
 }
+
+// SelfRules are what a further round of self-training may learn where network
+// and pseudo-label differ. The network's classes are limited to the image's
+// tags and background, and it is sure where their probability is at least
+// Train.SelfMin.
+var SelfRules = []string{SelfReplace, SelfAgree, SelfCorrect}
+
+const (
+	SelfReplace = "replace" // the network's class everywhere, 255 where it is unsure
+	SelfAgree   = "agree"   // the pseudo-label, but 255 where the network is sure of another class
+	SelfCorrect = "correct" // the pseudo-label, but the network's class where it is sure of another
+)
 
 // Compare is another way to make pseudo-labels: a row of the same table, not
 // trained on.

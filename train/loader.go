@@ -150,20 +150,27 @@ func (l *loader) sample(id string) (*data.Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, err := files.Join(l.labelsDir, id+".png")
+	s.Truth, err = readLabels(l.labelsDir, l.ds, s, l.classes)
+	return s, err
+}
+
+// readLabels is the label map of an image in a folder of them.
+func readLabels(dir string, ds data.Dataset, s *data.Sample, classes int) (*data.LabelMap, error) {
+	path, err := files.Join(dir, s.ID+".png")
 	if err != nil {
 		return nil, err
 	}
-	if s.Truth, err = data.ReadLabelMap(path); err != nil {
+	m, err := data.ReadLabelMap(path)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.Truth.CheckRange(l.classes); err != nil {
+	if err := m.CheckRange(classes); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if s.Truth.Size() != s.Image.Rect.Size() {
-		return nil, fmt.Errorf("%s: %d×%d pixels, the image %s has %d×%d", path, s.Truth.W, s.Truth.H, l.ds.ImagePath(id), s.Image.Rect.Dx(), s.Image.Rect.Dy())
+	if m.Size() != s.Image.Rect.Size() {
+		return nil, fmt.Errorf("%s: %d×%d pixels, the image %s has %d×%d", path, m.W, m.H, ds.ImagePath(s.ID), s.Image.Rect.Dx(), s.Image.Rect.Dy())
 	}
-	return s, nil
+	return m, nil
 }
 
 // shrinkLabels samples a square label map at the centres of a grid's cells,

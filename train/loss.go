@@ -1,6 +1,8 @@
 package train
 
 import (
+	"math"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
@@ -18,25 +20,36 @@ type Loss struct {
 	// Clip bounds the loss of one pixel: pixels beyond it, whose labels the
 	// network thinks wrong, have no gradient. 0 = no bound.
 	Clip float64
+	// Warmup counts the first updates, in which neither acts: until the network
+	// has learnt something, its opinion is worth nothing and every label is a
+	// surprise. 0 = both act from the first update.
+	Warmup int
 }
 
 // NewLoss takes the loss keys of a [train] table.
-func NewLoss(t configs.Train) Loss { return Loss{Bootstrap: t.Bootstrap, Clip: t.LossClip} }
+func NewLoss(t configs.Train) Loss {
+	l := Loss{Bootstrap: t.Bootstrap, Clip: t.LossClip}
+	if l.Bootstrap > 0 || l.Clip > 0 {
+		l.Warmup = int(t.NoiseWarmup * float64(t.Iterations))
+	}
+	return l
+}
 
 // Mean is the mean over labelled pixels of −log softmax(logits)[label],
 // PyTorch's CrossEntropyLoss with ignore_index 255, except that a batch
 // without a labelled pixel costs 0 instead of NaN. logits are
 // [batch, height, width, classes], labels [batch, height, width] of uint8 in
 // 0..classes-1 or data.Ignore. weights, if not nil, are the pixels' weights in
-// the mean, [batch, height, width] of float32 >= 0. It builds a graph and
-// panics on errors.
-func (o Loss) Mean(logits, labels, weights *Node) *Node {
+// the mean, [batch, height, width] of float32 >= 0. update is the number of
+// the update counted from 1, a float32 scalar; only a loss with a Warmup reads
+// it. It builds a graph and panics on errors.
+func (o Loss) Mean(logits, labels, weights, update *Node) *Node {
 	g := logits.Graph()
 	target := ConvertDType(labels, dtypes.Int32)
 	z := Sub(logits, StopGradient(ReduceAndKeep(logits, ReduceMax, -1)))
-	cost := Sub(Log(ReduceSum(Exp(z), -1)), o.wanted(z, target))
+	cost := Sub(Log(ReduceSum(Exp(z), -1)), o.wanted(z, target, update))
 	if o.Clip > 0 {
-		cost = MinScalar(cost, o.Clip)
+		cost = Min(cost, o.once(cost, update, o.Clip, math.MaxFloat32))
 	}
 	valid := ConvertDType(NotEqual(labels, Scalar(g, dtypes.Uint8, data.Ignore)), logits.DType())
 	if weights != nil {
@@ -46,14 +59,25 @@ func (o Loss) Mean(logits, labels, weights *Node) *Node {
 	return Div(sum, Where(GreaterThan(count, ScalarZero(g, count.DType())), count, OnesLike(count)))
 }
 
+// once is a value of the type of like that becomes v after the warm-up.
+func (o Loss) once(like, update *Node, v, before float64) *Node {
+	g, dtype := like.Graph(), like.DType()
+	if o.Warmup == 0 {
+		return Scalar(g, dtype, v)
+	}
+	warm := GreaterThan(update, Scalar(g, update.DType(), float64(o.Warmup)))
+	return Where(warm, Scalar(g, dtype, v), Scalar(g, dtype, before))
+}
+
 // wanted is the logit of the target class, blended with the highest one.
-func (o Loss) wanted(z, target *Node) *Node {
+func (o Loss) wanted(z, target, update *Node) *Node {
 	label := pick(z, target)
 	if o.Bootstrap == 0 {
 		return label
 	}
 	own := pick(z, StopGradient(ArgMax(z, -1, dtypes.Int32)))
-	return Add(MulScalar(label, 1-o.Bootstrap), MulScalar(own, o.Bootstrap))
+	share := o.once(z, update, o.Bootstrap, 0)
+	return Add(Mul(label, OneMinus(share)), Mul(own, share))
 }
 
 // pick takes z [batch, height, width, classes] at a class per pixel; 0 where

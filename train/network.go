@@ -82,12 +82,13 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, ac
 		s.of = append(s.of, i)
 	}
 	// Inputs: images, one label map per grid, if asked for as many maps of
-	// weights, and for an update the rates.
+	// weights, and for an update the rates. The graph that adds a gradient takes
+	// the number of the update after the maps.
 	s.scalars = 1 + len(s.grids)
 	if weighted {
 		s.scalars += len(s.grids)
 	}
-	gradients := func(scope *model.Scope, in []*Node) (vars []*model.Variable, sum *Node, grads []*Node) {
+	gradients := func(scope *model.Scope, in []*Node, update *Node) (vars []*model.Variable, sum *Node, grads []*Node) {
 		g := in[0].Graph()
 		n.store.SetTraining(g, true)
 		for i, logits := range n.Logits(scope, in[0], true) {
@@ -95,7 +96,7 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, ac
 			if weighted {
 				weights = in[1+len(s.grids)+s.of[i]]
 			}
-			l := loss.Mean(logits, in[1+s.of[i]], weights)
+			l := loss.Mean(logits, in[1+s.of[i]], weights, update)
 			if sum == nil {
 				sum = l
 			} else {
@@ -112,7 +113,7 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, ac
 	var err error
 	if accumulate == 1 {
 		s.whole, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
-			vars, loss, grads := gradients(scope, in)
+			vars, loss, grads := gradients(scope, in, in[s.scalars+inUpdate])
 			opt.Update(n.store, vars, grads, in[s.scalars:])
 			return []*Node{loss, squaredNorm(grads)}
 		})
@@ -123,7 +124,7 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, ac
 	}
 	var trained []*model.Variable
 	s.add, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
-		vars, loss, grads := gradients(scope, in)
+		vars, loss, grads := gradients(scope, in, in[s.scalars])
 		trained = vars
 		opt.Accumulate(n.store, vars, grads)
 		return []*Node{loss}
@@ -141,7 +142,7 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, ac
 	if err != nil {
 		return nil, err
 	}
-	return s, errors.Join(split.configure(s.add, s.scalars, 0), split.configure(s.apply, 0, numScalars))
+	return s, errors.Join(split.configure(s.add, s.scalars, 1), split.configure(s.apply, 0, numScalars))
 }
 
 // squaredNorm is the sum of the squares of all values. It is not finite

@@ -2,16 +2,19 @@ package train
 
 import (
 	"context"
+	"errors"
 	"image"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/files"
@@ -28,13 +31,16 @@ func TestLoss(t *testing.T) {
 		name    string
 		loss    Loss
 		weights []float32
+		update  float32
 	}{
-		{"plain", Loss{}, nil},
-		{"weighted", Loss{}, []float32{0.25, 0.75, 1}},
-		{"weightless", Loss{}, []float32{0, 0, 1}},
-		{"bootstrap", Loss{Bootstrap: 0.3}, nil},
-		{"clip", Loss{Clip: 2}, nil},
-		{"all", Loss{Bootstrap: 0.2, Clip: 1.5}, []float32{0.5, 1, 0}},
+		{"plain", Loss{}, nil, 1},
+		{"weighted", Loss{}, []float32{0.25, 0.75, 1}, 1},
+		{"weightless", Loss{}, []float32{0, 0, 1}, 1},
+		{"bootstrap", Loss{Bootstrap: 0.3}, nil, 1},
+		{"clip", Loss{Clip: 2}, nil, 1},
+		{"all", Loss{Bootstrap: 0.2, Clip: 1.5}, []float32{0.5, 1, 0}, 1},
+		{"warming up", Loss{Bootstrap: 0.2, Clip: 1.5, Warmup: 7}, []float32{0.5, 1, 0}, 7},
+		{"warm", Loss{Bootstrap: 0.2, Clip: 1.5, Warmup: 7}, []float32{0.5, 1, 0}, 8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var want, count float64
@@ -54,11 +60,14 @@ func TestLoss(t *testing.T) {
 						best = k
 					}
 				}
-				b := c.loss.Bootstrap
+				b, clip := c.loss.Bootstrap, c.loss.Clip
+				if c.update <= float32(c.loss.Warmup) {
+					b, clip = 0, 0
+				}
 				cost := math.Log(sum) - (1-b)*row[labels[i]] - b*row[best]
 				count += w
-				if c.loss.Clip > 0 && cost > c.loss.Clip {
-					want += w * c.loss.Clip
+				if clip > 0 && cost > clip {
+					want += w * clip
 					continue
 				}
 				want += w * cost
@@ -69,14 +78,14 @@ func TestLoss(t *testing.T) {
 				grad[3*i+best] -= w * b
 			}
 			count = max(count, map[bool]float64{true: 1, false: 0}[count == 0])
-			got := MustExecOnceN(openGo(t), func(logits, labels, weights *Node) []*Node {
+			got := MustExecOnceN(openGo(t), func(logits, labels, weights, update *Node) []*Node {
 				if c.weights == nil {
 					weights = nil
 				}
-				l := c.loss.Mean(logits, labels, weights)
+				l := c.loss.Mean(logits, labels, weights, update)
 				return append([]*Node{l}, Gradient(l, logits)...)
 			}, tensors.FromFlatDataAndDimensions([]float32{1, 2, 0.5, 3, -1, 0, 9, 9, 9}, 1, 1, 3, 3),
-				tensors.FromFlatDataAndDimensions(labels, 1, 1, 3), tensors.FromFlatDataAndDimensions(append(c.weights, 0, 0, 0)[:3], 1, 1, 3))
+				tensors.FromFlatDataAndDimensions(labels, 1, 1, 3), tensors.FromFlatDataAndDimensions(append(c.weights, 0, 0, 0)[:3], 1, 1, 3), c.update)
 			if l := float64(got[0].Value().(float32)); math.Abs(l-want/count) > 1e-6 {
 				t.Errorf("loss %g, want %g", l, want/count)
 			}
@@ -88,6 +97,50 @@ func TestLoss(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestNoiseWarmup trains with and without bootstrapping and a bounded loss that
+// begin in the middle: the first half is the same to the last bit, the second
+// is not, and a training interrupted on either side ends as an undisturbed one.
+func TestNoiseWarmup(t *testing.T) {
+	for _, accumulate := range []int{1, 2} {
+		run := func(cut []int, change func(*configs.Train)) (dir string, losses []float64) {
+			job := tinyJob(t, t.TempDir())
+			job.Config.Iterations, job.Config.Accumulate, job.Config.ValEvery = 12, accumulate, 0
+			change(&job.Config)
+			for _, at := range append(cut, 99) {
+				ctx, cancel := context.WithCancel(context.Background())
+				job.Progress = func(done, _ int) {
+					if done == at {
+						cancel()
+					}
+				}
+				_, err := Run(ctx, job)
+				cancel()
+				if at < 99 && !errors.Is(err, context.Canceled) || at == 99 && err != nil {
+					t.Fatalf("cancelled at %d: %v", at, err)
+				}
+			}
+			log, err := ReadLog(filepath.Join(job.OutDir, LogFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, rec := range log {
+				if len(rec.LR) > 0 {
+					losses = append(losses, rec.Loss)
+				}
+			}
+			return job.OutDir, losses
+		}
+		noisy := func(c *configs.Train) { c.Bootstrap, c.LossClip, c.NoiseWarmup = 0.5, 1, 0.5 }
+		_, plain := run(nil, func(*configs.Train) {})
+		whole, late := run(nil, noisy)
+		if len(plain) != 12 || !slices.Equal(plain[:6], late[:6]) || plain[6] == late[6] {
+			t.Errorf("accumulate %d: losses %v, plain %v: want them to part at the seventh", accumulate, late, plain)
+		}
+		cut, _ := run([]int{4, 6, 9}, noisy)
+		sameFiles(t, whole, cut, checkpoints.FileName(12), LogFile)
 	}
 }
 
@@ -276,6 +329,7 @@ func TestSelfLabel(t *testing.T) {
 			t.Errorf("minimum %g: %v, %v; kept %v", c.min, m.Size(), err, c.kept)
 		}
 	}
+	selfRules(t, p, ds)
 	again := job
 	again.LabelsDir, again.OutDir, again.Config.Iterations = dir, t.TempDir(), 3
 	if _, err := Run(context.Background(), again); err != nil {
@@ -304,6 +358,77 @@ func TestSelfLabel(t *testing.T) {
 	}
 	if _, err := p.Predict(context.Background(), image.NewNRGBA(image.Rectangle{})); err == nil {
 		t.Error("labelled an empty image")
+	}
+}
+
+// selfRules labels an image whose pseudo-labels have a hole, a wrong class and
+// an undecided patch in the middle of the square, which the network knows well.
+func selfRules(t *testing.T, p *Predictor, ds tagged) {
+	const id, x0 = "train_01", 10 // a blue square
+	s, _ := ds.Load(id, 0)
+	pseudo := t.TempDir()
+	ids, _ := ds.IDs("train")
+	for _, other := range ids {
+		s, _ := ds.Load(other, 0)
+		m := s.Truth
+		if other == id {
+			m.Set(x0, 16, 0)
+			m.Set(x0+1, 16, 1)
+			m.Set(x0+2, 16, data.Ignore)
+		}
+		if err := data.WriteLabelMap(filepath.Join(pseudo, other+".png"), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const void = data.Ignore
+	for _, c := range []struct {
+		rule string
+		min  float64
+		want [4]uint8 // hole, wrong class, undecided, right
+	}{
+		{"replace", 0.6, [4]uint8{2, 2, 2, 2}},
+		{"agree", 0.6, [4]uint8{void, void, void, 2}},
+		{"correct", 0.6, [4]uint8{2, 2, 2, 2}},
+		{"replace", 1.1, [4]uint8{void, void, void, void}},
+		{"agree", 1.1, [4]uint8{0, 1, void, 2}},
+		{"correct", 1.1, [4]uint8{0, 1, void, 2}},
+	} {
+		dir := t.TempDir()
+		o := SelfOptions{Rule: c.rule, MinScore: c.min, Tags: true, Labels: pseudo}
+		if err := SelfLabel(context.Background(), p, ds, "train", dir, o, nil); err != nil {
+			t.Fatal(err)
+		}
+		m, err := data.ReadLabelMap(filepath.Join(dir, id+".png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [4]uint8(m.Pix[16*s.Truth.W+x0:]); got != c.want {
+			t.Errorf("%s from a probability of %g: labels %v, want %v", c.rule, c.min, got, c.want)
+		}
+		// Other pseudo-labels make other labels of all but replace.
+		path := filepath.Join(dir, ids[0]+".png")
+		if err := data.WriteLabelMap(path, data.NewLabelMap(1, 1)); err != nil {
+			t.Fatal(err)
+		}
+		o.Labels = t.TempDir()
+		if err := os.CopyFS(o.Labels, os.DirFS(pseudo)); err != nil {
+			t.Fatal(err)
+		}
+		first, _ := ds.Load(ids[0], 0)
+		first.Truth.Set(0, 0, 1)
+		if err := data.WriteLabelMap(filepath.Join(o.Labels, ids[0]+".png"), first.Truth); err != nil {
+			t.Fatal(err)
+		}
+		if err := SelfLabel(context.Background(), p, ds, "train", dir, o, nil); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := data.ReadLabelMap(path); err != nil || (m.W == 1) != (c.rule == "replace") {
+			t.Errorf("%s: %v, %v after a change of the pseudo-labels", c.rule, m.Size(), err)
+		}
+	}
+	o := SelfOptions{Rule: "agree", Tags: true, Labels: t.TempDir()}
+	if err := SelfLabel(context.Background(), p, ds, "train", t.TempDir(), o, nil); err == nil || !strings.Contains(err.Error(), "train_00.png") {
+		t.Errorf("error %v without pseudo-labels", err)
 	}
 }
 

@@ -13,15 +13,38 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/configs"
 	"wsss/data"
 	"wsss/data/files"
 )
 
-// SelfOptions say which of its own labels a network is trusted with.
+// SelfOptions say which of its own labels a network is trusted with. It is sure
+// of a pixel where the softmax probability of its class is MinScore or more.
 type SelfOptions struct {
-	MinScore float64 // pixels whose softmax probability is lower become 255; 0 keeps all
+	Rule     string  // of configs.SelfRules; "" = the first
+	MinScore float64 // 0: it is always sure
 	Tags     bool    // only classes of the image's tags, and background, may occur
+	Labels   string  `json:"-"` // folder of the pseudo-labels <id>.png, which every rule but replace starts from
 }
+
+// decide is the new label of a pixel whose pseudo-label is old and of which the
+// network gives class this probability.
+func (o SelfOptions) decide(old, class uint8, probability float64) uint8 {
+	sure := probability >= o.MinScore
+	switch {
+	case o.replaces() && sure:
+		return class
+	case o.replaces():
+		return data.Ignore
+	case !sure || class == old:
+		return old
+	case o.Rule == configs.SelfCorrect:
+		return class
+	}
+	return data.Ignore
+}
+
+func (o SelfOptions) replaces() bool { return o.Rule == "" || o.Rule == configs.SelfReplace }
 
 // SelfFile tells which network labelled a folder.
 const SelfFile = "self.json"
@@ -31,13 +54,15 @@ type selfInfo struct {
 	About      string      `json:"about"`
 	Step       int         `json:"step"`
 	ConfigHash string      `json:"config_hash"`
-	LabelsHash string      `json:"labels_hash"`
+	LabelsHash string      `json:"labels_hash"`    // of what the network was trained on
+	Base       string      `json:"base,omitempty"` // hash of the pseudo-labels that the rule starts from
 	Options    SelfOptions `json:"options"`
 }
 
 // SelfLabel labels the images of a split with a trained network, for a second
 // round of training: dir/<id>.png. An interrupted call goes on where it
-// stopped; labels of another network, or by other options, are replaced.
+// stopped; labels of another network, by other options, or from other
+// pseudo-labels, are replaced.
 func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir string, o SelfOptions, progress func(done, total int)) error {
 	ids, err := nonEmpty(ds, split)
 	if err != nil {
@@ -49,8 +74,15 @@ func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir st
 			return err
 		}
 	}
-	if err := claim(dir, paths, selfInfo{"Label maps of a trained network, for another round of training.",
-		p.Meta.Step, p.Meta.ConfigHash, p.Meta.LabelsHash, o}); err != nil {
+	info := selfInfo{About: "Label maps of a trained network, for another round of training.",
+		Step: p.Meta.Step, ConfigHash: p.Meta.ConfigHash, LabelsHash: p.Meta.LabelsHash, Options: o}
+	info.Options.Labels = ""
+	if !o.replaces() {
+		if info.Base, err = LabelsHash(o.Labels, ids); err != nil {
+			return err
+		}
+	}
+	if err := claim(dir, paths, info); err != nil {
 		return err
 	}
 	for i, id := range ids {
@@ -107,14 +139,22 @@ func selfLabel(ctx context.Context, p *Predictor, ds data.Dataset, id string, o 
 			allowed[t] = true
 		}
 	}
-	return p.label(ctx, s.Image, allowed, o.MinScore)
+	m := data.NewLabelMap(s.Image.Rect.Dx(), s.Image.Rect.Dy())
+	if !o.replaces() {
+		if m, err = readLabels(o.Labels, ds, s, ds.Classes().Len()); err != nil {
+			return nil, err
+		}
+	}
+	err = p.bestOf(ctx, s.Image, allowed, func(i int, class uint8, probability float64) {
+		m.Pix[i] = o.decide(m.Pix[i], class, probability)
+	})
+	return m, err
 }
 
-// label is the arg-max over the allowed classes (nil = all), and 255 where its
-// probability among them is below minScore.
-func (p *Predictor) label(ctx context.Context, img *image.NRGBA, allowed []bool, minScore float64) (*data.LabelMap, error) {
-	m := data.NewLabelMap(img.Rect.Dx(), img.Rect.Dy())
-	err := p.scores(ctx, img, func(i int, z []float32) {
+// bestOf calls f with the arg-max of every pixel over the allowed classes (nil
+// = all), and its probability among them.
+func (p *Predictor) bestOf(ctx context.Context, img *image.NRGBA, allowed []bool, f func(pixel int, class uint8, probability float64)) error {
+	return p.scores(ctx, img, func(i int, z []float32) {
 		best, sum := -1, 0.0
 		for c, v := range z {
 			if (allowed == nil || allowed[c]) && (best < 0 || v > z[best]) {
@@ -126,12 +166,8 @@ func (p *Predictor) label(ctx context.Context, img *image.NRGBA, allowed []bool,
 				sum += math.Exp(float64(v - z[best]))
 			}
 		}
-		m.Pix[i] = uint8(best)
-		if 1/sum < minScore {
-			m.Pix[i] = data.Ignore
-		}
+		f(i, uint8(best), 1/sum)
 	})
-	return m, err
 }
 
 // Probabilities returns softmax scores [height, width, classes] of an image at

@@ -98,7 +98,7 @@ func (r *run) update(next func() (*batch, error)) (Record, error) {
 			rec.Loss, rec.GradNorm = out[0], math.Sqrt(out[1])
 			break
 		}
-		out, err := call(r.graphs.add.Call, in...)
+		out, err := call(r.graphs.add.Call, append(in, scalars[inUpdate])...)
 		if err != nil {
 			return rec, err
 		}

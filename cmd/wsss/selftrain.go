@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"wsss/configs"
 	"wsss/train"
 )
 
@@ -11,12 +12,13 @@ import (
 // images with its network, for the next one. It makes job the last round's.
 //
 //	out/train/round1/   network of round 1
-//	out/self/1/         its labels of the training images
+//	out/self/1/         the labels that round 2 learns
 func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
 	t := job.Config
-	outDir, progress := job.OutDir, job.Progress
+	outDir, hash, progress, pseudo := job.OutDir, job.ConfigHash, job.Progress, job.LabelsDir
 	for round := 1; round <= t.SelfRounds; round++ {
 		job.OutDir = p.path("train", fmt.Sprintf("round%d", round))
+		job.ConfigHash = roundHash(p.cfg, round)
 		job.Progress = func(done, total int) { progress((round-1)*total+done, (t.SelfRounds+1)*total) }
 		res, err := runJob(ctx, *job)
 		if err != nil {
@@ -27,14 +29,28 @@ func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
 			return err
 		}
 		job.LabelsDir, job.LabelsHash = p.path("self", fmt.Sprint(round)), ""
-		err = train.SelfLabel(ctx, net, job.Dataset, job.Split, job.LabelsDir, train.SelfOptions{Tags: true, MinScore: t.SelfMin}, nil)
+		err = train.SelfLabel(ctx, net, job.Dataset, job.Split, job.LabelsDir,
+			train.SelfOptions{Rule: t.SelfRule, MinScore: t.SelfMin, Tags: true, Labels: pseudo}, nil)
 		net.Close()
 		if err != nil {
 			return err
 		}
-		job.Config.Confidence = "none" // a network's labels have no masks with scores
+		job.Config.Confidence = "none" // these labels have no masks with scores
+		if t.SelfStart == "last" {
+			job.Config.Init = res.Checkpoint
+		}
 	}
-	job.OutDir = outDir
+	job.OutDir, job.ConfigHash = outDir, hash
 	job.Progress = func(done, total int) { progress(t.SelfRounds*total+done, (t.SelfRounds+1)*total) }
 	return nil
+}
+
+// roundHash is the hash of a round that others follow: what comes after it
+// does not count, so that the rounds stay when that changes.
+func roundHash(c configs.Config, round int) string {
+	t := &c.Train
+	if t.SelfRounds = round - 1; round == 1 {
+		t.SelfMin, t.SelfRule, t.SelfStart = 0, "", ""
+	}
+	return c.TrainHash()
 }

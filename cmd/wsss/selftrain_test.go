@@ -1,7 +1,9 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"wsss/checkpoints"
@@ -16,6 +18,23 @@ func TestSelfRounds(t *testing.T) {
 		if text, err := wsssCommand(t, args...).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
+	}
+	// Another rule keeps the first round, makes other labels for the second and
+	// does not replace that unasked.
+	first := filepath.Join(out, "train", "round1", checkpoints.FileName(8))
+	before, err := os.Stat(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args = append(args, "-set", "train.self_rule=agree", "-set", "train.self_start=last")
+	if text, err := wsssCommand(t, args...).CombinedOutput(); err == nil || !strings.Contains(string(text), "another training") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if text, err := wsssCommand(t, append(args, "-restart")...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if after, err := os.Stat(first); err != nil || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("another rule trained the first round again: %v", err)
 	}
 	labels, err := filepath.Glob(filepath.Join(out, "self", "1", "*.png"))
 	if err != nil || len(labels) != 10 {
