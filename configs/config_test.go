@@ -54,7 +54,7 @@ func TestLoadErrorsNameTheKey(t *testing.T) {
 		{"unknown top key", "sed = 1", "", []string{"unknown key sed", "seed"}},
 		{"unknown nested key", "[train]\nlearning_rate = 1", "", []string{"unknown key train.learning_rate", "lr"}},
 		{"unknown fuse key", "[gen.fuse]\nrules = 'score'", "", []string{"gen.fuse.rules", "rule, ignore_band, min_area"}},
-		{"wrong type", "[train]\nbatch = 'four'", "", []string{"batch"}},
+		{"wrong type", "[train]\nbatch = 'four'", "", []string{"train.batch: the value is of type string, allowed is integer"}},
 		{"batch", "[train]\nbatch = 0", "", []string{"train.batch = 0", ">= 1"}},
 		{"weak", "[gen]\nweak = 'box'", "", []string{`gen.weak = "box"`, "points", "boxes"}},
 		{"stride", "", "train.output_stride=32", []string{"train.output_stride = 32", "8 or 16"}},
@@ -125,6 +125,26 @@ func TestDecodeRejectsUnknownOption(t *testing.T) {
 	}
 	err := Decode("gen.options", map[string]any{"gama": 20.0}, &opts)
 	if err == nil || !strings.Contains(err.Error(), "gama") || !strings.Contains(err.Error(), "allowed are gamma") {
+		t.Fatalf("error %v", err)
+	}
+	err = Decode("gen.options", map[string]any{"gamma": "much"}, &opts)
+	if err == nil || err.Error() != "gen.options.gamma: the value is of type string, allowed is float" {
+		t.Fatalf("error %v", err)
+	}
+}
+
+// TestDecodeListsEmbeddedOptions: keys of an embedded struct are named, too,
+// whether its type is exported or not.
+func TestDecodeListsEmbeddedOptions(t *testing.T) {
+	type common struct {
+		Model string `toml:"model"`
+	}
+	var opts struct {
+		common
+		Gamma float64 `toml:"gamma"`
+	}
+	err := Decode("gen.options", map[string]any{"gama": 20.0}, &opts)
+	if err == nil || !strings.Contains(err.Error(), "allowed are model, gamma") {
 		t.Fatalf("error %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package configs
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -23,7 +24,7 @@ func Decode(section string, options map[string]any, v any) error {
 	}
 	meta, err := toml.Decode(buf.String(), v)
 	if err != nil {
-		return fmt.Errorf("[%s]: %w", section, err)
+		return explainType(section+".", err)
 	}
 	if extra := unknown(meta, v); len(extra) > 0 {
 		keys := make([]string, len(extra))
@@ -35,3 +36,24 @@ func Decode(section string, options map[string]any, v any) error {
 	}
 	return nil
 }
+
+// explainType names the key whose value does not fit, and what would. The line
+// that the decoder tells is one of a copy of the table, not of the file.
+func explainType(prefix string, err error) error {
+	m := lastKey.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	key, text := m[1], m[2]
+	if types, ok := strings.CutPrefix(text, "incompatible types: TOML value has type "); ok {
+		got, want, _ := strings.Cut(types, "; destination has type ")
+		text = fmt.Sprintf("the value is of type %s, allowed is %s", typeName.Replace(got), typeName.Replace(want))
+	}
+	return fmt.Errorf("%s%s: %s", prefix, key, text)
+}
+
+// lastKey takes the decoder's messages apart.
+var lastKey = regexp.MustCompile(`(?s)^toml: (?:line \d+ )?\(last key "([^"]*)"\): (.*)$`)
+
+// typeName says types as TOML does.
+var typeName = strings.NewReplacer("int64", "integer", "float64", "float", "map[string]any", "table", "[]any", "array", "slice", "array")

@@ -49,7 +49,7 @@ func tomlKeys(v any) []string {
 	var keys []string
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if !f.IsExported() {
+		if !f.IsExported() && !f.Anonymous {
 			continue
 		}
 		if f.Anonymous && f.Type.Kind() == reflect.Struct {

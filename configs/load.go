@@ -23,26 +23,16 @@ const maxFile = 1 << 20
 // validates. Unknown keys are errors. An empty path starts from the defaults.
 // Errors name the file and the key.
 func Load(path string, overrides []string) (Config, error) {
-	tree := map[string]any{}
-	name := "defaults"
-	if path != "" {
-		name = path
-		var err error
-		if tree, err = readTree(path); err != nil {
-			return Config{}, err
-		}
-	}
-	for _, o := range overrides {
-		if err := override(tree, o); err != nil {
-			return Config{}, err
-		}
+	tree, err := given(path, overrides)
+	if err != nil {
+		return Config{}, err
 	}
 	cfg, err := decode(tree)
 	if err == nil {
 		err = cfg.Validate()
 	}
 	if err != nil {
-		return Config{}, fmt.Errorf("%s: %w", name, err)
+		return Config{}, fmt.Errorf("%s: %w", cmp.Or(path, "defaults"), err)
 	}
 	return cfg, nil
 }
@@ -81,7 +71,7 @@ func decode(tree map[string]any) (Config, error) {
 	}
 	meta, err := toml.Decode(buf.String(), &cfg)
 	if err != nil {
-		return cfg, explain(err)
+		return cfg, explainType("", err)
 	}
 	for i := range cfg.Compare {
 		c := &cfg.Compare[i]
@@ -146,6 +136,36 @@ func siblings(key toml.Key) []string {
 		return tomlKeys(&Eval{})
 	}
 	return tomlKeys(&Config{})
+}
+
+// Tables tells which tables and keys of the top level a file, with those that
+// it builds on, or an override gives: the others have their defaults.
+func Tables(path string, overrides []string) (map[string]bool, error) {
+	tree, err := given(path, overrides)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for key := range tree {
+		names[key] = true
+	}
+	return names, nil
+}
+
+// given are the keys of a file, of those that it builds on, and of overrides.
+func given(path string, overrides []string) (tree map[string]any, err error) {
+	tree = map[string]any{}
+	if path != "" {
+		if tree, err = readTree(path); err != nil {
+			return nil, err
+		}
+	}
+	for _, o := range overrides {
+		if err := override(tree, o); err != nil {
+			return nil, err
+		}
+	}
+	return tree, nil
 }
 
 // override applies one "a.b=value" to a TOML tree. The value is TOML; what is
