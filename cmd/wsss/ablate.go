@@ -166,7 +166,8 @@ func gridCells(f *flags, base configs.Config, grid []axis) ([]cell, error) {
 			err = checkStart(cfg.Train)
 		}
 		if err == nil {
-			_, err = (&plan{pipeline: &pipeline{cfg: cfg}}).needs()
+			p := &pipeline{cfg: cfg}
+			_, err = p.needs(p.runLabellers())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)

@@ -57,6 +57,9 @@ func runEval(ctx context.Context, args []string) error {
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
+	if err := namedExist(nets, *labels); err != nil {
+		return err
+	}
 	f.configOptional = len(nets) > 0 || *labels != ""
 	p, err := openPipeline(f)
 	if err != nil {
@@ -92,14 +95,34 @@ func runEval(ctx context.Context, args []string) error {
 	return nil
 }
 
+// netArg takes [NAME=]FILE apart; a file whose name has a = in it comes first.
+func netArg(arg string) (name, path string) {
+	name, path, ok := strings.Cut(arg, "=")
+	if !ok || exists(arg) {
+		return netName(arg), arg
+	}
+	return name, path
+}
+
+// namedExist refuses what the user typed and is not there, before anything
+// else is looked at.
+func namedExist(nets []string, labels string) error {
+	for _, arg := range nets {
+		if _, path := netArg(arg); !exists(path) {
+			return usagef("-checkpoint %s: there is no file or folder %s", arg, path)
+		}
+	}
+	if labels != "" && !exists(labels) {
+		return usagef("-labels: there is no folder %s", labels)
+	}
+	return nil
+}
+
 // named are the rows of -checkpoint and -labels.
 func (p *pipeline) named(nets []string, labels string) []source {
 	var list []source
 	for _, arg := range nets {
-		name, path, ok := strings.Cut(arg, "=")
-		if !ok || exists(arg) {
-			name, path = netName(arg), arg
-		}
+		name, path := netArg(arg)
 		list = append(list, p.networkSource(name, path, eval.KindNetwork, ""))
 	}
 	if labels != "" {
@@ -144,14 +167,19 @@ func (p *pipeline) evalPseudo(ctx context.Context, dir string) (report.Row, erro
 	return p.withQuality(ctx, row, dir)
 }
 
+// zeroShotLabeller is a zero-shot row as a stage one.
+func zeroShotLabeller(z configs.ZeroShot) labeller {
+	return labeller{fmt.Sprintf("eval.zero_shot %q: ", z.Name), configs.Gen{Method: z.Method, Weak: string(data.WeakNone), Fuse: z.Fuse, Options: z.Options}}
+}
+
 // evalZeroShot labels the validation split with a method that needs neither
 // weak labels nor training, and scores it.
 func (p *pipeline) evalZeroShot(ctx context.Context, z configs.ZeroShot) (report.Row, error) {
 	cfg := p.cfg
-	cfg.Gen = configs.Gen{Method: z.Method, Weak: string(data.WeakNone), Fuse: z.Fuse, Options: z.Options}
-	method, err := p.method(cfg.Gen)
+	cfg.Gen = zeroShotLabeller(z).Gen
+	method, err := p.method(zeroShotLabeller(z))
 	if err != nil {
-		return report.Row{}, fmt.Errorf("eval.zero_shot %q: %w", z.Name, err)
+		return report.Row{}, err
 	}
 	fuser, err := gen.NewFuser(z.Fuse)
 	if err != nil {

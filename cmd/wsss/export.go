@@ -40,6 +40,9 @@ func runExportNet(_ context.Context, args []string) error {
 	if write == nil {
 		return usagef("export: -out %s: allowed endings are .onnx, .safetensors", *out)
 	}
+	if err := namedExist([]string{*checkpoint}, ""); err != nil {
+		return err
+	}
 	if err := write(*checkpoint, *out); err != nil {
 		return err
 	}

@@ -17,9 +17,18 @@ func fineTunePlan(f *flags, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c := cfg.FineTuneCLIP
-	p := &plan{pipeline: &pipeline{cfg: cfg, quiet: f.quiet}, w: w}
+	p := &plan{pipeline: &pipeline{cfg: cfg, file: f.config, quiet: f.quiet}, w: w}
 	fmt.Fprintf(w, "%s\nseed %d, backend %s\n\n", cfg.Name, cfg.Seed, cmp.Or(cfg.Backend, "the fastest that works here"))
+	if err := p.fineTune(); err != nil {
+		return err
+	}
+	p.missing()
+	return nil
+}
+
+// fineTune describes the fine-tuning.
+func (p *plan) fineTune() error {
+	cfg, c, w := p.cfg, p.cfg.FineTuneCLIP, p.w
 	images := p.splitOf("train on", cfg.Data, cfg.Data.TrainSplit)
 	if v := c.Val; v != nil {
 		p.splitOf("judge on", *v, v.ValSplit)
@@ -53,7 +62,6 @@ func fineTunePlan(f *flags, w io.Writer) error {
 	p.step("judge", "mAP before and after; best checkpoint and thresholds on %s", map[bool]string{
 		true: fmt.Sprintf("%g %% of the training images, held out", 100*c.Calibrate), false: "the validation images, which flatters"}[c.Calibrate > 0])
 	p.step("report", "%s", p.path("report.html"))
-	p.missing()
 	return nil
 }
 

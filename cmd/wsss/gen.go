@@ -65,6 +65,9 @@ func runGen(ctx context.Context, args []string) error {
 	if len(sweep) > 0 {
 		return p.sweep(ctx, sweep, *images, opts)
 	}
+	if _, err := p.needs(p.labellers()); err != nil {
+		return err
+	}
 	if err := p.gen(ctx, opts); err != nil {
 		return err
 	}
@@ -80,18 +83,56 @@ type genOptions struct {
 
 // gen runs stage one.
 func (p *pipeline) gen(ctx context.Context, o genOptions) error {
-	return p.label(ctx, p.cfg.Gen, p.labelsDir(), o)
+	return p.label(ctx, labeller{"", p.cfg.Gen}, p.labelsDir(), o)
+}
+
+// labeller is a stage one of the run, and what its errors begin with.
+type labeller struct {
+	title string
+	configs.Gen
+}
+
+// labellers are [gen] and the [[compare]] rows.
+func (p *pipeline) labellers() []labeller {
+	list := []labeller{{"", p.cfg.Gen}}
+	for _, c := range p.cfg.Compare {
+		list = append(list, labeller{fmt.Sprintf("compare %q: ", c.Name), c.Gen(p.cfg.Gen.Workers)})
+	}
+	return list
+}
+
+// needs is what methods read beside the data, and an error where one, or an
+// option of it, is wrong: before any of them begins to work.
+func (p *pipeline) needs(list []labeller) (gen.Needs, error) {
+	var n gen.Needs
+	for _, l := range list {
+		err := gen.CheckWeak(l.Gen)
+		var more gen.Needs
+		if err == nil {
+			more, err = gen.NeedsOf(l.Gen)
+		}
+		if err != nil {
+			return n, p.wrong(l, err)
+		}
+		n.Add(more)
+	}
+	return n, nil
+}
+
+// wrong is an error of what the config says about a labeller.
+func (p *pipeline) wrong(l labeller, err error) error {
+	return inFile(p.file, usagef("%s%w", l.title, err))
 }
 
 // compare makes the pseudo-labels of the [[compare]] rows.
 func (p *pipeline) compare(ctx context.Context, o genOptions) error {
-	for _, c := range p.cfg.Compare {
-		o := o
+	for i, l := range p.labellers()[1:] {
+		o, c := o, p.cfg.Compare[i]
 		if o.split == "" {
 			o.split = c.Split
 		}
-		if err := p.label(ctx, c.Gen(p.cfg.Gen.Workers), p.compareDir(c), o); err != nil {
-			return fmt.Errorf("compare %q: %w", c.Name, err)
+		if err := p.label(ctx, l, p.compareDir(c), o); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -102,12 +143,13 @@ func (p *pipeline) compareDir(c configs.Compare) string {
 	return filepath.Join(filepath.Dir(p.labelsDir()), "compare", fileName(c.Name))
 }
 
-// label runs the method of a [gen] table over a split.
-func (p *pipeline) label(ctx context.Context, g configs.Gen, dir string, o genOptions) error {
-	method, err := p.method(g)
+// label runs a labeller over a split.
+func (p *pipeline) label(ctx context.Context, l labeller, dir string, o genOptions) error {
+	method, err := p.method(l)
 	if err != nil {
 		return err
 	}
+	g := l.Gen
 	cfg := p.cfg
 	cfg.Gen = g
 	if o.split == "" {
@@ -125,19 +167,22 @@ func (p *pipeline) label(ctx context.Context, g configs.Gen, dir string, o genOp
 		return err
 	})
 	p.explainGen(sum)
+	if err != nil && l.title != "" {
+		return fmt.Errorf("%s%w", l.title, err)
+	}
 	if err == nil && o.shard == (gen.Shard{}) { // the wall clock of one of many says little
 		err = eval.RecordSpeed(dir, cfg.GenHash(), sum.Generated, time.Since(start), sum.Times.Seconds())
 	}
 	return err
 }
 
-// method builds a method by a [gen] table.
-func (p *pipeline) method(g configs.Gen) (gen.Method, error) {
-	needsBackend, err := gen.NeedsBackend(g)
+// method builds a labeller's method.
+func (p *pipeline) method(l labeller) (gen.Method, error) {
+	needsBackend, err := gen.NeedsBackend(l.Gen)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, p.wrong(l, err)
 	}
-	env := gen.Env{Classes: p.ds.Classes(), Weak: data.WeakKind(g.Weak), Seed: p.cfg.Seed, Gen: g}
+	env := gen.Env{Classes: p.ds.Classes(), Weak: data.WeakKind(l.Weak), Seed: p.cfg.Seed, Gen: l.Gen}
 	if needsBackend {
 		if env.Backend, err = p.backend(); err != nil {
 			return nil, err
@@ -145,7 +190,7 @@ func (p *pipeline) method(g configs.Gen) (gen.Method, error) {
 	}
 	method, err := gen.New(env)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, p.wrong(l, err)
 	}
 	return method, nil
 }

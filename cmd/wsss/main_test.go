@@ -70,6 +70,11 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"gen", "-config", "../../configs/demo.toml", "-shard", "3/2"}, exitUsage, "0 <= i < n"},
 		{[]string{"train", "-config", "../../configs/demo.toml", "-net", "best", "-set", "data.root=" + t.TempDir(), "-set", "data.options.train=1", "-set", "data.options.val=1", "-set", "out=" + t.TempDir()}, exitUsage, "pseudo"},
 		{[]string{"predict"}, exitUsage, "-checkpoint"},
+		{[]string{"predict", "-checkpoint", "missing.ckpt", "-out", t.TempDir(), "no-photos"}, exitUsage, "-checkpoint missing.ckpt: there is no file"},
+		{[]string{"eval", "-checkpoint", "missing.ckpt"}, exitUsage, "-checkpoint missing.ckpt: there is no file"},
+		{[]string{"eval", "-checkpoint", "ours=missing.ckpt"}, exitUsage, "no file or folder missing.ckpt"},
+		{[]string{"eval", "-labels", "no-labels"}, exitUsage, "-labels: there is no folder no-labels"},
+		{[]string{"export", "-checkpoint", "missing.ckpt", "-out", "x.onnx"}, exitUsage, "-checkpoint missing.ckpt: there is no file"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {

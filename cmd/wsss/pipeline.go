@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +29,7 @@ import (
 //	out/report.html       everything in one page
 type pipeline struct {
 	cfg      configs.Config
+	file     string // that the config comes from; "" = none
 	quiet    bool
 	restart  bool     // replace trainings of another config
 	genDir   string   // pseudo-labels that runs share; "" = out/gen
@@ -49,7 +51,21 @@ func openPipeline(f *flags) (*pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newPipeline(cfg, f.quiet)
+	p, err := newPipeline(cfg, f.quiet)
+	if err != nil {
+		return nil, inFile(f.config, err)
+	}
+	p.file = f.config
+	return p, nil
+}
+
+// inFile says which file a wrong config is in; other errors stay.
+func inFile(file string, err error) error {
+	var usage usageError
+	if file == "" || !errors.As(err, &usage) {
+		return err
+	}
+	return usageError{fmt.Errorf("%s: %w", file, err)}
 }
 
 func newPipeline(cfg configs.Config, quiet bool) (p *pipeline, err error) {

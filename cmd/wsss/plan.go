@@ -29,10 +29,13 @@ func dryRun(f *flags, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := checkStart(cfg.Train); err != nil {
-		return err
+	p := &plan{pipeline: &pipeline{cfg: cfg, file: f.config, quiet: f.quiet}, w: w}
+	if others, err := f.otherCommands(); err != nil || len(others) > 0 {
+		return cmp.Or(err, p.others(others))
 	}
-	p := &plan{pipeline: &pipeline{cfg: cfg, quiet: f.quiet}, w: w}
+	if err := checkStart(cfg.Train); err != nil {
+		return inFile(f.config, err)
+	}
 	if err := p.checkNames(p.sources()); err != nil {
 		return err
 	}
@@ -48,6 +51,13 @@ func dryRun(f *flags, w io.Writer) error {
 	p.step("report", "%s", p.path("report.html"))
 	p.missing()
 	return nil
+}
+
+// makes tells whether a file that is not there lies in the run's own folder,
+// where an earlier step writes it.
+func (p *plan) makes(path string) bool {
+	rel, err := filepath.Rel(p.cfg.Out, path)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 func (p *plan) step(name, format string, args ...any) {
@@ -93,54 +103,34 @@ func (p *plan) data() {
 			fmt.Fprintf(p.w, "         %d images in %s\n", len(ids), split)
 		}
 	}
-	for _, g := range p.labellers() {
+	for _, g := range p.runLabellers() {
 		if err := data.CheckWeak(ds, data.WeakKind(g.Weak)); err != nil {
 			p.lack("weak labels: %v", err)
 		}
 	}
 }
 
-// labellers are the stages one of the run.
-func (p *plan) labellers() []configs.Gen {
-	var all []configs.Gen
-	if p.labels() {
-		all = append(all, p.cfg.Gen)
-	}
-	for _, c := range p.cfg.Compare {
-		all = append(all, c.Gen(0))
+// runLabellers are the stages one of a whole run.
+func (p *pipeline) runLabellers() []labeller {
+	list := p.labellers()
+	if !p.labels() {
+		list = list[1:]
 	}
 	for _, z := range p.cfg.Eval.ZeroShot {
-		all = append(all, configs.Gen{Method: z.Method, Weak: string(data.WeakNone), Fuse: z.Fuse, Options: z.Options})
+		list = append(list, zeroShotLabeller(z))
 	}
-	return all
+	return list
 }
 
 // labels tells whether the run makes the pseudo-labels itself.
-func (p *plan) labels() bool {
+func (p *pipeline) labels() bool {
 	dir, ok := p.trainLabels()
 	return ok && dir == p.labelsDir()
 }
 
-// needs are those of all methods; a method or an option that is not known is an
-// error.
-func (p *plan) needs() (gen.Needs, error) {
-	var n gen.Needs
-	for _, g := range p.labellers() {
-		if err := gen.CheckWeak(g); err != nil {
-			return n, usageError{err}
-		}
-		more, err := gen.NeedsOf(g)
-		if err != nil {
-			return n, usageError{err}
-		}
-		n.Add(more)
-	}
-	return n, nil
-}
-
 // weights lists what the methods and the network start from.
 func (p *plan) weights() error {
-	n, err := p.needs()
+	n, err := p.needs(p.runLabellers())
 	if err != nil {
 		return err
 	}
@@ -150,6 +140,11 @@ func (p *plan) weights() error {
 	for _, o := range p.cfg.Eval.ONNX {
 		n.Add(gen.Needs{Files: []string{o.Path}})
 	}
+	return p.list(n)
+}
+
+// list says of weights whether they are here.
+func (p *plan) list(n gen.Needs) error {
 	if len(n.Models)+len(n.Files) == 0 {
 		fmt.Fprintln(p.w, "\nweights  none")
 		return nil
@@ -166,7 +161,11 @@ func (p *plan) weights() error {
 	}
 	for _, path := range n.Files {
 		state := "here"
-		if !exists(path) {
+		switch {
+		case exists(path):
+		case p.makes(path):
+			state = "made by an earlier step"
+		default:
 			state = "missing"
 			p.lack("%s: a file or folder of yours; docs/weights.md has the sources of initial networks", path)
 		}

@@ -62,6 +62,9 @@ func runPredict(ctx context.Context, args []string) error {
 	if *checkpoint == "" || *out == "" || f.NArg() == 0 {
 		return usagef("predict: -checkpoint, -out and at least one image, folder or - are needed; see `wsss predict -h`")
 	}
+	if err := namedExist([]string{*checkpoint}, ""); err != nil {
+		return err
+	}
 	images, err := listImages(f.Args())
 	if err != nil {
 		return err

@@ -33,6 +33,13 @@ func runAll(ctx context.Context, args []string) error {
 	if *dry {
 		return dryRun(f, os.Stdout)
 	}
+	others, err := f.otherCommands()
+	if err == nil && len(others) > 0 {
+		err = trainsNothing(f.config, others)
+	}
+	if err != nil {
+		return usageError{err}
+	}
 	start := time.Now()
 	p, err := openPipeline(f)
 	if err != nil {
@@ -54,7 +61,10 @@ func (p *pipeline) all(ctx context.Context) ([]report.Row, error) {
 	if err := checkStart(p.cfg.Train); err != nil {
 		return nil, err
 	}
-	if dir, ok := p.trainLabels(); ok && dir == p.labelsDir() {
+	if _, err := p.needs(p.runLabellers()); err != nil {
+		return nil, err
+	}
+	if p.labels() {
 		if err := p.gen(ctx, genOptions{}); err != nil {
 			return nil, err
 		}

@@ -16,7 +16,20 @@ func init() {
 		Doc:  "GrabCut: colour mixtures and minimum cuts, no weights (boxes, points, scribbles; tags only as a weak guess)",
 		Weak: []data.WeakKind{data.WeakBoxes, data.WeakScribbles, data.WeakPoints, data.WeakTags},
 		New:  New,
+		Needs: func(table map[string]any) (gen.Needs, error) {
+			_, err := read(table)
+			return gen.Needs{}, err
+		},
 	})
+}
+
+// read decodes and checks the method's options.
+func read(table map[string]any) (options, error) {
+	o := defaults()
+	if err := configs.Decode("gen.options", table, &o); err != nil {
+		return o, err
+	}
+	return o, o.check()
 }
 
 // method is the gen method; solvers are reused between images.
@@ -28,13 +41,11 @@ type method struct {
 
 // New makes the method from env.Weak, env.Seed and env.Gen.Options.
 func New(env gen.Env) (gen.Method, error) {
-	m := &method{env: env, opts: defaults()}
-	if err := configs.Decode("gen.options", env.Gen.Options, &m.opts); err != nil {
+	opts, err := read(env.Gen.Options)
+	if err != nil {
 		return nil, err
 	}
-	if err := m.opts.check(); err != nil {
-		return nil, err
-	}
+	m := &method{env: env, opts: opts}
 	switch env.Weak {
 	case data.WeakBoxes, data.WeakScribbles, data.WeakPoints, data.WeakTags:
 	default:

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestPlanOfOtherCommands: a config without [train] that is for other commands
+// is planned as what it is for, and refused as a whole run.
+func TestPlanOfOtherCommands(t *testing.T) {
+	t.Setenv("WSSS_MODELS", t.TempDir())
+	tests := []struct {
+		config string
+		want   []string
+	}{
+		{"clip_openimages_voc", []string{"wsss finetune-clip -config", "50 epochs of batch 32", "missing before this can run"}},
+		{"clip_openimages_coco", []string{"wsss finetune-clip -config", "50 epochs of batch 32"}},
+		{"clip_scenes", []string{"wsss finetune-clip -config", "3 epochs of batch 16", "nothing is missing"}},
+		{"scenes_cam", []string{"wsss train-classifier -config", "20 epochs of batch 16", "wsss gen -config", "cam from tags", "made by an earlier step", "sepl from tags", "nothing is missing"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.config, func(t *testing.T) {
+			plan := func(more ...string) (string, int) {
+				cmd := wsssCommand(t, append([]string{"run", "-config", "../../configs/" + tt.config + ".toml"}, more...)...)
+				text, _ := cmd.CombinedOutput() // the code says it
+				return string(text), cmd.ProcessState.ExitCode()
+			}
+			text, code := plan("-dry-run")
+			for _, want := range tt.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("the plan lacks %q", want)
+				}
+			}
+			if code != exitOK {
+				t.Errorf("exit code %d", code)
+			}
+			if text, code := plan(); code != exitUsage || !strings.Contains(text, "has no table [train]: it is for `wsss ") {
+				t.Errorf("as a run: exit code %d, %s", code, text)
+			}
+			if text, code := plan("-dry-run", "-set", "train.crop=65"); code != exitUsage || !strings.Contains(text, "train.batch_norm") {
+				t.Errorf("with a table [train]: exit code %d, %s", code, text)
+			}
+			if t.Failed() {
+				t.Log(text)
+			}
+		})
+	}
+}
+
+// TestOptionErrors: what is wrong about a method's options is said before any
+// work, with file, table and key.
+func TestOptionErrors(t *testing.T) {
+	const config = "../../configs/demo.toml"
+	tests := []struct {
+		command, set string
+		want         string
+	}{
+		{"gen", `gen.options.crop="yes"`, config + ": method sam: gen.options.crop: the value is of type string, allowed is boolean"},
+		{"run", `gen.options.crop="yes"`, config + ": method sam: gen.options.crop: "},
+		{"run", `gen.options.corp=true`, "unknown key corp: allowed are sam, encoder"},
+		{"run", `compare=[{name="cuts", method="grabcut", options={gamma="much"}}]`, config + `: compare "cuts": method grabcut: gen.options.gamma: the value is of type string, allowed is float`},
+		{"run", `eval.zero_shot=[{name="none", method="grounded-sam", options={sam=1}}]`, config + `: eval.zero_shot "none": method grounded-sam: gen.options.sam: `},
+		{"run", `data.options.train="many"`, config + ": dataset scenes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.set, func(t *testing.T) {
+			out := t.TempDir()
+			cmd := wsssCommand(t, tt.command, "-config", config, "-backend", "go", "-set", "out="+out, "-set", "data.root="+filepath.Join(out, "scenes"),
+				"-set", "data.options.val=1", "-set", "data.options.train=1", "-set", tt.set)
+			text, _ := cmd.CombinedOutput() // the code says it
+			if code := cmd.ProcessState.ExitCode(); code != exitUsage || !strings.Contains(string(text), tt.want) {
+				t.Errorf("exit code %d, want %d; %s, want %s", code, exitUsage, text, tt.want)
+			}
+			if _, err := os.Stat(filepath.Join(out, "gen")); err == nil {
+				t.Error("labels were made before the config was checked")
+			}
+		})
+	}
+}
