@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -145,12 +143,16 @@ type predictRun struct {
 
 // job is one image on its way through the pipeline.
 type job struct {
-	i    int
-	s    *data.Sample
-	size image.Point                                       // of the photo
-	run  func(ctx context.Context) (*data.LabelMap, error) // the predictor on this photo
-	pred *data.LabelMap
+	i     int
+	s     *data.Sample
+	size  image.Point                         // of the photo
+	begin func(context.Context) (rest, error) // the predictor on this photo
+	rest  rest                                // what it has left to do; nil = nothing
+	pred  *data.LabelMap
 }
+
+// rest is the second part of a Refiner, or all of a prepared prediction.
+type rest = func(context.Context) (*data.LabelMap, error)
 
 func (r *predictRun) do(parent context.Context) error {
 	ctx, cancel := context.WithCancelCause(parent)
@@ -165,8 +167,9 @@ func (r *predictRun) do(parent context.Context) error {
 	r.cpus = make(chan struct{}, max(runtime.GOMAXPROCS(0), 2)) // one is kept for the network
 	index := make(chan int)
 	decoded := make(chan job, r.opts.Workers)
-	predicted := make(chan job, r.opts.Workers)
-	var decoders, finishers sync.WaitGroup
+	begun := make(chan job) // unbuffered: the scores of an image are large
+	labelled := make(chan job, r.opts.Workers)
+	var decoders, refiners, finishers sync.WaitGroup
 	stage := func(err error) bool { // whether to go on
 		if err != nil {
 			cancel(err)
@@ -194,9 +197,18 @@ func (r *predictRun) do(parent context.Context) error {
 		})
 	}
 	go func() { decoders.Wait(); close(decoded) }()
+	for range Refiners() {
+		refiners.Go(func() {
+			for j := range begun {
+				if ctx.Err() == nil && stage(r.refine(ctx, &j)) {
+					send(ctx, labelled, j)
+				}
+			}
+		})
+	}
 	for w := range r.opts.Workers {
 		finishers.Go(func() {
-			for j := range predicted {
+			for j := range labelled {
 				if ctx.Err() == nil {
 					stage(r.finish(r.counters[w], j))
 				}
@@ -204,12 +216,18 @@ func (r *predictRun) do(parent context.Context) error {
 		})
 	}
 	for j := range r.keepCPU(decoded) {
-		if ctx.Err() == nil {
-			stage(r.predict(ctx, &j))
-			send(ctx, predicted, j)
+		if ctx.Err() != nil || !stage(r.predict(ctx, &j)) {
+			continue
+		}
+		if j.rest != nil {
+			send(ctx, begun, j)
+		} else {
+			send(ctx, labelled, j)
 		}
 	}
-	close(predicted)
+	close(begun)
+	refiners.Wait()
+	close(labelled)
 	finishers.Wait()
 	return context.Cause(ctx)
 }
@@ -240,23 +258,13 @@ func (r *predictRun) keepCPU(jobs <-chan job) iter.Seq[job] {
 
 // order lists the images by compiled shape, in the dataset's order within one.
 func (r *predictRun) order() []int {
+	if shaper, ok := r.p.(Shaper); ok {
+		return data.ByShape(r.ds, r.ids, shaper.Shape)
+	}
 	order := make([]int, len(r.ids))
 	for i := range order {
 		order[i] = i
 	}
-	shaper, ok := r.p.(Shaper)
-	if !ok {
-		return order
-	}
-	shapes := make([]image.Point, len(r.ids))
-	for i, id := range r.ids {
-		if size, err := data.ImageSize(r.ds.ImagePath(id)); err == nil { // else decoding says what is wrong
-			shapes[i] = shaper.Shape(size)
-		}
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(shapes[a].X, shapes[b].X), cmp.Compare(shapes[a].Y, shapes[b].Y))
-	})
 	return order
 }
 
@@ -292,11 +300,11 @@ func (r *predictRun) decode(i int) (job, error) {
 	if err != nil || j.pred != nil {
 		return j, err
 	}
+	img := j.s.Image
+	j.begin = func(ctx context.Context) (rest, error) { return Begin(ctx, r.p, img) }
 	if p, ok := r.p.(Preparer); ok {
-		j.run = p.Prepare(j.s.Image)
-	} else {
-		img := j.s.Image
-		j.run = func(ctx context.Context) (*data.LabelMap, error) { return r.p.Predict(ctx, img) }
+		predict := p.Prepare(img)
+		j.begin = func(ctx context.Context) (rest, error) { return predicted(predict(ctx)) }
 	}
 	j.size = j.s.Image.Rect.Size()
 	j.s.Image = nil
@@ -310,13 +318,26 @@ func (r *predictRun) predict(ctx context.Context, j *job) error {
 		return nil
 	}
 	var err error
-	if j.pred, err = j.run(ctx); err != nil {
+	if j.rest, err = j.begin(ctx); err != nil {
+		return fmt.Errorf("predict %s: %w", r.ids[j.i], err)
+	}
+	j.begin = nil
+	if _, ok := r.p.(Refiner); ok {
+		return nil
+	}
+	return r.refine(ctx, j)
+}
+
+// refine does what the predictor left to do.
+func (r *predictRun) refine(ctx context.Context, j *job) error {
+	var err error
+	if j.pred, err = j.rest(ctx); err != nil {
 		return fmt.Errorf("predict %s: %w", r.ids[j.i], err)
 	}
 	if j.pred.Size() != j.size {
 		return fmt.Errorf("predict %s: label map of %d×%d for an image of %d×%d", r.ids[j.i], j.pred.W, j.pred.H, j.size.X, j.size.Y)
 	}
-	j.run = nil
+	j.rest = nil
 	return nil
 }
 

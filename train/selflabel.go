@@ -85,7 +85,8 @@ func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir st
 	if err := claim(dir, paths, info); err != nil {
 		return err
 	}
-	for i, id := range ids {
+	for done, i := range data.ByShape(ds, ids, p.Shape) {
+		id := ids[i]
 		if _, err := os.Stat(paths[i]); errors.Is(err, fs.ErrNotExist) {
 			m, err := selfLabel(ctx, p, ds, id, o)
 			if err != nil {
@@ -98,7 +99,7 @@ func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir st
 			return err
 		}
 		if progress != nil {
-			progress(i+1, len(ids))
+			progress(done+1, len(ids))
 		}
 	}
 	return nil

@@ -16,10 +16,19 @@ import (
 func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
 	t := job.Config
 	outDir, hash, progress, pseudo := job.OutDir, job.ConfigHash, job.Progress, job.LabelsDir
+	ids, err := job.Dataset.IDs(job.Split)
+	if err != nil {
+		return err
+	}
+	total := (t.SelfRounds+1)*t.Iterations + t.SelfRounds*len(ids) // updates, and images to label
+	from := func(before int) func(done, _ int) {
+		return func(done, _ int) { progress(before+done, total) }
+	}
 	for round := 1; round <= t.SelfRounds; round++ {
 		job.OutDir = p.path("train", fmt.Sprintf("round%d", round))
 		job.ConfigHash = roundHash(p.cfg, round)
-		job.Progress = func(done, total int) { progress((round-1)*total+done, (t.SelfRounds+1)*total) }
+		before := (round - 1) * (t.Iterations + len(ids))
+		job.Progress = from(before)
 		res, err := runJob(ctx, *job)
 		if err != nil {
 			return err
@@ -30,7 +39,7 @@ func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
 		}
 		job.LabelsDir, job.LabelsHash = p.path("self", fmt.Sprint(round)), ""
 		err = train.SelfLabel(ctx, net, job.Dataset, job.Split, job.LabelsDir,
-			train.SelfOptions{Rule: t.SelfRule, MinScore: t.SelfMin, Tags: true, Labels: pseudo}, nil)
+			train.SelfOptions{Rule: t.SelfRule, MinScore: t.SelfMin, Tags: true, Labels: pseudo}, from(before+t.Iterations))
 		net.Close()
 		if err != nil {
 			return err
@@ -41,7 +50,7 @@ func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
 		}
 	}
 	job.OutDir, job.ConfigHash = outDir, hash
-	job.Progress = func(done, total int) { progress(t.SelfRounds*total+done, (t.SelfRounds+1)*total) }
+	job.Progress = from(t.SelfRounds * (t.Iterations + len(ids)))
 	return nil
 }
 
