@@ -31,19 +31,35 @@ type CRF struct {
 
 // Predict labels an image at its own size.
 func (c *CRF) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, error) {
-	w, h := img.Rect.Dx(), img.Rect.Dy()
-	probs := make([]float32, w*h*c.Classes)
-	err := c.Net.Scores(ctx, img, func(pixel int, z []float32) {
-		softmax(probs[pixel*c.Classes:(pixel+1)*c.Classes], z)
-	})
+	field, err := c.Begin(ctx, img)
 	if err != nil {
 		return nil, err
 	}
-	q, err := crf.Infer(c.picture(img), crf.UnaryFromProbs(probs), c.Classes, c.Params)
+	return field(ctx)
+}
+
+// Begin computes the network's logits of an image, and leaves the field to the
+// function it returns. It implements eval.Refiner.
+func (c *CRF) Begin(ctx context.Context, img *image.NRGBA) (func(ctx context.Context) (*data.LabelMap, error), error) {
+	w, h, k := img.Rect.Dx(), img.Rect.Dy(), c.Classes
+	z := make([]float32, w*h*k)
+	err := c.Net.Scores(ctx, img, func(pixel int, logits []float32) { copy(z[pixel*k:(pixel+1)*k], logits) })
 	if err != nil {
 		return nil, err
 	}
-	return crf.Labels(q, w, h, c.Classes, 0), nil
+	return func(ctx context.Context) (*data.LabelMap, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		for i := 0; i < len(z); i += k {
+			softmax(z[i : i+k])
+		}
+		q, err := crf.Infer(c.picture(img), crf.UnaryFromProbs(z), k, c.Params)
+		if err != nil {
+			return nil, err
+		}
+		return crf.Labels(q, w, h, k, 0), nil
+	}, nil
 }
 
 // Shape is the network's, where it has one: images of one shape share a
@@ -57,19 +73,20 @@ func (c *CRF) Shape(size image.Point) image.Point {
 	return image.Point{}
 }
 
-func softmax(dst, z []float32) {
+// softmax turns logits into probabilities, in place.
+func softmax(z []float32) {
 	top := float32(math.Inf(-1))
 	for _, v := range z {
 		top = max(top, v)
 	}
 	var sum float64
-	for i := range dst {
+	for i := range z {
 		e := math.Exp(float64(z[i] - top))
-		dst[i] = float32(e)
+		z[i] = float32(e)
 		sum += e
 	}
-	for i := range dst {
-		dst[i] = float32(float64(dst[i]) / sum)
+	for i := range z {
+		z[i] = float32(float64(z[i]) / sum)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"wsss/gen/crf"
 )
 
-var _ eval.Predictor = (*CRF)(nil)
+var _ eval.Refiner = (*CRF)(nil)
 
 // blurry is a network that knows a square only roughly.
 type blurry struct {
