@@ -118,7 +118,7 @@ func (l *loader) regions(s *data.Sample) (*regions, error) {
 	if l.labelsDir == "" || l.confidence == "" || l.confidence == "none" {
 		return plainRegions(s.Truth), nil
 	}
-	conf, err := confidence(l.labelsDir, s.ID, s.Truth)
+	conf, err := Confidence(l.labelsDir, s.ID, s.Truth)
 	if err != nil {
 		return nil, err
 	}
