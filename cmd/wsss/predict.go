@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -34,6 +35,9 @@ wsss predict labels images with a trained network. Images are files, folders
   ls *.jpg | wsss predict -checkpoint net.safetensors -out labels -format png,overlay -
 
 A checkpoint is a file, or a folder of checkpoints, whose last one is used.
+Images that cannot be read are left out and listed at the end; the exit code is
+then 1.
+
 Formats:
 ` + formatHelp()
 }
@@ -170,60 +174,120 @@ func parseScales(text string) ([]float64, error) {
 }
 
 // predictFiles labels images one after the other; the next ones are decoded
-// and the last ones written while the network runs.
+// and the last ones written while the network runs. Images that cannot be read
+// or labelled are left out, and listed in the error at the end.
 func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF bool, images []input, out string, formats []string) (err error) {
 	net, err := p.loadNetwork(checkpoint)
 	if err != nil {
 		return err
 	}
 	defer net.Close()
-	var predictor eval.Predictor = net
+	l := labelling{predictor: net, images: images, slots: make(chan struct{}, 1+runtime.GOMAXPROCS(0))}
 	if withCRF {
-		predictor = &refine.CRF{Net: net, Classes: len(net.Meta.Model.Classes), Params: crf.DeepLab()}
+		l.predictor = &refine.CRF{Net: net, Classes: len(net.Meta.Model.Classes), Params: crf.DeepLab()}
+		l.slots = make(chan struct{}, 1+eval.Refiners())
 	}
-	writers, err := openWriters(formats, out, data.Classes{Names: net.Meta.Model.Classes}, images)
-	if err != nil {
+	if l.writers, err = openWriters(formats, out, data.Classes{Names: net.Meta.Model.Classes}, images); err != nil {
 		return err
 	}
 	defer func() {
-		for _, w := range writers {
+		for _, w := range l.writers {
 			err = errors.Join(err, w.Close())
 		}
 	}()
-	return p.stage(ctx, "predict", func(progress func(done, total int)) error {
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		next := decodeAhead(ctx, images)
-		var writing sync.WaitGroup
-		slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-		for i, in := range images {
-			d, ok := <-next
-			if !ok || ctx.Err() != nil {
-				break
-			}
-			if d.err != nil { // it names the file
-				cancel(d.err)
-				break
-			}
-			label, err := predictor.Predict(ctx, d.img)
-			if err != nil {
-				cancel(fmt.Errorf("%s: %w", in.path, err))
-				break
-			}
-			slots <- struct{}{}
+	if err := p.stage(ctx, "predict", func(progress func(done, total int)) error { return l.run(ctx, progress) }); err != nil {
+		return err
+	}
+	return l.left()
+}
+
+// labelling is the work of one wsss predict.
+type labelling struct {
+	predictor eval.Predictor
+	images    []input
+	writers   []export.Writer
+	slots     chan struct{} // a place per image that is labelled, refined or written
+
+	mu     sync.Mutex
+	failed map[int]error // images that were left out
+}
+
+// run labels all images. It ends early where a label cannot be written.
+func (l *labelling) run(ctx context.Context, progress func(done, total int)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := decodeAhead(ctx, l.images)
+	var writing sync.WaitGroup
+	for i := range l.images {
+		d, ok := <-next
+		if !ok || ctx.Err() != nil {
+			break
+		}
+		l.slots <- struct{}{}
+		rest, err := l.begin(ctx, d)
+		if err != nil {
+			<-l.slots
+			l.leaveOut(ctx, i, err)
+		} else {
 			writing.Go(func() {
-				defer func() { <-slots }()
-				for _, w := range writers {
-					if err := w.Add(in.id, d.img, label); err != nil {
-						cancel(fmt.Errorf("%s: %w", in.path, err))
-					}
+				defer func() { <-l.slots }()
+				if label, err := rest(ctx); err != nil {
+					l.leaveOut(ctx, i, err)
+				} else if err := l.write(i, d.img, label); err != nil {
+					cancel(err)
 				}
 			})
-			progress(i+1, len(images))
 		}
-		writing.Wait()
-		return context.Cause(ctx)
-	})
+		progress(i+1, len(l.images))
+	}
+	writing.Wait()
+	return context.Cause(ctx)
+}
+
+func (l *labelling) begin(ctx context.Context, d decoded) (func(ctx context.Context) (*data.LabelMap, error), error) {
+	if d.err != nil {
+		return nil, d.err
+	}
+	return eval.Begin(ctx, l.predictor, d.img)
+}
+
+func (l *labelling) write(i int, img *image.NRGBA, label *data.LabelMap) error {
+	for _, w := range l.writers {
+		if err := w.Add(l.images[i].id, img, label); err != nil {
+			return fmt.Errorf("%s: %w", l.images[i].path, err)
+		}
+	}
+	return nil
+}
+
+// leaveOut notes an image that failed, unless that is because of Ctrl-C.
+func (l *labelling) leaveOut(ctx context.Context, i int, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed == nil {
+		l.failed = map[int]error{}
+	}
+	l.failed[i] = err
+}
+
+// left lists the images that were left out, one per line; nil where there are
+// none.
+func (l *labelling) left() error {
+	if len(l.failed) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("%d of %d images are not labelled:", len(l.failed), len(l.images))
+	for _, i := range slices.Sorted(maps.Keys(l.failed)) {
+		line := l.failed[i].Error()
+		if path := l.images[i].path; !strings.Contains(line, path) {
+			line = path + ": " + line
+		}
+		text += "\n  " + line
+	}
+	return errors.New(text)
 }
 
 // openWriters opens the formats; exports that name the photo name it as it is

@@ -107,8 +107,43 @@ func checkPredict(t *testing.T, run func(code int, args ...string) string, scene
 			}
 		}
 	}
-	bad := photos(t, "broken.jpg")
-	if text := run(exitFailed, append(args, "-out", t.TempDir(), bad)...); strings.Count(text, "broken.jpg") != 1 {
-		t.Errorf("a broken photo: %q", text)
+	checkBroken(t, run, args, list)
+}
+
+// checkBroken labels a folder with photos that cannot be read: the others are
+// labelled as ever, and these are listed.
+func checkBroken(t *testing.T, run func(code int, args ...string) string, args, list []string) {
+	t.Helper()
+	bad, out := photos(t, "a-empty.jpg", "z-text.png"), t.TempDir()
+	good, err := os.ReadFile(list[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range map[string][]byte{"good.jpg": good, "half.jpg": good[:len(good)/2], "sub/good.JPG": good, "z-text.png": []byte("no picture")} {
+		path := filepath.Join(bad, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, raw, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, crf := range []string{"-crf=false", "-crf"} {
+		text := run(exitFailed, append(args, crf, "-out", out, bad)...)
+		for _, want := range []string{"3 of 5 images are not labelled:", "a-empty.jpg", "half.jpg", "z-text.png"} {
+			if strings.Count(text, want) != 1 {
+				t.Errorf("broken photos: %q, want %q", text, want)
+			}
+		}
+		var made []string
+		err := filepath.WalkDir(out, func(path string, d os.DirEntry, err error) error {
+			if strings.HasSuffix(path, ".png") {
+				made = append(made, strings.TrimPrefix(path, out))
+			}
+			if raw, err := os.ReadFile(path); err == nil && (strings.Contains(string(raw), "half") || strings.Contains(path, ".tmp-")) {
+				t.Errorf("%s is about a photo that is not labelled, or half-written", path)
+			}
+			return err
+		})
+		if err != nil || !slices.Equal(made, []string{"/good.png", "/sub/good.png"}) {
+			t.Errorf("label maps %q (%v)", made, err)
+		}
 	}
 }
