@@ -72,7 +72,7 @@ type Train struct {
 	MSC             bool      `toml:"msc"`              // multi-scale inputs ×1, ×0.5, ×0.75 and pixel-wise max (v2)
 	Init            string    `toml:"init"`             // weights file; "" = random initialisation
 	Input           string    `toml:"input"`            // "caffe" (BGR 0-255 minus mean) or "torch" (RGB, ImageNet mean/std)
-	BatchNorm       string    `toml:"batch_norm"`       // "frozen" (running statistics, folded) or "train"
+	BatchNorm       string    `toml:"batch_norm"`       // "frozen" (running statistics, folded), "train", or "head": frozen in the backbone, learnt in the head
 	BNMomentum      float64   `toml:"bn_momentum"`      // weight of a batch in the running statistics; 0 = 0.1, but 0.01 for deeplab-v3plus's backbone
 	Iterations      int       `toml:"iterations"`       // optimiser updates
 	Batch           int       `toml:"batch"`            // images per forward pass

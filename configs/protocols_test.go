@@ -18,14 +18,14 @@ func TestProtocols(t *testing.T) {
 		norm, init, crop2 string
 	}{
 		"voc_deeplabv2_coco_init":      {"deeplab-v2", "sgd", 10, 20000, 321, 2.5e-4, 10, 5e-4, true, "frozen", "coco", "random"},
-		"voc_deeplabv2_survey":         {"deeplab-v2", "sgd", 10, 20000, 321, 2.5e-4, 10, 5e-4, true, "frozen", "imagenet", "random"},
-		"coco_deeplabv2_survey":        {"deeplab-v2", "sgd", 10, 100000, 321, 2.5e-4, 10, 5e-4, true, "frozen", "imagenet", "random"},
-		"coco_deeplabv2_l2g":           {"deeplab-v2", "sgd", 20, 50000, 321, 2.5e-4, 10, 5e-4, true, "frozen", "imagenet", "random"},
-		"voc_deeplabv3plus_paper002":   {"deeplab-v3plus", "sgd", 10, 20000, 320, 2.5e-4, 10, 5e-4, false, "frozen", "imagenet", "center"},
-		"coco_deeplabv3plus_paper002":  {"deeplab-v3plus", "sgd", 10, 100000, 320, 2.5e-4, 10, 5e-4, false, "frozen", "imagenet", "center"},
-		"voc_deeplabv3plus_513":        {"deeplab-v3plus", "sgd", 16, 30000, 513, 1e-3, 10, 1e-4, false, "train", "imagenet", "random"},
-		"voc_deeplabv3plus_multigrid":  {"deeplab-v3plus-multigrid", "sgd", 16, 33050, 513, 7e-3, 10, 5e-4, false, "train", "imagenet", "random"},
-		"coco_deeplabv3plus_multigrid": {"deeplab-v3plus-multigrid", "sgd", 16, 206920, 513, 1e-2, 10, 5e-4, false, "train", "imagenet", "random"},
+		"voc_deeplabv2_survey":         {"deeplab-v2", "sgd", 10, 20000, 321, 2.5e-4, 10, 5e-4, true, "frozen", "resnet101", "random"},
+		"coco_deeplabv2_survey":        {"deeplab-v2", "sgd", 10, 100000, 321, 2.5e-4, 10, 5e-4, true, "frozen", "resnet101", "random"},
+		"coco_deeplabv2_l2g":           {"deeplab-v2", "sgd", 20, 50000, 321, 2.5e-4, 10, 5e-4, true, "frozen", "resnet101", "random"},
+		"voc_deeplabv3plus_paper002":   {"deeplab-v3plus", "sgd", 10, 20000, 320, 2.5e-4, 10, 5e-4, false, "head", "resnet101", "center"},
+		"coco_deeplabv3plus_paper002":  {"deeplab-v3plus", "sgd", 10, 100000, 320, 2.5e-4, 10, 5e-4, false, "head", "resnet101", "center"},
+		"voc_deeplabv3plus_513":        {"deeplab-v3plus", "sgd", 16, 30000, 513, 1e-3, 10, 1e-4, false, "train", "resnet101", "random"},
+		"voc_deeplabv3plus_multigrid":  {"deeplab-v3plus-multigrid", "sgd", 16, 33050, 513, 7e-3, 10, 5e-4, false, "train", "resnet101", "random"},
+		"coco_deeplabv3plus_multigrid": {"deeplab-v3plus-multigrid", "sgd", 16, 206920, 513, 1e-2, 10, 5e-4, false, "train", "resnet101", "random"},
 	}
 	paths, err := filepath.Glob("protocols/*.toml")
 	if err != nil || len(paths) != len(want) {

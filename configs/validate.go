@@ -60,7 +60,7 @@ func (t Train) validate(v *validator) {
 	v.that(t.OutputStride == 8 || t.OutputStride == 16, "train.output_stride", t.OutputStride, "8 or 16")
 	v.oneOf("train.stride_in", t.StrideIn, "1x1", "3x3")
 	v.oneOf("train.input", t.Input, "caffe", "torch")
-	v.oneOf("train.batch_norm", t.BatchNorm, "frozen", "train")
+	v.oneOf("train.batch_norm", t.BatchNorm, "frozen", "head", "train")
 	v.that(t.BNMomentum >= 0 && t.BNMomentum <= 1, "train.bn_momentum", t.BNMomentum, "a number in [0, 1]")
 	v.atLeast("train.iterations", t.Iterations, 1)
 	v.atLeast("train.batch", t.Batch, 1)

@@ -36,6 +36,7 @@ type runInfo struct {
 	Config     configs.Train     `json:"config"`
 	ConfigHash string            `json:"config_hash"`
 	LabelsHash string            `json:"labels_hash,omitempty"`
+	InitHash   string            `json:"init_hash,omitempty"`
 	Backend    string            `json:"backend"`
 	Versions   map[string]string `json:"versions"`
 	Files      map[string]string `json:"files"`
@@ -49,7 +50,7 @@ func (r *run) describe(res *Result) error {
 		Name:  r.Name, Dataset: r.Dataset.Name(), Split: r.Split, Images: len(r.ids),
 		Labels: or(r.LabelsDir, "true masks"), ValSplit: r.ValSplit, ValImages: len(r.valIDs),
 		Classes: r.Classes.Names, Seed: r.Seed, Config: r.Config,
-		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash, Backend: r.Backend.Description(), Versions: r.meta.Versions,
+		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash, InitHash: r.meta.InitHash, Backend: r.Backend.Description(), Versions: r.meta.Versions,
 		Files: map[string]string{
 			checkpoints.FileName(r.Config.Iterations): "checkpoint after so many updates: weights, optimiser, random state, config; the last, the best on validation and some before",
 			LogFile:    "one line per update (loss, learning rates, gradient norm) and per validation (mIoU)",

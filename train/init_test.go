@@ -61,7 +61,13 @@ func TestInitialise(t *testing.T) {
 	if !same("/backbone/layer4/1/conv2/weight") || same("/aspp/c0/weight") {
 		t.Error("the backbone was not loaded, or the head was")
 	}
+	if sum, err := initHash(cfg.Init); len(sum) != 64 || err != nil {
+		t.Errorf("hash of the initial weights: %q, %v", sum, err)
+	}
 	cfg.Init += ".absent"
+	if sum, err := initHash(cfg.Init); sum != "" || err != nil {
+		t.Errorf("hash of an absent file, which going on does not need: %q, %v", sum, err)
+	}
 	if err := initialise(to, cfg, nil); err == nil {
 		t.Error("an absent file is accepted")
 	}

@@ -1,8 +1,10 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,17 +13,24 @@ import (
 	"wsss/checkpoints"
 	"wsss/configs"
 	"wsss/data/augment"
+	"wsss/data/files"
 	"wsss/models/backend"
+	"wsss/models/manifest"
 	"wsss/train/batches"
 	"wsss/train/runlog"
 )
 
 // open loads the newest checkpoint, or makes a fresh network.
 func (r *run) open() error {
+	init, err := initHash(r.Config.Init)
+	if err != nil {
+		return err
+	}
 	c, err := checkpoints.Latest(r.OutDir, r.Log)
 	if err == nil {
 		defer c.Close()
-		same := c.Meta.ConfigHash == r.ConfigHash && c.Meta.LabelsHash == r.LabelsHash && c.Meta.Seed == r.Seed
+		same := c.Meta.ConfigHash == r.ConfigHash && c.Meta.LabelsHash == r.LabelsHash && c.Meta.Seed == r.Seed &&
+			(init == "" || c.Meta.InitHash == "" || c.Meta.InitHash == init)
 		switch {
 		case same:
 			return r.goOn(c)
@@ -39,11 +48,29 @@ func (r *run) open() error {
 		Seed: r.Seed, Images: len(r.ids), Log: LogFile,
 		Model:   checkpoints.Model{Train: portable(r.Config), Classes: r.Classes.Names},
 		Dataset: r.Dataset.Name(), Split: r.Split,
-		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash,
+		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash, InitHash: init,
 		Backend: r.Backend.Name(), Versions: checkpoints.Versions(),
 	}
 	maps.Copy(r.meta.Versions, r.Versions)
 	return nil
+}
+
+// initHash is the SHA-256 of the weights that a training begins with: "" for
+// random ones, and for a file that is gone, which a training that goes on from
+// a checkpoint does not need.
+func initHash(init string) (string, error) {
+	if init == "" {
+		return "", nil
+	}
+	path, err := manifest.Start(context.Background(), init)
+	if err != nil {
+		return "", nil
+	}
+	sum, err := files.SHA256(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return sum, err
 }
 
 // portable leaves out what differs between machines but not in the result, so

@@ -134,13 +134,25 @@ func (p *plan) weights() error {
 	if err != nil {
 		return err
 	}
-	if t := p.cfg.Train; t.Init != "" && len(p.networks()) > 0 {
-		n.Add(gen.Needs{Files: []string{t.Init}})
+	if len(p.networks()) > 0 {
+		n.Add(startNeeds(p.cfg.Train.Init))
 	}
 	for _, o := range p.cfg.Eval.ONNX {
 		n.Add(gen.Needs{Files: []string{o.Path}})
 	}
 	return p.list(n)
+}
+
+// startNeeds is what a training begins with: nothing, a model by its name, or
+// a file.
+func startNeeds(init string) gen.Needs {
+	n := gen.Needs{}
+	if _, err := manifest.Find(init); err == nil {
+		n.Add(gen.Needs{Models: []string{init}})
+	} else {
+		n.Add(gen.Needs{Files: []string{init}})
+	}
+	return n
 }
 
 // list says of weights whether they are here.

@@ -52,15 +52,8 @@ func (p *plan) classifier() error {
 	c, d := p.cfg.Classifier, p.cfg.Data
 	images := p.splitOf("train on", d, d.TrainSplit)
 	p.splitOf("judge on", d, d.ValSplit)
-	fmt.Fprintln(p.w, "\nweights")
-	switch {
-	case c.Init == "":
-		fmt.Fprintln(p.w, "  random")
-	case !exists(c.Init):
-		p.lack("%s: a weights file (classifier.init); docs/weights.md has the sources", c.Init)
-		fallthrough
-	default:
-		fmt.Fprintf(p.w, "  %s\n", c.Init)
+	if err := p.list(startNeeds(c.Init)); err != nil {
+		return err
 	}
 	fmt.Fprintln(p.w, "\nsteps")
 	p.step("train", "%s ×%g, batch norm %s, %d epochs of batch %d, %s, lr %g, crop %d → %s",

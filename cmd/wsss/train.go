@@ -88,8 +88,8 @@ func (p *pipeline) networks() []string {
 // checkStart refuses what cannot learn: frozen batch-norm statistics are those
 // of the initial weights, and random weights have none.
 func checkStart(t configs.Train) error {
-	if !t.Skip && t.BatchNorm == "frozen" && t.Init == "" {
-		return usagef("train.batch_norm = \"frozen\" keeps the statistics of the initial weights, and train.init is empty: name a weights file, or start from random weights with train.batch_norm = \"train\"")
+	if !t.Skip && t.BatchNorm != "train" && t.Init == "" {
+		return usagef("train.batch_norm = %q keeps the statistics of the initial weights, and train.init is empty: name a weights file, or start from random weights with train.batch_norm = \"train\"", t.BatchNorm)
 	}
 	return nil
 }

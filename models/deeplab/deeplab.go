@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -51,6 +52,8 @@ type network struct {
 	v3        v3Plus
 	momentum  float64 // of the running statistics; 0 = the architecture's
 	half      bool    // train in bfloat16
+	// keepBackbone: trainNorm is meant for the head alone.
+	keepBackbone bool
 }
 
 // New returns the network that the keys arch, backbone, width, output_stride,
@@ -96,9 +99,11 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 	switch cfg.BatchNorm {
 	case "train":
 		n.trainNorm = true
+	case "head":
+		n.trainNorm, n.keepBackbone = true, true
 	case "frozen":
 	default:
-		return nil, fmt.Errorf("train.batch_norm %q is unknown: allowed are frozen, train", cfg.BatchNorm)
+		return nil, fmt.Errorf("train.batch_norm %q is unknown: allowed are frozen, head, train", cfg.BatchNorm)
 	}
 	if cfg.OutputStride != 8 && cfg.OutputStride != 16 {
 		return nil, fmt.Errorf("train.output_stride %d is unknown: allowed are 8, 16", cfg.OutputStride)
@@ -142,6 +147,7 @@ func (n *network) stages(net layers.Net, scope *model.Scope, images *Node) [4]*N
 	if n.half && net.Training {
 		images = ConvertDType(images, dtypes.BFloat16)
 	}
+	net.TrainNorm = net.TrainNorm && !n.keepBackbone
 	return n.backbone.Stages(net, scope.At(backboneScope), images)
 }
 
@@ -155,7 +161,8 @@ func (n *network) Group(path string) models.Group {
 	if leaf != "weight" && leaf != "bias" {
 		return models.Frozen // running statistics
 	}
-	if !n.trainNorm && norms.MatchString(strings.Join(parts[:len(parts)-1], "/")) {
+	fixed := !n.trainNorm || n.keepBackbone && slices.Contains(parts, backboneScope)
+	if fixed && norms.MatchString(strings.Join(parts[:len(parts)-1], "/")) {
 		return models.Frozen
 	}
 	for _, p := range parts {

@@ -157,6 +157,9 @@ func TestGroups(t *testing.T) {
 		{V3Plus, "frozen", "/model/classifier/classifier/3/bias", models.Head},
 		{V3PlusMultiGrid, "frozen", "/model/classifier/classifier/5/weight", models.Frozen},
 		{V3PlusMultiGrid, "frozen", "/model/classifier/classifier/4/weight", models.Head},
+		{V3Plus, "head", "/model/backbone/layer3/1/bn2/weight", models.Frozen},
+		{V3Plus, "head", "/model/backbone/layer3/1/conv2/weight", models.Backbone},
+		{V3Plus, "head", "/model/classifier/aspp/convs/1/1/weight", models.Head},
 		{V3Plus, "train", "/#rngState", models.Frozen},
 	}
 	for _, c := range cases {
@@ -165,6 +168,49 @@ func TestGroups(t *testing.T) {
 		if got := mustNew(t, cfg).Group(c.path); got != c.want {
 			t.Errorf("%s, %s: group of %s is %d, want %d", c.arch, c.norm, c.path, got, c.want)
 		}
+	}
+}
+
+// batch_norm = "head" learns the statistics of the head and keeps those of the
+// backbone.
+func TestHeadNorm(t *testing.T) {
+	cfg := tiny(V3Plus, "resnet18")
+	cfg.BatchNorm = "head"
+	engine, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, store := mustNew(t, cfg), model.NewStore()
+	run := func(training bool) {
+		model.MustNewExec(engine, store, func(scope *model.Scope, x *Node) *Node {
+			store.SetTraining(x.Graph(), training)
+			return ReduceAllSum(net.Logits(scope.In("model"), x, training)[0])
+		}).MustCall(tensors.FromFlatDataAndDimensions(hashUniform("x", 2*33*33*3), 2, 33, 33, 3))
+	}
+	means := func() map[string]float32 {
+		m := map[string]float32{}
+		for v := range store.IterVariables() {
+			if strings.HasSuffix(v.Path(), "/running_mean") {
+				for _, x := range tensors.MustCopyFlatData[float32](v.MustValue()) {
+					m[v.Path()] += x * x
+				}
+			}
+		}
+		return m
+	}
+	run(false)
+	before := means()
+	run(true)
+	moved := map[bool]int{}
+	for path, x := range means() {
+		head := strings.Contains(path, "/classifier/")
+		if (x != before[path]) != head {
+			t.Errorf("%s: moved %t", path, x != before[path])
+		}
+		moved[head]++
+	}
+	if moved[true] == 0 || moved[false] == 0 {
+		t.Fatalf("statistics of backbone and head: %v", moved)
 	}
 }
 

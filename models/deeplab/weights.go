@@ -1,6 +1,7 @@
 package deeplab
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,16 +17,22 @@ import (
 	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/layers"
+	"wsss/models/manifest"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
 )
 
-// Init loads the weight file train.init into the network's variables below
+// Init loads the weights that train.init names, a file or a model of the
+// manifest such as resnet101, into the network's variables below
 // scope, which must exist, as Load does. A checkpoint with Caffe's names needs
 // Caffe's network: stride in the 1×1 convolution, BGR input. The error names
 // the file.
 func Init(scope *model.Scope, cfg configs.Train) (weights.Mapping, error) {
-	src, err := formats.Open(cfg.Init)
+	path, err := manifest.Start(context.Background(), cfg.Init)
+	if err != nil {
+		return weights.Mapping{}, err
+	}
+	src, err := formats.Open(path)
 	if err != nil {
 		return weights.Mapping{}, err
 	}
@@ -35,7 +42,7 @@ func Init(scope *model.Scope, cfg configs.Train) (weights.Mapping, error) {
 		err = checkLayout(m, cfg)
 	}
 	if err != nil {
-		return m, fmt.Errorf("%s: %w", cfg.Init, err)
+		return m, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
 }

@@ -1,4 +1,5 @@
-// Package manifest knows the foundation models: where their files come from,
+// Package manifest knows the foundation models, and the networks that a
+// training starts from: where their files come from,
 // under which licence, how large they are and what they hash to; it fetches
 // and checks them. Files that users put into the folder themselves count just
 // as well.
@@ -19,7 +20,7 @@ var source string
 // Model is one entry of the manifest.
 type Model struct {
 	Name    string `toml:"name"`
-	Family  string `toml:"family"` // sam, gdino, clip, ram, blip2
+	Family  string `toml:"family"` // sam, gdino, clip, ram, blip2, resnet
 	Doc     string `toml:"doc"`
 	Licence string `toml:"licence"`
 	Repo    string `toml:"repo"`   // on Hugging Face; "" for other sources

@@ -114,6 +114,23 @@ func Resolve(dir, file, model, family, role string) (string, error) {
 	return store.File(context.Background(), model, role)
 }
 
+// Start is the weight file that a training begins with: init itself, or the
+// file of a model of family resnet where init is the name of one.
+func Start(ctx context.Context, init string) (string, error) {
+	m, err := Find(init)
+	if err != nil {
+		return init, nil // a file: whoever opens it says what is wrong with it
+	}
+	if m.Family != "resnet" {
+		return "", fmt.Errorf("model %s is of family %s, wanted is resnet, or a weight file", init, m.Family)
+	}
+	store, err := Open("")
+	if err != nil {
+		return "", err
+	}
+	return store.File(ctx, init, "weights")
+}
+
 func missing(m Model, f File, path string) error {
 	if f.Local != "" {
 		return fmt.Errorf("%s is missing: get it from %s and put it there, or name another file in the config", path, m.Origin())

@@ -20,6 +20,7 @@ import (
 	"wsss/data/files"
 	"wsss/models"
 	"wsss/models/camnet"
+	"wsss/models/manifest"
 	"wsss/models/weights/formats"
 	"wsss/train"
 	"wsss/train/multilabel"
@@ -84,7 +85,11 @@ func newNetwork(c configs.Classifier, classes int, seed int64, log func(string))
 	if c.Init == "" {
 		return n, nil
 	}
-	src, err := formats.Open(c.Init)
+	path, err := manifest.Start(context.Background(), c.Init)
+	if err != nil {
+		return nil, fmt.Errorf("classifier.init: %w", err)
+	}
+	src, err := formats.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("classifier.init: %w", err)
 	}
@@ -96,7 +101,7 @@ func newNetwork(c configs.Classifier, classes int, seed int64, log func(string))
 	if log != nil {
 		log(fmt.Sprintf("%s: %s", c.Init, m))
 	}
-	n.start, err = files.SHA256(c.Init)
+	n.start, err = files.SHA256(path)
 	return n, err
 }
 
