@@ -64,8 +64,8 @@ func weighted(m *data.LabelMap, confidence []float32) *regions {
 }
 
 // Confidence is the score of the mask that a pixel's label comes from, by the
-// sidecar beside the label map: the highest of the masks of its class that
-// cover it. Background, and pixels that no mask explains, count as sure.
+// sidecar dir/<id>.json, row by row: the highest of the masks of its class that
+// cover it. Background, and pixels that no mask explains, count as sure (1).
 func Confidence(dir, id string, m *data.LabelMap) ([]float32, error) {
 	path, err := files.Join(dir, id+".json")
 	if err != nil {

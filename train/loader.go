@@ -29,6 +29,7 @@ type loader struct {
 	// Use of the masks' scores: "none", "mask" (pixels below minScore are left
 	// out) or "weight" (scores weigh the loss).
 	confidence string
+	scoresDir  string // of the sidecars that hold them
 	minScore   float64
 }
 
@@ -118,7 +119,7 @@ func (l *loader) regions(s *data.Sample) (*regions, error) {
 	if l.labelsDir == "" || l.confidence == "" || l.confidence == "none" {
 		return plainRegions(s.Truth), nil
 	}
-	conf, err := Confidence(l.labelsDir, s.ID, s.Truth)
+	conf, err := Confidence(l.scoresDir, s.ID, s.Truth)
 	if err != nil {
 		return nil, err
 	}

@@ -202,7 +202,7 @@ func TestConfidence(t *testing.T) {
 		ignore bool
 		weight float32
 	}{{"none", 0.9, false, 1}, {"mask", 0.2, false, 1}, {"mask", 0.5, true, 1}, {"weight", 0, false, 0.25}} {
-		l := &loader{ds: job.Dataset, labelsDir: dir, classes: 3, confidence: c.use, minScore: c.min}
+		l := &loader{ds: job.Dataset, labelsDir: dir, scoresDir: dir, classes: 3, confidence: c.use, minScore: c.min}
 		s, err := l.sample("train_01")
 		if err != nil {
 			t.Fatal(err)
@@ -231,6 +231,18 @@ func TestConfidence(t *testing.T) {
 	if _, err := Run(context.Background(), job); err != nil {
 		t.Fatal(err)
 	}
+	apart := job
+	apart.LabelsDir, apart.ScoresDir, apart.OutDir = t.TempDir(), dir, t.TempDir()
+	for _, id := range ids {
+		s, _ := squares{8}.Load(id, 0)
+		if err := data.WriteLabelMap(filepath.Join(apart.LabelsDir, id+".png"), s.Truth); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Run(context.Background(), apart); err != nil {
+		t.Errorf("scores in another folder: %v", err)
+	}
+	sameFiles(t, job.OutDir, apart.OutDir, LogFile)
 	if err := os.Remove(filepath.Join(dir, "train_02.json")); err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ type Job struct {
 	ValSplit  string         // the images to validate on; "" = no validation
 	Val       PredictOptions // how to validate
 	LabelsDir string         // folder of <id>.png to train on; "" = true masks
+	ScoresDir string         // folder of the sidecars that Config.Confidence reads; "" = LabelsDir
 	Config    configs.Train
 	Seed      int64
 	Backend   compute.Backend

@@ -20,6 +20,7 @@ func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
 	if err != nil {
 		return err
 	}
+	job.ScoresDir = pseudo
 	total := (t.SelfRounds+1)*t.Iterations + t.SelfRounds*len(ids) // updates, and images to label
 	from := func(before int) func(done, _ int) {
 		return func(done, _ int) { progress(before+done, total) }
@@ -44,7 +45,9 @@ func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
 		if err != nil {
 			return err
 		}
-		job.Config.Confidence = "none" // these labels have no masks with scores
+		if t.SelfRule == "" || t.SelfRule == configs.SelfReplace {
+			job.Config.Confidence = "none" // a network's labels have no masks with scores
+		}
 		if t.SelfStart == "last" {
 			job.Config.Init = res.Checkpoint
 		}
