@@ -23,6 +23,10 @@ func operation(f func(dst, a, b []float32)) executor {
 			return nil, err
 		}
 		run := loops[0]
+		if run.n <= short && len(loops) > 1 {
+			shortRuns(b, f, dst, x, y, loops)
+			return output, nil
+		}
 		pieces := (run.n + block - 1) / block
 		inParallel(b, len(dst)/run.n*pieces, 4*len(dst), func(first, end int) {
 			for i := first; i < end; i++ {
@@ -43,6 +47,61 @@ func operation(f func(dst, a, b []float32)) executor {
 
 // loop is n steps in the result, of x values in one operand and y in the other.
 type loop struct{ n, x, y int }
+
+// short is a run for which a call costs more than its arithmetic.
+const short = 16
+
+// shortRuns computes many runs at a time, for which it writes repeated operands
+// out: those of the second loop, or a part of it.
+func shortRuns(b *gobackend.Backend, f func(dst, a, b []float32), dst, x, y []float32, loops []loop) {
+	run, next := loops[0], loops[1]
+	steps := min(next.n, block/4/run.n) // of the second loop
+	pieces := (next.n + steps - 1) / steps
+	size := run.n * next.n
+	inParallel(b, len(dst)/size*pieces, 4*len(dst), func(first, end int) {
+		bufX, bufY := make([]float32, steps*run.n), make([]float32, steps*run.n)
+		for i := first; i < end; i++ {
+			from, to := i%pieces*steps, min((i%pieces+1)*steps, next.n)
+			atX, atY := from*next.x, from*next.y
+			for rest, l := i/pieces, 2; l < len(loops); l++ {
+				atX += rest % loops[l].n * loops[l].x
+				atY += rest % loops[l].n * loops[l].y
+				rest /= loops[l].n
+			}
+			base := i/pieces*size + from*run.n
+			f(dst[base:base+(to-from)*run.n],
+				writtenOut(bufX, x[atX:], run.n, run.x, to-from, next.x), writtenOut(bufY, y[atY:], run.n, run.y, to-from, next.y))
+		}
+	})
+}
+
+// writtenOut is runs of n values a step apart in v, as often as count says and
+// that far apart: v itself, one value of it, or a copy in buf.
+func writtenOut(buf, v []float32, n, step, count, apart int) []float32 {
+	buf = buf[:n*count]
+	switch {
+	case step == 1 && apart == n:
+		return v[:n*count]
+	case step == 0 && apart == 0:
+		return v[:1]
+	case step == 0:
+		for i := range count {
+			c := v[i*apart]
+			for k := range n {
+				buf[i*n+k] = c
+			}
+		}
+	case apart == 0:
+		for done := copy(buf, v[:n]); done < len(buf); {
+			done += copy(buf[done:], buf[:done])
+		}
+	default:
+		for i := range count {
+			copy(buf[i*n:(i+1)*n], v[i*apart:])
+		}
+	}
+	return buf
+}
 
 // broadcast is the loops over the axes of a result, the inner one first and
 // neighbouring axes joined. It fails where ranks differ: GoMLX broadcasts

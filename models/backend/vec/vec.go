@@ -154,15 +154,14 @@ func (f operation) apply(dst, a, b []float32) {
 		return
 	}
 	n := len(dst) &^ 7
-	var oa, ob operand
-	oa.set(a, n)
-	ob.set(b, n)
+	var tailA, tailB [8]float32
+	stepA, stepB := fill(&tailA, a, n), fill(&tailB, b, n)
 	if n > 0 {
-		f.kernel(&dst[0], oa.at, ob.at, n, oa.step, ob.step)
+		f.kernel(&dst[0], first(a, &tailA, stepA), first(b, &tailB, stepB), n, stepA, stepB)
 	}
 	if n < len(dst) {
-		f.kernel(&oa.tail[0], &oa.tail[0], &ob.tail[0], 8, 32, 32)
-		copy(dst[n:], oa.tail[:])
+		f.kernel(&tailA[0], &tailA[0], &tailB[0], 8, 32, 32)
+		copy(dst[n:], tailA[:])
 	}
 }
 
@@ -200,26 +199,25 @@ func (f operation) plain(a, b float32) float32 {
 	}
 }
 
-// operand is a slice of n values, or one value for all n, as kernels take it.
-type operand struct {
-	at   *float32
-	step int // bytes from eight values to the next
-	tail [8]float32
+// fill sets tail to v's values from n on, or to its only one eight times. It
+// returns the bytes from eight of v's values to the next.
+func fill(tail *[8]float32, v []float32, n int) int {
+	if len(v) == 1 {
+		for i := range tail {
+			tail[i] = v[0]
+		}
+		return 0
+	}
+	copy(tail[:], v[n:])
+	return 32
 }
 
-// set takes v, whose values from n on become the tail.
-func (o *operand) set(v []float32, n int) {
-	if len(v) == 1 {
-		for i := range o.tail {
-			o.tail[i] = v[0]
-		}
-		o.at, o.step = &o.tail[0], 0
-		return
+// first is where a kernel starts to read v.
+func first(v []float32, tail *[8]float32, step int) *float32 {
+	if step == 0 {
+		return &tail[0]
 	}
-	if n > 0 {
-		o.at, o.step = &v[0], 32
-	}
-	copy(o.tail[:], v[n:])
+	return &v[0]
 }
 
 // step is how far to go in v per value of the result.
@@ -236,10 +234,9 @@ func Greater(dst []bool, a, b []float32) {
 	n := 0
 	if quick() && len(dst) >= 8 {
 		n = len(dst) &^ 7
-		var oa, ob operand
-		oa.set(a, n)
-		ob.set(b, n)
-		greaterKernel(&dst[0], oa.at, ob.at, n, oa.step, ob.step)
+		var tailA, tailB [8]float32
+		bytesA, bytesB := fill(&tailA, a, n), fill(&tailB, b, n)
+		greaterKernel(&dst[0], first(a, &tailA, bytesA), first(b, &tailB, bytesB), n, bytesA, bytesB)
 	}
 	for i := n; i < len(dst); i++ {
 		dst[i] = a[i*stepA] > b[i*stepB]
@@ -252,10 +249,9 @@ func Where(dst []float32, cond []bool, a, b []float32) {
 	n := 0
 	if quick() && len(dst) >= 8 {
 		n = len(dst) &^ 7
-		var oa, ob operand
-		oa.set(a, n)
-		ob.set(b, n)
-		whereKernel(&dst[0], &cond[0], oa.at, ob.at, n, oa.step, ob.step)
+		var tailA, tailB [8]float32
+		bytesA, bytesB := fill(&tailA, a, n), fill(&tailB, b, n)
+		whereKernel(&dst[0], &cond[0], first(a, &tailA, bytesA), first(b, &tailB, bytesB), n, bytesA, bytesB)
 	}
 	for i := n; i < len(dst); i++ {
 		if cond[i] {
