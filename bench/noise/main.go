@@ -2,6 +2,10 @@
 // their masks know: what train.confidence and its confidence_min can gain.
 //
 //	go run ./bench/noise -labels OUT/gen -truth ROOT/SegmentationClass
+//	go run ./bench/noise -labels OUT/gen -swap 0.33 -out swapped
+//
+// With -swap it makes labels of known noise instead: that share of the masks in
+// images of several classes gets another of the image's classes.
 //
 // It prints the share of wrong pixels by kind of error and, of the pixels
 // labelled as objects, how the scores of right and wrong ones differ: their
@@ -23,7 +27,16 @@ import (
 func main() {
 	labels := flag.String("labels", "", "`folder` of label maps with the sidecars of gen")
 	truth := flag.String("truth", "", "`folder` of true masks <id>.png")
+	share := flag.Float64("swap", 0, "write labels whose masks have this `share` of wrong classes")
+	out := flag.String("out", "", "… to this new `folder`")
 	flag.Parse()
+	if *share > 0 {
+		if err := swap(*labels, *out, *share); err != nil {
+			fmt.Fprintln(os.Stderr, "bench/noise:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	n, err := count(*labels, *truth)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench/noise:", err)
