@@ -49,17 +49,24 @@ func blurGeneric(rows []float32, chain []int32, c int) {
 	}
 }
 
-// softmaxGeneric sets y to e^x over its sum. Its sum goes lane by lane
-// first, as that of vector code.
-func softmaxGeneric(y, x []float32) {
-	expGeneric(y, x, slices.Max(x))
-	var sum [lanes]float32
-	for j, v := range y {
-		sum[j%lanes] += v
-	}
-	inv := 1 / sumLanes(&sum)
-	for j := range y {
-		y[j] *= inv
+// softmaxGeneric sets each row of y, c values, to e^x over its sum, x that row
+// of x. The sum goes lane by lane first, as that of vector code.
+func softmaxGeneric(y, x []float32, c int) {
+	for ; len(x) > 0; x, y = x[c:], y[c:] {
+		row := y[:c]
+		top := slices.Max(x[:c])
+		for j, v := range x[:c] {
+			row[j] = v - top
+		}
+		expGeneric(row, row)
+		var sum [lanes]float32
+		for j, v := range row {
+			sum[j%lanes] += v
+		}
+		inv := 1 / sumLanes(&sum)
+		for j := range row {
+			row[j] *= inv
+		}
 	}
 }
 
@@ -67,9 +74,9 @@ func sumLanes(v *[lanes]float32) float32 {
 	return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
 }
 
-// expGeneric sets y = e^(x-top).
-func expGeneric(y, x []float32, top float32) {
+// expGeneric sets y = e^x.
+func expGeneric(y, x []float32) {
 	for j, v := range x {
-		y[j] = exp32(v - top)
+		y[j] = exp32(v)
 	}
 }

@@ -12,8 +12,8 @@ func stride(y, src []float32, at, step int, w []float32) { strideGeneric(y, src,
 // blurChains blurs rows of c values along lines, in place; see blurGeneric.
 func blurChains(rows []float32, chain []int32, c int) { blurGeneric(rows, chain, c) }
 
-// softmaxRow sets y to the softmax of x.
-func softmaxRow(y, x []float32) { softmaxGeneric(y, x) }
+// softmaxRows sets each row of y, c values, to the softmax of that of x.
+func softmaxRows(y, x []float32, c int) { softmaxGeneric(y, x, c) }
 
 // expRow sets y = e^x.
-func expRow(y, x []float32) { expGeneric(y, x, 0) }
+func expRow(y, x []float32) { expGeneric(y, x) }
