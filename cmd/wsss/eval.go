@@ -200,22 +200,46 @@ const predictions = "stretched"
 // Predictions of an earlier run with the same o.RunHash and test-time choices
 // are taken up.
 func (p *pipeline) predictRow(ctx context.Context, split string, predictor eval.Predictor, testTime map[string]string, o eval.Options) (report.Row, error) {
-	if has, err := p.hasTruth(split); err != nil || !has && !p.unscored {
-		p.skip(o.Name, "the split %q has no true masks (-submission labels and packs such a split)", split)
+	has, err := p.hasTruth(split)
+	if err != nil {
 		return report.Row{}, err
+	}
+	if !has && !p.unscored && p.anyTruth() {
+		p.skip(o.Name, "the split %q has no true masks (-submission labels and packs such a split)", split)
+		return report.Row{}, nil
 	}
 	o.RunHash += fmt.Sprint(testTime) + predictions
 	o.Workers, o.Boundary, o.AllowNoTruth, o.Boot.Seed = p.cfg.Eval.Workers, p.cfg.Eval.Boundary, true, uint64(p.cfg.Seed)
 	dir := p.path("predictions", fileName(o.Name))
+	title := "score "
+	if !has {
+		title = "label "
+	}
 	var r *eval.Result
-	err := p.stage(ctx, "score "+o.Name, func(progress func(done, total int)) (err error) {
+	err = p.stage(ctx, title+o.Name, func(progress func(done, total int)) (err error) {
 		r, err = eval.Predict(ctx, p.ds, split, predictor, dir, o, progress)
 		return err
 	})
 	if err != nil {
 		return report.Row{}, err
 	}
-	return report.Row{Result: r, Labels: dir}, p.saveResult(o.Name, r)
+	row := report.Row{Result: r, Labels: dir}
+	if !has {
+		row.Shown, err = p.ds.IDs(split)
+	}
+	return row, errors.Join(err, p.saveResult(o.Name, r))
+}
+
+// anyTruth tells whether anything of the run can be scored. Where nothing can,
+// as with photos of one's own, networks label the validation split all the
+// same: looking at it is how they are judged.
+func (p *pipeline) anyTruth() bool {
+	for _, split := range []string{p.cfg.Data.TrainSplit, p.cfg.Data.ValSplit} {
+		if has, err := p.hasTruth(split); err == nil && has {
+			return true
+		}
+	}
+	return false
 }
 
 // loadNetwork opens a checkpoint for prediction with the test-time choices of

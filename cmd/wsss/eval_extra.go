@@ -88,6 +88,7 @@ func (p *pipeline) withQuality(ctx context.Context, row report.Row, dir string) 
 	}
 	if row.Result == nil {
 		row = report.Row{Result: eval.Unscored(p.ds, split, "pseudo-labels", eval.KindPseudo, len(ids)), Labels: dir, Shown: ids}
+		row.Settings, row.From, row.PerSecond = methodSettings(p.cfg.Gen), p.provenance(nil), eval.Speed(dir, p.cfg.GenHash())
 	}
 	row.Quality = q.Scores()
 	detector, err := detect.FromSidecars(ctx, p.ds, ids, dir, p.cfg.Eval.Workers)

@@ -33,7 +33,7 @@ var commands []command
 func register(c command) { commands = append(commands, c) }
 
 // order is the order of the help: the pipeline first, then tools.
-var order = []string{"run", "gen", "train", "eval", "predict", "export", "report", "ablate", "table", "train-classifier", "finetune-clip", "data", "models", "doctor", "version"}
+var order = []string{"init", "run", "gen", "train", "eval", "predict", "export", "report", "ablate", "table", "train-classifier", "finetune-clip", "data", "models", "doctor", "version"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -106,6 +106,7 @@ Commands:`)
 	fmt.Println(`
 Start here:
   wsss run -config configs/demo.toml     the whole pipeline, about 4 minutes on 2 cores
+  wsss init photos                       a config for your own photos
   wsss doctor                            which backends work on this machine
   wsss COMMAND -h                        flags and examples of one command
 

@@ -24,7 +24,7 @@ type gallery struct {
 type gallerySplit struct {
 	Name   string         `json:"name"`
 	Photos string         `json:"photos"` // folder, relative to the page, escaped as a URL
-	Truth  string         `json:"truth"`
+	Truth  string         `json:"truth"`  // "" where no image has a true mask
 	Layers []galleryLayer `json:"layers"`
 	Images []galleryImage `json:"images"` // worst first
 	Hidden int            `json:"hidden"` // images left out by Report.Overlays
@@ -43,9 +43,11 @@ type galleryImage struct {
 	ID      string       `json:"id"`
 	W       int          `json:"w"` // of the picture
 	H       int          `json:"h"`
-	Classes []int        `json:"c"`           // in the truth, background left out
+	Classes []int        `json:"c"`           // in the truth, else in the label maps; background left out
 	Quality *int         `json:"q,omitempty"` // thousandths, without ground truth
 	Scores  []imageScore `json:"s"`           // by layer
+
+	truth bool // it has a true mask
 }
 
 // imageScore is the mIoU in thousandths (-1 = undefined) and the IoU per class,

@@ -152,6 +152,9 @@ func quote(c litCell) string {
 
 func (m *mdWriter) details(p *page) {
 	for _, r := range p.Rows {
+		if !r.Detailed() {
+			continue
+		}
 		m.line("\n## %s\n", md(r.Name))
 		m.row("regions", "count", "mIoU")
 		m.rule(1, 3)

@@ -23,6 +23,7 @@ type page struct {
 	Rows        []rowView
 	HasBoundary bool
 	HasUnsure   bool
+	HasDetails  bool
 	HasQuoted   bool
 	PerThousand bool // costs are prices of 1,000 images; else seconds per image
 	Tables      []classTable
@@ -56,6 +57,9 @@ func (r rowView) Cost() string {
 	}
 	return fmt.Sprintf("%.2g", 1/r.PerSecond)
 }
+
+// Detailed tells whether there is more to say of the row than that it exists.
+func (r rowView) Detailed() bool { return r.Images > 0 || len(r.Extra) > 0 }
 
 // CI prints the interval of the mIoU in per cent.
 func (r rowView) Interval() string {
@@ -99,6 +103,7 @@ func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
 		p.HasQuoted = p.HasQuoted || v.Quoted.Text != ""
 		p.HasBoundary = p.HasBoundary || row.Boundary != nil
 		p.HasUnsure = p.HasUnsure || row.Undecided > 0
+		p.HasDetails = p.HasDetails || v.Detailed()
 	}
 	p.Subtitle = subtitle(r.Rows)
 	p.Headline = headline(r.Rows)
@@ -170,11 +175,14 @@ func headline(rows []Row) []Stat {
 	return out
 }
 
-// classTables groups rows by their list of classes.
+// classTables groups the rows that have scores by their list of classes.
 func classTables(rows []Row) []classTable {
 	var tables []classTable
 	var keys []string
 	for _, r := range rows {
+		if r.Images == 0 {
+			continue
+		}
 		key := strings.Join(r.Classes, "\x00")
 		t := slices.Index(keys, key)
 		if t < 0 {

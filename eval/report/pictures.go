@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,7 +86,16 @@ func (g *gallery) makePictures(ctx context.Context, dir string, r *Report, progr
 	if err := prune(filepath.Join(dir, FilesName), g.folders(p.side)); err != nil {
 		return err
 	}
-	return p.all(ctx, tasks, r.Workers, progress)
+	if err := p.all(ctx, tasks, r.Workers, progress); err != nil {
+		return err
+	}
+	for i := range g.Splits {
+		s := &g.Splits[i]
+		if !slices.ContainsFunc(s.Images, func(im galleryImage) bool { return im.truth }) {
+			s.Truth = ""
+		}
+	}
+	return nil
 }
 
 // folders are the picture folders in use, relative to FilesName, with their
@@ -168,17 +178,47 @@ func (p *pictures) one(t task) error {
 		return err
 	}
 	t.image.W, t.image.H = size.X, size.Y
-	if s.Truth != nil {
-		if err := p.truth(t, s.Truth); err != nil {
-			return err
-		}
-	}
 	for _, l := range t.split.Layers {
 		if err := p.layer(l, id, size); err != nil {
 			return err
 		}
 	}
-	return nil
+	if s.Truth != nil {
+		t.image.truth = true
+		return p.truth(t, s.Truth)
+	}
+	t.image.Classes, err = classesOf(t.split.Layers, id)
+	return err
+}
+
+// classesOf lists the classes of an image in the label maps of all rows.
+func classesOf(layers []galleryLayer, id string) ([]int, error) {
+	var seen [data.MaxClasses]bool
+	for _, l := range layers {
+		from, err := files.Join(l.dir, id+".png")
+		if err != nil {
+			return nil, err
+		}
+		m, err := data.ReadLabelMap(from)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range m.Pix {
+			if v != data.Ignore {
+				seen[v] = true
+			}
+		}
+	}
+	list := []int{}
+	for c, there := range seen {
+		if there && c > 0 {
+			list = append(list, c)
+		}
+	}
+	return list, nil
 }
 
 // photo writes the small JPEG and returns its size.

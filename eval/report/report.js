@@ -134,13 +134,13 @@
     more();
   };
 
-  // The colours of the classes in this split's truth.
+  // The colours of the classes in this split.
   const legend = () => {
     const present = [...new Set(split().images.flatMap(im => im.c))].sort((a, b) => a - b);
     const rim = el("i");
     rim.style.background = "#e0e0c0";
-    const also = [el("span", { className: "void" }, rim, "void, not scored")];
-    if (state.diff) also.push(el("span", { className: "void", textContent: "black: as in the truth, any other colour: wrong" }));
+    const also = split().truth ? [el("span", { className: "void" }, rim, "void, not scored")] : [];
+    if (state.diff && split().truth) also.push(el("span", { className: "void", textContent: "black: as in the truth, any other colour: wrong" }));
     $("colours").replaceChildren(...present.map(c => {
       const i = el("i");
       i.style.background = data.colours[c];
@@ -164,7 +164,7 @@
     };
     pic.append(img(url(split().photos, im.id, ".jpg"), "photo"));
     if (overlay) {
-      if (overlay !== split().truth && state.diff) pic.append(img(url(split().truth, im.id, ".png"), "mask"));
+      if (split().truth && overlay !== split().truth && state.diff) pic.append(img(url(split().truth, im.id, ".png"), "mask"));
       pic.append(img(url(overlay, im.id, ".png"), "over"));
     }
     return el("figure", { className: "tile" }, pic, el("figcaption", {}, el("span", { textContent: label }), el("span", { textContent: score })));
@@ -173,14 +173,14 @@
   const columns = n => Math.ceil(n / Math.ceil(n / 6));
   const tiles = (im, lazy) => {
     const s = split();
-    return [tile(im, "image", "", "", lazy), tile(im, "truth", "", s.truth, lazy)].concat(s.layers.map((l, i) => {
+    return [tile(im, "image", "", "", lazy)].concat(s.truth ? [tile(im, "truth", "", s.truth, lazy)] : [], s.layers.map((l, i) => {
       const v = iou(im, i);
       return tile(im, l.name, v < 0 ? "" : percent(v), l.files, lazy);
     }));
   };
   const card = (im, n) => {
     const head = el("p", {}, el("b", { textContent: im.id }),
-      el("span", { className: "score", textContent: "IoU " + percent(iou(im, state.layer)) }),
+      el("span", { className: "score", textContent: split().truth ? "IoU " + percent(iou(im, state.layer)) : "" }),
       el("span", { className: "muted quality", textContent: im.q === undefined ? "" : "quality " + (im.q / 1000).toFixed(2) }),
       el("span", { className: "muted", textContent: im.c.map(c => data.classes[c]).join(", ") }));
     const row = el("div", { className: "tiles" }, ...tiles(im, true));

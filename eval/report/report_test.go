@@ -344,9 +344,14 @@ func TestWithoutTruth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"5 images without true masks", "0 of 5", "val: labels", `"id":"` + f.ids[0] + `"`} {
+	for _, want := range []string{"5 images without true masks", "0 of 5", "val: labels", `"id":"` + f.ids[0] + `"`, `"truth":""`, `"c":[1]`} {
 		if !bytes.Contains(page, []byte(want)) {
 			t.Errorf("page lacks %q", want)
+		}
+	}
+	for _, empty := range []string{`id="errors"`, `id="classes"`} {
+		if bytes.Contains(page, []byte(empty)) {
+			t.Errorf("page has the section %s, with nothing to show", empty)
 		}
 	}
 	if a, b := bytes.Index(page, []byte(`"id":"`+f.ids[0])), bytes.Index(page, []byte(`"id":"`+f.ids[2])); a > b {

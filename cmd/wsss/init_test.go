@@ -1,0 +1,164 @@
+package main
+
+import (
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/models/manifest"
+)
+
+// ownPhotos is a folder of six small pictures with boxes and no masks.
+func ownPhotos(t *testing.T, dir string) {
+	t.Helper()
+	var labels strings.Builder
+	labels.WriteString("image,class,x0,y0,x1,y1\n")
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "images"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		img := image.NewNRGBA(image.Rect(0, 0, 40, 32))
+		for p := range 40 * 32 {
+			x, y := p%40, p/40
+			img.Set(x, y, color.NRGBA{uint8(4 * x), 120, uint8(5 * y), 255})
+			if x > 8+i && x < 24 && y > 6 && y < 22 {
+				img.Set(x, y, color.NRGBA{230, 40, 20, 255})
+			}
+		}
+		name := string(rune('a' + i))
+		f, err := os.Create(filepath.Join(dir, "images", name+".png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := png.Encode(f, img); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		labels.WriteString(name + ",brick,7,5,26,24\n")
+	}
+	write("boxes.csv", labels.String())
+	write("classes.txt", "background\nbrick\n")
+}
+
+// The config that init writes is one that a run takes; without any true mask
+// the report shows what the network sees.
+func TestInitOwnPhotos(t *testing.T) {
+	t.Setenv(manifest.Env, t.TempDir())
+	dir := t.TempDir()
+	photos, config := filepath.Join(dir, "photos"), filepath.Join(dir, "my.toml")
+	ownPhotos(t, photos)
+	text := capture(t, func() {
+		if code := dispatch(t.Context(), []string{"init", "-out", config, photos}); code != exitOK {
+			t.Fatalf("exit code %d", code)
+		}
+	})
+	for _, want := range []string{"kind folder, 5 images", "boxes      of 5 of 5", "nothing will be scored", "wsss models pull resnet", "wsss run -config " + config} {
+		if !strings.Contains(text, want) {
+			t.Errorf("output lacks %q:\n%s", want, text)
+		}
+	}
+	c, err := configs.Load(config, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Gen.Method != "grabcut" || c.Gen.Weak != "boxes" || c.Gen.Fuse.Rule != "smaller-first" || !strings.HasPrefix(c.Train.Init, "resnet") {
+		t.Errorf("chosen: %+v, init %q", c.Gen, c.Train.Init)
+	}
+	if code := dispatch(t.Context(), []string{"init", "-out", config, photos}); code != exitUsage {
+		t.Errorf("an existing config is written over: exit code %d", code)
+	}
+	out := filepath.Join(dir, "out")
+	args := []string{"run", "-config", config, "-backend", "go", "-quiet"}
+	for _, s := range []string{"out=" + out, "train.init=", "train.batch_norm=train", "train.backbone=resnet18", "train.width=0.0625", "train.batch=2", "train.accumulate=1", "train.crop=33", "train.iterations=2", "train.val_every=0"} {
+		args = append(args, "-set", s)
+	}
+	capture(t, func() {
+		if code := dispatch(t.Context(), args); code != exitOK {
+			t.Fatalf("run: exit code %d", code)
+		}
+	})
+	page, err := os.ReadFile(filepath.Join(out, "report.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"folder val: 1 images without true masks", `"name":"trained on pseudo-labels"`} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the report lacks %q", want)
+		}
+	}
+}
+
+func TestInitFaults(t *testing.T) {
+	t.Setenv(manifest.Env, t.TempDir())
+	dir := t.TempDir()
+	ownPhotos(t, filepath.Join(dir, "photos"))
+	empty := filepath.Join(dir, "empty")
+	if err := os.Mkdir(empty, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+	}{
+		{nil, exitUsage},
+		{[]string{filepath.Join(dir, "absent")}, exitUsage},
+		{[]string{filepath.Join(dir, "photos", "boxes.csv")}, exitUsage},
+		{[]string{"-weak", "guesses", filepath.Join(dir, "photos")}, exitUsage},
+		{[]string{"-weak", "points", filepath.Join(dir, "photos")}, exitFailed}, // it has none
+		{[]string{"-kind", "voc", filepath.Join(dir, "photos")}, exitFailed},
+		{[]string{empty}, exitFailed},
+	} {
+		config := filepath.Join(dir, "c.toml")
+		if code := dispatch(t.Context(), append([]string{"init", "-out", config}, c.args...)); code != c.code {
+			t.Errorf("%v: exit code %d, want %d", c.args, code, c.code)
+		}
+		if _, err := os.Stat(config); err == nil {
+			t.Errorf("%v: a config was written", c.args)
+		}
+	}
+}
+
+// A folder is told by what the published data sets unpack to; where models are
+// here, they come before what needs none.
+func TestInitChoices(t *testing.T) {
+	store := t.TempDir()
+	t.Setenv(manifest.Env, store)
+	put := func(path string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	put(filepath.Join(dir, "voc", "JPEGImages", "1.jpg"))
+	put(filepath.Join(dir, "voc", "ImageSets", "Segmentation", "train.txt"))
+	put(filepath.Join(dir, "coco", "annotations", "instances_train2017.json"))
+	put(filepath.Join(dir, "mine", "images", "1.jpg"))
+	for name, want := range map[string]string{"voc": "voc", "coco": "coco", "mine": "folder"} {
+		if got := kindOf(filepath.Join(dir, name)); got != want {
+			t.Errorf("%s is taken for %s", name, got)
+		}
+	}
+	put(filepath.Join(store, "mobile-sam", "mobile_sam_image_encoder.onnx"))
+	put(filepath.Join(store, "mobile-sam", "sam_mask_decoder_multi.onnx"))
+	for weak, want := range map[string]string{"boxes": "sam", "points": "sam", "tags": "grounded-sam", "none": "grounded-sam"} {
+		s := starter{Weak: data.WeakKind(weak)}
+		if err := s.choose(); err != nil || !strings.HasPrefix(s.Methods[0], `method = "`+want+`"`) {
+			t.Errorf("%s: %q, %v; want %s", weak, s.Methods, err, want)
+		}
+	}
+}
