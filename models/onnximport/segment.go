@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/nn"
 	"github.com/gomlx/onnx-gomlx/onnx/parser"
 	"google.golang.org/protobuf/proto"
 
+	"wsss/models/backend"
 	"wsss/models/onnximport/legalise"
 )
 
@@ -16,6 +18,24 @@ import (
 // do not use what engines have for them.
 var own = map[string]func(n *legalise.Node, in []*graph.Node) *graph.Node{
 	"LayerNormalization": layerNorm,
+	"GatherSum":          gatherSum,
+}
+
+// gatherSum is Σₖ weight [M, K]·table [R, C][index [M, K]], as a product where
+// the engine does not join multiplication and sum by itself.
+func gatherSum(_ *legalise.Node, in []*graph.Node) *graph.Node {
+	table, index, weight := in[0], in[1], in[2]
+	engine := backend.KindOf(table.Graph().Backend())
+	dtype := dtypes.Int64
+	if engine == backend.Go {
+		dtype = dtypes.Int32
+	}
+	rows := graph.Gather(table, graph.InsertAxes(graph.ConvertDType(index, dtype), -1))
+	if engine == backend.XLA {
+		return graph.ReduceSum(graph.Mul(rows, graph.InsertAxes(weight, -1)), 1)
+	}
+	sum := graph.DotGeneral(graph.InsertAxes(weight, 1), []int{2}, []int{0}, rows, []int{1}, []int{0})
+	return graph.Squeeze(sum, 1)
 }
 
 func layerNorm(n *legalise.Node, in []*graph.Node) *graph.Node {

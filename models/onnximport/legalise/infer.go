@@ -299,6 +299,18 @@ func PadsOf(b *Builder, n *Node) []int {
 	return out
 }
 
+// inferGatherSum is for an op that no file has: rules make it and the importer
+// builds it. Of a table [R, C], whole numbers [M, K] below R and weights [M, K]
+// it makes the sums [M, C] of weighted rows.
+func inferGatherSum(_ *Builder, n *Node) []*Value {
+	need(n, 3)
+	table, index, weight := n.In[0], n.In[1], n.In[2]
+	if table.Rank() != 2 || index.Rank() != 2 || !index.Is(weight.Dims) || table.DType != weight.DType {
+		failf("table %v, rows %v, weights %v", table, index, weight)
+	}
+	return like(table.DType, index.Dims[0], table.Dims[1])
+}
+
 func inferReduce(b *Builder, n *Node) []*Value {
 	need(n, 1)
 	x := n.In[0]

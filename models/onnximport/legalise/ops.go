@@ -33,6 +33,7 @@ func init() {
 		"Gather":          {infer: inferGather, eval: evalGather, native: true},
 		"GatherElements":  {infer: inferGatherElements, eval: evalGatherElements, native: true},
 		"GatherND":        {infer: inferGatherND, eval: evalGatherND, native: true},
+		"GatherSum":       {infer: inferGatherSum, native: true},
 		"ScatterND":       {infer: sameAsFirst, eval: evalScatterND, native: true},
 		"Expand":          {infer: inferExpand, eval: evalExpand, native: true},
 		"Tile":            {infer: inferTile, eval: evalTile, native: true},

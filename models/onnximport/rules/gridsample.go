@@ -6,77 +6,79 @@ import (
 
 func init() { register(map[string]legalise.Rule{"GridSample": gridSample}) }
 
-// sampler holds one GridSample of x [N, C, H, W] at P places per image.
+// sampler holds one GridSample of x [N, C, H, W] at P places per image. What
+// lies outside counts as zero where the image got a border of zeros, of rim
+// pixels, and is held at that.
 type sampler struct {
 	b       *builder
 	table   *value // [N·H·W, C]: one row per pixel
-	base    *value // [N, 1] int64: first row of each image
 	padding string
 	align   bool
 	sizes   [2]int // W, H
+	rim     int
 }
 
-// gridSample reads pixels at fractional places: a gather of the neighbours of
-// each place and their weighted sum.
+// gridSample reads pixels at fractional places: the weighted sum of the
+// neighbours of each.
 func gridSample(b *builder, n *node) []*value {
 	x, grid := arg(n, 0), arg(n, 1)
 	if x.Rank() != 4 || grid.Rank() != 4 || grid.Dims[3] != 2 || grid.Dims[0] != x.Dims[0] {
 		legalise.Failf("input %v, grid %v: only two-dimensional images", x.Dims, grid.Dims)
 	}
-	batch, c, h, w := x.Dims[0], x.Dims[1], x.Dims[2], x.Dims[3]
-	first := table[int](batch)
-	for i := range first {
-		first[i] = i * h * w
+	batch, c := x.Dims[0], x.Dims[1]
+	s := &sampler{b: b, padding: n.Str("padding_mode", "zeros"), align: n.Int("align_corners", 0) != 0}
+	x = b.Transpose(x, 0, 2, 3, 1)
+	if s.padding == "zeros" {
+		s.rim = 2 // as far as a cubic kernel reaches; even, so that rounding to even stays
+		x = b.Op("Pad", nil, x, b.List(0, s.rim, s.rim, 0, 0, s.rim, s.rim, 0))
 	}
-	s := &sampler{
-		b:       b,
-		table:   b.Reshape(b.Transpose(x, 0, 2, 3, 1), batch*h*w, c),
-		base:    b.ConstInts(legalise.Int64, []int{batch, 1}, first...),
-		padding: n.Str("padding_mode", "zeros"),
-		align:   n.Int("align_corners", 0) != 0,
-		sizes:   [2]int{w, h},
-	}
+	h, w := x.Dims[1], x.Dims[2]
+	s.sizes = [2]int{w, h}
+	s.table = b.Reshape(x, batch*h*w, c)
 	places := b.Reshape(grid, batch, -1, 2)
 	px := s.pixels(b.Reshape(b.Slice(places, 2, 0, 1), batch, -1), 0)
 	py := s.pixels(b.Reshape(b.Slice(places, 2, 1, 2), batch, -1), 1)
-	var y *value
+	var taps func(p *value, axis int) []tap
 	switch mode := n.Str("mode", "bilinear"); mode {
 	case "bilinear", "linear":
-		y = s.sum(linearTaps(b, s.inside(px, 0)), linearTaps(b, s.inside(py, 1)))
+		taps = s.linearTaps
 	case "nearest":
-		y = s.sum(nearestTap(b, s.inside(px, 0)), nearestTap(b, s.inside(py, 1)))
+		taps = s.nearestTap
 	case "bicubic", "cubic":
-		y = s.sum(cubicTaps(b, px), cubicTaps(b, py))
+		taps = s.cubicTaps
 	default:
 		legalise.Failf("mode %q", mode)
 	}
-	y = b.Transpose(y, 0, 2, 1)
+	r := &reading{b: b, table: s.table, xs: taps(px, 0), ys: s.rows(taps(py, 1), batch)}
+	y := b.Transpose(b.Reshape(r.sum(nil, 1), batch, -1, c), 0, 2, 1)
+	b.Note(y, r)
 	return one(b.Reshape(y, batch, c, grid.Dims[1], grid.Dims[2]))
 }
 
 // pixels maps −1 … 1 to pixel coordinates along axis 0 (x) or 1 (y).
 func (s *sampler) pixels(g *value, axis int) *value {
-	b, d := s.b, float64(s.sizes[axis])
-	g = add(b, g, like(b, g, 1))
+	b, d := s.b, float64(s.sizes[axis]-2*s.rim)
+	half, middle := d/2, (d-1)/2
 	if s.align {
-		return scale(b, g, (d-1)/2)
+		half = middle
 	}
-	return scale(b, sub(b, scale(b, g, d), like(b, g, 1)), 0.5)
+	return add(b, scale(b, g, half), like(b, g, middle+float64(s.rim)))
 }
 
-// inside brings places outside the image back, unless they count as zero.
+// inside brings places outside the image back.
 func (s *sampler) inside(p *value, axis int) *value {
-	d := float64(s.sizes[axis])
 	switch s.padding {
-	case "zeros":
-		return p
-	case "border":
-		return clampTo(s.b, p, 0, d-1)
+	case "zeros", "border":
+		return s.clamp(p, axis)
 	case "reflection":
-		return clampTo(s.b, s.reflect(p, d), 0, d-1)
+		return s.clamp(s.reflect(p, float64(s.sizes[axis])), axis)
 	}
 	legalise.Failf("padding_mode %q", s.padding)
 	return nil
+}
+
+func (s *sampler) clamp(p *value, axis int) *value {
+	return clampTo(s.b, p, 0, float64(s.sizes[axis]-1))
 }
 
 func clampTo(b *builder, p *value, lo, hi float64) *value {
@@ -103,17 +105,26 @@ func (s *sampler) reflect(p *value, d float64) *value {
 // both [N, P] floats; nil weight means 1.
 type tap struct{ at, weight *value }
 
-func linearTaps(b *builder, p *value) []tap {
+func (s *sampler) linearTaps(p *value, axis int) []tap {
+	b := s.b
+	p = s.inside(p, axis)
 	low := b.Op("Floor", nil, p)
+	next := b.Op("Min", nil, add(b, low, like(b, p, 1)), like(b, p, float64(s.sizes[axis]-1)))
 	frac := sub(b, p, low)
-	return []tap{{low, sub(b, like(b, p, 1), frac)}, {add(b, low, like(b, p, 1)), frac}}
+	return []tap{{low, sub(b, like(b, p, 1), frac)}, {next, frac}}
 }
 
-func nearestTap(b *builder, p *value) []tap { return []tap{{at: b.Op("Round", nil, p)}} }
+func (s *sampler) nearestTap(p *value, axis int) []tap {
+	return []tap{{at: s.b.Op("Round", nil, s.inside(p, axis))}}
+}
 
 // cubicTaps weighs four neighbours by Keys' kernel with a = −0.75.
-func cubicTaps(b *builder, p *value) []tap {
+func (s *sampler) cubicTaps(p *value, axis int) []tap {
 	const a = -0.75
+	b := s.b
+	if s.padding == "zeros" {
+		p = s.inside(p, axis)
+	}
 	low := b.Op("Floor", nil, p)
 	frac := sub(b, p, low)
 	var taps []tap
@@ -127,36 +138,63 @@ func cubicTaps(b *builder, p *value) []tap {
 		for k := 2; k >= 0; k-- {
 			w = add(b, mul(b, w, t), like(b, p, c[k]))
 		}
-		taps = append(taps, tap{add(b, low, like(b, p, float64(i))), w})
+		taps = append(taps, tap{s.inside(add(b, low, like(b, p, float64(i))), axis), w})
 	}
 	return taps
 }
 
-// sum adds up the pixels at all pairs of taps: [N, P, C].
-func (s *sampler) sum(xs, ys []tap) *value {
-	b := s.b
-	var total *value
-	for _, ty := range ys {
-		row, wy := s.index(ty, 1)
-		for _, tx := range xs {
-			col, wx := s.index(tx, 0)
-			at := add(b, add(b, scaleInt(b, row, s.sizes[0]), col), s.base)
-			v := b.Op("Gather", attrs{"axis": int64(0)}, s.table, at)
-			if w := product(b, wx, wy); w != nil {
-				v = mul(b, v, b.Op("Unsqueeze", nil, w, b.List(2)))
+// exact bounds the whole numbers that float32 holds all of.
+const exact = 1 << 24
+
+// rows makes the row coordinates of taps numbers of rows of the table, where
+// the pixels of each line begin.
+func (s *sampler) rows(taps []tap, batch int) []tap {
+	b, lines := s.b, s.sizes[1]*s.sizes[0]
+	for i, t := range taps {
+		at := t.at
+		if s.table.Dims[0] > exact {
+			at = b.Cast(at, legalise.Double)
+		}
+		at = scale(b, at, float64(s.sizes[0]))
+		if batch > 1 {
+			first := table[float64](batch)
+			for k := range first {
+				first[k] = float64(k * lines)
 			}
-			if total == nil {
-				total = v
-			} else {
-				total = add(b, total, v)
+			at = add(b, at, b.ConstFloats(at.DType, []int{batch, 1}, first...))
+		}
+		taps[i].at = at
+	}
+	return taps
+}
+
+// reading is the sum of rows of a table [R, C] at P places of N images: for
+// each pair of taps, the row of the numbers' sum by the product of the weights.
+type reading struct {
+	b      *builder
+	table  *value
+	xs, ys []tap
+}
+
+// sum is [N·P/group, C]: what is read at group places together is added up,
+// times the factors [N, P] where given.
+func (r *reading) sum(factors *value, group int) *value {
+	b := r.b
+	var index, weights []*value
+	for _, ty := range r.ys {
+		wy := product(b, ty.weight, factors)
+		for _, tx := range r.xs {
+			at := add(b, ty.at, b.Cast(tx.at, ty.at.DType))
+			index = append(index, b.Reshape(at, -1, group))
+			if w := product(b, wy, tx.weight); w != nil {
+				weights = append(weights, b.Reshape(w, -1, group))
 			}
 		}
 	}
-	return total
-}
-
-func scaleInt(b *builder, v *value, k int) *value {
-	return mul(b, v, b.ConstInts(legalise.Int64, nil, k))
+	if weights == nil {
+		return b.Op("Gather", attrs{"axis": int64(0)}, r.table, b.Cast(b.Reshape(index[0], -1), legalise.Int64))
+	}
+	return b.Op("GatherSum", nil, r.table, b.Concat(1, index...), b.Concat(1, weights...))
 }
 
 func product(b *builder, x, y *value) *value {
@@ -167,20 +205,4 @@ func product(b *builder, x, y *value) *value {
 		return x
 	}
 	return mul(b, x, y)
-}
-
-// index returns a tap's pixel index, int64 and always valid, and its weight,
-// zero where the tap lies outside of a zero-padded image.
-func (s *sampler) index(t tap, axis int) (*value, *value) {
-	b, d := s.b, float64(s.sizes[axis])
-	at, w := t.at, t.weight
-	if s.padding == "reflection" {
-		at = s.reflect(at, d)
-	}
-	in := clampTo(b, at, 0, d-1)
-	if s.padding == "zeros" {
-		hit := b.Cast(b.Op("Equal", nil, at, in), at.DType)
-		w = product(b, w, hit)
-	}
-	return b.Cast(in, legalise.Int64), w
 }

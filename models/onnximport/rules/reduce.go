@@ -45,6 +45,11 @@ func reduce(b *builder, n *node) []*value {
 		}
 		return one(b.Op("Squeeze", nil, x, b.List(axes...)))
 	}
+	if n.Op == "ReduceSum" {
+		if y := weightedReadings(b, n, axes); y != nil {
+			return one(y)
+		}
+	}
 	if n.Arg(1) == nil && len(n.Ints("axes")) > 0 && !n.Has("noop_with_empty_axes") {
 		return nil
 	}
