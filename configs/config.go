@@ -96,8 +96,8 @@ type Train struct {
 	ConfidenceMin   float64   `toml:"confidence_min"`   //
 	Bootstrap       float64   `toml:"bootstrap"`        // share of the network's own opinion in a pixel's target; 0 = labels only
 	LossClip        float64   `toml:"loss_clip"`        // pixels of a higher loss have no gradient; 0 = none
-	SelfRounds      int       `toml:"self_rounds"`      // further rounds of training on the network's own labels, limited to the images' tags
-	SelfMin         float64   `toml:"self_min"`         // … where pixels of a lower probability are left out
+	SelfRounds      int       `toml:"self_rounds"`      // further rounds of training, on labels that the network helps to choose: see SelfRules
+	SelfMin         float64   `toml:"self_min"`         // … which a network counts as sure from this probability on; see SelfRules
 	Diverge         float64   `toml:"diverge"`          // stop when the smoothed loss exceeds so many times its lowest; 0 = never
 	TensorBoard     bool      `toml:"tensorboard"`      // also write the log as TensorBoard events
 	Workers         int       `toml:"workers"`          // decode and augmentation goroutines; 0 = one per CPU
