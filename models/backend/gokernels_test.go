@@ -117,3 +117,25 @@ func TestGoRows(t *testing.T) {
 		})
 	}
 }
+
+// TestGoGather: rows by number, numbers beyond the table held at its ends, and
+// their sum by weights.
+func TestGoGather(t *testing.T) {
+	for _, dims := range [][]int{{9, 1}, {700, 32}, {300, 45}, {40, 3, 7}} {
+		for _, dtype := range []dtypes.DType{dtypes.Int32, dtypes.Int64} {
+			t.Run(fmt.Sprint(dims, dtype), func(t *testing.T) {
+				size, rows := dims[0], []int{4000, 6}
+				index := func(x *Node) *Node { // from below 0 to above the last
+					return InsertAxes(ConvertDType(MulScalar(AddScalar(x, 2.8), float64(size)/5), dtype), -1)
+				}
+				lookup := func(in []*Node) *Node { return Gather(in[0], index(ConvertDType(in[1], dtypes.Float32))) }
+				agree(t, 0, lookup, dims, rows)
+				if len(dims) == 2 {
+					agree(t, 1e-5, func(in []*Node) *Node {
+						return DotGeneral(InsertAxes(in[2], 1), []int{2}, []int{0}, lookup(in), []int{1}, []int{0})
+					}, dims, rows, rows)
+				}
+			})
+		}
+	}
+}

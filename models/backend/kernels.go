@@ -23,5 +23,6 @@ func init() {
 			compute.OpTypeReduceMax: {Row: vec.Peak, Join: vec.Max},
 		},
 		Greater: vec.Greater, Where: vec.Where, Softmax: vec.Softmax, Gelu: vec.Gelu, LayerNorm: vec.LayerNorm,
+		WeightedRows: vec.WeightedRows,
 	})
 }

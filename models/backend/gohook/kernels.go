@@ -21,6 +21,9 @@ type Kernels struct {
 	Softmax    func(dst, x []float32)
 	Gelu       func(dst, x []float32) // the exact one, with the error function
 	LayerNorm  func(dst, x, gamma, beta []float32, epsilon float64)
+	// WeightedRows sets dst to the sum of rows of table, each as long as dst,
+	// times their weights.
+	WeightedRows func(dst, table []float32, rows []int32, weights []float32)
 }
 
 // Reduction reduces a row to a value; Join is the same between two values.
@@ -50,6 +53,8 @@ func SetKernels(k Kernels) {
 	replace(compute.OpTypeFusedGelu, gelu(k.Gelu))
 	gobackend.RegisterFusedLayerNorm.Register(buildLayerNorm, gobackend.PriorityArch)
 	replace(compute.OpTypeFusedLayerNorm, layerNorm(k.LayerNorm))
+	gobackend.RegisterDotGeneral.Register(buildProduct, gobackend.PriorityArch)
+	replace(compute.OpTypeDotGeneral, weightedRows(k.WeightedRows))
 }
 
 // nodeExecutors is GoMLX's own table, to which it has no getter.

@@ -75,3 +75,9 @@ func expSumKernel(dst, x *float32, n int, shift float32) float32
 //
 //go:noescape
 func normKernel(dst, x, gamma, beta *float32, n int, mean, scale float32)
+
+// weightedRowsKernel sums the first n values of count rows, each step bytes from
+// the next in the table, by their weights.
+//
+//go:noescape
+func weightedRowsKernel(dst, table *float32, rows *int32, weights *float32, count, n, step int)

@@ -498,3 +498,63 @@ loop:
 	JNE loop
 	VZEROUPPER
 	RET
+
+// func weightedRowsKernel(dst, table *float32, rows *int32, weights *float32, count, n, step int)
+TEXT ·weightedRowsKernel(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ table+8(FP), SI
+	MOVQ rows+16(FP), R8
+	MOVQ weights+24(FP), R9
+	MOVQ count+32(FP), R10
+	MOVQ n+40(FP), CX
+	MOVQ step+48(FP), R12
+	SUBQ $32, CX
+	JLT rest
+wide:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ BX, BX
+wideRow:
+	MOVLQSX (R8)(BX*4), AX
+	IMULQ R12, AX
+	ADDQ SI, AX
+	VBROADCASTSS (R9)(BX*4), Y4
+	VFMADD231PS (AX), Y4, Y0
+	VFMADD231PS 32(AX), Y4, Y1
+	VFMADD231PS 64(AX), Y4, Y2
+	VFMADD231PS 96(AX), Y4, Y3
+	INCQ BX
+	CMPQ BX, R10
+	JLT wideRow
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	ADDQ $128, SI
+	ADDQ $128, DI
+	SUBQ $32, CX
+	JGE wide
+rest:
+	ADDQ $32, CX
+	JEQ done
+eight:
+	VXORPS Y0, Y0, Y0
+	XORQ BX, BX
+row:
+	MOVLQSX (R8)(BX*4), AX
+	IMULQ R12, AX
+	VBROADCASTSS (R9)(BX*4), Y4
+	VFMADD231PS (SI)(AX*1), Y4, Y0
+	INCQ BX
+	CMPQ BX, R10
+	JLT row
+	VMOVUPS Y0, (DI)
+	ADDQ $32, SI
+	ADDQ $32, DI
+	SUBQ $8, CX
+	JNE eight
+done:
+	VZEROUPPER
+	RET

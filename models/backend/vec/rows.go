@@ -86,3 +86,20 @@ func LayerNorm(dst, x, gamma, beta []float32, epsilon float64) {
 		dst[i] = (x[i]-mean)*scale*gamma[i] + beta[i]
 	}
 }
+
+// WeightedRows sets dst to Σₖ weights[k]·table[rows[k]·len(dst):], where rows
+// are of the table and as many as weights.
+func WeightedRows(dst, table []float32, rows []int32, weights []float32) {
+	size, n := len(dst), 0
+	if quick() && size >= 8 && len(rows) > 0 {
+		n = size &^ 7
+		weightedRowsKernel(&dst[0], &table[0], &rows[0], &weights[0], len(rows), n, 4*size)
+	}
+	for i := n; i < size; i++ {
+		s := float32(0)
+		for k, r := range rows {
+			s += weights[k] * table[int(r)*size+i]
+		}
+		dst[i] = s
+	}
+}

@@ -272,3 +272,31 @@ func BenchmarkFunctions(b *testing.B) {
 		})
 	}
 }
+
+func TestWeightedRows(t *testing.T) {
+	withAndWithout(t, func(t *testing.T) {
+		for _, size := range []int{1, 7, 8, 24, 32, 45, 72} {
+			table := make([]float32, 50*size)
+			for i := range table {
+				table[i] = rand.Float32() - 0.5
+			}
+			for _, count := range []int{0, 1, 5, 64} {
+				rows, weights := make([]int32, count), make([]float32, count)
+				for k := range rows {
+					rows[k], weights[k] = rand.Int32N(50), rand.Float32()
+				}
+				got := make([]float32, size)
+				WeightedRows(got, table, rows, weights)
+				for i, v := range got {
+					want := 0.0
+					for k, r := range rows {
+						want += float64(weights[k]) * float64(table[int(r)*size+i])
+					}
+					if !(math.Abs(float64(v)-want) <= 1e-5) {
+						t.Fatalf("%d rows of %d: value %d is %v, want %v", count, size, i, v, want)
+					}
+				}
+			}
+		}
+	})
+}
