@@ -72,7 +72,7 @@ func (e *engine) compile(b *graph.Builder) (compute.Executable, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := native.CreateSession(raw, c.InputNames, c.InputShapes, c.OutputNames, provider(e.Backend), e.LogSeverity(), nil)
+	session, err := session(raw, c.InputNames, c.InputShapes, c.OutputNames, provider(e.Backend), e.LogSeverity())
 	if err != nil {
 		return nil, err
 	}
