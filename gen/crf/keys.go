@@ -1,6 +1,9 @@
 package crf
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // packing writes the d coordinates of a lattice vertex into 64 bits.
 type packing struct {
@@ -43,26 +46,26 @@ func (p packing) step(j int) uint64 {
 	return s
 }
 
-// vertices numbers packed keys in the order in which they first come: open
+// table numbers packed keys in the order in which they first come: open
 // addressing.
-type vertices struct {
-	slots []int32 // vertex+1, 0 = empty
+type table struct {
+	slots []int32 // number+1, 0 = empty
 	keys  []uint64
 }
 
-func newVertices(entries int) *vertices {
-	t := &vertices{}
+func newTable(entries int) *table {
+	t := &table{}
 	t.grow(max(1024, entries))
 	return t
 }
 
-func (t *vertices) slot(packed uint64) uint64 {
+func (t *table) slot(packed uint64) uint64 {
 	h := packed * 0x9E3779B97F4A7C15
 	return (h ^ h>>29) & uint64(len(t.slots)-1)
 }
 
-// add returns the vertex at a key, made if new.
-func (t *vertices) add(packed uint64) int32 {
+// add returns the number of a key, a new one if it is new.
+func (t *table) add(packed uint64) int32 {
 	s := t.slot(packed)
 	for ; t.slots[s] != 0; s = (s + 1) & uint64(len(t.slots)-1) {
 		if v := t.slots[s]; t.keys[v-1] == packed {
@@ -78,7 +81,7 @@ func (t *vertices) add(packed uint64) int32 {
 }
 
 // grow rebuilds the slots for more than entries keys.
-func (t *vertices) grow(entries int) {
+func (t *table) grow(entries int) {
 	size := 1
 	for size < 2*entries {
 		size *= 2
@@ -93,48 +96,55 @@ func (t *vertices) grow(entries int) {
 	}
 }
 
-// sorted lists the vertices by their keys, ascending: a radix sort, 16 bits at
-// a time.
-func (t *vertices) sorted() []int32 {
-	order, next := make([]int32, len(t.keys)), make([]int32, len(t.keys))
-	for v := range order {
-		order[v] = int32(v)
+// vertices are packed keys, and the vertex of each.
+type vertices struct {
+	keys []uint64
+	of   []int32
+}
+
+// sorted numbers keys as they come, and sorts them, ascending: a radix sort,
+// 16 bits at a time.
+func sorted(keys []uint64) vertices {
+	in := vertices{slices.Clone(keys), make([]int32, len(keys))}
+	out := vertices{make([]uint64, len(keys)), make([]int32, len(keys))}
+	for v := range in.of {
+		in.of[v] = int32(v)
 	}
 	at := make([]int32, 1<<16+1)
 	for shift := 0; shift < 64; shift += 16 {
 		clear(at)
-		for _, k := range t.keys {
+		for _, k := range in.keys {
 			at[int(uint16(k>>shift))+1]++
 		}
 		for i := range 1 << 16 {
 			at[i+1] += at[i]
 		}
-		for _, v := range order {
-			place := &at[uint16(t.keys[v]>>shift)]
-			next[*place] = v
+		for i, k := range in.keys {
+			place := &at[uint16(k>>shift)]
+			out.keys[*place], out.of[*place] = k, in.of[i]
 			*place++
 		}
-		order, next = next, order
+		in, out = out, in
 	}
-	return order
+	return in
 }
 
 // chains lists the vertices that have neighbours along an axis, each with the
 // next in its line behind it; the first of a line is there as its complement.
 // Vertices without neighbours, which the blur leaves as they are, are not there.
-// order is that of sorted.
-func (t *vertices) chains(order []int32, step uint64) []int32 {
-	next, follows := make([]int32, len(t.keys)), make([]bool, len(t.keys))
+// The keys ascend.
+func (s vertices) chains(step uint64) []int32 {
+	next, follows := make([]int32, len(s.keys)), make([]bool, len(s.keys))
 	ahead, count := 0, 0
-	for _, v := range order {
+	for i, v := range s.of {
 		// Keys ascend, and so do those of the neighbours that are looked for.
-		want := t.keys[v] + step
-		for ahead < len(order) && t.keys[order[ahead]] < want {
+		want := s.keys[i] + step
+		for ahead < len(s.keys) && s.keys[ahead] < want {
 			ahead++
 		}
 		next[v] = -1
-		if ahead < len(order) && t.keys[order[ahead]] == want {
-			next[v], follows[order[ahead]] = order[ahead], true
+		if ahead < len(s.keys) && s.keys[ahead] == want {
+			next[v], follows[s.of[ahead]] = s.of[ahead], true
 			count++
 		}
 	}

@@ -42,21 +42,17 @@ func newLattice(features []float32, d int) (*lattice, error) {
 	if err != nil {
 		return nil, err
 	}
-	table := l.number(keys)
-	l.index()
-	// Slicing carries the constant that makes the lattice's total mass that of
-	// its blur.
-	alpha := float32(1 / (1 + math.Pow(2, -float64(d))))
-	for i := range l.weight {
-		l.weight[i] *= alpha
-	}
-	order := table.sorted()
+	found := l.number(keys)
+	var wg sync.WaitGroup
+	wg.Go(l.index)
+	order := sorted(found)
 	l.chains = make([][]int32, d+1)
 	parallel(d+1, func(lo, hi int) {
 		for j := lo; j < hi; j++ {
-			l.chains[j] = table.chains(order, packing.step(j))
+			l.chains[j] = order.chains(packing.step(j))
 		}
 	})
+	wg.Wait()
 	return l, nil
 }
 
@@ -152,20 +148,36 @@ func simplex(f, scale []float32, packing packing, keys []uint64, weights []float
 	return ok
 }
 
-// number gives every key its vertex.
-func (l *lattice) number(keys []uint64) *vertices {
-	table, d1 := newVertices(l.n), l.d+1
+// number gives every key its vertex, and returns the vertices' keys.
+func (l *lattice) number(keys []uint64) (found []uint64) {
+	d1 := l.d + 1
 	l.offset = make([]int32, len(keys))
-	for i, k := range keys {
-		// The pixel before has mostly the same corner.
-		if i >= d1 && keys[i-d1] == k {
-			l.offset[i] = l.offset[i-d1]
-		} else {
-			l.offset[i] = table.add(k)
+	// Corners of different places in the simplex never share a vertex.
+	parallel(d1, func(lo, hi int) {
+		for corner := lo; corner < hi; corner++ {
+			table := newTable(l.n / 4)
+			for i := corner; i < len(keys); i += d1 {
+				// The pixel before has mostly the same corner.
+				if i >= d1 && keys[i-d1] == keys[i] {
+					l.offset[i] = l.offset[i-d1]
+				} else {
+					l.offset[i] = table.add(keys[i])
+				}
+			}
+		}
+	})
+	number := make([][]int32, d1) // of each table's vertices
+	for p := 0; p < len(keys); p += d1 {
+		for corner, v := range l.offset[p : p+d1] {
+			if int(v) == len(number[corner]) { // its first point
+				number[corner] = append(number[corner], int32(len(found)))
+				found = append(found, keys[p+corner])
+			}
+			l.offset[p+corner] = number[corner][v]
 		}
 	}
-	l.m = len(table.keys)
-	return table
+	l.m = len(found)
+	return found
 }
 
 // index lists for every vertex the corners that touch it, so that splatting is
@@ -180,33 +192,45 @@ func (l *lattice) index() {
 	}
 	l.point, l.share = make([]int32, len(l.offset)), make([]float32, len(l.offset))
 	next := append([]int32(nil), l.start[:l.m]...)
-	for i, v := range l.offset {
-		l.point[next[v]], l.share[next[v]] = int32(i/(l.d+1)), l.weight[i]
-		next[v]++
+	// Slicing carries the constant that makes the lattice's total mass that of
+	// its blur.
+	alpha := float32(1 / (1 + math.Pow(2, -float64(l.d))))
+	d1 := l.d + 1
+	for p := range l.n {
+		for i := p * d1; i < (p+1)*d1; i++ {
+			at := &next[l.offset[i]]
+			l.point[*at], l.share[*at] = int32(p), l.weight[i]
+			*at++
+			l.weight[i] *= alpha
+		}
 	}
 }
 
 // normalise folds symmetric normalisation and the factor weight into the
 // lattice: from here on it filters with weight·N·K·N, N = diag(1/√(K·1)).
 func (l *lattice) normalise(weight float32) {
-	ones := make([]float32, l.n*lanes)
-	for i := range l.n {
-		ones[i*lanes] = 1
+	ones := make([]float32, l.n)
+	for i := range ones {
+		ones[i] = 1
 	}
-	l.splat(ones, lanes)
-	norm := make([]float32, l.n)
+	l.splat(ones, 1)
+	norm := ones
 	parallel(l.n, func(lo, hi int) {
-		var row [lanes]float32
 		for i := lo; i < hi; i++ {
-			clear(row[:])
-			l.slice(row[:], i)
-			norm[i] = float32(1 / math.Sqrt(float64(row[0])+1e-20))
+			norm[i] = 0
+			l.slice(norm[i:i+1], i)
+			norm[i] = float32(1 / math.Sqrt(float64(norm[i])+1e-20))
 		}
 	})
-	parallel(len(l.weight), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
+	d1 := l.d + 1
+	parallel(l.n, func(lo, hi int) {
+		for i := lo * d1; i < hi*d1; i++ {
 			l.share[i] *= norm[l.point[i]]
-			l.weight[i] *= norm[i/(l.d+1)] * weight
+		}
+		for p := lo; p < hi; p++ {
+			for i := p * d1; i < (p+1)*d1; i++ {
+				l.weight[i] *= norm[p] * weight
+			}
 		}
 	})
 }

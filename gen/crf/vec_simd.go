@@ -34,7 +34,7 @@ func row3(s []float32, i int) *three {
 // lanes. Product and sum are rounded apart, so that the result is the generic
 // one, bit for bit.
 func gather(y, src []float32, idx []int32, w []float32) {
-	if !hasAVX2 {
+	if !hasAVX2 || len(y) < lanes {
 		gatherGeneric(y, src, idx, w)
 		return
 	}
@@ -91,7 +91,7 @@ func stride(y, src []float32, at, step int, w []float32) {
 // blurChains blurs rows of c values along lines, in place; see blurGeneric.
 // There is no branch at the end of a line: lines are short.
 func blurChains(rows []float32, chain []int32, c int) {
-	if !hasAVX2 {
+	if !hasAVX2 || c < lanes {
 		blurGeneric(rows, chain, c)
 		return
 	}
