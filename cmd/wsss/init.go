@@ -15,6 +15,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/data/folder"
 	"wsss/models/backend"
 	"wsss/models/manifest"
 )
@@ -123,10 +124,13 @@ func newStarter(root, kind string, weak data.WeakKind) (*starter, error) {
 // own is divided.
 func (s *starter) open() (data.Dataset, error) {
 	extra := map[string]any{}
-	if s.Kind == "voc" {
-		if _, err := os.Stat(filepath.Join(s.Root, "Annotations")); err == nil {
-			extra["boxes"], s.Options = "xml", "boxes = \"xml\"\n"
+	if file := filepath.Join(s.Root, "classes.txt"); s.Kind == "voc" && exists(file) {
+		classes, err := folder.ReadClasses(file)
+		if err != nil {
+			return nil, err
 		}
+		extra["classes"] = classes.Names[1:]
+		s.Options = fmt.Sprintf("classes = [%s]    # of classes.txt, not VOC's own\n", quoted(classes.Names[1:]))
 	}
 	ds, err := data.Open(s.Kind, data.Options{Root: s.Root, Seed: 1, Extra: extra})
 	if err != nil {
@@ -151,6 +155,15 @@ func (s *starter) open() (data.Dataset, error) {
 	}
 	s.Val = cmp.Or(s.Val, s.Train)
 	return ds, nil
+}
+
+// quoted lists strings as TOML does.
+func quoted(list []string) string {
+	q := make([]string, len(list))
+	for i, s := range list {
+		q[i] = fmt.Sprintf("%q", s)
+	}
+	return strings.Join(q, ", ")
 }
 
 // look counts the labels of images spread over the training split.

@@ -153,6 +153,15 @@ func TestInitChoices(t *testing.T) {
 			t.Errorf("%s is taken for %s", name, got)
 		}
 	}
+	scenes := filepath.Join(dir, "scenes")
+	capture(t, func() {
+		if code := dispatch(t.Context(), []string{"data", "scenes", "-out", scenes, "-train", "3", "-val", "1", "-quiet"}); code != exitOK {
+			t.Fatalf("exit code %d", code)
+		}
+	})
+	if s, err := newStarter(scenes, "voc", ""); err != nil || s.Have[data.WeakBoxes] != 3 || !strings.Contains(s.Options, `classes = ["ball"`) {
+		t.Errorf("VOC's layout with classes of one's own: %+v, %v", s, err)
+	}
 	put(filepath.Join(store, "mobile-sam", "mobile_sam_image_encoder.onnx"))
 	put(filepath.Join(store, "mobile-sam", "sam_mask_decoder_multi.onnx"))
 	for weak, want := range map[string]string{"boxes": "sam", "points": "sam", "tags": "grounded-sam", "none": "grounded-sam"} {
