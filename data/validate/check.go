@@ -64,6 +64,7 @@ func (c *checker) check(id string) *sample {
 	} else {
 		s.weak = got.Weak
 		c.checkWeak(s, id, size)
+		c.checkNames(s, id)
 		if truth != nil {
 			c.compare(s, id, truth)
 		}
@@ -116,6 +117,20 @@ func (c *checker) checkMask(s *sample, id string, m *data.LabelMap, size image.P
 		s.add(id, Warning, "mask-empty", "%s: only 0 and %d occur: is it a binary mask? %d is void, class 1 has the value 1", name, data.Ignore, data.Ignore)
 	case objects == 0:
 		s.add(id, Warning, "mask-empty", "%s: no object: every pixel is background or void", name)
+	}
+}
+
+// checkNames warns of objects that a dataset skips for want of a class: a table
+// of other classes than the annotations loses them silently.
+func (c *checker) checkNames(s *sample, id string) {
+	ds, ok := c.ds.(interface {
+		SkippedNames(string) ([]string, error)
+	})
+	if !ok {
+		return
+	}
+	if names, err := ds.SkippedNames(id); err == nil && len(names) > 0 {
+		s.add(id, Warning, "unknown-class", "%s: objects of none of the classes are skipped: %s (data.options.classes names one's own)", id, shorten(names, 8))
 	}
 }
 

@@ -260,6 +260,36 @@ func TestScenesAreClean(t *testing.T) {
 	}
 }
 
+// A folder of VOC's layout with classes of its own, opened with VOC's: what is
+// skipped is told.
+func TestNamesOutsideTheClasses(t *testing.T) {
+	root := t.TempDir()
+	cfg := scenes.DefaultConfig()
+	cfg.Train, cfg.Val, cfg.Classes = 4, 1, 2
+	if err := scenes.Write(t.Context(), root, cfg, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		options map[string]any
+		want    int
+	}{
+		{map[string]any{"classes": []any{"ball", "star"}}, 0},
+		{map[string]any{"classes": []any{"ball", "moon"}}, 1},
+	} {
+		d, err := data.Open("voc", data.Options{Root: root, Extra: tc.options})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Run(t.Context(), d, "train", Options{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.ByKind["unknown-class"]; (got > 0) != (tc.want > 0) {
+			t.Errorf("%v: %d warnings of unknown classes (%v)", tc.options, got, r.Findings)
+		}
+	}
+}
+
 // TestRealPhotos checks small extracts of VOC and COCO. That of COCO comes
 // with annotations of val images, but not with the images.
 func TestRealPhotos(t *testing.T) {

@@ -253,6 +253,20 @@ func (d *Dataset) truthAndInstances(id string) (truth, instances *data.LabelMap,
 	return truth, instances, nil
 }
 
+// SkippedNames lists the objects of an image's annotation that are of none of
+// the classes, so that validation can tell of them.
+func (d *Dataset) SkippedNames(id string) ([]string, error) {
+	path := filepath.Join(d.root, annotationDir, id+".xml")
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	a, err := weak.ReadVOCXML(path, d.classes)
+	if err != nil {
+		return nil, err
+	}
+	return a.Other, nil
+}
+
 func (d *Dataset) readXML(id string) ([]int, []data.Box, error) {
 	a, err := weak.ReadVOCXML(filepath.Join(d.root, annotationDir, id+".xml"), d.classes)
 	if err != nil {

@@ -132,7 +132,7 @@ func TestParseVOCXML(t *testing.T) {
 	want := &Annotation{W: 10, H: 8, Tags: []int{1, 2}, Boxes: []data.Box{
 		{X0: 0, Y0: 1, X1: 10, Y1: 4, Class: 1, Difficult: true},
 		{X0: 2, Y0: 0, X1: 10, Y1: 8, Class: 2},
-	}}
+	}, Other: []string{"dragon"}}
 	if diff := cmp.Diff(want, a); err != nil || diff != "" {
 		t.Errorf("error %v, annotation differs (-want +got):\n%s", err, diff)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,11 @@ type Annotation struct {
 	W, H  int // 0 where the file gives no size
 	Tags  []int
 	Boxes []data.Box
+	Other []string // names of objects outside the class table, which are skipped; unique
 }
+
+// mostOther bounds Annotation.Other.
+const mostOther = 20
 
 // ReadVOCXML reads a VOC detection XML (METHODS §9). Tags are all classes that
 // a name inside an object carries, part names included, as IRN does; boxes are
@@ -40,7 +45,9 @@ func ParseVOCXML(r io.Reader, classes data.Classes) (*Annotation, error) {
 		case "annotation/size/height":
 			a.H, err = parseSize(text)
 		case "annotation/object/name":
-			object.class = classes.Index(text)
+			if object.class = classes.Index(text); object.class <= 0 && len(a.Other) < mostOther && !slices.Contains(a.Other, text) {
+				a.Other = append(a.Other, text)
+			}
 		case "annotation/object/difficult":
 			object.difficult = text == "1"
 		case "annotation/object/bndbox/xmin":
