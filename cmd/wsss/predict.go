@@ -182,10 +182,10 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 		return err
 	}
 	defer net.Close()
-	l := labelling{predictor: net, images: images, slots: make(chan struct{}, 1+runtime.GOMAXPROCS(0))}
+	l := labelling{predictor: net, images: images, slots: make(chan struct{}, 1+runtime.GOMAXPROCS(0)), refining: make(chan struct{}, eval.Refiners())}
 	if withCRF {
 		l.predictor = &refine.CRF{Net: net, Classes: len(net.Meta.Model.Classes), Params: crf.DeepLab()}
-		l.slots = make(chan struct{}, 1+eval.Refiners())
+		l.slots = make(chan struct{}, 2+eval.Refiners()) // else many images' scores would wait
 	}
 	if l.writers, err = openWriters(formats, out, data.Classes{Names: net.Meta.Model.Classes}, images); err != nil {
 		return err
@@ -207,6 +207,7 @@ type labelling struct {
 	images    []input
 	writers   []export.Writer
 	slots     chan struct{} // a place per image that is labelled, refined or written
+	refining  chan struct{} // a place per image that is refined
 
 	mu     sync.Mutex
 	failed map[int]error // images that were left out
@@ -231,7 +232,10 @@ func (l *labelling) run(ctx context.Context, progress func(done, total int)) err
 		} else {
 			writing.Go(func() {
 				defer func() { <-l.slots }()
-				if label, err := rest(ctx); err != nil {
+				l.refining <- struct{}{}
+				label, err := rest(ctx)
+				<-l.refining
+				if err != nil {
 					l.leaveOut(ctx, i, err)
 				} else if err := l.write(i, d.img, label); err != nil {
 					cancel(err)
