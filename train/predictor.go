@@ -6,6 +6,7 @@ import (
 	"image"
 	"math"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -194,8 +195,13 @@ func (p *Predictor) run(ctx context.Context, in prepared, scores bool, use func(
 // Shape is the size at which the network sees an image; it implements
 // eval.Shaper.
 func (p *Predictor) Shape(size image.Point) image.Point {
-	return image.Pt(nearest(size.X, p.opts.Bucket), nearest(size.Y, p.opts.Bucket))
+	least := int(math.Ceil(leastSide / slices.Min(p.opts.Scales)))
+	return image.Pt(nearest(max(size.X, least), p.opts.Bucket), nearest(max(size.Y, least), p.opts.Bucket))
 }
+
+// leastSide is the shortest side, pixels, that a network is shown: smaller
+// images vanish between its strides, so they are stretched.
+const leastSide = 8
 
 // fullBucket is the side in pixels from which on sizes are a whole bucket apart;
 // from half of it on it is half a bucket, and so on.

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"errors"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,14 +112,20 @@ func checkPredict(t *testing.T, run func(code int, args ...string) string, scene
 	checkBroken(t, run, args, list)
 }
 
-// checkBroken labels a folder with photos that cannot be read: the others are
-// labelled as ever, and these are listed.
+// checkBroken labels a folder with photos that cannot be read: the others,
+// however small, are labelled as ever, and these are listed.
 func checkBroken(t *testing.T, run func(code int, args ...string) string, args, list []string) {
 	t.Helper()
 	bad, out := photos(t, "a-empty.jpg", "z-text.png"), t.TempDir()
 	good, err := os.ReadFile(list[0])
 	if err != nil {
 		t.Fatal(err)
+	}
+	for name, size := range map[string]image.Point{"pixel.png": {X: 1, Y: 1}, "strip.png": {X: 90, Y: 2}} {
+		var b bytes.Buffer
+		if err := errors.Join(png.Encode(&b, image.NewGray16(image.Rectangle{Max: size})), os.WriteFile(filepath.Join(bad, name), b.Bytes(), 0o644)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, raw := range map[string][]byte{"good.jpg": good, "half.jpg": good[:len(good)/2], "sub/good.JPG": good, "z-text.png": []byte("no picture")} {
 		path := filepath.Join(bad, name)
@@ -127,7 +135,7 @@ func checkBroken(t *testing.T, run func(code int, args ...string) string, args, 
 	}
 	for _, crf := range []string{"-crf=false", "-crf"} {
 		text := run(exitFailed, append(args, crf, "-out", out, bad)...)
-		for _, want := range []string{"3 of 5 images are not labelled:", "a-empty.jpg", "half.jpg", "z-text.png"} {
+		for _, want := range []string{"3 of 7 images are not labelled:", "a-empty.jpg", "half.jpg", "z-text.png"} {
 			if strings.Count(text, want) != 1 {
 				t.Errorf("broken photos: %q, want %q", text, want)
 			}
@@ -142,7 +150,7 @@ func checkBroken(t *testing.T, run func(code int, args ...string) string, args, 
 			}
 			return err
 		})
-		if err != nil || !slices.Equal(made, []string{"/good.png", "/sub/good.png"}) {
+		if err != nil || !slices.Equal(made, []string{"/good.png", "/pixel.png", "/strip.png", "/sub/good.png"}) {
 			t.Errorf("label maps %q (%v)", made, err)
 		}
 	}
