@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bufio"
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
@@ -185,6 +186,50 @@ func TestReadImageIgnoresEXIF(t *testing.T) {
 	if img.Rect != image.Rect(0, 0, 20, 10) {
 		t.Errorf("image is %v, want the stored 20×10", img.Rect)
 	}
+	if o, err := Orientation(path); o != 6 || err != nil {
+		t.Errorf("orientation %d (%v), want 6", o, err)
+	}
+}
+
+// TestOrientation reads what other cameras write, and what is broken.
+func TestOrientation(t *testing.T) {
+	jfif := "\xff\xd8\xff\xe0\x00\x06JFIF"
+	little := "\xff\xe1\x00\x22Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x03\x00\x00\x00\x00\x00\x00\x00"
+	tests := []struct {
+		name, file string
+		want       int
+	}{
+		{"after another segment, little-endian", jfif + little, 3},
+		{"after other metadata", jfif + "\xff\xe1\x00\x06http" + little, 3},
+		{"none", jfif + "\xff\xda\x00\x02" + little, 1},
+		{"out of range", strings.Replace(jfif+little, "\x03\x00\x00\x00\x00\x00\x00\x00", "\x09\x00\x00\x00\x00\x00\x00\x00", 1), 1},
+		{"cut off", (jfif + little)[:30], 1},
+		{"a directory beyond the end", strings.Replace(jfif+little, "*\x00\x08", "*\x00\xff", 1), 1},
+		{"an empty segment", jfif + "\xff\xe1\x00\x00" + little, 1},
+		{"a PNG", "\x89PNG\r\n\x1a\n", 1},
+		{"empty", "", 1},
+	}
+	for _, tt := range tests {
+		path := filepath.Join(t.TempDir(), "x.jpg")
+		if err := os.WriteFile(path, []byte(tt.file), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Orientation(path); got != tt.want || err != nil {
+			t.Errorf("%s: %d (%v), want %d", tt.name, got, err, tt.want)
+		}
+	}
+	if _, err := Orientation(filepath.Join(t.TempDir(), "absent.jpg")); err == nil {
+		t.Error("no error for a file that is not there")
+	}
+}
+
+// FuzzOrientation: headers come from anywhere.
+func FuzzOrientation(f *testing.F) {
+	f.Add([]byte("\xff\xd8\xff\xe1\x00\x22Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00\x03\x00\x00\x00\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		_ = orientation(exif(bufio.NewReader(bytes.NewReader(raw))))
+		_ = orientation(raw)
+	})
 }
 
 // TestToNRGBA checks the fast paths against the generic conversion.

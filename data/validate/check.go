@@ -43,6 +43,7 @@ func (c *checker) check(id string) *sample {
 		} else {
 			s.image = true
 			size = got.Image.Rect.Size()
+			c.checkTurned(s, id)
 		}
 	}
 	var truth *data.LabelMap
@@ -70,6 +71,15 @@ func (c *checker) check(id string) *sample {
 		}
 	}
 	return s
+}
+
+// checkTurned warns of photos that viewers show turned or mirrored: labels that
+// were drawn in such a viewer lie elsewhere.
+func (c *checker) checkTurned(s *sample, id string) {
+	path := c.ds.ImagePath(id)
+	if o, err := data.Orientation(path); err == nil && o != 1 {
+		s.add(id, Warning, "image-turned", "%s: EXIF orientation %d, which is not applied: labels must be drawn on the stored pixels, see docs/folder.md", path, o)
+	}
 }
 
 // maskName is the mask's file where the dataset tells it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/jpeg"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -145,6 +146,41 @@ func TestFindsEveryFault(t *testing.T) {
 	catCount := ClassCount{Class: 1, Name: "cat", Pixels: 6*12 + 16 + 10, Images: 8, Tags: 3, Points: 2, Scribbles: 2, Boxes: 2}
 	if diff := cmp.Diff(catCount, r.Classes[1]); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestWarnsOfTurnedPhotos: a phone's photo that viewers turn.
+func TestWarnsOfTurnedPhotos(t *testing.T) {
+	root := t.TempDir()
+	var photo bytes.Buffer
+	if err := jpeg.Encode(&photo, image.NewGray(image.Rect(0, 0, 8, 8)), nil); err != nil {
+		t.Fatal(err)
+	}
+	exif := "\xff\xd8\xff\xe1\x00\x22Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+	for name, raw := range map[string]string{
+		"classes.txt": "background\ncat\n", "images/plain.jpg": photo.String(), "images/phone.jpg": exif + photo.String()[2:],
+	} {
+		path := filepath.Join(root, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(raw), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := folder.Open(root, folder.Options{}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Run(t.Context(), d, "all", Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var turned []Finding
+	for _, f := range r.Findings {
+		if f.Kind == "image-turned" {
+			turned = append(turned, f)
+		}
+	}
+	if len(turned) != 1 || turned[0].ID != "phone" || turned[0].Level != Warning || !strings.Contains(turned[0].Message, "phone.jpg: EXIF orientation 6") {
+		t.Errorf("findings %+v", turned)
 	}
 }
 
