@@ -46,6 +46,12 @@ type Method interface {
 	Generate(ctx context.Context, s *data.Sample) ([]Mask, error)
 }
 
+// Unlabelled is the error of a method for an image that has none of the weak
+// labels it works from, not even the word that there is nothing.
+func Unlabelled(kind data.WeakKind) error {
+	return fmt.Errorf("the dataset has no %s for this image: label it, if only as holding nothing, or take it out of the split's list", kind)
+}
+
 // Env is what a method may need beside its options.
 type Env struct {
 	Backend compute.Backend // nil for methods that need no network (see Spec)

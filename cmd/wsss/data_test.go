@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,6 +67,34 @@ func TestDataWeakenAndValidate(t *testing.T) {
 		t.Error(diff)
 	}
 	validateFolder(t, photos)
+}
+
+// TestWeakenSkipsUnlabelled: photos without a mask get no labels, the others do.
+func TestWeakenSkipsUnlabelled(t *testing.T) {
+	src := smallScenes(t)
+	args := func(out string) []string {
+		return []string{"data", "weaken", "-kind", "folder", "-root", src, "-set", `data.options.images="JPEGImages"`, "-set", `data.options.masks="SegmentationClass"`, "-out", out, "-quiet"}
+	}
+	masks, err := filepath.Glob(filepath.Join(src, "SegmentationClass", "*.png"))
+	if err != nil || len(masks) != 6 {
+		t.Fatalf("masks %q (%v)", masks, err)
+	}
+	for i, path := range masks {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		out := t.TempDir()
+		cmd := wsssCommand(t, args(out)...)
+		text, _ := cmd.CombinedOutput() // the code says it
+		raw, _ := os.ReadFile(filepath.Join(out, "tags.csv"))
+		if i == 5 {
+			if cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(text), "no image has a mask") {
+				t.Errorf("without masks: %s", text)
+			}
+		} else if want := fmt.Sprintf("%d of 6 images have no mask", i+1); !strings.Contains(string(text), want) || bytes.Count(raw, []byte("\n")) != 1+5-i {
+			t.Errorf("%s, want %s; tags %s", text, want, raw)
+		}
+	}
 }
 
 // validateFolder checks a clean folder, then breaks one mask.

@@ -69,6 +69,9 @@ func runWeaken(ctx context.Context, args []string) error {
 	b := newBar("weaken", f.quiet)
 	err = data.Parallel(ctx, len(records), b.update, func(i int) (err error) {
 		records[i], err = f.derive(src, src.ids[i], kinds)
+		if errors.Is(err, data.ErrNoTruth) {
+			return nil // the record stays empty
+		}
 		return err
 	})
 	if err != nil {
@@ -76,11 +79,27 @@ func runWeaken(ctx context.Context, args []string) error {
 		return err
 	}
 	b.finish()
+	if records, err = withMask(records); err != nil {
+		return err
+	}
 	written, err := f.write(records, kinds, src.classes)
 	for _, path := range written {
 		fmt.Println(path)
 	}
 	return err
+}
+
+// withMask leaves out the empty records of images without a mask, and says how
+// many there are.
+func withMask(all []folder.Record) ([]folder.Record, error) {
+	records := slices.DeleteFunc(slices.Clone(all), func(r folder.Record) bool { return r.ID == "" })
+	if len(records) == 0 {
+		return nil, errors.New("data weaken: no image has a mask")
+	}
+	if n := len(all) - len(records); n > 0 {
+		fmt.Fprintf(os.Stderr, "%d of %d images have no mask and get no labels\n", n, len(all))
+	}
+	return records, nil
 }
 
 // check checks the flags and reads -kinds.

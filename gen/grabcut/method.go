@@ -74,7 +74,7 @@ func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, erro
 	case m.env.Weak == data.WeakTags && weak.Tags != nil:
 		return c.tags(weak.Tags)
 	}
-	return nil, fmt.Errorf("the dataset has no %s for this image", m.env.Weak)
+	return nil, gen.Unlabelled(m.env.Weak)
 }
 
 // cutter is the work on one image.

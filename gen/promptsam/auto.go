@@ -122,7 +122,7 @@ func (a *auto) candidates(s *data.Sample) ([]blip2.Candidate, error) {
 	var classes []int
 	if a.weak == data.WeakTags {
 		if s.Weak.Tags == nil {
-			return nil, fmt.Errorf("the dataset has no tags for this image")
+			return nil, gen.Unlabelled(data.WeakTags)
 		}
 		classes = slices.Clone(s.Weak.Tags)
 	} else {

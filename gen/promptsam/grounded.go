@@ -146,7 +146,7 @@ func (g *grounded) ask(ctx context.Context, s *data.Sample) ([]gdino.Class, erro
 	classes := s.Weak.Tags
 	switch {
 	case g.weak == data.WeakTags && classes == nil:
-		return nil, fmt.Errorf("the dataset has no tags for this image")
+		return nil, gen.Unlabelled(data.WeakTags)
 	case g.weak == data.WeakTags:
 	case g.tagger == nil:
 		return g.phrases[1:], nil

@@ -80,7 +80,7 @@ func (m *method) prompts(s *data.Sample) ([]gen.Prompt, error) {
 	case m.weak == data.WeakScribbles && weak.Scribbles != nil:
 		return m.opts.prompts(strokePoints(weak.Scribbles, m.opts.Step), uint64(weaken.SeedFor(m.seed, s.ID)), "scribble"), nil
 	}
-	return nil, fmt.Errorf("the dataset has no %s for this image", m.weak)
+	return nil, gen.Unlabelled(m.weak)
 }
 
 // boxPrompts asks for each box alone, as paper 000 does (METHODS §11.4). A box

@@ -1,18 +1,18 @@
 package source
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"wsss/data"
+	"wsss/gen"
 )
 
 // Tags are the classes of a sample's image labels, ascending, each once.
 // classes counts those allowed, background not included.
 func Tags(s *data.Sample, classes int) ([]int, error) {
 	if s.Weak.Tags == nil {
-		return nil, errors.New("the dataset has no tags for this image")
+		return nil, gen.Unlabelled(data.WeakTags)
 	}
 	tags := slices.Clone(s.Weak.Tags)
 	slices.Sort(tags)
