@@ -20,6 +20,7 @@ func Rewrite(g *protos.GraphProto) {
 		}
 	}
 	g.Node = nodes
+	numbers(g)
 }
 
 // product writes an Einsum that is a product of (batches of) matrices as MatMul.

@@ -25,7 +25,7 @@ func TestProducts(t *testing.T) {
 		{"ab,ab->a", []string{"Einsum"}},
 		{"ab,cd->abcd", []string{"Einsum"}},
 	} {
-		g := &protos.GraphProto{Node: []*protos.NodeProto{{OpType: "Einsum", Input: []string{"x", "y"}, Output: []string{"z"},
+		g := &protos.GraphProto{Output: []*protos.ValueInfoProto{{Name: "z"}}, Node: []*protos.NodeProto{{OpType: "Einsum", Input: []string{"x", "y"}, Output: []string{"z"},
 			Attribute: []*protos.AttributeProto{{Name: "equation", Type: protos.AttributeProto_STRING, S: []byte(c.equation)}}}}}
 		Rewrite(g)
 		var ops []string

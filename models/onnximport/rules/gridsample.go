@@ -35,9 +35,9 @@ func gridSample(b *builder, n *node) []*value {
 	h, w := x.Dims[1], x.Dims[2]
 	s.sizes = [2]int{w, h}
 	s.table = b.Reshape(x, batch*h*w, c)
-	places := b.Reshape(grid, batch, -1, 2)
-	px := s.pixels(b.Reshape(b.Slice(places, 2, 0, 1), batch, -1), 0)
-	py := s.pixels(b.Reshape(b.Slice(places, 2, 1, 2), batch, -1), 1)
+	places := b.Transpose(b.Reshape(grid, -1, 2), 1, 0) // engines are slow at slices of single numbers
+	px := s.pixels(b.Reshape(b.Slice(places, 0, 0, 1), batch, -1), 0)
+	py := s.pixels(b.Reshape(b.Slice(places, 0, 1, 2), batch, -1), 1)
 	var taps func(p *value, axis int) []tap
 	switch mode := n.Str("mode", "bilinear"); mode {
 	case "bilinear", "linear":
