@@ -127,3 +127,38 @@ func TestGoTranspose(t *testing.T) {
 		}
 	}
 }
+
+// TestGoSharedMemory reshapes values that others read or overwrite before and
+// after the reshaped ones are read, and parameters.
+func TestGoSharedMemory(t *testing.T) {
+	b, err := Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Finalize()
+	exec, err := NewExec(b, func(x *Node) []*Node {
+		seen := Reshape(Identity(x), 6) // of a parameter
+		y := AddScalar(x, 1)
+		flat := Reshape(y, 6)
+		twice := MulScalar(y, 2) // must not overwrite what flat shows
+		back := Reshape(Reshape(MulScalar(flat, 3), 3, 2), 2, 3)
+		return []*Node{MulScalar(seen, 10), twice, Add(back, Reshape(flat, 2, 3)), Reshape(y, 3, 2), Identity(x)}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	factors := [][2]float64{{10, 0}, {2, 2}, {4, 4}, {1, 1}, {1, 0}} // times x, plus
+	for range 2 {                                                    // the second run takes memory of the first
+		out := exec.MustCall(numbered(false, 2, 3))
+		for i, f := range factors {
+			want := make([]float64, 6)
+			for k := range want {
+				want[k] = f[0]*float64(k) + f[1]
+			}
+			if got := values(out[i]); !slices.Equal(got, want) {
+				t.Errorf("output %d: %v, want %v", i, got, want)
+			}
+		}
+	}
+}
