@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"wsss/data"
+	"wsss/data/folder"
 	"wsss/eval"
 	"wsss/eval/export"
 	"wsss/eval/refine"
@@ -96,6 +97,7 @@ func isImage(path string) bool {
 func listImages(args []string) ([]input, error) {
 	var list []input
 	seen := map[string]string{}
+	var unread []string
 	add := func(path, id string) error {
 		id = strings.TrimSuffix(filepath.ToSlash(id), filepath.Ext(id))
 		if other, dup := seen[id]; dup {
@@ -106,9 +108,12 @@ func listImages(args []string) ([]input, error) {
 		return nil
 	}
 	for _, arg := range args {
-		if err := expand(arg, add); err != nil {
+		if err := expand(arg, add, func(path string) { unread = append(unread, path) }); err != nil {
 			return nil, err
 		}
+	}
+	if len(unread) > 0 {
+		fmt.Fprintf(os.Stderr, "left out, as only JPEG and PNG are read: %d pictures such as %s\n", len(unread), unread[0])
 	}
 	if len(list) == 0 {
 		return nil, usagef("predict: no image in %s: looked for %s", strings.Join(args, " "), strings.Join(imageTypes, ", "))
@@ -116,8 +121,9 @@ func listImages(args []string) ([]input, error) {
 	return list, nil
 }
 
-// expand calls add for every image that one argument stands for.
-func expand(arg string, add func(path, id string) error) error {
+// expand calls add for every image that one argument stands for, and unread for
+// pictures of other types in folders.
+func expand(arg string, add func(path, id string) error, unread func(path string)) error {
 	if arg == "-" {
 		lines := bufio.NewScanner(os.Stdin)
 		for lines.Scan() {
@@ -150,6 +156,9 @@ func expand(arg string, add func(path, id string) error) error {
 		return add(arg, filepath.Base(arg))
 	}
 	return filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && folder.IsUnread(path) {
+			unread(path)
+		}
 		if err != nil || d.IsDir() || !isImage(path) {
 			return err
 		}

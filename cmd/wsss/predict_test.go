@@ -127,7 +127,7 @@ func checkBroken(t *testing.T, run func(code int, args ...string) string, args, 
 			t.Fatal(err)
 		}
 	}
-	for name, raw := range map[string][]byte{"good.jpg": good, "half.jpg": good[:len(good)/2], "sub/good.JPG": good, "z-text.png": []byte("no picture")} {
+	for name, raw := range map[string][]byte{"good.jpg": good, "half.jpg": good[:len(good)/2], "sub/good.JPG": good, "z-text.png": []byte("no picture"), "phone.HEIC": nil} {
 		path := filepath.Join(bad, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, raw, 0o644)); err != nil {
 			t.Fatal(err)
@@ -135,7 +135,7 @@ func checkBroken(t *testing.T, run func(code int, args ...string) string, args, 
 	}
 	for _, crf := range []string{"-crf=false", "-crf"} {
 		text := run(exitFailed, append(args, crf, "-out", out, bad)...)
-		for _, want := range []string{"3 of 7 images are not labelled:", "a-empty.jpg", "half.jpg", "z-text.png"} {
+		for _, want := range []string{"3 of 7 images are not labelled:", "left out, as only JPEG and PNG are read", "a-empty.jpg", "half.jpg", "z-text.png"} {
 			if strings.Count(text, want) != 1 {
 				t.Errorf("broken photos: %q, want %q", text, want)
 			}

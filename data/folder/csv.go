@@ -91,6 +91,9 @@ func csvError(err error) error {
 }
 
 func newTable(head []string) (*table, error) {
+	if len(head) == 1 && strings.ContainsAny(head[0], ";\t") {
+		return nil, fmt.Errorf("columns %q: allowed is a comma between them", head[0])
+	}
 	t := &table{column: map[string]int{}}
 	for i, name := range head {
 		name = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))

@@ -56,12 +56,13 @@ const SplitAll = "all"
 
 // Dataset is an opened folder. It implements data.Dataset.
 type Dataset struct {
-	root    string
-	images  map[string]string // id → path of the image
-	masks   string            // folder, "" where there are no masks
-	classes data.Classes
-	labels  map[string]*data.WeakLabels
-	splits  map[string][]string
+	root     string
+	images   map[string]string // id → path of the image
+	masks    string            // folder, "" where there are no masks
+	imageDir string
+	classes  data.Classes
+	labels   map[string]*data.WeakLabels
+	splits   map[string][]string
 }
 
 // Open lists the images below root and reads every list and label file, so
@@ -73,14 +74,14 @@ func Open(root string, opts Options, seed int64) (*Dataset, error) {
 		return nil, errors.New("data.root is empty: name the folder that holds the images")
 	}
 	d := &Dataset{root: root}
-	imageDir, err := d.folder("images", opts.Images, "images", true)
-	if err != nil {
+	var err error
+	if d.imageDir, err = d.folder("images", opts.Images, "images", true); err != nil {
 		return nil, err
 	}
 	if d.masks, err = d.folder("masks", opts.Masks, "masks", false); err != nil {
 		return nil, err
 	}
-	if d.images, err = listImages(imageDir, d.masks); err != nil {
+	if d.images, err = listImages(d.imageDir, d.masks); err != nil {
 		return nil, err
 	}
 	if d.classes, err = d.readClasses(opts); err != nil {

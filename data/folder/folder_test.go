@@ -164,6 +164,9 @@ func TestFaults(t *testing.T) {
 		{"labels of what", "l.xls", "", Options{Labels: []string{"l.xls"}}, []string{"l.xls", ".csv and .json"}},
 		{"same id", "images/d.jpg", "", Options{}, []string{"d.jpg", "d.png", `same id "d"`}},
 		{"bad row", "labels.csv", "image,tags\nd,cat\na/b,cow\n", Options{}, []string{"labels.csv:3", `"cow"`, "cat, hot dog"}},
+		{"semicolons", "points.csv", "image;class;x;y\nd;cat;1;1\n", Options{}, []string{"points.csv:1", "a comma between them"}},
+		{"UTF-16 labels", "tags.csv", "\xff\xfei\x00m\x00a\x00g\x00e\x00", Options{}, []string{"tags.csv:1", "UTF-16", "save it as UTF-8"}},
+		{"UTF-16 classes", "classes.txt", "\xfe\xff\x00b\x00a", Options{}, []string{"classes.txt:1", "UTF-16"}},
 		{"unknown image", "tags.csv", "image,tags\nq,cat\n", Options{}, []string{"tags.csv:2", `"q"`, "skip_unknown"}},
 		{"two files", "tags.csv", "image,tags\nd,cat\n", Options{Labels: []string{"tags.csv", "tags.csv"}}, []string{"tags.csv", `"d" has tags`}},
 	} {
@@ -183,6 +186,32 @@ func TestFaults(t *testing.T) {
 	}
 	if _, err := Open(t.TempDir(), Options{}, 1); err == nil || !strings.Contains(err.Error(), "no image") {
 		t.Errorf("empty folder: %v", err)
+	}
+}
+
+// TestUnread: pictures of other types, and masks that are no PNG, are told.
+func TestUnread(t *testing.T) {
+	root := small(t)
+	d, err := Open(root, Options{}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines, err := d.Unread(); err != nil || len(lines) != 0 {
+		t.Errorf("%q (%v) of a folder where everything is read", lines, err)
+	}
+	for _, name := range []string{"images/IMG_1.HEIC", "images/deep/er/x.webp", "images/notes.txt", "images/.hidden/y.gif", "masks/d.jpg", "masks/e.TIF"} {
+		put(t, root, name, "")
+	}
+	lines, err := d.Unread()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		filepath.Join(root, "images") + ": files that are left out, as only JPEG and PNG are read: IMG_1.HEIC, x.webp",
+		filepath.Join(root, "masks") + ": files that are left out, as only PNG are read: d.jpg, e.TIF",
+	}
+	if !slices.Equal(lines, want) {
+		t.Errorf("got %q, want %q", lines, want)
 	}
 }
 

@@ -113,6 +113,15 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 		return nil, err
 	}
 	unmasked.report(r, opts)
+	if d, ok := ds.(interface{ Unread() ([]string, error) }); ok {
+		lines, err := d.Unread()
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range lines {
+			r.add(opts, finding("", Warning, "file-type", "%s", line))
+		}
+	}
 	return r, nil
 }
 

@@ -158,7 +158,7 @@ func TestWarnsOfTurnedPhotos(t *testing.T) {
 	}
 	exif := "\xff\xd8\xff\xe1\x00\x22Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
 	for name, raw := range map[string]string{
-		"classes.txt": "background\ncat\n", "images/plain.jpg": photo.String(), "images/phone.jpg": exif + photo.String()[2:],
+		"images/iphone.HEIC": "", "classes.txt": "background\ncat\n", "images/plain.jpg": photo.String(), "images/phone.jpg": exif + photo.String()[2:],
 	} {
 		path := filepath.Join(root, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(raw), 0o644)); err != nil {
@@ -172,6 +172,9 @@ func TestWarnsOfTurnedPhotos(t *testing.T) {
 	r, err := Run(t.Context(), d, "all", Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r.ByKind["file-type"] != 1 {
+		t.Errorf("no warning of a HEIC file: %+v", r.Findings)
 	}
 	var turned []Finding
 	for _, f := range r.Findings {
