@@ -107,11 +107,12 @@ func simplex(f, scale []float32, packing packing, keys []uint64, weights []float
 	for i := 0; i < d; i++ {
 		di := elevated[i] - float32(rem0[i])
 		for j := i + 1; j <= d; j++ {
+			var less int32 // no branch: it would be a coin toss
 			if di < elevated[j]-float32(rem0[j]) {
-				rank[i]++
-			} else {
-				rank[j]++
+				less = 1
 			}
+			rank[i] += less
+			rank[j] += 1 - less
 		}
 	}
 	for i := 0; i <= d; i++ {

@@ -101,7 +101,10 @@ func blurChains(rows []float32, chain []int32, c int) {
 	for ; j+len(unused) <= c; j += len(unused) {
 		var b0, b1, b2, h0, h1, h2 vec // the row before, and the row here
 		here := &unused
-		for _, v := range chain {
+		for k, v := range chain {
+			if k%batch == 0 {
+				fetch(rows, chain, k+ahead, k+ahead+batch, c)
+			}
 			u, m := row3(rows, int(v^v>>31)*c+j), all(same[uint32(v)>>31])
 			n0, n1, n2 := load3(u)
 			store3(here, h0.Add(b0.Add(n0.Mul(m)).Mul(half)), h1.Add(b1.Add(n1.Mul(m)).Mul(half)), h2.Add(b2.Add(n2.Mul(m)).Mul(half)))
@@ -113,7 +116,10 @@ func blurChains(rows []float32, chain []int32, c int) {
 	for ; j < c; j += lanes {
 		var b, h vec
 		here := (*[lanes]float32)(unused[:])
-		for _, v := range chain {
+		for k, v := range chain {
+			if k%batch == 0 {
+				fetch(rows, chain, k+ahead, k+ahead+batch, c)
+			}
 			u, m := row1(rows, int(v^v>>31)*c+j), all(same[uint32(v)>>31])
 			n := load(u[:])
 			store(here[:], h.Add(b.Add(n.Mul(m)).Mul(half)))
