@@ -18,10 +18,10 @@ func (m *Model) buildParts(g *graph.Graph, prog *legalise.Program, given map[str
 	cuts := len(way.Cuts)
 	n := len(prog.Outputs) - cuts
 	ends := prog.Outputs[n:]
-	part := func(given map[string]*graph.Node, from []*legalise.Value, to ...*legalise.Value) ([]*graph.Node, error) {
-		return m.buildSegments(g, &legalise.Program{Nodes: between(prog.Nodes, from, to), Outputs: to}, maps.Clone(given), way)
+	part := func(given map[string]*graph.Node, nodes []*legalise.Node, to ...*legalise.Value) ([]*graph.Node, error) {
+		return m.buildSegments(g, &legalise.Program{Nodes: nodes, Outputs: to}, maps.Clone(given), way)
 	}
-	out, err := part(given, nil, ends[0])
+	out, err := part(given, between(prog.Nodes, nil, ends[:1]), ends[0])
 	if err != nil {
 		return nil, err
 	}
@@ -29,20 +29,21 @@ func (m *Model) buildParts(g *graph.Graph, prog *legalise.Program, given map[str
 	given[ends[0].Name] = x
 	for i, from := range ends[:cuts-1] {
 		to := ends[i+1]
-		weights, err := m.partWeights(between(prog.Nodes, []*legalise.Value{from}, []*legalise.Value{to}), from)
+		nodes := between(prog.Nodes, []*legalise.Value{from}, []*legalise.Value{to})
+		weights, err := m.partWeights(nodes, from)
 		if err != nil {
 			return nil, err
 		}
-		nodes := make([]*graph.Node, len(weights))
+		in := make([]*graph.Node, len(weights))
 		for i, w := range weights {
-			nodes[i] = given[w.Name]
+			in[i] = given[w.Name]
 		}
-		x = layers.RecomputeOf(x, nodes, func(x *graph.Node, nodes []*graph.Node) *graph.Node {
+		x = layers.RecomputeOf(x, in, func(x *graph.Node, in []*graph.Node) *graph.Node {
 			inner := map[string]*graph.Node{from.Name: x}
 			for i, w := range weights {
-				inner[w.Name] = nodes[i]
+				inner[w.Name] = in[i]
 			}
-			out, err := part(inner, []*legalise.Value{from}, to)
+			out, err := part(inner, nodes, to)
 			if err != nil {
 				panic(err)
 			}
@@ -50,7 +51,7 @@ func (m *Model) buildParts(g *graph.Graph, prog *legalise.Program, given map[str
 		})
 		given[to.Name] = x
 	}
-	return part(given, ends[cuts-1:], prog.Outputs[:n]...)
+	return part(given, between(prog.Nodes, ends[cuts-1:], prog.Outputs[:n]), prog.Outputs[:n]...)
 }
 
 // partWeights lists the weights of a part, which must read nothing else but

@@ -85,3 +85,36 @@ func TestAxisBias(t *testing.T) {
 		}
 	}
 }
+
+// TestDeformableAttention: the tiny Grounding-DINO adds up the pixels of all
+// places of a query and level at once.
+func TestDeformableAttention(t *testing.T) {
+	m, err := Open("../foundation/zoo/gdino.onnx", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	shapes := map[string][]int{"img": {1, 3, 128, 128}, "text_token_mask": {1, 4, 4}}
+	for _, name := range []string{"input_ids", "attention_mask", "position_ids", "token_type_ids"} {
+		shapes[name] = []int{1, 4}
+	}
+	samples, sums := 0, 0
+	for _, n := range m.file.Proto.Graph.Node {
+		if n.OpType == "GridSample" {
+			samples++
+		}
+	}
+	prog, err := m.legalised(legalise.Options{Shapes: shapes, Values: map[string]*legalise.Const{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const points = 2
+	for _, n := range prog.Nodes {
+		if n.Op == "GatherSum" && n.In[1].Dims[1] == 4*points {
+			sums++
+		}
+	}
+	if samples == 0 || sums != samples {
+		t.Errorf("%d GridSamples became %d sums over all points", samples, sums)
+	}
+}
