@@ -21,6 +21,7 @@ func Rewrite(g *protos.GraphProto) {
 	}
 	g.Node = nodes
 	numbers(g)
+	g.Node = sortLeaves(g.Node)
 }
 
 // product writes an Einsum that is a product of (batches of) matrices as MatMul.
