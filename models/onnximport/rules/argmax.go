@@ -96,6 +96,7 @@ func rankedIndex(b *builder, x *value, k int, largest bool) *value {
 	}
 	count := func(first *value) *value { return b.Reduce("ReduceSum", b.Cast(first, legalise.Float), false, 2) }
 	var ranks []*value
+	var earlier *value // in a block, which of two elements comes first
 	for from := 0; from < d; from += block {
 		to := min(d, from+block)
 		mine := b.Reshape(b.Slice(x, 1, from, to), r, to-from, 1)
@@ -103,8 +104,10 @@ func rankedIndex(b *builder, x *value, k int, largest bool) *value {
 		// Of equal elements the earlier goes first, which only a block among
 		// itself has to look up.
 		same := others(from, to)
-		place := iota0(to - from)
-		earlier := b.Op("Less", nil, b.ConstInts(legalise.Int64, []int{1, 1, to - from}, place...), b.ConstInts(legalise.Int64, []int{1, to - from, 1}, place...))
+		if size := to - from; earlier == nil || earlier.Dims[1] != size {
+			place := iota0(size)
+			earlier = b.Op("Less", nil, b.ConstInts(legalise.Int64, []int{1, 1, size}, place...), b.ConstInts(legalise.Int64, []int{1, size, 1}, place...))
+		}
 		rank := count(b.Op("Or", nil, b.Op(before, nil, same, mine), b.Op("And", nil, b.Op("Equal", nil, same, mine), earlier)))
 		if from > 0 {
 			rank = add(b, rank, count(b.Op(beforeOrTied, nil, others(0, from), mine)))
