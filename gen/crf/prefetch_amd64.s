@@ -1,3 +1,5 @@
+//go:build goexperiment.simd
+
 #include "textflag.h"
 
 // func prefetch(src *float32, rows *int32, n, size int)

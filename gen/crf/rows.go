@@ -5,18 +5,6 @@ import "slices"
 // lanes is what rows are padded to, so that vector code needs no tail.
 const lanes = 8
 
-// ahead is how many rows before its use one is fetched from memory: rows lie
-// scattered, and processors look less far ahead by themselves. Asking for
-// fewer than batch at a time costs more than it saves.
-const ahead, batch = 16, 16
-
-// fetch asks for the rows of src, c values each, that rows[from:to] names.
-func fetch(src []float32, rows []int32, from, to, c int) {
-	if to = min(to, len(rows)); from < to {
-		prefetch(&src[0], &rows[from], to-from, 4*c)
-	}
-}
-
 // gatherGeneric adds Σ w[k]·src[idx[k]] to the row y, len(y) values each.
 func gatherGeneric(y, src []float32, idx []int32, w []float32) {
 	for k, i := range idx {

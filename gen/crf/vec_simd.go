@@ -30,6 +30,22 @@ func row3(s []float32, i int) *three {
 	return (*three)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(s)), i*4))
 }
 
+// ahead is how many rows before its use the blur asks for one: rows lie
+// scattered, and processors look less far ahead by themselves. Asking for
+// fewer than batch at a time costs more than it saves.
+const ahead, batch = 16, 16
+
+// fetch asks for the rows of src, c values each, that rows[from:to] names, by
+// their numbers or the complements of these.
+func fetch(src []float32, rows []int32, from, to, c int) {
+	if to = min(to, len(rows)); from < to {
+		prefetch(&src[0], &rows[from], to-from, 4*c)
+	}
+}
+
+//go:noescape
+func prefetch(src *float32, rows *int32, n, size int)
+
 // gather adds Σ w[k]·src[idx[k]] to the row y, whose length is a multiple of
 // lanes. Product and sum are rounded apart, so that the result is the generic
 // one, bit for bit.
