@@ -5,15 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"wsss/data"
 	"wsss/data/folder"
@@ -58,6 +55,7 @@ func runPredict(ctx context.Context, args []string) error {
 	formats := f.String("format", "png", "comma-separated `formats`")
 	scales := f.String("scales", "1", "test-time `scales`, comma-separated; their scores are averaged")
 	flip := f.Bool("flip", false, "also average with the mirrored image")
+	maxSide := f.Int("max-side", 0, "label photos whose long side has more `pixels` at this size, and enlarge the labels; 0 = where memory asks for it: above some 3 megapixels with 21 classes")
 	crf := f.Bool("crf", false, "refine with a dense CRF")
 	f.StringVar(&f.backend, "backend", "", "`engine`: go, onnx[:lib], xla:cuda, xla:cpu")
 	f.BoolVar(&f.quiet, "quiet", false, "no progress bar")
@@ -80,7 +78,10 @@ func runPredict(ctx context.Context, args []string) error {
 		return err
 	}
 	p.cfg.Eval.Flip = *flip
-	return p.predictFiles(ctx, *checkpoint, *crf, images, *out, strings.Split(*formats, ","))
+	if *maxSide < 0 {
+		return usagef("predict: -max-side %d: allowed is a number of pixels, or 0", *maxSide)
+	}
+	return p.predictFiles(ctx, *checkpoint, *crf, *maxSide, images, *out, strings.Split(*formats, ","))
 }
 
 // input is one image to label: where it is, and the id its outputs get.
@@ -185,13 +186,16 @@ func parseScales(text string) ([]float64, error) {
 // predictFiles labels images one after the other; the next ones are decoded
 // and the last ones written while the network runs. Images that cannot be read
 // or labelled are left out, and listed in the error at the end.
-func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF bool, images []input, out string, formats []string) (err error) {
+func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF bool, maxSide int, images []input, out string, formats []string) (err error) {
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
 	net, err := p.loadNetwork(checkpoint)
 	if err != nil {
 		return err
 	}
 	defer net.Close()
-	l := labelling{predictor: net, images: images, slots: make(chan struct{}, 1+runtime.GOMAXPROCS(0)), refining: make(chan struct{}, eval.Refiners())}
+	l := labelling{predictor: net, images: images, classes: len(net.Meta.Model.Classes), maxSide: maxSide, slots: make(chan struct{}, 1+runtime.GOMAXPROCS(0)), refining: make(chan struct{}, eval.Refiners())}
 	if withCRF {
 		l.predictor = &refine.CRF{Net: net, Classes: len(net.Meta.Model.Classes), Params: crf.DeepLab()}
 		l.slots = make(chan struct{}, 2+eval.Refiners()) // else many images' scores would wait
@@ -207,100 +211,10 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 	if err := p.stage(ctx, "predict", func(progress func(done, total int)) error { return l.run(ctx, progress) }); err != nil {
 		return err
 	}
+	if l.large > 0 {
+		p.say("large photos labelled at a smaller size, their labels enlarged: %d; see -max-side", l.large)
+	}
 	return l.left()
-}
-
-// labelling is the work of one wsss predict.
-type labelling struct {
-	predictor eval.Predictor
-	images    []input
-	writers   []export.Writer
-	slots     chan struct{} // a place per image that is labelled, refined or written
-	refining  chan struct{} // a place per image that is refined
-
-	mu     sync.Mutex
-	failed map[int]error // images that were left out
-}
-
-// run labels all images. It ends early where a label cannot be written.
-func (l *labelling) run(ctx context.Context, progress func(done, total int)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := decodeAhead(ctx, l.images)
-	var writing sync.WaitGroup
-	for i := range l.images {
-		d, ok := <-next
-		if !ok || ctx.Err() != nil {
-			break
-		}
-		l.slots <- struct{}{}
-		rest, err := l.begin(ctx, d)
-		if err != nil {
-			<-l.slots
-			l.leaveOut(ctx, i, err)
-		} else {
-			writing.Go(func() {
-				defer func() { <-l.slots }()
-				l.refining <- struct{}{}
-				label, err := rest(ctx)
-				<-l.refining
-				if err != nil {
-					l.leaveOut(ctx, i, err)
-				} else if err := l.write(i, d.img, label); err != nil {
-					cancel(err)
-				}
-			})
-		}
-		progress(i+1, len(l.images))
-	}
-	writing.Wait()
-	return context.Cause(ctx)
-}
-
-func (l *labelling) begin(ctx context.Context, d decoded) (func(ctx context.Context) (*data.LabelMap, error), error) {
-	if d.err != nil {
-		return nil, d.err
-	}
-	return eval.Begin(ctx, l.predictor, d.img)
-}
-
-func (l *labelling) write(i int, img *image.NRGBA, label *data.LabelMap) error {
-	for _, w := range l.writers {
-		if err := w.Add(l.images[i].id, img, label); err != nil {
-			return fmt.Errorf("%s: %w", l.images[i].path, err)
-		}
-	}
-	return nil
-}
-
-// leaveOut notes an image that failed, unless that is because of Ctrl-C.
-func (l *labelling) leaveOut(ctx context.Context, i int, err error) {
-	if ctx.Err() != nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.failed == nil {
-		l.failed = map[int]error{}
-	}
-	l.failed[i] = err
-}
-
-// left lists the images that were left out, one per line; nil where there are
-// none.
-func (l *labelling) left() error {
-	if len(l.failed) == 0 {
-		return nil
-	}
-	text := fmt.Sprintf("%d of %d images are not labelled:", len(l.failed), len(l.images))
-	for _, i := range slices.Sorted(maps.Keys(l.failed)) {
-		line := l.failed[i].Error()
-		if path := l.images[i].path; !strings.Contains(line, path) {
-			line = path + ": " + line
-		}
-		text += "\n  " + line
-	}
-	return errors.New(text)
 }
 
 // openWriters opens the formats; exports that name the photo name it as it is
@@ -320,26 +234,4 @@ func openWriters(formats []string, out string, classes data.Classes, images []in
 		writers = append(writers, w)
 	}
 	return writers, nil
-}
-
-type decoded struct {
-	img *image.NRGBA
-	err error
-}
-
-// decodeAhead reads the images in order, two ahead of the reader.
-func decodeAhead(ctx context.Context, images []input) <-chan decoded {
-	out := make(chan decoded, 2)
-	go func() {
-		defer close(out)
-		for _, in := range images {
-			img, err := data.ReadImage(in.path)
-			select {
-			case out <- decoded{img, err}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out
 }

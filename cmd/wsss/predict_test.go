@@ -2,14 +2,18 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"image"
+	"image/color"
 	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"wsss/data"
 )
 
 // photos makes empty files of these names in a new folder.
@@ -78,6 +82,69 @@ func TestListImages(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSmaller(t *testing.T) {
+	tests := []struct {
+		size             image.Point
+		classes, maxSide int
+		want             image.Point
+	}{
+		{image.Pt(500, 375), 21, 0, image.Pt(500, 375)},
+		{image.Pt(2000, 1500), 21, 0, image.Pt(2000, 1500)},
+		{image.Pt(6000, 4000), 21, 0, image.Pt(2189, 1459)},
+		{image.Pt(4000, 6000), 81, 0, image.Pt(743, 1114)},
+		{image.Pt(6000, 4000), 21, 6000, image.Pt(6000, 4000)},
+		{image.Pt(1000, 500), 21, 400, image.Pt(400, 200)},
+		{image.Pt(9000, 1), 2, 300, image.Pt(300, 1)},
+	}
+	for _, tt := range tests {
+		if got := smaller(tt.size, tt.classes, tt.maxSide); got != tt.want {
+			t.Errorf("%v with %d classes, -max-side %d: %v, want %v", tt.size, tt.classes, tt.maxSide, got, tt.want)
+		}
+	}
+}
+
+// TestBeginAt: a photo that is labelled smaller has labels of its own size, in
+// the same place.
+func TestBeginAt(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(0, 0, 90, 60))
+	for y := range 60 {
+		for x := range 90 {
+			img.SetNRGBA(x, y, color.NRGBA{R: uint8(x / 45 * 200), A: 255})
+		}
+	}
+	p := &redPredictor{}
+	rest, err := beginAt(t.Context(), p, img, image.Pt(30, 20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	label, err := rest(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.size != image.Pt(30, 20) || label.Size() != image.Pt(90, 60) {
+		t.Fatalf("labelled at %v, the map has %v", p.size, label.Size())
+	}
+	for i, v := range label.Pix {
+		if x := i % 90; (x < 43 && v != 0) || (x > 46 && v != 1) {
+			t.Fatalf("pixel %d of a row is %d", x, v)
+		}
+	}
+}
+
+// redPredictor gives red pixels class 1.
+type redPredictor struct{ size image.Point }
+
+func (p *redPredictor) Predict(_ context.Context, img *image.NRGBA) (*data.LabelMap, error) {
+	p.size = img.Rect.Size()
+	m := data.NewLabelMap(p.size.X, p.size.Y)
+	for i := range m.Pix {
+		if img.Pix[4*i] > 100 {
+			m.Pix[i] = 1
+		}
+	}
+	return m, nil
 }
 
 // checkPredict labels the photos of the validation split as a user's own, from
