@@ -34,7 +34,10 @@ func (b *bar) update(done, total int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.first < 0 {
-		b.first, b.start = done, time.Now()
+		b.first = 0
+		if done > 1 { // the others were done before
+			b.first, b.start = done, time.Now()
+		}
 	}
 	b.done, b.total = max(done, b.done), total
 	if !b.tty {

@@ -237,6 +237,9 @@ func (d *Dataset) IDs(split string) ([]string, error) {
 				ids = append(ids, photo.name)
 			}
 		}
+		if n := len(x.photos); len(ids) == 0 && n > 0 {
+			return nil, fmt.Errorf("split %q: none of its %d images has an annotation, and such images count only with data.options.unannotated = true", split, n)
+		}
 		return ids, nil
 	}
 	return nil, fmt.Errorf("split %q is unknown: allowed are %s", split, strings.Join(d.Splits(), ", "))

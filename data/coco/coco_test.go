@@ -116,6 +116,11 @@ func TestSplits(t *testing.T) {
 	if ids, err := open(t, root, map[string]any{"unannotated": true}).IDs("train2014"); err != nil || len(ids) != 2 {
 		t.Errorf("%d ids with those without annotations, error %v: want 2", len(ids), err)
 	}
+	empty := tree(t)
+	write(t, filepath.Join(empty, "annotations/instances_val2014.json"), `{"images": [{"id": 1, "file_name": "a.jpg", "width": 4, "height": 3}], "annotations": [], "categories": []}`)
+	if _, err := open(t, empty, nil).IDs("val2014"); err == nil || !strings.Contains(err.Error(), "none of its 1 images has an annotation") || !strings.Contains(err.Error(), "data.options.unannotated") {
+		t.Errorf("a file without annotations: error %v", err)
+	}
 	if _, err := ds.IDs("val"); err == nil || err.Error() != `split "val" is unknown: allowed are train, train2014` {
 		t.Errorf("error %v does not name the splits", err)
 	}
