@@ -29,7 +29,7 @@ func gridSample(b *builder, n *node) []*value {
 	s := &sampler{b: b, padding: n.Str("padding_mode", "zeros"), align: n.Int("align_corners", 0) != 0}
 	x = b.Transpose(x, 0, 2, 3, 1)
 	if s.padding == "zeros" {
-		s.rim = 2 // as far as a cubic kernel reaches; even, so that rounding to even stays
+		s.rim = 2 // as far as a cubic kernel reaches
 		x = b.Op("Pad", nil, x, b.List(0, s.rim, s.rim, 0, 0, s.rim, s.rim, 0))
 	}
 	h, w := x.Dims[1], x.Dims[2]
@@ -55,14 +55,16 @@ func gridSample(b *builder, n *node) []*value {
 	return one(b.Reshape(y, batch, c, grid.Dims[1], grid.Dims[2]))
 }
 
-// pixels maps −1 … 1 to pixel coordinates along axis 0 (x) or 1 (y).
+// pixels maps −1 … 1 to pixel coordinates along axis 0 (x) or 1 (y), rounding as
+// ONNX Runtime does: of many queries with nearly the same score, those that are
+// chosen depend on it.
 func (s *sampler) pixels(g *value, axis int) *value {
 	b, d := s.b, float64(s.sizes[axis]-2*s.rim)
-	half, middle := d/2, (d-1)/2
+	g = add(b, g, like(b, g, 1))
 	if s.align {
-		half = middle
+		return scale(b, g, (d-1)/2)
 	}
-	return add(b, scale(b, g, half), like(b, g, middle+float64(s.rim)))
+	return scale(b, sub(b, scale(b, g, d), like(b, g, 1)), 0.5)
 }
 
 // inside brings places outside the image back.
@@ -78,8 +80,11 @@ func (s *sampler) inside(p *value, axis int) *value {
 }
 
 func (s *sampler) clamp(p *value, axis int) *value {
-	return clampTo(s.b, p, 0, float64(s.sizes[axis]-1))
+	return clampTo(s.b, p, float64(-s.rim), s.last(axis))
 }
+
+// last is the last coordinate along an axis; that of the image's first pixel is 0.
+func (s *sampler) last(axis int) float64 { return float64(s.sizes[axis] - 1 - s.rim) }
 
 func clampTo(b *builder, p *value, lo, hi float64) *value {
 	return b.Op("Min", nil, b.Op("Max", nil, p, like(b, p, lo)), like(b, p, hi))
@@ -109,7 +114,7 @@ func (s *sampler) linearTaps(p *value, axis int) []tap {
 	b := s.b
 	p = s.inside(p, axis)
 	low := b.Op("Floor", nil, p)
-	next := b.Op("Min", nil, add(b, low, like(b, p, 1)), like(b, p, float64(s.sizes[axis]-1)))
+	next := b.Op("Min", nil, add(b, low, like(b, p, 1)), like(b, p, s.last(axis)))
 	frac := sub(b, p, low)
 	return []tap{{low, sub(b, like(b, p, 1), frac)}, {next, frac}}
 }
@@ -146,24 +151,20 @@ func (s *sampler) cubicTaps(p *value, axis int) []tap {
 // exact bounds the whole numbers that float32 holds all of.
 const exact = 1 << 24
 
-// rows makes the row coordinates of taps numbers of rows of the table, where
-// the pixels of each line begin.
+// rows makes the y coordinates of taps numbers of rows of the table, to which
+// the x coordinates are added.
 func (s *sampler) rows(taps []tap, batch int) []tap {
-	b, lines := s.b, s.sizes[1]*s.sizes[0]
+	b, line, pixels := s.b, s.sizes[0], s.sizes[1]*s.sizes[0]
+	first := table[float64](batch)
+	for i := range first {
+		first[i] = float64(i*pixels + s.rim*line + s.rim)
+	}
 	for i, t := range taps {
 		at := t.at
 		if s.table.Dims[0] > exact {
 			at = b.Cast(at, legalise.Double)
 		}
-		at = scale(b, at, float64(s.sizes[0]))
-		if batch > 1 {
-			first := table[float64](batch)
-			for k := range first {
-				first[k] = float64(k * lines)
-			}
-			at = add(b, at, b.ConstFloats(at.DType, []int{batch, 1}, first...))
-		}
-		taps[i].at = at
+		taps[i].at = add(b, scale(b, at, float64(line)), b.ConstFloats(at.DType, []int{batch, 1}, first...))
 	}
 	return taps
 }
