@@ -72,6 +72,9 @@ func runPredict(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := keepPhotos(images, *out); err != nil {
+		return err
+	}
 	p := &pipeline{quiet: f.quiet}
 	p.cfg.Backend = f.backend
 	if p.cfg.Eval.Scales, err = parseScales(*scales); err != nil {
@@ -120,6 +123,23 @@ func listImages(args []string) ([]input, error) {
 		return nil, usagef("predict: no image in %s: looked for %s", strings.Join(args, " "), strings.Join(imageTypes, ", "))
 	}
 	return list, nil
+}
+
+// keepPhotos refuses a folder where a label map or an overlay would replace the
+// photo that it is of.
+func keepPhotos(images []input, out string) error {
+	for _, in := range images {
+		photo, err := os.Stat(in.path)
+		if err != nil {
+			continue // reading it tells
+		}
+		for _, name := range []string{in.id + ".png", filepath.Join("overlay", in.id+".jpg")} {
+			if there, err := os.Stat(filepath.Join(out, name)); err == nil && os.SameFile(photo, there) {
+				return usagef("predict: -out %s: the labels of %s would replace it: choose another folder", out, in.path)
+			}
+		}
+	}
+	return nil
 }
 
 // expand calls add for every image that one argument stands for, and unread for

@@ -84,6 +84,36 @@ func TestListImages(t *testing.T) {
 	}
 }
 
+// TestPredictKeepsPhotos: labels never replace photos.
+func TestPredictKeepsPhotos(t *testing.T) {
+	dir := photos(t, "a.png", "b.jpg", "sub/c.png", "overlay/d.jpg")
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name, out string
+		args      []string
+		says      string
+	}{
+		{"the folder itself", dir, []string{dir}, "a.png would replace it"},
+		{"by another name", link, []string{dir}, "a.png would replace it"},
+		{"a file below", filepath.Join(dir, "sub"), []string{filepath.Join(dir, "sub/c.png")}, "c.png would replace it"},
+		{"an overlay", dir, []string{filepath.Join(dir, "overlay/d.jpg")}, "d.jpg would replace it"},
+		{"photos of another type", dir, []string{filepath.Join(dir, "b.jpg")}, ""},
+		{"another folder", filepath.Join(dir, "labels"), []string{dir}, ""},
+	}
+	for _, tt := range tests {
+		list, err := listImages(tt.args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := keepPhotos(list, tt.out); (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: error %v, want %q", tt.name, err, tt.says)
+		}
+	}
+}
+
 func TestSmaller(t *testing.T) {
 	tests := []struct {
 		size             image.Point
