@@ -69,6 +69,44 @@ func TestDataWeakenAndValidate(t *testing.T) {
 	validateFolder(t, photos)
 }
 
+// TestWeakenKeepsLabels: labels that somebody made are not replaced unasked.
+func TestWeakenKeepsLabels(t *testing.T) {
+	src := smallScenes(t)
+	for format, file := range map[string]string{"csv": "boxes.csv", "json": "labels.json", "voc": "Annotations/train_000001.xml"} {
+		out := t.TempDir()
+		run := func(code int, more ...string) string {
+			t.Helper()
+			cmd := wsssCommand(t, append([]string{"data", "weaken", "-kind", "scenes", "-root", src, "-set", "data.options.train=4", "-set", "data.options.val=2",
+				"-set", "seed=3", "-out", out, "-quiet", "-format", format}, more...)...)
+			text, _ := cmd.CombinedOutput() // the code says it
+			if got := cmd.ProcessState.ExitCode(); got != code {
+				t.Fatalf("%s %q: exit code %d, want %d: %s", format, more, got, code, text)
+			}
+			return string(text)
+		}
+		run(exitOK)
+		run(exitOK) // the same again
+		path := filepath.Join(out, file)
+		made, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("by hand"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if text := run(exitUsage); !strings.Contains(text, path+" holds other labels") {
+			t.Errorf("%s: %s", format, text)
+		}
+		if raw, _ := os.ReadFile(path); string(raw) != "by hand" {
+			t.Errorf("%s: labels made by hand became %.40s", format, raw)
+		}
+		run(exitOK, "-replace")
+		if raw, _ := os.ReadFile(path); !bytes.Equal(raw, made) {
+			t.Errorf("%s: -replace left %.40s", format, raw)
+		}
+	}
+}
+
 // TestWeakenSkipsUnlabelled: photos without a mask get no labels, the others do.
 func TestWeakenSkipsUnlabelled(t *testing.T) {
 	src := smallScenes(t)

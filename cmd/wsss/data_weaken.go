@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ type weakenFlags struct {
 	*maskFlags
 	instances, out, kinds, format string
 	seed                          int64
+	replace                       bool
 	opts                          weaken.Options
 }
 
@@ -45,6 +47,7 @@ func runWeaken(ctx context.Context, args []string) error {
 	f := &weakenFlags{maskFlags: newMaskFlags("data weaken", weakenIntro), opts: weaken.DefaultOptions()}
 	f.StringVar(&f.instances, "instances", "", "`folder` of PNGs that number the objects (VOC's SegmentationObject); else an object is a connected region")
 	f.StringVar(&f.out, "out", "", "`folder` to write the labels to")
+	f.BoolVar(&f.replace, "replace", false, "replace labels that are in the folder already and differ")
 	f.StringVar(&f.kinds, "kinds", "tags,points,scribbles,boxes", "forms of labels, a `list`")
 	f.StringVar(&f.format, "format", "csv", "file `format`: csv, json or voc")
 	f.Int64Var(&f.seed, "seed", 1, "`seed` of points and scribbles")
@@ -82,11 +85,52 @@ func runWeaken(ctx context.Context, args []string) error {
 	if records, err = withMask(records); err != nil {
 		return err
 	}
+	if !f.replace {
+		if err := f.keepLabels(records, kinds, src.classes); err != nil {
+			return err
+		}
+	}
 	written, err := f.write(records, kinds, src.classes)
 	for _, path := range written {
 		fmt.Println(path)
 	}
 	return err
+}
+
+// keepLabels refuses to replace labels that differ from those to be written:
+// somebody may have drawn them by hand.
+func (f *weakenFlags) keepLabels(records []folder.Record, kinds []data.WeakKind, classes data.Classes) error {
+	tmp, err := os.MkdirTemp("", "wsss-weaken-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	trial := *f
+	trial.out = filepath.Join(tmp, filepath.Base(f.out)) // VOC's files name their folder
+	if _, err := trial.write(records, kinds, classes); err != nil {
+		return err
+	}
+	return filepath.WalkDir(trial.out, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "classes.txt" {
+			return err
+		}
+		rel, err := filepath.Rel(trial.out, path)
+		if err != nil {
+			return err
+		}
+		there := filepath.Join(f.out, rel)
+		old, err := os.ReadFile(there)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if made, err := os.ReadFile(path); err != nil || !bytes.Equal(made, old) {
+			return errors.Join(err, usagef("data weaken: %s holds other labels: name another folder, or say -replace", there))
+		}
+		return nil
+	})
 }
 
 // withMask leaves out the empty records of images without a mask, and says how
