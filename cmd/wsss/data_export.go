@@ -62,6 +62,15 @@ func runExport(ctx context.Context, args []string) error {
 		}
 		src.image = func(id string) string { return paths[id] }
 	}
+	var photos []input
+	for _, id := range src.ids {
+		if path := src.image(id); path != "" {
+			photos = append(photos, input{path, id})
+		}
+	}
+	if err := keepPhotos(photos, *out, *formats); err != nil {
+		return err
+	}
 	opts.FileName = src.fileName
 	var writers []export.Writer
 	overlay := false

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -42,6 +43,11 @@ func runExportNet(_ context.Context, args []string) error {
 	}
 	if err := namedExist([]string{*checkpoint}, ""); err != nil {
 		return err
+	}
+	if from, err := os.Stat(*checkpoint); err == nil {
+		if to, err := os.Stat(*out); err == nil && os.SameFile(from, to) {
+			return usagef("export: -out %s would replace the checkpoint: choose another name", *out)
+		}
 	}
 	if err := write(*checkpoint, *out); err != nil {
 		return err

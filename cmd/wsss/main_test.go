@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -52,6 +53,10 @@ func capture(t *testing.T, do func()) string {
 }
 
 func TestExitCodes(t *testing.T) {
+	checkpoint := filepath.Join(t.TempDir(), "net.safetensors")
+	if err := os.WriteFile(checkpoint, []byte("weights"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		args []string
 		code int
@@ -74,6 +79,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"eval", "-checkpoint", "missing.ckpt"}, exitUsage, "-checkpoint missing.ckpt: there is no file"},
 		{[]string{"eval", "-checkpoint", "ours=missing.ckpt"}, exitUsage, "no file or folder missing.ckpt"},
 		{[]string{"eval", "-labels", "no-labels"}, exitUsage, "-labels: there is no folder no-labels"},
+		{[]string{"export", "-checkpoint", checkpoint, "-out", checkpoint}, exitUsage, "would replace the checkpoint"},
 		{[]string{"export", "-checkpoint", "missing.ckpt", "-out", "x.onnx"}, exitUsage, "-checkpoint missing.ckpt: there is no file"},
 	}
 	for _, tt := range tests {

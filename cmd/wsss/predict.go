@@ -72,7 +72,7 @@ func runPredict(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := keepPhotos(images, *out); err != nil {
+	if err := keepPhotos(images, *out, *formats); err != nil {
 		return err
 	}
 	p := &pipeline{quiet: f.quiet}
@@ -127,15 +127,24 @@ func listImages(args []string) ([]input, error) {
 
 // keepPhotos refuses a folder where a label map or an overlay would replace the
 // photo that it is of.
-func keepPhotos(images []input, out string) error {
+func keepPhotos(images []input, out, formats string) error {
+	var written []func(id string) string
+	for name := range strings.SplitSeq(formats, ",") {
+		switch strings.TrimSpace(name) {
+		case "png":
+			written = append(written, func(id string) string { return id + ".png" })
+		case "overlay":
+			written = append(written, func(id string) string { return filepath.Join("overlay", id+".jpg") })
+		}
+	}
 	for _, in := range images {
 		photo, err := os.Stat(in.path)
 		if err != nil {
 			continue // reading it tells
 		}
-		for _, name := range []string{in.id + ".png", filepath.Join("overlay", in.id+".jpg")} {
-			if there, err := os.Stat(filepath.Join(out, name)); err == nil && os.SameFile(photo, there) {
-				return usagef("predict: -out %s: the labels of %s would replace it: choose another folder", out, in.path)
+		for _, name := range written {
+			if there, err := os.Stat(filepath.Join(out, name(in.id))); err == nil && os.SameFile(photo, there) {
+				return usagef("-out %s: the labels of %s would replace it: choose another folder", out, in.path)
 			}
 		}
 	}

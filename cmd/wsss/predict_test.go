@@ -97,6 +97,7 @@ func TestPredictKeepsPhotos(t *testing.T) {
 		says      string
 	}{
 		{"the folder itself", dir, []string{dir}, "a.png would replace it"},
+		{"in a format that is written elsewhere", dir, []string{filepath.Join(dir, "a.png")}, ""},
 		{"by another name", link, []string{dir}, "a.png would replace it"},
 		{"a file below", filepath.Join(dir, "sub"), []string{filepath.Join(dir, "sub/c.png")}, "c.png would replace it"},
 		{"an overlay", dir, []string{filepath.Join(dir, "overlay/d.jpg")}, "d.jpg would replace it"},
@@ -108,7 +109,11 @@ func TestPredictKeepsPhotos(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := keepPhotos(list, tt.out); (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+		formats := "coco, png,overlay"
+		if strings.Contains(tt.name, "elsewhere") {
+			formats = "labelme,yolo"
+		}
+		if err := keepPhotos(list, tt.out, formats); (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: error %v, want %q", tt.name, err, tt.says)
 		}
 	}
