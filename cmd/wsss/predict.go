@@ -224,8 +224,9 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 		return err
 	}
 	defer net.Close()
-	l := labelling{predictor: net, images: images, classes: len(net.Meta.Model.Classes), maxSide: maxSide, slots: make(chan struct{}, 1+runtime.GOMAXPROCS(0)), refining: make(chan struct{}, eval.Refiners())}
+	l := labelling{predictor: net, images: images, scores: len(net.Meta.Model.Classes), maxSide: maxSide, slots: make(chan struct{}, 1+runtime.GOMAXPROCS(0)), refining: make(chan struct{}, eval.Refiners())}
 	if withCRF {
+		l.scores *= 2 // the field holds as many again
 		l.predictor = &refine.CRF{Net: net, Classes: len(net.Meta.Model.Classes), Params: crf.DeepLab()}
 		l.slots = make(chan struct{}, 2+eval.Refiners()) // else many images' scores would wait
 	}

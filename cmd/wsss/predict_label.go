@@ -23,7 +23,7 @@ import (
 type labelling struct {
 	predictor eval.Predictor
 	images    []input
-	classes   int
+	scores    int // of a pixel that are in memory
 	maxSide   int // see smaller
 	writers   []export.Writer
 	slots     chan struct{} // a place per image that is labelled, refined or written
@@ -75,7 +75,7 @@ func (l *labelling) begin(ctx context.Context, d decoded) (func(ctx context.Cont
 		return nil, d.err
 	}
 	size := d.img.Rect.Size()
-	at := smaller(size, l.classes, l.maxSide)
+	at := smaller(size, l.scores, l.maxSide)
 	if at != size {
 		l.large++
 	}
@@ -143,15 +143,15 @@ func decodeAhead(ctx context.Context, images []input) <-chan decoded {
 	return out
 }
 
-// maxScores bounds the scores, pixels × classes, of a photo that is labelled as
-// it is: some 60 bytes each are in use at a time.
+// maxScores bounds the scores, one for each pixel and class, of a photo that is
+// labelled as it is: some 60 bytes each are in use at a time.
 const maxScores = 1 << 26
 
 // smaller is the size at which a photo is labelled, its own where that is
 // small enough: maxSide bounds the long side, and where it is 0 maxScores the
 // area.
-func smaller(size image.Point, classes, maxSide int) image.Point {
-	scale := math.Sqrt(maxScores / (float64(size.X) * float64(size.Y) * float64(classes)))
+func smaller(size image.Point, scores, maxSide int) image.Point {
+	scale := math.Sqrt(maxScores / (float64(size.X) * float64(size.Y) * float64(scores)))
 	if maxSide > 0 {
 		scale = float64(maxSide) / float64(max(size.X, size.Y))
 	}
