@@ -189,7 +189,7 @@ func expand(arg string, add func(path, id string) error, unread func(path string
 		if err == nil && folder.IsUnread(path) {
 			unread(path)
 		}
-		if err != nil || d.IsDir() || !isImage(path) {
+		if err != nil || !d.Type().IsRegular() && d.Type() != fs.ModeSymlink || !isImage(path) {
 			return err
 		}
 		rel, err := filepath.Rel(arg, path)

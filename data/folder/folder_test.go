@@ -5,6 +5,7 @@ import (
 	"errors"
 	"image"
 	"image/png"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -186,6 +187,24 @@ func TestFaults(t *testing.T) {
 	}
 	if _, err := Open(t.TempDir(), Options{}, 1); err == nil || !strings.Contains(err.Error(), "no image") {
 		t.Errorf("empty folder: %v", err)
+	}
+}
+
+// TestOnlyFiles: what has an image's name and is no file is no image.
+func TestOnlyFiles(t *testing.T) {
+	root := small(t)
+	want, err := List(filepath.Join(root, "images"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(root, "images/folder.jpg"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := net.Listen("unix", filepath.Join(root, "images/s.jpg")); err == nil { // stands for a pipe, too
+		defer l.Close()
+	}
+	if got, err := List(filepath.Join(root, "images")); err != nil || len(got) != len(want) {
+		t.Errorf("%d images (%v), want %d", len(got), err, len(want))
 	}
 }
 

@@ -53,7 +53,9 @@ func listImages(dir, masks string) (map[string]string, error) {
 			return nil
 		case e.IsDir() && (p == masks || strings.HasPrefix(e.Name(), ".")):
 			return fs.SkipDir
-		case e.IsDir() || strings.HasPrefix(e.Name(), ".") || !slices.Contains(extensions, strings.ToLower(filepath.Ext(p))):
+		case !e.Type().IsRegular() && e.Type() != fs.ModeSymlink: // a folder; reading a pipe would wait for ever
+			return nil
+		case strings.HasPrefix(e.Name(), ".") || !slices.Contains(extensions, strings.ToLower(filepath.Ext(p))):
 			return nil
 		}
 		name, err := filepath.Rel(root, p)
