@@ -157,7 +157,7 @@ func expand(arg string, add func(path, id string) error, unread func(path string
 	if arg == "-" {
 		lines := bufio.NewScanner(os.Stdin)
 		for lines.Scan() {
-			if line := strings.TrimSpace(lines.Text()); line != "" {
+			if line := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff")); line != "" {
 				if err := add(line, filepath.Base(line)); err != nil {
 					return err
 				}

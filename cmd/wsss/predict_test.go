@@ -41,7 +41,7 @@ func TestListImages(t *testing.T) {
 		{"a folder to the bottom", []string{dir}, "", []string{"a", "b", "other/b", "sub/c"}, ""},
 		{"a glob", []string{filepath.Join(dir, "*")}, "", []string{"a", "b"}, ""},
 		{"files", []string{filepath.Join(dir, "sub/c.jpeg"), filepath.Join(dir, "b.jpg")}, "", []string{"c", "b"}, ""},
-		{"a list", []string{"-"}, filepath.Join(dir, "b.jpg") + "\n\n  " + filepath.Join(dir, "a.PNG") + "\r\n", []string{"b", "a"}, ""},
+		{"a list", []string{"-"}, "\ufeff" + filepath.Join(dir, "b.jpg") + "\n\n  " + filepath.Join(dir, "a.PNG") + "\r\n", []string{"b", "a"}, ""},
 		{"one name twice", []string{filepath.Join(dir, "b.jpg"), filepath.Join(dir, "other/b.jpg")}, "", nil, "both be written as b"},
 		{"a list that leaves its folder", []string{"-"}, "../../etc/x.jpg", []string{"x"}, ""},
 		{"nothing in a folder", []string{photos(t, "x.txt")}, "", nil, "no image in"},

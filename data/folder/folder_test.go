@@ -190,6 +190,24 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestByteOrderMark: label files as Windows writes them.
+func TestByteOrderMark(t *testing.T) {
+	for name, text := range map[string]string{
+		"labels.json": "\ufeff{\"d\": {\"tags\": [1]}}\r\n", "tags.csv": "\ufeffimage,tags\r\nd,1\r\n",
+	} {
+		root := small(t)
+		put(t, root, name, text)
+		d, err := Open(root, Options{Labels: []string{name}}, 1)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if s, err := d.Load("d", data.WantWeak); err != nil || !slices.Equal(s.Weak.Tags, []int{1}) {
+			t.Errorf("%s: %+v (%v)", name, s, err)
+		}
+	}
+}
+
 // TestOnlyFiles: what has an image's name and is no file is no image.
 func TestOnlyFiles(t *testing.T) {
 	root := small(t)

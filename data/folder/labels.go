@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"image"
@@ -203,9 +204,13 @@ func (b *bounded) Read(p []byte) (int, error) {
 		p = p[:b.left]
 	}
 	n, err := b.r.Read(p)
-	if start := b.left == maxFile; start && n >= 2 && (p[0] == 0xff && p[1] == 0xfe || p[0] == 0xfe && p[1] == 0xff) {
+	start := b.left == maxFile
+	b.left -= int64(n)
+	if start && n >= 2 && (p[0] == 0xff && p[1] == 0xfe || p[0] == 0xfe && p[1] == 0xff) {
 		return 0, errors.New("text in UTF-16: save it as UTF-8")
 	}
-	b.left -= int64(n)
+	if start && bytes.HasPrefix(p[:n], []byte("\ufeff")) { // Windows begins UTF-8 so
+		n = copy(p, p[3:n])
+	}
 	return n, err
 }
