@@ -37,6 +37,7 @@ var order = []string{"init", "run", "gen", "train", "eval", "predict", "export",
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	code := dispatch(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
