@@ -30,19 +30,22 @@ func main() {
 	share := flag.Float64("swap", 0, "write labels whose masks have this `share` of wrong classes")
 	out := flag.String("out", "", "… to this new `folder`")
 	flag.Parse()
+	do := func() error { return tell(*labels, *truth) }
 	if *share > 0 {
-		if err := swap(*labels, *out, *share); err != nil {
-			fmt.Fprintln(os.Stderr, "bench/noise:", err)
-			os.Exit(1)
-		}
-		return
+		do = func() error { return swap(*labels, *out, *share) }
 	}
-	n, err := count(*labels, *truth)
-	if err != nil {
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/noise:", err)
 		os.Exit(1)
 	}
-	n.print()
+}
+
+func tell(labels, truth string) error {
+	n, err := count(labels, truth)
+	if err == nil {
+		n.print()
+	}
+	return err
 }
 
 // bins is the resolution of scores.

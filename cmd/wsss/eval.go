@@ -175,9 +175,9 @@ func zeroShotLabeller(z configs.ZeroShot) labeller {
 // evalZeroShot labels the validation split with a method that needs neither
 // weak labels nor training, and scores it.
 func (p *pipeline) evalZeroShot(ctx context.Context, z configs.ZeroShot) (report.Row, error) {
-	cfg := p.cfg
-	cfg.Gen = zeroShotLabeller(z).Gen
-	method, err := p.method(zeroShotLabeller(z))
+	cfg, l := p.cfg, zeroShotLabeller(z)
+	cfg.Gen = l.Gen
+	method, err := p.method(l)
 	if err != nil {
 		return report.Row{}, err
 	}

@@ -241,7 +241,7 @@ func (s *starter) choose() error {
 			s.Methods, need = []string{classic, prompted + "\n# after: wsss models pull " + sam}, nil
 		}
 	}
-	for _, name := range append(need, s.backbone()) {
+	for _, name := range append(need, s.Backbone()) {
 		if !here(name) {
 			s.Models = append(s.Models, name)
 		}
@@ -249,7 +249,8 @@ func (s *starter) choose() error {
 	return nil
 }
 
-func (s *starter) backbone() string {
+// Backbone is the network that the machine can train.
+func (s *starter) Backbone() string {
 	if s.GPU {
 		return "resnet101"
 	}

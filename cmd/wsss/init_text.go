@@ -24,9 +24,6 @@ func (s *starter) Updates() int {
 	return min(max(50*s.Images/8, 1000), 4000)
 }
 
-// Backbone is the network that the machine can train.
-func (s *starter) Backbone() string { return s.backbone() }
-
 // starterText is the config. Its tables end with those of [gen], whose method
 // brings tables of its own.
 var starterText = template.Must(template.New("config").Funcs(template.FuncMap{

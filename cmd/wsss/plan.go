@@ -146,13 +146,13 @@ func (p *plan) weights() error {
 // startNeeds is what a training begins with: nothing, a model by its name, or
 // a file.
 func startNeeds(init string) gen.Needs {
-	n := gen.Needs{}
-	if _, err := manifest.Find(init); err == nil {
-		n.Add(gen.Needs{Models: []string{init}})
-	} else {
-		n.Add(gen.Needs{Files: []string{init}})
+	if init == "" {
+		return gen.Needs{}
 	}
-	return n
+	if _, err := manifest.Find(init); err == nil {
+		return gen.Needs{Models: []string{init}}
+	}
+	return gen.Needs{Files: []string{init}}
 }
 
 // list says of weights whether they are here.

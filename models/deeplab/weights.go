@@ -1,7 +1,6 @@
 package deeplab
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,7 +16,6 @@ import (
 	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/layers"
-	"wsss/models/manifest"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
 )
@@ -28,11 +26,7 @@ import (
 // Caffe's network: stride in the 1×1 convolution, BGR input. The error names
 // the file.
 func Init(scope *model.Scope, cfg configs.Train) (weights.Mapping, error) {
-	path, err := manifest.Start(context.Background(), cfg.Init)
-	if err != nil {
-		return weights.Mapping{}, err
-	}
-	src, err := formats.Open(path)
+	src, path, err := formats.OpenStart(cfg.Init)
 	if err != nil {
 		return weights.Mapping{}, err
 	}

@@ -20,7 +20,6 @@ import (
 	"wsss/data/files"
 	"wsss/models"
 	"wsss/models/camnet"
-	"wsss/models/manifest"
 	"wsss/models/weights/formats"
 	"wsss/train"
 	"wsss/train/multilabel"
@@ -85,11 +84,7 @@ func newNetwork(c configs.Classifier, classes int, seed int64, log func(string))
 	if c.Init == "" {
 		return n, nil
 	}
-	path, err := manifest.Start(context.Background(), c.Init)
-	if err != nil {
-		return nil, fmt.Errorf("classifier.init: %w", err)
-	}
-	src, err := formats.Open(path)
+	src, path, err := formats.OpenStart(c.Init)
 	if err != nil {
 		return nil, fmt.Errorf("classifier.init: %w", err)
 	}

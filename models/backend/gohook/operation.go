@@ -31,12 +31,8 @@ func operation(f func(dst, a, b []float32)) executor {
 		inParallel(b, len(dst)/run.n*pieces, 4*len(dst), func(first, end int) {
 			for i := first; i < end; i++ {
 				from, to := i%pieces*block, min((i%pieces+1)*block, run.n)
-				atX, atY := from*run.x, from*run.y
-				for rest, l := i/pieces, 1; l < len(loops); l++ {
-					atX += rest % loops[l].n * loops[l].x
-					atY += rest % loops[l].n * loops[l].y
-					rest /= loops[l].n
-				}
+				atX, atY := places(loops[1:], i/pieces)
+				atX, atY = atX+from*run.x, atY+from*run.y
 				base := i / pieces * run.n
 				f(dst[base+from:base+to], x[atX:atX+1+(to-from-1)*run.x], y[atY:atY+1+(to-from-1)*run.y])
 			}
@@ -47,6 +43,16 @@ func operation(f func(dst, a, b []float32)) executor {
 
 // loop is n steps in the result, of x values in one operand and y in the other.
 type loop struct{ n, x, y int }
+
+// places is where the operands are at the i-th step of nested loops.
+func places(loops []loop, i int) (x, y int) {
+	for _, l := range loops {
+		x += i % l.n * l.x
+		y += i % l.n * l.y
+		i /= l.n
+	}
+	return x, y
+}
 
 // short is a run for which a call costs more than its arithmetic.
 const short = 16
@@ -62,12 +68,8 @@ func shortRuns(b *gobackend.Backend, f func(dst, a, b []float32), dst, x, y []fl
 		bufX, bufY := make([]float32, steps*run.n), make([]float32, steps*run.n)
 		for i := first; i < end; i++ {
 			from, to := i%pieces*steps, min((i%pieces+1)*steps, next.n)
-			atX, atY := from*next.x, from*next.y
-			for rest, l := i/pieces, 2; l < len(loops); l++ {
-				atX += rest % loops[l].n * loops[l].x
-				atY += rest % loops[l].n * loops[l].y
-				rest /= loops[l].n
-			}
+			atX, atY := places(loops[2:], i/pieces)
+			atX, atY = atX+from*next.x, atY+from*next.y
 			base := i/pieces*size + from*run.n
 			f(dst[base:base+(to-from)*run.n],
 				writtenOut(bufX, x[atX:], run.n, run.x, to-from, next.x), writtenOut(bufY, y[atY:], run.n, run.y, to-from, next.y))

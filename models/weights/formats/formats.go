@@ -2,10 +2,15 @@
 package formats
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"strings"
 
+	"wsss/models/manifest"
 	"wsss/models/weights"
 	"wsss/models/weights/pth"
 	"wsss/models/weights/safetensors"
@@ -26,6 +31,23 @@ func Open(path string) (weights.Source, error) {
 		return safetensors.Open(path)
 	}
 	return nil, fmt.Errorf("%s: neither a safetensors file nor a PyTorch checkpoint", path)
+}
+
+// OpenStart opens what a training begins with: a weight file, or a network of
+// the manifest by its name. path is where the weights lie.
+func OpenStart(init string) (src weights.Source, path string, err error) {
+	if path, err = manifest.Start(context.Background(), init); err != nil {
+		return nil, "", err
+	}
+	src, err = Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		var names []string
+		for _, m := range manifest.Family("resnet") {
+			names = append(names, m.Name)
+		}
+		err = fmt.Errorf("%w: allowed are a weight file, or one of %s", err, strings.Join(names, ", "))
+	}
+	return src, path, err
 }
 
 // start reads the first bytes of a file.

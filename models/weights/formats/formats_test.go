@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/models/manifest"
 	"wsss/models/weights/safetensors"
 )
 
@@ -42,5 +43,22 @@ func TestOpen(t *testing.T) {
 	}
 	if _, err := Open(filepath.Join(dir, "absent")); !os.IsNotExist(err) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestOpenStart(t *testing.T) {
+	if src, path, err := OpenStart("../pth/testdata/zip.pth"); err != nil || path != "../pth/testdata/zip.pth" {
+		t.Errorf("a file: %q, %v", path, err)
+	} else {
+		src.Close()
+	}
+	t.Setenv(manifest.Env, t.TempDir())
+	for init, want := range map[string]string{
+		"resnet99":  "allowed are a weight file, or one of resnet18,",
+		"resnet101": "wsss models pull resnet101",
+	} {
+		if _, _, err := OpenStart(init); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", init, err, want)
+		}
 	}
 }
