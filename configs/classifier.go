@@ -6,7 +6,7 @@ import (
 )
 
 // Classifier trains a ResNet as a multi-label classifier on image tags, whose
-// class activation maps the gen method "cam" takes. Defaults are IRN's (METHODS
+// class activation maps the gen method "cam" takes. Defaults are IRN's (docs/sources.md
 // §11.1).
 type Classifier struct {
 	Backbone  string  `toml:"backbone"`   // resnet18, resnet34, resnet50, resnet101

@@ -57,7 +57,7 @@ type Fuse struct {
 }
 
 // Train is stage two: a segmentation network from (pseudo-)labels. Defaults
-// are DeepLab-v2 as in METHODS §8.1.
+// are DeepLab-v2 as in docs/sources.md §8.1.
 type Train struct {
 	// Skip trains nothing: a run makes and scores pseudo-labels only.
 	Skip bool `toml:"skip" json:",omitempty"`

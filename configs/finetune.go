@@ -4,7 +4,7 @@ import "math"
 
 // FineTuneCLIP fine-tunes a CLIP image encoder into a classifier of image
 // labels: a LayerNorm and a linear layer on its embedding. Defaults are those
-// of paper 002 (METHODS §7) where it gives them; it gives no loss for several
+// of box2024 (docs/sources.md §7) where it gives them; it gives no loss for several
 // labels, no warm-up, no augmentation and no layer decay.
 type FineTuneCLIP struct {
 	Model   string `toml:"model"`   // a CLIP of `wsss models list`, whose image encoder is trained …

@@ -5,7 +5,7 @@ package configs
 type TestTime struct {
 	Scales []float64 `toml:"scales"` // logits averaged [those of eval.scales]
 	Flip   bool      `toml:"flip"`
-	CRF    bool      `toml:"crf"` // dense CRF on the softmax (METHODS §8.1)
+	CRF    bool      `toml:"crf"` // dense CRF on the softmax (docs/sources.md §8.1)
 }
 
 func (t TestTime) validate(v *validator, key string) {

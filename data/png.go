@@ -21,7 +21,7 @@ import (
 const MaxPixels = 1 << 28
 
 // VOCPalette is the 256-colour map of PASCAL VOC: bits of the index dealt to
-// the high bits of R, G, B in turn (METHODS §9).
+// the high bits of R, G, B in turn (docs/sources.md §9).
 func VOCPalette() color.Palette {
 	p := make(color.Palette, 256)
 	for i := range p {
@@ -39,7 +39,7 @@ func VOCPalette() color.Palette {
 var vocPalette = VOCPalette()
 
 // ReadLabelMap reads a mask: an indexed PNG whose indices are the classes, or
-// a greyscale PNG of at most 8 bits whose raw values are (METHODS §9). Colours
+// a greyscale PNG of at most 8 bits whose raw values are (docs/sources.md §9). Colours
 // are never interpreted. The error names the file.
 func ReadLabelMap(path string) (*LabelMap, error) {
 	f, err := os.Open(path)

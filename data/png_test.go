@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-// TestVOCPalette checks the colours named in METHODS §9.
+// TestVOCPalette checks the colours named in docs/sources.md §9.
 func TestVOCPalette(t *testing.T) {
 	p := VOCPalette()
 	if len(p) != 256 {

@@ -11,7 +11,7 @@ import (
 
 // Ignore is the label value that takes part in neither loss nor evaluation:
 // VOC's void border, padding, and pixels a pseudo-label leaves undecided
-// (METHODS §9, §10).
+// (docs/sources.md §9, §10).
 const Ignore = 255
 
 // MaxClasses is the number of classes an 8-bit label map can hold beside
@@ -125,7 +125,7 @@ type Scribble struct {
 
 // Box is an axis-aligned box in edge coordinates: it covers the pixels x with
 // X0 <= x < X1, y likewise. A VOC bndbox (1-based, inclusive) becomes
-// {xmin-1, ymin-1, xmax, ymax} (METHODS §9).
+// {xmin-1, ymin-1, xmax, ymax} (docs/sources.md §9).
 type Box struct {
 	X0, Y0, X1, Y1 float32
 	Class          int

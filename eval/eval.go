@@ -1,6 +1,6 @@
 // Package eval scores label maps: pseudo-labels, trained networks, zero-shot
 // methods and other tools' folders alike, with one confusion matrix over the
-// whole set (METHODS §10).
+// whole set (docs/sources.md §10).
 package eval
 
 import (

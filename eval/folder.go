@@ -14,7 +14,7 @@ import (
 	"wsss/data/files"
 )
 
-// Folder scores labelsDir/<id>.png against the truth of a split (METHODS §10):
+// Folder scores labelsDir/<id>.png against the truth of a split (docs/sources.md §10):
 // pseudo-labels, predictions, or another tool's labels. Images are read and
 // counted on all CPUs; memory does not grow with their number beyond a few
 // counts each.

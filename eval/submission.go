@@ -22,7 +22,7 @@ import (
 )
 
 // vocTestImages is the size of VOC 2012's segmentation test split, whose masks
-// only the evaluation server has (METHODS §10).
+// only the evaluation server has (docs/sources.md §10).
 const (
 	vocTestImages = 1456
 	vocTestHash   = "7d323bb3448fa174b9194953e01dfd168c9890adb30dd2491a66536edbeca0aa" // SHA-256 of the sorted ids, a newline between two
@@ -47,7 +47,7 @@ type SubmissionInfo struct {
 
 // WriteSubmission packs labelsDir/<id>.png of a split into the archive that the
 // PASCAL VOC evaluation server takes, out = something.tar or .tar.gz or .tgz:
-// results/VOC2012/Segmentation/comp6_test_cls/<id>.png (METHODS §10).
+// results/VOC2012/Segmentation/comp6_test_cls/<id>.png (docs/sources.md §10).
 //
 // Everything is checked before the archive appears: all ids of the split are
 // there (1,456 for VOC's test split), each map has its photo's size and only

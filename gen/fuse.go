@@ -73,7 +73,7 @@ func bySize(a, b *Ranked) int {
 }
 
 // byClass puts the higher class on top, whatever its score: what the survey's
-// element-wise maximum of labels does (METHODS §2.1).
+// element-wise maximum of labels does (docs/sources.md §2.1).
 func byClass(a, b *Ranked) int { return cmp.Compare(a.Class, b.Class) }
 
 // byCertainty is byScore with the score weighed by stability, where there is

@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Group is the learning-rate group of a variable (METHODS §8.1).
+// Group is the learning-rate group of a variable (docs/sources.md §8.1).
 type Group int
 
 // The learning-rate groups.

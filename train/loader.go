@@ -175,7 +175,7 @@ func readLabels(dir string, ds data.Dataset, s *data.Sample, classes int) (*data
 }
 
 // shrinkLabels samples a square label map at the centres of a grid's cells,
-// PIL's nearest rule (METHODS §8.1).
+// PIL's nearest rule (docs/sources.md §8.1).
 func shrinkLabels(dst []uint8, g grid, src []uint8, side int) {
 	if g.h == side && g.w == side {
 		copy(dst, src)

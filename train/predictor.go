@@ -27,7 +27,7 @@ import (
 )
 
 // PredictOptions are the test-time choices. The zero value is the protocol of
-// METHODS §8.1: the image at its own size, once.
+// docs/sources.md §8.1: the image at its own size, once.
 type PredictOptions struct {
 	Scales []float64 // the image is also seen at these sizes, logits averaged; nil = {1}
 	Flip   bool      // and mirrored

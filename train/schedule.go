@@ -8,7 +8,7 @@ import (
 )
 
 // Schedule is the poly learning-rate schedule with one rate per group
-// (METHODS §8.1, §8.2).
+// (docs/sources.md §8.1, §8.2).
 type Schedule struct {
 	base  [numGroups]float64
 	total int

@@ -172,7 +172,7 @@ func (p *Predictor) bestOf(ctx context.Context, img *image.NRGBA, allowed []bool
 }
 
 // Probabilities returns softmax scores [height, width, classes] of an image at
-// its own size, as the dense CRF takes them (METHODS §8.1).
+// its own size, as the dense CRF takes them (docs/sources.md §8.1).
 func (p *Predictor) Probabilities(ctx context.Context, img *image.NRGBA) (*tensors.Tensor, error) {
 	var out []float32
 	classes := 0

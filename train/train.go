@@ -1,5 +1,5 @@
 // Package train is stage two: it trains a segmentation network on
-// pseudo-labels or true masks, by the schedules of METHODS §8, and predicts
+// pseudo-labels or true masks, by the schedules of docs/sources.md §8, and predicts
 // with the result. A run survives being killed: it goes on from its last
 // checkpoint and ends with the same bytes as an undisturbed one on the same
 // backend.

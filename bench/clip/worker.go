@@ -15,8 +15,8 @@ import (
 // classes are VOC's.
 const classes = 20
 
-// step compiles the training step on a backend, with the settings of paper 002
-// (METHODS §7) and one yes or no per class.
+// step compiles the training step on a backend, with the settings of box2024
+// (docs/sources.md §7) and one yes or no per class.
 func (o *options) step(spec string) (func() error, error) {
 	b, err := backend.Open(spec)
 	if err != nil {

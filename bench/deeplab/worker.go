@@ -44,7 +44,7 @@ func (o *options) step(spec string) (func() error, error) {
 
 // newStep is the training of DeepLab with frozen batch norm: the sum of the
 // scales' cross-entropies, and SGD with momentum and weight decay as in
-// METHODS §8.1.
+// docs/sources.md §8.1.
 func newStep(b compute.Backend, o *options) (*model.Exec, error) {
 	cfg := configs.Default().Train
 	cfg.Arch, cfg.MSC, cfg.Width, cfg.Precision, cfg.Recompute = o.arch, o.msc, o.width, o.precision, o.recompute

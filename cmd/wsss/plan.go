@@ -68,7 +68,7 @@ func (p *plan) lack(format string, args ...any) {
 	p.lacks = append(p.lacks, fmt.Sprintf(format, args...))
 }
 
-// publishedSplits are the sizes of the data sets' own splits (METHODS §9),
+// publishedSplits are the sizes of the data sets' own splits (docs/sources.md §9),
 // for plans without data.
 var publishedSplits = map[string]map[string]int{
 	"voc":  {"train": 1464, "val": 1449, "trainval": 2913, "test": 1456, "train_aug": 10582},

@@ -1,7 +1,7 @@
 // Package augment is the host-side training augmentation: random scale, pad,
 // random crop and flip of an image and its label map, fused with the
 // conversion to the network's input, so that only the pixels of the crop are
-// ever computed (METHODS §8.1, §8.2).
+// ever computed (docs/sources.md §8.1, §8.2).
 package augment
 
 import (
@@ -24,10 +24,10 @@ type Options struct {
 	ScaleRange []float64 // … or uniform in [min, max] where it holds two values
 	Flip       bool      // horizontal flip with probability 0.5
 	// Centre scales the short side to Crop and cuts the middle out, instead of
-	// a random scale and place (paper 002, METHODS §7).
+	// a random scale and place (box2024, docs/sources.md §7).
 	Centre bool
 	// ByCrop has the scale times Crop as the short side of the scaled image,
-	// instead of the scale times its own (METHODS §8.2, JFZ).
+	// instead of the scale times its own (docs/sources.md §8.2, JFZ).
 	ByCrop bool
 	Blur   float64 // probability of a Gaussian blur whose deviation is uniform in [0, 1) pixels of the crop
 	Input  Input

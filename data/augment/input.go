@@ -12,13 +12,13 @@ type Input struct {
 	scale, shift [3]float32
 }
 
-// Caffe is BGR in 0..255 minus the mean, no standard deviation (METHODS §8.1).
+// Caffe is BGR in 0..255 minus the mean, no standard deviation (docs/sources.md §8.1).
 func Caffe() Input {
 	return Input{order: [3]int{2, 1, 0}, scale: [3]float32{1, 1, 1}, shift: [3]float32{-104.008, -116.669, -122.675}}
 }
 
 // Torch is RGB in 0..1, minus ImageNet's mean, over its standard deviation
-// (METHODS §8.2).
+// (docs/sources.md §8.2).
 func Torch() Input {
 	in := Input{order: [3]int{0, 1, 2}}
 	mean, std := [3]float64{0.485, 0.456, 0.406}, [3]float64{0.229, 0.224, 0.225}

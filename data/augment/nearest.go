@@ -16,7 +16,7 @@ func nearestTable(src, dst int) []int {
 
 // ResizeLabels resizes a label map of w×h pixels by PIL's nearest rule into
 // dst of dw×dh: how the reference brings labels to the grid of the logits
-// (METHODS §8.1). OpenCV's and PyTorch's nearest pick other pixels.
+// (docs/sources.md §8.1). OpenCV's and PyTorch's nearest pick other pixels.
 func ResizeLabels(dst []uint8, dw, dh int, src []uint8, w, h int) {
 	if dw == w && dh == h {
 		copy(dst, src)

@@ -1,7 +1,7 @@
 package coco
 
 // ClassNames are COCO's eighty classes in the order of their category ids
-// (1..90 with gaps), label values 1..80 (METHODS §9).
+// (1..90 with gaps), label values 1..80 (docs/sources.md §9).
 var ClassNames = []string{
 	"person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
 	"fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow",

@@ -1,5 +1,5 @@
 // Package coco opens COCO 2014 and 2017, and data annotated in the same form,
-// as dataset kind "coco" (METHODS §9): images, instances JSON (polygons, run
+// as dataset kind "coco" (docs/sources.md §9): images, instances JSON (polygons, run
 // lengths, crowds, boxes), prepared PNG masks and the split lists of the WSSS
 // literature, in its convention of 81 classes. Opening reads no annotation;
 // an instances file is scanned once, at the first use of its split.

@@ -66,7 +66,7 @@ const (
 )
 
 // rasterise paints a photo's objects in file order, later ones over earlier
-// ones (METHODS §9); pixels without object are background. instances numbers
+// ones (docs/sources.md §9); pixels without object are background. instances numbers
 // the objects from 1 and is nil where there are more than 254.
 func (x *index) rasterise(photo int32, crowd Crowd) (truth, instances *data.LabelMap, err error) {
 	p := x.photos[photo]

@@ -12,7 +12,7 @@ import (
 	"wsss/data/weak"
 )
 
-// The field's own formats (METHODS §9), written from any dataset's labels.
+// The field's own formats (docs/sources.md §9), written from any dataset's labels.
 
 // WriteAnnotation writes an image's boxes as dir/Annotations/<id>.xml, in
 // VOC's format. Fractions of pixels are rounded outwards.

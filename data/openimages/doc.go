@@ -1,5 +1,5 @@
 // Package openimages selects the categories of VOC or COCO from Open Images
-// (METHODS §7, §9) and opens the result as dataset kind "openimages".
+// (docs/sources.md §7, §9) and opens the result as dataset kind "openimages".
 //
 // Build streams the official CSV files, however large, in bounded memory: a
 // scan keeps the rows of the wanted labels, sorted into buckets by image id on

@@ -43,7 +43,7 @@ var namesCSV string
 // Class is one class of the target dataset in terms of Open Images.
 type Class struct {
 	Name                  string   // in VOC or COCO
-	Word                  string   // in prompts; paper 002 renames motorcycle and tv (METHODS §7)
+	Word                  string   // in prompts; box2024 renames motorcycle and tv (docs/sources.md §7)
 	Is, Also, Near, Above []string // names of Open Images labels
 }
 

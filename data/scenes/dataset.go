@@ -8,7 +8,7 @@
 // SegmentationObject (instance numbers), Annotations (boxes of the visible
 // part), ImageSets/Segmentation/{train,train_aug,val,trainval}.txt. Beside it
 // lie scribbles/*.xml (ScribbleSup, 0-based), points.json (What's the Point),
-// image_labels.csv and classes.txt (METHODS §9).
+// image_labels.csv and classes.txt (docs/sources.md §9).
 package scenes
 
 import (

@@ -12,7 +12,7 @@ import (
 )
 
 // trainAug is the split that SBD adds to: VOC's train and all of SBD's images
-// that are not in VOC's val, 10,582 in all (METHODS §9).
+// that are not in VOC's val, 10,582 in all (docs/sources.md §9).
 const trainAug = "train_aug"
 
 // reserved are text files beside the lists of a bare folder that are no lists.

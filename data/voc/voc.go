@@ -1,5 +1,5 @@
 // Package voc opens PASCAL VOC 2012 and folders of the same layout as dataset
-// kind "voc" (METHODS §9): JPEGImages, Annotations, ImageSets/Segmentation,
+// kind "voc" (docs/sources.md §9): JPEGImages, Annotations, ImageSets/Segmentation,
 // SegmentationClass, SegmentationClassAug and the Semantic Boundaries
 // Dataset's .mat files. Opening reads no image, mask or annotation.
 package voc

@@ -9,7 +9,7 @@ import (
 
 // Base is the coordinate of the first pixel in scribble files: 0 or 1, or
 // found out from the files. Public readers of ScribbleSup disagree
-// (METHODS §9). The zero value finds out.
+// (docs/sources.md §9). The zero value finds out.
 type Base struct {
 	known bool
 	first int

@@ -17,7 +17,7 @@ type Row struct {
 	Tags  []int  // class indices 1.., nil where the row has none
 }
 
-// ReadList reads a split list. Its rows are any of (METHODS §9)
+// ReadList reads a split list. Its rows are any of (docs/sources.md §9)
 //
 //	2007_000032
 //	COCO_train2014_000000000009 45 49 50

@@ -9,7 +9,7 @@ import (
 	"wsss/data"
 )
 
-// ReadPoints reads a What's-the-Point file (METHODS §9): a JSON object from
+// ReadPoints reads a What's-the-Point file (docs/sources.md §9): a JSON object from
 // image id to a list of clicks {x, y, cls, rank}, zero-based pixels, cls from
 // 1. numClasses, background included, bounds cls. Clicks may lie outside the
 // image: see PointsInside.

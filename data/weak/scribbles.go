@@ -21,7 +21,7 @@ type Scribbles struct {
 	onZero, onSize int // coordinates that are 0, or the image's width or height
 }
 
-// ReadScribbles reads a ScribbleSup XML (METHODS §9): open polylines, each with
+// ReadScribbles reads a ScribbleSup XML (docs/sources.md §9): open polylines, each with
 // a tag that tags maps to a class, "background" to 0. base is the coordinate
 // of the first pixel, 0 or 1; public readers disagree. Points may lie outside
 // the image: see Clamp.

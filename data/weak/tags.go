@@ -62,7 +62,7 @@ func readListTags(path string, numClasses int) (map[string][]int, error) {
 // ReadClsLabels reads cls_labels.npy: a pickled dictionary from image name or
 // number to a vector with one value per class, present where > 0. The vector
 // has a value for the background or none (numClasses or numClasses-1 values).
-// Numbers come back as decimal text (METHODS §9: IRN writes 2007_000032 as
+// Numbers come back as decimal text (docs/sources.md §9: IRN writes 2007_000032 as
 // 2007000032).
 func ReadClsLabels(path string, numClasses int) (map[string][]int, error) {
 	v, err := npy.ReadObject(path)

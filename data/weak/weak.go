@@ -1,5 +1,5 @@
 // Package weak parses the files in which the field keeps cheap labels
-// (METHODS §9): image tags as cls_labels.npy, CLIP-ES and L2G lists or CSV;
+// (docs/sources.md §9): image tags as cls_labels.npy, CLIP-ES and L2G lists or CSV;
 // VOC's XML; What's-the-Point clicks; ScribbleSup scribbles. Every parser
 // bounds what it reads and names the file, and the line or entry, in errors.
 package weak

@@ -15,7 +15,7 @@ type Size struct {
 	Depth  int `xml:"depth"`
 }
 
-// VOCFile is a file of VOC's Annotations (METHODS §9), to be written.
+// VOCFile is a file of VOC's Annotations (docs/sources.md §9), to be written.
 type VOCFile struct {
 	XMLName   xml.Name    `xml:"annotation"`
 	Folder    string      `xml:"folder"`
@@ -53,7 +53,7 @@ func NewVOCObject(b data.Box, name string) VOCObject {
 	return o
 }
 
-// ScribbleFile is a ScribbleSup file (METHODS §9), to be written.
+// ScribbleFile is a ScribbleSup file (docs/sources.md §9), to be written.
 type ScribbleFile struct {
 	XMLName   xml.Name          `xml:"annotation"`
 	Size      Size              `xml:"size"`
@@ -98,7 +98,7 @@ func EncodeXML(w io.Writer, file any) error {
 }
 
 // Click is a click of a What's-the-Point file, which maps image ids to lists
-// of them (METHODS §9).
+// of them (docs/sources.md §9).
 type Click struct {
 	X    int `json:"x"`
 	Y    int `json:"y"`

@@ -24,7 +24,7 @@ type Annotation struct {
 // mostOther bounds Annotation.Other.
 const mostOther = 20
 
-// ReadVOCXML reads a VOC detection XML (METHODS §9). Tags are all classes that
+// ReadVOCXML reads a VOC detection XML (docs/sources.md §9). Tags are all classes that
 // a name inside an object carries, part names included, as IRN does; boxes are
 // those of the objects themselves, difficult ones flagged. Names outside the
 // class table are skipped. Boxes are clipped to the image; one that is empty

@@ -25,7 +25,7 @@ type Options struct {
 }
 
 // DefaultOptions are one click per object and one background scribble, as in
-// the procedures of METHODS §9 and §11.4.
+// the procedures of docs/sources.md §9 and §11.4.
 func DefaultOptions() Options {
 	return Options{MinArea: 20, MergeArea: 150, MergeGap: 8, Points: 1, BackgroundScribbles: 1}
 }

@@ -1,6 +1,6 @@
 // Package detect scores the prompts behind pseudo-labels: a detector's boxes
 // as average precision, and the classes that it named per image as the
-// classifier's (METHODS §10).
+// classifier's (docs/sources.md §10).
 package detect
 
 import (

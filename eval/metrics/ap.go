@@ -7,7 +7,7 @@ import (
 )
 
 // Ranking collects scored guesses of one class and computes average precision
-// from their order (METHODS §10). A classifier adds one guess per image and
+// from their order (docs/sources.md §10). A classifier adds one guess per image and
 // class; a detector one per box.
 type Ranking struct {
 	positives int

@@ -1,6 +1,6 @@
 // Package metrics computes segmentation scores from label maps: the confusion
 // matrix and what follows from it, boundary scores, bootstrap intervals
-// (METHODS §10). It reads no files and knows no datasets.
+// (docs/sources.md §10). It reads no files and knows no datasets.
 package metrics
 
 import (

@@ -41,7 +41,7 @@ var areaRanges = [4][2]float64{{0, largestArea}, {0, 32 * 32}, {32 * 32, 96 * 96
 // Detection accumulates box detections of a set of images and scores them as
 // COCO does (maximum 100 detections per image and class, 101 recall points,
 // crowds ignored) and as VOC does (overlap 0.5, difficult boxes ignored,
-// METHODS §10). Images must be added in a fixed order for equal scores to be
+// docs/sources.md §10). Images must be added in a fixed order for equal scores to be
 // ranked the same each time. It is not safe for concurrent use.
 type Detection struct {
 	classes []detClass

@@ -6,7 +6,7 @@ import "math"
 // counts as, where the truth is a class.
 type Void string
 
-// The treatments of void predictions (METHODS §10).
+// The treatments of void predictions (docs/sources.md §10).
 const (
 	VoidBackground Void = "background" // IRN: 255 → 0; the default
 	VoidDrop       Void = "drop"       // L2G: the pixel is left out, which inflates scores
@@ -15,7 +15,7 @@ const (
 // Absent says which classes the mean IoU is taken over.
 type Absent string
 
-// The treatments of classes without a truth pixel (METHODS §10). They differ
+// The treatments of classes without a truth pixel (docs/sources.md §10). They differ
 // only where such a class is predicted somewhere: its IoU is 0 for NaNMean and
 // left out by TruthOnly, so NaNMean is never the higher number.
 const (

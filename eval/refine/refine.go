@@ -1,5 +1,5 @@
 // Package refine sharpens a network's predictions with a dense CRF before they
-// are scored (METHODS §8.1).
+// are scored (docs/sources.md §8.1).
 package refine
 
 import (

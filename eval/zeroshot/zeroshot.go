@@ -1,7 +1,7 @@
 // Package zeroshot lets a gen method that needs no weak labels, such as tags
 // from RAM, boxes from Grounding-DINO and masks from SAM, label validation and
 // test images directly, so that one table scores it beside trained networks
-// (METHODS §5).
+// (docs/sources.md §5).
 package zeroshot
 
 import (
@@ -23,7 +23,7 @@ var _ eval.Predictor = Predictor{}
 
 // Predict generates the masks of one image, without weak labels, and fuses
 // them. Pixels that the fusion leaves undecided stay data.Ignore, which
-// evaluation counts as background (METHODS §10).
+// evaluation counts as background (docs/sources.md §10).
 func (p Predictor) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, error) {
 	masks, err := p.Method.Generate(ctx, &data.Sample{Image: img})
 	if err != nil {

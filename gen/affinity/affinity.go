@@ -1,6 +1,6 @@
 // Package affinity spreads class scores by a random walk whose steps follow
 // given affinities between near pixels: the inference of IRN, from a map of
-// class boundaries, and of AffinityNet (PSA), from features (METHODS §11.2,
+// class boundaries, and of AffinityNet (PSA), from features (docs/sources.md §11.2,
 // §11.3). Both raise a dense transition matrix to the power 2^squarings; the
 // same product is made here by as many sparse steps, in memory proportional to
 // the number of pixels.
@@ -18,7 +18,7 @@ type Options struct {
 	Squarings int     `toml:"squarings"` // the walk has 2^squarings steps; 8 in IRN and PSA
 }
 
-// IRN are the values of IRN (METHODS §11.2).
+// IRN are the values of IRN (docs/sources.md §11.2).
 func IRN() Options { return Options{Radius: 5, Beta: 10, Squarings: 8} }
 
 // Validate names the first key that is out of range.

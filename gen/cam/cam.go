@@ -1,5 +1,5 @@
 // Package cam holds the gen method "cam": pseudo-labels from the class
-// activation maps of a classifier that was trained on image tags (METHODS
+// activation maps of a classifier that was trained on image tags (docs/sources.md
 // §11.1). It is a source of class scores for the methods that refine.
 package cam
 

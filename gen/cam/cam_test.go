@@ -61,7 +61,7 @@ func reference(t *testing.T, name string) (values []float32, w, h int) {
 }
 
 // TestParity: multi-scale maps with flips, at full size and at a quarter,
-// within 1e-4 of PyTorch's by METHODS §11.1; saved files read back.
+// within 1e-4 of PyTorch's by docs/sources.md §11.1; saved files read back.
 func TestParity(t *testing.T) {
 	for _, spec := range []string{"go", "onnx"} {
 		t.Run(spec, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestMethod(t *testing.T) {
 	from := map[string]any{"method": "cam", "options": options}
 	for name, more := range map[string]map[string]any{
 		"crf": {"from": from}, "random-walk": {"from": from},
-		// IRN's rule for labels to train on (METHODS §11.2).
+		// IRN's rule for labels to train on (docs/sources.md §11.2).
 		"crf ": {"from": from, "preset": "irn", "confident": []any{0.5, 0.2}},
 	} {
 		r, err := newMethod(t, "go", strings.TrimSpace(name), more)

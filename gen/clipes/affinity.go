@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// normalise scales a map to 0..1 in place (METHODS §6.1).
+// normalise scales a map to 0..1 in place (docs/sources.md §6.1).
 func normalise(m []float32) {
 	lo := slices.Min(m)
 	for i := range m {
@@ -17,7 +17,7 @@ func normalise(m []float32) {
 	}
 }
 
-// affinity is class-aware attention-based affinity, T of METHODS §6.2 before
+// affinity is class-aware attention-based affinity, T of docs/sources.md §6.2 before
 // its square: attention [n, n] made nearly doubly stochastic, then symmetric.
 // The attention is overwritten.
 func affinity(attention []float32, n int) []float32 {
@@ -79,7 +79,7 @@ func multiply(m, v []float32) []float32 {
 }
 
 // boxes lie around the regions above the threshold, a share of the largest
-// value, in 8 bits (METHODS §6.2). The reference takes the boxes of all
+// value, in 8 bits (docs/sources.md §6.2). The reference takes the boxes of all
 // contours; those of holes and of what lies in them are inside the box of the
 // region around, so the regions' own cover the same. As there, no box reaches
 // the last row and column.

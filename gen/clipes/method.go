@@ -1,7 +1,7 @@
 // Package clipes holds the gen methods that make class activation maps from a
-// vision transformer: "clip-es", by CLIP and words alone (METHODS §6), and
+// vision transformer: "clip-es", by CLIP and words alone (docs/sources.md §6), and
 // "vit-cam", by a classifier that was fine-tuned from CLIP's image encoder
-// (METHODS §7). Both refine the maps by the transformer's own attention and a
+// (docs/sources.md §7). Both refine the maps by the transformer's own attention and a
 // dense CRF, and are sources of class scores for the methods that refine.
 package clipes
 
@@ -126,7 +126,7 @@ func embed(env gen.Env, files [3]string, templates []string, words []clip.Words)
 // Weights maps the files that the masks depend on to their SHA-256.
 func (m *method) Weights() map[string]string { return m.hashes }
 
-// Rule is the background's score (METHODS §6.3).
+// Rule is the background's score (docs/sources.md §6.3).
 func (m *method) Rule() source.ScoreOptions { return m.opts.rule() }
 
 // Scores are the refined maps of the image's tags, 0..1 each, at the size of

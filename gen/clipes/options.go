@@ -23,13 +23,13 @@ type mapOptions struct {
 
 	Token string `toml:"token"` // the logits are those of the "mean" over the patches (clip-es), or of the "class" token (vit-cam)
 
-	CAA          bool     `toml:"caa"`           // refine by attention (METHODS §6.2)
+	CAA          bool     `toml:"caa"`           // refine by attention (docs/sources.md §6.2)
 	Blocks       int      `toml:"blocks"`        // … of so many last blocks
 	BoxThreshold *float64 `toml:"box_threshold"` // … in boxes around what exceeds this share of the maximum; default 0.4, COCO 0.7
 
 	Alpha     float64  `toml:"alpha"`     // score of the background: (1 − max)^alpha
 	Threshold *float64 `toml:"threshold"` // instead: this constant
-	CRF       bool     `toml:"crf"`       // end with a dense CRF (METHODS §6.3)
+	CRF       bool     `toml:"crf"`       // end with a dense CRF (docs/sources.md §6.3)
 	refine.Field
 	Save string `toml:"save"` // folder for the scores as .npy files, as CLIP-ES writes them
 }

@@ -12,12 +12,12 @@ import (
 const people = "person with clothes,people,human"
 
 // vocTexts are CLIP-ES's words for VOC's classes where they differ from the
-// name (METHODS §2.3).
+// name (docs/sources.md §2.3).
 var vocTexts = map[string]string{
 	"bird": "bird avian", "chair": "chair seat", "person": people, "tvmonitor": "tvmonitor screen",
 }
 
-// cocoTexts likewise for COCO (METHODS §6.1), misspelt where CLIP-ES is.
+// cocoTexts likewise for COCO (docs/sources.md §6.1), misspelt where CLIP-ES is.
 var cocoTexts = map[string]string{
 	"person": people, "motorcycle": "motorbike", "airplane": "aeroplane", "bird": "bird avian", "backpack": "backpack,bag",
 	"umbrella": "umbrella,parasol", "handbag": "handbag,purse", "tie": "necktie", "snowboard": "sknowboard", "baseball glove": "glove",

@@ -1,7 +1,7 @@
 // Package crf is the fully connected conditional random field of Krähenbühl
 // and Koltun (2011) with Potts compatibility, solved by mean field: a Gaussian
 // kernel over positions and a bilateral one over positions and colours
-// (METHODS §8.1, §6.3, §11). Kernels carry symmetric normalisation, as the
+// (docs/sources.md §8.1, §6.3, §11). Kernels carry symmetric normalisation, as the
 // library that the papers use does.
 package crf
 
@@ -26,11 +26,11 @@ type Params struct {
 	Exact bool `toml:"exact"`
 }
 
-// DeepLab are the values of deeplab-pytorch, L2G and CLIP-ES (METHODS §8.1,
+// DeepLab are the values of deeplab-pytorch, L2G and CLIP-ES (docs/sources.md §8.1,
 // §6.3).
 func DeepLab() Params { return Params{10, 1, 3, 67, 3, 4, false} }
 
-// IRN are the values that IRN refines CAMs with (METHODS §11.2).
+// IRN are the values that IRN refines CAMs with (docs/sources.md §11.2).
 func IRN() Params { return Params{10, 3, 3, 50, 5, 10, false} }
 
 // Validate names the first key that is out of range.
@@ -56,8 +56,8 @@ type Image struct {
 }
 
 // UnaryFromProbs is -log(clip(p, 1e-5, 1)) of probabilities of any shape
-// (METHODS §8.1). The scores need not sum to 1: CLIP-ES passes unnormalised
-// ones (METHODS §6.3).
+// (docs/sources.md §8.1). The scores need not sum to 1: CLIP-ES passes unnormalised
+// ones (docs/sources.md §6.3).
 func UnaryFromProbs(probs []float32) []float32 {
 	u := make([]float32, len(probs))
 	for i, p := range probs {
@@ -68,7 +68,7 @@ func UnaryFromProbs(probs []float32) []float32 {
 
 // UnaryFromLabels is -log(confidence) for the given label and
 // -log((1-confidence)/(classes-1)) for the others; void pixels get the same
-// energy for every class (METHODS §8.1). The result is pixels × classes.
+// energy for every class (docs/sources.md §8.1). The result is pixels × classes.
 func UnaryFromLabels(m *data.LabelMap, classes int, confidence float64) ([]float32, error) {
 	if confidence <= 0 || confidence >= 1 || classes < 2 {
 		return nil, fmt.Errorf("crf: confidence %v and %d classes: allowed are (0, 1) and at least 2", confidence, classes)
@@ -119,7 +119,7 @@ func Infer(img Image, unary []float32, classes int, p Params) ([]float32, error)
 }
 
 // Labels is the arg-max of a posterior; pixels whose best value is below
-// minConfidence become void (CLIP-ES saves its labels with 0.95, METHODS §6.3;
+// minConfidence become void (CLIP-ES saves its labels with 0.95, docs/sources.md §6.3;
 // 0 keeps all).
 func Labels(posterior []float32, w, h, classes int, minConfidence float32) *data.LabelMap {
 	m := data.NewLabelMap(w, h)

@@ -1,7 +1,7 @@
 // Package grabcut cuts objects out of photos without any learned weight:
 // GrabCut (Rother, Kolmogorov and Blake, SIGGRAPH 2004), two colour mixtures
 // and a minimum cut, iterated. It registers the gen method "grabcut", the
-// classical baseline of paper 000, Table 3.
+// classical baseline of Jiang & Yang 2023, Table 3.
 package grabcut
 
 import (
@@ -272,7 +272,7 @@ func (s *Solver) Score() float32 {
 }
 
 // Stability is the area of the cut with the log odds lowered by offset over
-// the area with them raised, 0..1: SAM's stability score (METHODS §3.5) for a
+// the area with them raised, 0..1: SAM's stability score (docs/sources.md §3.5) for a
 // cut. The cuts are nested, so this is their IoU.
 func (s *Solver) Stability(offset float32) float32 {
 	scratch := make([]uint8, len(s.inside))

@@ -72,7 +72,7 @@ func (a *auto) Weights() map[string]string { return a.engine.hashes }
 // Generate makes the masks, in the generator's order. Without a namer they
 // have class 0, which leaves the label empty, and lie in the sidecar. With
 // one, each gets the class whose words fit it best; those that fit a
-// background word better are left out (METHODS §5.2).
+// background word better are left out (docs/sources.md §5.2).
 func (a *auto) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
 	if s.Image == nil || s.Image.Rect.Empty() {
 		return nil, fmt.Errorf("sam-auto needs the image, and it has no pixels")

@@ -38,8 +38,8 @@ func init() {
 	})
 }
 
-// camOptions are the keys of [gen.options] of method cam-sam. Paper 000 gives
-// neither threshold nor window (METHODS §11.4).
+// camOptions are the keys of [gen.options] of method cam-sam. Jiang & Yang 2023 gives
+// neither threshold nor window (docs/sources.md §11.4).
 type camOptions struct {
 	From source.Options `toml:"from"` // of class scores
 	pointOptions
@@ -173,7 +173,7 @@ func winner(s *source.Scores, at int) int {
 }
 
 // ConfidentPixels lists the pixels of a map w wide whose score reaches the
-// threshold, in raster order (METHODS §11.4).
+// threshold, in raster order (docs/sources.md §11.4).
 func ConfidentPixels(m []float32, w int, threshold float32) []image.Point {
 	var list []image.Point
 	for i, v := range m {
@@ -187,7 +187,7 @@ func ConfidentPixels(m []float32, w int, threshold float32) []image.Point {
 // LocalMaxima lists the pixels of a map w wide whose score reaches the
 // threshold and is the highest in the window of radius pixels each way; of
 // equal ones in a window the first in raster order counts. The strongest comes
-// first (METHODS §11.4).
+// first (docs/sources.md §11.4).
 func LocalMaxima(m []float32, w int, threshold float32, radius int) []image.Point {
 	var list []image.Point
 	for i, v := range m {

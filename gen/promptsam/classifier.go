@@ -15,7 +15,7 @@ import (
 )
 
 // classifierTagger names classes by fine-tuned CLIP, alone or together with
-// CLIP as it was (METHODS §7).
+// CLIP as it was (docs/sources.md §7).
 type classifierTagger struct{ *clip.Labeler }
 
 func (o tagOptions) openClassifier(env gen.Env, s samOptions) (tagger, map[string]string, error) {

@@ -77,7 +77,7 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 }
 
 // surveyPhrases are the prompts of the survey that differ from VOC's names
-// (METHODS §2.2).
+// (docs/sources.md §2.2).
 var surveyPhrases = map[string]string{"bird": "wild bird", "diningtable": "dining table", "tvmonitor": "monitor/tv"}
 
 // phrases are the words for each class: the config's, else the survey's for

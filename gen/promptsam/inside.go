@@ -13,8 +13,8 @@ import (
 	"wsss/models/foundation/sam"
 )
 
-// insideOptions say how masks come from detected boxes. Paper 002 can be read
-// both ways (METHODS §7).
+// insideOptions say how masks come from detected boxes. box2024 can be read
+// both ways (docs/sources.md §7).
 type insideOptions struct {
 	Inside string          `toml:"inside"`       // box: SAM is prompted with the box; auto: the automatic masks that fill it
 	Ratio  float64         `toml:"inside_ratio"` // auto: least IoU of a mask's box with the detected one

@@ -11,8 +11,8 @@ const (
 	mergeMaxLogit = "max-logit"
 )
 
-// ownership says which class has the highest logit at each pixel: how paper
-// 000's class masks become one label (METHODS §11.4). A nil one changes
+// ownership says which class has the highest logit at each pixel: how
+// Jiang & Yang 2023's class masks become one label (docs/sources.md §11.4). A nil one changes
 // nothing.
 type ownership struct {
 	w, h  int

@@ -35,7 +35,7 @@ type engine struct {
 	cache  *sam.Cache
 	choice sam.Choice // "" = by the kind of prompt
 	// overlap: for boxes, the mask whose own box fits the prompt's best, so
-	// the whole object rather than a part (paper 002, METHODS §7).
+	// the whole object rather than a part (box2024, docs/sources.md §7).
 	overlap  bool
 	maxLogit bool // see ownership
 	crop     bool // nothing outside a prompt's box
@@ -75,8 +75,8 @@ func (o samOptions) open(b compute.Backend) (*engine, error) {
 	return e, nil
 }
 
-// pointOptions are the further keys of method sam. Paper 000 gives neither the
-// order of the points nor whether objects share a prompt (METHODS §11.4).
+// pointOptions are the further keys of method sam. Jiang & Yang 2023 gives neither the
+// order of the points nor whether objects share a prompt (docs/sources.md §11.4).
 type pointOptions struct {
 	samOptions
 	Iterative  bool    `toml:"iterative"`  // one more point per pass, with the mask of the pass before

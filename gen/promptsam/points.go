@@ -28,7 +28,7 @@ func clicks(points []data.Point) []spot {
 
 // prompts makes a prompt per class, object or point, in order of classes. What
 // is random follows from the seed. Points on the background and of other
-// classes come after a prompt's own, where they are wanted (METHODS §11.4).
+// classes come after a prompt's own, where they are wanted (docs/sources.md §11.4).
 func (o pointOptions) prompts(spots []spot, seed uint64, source string) []gen.Prompt {
 	spots = o.arrange(spots, rand.New(rand.NewPCG(seed, 0x5a11)))
 	var classes []int

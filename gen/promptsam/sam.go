@@ -83,7 +83,7 @@ func (m *method) prompts(s *data.Sample) ([]gen.Prompt, error) {
 	return nil, gen.Unlabelled(m.weak)
 }
 
-// boxPrompts asks for each box alone, as paper 000 does (METHODS §11.4). A box
+// boxPrompts asks for each box alone, as Jiang & Yang 2023 does (docs/sources.md §11.4). A box
 // around a group is no object.
 func boxPrompts(boxes []data.Box) []gen.Prompt {
 	var list []gen.Prompt
@@ -182,7 +182,7 @@ func bestOverlap(emb *sam.Embedding, r sam.Result, box data.Box) int {
 }
 
 // pick is the configured choice, else token 0 for boxes, which leave no doubt,
-// and the third mask for points, mostly the whole object (METHODS §2.1, §3.3).
+// and the third mask for points, mostly the whole object (docs/sources.md §2.1, §3.3).
 func (e *engine) pick(p gen.Prompt) sam.Choice {
 	switch {
 	case e.choice != "":

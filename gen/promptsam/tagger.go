@@ -14,7 +14,7 @@ import (
 )
 
 // tagOptions choose a tagger for images without tags: RAM as in the survey, or
-// CLIP as in paper 002 (METHODS §2.3, §7). Without one the detector looks for
+// CLIP as in box2024 (docs/sources.md §2.3, §7). Without one the detector looks for
 // every class.
 type tagOptions struct {
 	RAM        string `toml:"ram"`            // a model of `wsss models list` …
@@ -23,7 +23,7 @@ type tagOptions struct {
 	Thresholds string `toml:"tag_thresholds"` //
 	// Mapping leads from RAM's tags to classes: exact, by tables of tags that
 	// mean a class, or survey, by words within tags, with the survey's false
-	// matches (METHODS §2.3).
+	// matches (docs/sources.md §2.3).
 	Mapping string `toml:"tag_mapping"`
 
 	// Classifier is the classifier.onnx of wsss finetune-clip; with CLIP too,

@@ -20,7 +20,7 @@ func init() {
 
 // crfOptions are the keys of [gen.options]. Class scores give the unary term
 // −log(score), over the classes that the file names and the background
-// (METHODS §6.3); labels give it from their confidence (METHODS §8.1), over
+// (docs/sources.md §6.3); labels give it from their confidence (docs/sources.md §8.1), over
 // the classes that occur. Undecided pixels of a label are decided.
 type crfOptions struct {
 	From   source.Options `toml:"from"`
@@ -28,7 +28,7 @@ type crfOptions struct {
 	Field
 	Unary      string    `toml:"unary"`      // "scores" or "labels"; default what the source has
 	Confidence float64   `toml:"confidence"` // of labels, the reference's gt_prob; default 0.7
-	Confident  []float64 `toml:"confident"`  // IRN's two background scores, [0.30, 0.05]: keep what both agree on (METHODS §11.2)
+	Confident  []float64 `toml:"confident"`  // IRN's two background scores, [0.30, 0.05]: keep what both agree on (docs/sources.md §11.2)
 }
 
 // Field are the keys of a method that ends with a dense CRF.
@@ -51,7 +51,7 @@ func (f Field) Check() error {
 
 // Label refines class scores at the size of the image with the background that
 // the rule gives them: the label and the posterior of each pixel's class.
-// Scores count as they are, whatever their sum (METHODS §6.3).
+// Scores count as they are, whatever their sum (docs/sources.md §6.3).
 func (f Field) Label(img *image.NRGBA, scores *source.Scores, rule source.ScoreOptions) (*data.LabelMap, []float32, error) {
 	all := scores.WithBackground(rule)
 	k := len(all.Classes)
@@ -186,7 +186,7 @@ func (f Field) infer(img crf.Image, unary []float32, classes []int) (*data.Label
 	return label, confidence, nil
 }
 
-// confident makes IRN's training labels (METHODS §11.2): classes that win
+// confident makes IRN's training labels (docs/sources.md §11.2): classes that win
 // against the high background score, background where nothing wins against
 // the low one, and void between.
 func (m *crfMethod) confident(ctx context.Context, img crf.Image, s *data.Sample) (*data.LabelMap, error) {
@@ -214,7 +214,7 @@ func (m *crfMethod) confident(ctx context.Context, img crf.Image, s *data.Sample
 }
 
 // pixels packs an image for the CRF. wrapped subtracts the mean and keeps the
-// low 8 bits of what is left, as the reference does (METHODS §6.3, §8.1).
+// low 8 bits of what is left, as the reference does (docs/sources.md §6.3, §8.1).
 func pixels(img *image.NRGBA, wrapped bool) crf.Image {
 	mean := [3]float64{122.675, 116.669, 104.008}
 	size := img.Rect.Size()

@@ -26,7 +26,7 @@ func init() {
 // walkOptions are the keys of [gen.options]. With the background "constant"
 // the walk is IRN's: scores are divided by their greatest value afterwards and
 // compared with from.threshold, 0.25 by default. With "power" it is PSA's: the
-// background walks along (METHODS §11.2, §11.3). Labels walk as scores of 0
+// background walks along (docs/sources.md §11.2, §11.3). Labels walk as scores of 0
 // and 1.
 type walkOptions struct {
 	From     source.Options `toml:"from"`
@@ -166,7 +166,7 @@ func (m *walkMethod) scores(ctx context.Context, s *data.Sample) (*source.Scores
 
 // shrink brings scores to the raster: as they are where they have its size
 // already, else averaged over stride×stride pixels of the image, with zeros
-// beyond its border (METHODS §11.3). The maps are new.
+// beyond its border (docs/sources.md §11.3). The maps are new.
 func (m *walkMethod) shrink(s *source.Scores, r *raster, size image.Point) *source.Scores {
 	out := &source.Scores{W: r.w, H: r.h, Classes: s.Classes}
 	if s.W == r.w && s.H == r.h {

@@ -45,7 +45,7 @@ func init() {
 // and Segments is set.
 type seplOptions struct {
 	From     source.Options `toml:"from"`
-	Masks    string         `toml:"masks"`    // folder of folders <id>/*.png, one mask each, 255 inside: what SAM's own script writes (METHODS §1.1)
+	Masks    string         `toml:"masks"`    // folder of folders <id>/*.png, one mask each, 255 inside: what SAM's own script writes (docs/sources.md §1.1)
 	Sidecars string         `toml:"sidecars"` // a run's folder: the masks of <id>.json, whatever their class
 	Segments segments       `toml:"segments"` // a method that makes the masks, such as sam-auto
 	Variant  sepl.Variant   `toml:"variant"`  // max_iou_imp2 (default, the released code), max_iou_imp, max_iou, score_aware

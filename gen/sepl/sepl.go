@@ -1,6 +1,6 @@
 // Package sepl refines pseudo-labels with class-agnostic masks: SEPL, "Segment
 // Anything Model (SAM) Enhances Pseudo Labels for Weakly Supervised Semantic
-// Segmentation" (paper 001), as its released code does it (METHODS §1.3), with
+// Segmentation" (SEPL), as its released code does it (docs/sources.md §1.3), with
 // the two older variants and one that does not depend on the class order.
 package sepl
 

@@ -31,7 +31,7 @@ func row(m *data.LabelMap) string {
 // span is the mask of columns [from, to) of a one-row image.
 func span(from, to, w int) data.RLE { return FromRect(image.Rect(from, 0, to, 1), w, 1) }
 
-// Each case is one consequence listed in METHODS §1.3.
+// Each case is one consequence listed in docs/sources.md §1.3.
 func TestRefine(t *testing.T) {
 	const w = 10
 	tests := []struct {

@@ -7,7 +7,7 @@ import (
 	"wsss/data/weak/npy"
 )
 
-// Save writes class scores as IRN does (METHODS §11.1), a dictionary that
+// Save writes class scores as IRN does (docs/sources.md §11.1), a dictionary that
 // ReadScores takes: "keys" with the classes, class 0 being the first after the
 // background, and "high_res" [class, h, w]; with them "cam" at a quarter of
 // the size, rounded up, where small has those. All are NumPy arrays. The file
@@ -20,7 +20,7 @@ func Save(dir, id string, s, small *Scores) error {
 	return s.save(dir, id, append(entries, s.entry("high_res")))
 }
 
-// SaveCLIPES writes class scores as CLIP-ES does (METHODS §6.2): "keys" as Save
+// SaveCLIPES writes class scores as CLIP-ES does (docs/sources.md §6.2): "keys" as Save
 // and "attn_highres" [class, h, w] in half precision.
 func SaveCLIPES(dir, id string, s *Scores) error {
 	e := s.entry("attn_highres")

@@ -13,14 +13,14 @@ import (
 	"wsss/gen"
 )
 
-// ScoreOptions say how class scores are read and become labels (METHODS §6.3,
+// ScoreOptions say how class scores are read and become labels (docs/sources.md §6.3,
 // §11.1).
 type ScoreOptions struct {
 	Key        string   `toml:"key"`         // array of the dictionary; default the first of high_res, attn_highres, cam
 	FirstClass *int     `toml:"first_class"` // label value of the file's class 0; default 1, as in IRN, PSA and CLIP-ES
 	Normalise  string   `toml:"normalise"`   // each map: "" = as it is, "max" = by its maximum, "minmax"
 	Background string   `toml:"background"`  // score of the background: "constant" (default) or "power": (1 − max)^alpha
-	Threshold  *float64 `toml:"threshold"`   // the constant; default 0.15 (METHODS §11.1)
+	Threshold  *float64 `toml:"threshold"`   // the constant; default 0.15 (docs/sources.md §11.1)
 	Alpha      *float64 `toml:"alpha"`       // the exponent; default 1, as in CLIP-ES; PSA: 16
 	MinScore   float64  `toml:"min_score"`   // pixels whose best score is below become void
 }
@@ -142,7 +142,7 @@ func (s *Scores) keep(want func(class int) bool) {
 // Normalise scales each map to at most 1 in place: "max" divides by its
 // maximum, "minmax" also brings its minimum to 0, "" does nothing.
 func (s *Scores) Normalise(how string) {
-	const tiny = 1e-5 // METHODS §11.1
+	const tiny = 1e-5 // docs/sources.md §11.1
 	for _, m := range s.Maps {
 		lo, hi := float32(0), slices.Max(m)
 		switch how {

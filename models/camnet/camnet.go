@@ -1,4 +1,4 @@
-// Package camnet is the network behind class activation maps (METHODS §11.1): a
+// Package camnet is the network behind class activation maps (docs/sources.md §11.1): a
 // ResNet of output stride 16 without dilation and a bias-free 1×1 classifier on
 // its pooled features. Without the pooling the classifier tells where each
 // class is.

@@ -76,7 +76,7 @@ func (m *Map) Plane(class int) []float32 {
 	return out
 }
 
-// Maps returns a map per scale of an image (METHODS §11.1).
+// Maps returns a map per scale of an image (docs/sources.md §11.1).
 func (m *Mapper) Maps(ctx context.Context, img *imageproc.RGB) ([]*Map, error) {
 	var all []*Map
 	for _, s := range m.opts.Scales {

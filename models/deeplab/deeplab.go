@@ -1,5 +1,5 @@
-// Package deeplab builds the segmentation networks DeepLab-v2 (METHODS §8.1)
-// and DeepLab-v3+ (METHODS §8.2) on a dilated ResNet.
+// Package deeplab builds the segmentation networks DeepLab-v2 (docs/sources.md §8.1)
+// and DeepLab-v3+ (docs/sources.md §8.2) on a dilated ResNet.
 package deeplab
 
 import (
@@ -22,8 +22,8 @@ import (
 // The architectures, as configs name them.
 const (
 	V2     = "deeplab-v2"
-	V3Plus = "deeplab-v3plus" // VAINF of METHODS §8.2
-	// V3PlusMultiGrid is JFZ of METHODS §8.2: multi-grid, two convolutions in
+	V3Plus = "deeplab-v3plus" // VainF of docs/sources.md §8.2
+	// V3PlusMultiGrid is JFZ of docs/sources.md §8.2: multi-grid, two convolutions in
 	// the decoder, aligned corners, more dropout.
 	V3PlusMultiGrid = "deeplab-v3plus-multigrid"
 )
@@ -35,7 +35,7 @@ const (
 	headScope     = "classifier" // v3+'s head
 )
 
-// mscScales are the extra inputs of MSC (METHODS §8.1), in the order of the
+// mscScales are the extra inputs of MSC (docs/sources.md §8.1), in the order of the
 // training logits.
 var mscScales = []float64{0.5, 0.75}
 

@@ -10,10 +10,10 @@ import (
 )
 
 // v2Rates are the dilations of the four branches at output stride 8; they
-// halve at 16 (METHODS §8.1).
+// halve at 16 (docs/sources.md §8.1).
 var v2Rates = []int{6, 12, 18, 24}
 
-// v2HeadStd is the deviation of the head's initial weights (METHODS §8.1).
+// v2HeadStd is the deviation of the head's initial weights (docs/sources.md §8.1).
 const v2HeadStd = 0.01
 
 // v2 is one scale of DeepLab-v2: [batch, h, w, 3] to logits of the backbone's

@@ -12,7 +12,7 @@ import (
 	"wsss/models/layers"
 )
 
-// Variables have the names of VAINF's networks (METHODS §8.2).
+// Variables have the names of VAINF's networks (docs/sources.md §8.2).
 var v3Rates = []int{12, 24, 36} // dilations of ASPP at output stride 8; half of them at 16
 
 const (
@@ -22,7 +22,7 @@ const (
 	poolNorm   = "aspp/convs/4/2"
 )
 
-// v3Plus is where the two DeepLab-v3+ differ (METHODS §8.2), but for the
+// v3Plus is where the two DeepLab-v3+ differ (docs/sources.md §8.2), but for the
 // placement of the backbone's dilations.
 type v3Plus struct {
 	asppDropout  float64

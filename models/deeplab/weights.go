@@ -61,7 +61,7 @@ func checkLayout(m weights.Mapping, cfg configs.Train) error {
 // Load fills the network's variables below scope, which must exist, from a
 // weight file. It knows the names of torchvision's ResNets, of the DeepLab-v1
 // and v2 checkpoints converted from Caffe (deeplab-pytorch, and the older
-// conversion with layer5.conv2d_list), of both DeepLab-v3+ of METHODS §8.2, of
+// conversion with layer5.conv2d_list), of both DeepLab-v3+ of docs/sources.md §8.2, of
 // StateDict, and of wsss's own training checkpoints.
 //
 // The file must fill the whole backbone. A head that it lacks, or has for

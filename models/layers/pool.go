@@ -8,7 +8,7 @@ import (
 )
 
 // MaxPool3s2 is the 3×3 max-pool of stride 2 and padding 1 that follows the
-// stem of a ResNet. ceil rounds the output size up (Caffe, METHODS §8.1)
+// stem of a ResNet. ceil rounds the output size up (Caffe, docs/sources.md §8.1)
 // instead of down; outside the image the maximum ignores the pixel. The image
 // is cut into its four stride-2 phases, so that the nine taps of the window are
 // plain slices; the gradient goes to the first maximum in scan order, as in

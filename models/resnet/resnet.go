@@ -20,16 +20,16 @@ type Placement int
 
 // The placements in use.
 const (
-	// Whole gives every block the dilation of its stage (DeepLab-v2, METHODS §8.1).
+	// Whole gives every block the dilation of its stage (DeepLab-v2, docs/sources.md §8.1).
 	Whole Placement = iota
 	// Late keeps the dilation of the stage before in the first block, as
 	// torchvision's replace_stride_with_dilation.
 	Late
 	// MultiGrid is Whole with the blocks of the last stage dilated a further
-	// 1, 2, 4 times (the JFZ networks of METHODS §8.2).
+	// 1, 2, 4 times (the JFZ networks of docs/sources.md §8.2).
 	MultiGrid
 	// Undilated dilates nothing: stages beyond the output stride just have stride
-	// 1 (IRN's CAM network, METHODS §11.1).
+	// 1 (IRN's CAM network, docs/sources.md §11.1).
 	Undilated
 )
 

@@ -1,5 +1,5 @@
 // Package classifier trains the network behind class activation maps on image
-// tags (METHODS §11.1).
+// tags (docs/sources.md §11.1).
 package classifier
 
 import (

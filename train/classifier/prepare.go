@@ -12,7 +12,7 @@ import (
 // prepare writes the network's input [crop, crop, 3] of an image into dst,
 // which is zero, the mean colour. In training the long side gets a random
 // length, half the images are mirrored, and a random part of the image lies at
-// a random place of the canvas (METHODS §11.1). At test time, where rng is nil,
+// a random place of the canvas (docs/sources.md §11.1). At test time, where rng is nil,
 // the image is only made smaller if it is larger than the canvas, and lies in
 // its middle.
 func prepare(dst []float32, img image.Image, c configs.Classifier, rng *rand.Rand) {

@@ -19,7 +19,7 @@ const (
 )
 
 // prepare makes the network's input of an image, [3, size, size], under an
-// augmentation: "none" is CLIP's own preprocessing (METHODS §7), "flip" adds a
+// augmentation: "none" is CLIP's own preprocessing (docs/sources.md §7), "flip" adds a
 // mirror image half of the time, "strong" crops, flips, changes colours and
 // erases.
 func prepare(dst []float32, img *imageproc.RGB, size int, kind string, rng *rand.Rand) {

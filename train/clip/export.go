@@ -29,7 +29,7 @@ const (
 const logitsName = "logits"
 
 // Description says how to use an exported classifier. Its input is an image of
-// Size × Size pixels, prepared as for CLIP (METHODS §7); its output "logits",
+// Size × Size pixels, prepared as for CLIP (docs/sources.md §7); its output "logits",
 // [batch, classes], one per class after the background.
 type Description struct {
 	Input string `json:"input"`

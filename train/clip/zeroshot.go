@@ -18,7 +18,7 @@ func Prompts(ctx context.Context, m *clip.Model, classes data.Classes) ([][]floa
 
 // ZeroShot scores images by CLIP without any training: the probability of a
 // class is its share in the softmax over the prompts of all classes, words. It
-// is what fine-tuning is compared with (METHODS §7, paper 002).
+// is what fine-tuning is compared with (docs/sources.md §7, box2024).
 func ZeroShot(ctx context.Context, m *clip.Model, words [][]float32, s *multilabel.Examples, progress func(done, total int)) ([][]float32, error) {
 	rows := make([][]float32, len(s.IDs))
 	err := s.Each(func(i int, img image.Image) (err error) {
@@ -39,7 +39,7 @@ func zeroShot(ctx context.Context, m *clip.Model, words [][]float32, img *imagep
 }
 
 // PromptWords are what classes are called in prompts: VOC's and COCO's as
-// paper 002 renames them, others by their names.
+// box2024 renames them, others by their names.
 func PromptWords(classes data.Classes) []clip.Words {
 	called := map[string]string{}
 	for _, kind := range openimages.Kinds {

@@ -19,7 +19,7 @@ var blocks = map[string][4]int{
 }
 
 // build writes the graph of the network that the checkpoint's config names
-// (METHODS §8.1, §8.2).
+// (docs/sources.md §8.1, §8.2).
 func build(n *network) (*protos.ModelProto, error) {
 	b := &builder{net: n, graph: &protos.GraphProto{Name: n.c.Meta.Model.Train.Arch}}
 	t, classes := n.c.Meta.Model.Train, len(n.c.Meta.Model.Classes)
@@ -163,7 +163,7 @@ func (b *builder) v3plus(t configs.Train, x value) value {
 	return b.conv(x, head+"classifier.3", 1, 1)
 }
 
-// v3plusMultiGrid is the other DeepLab-v3+ of METHODS §8.2, dropouts left out.
+// v3plusMultiGrid is the other DeepLab-v3+ of docs/sources.md §8.2, dropouts left out.
 func (b *builder) v3plusMultiGrid(t configs.Train, x value) value {
 	low, x := b.asppPooled(t, x)
 	x = b.op("Concat", []value{b.resizeCorners(x, b.size(low)), low}, attr{"axis", 1})

@@ -1,6 +1,6 @@
 // Package mat reads integer matrices out of MATLAB 5 files (".mat", version 5
 // to 7, plain or compressed): as much as the Semantic Boundaries Dataset needs
-// (METHODS §9). HDF5 files (version 7.3) are refused by name.
+// (docs/sources.md §9). HDF5 files (version 7.3) are refused by name.
 package mat
 
 import (

@@ -1,4 +1,4 @@
-"""Random walks over dense affinity matrices, straight from METHODS 11.2 and
+"""Random walks over dense affinity matrices, straight from docs/sources.md §11.2 and
 11.3, in float64. Needs NumPy. Run it in its folder."""
 import json
 

@@ -1,5 +1,5 @@
 """Labels that IRN's and PSA's inference make of given boundaries, features
-and CAMs (METHODS 11.2, 11.3). Needs NumPy and PyTorch. Run it in its folder."""
+and CAMs (docs/sources.md §11.2, 11.3). Needs NumPy and PyTorch. Run it in its folder."""
 import os
 
 import numpy as np

@@ -9,7 +9,7 @@ torchvision's blocks, under the names that a file res50_cam.pth has:
 res50_cam.pth        random weights
 photo.png            a small picture
 parity.pth           inputs, logits, maps, gradients, and the multi-scale CAMs of
-                     photo.png by METHODS 11.1
+                     photo.png by docs/sources.md §11.1
 parity.json          losses of SGD updates
 """
 import json

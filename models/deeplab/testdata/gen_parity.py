@@ -3,7 +3,7 @@
 
     OMP_NUM_THREADS=2 /usr/bin/python3 gen_parity.py
 
-The networks are written out here from METHODS section 8; weights, images and
+The networks are written out here from docs/sources.md §8; weights, images and
 labels come from a hash of (name, position), so that Go makes the same ones and
 nothing large is stored.
 """

@@ -15,8 +15,8 @@ type Scorer interface {
 	Scores(ctx context.Context, img *imageproc.RGB, texts []string) ([]float32, error)
 }
 
-// CropOptions say what of the image a mask is judged by. Paper 000 does not
-// tell; these are choices (METHODS §5.2).
+// CropOptions say what of the image a mask is judged by. Jiang & Yang 2023 does not
+// tell; these are choices (docs/sources.md §5.2).
 type CropOptions struct {
 	Margin float64 `toml:"crop_margin"` // of the box's sides, added on every side
 	Grey   bool    `toml:"crop_grey"`   // what is outside the mask becomes the models' mean colour

@@ -1,5 +1,5 @@
 // Package blip2 says which of a few texts fits a mask best, by BLIP-2's
-// image–text matching or feature similarity (METHODS §5.2), which is how
-// paper 000 names the masks of an automatic generator from image labels. The
+// image–text matching or feature similarity (docs/sources.md §5.2), which is how
+// Jiang & Yang 2023 names the masks of an automatic generator from image labels. The
 // same classification works with any Scorer, CLIP included.
 package blip2

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Origami is CLIP-ES's single template (METHODS §6.1).
+// Origami is CLIP-ES's single template (docs/sources.md §6.1).
 const Origami = "a clean origami {}."
 
 // DefaultTemplates is what the published model was mostly trained to read.
@@ -106,7 +106,7 @@ func MultiLabel(classes, background []float32) []float32 {
 	return out
 }
 
-// Background are CLIP-ES's words for what is no object of VOC (METHODS §6.1).
+// Background are CLIP-ES's words for what is no object of VOC (docs/sources.md §6.1).
 var Background = []string{
 	"ground", "land", "grass", "tree", "building", "wall", "sky", "lake", "water", "river", "sea", "railway", "railroad",
 	"keyboard", "helmet", "cloud", "house", "mountain", "ocean", "road", "rock", "street", "valley", "bridge", "sign",

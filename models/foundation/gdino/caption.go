@@ -29,14 +29,14 @@ type spans struct {
 }
 
 // Normalise brings a phrase to the form of a caption: lower case, trimmed,
-// without a final dot (METHODS §4).
+// without a final dot (docs/sources.md §4).
 func Normalise(phrase string) string {
 	return strings.TrimSpace(strings.TrimRight(strings.TrimSpace(strings.ToLower(phrase)), ". "))
 }
 
 // Captions packs the classes, in order, into as few captions as hold them with
 // at most limit tokens each: "cat. dog." Per class gives each class a caption
-// of its own, which is how the survey prompts (METHODS §2.1) and what exports
+// of its own, which is how the survey prompts (docs/sources.md §2.1) and what exports
 // traced with a single phrase need. A phrase without letters or too long for
 // a caption is an error.
 func Captions(t *tokenize.BERT, classes []Class, limit int, perClass bool) ([]Caption, error) {
@@ -70,7 +70,7 @@ func Captions(t *tokenize.BERT, classes []Class, limit int, perClass bool) ([]Ca
 
 // Phrases are the masks of a caption: attention is block-diagonal, a phrase
 // with its closing separator sees only itself, and positions count from 0 in
-// each block (METHODS §4). mask is [n, n] row-major. Padding sees itself.
+// each block (docs/sources.md §4). mask is [n, n] row-major. Padding sees itself.
 func Phrases(t *tokenize.BERT, ids []int32) (mask []bool, positions []int64) {
 	n := len(ids)
 	mask, positions = make([]bool, n*n), make([]int64, n)

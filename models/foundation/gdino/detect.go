@@ -20,10 +20,10 @@ const (
 	// BySpan takes the class whose tokens score highest.
 	BySpan Assign = "span"
 	// ByExact takes the class whose name is the decoded phrase, and drops the
-	// box where there is none (METHODS §2.4).
+	// box where there is none (docs/sources.md §2.4).
 	ByExact Assign = "exact"
 	// BySubstring takes the first class whose name is within the decoded
-	// phrase, and drops the box where there is none (METHODS §4).
+	// phrase, and drops the box where there is none (docs/sources.md §4).
 	BySubstring Assign = "substring"
 )
 
@@ -41,7 +41,7 @@ type Options struct {
 }
 
 // DefaultOptions are the survey's: one caption per class, 0.30 and 0.25, no
-// suppression (METHODS §2.1); the size is the model's (§4).
+// suppression (docs/sources.md §2.1); the size is the model's (§4).
 func DefaultOptions() Options {
 	return Options{BoxThreshold: 0.30, TextThreshold: 0.25, PerClass: true, Assign: BySpan, ShortSide: 800, LongSide: 1333}
 }
@@ -170,7 +170,7 @@ func around(t *tokenize.BERT, ids []int32, at int) (left, right int) {
 // class is the label of a box.
 func (o Options) class(t *tokenize.BERT, c Caption, scores []float32, phrase string) (int, bool) {
 	if len(c.classes) == 1 && (o.PerClass || o.Assign == BySpan) {
-		return c.classes[0].Index, true // whatever the phrase (METHODS §2.1)
+		return c.classes[0].Index, true // whatever the phrase (docs/sources.md §2.1)
 	}
 	bestScore, best := float32(-1), 0
 	for i, class := range c.classes {

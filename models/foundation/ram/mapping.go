@@ -14,7 +14,7 @@ const (
 	Exact Match = "exact"
 	// First gives the tag to the first class, in label order, one of whose
 	// words occurs inside it: the survey's rule for VOC, with its false
-	// matches ("education" is a cat, METHODS §2.3).
+	// matches ("education" is a cat, docs/sources.md §2.3).
 	First Match = "first-substring"
 	// Every gives the tag to all such classes: the survey's rule for COCO.
 	Every Match = "every-substring"
@@ -72,7 +72,7 @@ func (m Mapping) of(tag string) []int {
 }
 
 // Survey is the survey's mapping for VOC's or COCO's class names, background
-// first; ok is false for others (METHODS §2.3).
+// first; ok is false for others (docs/sources.md §2.3).
 func Survey(names []string) (m Mapping, ok bool) {
 	switch {
 	case isVOC(names):

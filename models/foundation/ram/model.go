@@ -131,7 +131,7 @@ func (m *Model) Tags(ctx context.Context, img *imageproc.RGB) ([]Tag, error) {
 }
 
 // Decide applies the tags' thresholds to logits; values that are all 0 or 1
-// are decisions made inside the model (METHODS §5.1).
+// are decisions made inside the model (docs/sources.md §5.1).
 func (l *List) Decide(values []float32) ([]Tag, error) {
 	if len(values) != len(l.Names) {
 		return nil, errors.New("not one value per tag")

@@ -44,7 +44,7 @@ func coco(t *testing.T) []string {
 	return names
 }
 
-// TestPublishedList checks the counts of METHODS §5.1.
+// TestPublishedList checks the counts of docs/sources.md §5.1.
 func TestPublishedList(t *testing.T) {
 	l := published(t)
 	count := map[float32]int{}
@@ -57,7 +57,7 @@ func TestPublishedList(t *testing.T) {
 	}
 }
 
-// TestSurveyFalseMatches reproduces METHODS §2.3.
+// TestSurveyFalseMatches reproduces docs/sources.md §2.3.
 func TestSurveyFalseMatches(t *testing.T) {
 	l := published(t)
 	m, ok := Survey(voc)

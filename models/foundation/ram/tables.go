@@ -3,7 +3,7 @@ package ram
 var persons = []string{"person", "man", "woman", "boy", "girl", "child", "baby"}
 
 // surveyVOC are the survey's keywords where they differ from the class name
-// (METHODS §2.3).
+// (docs/sources.md §2.3).
 var surveyVOC = map[string][]string{
 	"aeroplane": {"plane"}, "diningtable": {"table"}, "person": persons, "pottedplant": {"plant"}, "sofa": {"couch"},
 	"tvmonitor": {"monitor", "screen", "television"},

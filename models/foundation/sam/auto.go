@@ -10,7 +10,7 @@ import (
 	"wsss/models/foundation/imageproc"
 )
 
-// AutoOptions are the parameters of the automatic mask generator (METHODS
+// AutoOptions are the parameters of the automatic mask generator (docs/sources.md
 // §3.5).
 type AutoOptions struct {
 	PointsPerSide       int     `toml:"points_per_side"`        // grid of point prompts, n×n

@@ -7,7 +7,7 @@ import (
 )
 
 // Frame relates an image of W×H pixels to the square that the model sees: the
-// image, resized to InW×InH, in its top-left corner (METHODS §3.1).
+// image, resized to InW×InH, in its top-left corner (docs/sources.md §3.1).
 type Frame struct {
 	Side     int // of the square, 1024 for the published models
 	W, H     int // of the image
@@ -26,7 +26,7 @@ func NewFrame(w, h, side int) Frame {
 }
 
 // Point maps a pixel position of the image into the square. The half pixel
-// that SAM adds is added inside the model (METHODS §3.2).
+// that SAM adds is added inside the model (docs/sources.md §3.2).
 func (f Frame) Point(x, y float64) (float32, float32) {
 	return float32(x * (float64(f.InW) / float64(f.W))), float32(y * (float64(f.InH) / float64(f.H)))
 }
@@ -82,7 +82,7 @@ func (f Frame) squashed(img *imageproc.RGB) []float32 {
 
 // Upscale enlarges low-resolution logits (low×low, the whole square) to the
 // image: bilinear to the square, cut to the image's part, bilinear to W×H
-// (METHODS §3.3). The result is row-major, W*H.
+// (docs/sources.md §3.3). The result is row-major, W*H.
 func (f Frame) Upscale(logits []float32, low int) []float32 {
 	if f.Squash {
 		return resample(logits, low, bicubicTaps(low, f.W), bicubicTaps(low, f.H))

@@ -36,7 +36,7 @@ func New(encoder, decoder foundation.Session) (*Model, error) {
 func (m *Model) Side() int { return m.sig.side }
 
 // TakesBoxes tells whether prompts may have boxes; Hugging Face's export does
-// not take them (METHODS §3.4b).
+// not take them (docs/sources.md §3.4b).
 func (m *Model) TakesBoxes() bool { return m.sig.kind != kindHF }
 
 // TakesMasks tells whether prompts may have the logits of an earlier pass.

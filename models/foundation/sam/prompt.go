@@ -20,7 +20,7 @@ type Prompt struct {
 	Mask   []float32 // low-resolution logits as in Result.Low; nil for none
 }
 
-// Point labels of the prompt encoder (METHODS §3.2).
+// Point labels of the prompt encoder (docs/sources.md §3.2).
 const (
 	labelBackground = 0
 	labelForeground = 1
@@ -37,7 +37,7 @@ type token struct {
 
 // tokens encodes a prompt: points first, then the corners of the box. Where
 // pad is set and there is no box, a padding point follows, which PyTorch's
-// SAM adds itself and Meta's ONNX export leaves to the caller (METHODS §3.2,
+// SAM adds itself and Meta's ONNX export leaves to the caller (docs/sources.md §3.2,
 // §3.4).
 func (f Frame) tokens(p Prompt, pad bool) ([]token, error) {
 	if len(p.Points) == 0 && p.Box == nil && p.Mask == nil {

@@ -11,7 +11,7 @@ import (
 const oneMask = -1
 
 // Result is what the decoder gives for one prompt: one mask, the three of
-// multimask mode, or those after the single-mask one (METHODS §3.3).
+// multimask mode, or those after the single-mask one (docs/sources.md §3.3).
 type Result struct {
 	LowSide int
 	Low     [][]float32 // logits, LowSide² each, over the whole square
@@ -30,7 +30,7 @@ const (
 	// Best is the multimask output with the highest predicted IoU.
 	Best Choice = "best"
 	// Third is the third multimask output, mostly the whole object, as
-	// paper 000 takes it (METHODS §3.3, §11.4).
+	// Jiang & Yang 2023 takes it (docs/sources.md §3.3, §11.4).
 	Third Choice = "third"
 )
 
@@ -93,7 +93,7 @@ func (r Result) best() int {
 
 // Iterate adds the prompt's points one per pass, each time with the chosen
 // logits of the pass before, and returns the last result with the index of
-// the chosen mask (METHODS §3.3, §11.4). The box, if any, is in every pass.
+// the chosen mask (docs/sources.md §3.3, §11.4). The box, if any, is in every pass.
 func (m *Model) Iterate(ctx context.Context, e *Embedding, p Prompt, c Choice) (Result, int, error) {
 	step := Prompt{Box: p.Box, Mask: p.Mask}
 	passes := max(1, len(p.Points))

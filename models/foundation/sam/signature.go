@@ -12,8 +12,8 @@ import (
 type kind int
 
 const (
-	kindMeta      kind = iota // METHODS §3.4, also MobileSAM
-	kindHF                    // METHODS §3.4b
+	kindMeta      kind = iota // docs/sources.md §3.4, also MobileSAM
+	kindHF                    // docs/sources.md §3.4b
 	kindEfficient             // EfficientSAM's encoder and decoder
 )
 

@@ -10,7 +10,7 @@ import (
 )
 
 // BERTContext is the number of tokens Grounding-DINO's text encoder reads
-// (METHODS §4).
+// (docs/sources.md §4).
 const BERTContext = 256
 
 // maxWordRunes is the longest word WordPiece splits; longer ones are unknown.

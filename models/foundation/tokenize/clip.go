@@ -12,11 +12,11 @@ import (
 	"golang.org/x/text/language"
 )
 
-// CLIPContext is the number of tokens CLIP's text tower reads (METHODS §7).
+// CLIPContext is the number of tokens CLIP's text tower reads (docs/sources.md §7).
 const CLIPContext = 77
 
 // clipMerges is how many merges of the published file CLIP uses; the file
-// holds more, from a larger vocabulary (METHODS §7).
+// holds more, from a larger vocabulary (docs/sources.md §7).
 const clipMerges = 49152 - 256 - 2
 
 const endOfWord = "</w>"
@@ -129,7 +129,7 @@ func (t *CLIP) Encode(text string) []int32 {
 }
 
 // Tokenize returns exactly context ids: start, text, end, then zeros
-// (METHODS §7). A text that does not fit is an error, or with truncate is cut
+// (docs/sources.md §7). A text that does not fit is an error, or with truncate is cut
 // and its last id replaced by the end token.
 func (t *CLIP) Tokenize(text string, context int, truncate bool) ([]int32, error) {
 	ids := append([]int32{t.start}, t.Encode(text)...)

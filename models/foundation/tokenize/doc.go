@@ -1,5 +1,5 @@
 // Package tokenize turns text into the token ids that CLIP and BERT read:
-// byte-level BPE (METHODS §7) and uncased WordPiece (METHODS §4). Both read
+// byte-level BPE (docs/sources.md §7) and uncased WordPiece (docs/sources.md §4). Both read
 // the vocabulary files that the models' authors publish.
 package tokenize
 

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// FixText repairs damaged text the way CLIP's preparation does (METHODS §7,
+// FixText repairs damaged text the way CLIP's preparation does (docs/sources.md §7,
 // "fix mojibake"). It is a documented subset of what the Python package ftfy
 // does, in this order:
 //

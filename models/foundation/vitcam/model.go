@@ -1,6 +1,6 @@
 // Package vitcam makes class activation maps from a vision transformer that is
 // imported from ONNX: CLIP's image tower by the words for the classes (CLIP-ES,
-// METHODS §6.1), or a classifier that was fine-tuned from it. The files give
+// docs/sources.md §6.1), or a classifier that was fine-tuned from it. The files give
 // only the embedding, so the graph is cut at the last block: the blocks before
 // run once an image, the last one with the gradient of every class.
 package vitcam
@@ -168,7 +168,7 @@ func (m *Model) Close() error {
 }
 
 // Size is the size that an image of w×h pixels is resized to, each side on its
-// own (METHODS §6.1).
+// own (docs/sources.md §6.1).
 func (m *Model) Size(w, h int) (int, int) {
 	zoom := min(m.opt.Zoom, float64(m.opt.MaxSide)/float64(max(w, h)))
 	side := func(n int) int {
@@ -180,7 +180,7 @@ func (m *Model) Size(w, h int) (int, int) {
 // Image is what the blocks before the last made of an image.
 type Image struct {
 	W, H      int       // of the grid of patches
-	Attention []float32 // [W·H, W·H]: of each patch for each, the mean over heads and the last blocks; METHODS §6.2
+	Attention []float32 // [W·H, W·H]: of each patch for each, the mean over heads and the last blocks; docs/sources.md §6.2
 
 	pixels, stream *tensors.Tensor
 }
@@ -223,7 +223,7 @@ const maxTogether = 4
 
 // CAMs are the maps of classes, [H, W] of the image's grid each, not negative
 // and not scaled: the activations after the first layer norm of the last block,
-// each channel weighted by the mean over the patches of the gradient (METHODS
+// each channel weighted by the mean over the patches of the gradient (docs/sources.md
 // §6.1), negative sums cut off. among lists the classes that the probability of
 // a class is relative to, beside itself; classes count from 0. Up to four
 // classes share one pass through the block.

@@ -67,7 +67,7 @@ func readPositions(b compute.Backend, path string, t *vit.Tower) (*positions, er
 
 // resized is the embedding for w×h patches, [1, 1+h·w, width]: interpolated
 // bilinearly between the patches' centres, that of the class token as it is
-// (METHODS §6.1).
+// (docs/sources.md §6.1).
 func (p *positions) resized(w, h int) *tensors.Tensor {
 	out := make([]float32, (1+w*h)*p.width)
 	copy(out, p.values[:p.width])

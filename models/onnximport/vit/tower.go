@@ -9,7 +9,7 @@ import (
 )
 
 // Tower names the values of a vision transformer that class activation maps
-// are made of (METHODS §6.1, §6.2). Tokens are the class token and then the
+// are made of (docs/sources.md §6.1, §6.2). Tokens are the class token and then the
 // patches, row by row.
 type Tower struct {
 	Input     string   // image [batch, 3, height, width]

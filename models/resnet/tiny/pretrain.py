@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Pre-trains the demo's backbone, a ResNet-18 of a quarter of the width, on the
 masks of 3,000 generated scenes of another seed. It stands to the demo as the
-weights trained on COCO's masks stand to the published networks (METHODS §8.1).
+weights trained on COCO's masks stand to the published networks (docs/sources.md §8.1).
 
     go run ./models/foundation/zoo/genscenes -out DIR      # scenes of another seed than the demo's
     OMP_NUM_THREADS=2 /usr/bin/python3 models/resnet/tiny/pretrain.py DIR MINUTES

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes fixtures.json with NumPy and torchvision 0.14, after METHODS 4: sizes
+"""Writes fixtures.json with NumPy and torchvision 0.14, after docs/sources.md §4: sizes
 of resized images, phrase masks and position ids, boxes, phrases and NMS of
 random answers. vocab.txt is a vocabulary of whole words."""
 import json

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes fixtures.json from PyTorch 1.13, torchvision 0.14, Pillow and SciPy.
 
-upscale   the mask post-processing of METHODS 3.3, with torch's interpolate
-auto      the automatic mask generator of METHODS 3.5 over a made-up model:
+upscale   the mask post-processing of docs/sources.md §3.3, with torch's interpolate
+auto      the automatic mask generator of docs/sources.md §3.5 over a made-up model:
           the "encoder" averages the prepared square down to the size of the
           logits, the "decoder" answers a point with the region whose colour
           is close to the point's, in four tolerances. fake_test.go repeats

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes clip_ids.json: CLIP token ids of odd_strings.json.
 
-An independent implementation of the algorithm (METHODS §7) on Python's own
+An independent implementation of the algorithm (docs/sources.md §7) on Python's own
 `html` and the `regex` package, which the original uses too (Debian:
 python3-regex). Usage: gen_clip.py bpe_simple_vocab_16e6.txt.gz
 """

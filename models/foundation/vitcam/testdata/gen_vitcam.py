@@ -1,5 +1,5 @@
 """Small random vision transformers in four kinds of export, with what PyTorch
-says of their class activation maps (METHODS §6.1, §6.2).
+says of their class activation maps (docs/sources.md §6.1, §6.2).
 
 hf: the zoo's CLIP, vision tower with projection, sizes fixed but the batch.
 full: the same with the text tower and normalised embeddings in one graph.
@@ -43,7 +43,7 @@ class OpenAIBlock(nn.Module):
 
 
 class OpenAI(nn.Module):
-    """The layout of OpenAI's own implementation (METHODS §7)."""
+    """The layout of OpenAI's own implementation (docs/sources.md §7)."""
 
     def __init__(self, cfg):
         super().__init__()

@@ -1,4 +1,4 @@
-"""BLIP-2's image–text matching at debug size (METHODS §5.2): vision
+"""BLIP-2's image–text matching at debug size (docs/sources.md §5.2): vision
 transformer, Q-Former whose queries and words attend to each other and whose
 queries attend to the image, a match head averaged over queries.
 

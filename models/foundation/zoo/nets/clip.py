@@ -1,4 +1,4 @@
-"""CLIP at debug size (METHODS §7): vision and text transformers with QuickGELU
+"""CLIP at debug size (docs/sources.md §7): vision and text transformers with QuickGELU
 and projections, exported as separate models in Hugging Face's signatures.
 
 ViT-B/16 is the same code with size 224, patch 16, width 768, 12 layers, 12

@@ -1,4 +1,4 @@
-"""Grounding-DINO at debug size (METHODS §4): Swin backbone, BERT, feature
+"""Grounding-DINO at debug size (docs/sources.md §4): Swin backbone, BERT, feature
 enhancer with two-way image–text attention and deformable attention,
 language-guided query selection, cross-modality decoder with box refinement;
 exported with the native signature.

@@ -1,4 +1,4 @@
-"""Recognize Anything at debug size (METHODS §5.1): Swin backbone, tag queries
+"""Recognize Anything at debug size (docs/sources.md §5.1): Swin backbone, tag queries
 that attend to the image, one probability per tag; exported as it is published,
 with the thresholds applied inside and the batch size as second output.
 

@@ -1,4 +1,4 @@
-"""Segment Anything at debug size (METHODS §3): ViT encoder with windowed and
+"""Segment Anything at debug size (docs/sources.md §3): ViT encoder with windowed and
 global attention and decomposed relative positions, prompt encoder, two-way
 transformer mask decoder; exported with Meta's decoder signature.
 
@@ -244,7 +244,7 @@ class SAM(nn.Module):
 
 
 class MetaDecoder(nn.Module):
-    """The decoder half in Meta's ONNX signature (METHODS §3.4)."""
+    """The decoder half in Meta's ONNX signature (docs/sources.md §3.4)."""
 
     def __init__(self, sam, single=False):
         super().__init__()

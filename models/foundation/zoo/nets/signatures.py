@@ -1,4 +1,4 @@
-"""The other signatures that SAM is published in (METHODS §3.4, §3.4b), over
+"""The other signatures that SAM is published in (docs/sources.md §3.4, §3.4b), over
 the same network: Hugging Face's pair, EfficientSAM's pair, and Meta's decoder
 that returns a single mask. Used for small test files with random weights."""
 import os

@@ -26,7 +26,7 @@ def caption(picked, vocab):
 
 
 def phrases(ids, vocab):
-    """Block-diagonal attention of a caption and its position ids (METHODS §4)."""
+    """Block-diagonal attention of a caption and its position ids (docs/sources.md §4)."""
     stops = {vocab.index(t) for t in ("[CLS]", "[SEP]", ".", "?")}
     n = len(ids)
     attend = [[i == j for j in range(n)] for i in range(n)]
