@@ -53,8 +53,8 @@ func readOne(path string) (tree map[string]any, base string, err error) {
 		return nil, "", err
 	}
 	tree = map[string]any{}
-	if err := toml.Unmarshal(raw, &tree); err != nil {
-		return nil, "", fmt.Errorf("%s: %w", path, explain(err))
+	if err := toml.Unmarshal(append(raw, '\n'), &tree); err != nil { // at the end of input the decoder miscounts
+		return nil, "", fmt.Errorf("%s: %w", path, explain(raw, err))
 	}
 	switch b := tree["base"].(type) {
 	case nil:

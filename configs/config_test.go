@@ -155,6 +155,7 @@ func TestDecodeListsEmbeddedOptions(t *testing.T) {
 func FuzzLoad(f *testing.F) {
 	f.Add("seed = 1\n[train]\nbatch = 2", "train.lr=0.1")
 	f.Add(Default().TOML(), "gen.weak=points")
+	f.Add(`"\`, "") // the decoder puts this fault at line 0
 	f.Fuzz(func(t *testing.T, text, set string) {
 		path := filepath.Join(t.TempDir(), "c.toml")
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -165,4 +166,29 @@ func FuzzLoad(f *testing.F) {
 			t.Fatal("Load returned an invalid config")
 		}
 	})
+}
+
+// TestSyntaxErrorsNameThePlace: the line and column of a fault, also at the end
+// of a line and of a file.
+func TestSyntaxErrorsNameThePlace(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{`"\`, "line 1, column 2: invalid escape"},
+		{"name = \"a\"\nseed = @\n", "line 2, column 8: expected value but found '@' instead: seed = @"},
+		{"name = \"a\"\nseed = \nbatch = 2\n", "line 2, column 8: "},
+		{"seed = 1\n[train\nbatch = 2", "line 2, column 7: "},
+		{"\ufeffseed = @", "line 1, column 8: "},
+		{"name = \"ä\" @", "line 1, column 11: "},
+		{"seed = 1\nseed = 2\n", "line 2, column 1: Key 'seed' has already been defined.: seed = 2"},
+		{"name = '" + strings.Repeat("x", 1000), "column 1009"},
+		{"seed = 1\nx", "line 2, column "},
+	} {
+		path := filepath.Join(t.TempDir(), "c.toml")
+		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(path, nil)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) || len(err.Error()) > 400 {
+			t.Errorf("%.20q: error %v, want %q and the file", c.text, err, c.want)
+		}
+	}
 }

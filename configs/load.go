@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,15 +50,6 @@ func readBounded(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: larger than %d bytes, the most a config may be", path, maxFile)
 	}
 	return raw, nil
-}
-
-// explain adds the offending line to a TOML syntax error.
-func explain(err error) error {
-	var pe toml.ParseError
-	if errors.As(err, &pe) {
-		return errors.New(strings.TrimSpace(pe.ErrorWithPosition()))
-	}
-	return err
 }
 
 // decode puts a TOML tree over the defaults, strictly.
