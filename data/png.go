@@ -1,9 +1,7 @@
 package data
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -37,87 +35,6 @@ func VOCPalette() color.Palette {
 }
 
 var vocPalette = VOCPalette()
-
-// ReadLabelMap reads a mask: an indexed PNG whose indices are the classes, or
-// a greyscale PNG of at most 8 bits whose raw values are (docs/sources.md §9). Colours
-// are never interpreted. The error names the file.
-func ReadLabelMap(path string) (*LabelMap, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	m, err := DecodeLabelMap(bufio.NewReader(f))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return m, nil
-}
-
-// DecodeLabelMap is ReadLabelMap on a stream.
-func DecodeLabelMap(r io.Reader) (*LabelMap, error) {
-	var header bytes.Buffer
-	tee := io.TeeReader(r, &header)
-	cfg, err := png.DecodeConfig(tee)
-	if err != nil {
-		return nil, fmt.Errorf("not a PNG mask: %w", err)
-	}
-	if int64(cfg.Width)*int64(cfg.Height) > MaxPixels {
-		return nil, fmt.Errorf("mask of %d×%d pixels: at most %d are allowed", cfg.Width, cfg.Height, MaxPixels)
-	}
-	if header.Len() < ihdrEnd {
-		return nil, errors.New("not a PNG mask: it lacks its header")
-	}
-	depth, colour := header.Bytes()[ihdrDepth], header.Bytes()[ihdrColour]
-	if colour != pngIndexed && (colour != pngGrey || depth > 8) {
-		return nil, maskTypeError(depth, colour)
-	}
-	img, err := png.Decode(io.MultiReader(&header, r))
-	if err != nil {
-		return nil, fmt.Errorf("not a PNG mask: %w", err)
-	}
-	switch p := img.(type) {
-	case *image.Paletted:
-		return labelsFrom(p.Pix, p.Stride, cfg.Width, cfg.Height, 1), nil
-	case *image.Gray:
-		// The decoder stretches 1, 2 and 4-bit grey to 0..255; the file's own
-		// values are the classes.
-		return labelsFrom(p.Pix, p.Stride, cfg.Width, cfg.Height, 255/(1<<depth-1)), nil
-	}
-	return nil, errors.New("mask is greyscale with a transparent colour: " + maskTypesAllowed)
-}
-
-// Offsets in a PNG file: 8 bytes of signature, 8 of chunk head, then IHDR with
-// width, height, bit depth and colour type.
-const (
-	ihdrDepth  = 24
-	ihdrColour = 25
-	ihdrEnd    = 26
-
-	pngGrey    = 0
-	pngIndexed = 3
-
-	maskTypesAllowed = "allowed are indexed-palette and greyscale PNG of up to 8 bits (pixel value = class index)"
-)
-
-func maskTypeError(depth, colour uint8) error {
-	kind := map[uint8]string{0: "greyscale", 2: "RGB colour", 4: "greyscale with alpha", 6: "RGB colour with alpha"}[colour]
-	return fmt.Errorf("mask is %d-bit %s: %s", depth, kind, maskTypesAllowed)
-}
-
-// labelsFrom copies decoded pixels, each divided by scale.
-func labelsFrom(pix []uint8, stride, w, h int, scale uint8) *LabelMap {
-	m := NewLabelMap(w, h)
-	for y := range h {
-		copy(m.Pix[y*w:(y+1)*w], pix[y*stride:])
-	}
-	if scale > 1 {
-		for i := range m.Pix {
-			m.Pix[i] /= scale
-		}
-	}
-	return m
-}
 
 // EncodeLabelMap writes the map as an indexed PNG with the VOC palette.
 func EncodeLabelMap(w io.Writer, m *LabelMap) error {
