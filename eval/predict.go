@@ -16,6 +16,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/train/batches"
 )
 
 // RunFile is the file in a folder of predictions that tells which run they are
@@ -136,6 +137,7 @@ type predictRun struct {
 	images   []ImageScore
 	scored   []bool
 	cpus     chan struct{} // a place per CPU, held while decoding and predicting
+	first    data.FirstError
 
 	mu   sync.Mutex
 	done int
@@ -143,20 +145,23 @@ type predictRun struct {
 
 // job is one image on its way through the pipeline.
 type job struct {
-	i     int
+	at    int // its place in the order of work
+	i     int // its place in ids
 	s     *data.Sample
 	size  image.Point                         // of the photo
 	begin func(context.Context) (rest, error) // the predictor on this photo
 	rest  rest                                // what it has left to do; nil = nothing
 	pred  *data.LabelMap
+
+	failed error // why it could not be decoded
 }
 
 // rest is the second part of a Refiner, or all of a prepared prediction.
 type rest = func(context.Context) (*data.LabelMap, error)
 
-func (r *predictRun) do(parent context.Context) error {
-	ctx, cancel := context.WithCancelCause(parent)
-	defer cancel(nil)
+// do runs the stages. Images begin in order, and those before one that fails
+// are finished, so that the first in order that fails is the one reported.
+func (r *predictRun) do(ctx context.Context) error {
 	var err error
 	r.counters = make([]*counter, r.opts.Workers)
 	for w := range r.counters {
@@ -165,43 +170,16 @@ func (r *predictRun) do(parent context.Context) error {
 		}
 	}
 	r.cpus = make(chan struct{}, max(runtime.GOMAXPROCS(0), 2)) // one is kept for the network
-	index := make(chan int)
-	decoded := make(chan job, r.opts.Workers)
+	decoded, stop := r.decodeAll(ctx)
+	defer stop()
 	begun := make(chan job) // unbuffered: the scores of an image are large
 	labelled := make(chan job, r.opts.Workers)
-	var decoders, refiners, finishers sync.WaitGroup
-	stage := func(err error) bool { // whether to go on
-		if err != nil {
-			cancel(err)
-		}
-		return ctx.Err() == nil
-	}
-	go func() {
-		defer close(index)
-		for _, i := range r.order() {
-			if !send(ctx, index, i) {
-				return
-			}
-		}
-	}()
-	for range r.opts.Workers {
-		decoders.Go(func() {
-			for i := range index {
-				r.cpus <- struct{}{}
-				j, err := r.decode(i)
-				<-r.cpus
-				if !stage(err) || !send(ctx, decoded, j) {
-					return
-				}
-			}
-		})
-	}
-	go func() { decoders.Wait(); close(decoded) }()
+	var refiners, finishers sync.WaitGroup
 	for range Refiners() {
 		refiners.Go(func() {
 			for j := range begun {
-				if ctx.Err() == nil && stage(r.refine(ctx, &j)) {
-					send(ctx, labelled, j)
+				if r.stage(ctx, j, func() error { return r.refine(ctx, &j) }) {
+					labelled <- j
 				}
 			}
 		})
@@ -209,27 +187,71 @@ func (r *predictRun) do(parent context.Context) error {
 	for w := range r.opts.Workers {
 		finishers.Go(func() {
 			for j := range labelled {
-				if ctx.Err() == nil {
-					stage(r.finish(r.counters[w], j))
-				}
+				r.stage(ctx, j, func() error { return r.finish(r.counters[w], j) })
 			}
 		})
 	}
 	for j := range r.keepCPU(decoded) {
-		if ctx.Err() != nil || !stage(r.predict(ctx, &j)) {
-			continue
+		if !r.stage(ctx, j, func() error { return r.predict(ctx, &j) }) {
+			break
 		}
 		if j.rest != nil {
-			send(ctx, begun, j)
+			begun <- j
 		} else {
-			send(ctx, labelled, j)
+			labelled <- j
 		}
 	}
 	close(begun)
 	refiners.Wait()
 	close(labelled)
 	finishers.Wait()
-	return context.Cause(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return r.first.Err()
+}
+
+// stage does a part of the work on an image, and tells whether the next part is
+// to follow.
+func (r *predictRun) stage(ctx context.Context, j job, part func() error) bool {
+	if ctx.Err() != nil || r.first.Before(j.at) {
+		return false
+	}
+	err := j.failed
+	if err == nil {
+		err = part()
+	}
+	r.first.Add(j.at, err)
+	return err == nil
+}
+
+// decodeAll reads the images, some at a time and ahead of the reader, in order.
+func (r *predictRun) decodeAll(parent context.Context) (jobs <-chan job, stop func()) {
+	order := r.order()
+	ctx, cancel := context.WithCancel(parent)
+	next, stopNext := batches.Prefetch(ctx, len(order), r.opts.Workers, func(at int) (job, error) {
+		r.cpus <- struct{}{}
+		defer func() { <-r.cpus }()
+		j, err := r.decode(order[at])
+		j.at, j.failed = at, err
+		return j, nil
+	})
+	out := make(chan job, 1)
+	var handing sync.WaitGroup
+	handing.Go(func() {
+		defer close(out)
+		for range order {
+			j, err := next()
+			if err != nil || !send(ctx, out, j) {
+				return
+			}
+		}
+	})
+	return out, func() {
+		cancel()
+		handing.Wait()
+		stopNext()
+	}
 }
 
 // keepCPU yields the jobs to a caller that keeps a CPU for itself as long as

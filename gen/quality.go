@@ -9,8 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"wsss/data"
 	"wsss/data/files"
@@ -62,37 +60,12 @@ func Quality(ctx context.Context, dir string, o QualityOptions) (*QualitySummary
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
 	images := make([]ImageQuality, len(ids))
-	var next atomic.Int64
-	var mu sync.Mutex
-	done := 0
-	var pool sync.WaitGroup
-	for range min(o.Workers, len(ids)) {
-		pool.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(ids) {
-					return
-				}
-				q, err := imageQuality(dir, ids[i], o.Against)
-				if err != nil {
-					stop(err)
-					return
-				}
-				images[i] = q
-				mu.Lock()
-				done++
-				if o.Progress != nil {
-					o.Progress(done, len(ids))
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	pool.Wait()
-	if err := context.Cause(ctx); err != nil {
+	err := data.ParallelWorkers(ctx, len(ids), o.Workers, o.Progress, func(_, i int) (err error) {
+		images[i], err = imageQuality(dir, ids[i], o.Against)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	summary := &QualitySummary{Images: images, Mean: meanSigns(images)}

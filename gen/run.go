@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"wsss/configs"
 	"wsss/data"
@@ -234,43 +233,30 @@ func (r *runner) all(ctx context.Context, ids []string) error {
 type claimFunc func(ctx context.Context, id string) bool
 
 // pass gives each id to one of the workers. It returns the ids that could not
-// be claimed, and without KeepGoing the first failure.
-func (r *runner) pass(parent context.Context, ids []string, claim claimFunc, fails *failures) (busy []string, err error) {
-	ctx, stop := context.WithCancel(parent)
-	defer stop()
+// be claimed, and without KeepGoing the first failure in the order of ids.
+func (r *runner) pass(ctx context.Context, ids []string, claim claimFunc, fails *failures) (busy []string, err error) {
 	workers := r.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	unclaimed := make([]bool, len(ids))
-	var next atomic.Int64
-	var pool sync.WaitGroup
-	for range min(workers, len(ids)) {
-		pool.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(ids) {
-					return
-				}
-				claimed, err := r.one(ctx, ids[i], claim)
-				unclaimed[i] = !claimed
-				if err != nil && ctx.Err() == nil {
-					fails.add(ids[i], err)
-					if !r.KeepGoing {
-						stop()
-					}
-				}
-			}
-		})
-	}
-	pool.Wait()
-	if err := parent.Err(); err != nil {
-		return nil, err
-	}
-	if !r.KeepGoing {
-		if f, ok := fails.first(); ok {
-			return nil, fmt.Errorf("%s: %w", f.ID, f.Err)
+	err = data.ParallelContext(ctx, len(ids), workers, nil, func(inner context.Context, _, i int) error {
+		claimed, err := r.one(inner, ids[i], claim)
+		unclaimed[i] = !claimed
+		if err == nil || inner.Err() != nil {
+			return inner.Err()
 		}
+		fails.add(ids[i], err)
+		if r.KeepGoing {
+			return nil
+		}
+		return fmt.Errorf("%s: %w", ids[i], err)
+	})
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, err
 	}
 	for i, id := range ids {
 		if unclaimed[i] {
@@ -290,13 +276,6 @@ func (f *failures) add(id string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.list = append(f.list, Failure{id, err})
-}
-
-func (f *failures) first() (Failure, bool) {
-	if len(f.list) == 0 {
-		return Failure{}, false
-	}
-	return f.list[0], true
 }
 
 // inOrder is a FailedError with the failures in the order of ids, or nil.

@@ -358,6 +358,16 @@ func TestRunFailures(t *testing.T) {
 			t.Fatalf("%+v, %v", sum, err)
 		}
 	})
+	t.Run("names the first in order", func(t *testing.T) {
+		for range 4 {
+			o, m := fakeRun(t.TempDir(), 9)
+			o.Workers = 4
+			m.fail = map[string]error{"im002": errors.New("first"), "im003": errFake, "im004": errFake}
+			if _, err := Run(t.Context(), o); err == nil || err.Error() != "im002: first" {
+				t.Fatalf("error %v, want that of im002", err)
+			}
+		}
+	})
 	t.Run("keeps going", func(t *testing.T) {
 		o, m := fakeRun(t.TempDir(), 9)
 		mustRun(t, o) // labels of another configuration must not survive a failure

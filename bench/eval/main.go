@@ -20,7 +20,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"sync"
 	"time"
 
 	"wsss/data"
@@ -140,24 +139,12 @@ func drawAll(ids []string, w, h int, truth, pred string) error {
 			return err
 		}
 	}
-	var wg sync.WaitGroup
-	errs := make([]error, runtime.GOMAXPROCS(0))
-	for k := range errs {
-		wg.Go(func() {
-			for i := k; i < len(ids) && errs[k] == nil; i += len(errs) {
-				if errs[k] = save(filepath.Join(truth, ids[i]+".png"), draw(i, w, h, 0, 3)); errs[k] == nil {
-					errs[k] = save(filepath.Join(pred, ids[i]+".png"), draw(i, w, h, 3, 0))
-				}
-			}
-		})
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
+	return data.Parallel(context.Background(), len(ids), nil, func(i int) error {
+		if err := save(filepath.Join(truth, ids[i]+".png"), draw(i, w, h, 0, 3)); err != nil {
 			return err
 		}
-	}
-	return nil
+		return save(filepath.Join(pred, ids[i]+".png"), draw(i, w, h, 3, 0))
+	})
 }
 
 // save leaves out the sync to disk that real runs make: these files are thrown

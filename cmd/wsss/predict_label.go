@@ -35,15 +35,17 @@ type labelling struct {
 	failed map[int]error // images that were left out
 }
 
-// run labels all images. It ends early where a label cannot be written.
+// run labels all images. It ends early where a label cannot be written, with
+// the error of the first such image in order.
 func (l *labelling) run(ctx context.Context, progress func(done, total int)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := decodeAhead(ctx, l.images)
+	reading, cancel := context.WithCancel(ctx)
+	defer cancel()
+	next := decodeAhead(reading, l.images)
 	var writing sync.WaitGroup
+	var first data.FirstError // of writing: of images that cannot be labelled leaveOut keeps all
 	for i := range l.images {
 		d, ok := <-next
-		if !ok || ctx.Err() != nil {
+		if !ok || ctx.Err() != nil || first.Before(i) {
 			break
 		}
 		l.slots <- struct{}{}
@@ -59,15 +61,18 @@ func (l *labelling) run(ctx context.Context, progress func(done, total int)) err
 				<-l.refining
 				if err != nil {
 					l.leaveOut(ctx, i, err)
-				} else if err := l.write(i, d.img, label); err != nil {
-					cancel(err)
+				} else if !first.Before(i) {
+					first.Add(i, l.write(i, d.img, label))
 				}
 			})
 		}
 		progress(i+1, len(l.images))
 	}
 	writing.Wait()
-	return context.Cause(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return first.Err()
 }
 
 func (l *labelling) begin(ctx context.Context, d decoded) (func(ctx context.Context) (*data.LabelMap, error), error) {

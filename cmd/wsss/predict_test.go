@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/eval/export"
 )
 
 // photos makes empty files of these names in a new folder.
@@ -255,5 +256,50 @@ func checkBroken(t *testing.T, run func(code int, args ...string) string, args, 
 		if err != nil || !slices.Equal(made, []string{"/good.png", "/pixel.png", "/strip.png", "/sub/good.png"}) {
 			t.Errorf("label maps %q (%v)", made, err)
 		}
+	}
+}
+
+// badDisk is a writer that fails at some images, after a while at the first.
+type badDisk struct{ later chan struct{} }
+
+func (w badDisk) Add(id string, _ *image.NRGBA, _ *data.LabelMap) error {
+	switch id {
+	case "b":
+		<-w.later
+	case "c":
+		close(w.later)
+	default:
+		return nil
+	}
+	return errors.New("disk full")
+}
+
+func (w badDisk) Close() error { return nil }
+
+// blank labels every pixel as background.
+type blank struct{}
+
+func (blank) Predict(_ context.Context, img *image.NRGBA) (*data.LabelMap, error) {
+	return data.NewLabelMap(img.Rect.Dx(), img.Rect.Dy()), nil
+}
+
+// TestLabellingFirstError: of two labels that cannot be written the first in
+// order is named.
+func TestLabellingFirstError(t *testing.T) {
+	dir := t.TempDir()
+	var images []input
+	for _, id := range []string{"a", "b", "c", "d"} {
+		path := filepath.Join(dir, id+".png")
+		var buf bytes.Buffer
+		if err := errors.Join(png.Encode(&buf, image.NewNRGBA(image.Rect(0, 0, 4, 4))), os.WriteFile(path, buf.Bytes(), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		images = append(images, input{path: path, id: id})
+	}
+	l := &labelling{predictor: blank{}, images: images, scores: 2, writers: []export.Writer{badDisk{make(chan struct{})}},
+		slots: make(chan struct{}, 4), refining: make(chan struct{}, 4)}
+	err := l.run(t.Context(), func(int, int) {})
+	if want := images[1].path + ": disk full"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %q", err, want)
 	}
 }

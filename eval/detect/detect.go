@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"runtime"
 	"slices"
-	"sync"
 
 	"wsss/data"
 	"wsss/data/files"
@@ -74,31 +73,12 @@ func FromSidecars(ctx context.Context, ds data.Dataset, ids []string, dir string
 	if err != nil || !at {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	images := make([]image, len(ids))
-	next := make(chan int)
-	var pool sync.WaitGroup
-	for range workers {
-		pool.Go(func() {
-			for i := range next {
-				im, err := load(ds, ids[i], dir)
-				if err != nil {
-					cancel(err)
-				}
-				images[i] = im
-			}
-		})
-	}
-	for i := range ids {
-		if ctx.Err() != nil {
-			break
-		}
-		next <- i
-	}
-	close(next)
-	pool.Wait()
-	if err := context.Cause(ctx); err != nil {
+	err = data.ParallelWorkers(ctx, len(ids), workers, nil, func(_, i int) (err error) {
+		images[i], err = load(ds, ids[i], dir)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	return score(images, ds.Classes().Len())
