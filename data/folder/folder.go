@@ -46,6 +46,11 @@ type Options struct {
 	Splits      string   `toml:"splits"`       // folder of split lists; default "splits" where it exists
 	ValFraction float64  `toml:"val_fraction"` // in (0, 1): a seeded split into train and val
 	SkipUnknown bool     `toml:"skip_unknown"` // skip labels of images that are not there; else they are an error
+	Format      string   `toml:"format"`       // of the annotations, see package annotation; default: what is found
+	Tags        string   `toml:"tags"`         // "masks" draws the image tags from the masks; default: from the label files
+	Points      string   `toml:"points"`       // "masks", likewise
+	Scribbles   string   `toml:"scribbles"`    // "masks", likewise
+	Boxes       string   `toml:"boxes"`        // "masks", likewise
 }
 
 // labelFiles are read, in this order, where Options.Labels is empty.
@@ -53,6 +58,10 @@ var labelFiles = []string{"labels.csv", "labels.json", "tags.csv", "points.csv",
 
 // SplitAll is the split that holds every image.
 const SplitAll = "all"
+
+// SplitRest is the split of the images that are in no other, where there are
+// both.
+const SplitRest = "rest"
 
 // Dataset is an opened folder. It implements data.Dataset.
 type Dataset struct {
@@ -63,6 +72,9 @@ type Dataset struct {
 	classes  data.Classes
 	labels   map[string]*data.WeakLabels
 	splits   map[string][]string
+	notes    *annotations // what a labelling tool wrote; nil where the labels are wsss' own
+	derived  []data.WeakKind
+	seed     int64
 }
 
 // Open lists the images below root and reads every list and label file, so
@@ -73,15 +85,21 @@ func Open(root string, opts Options, seed int64) (*Dataset, error) {
 	if root == "" {
 		return nil, errors.New("data.root is empty: name the folder that holds the images")
 	}
-	d := &Dataset{root: root}
+	d := &Dataset{root: root, seed: seed}
 	var err error
-	if d.imageDir, err = d.folder("images", opts.Images, "images", true); err != nil {
+	if d.imageDir, err = d.folder("images", opts.Images, d.first("images", "JPEGImages"), true); err != nil {
 		return nil, err
 	}
-	if d.masks, err = d.folder("masks", opts.Masks, "masks", false); err != nil {
+	if d.masks, err = d.folder("masks", opts.Masks, d.first("masks", "SegmentationClass"), false); err != nil {
 		return nil, err
 	}
 	if d.images, err = listImages(d.imageDir, d.masks); err != nil {
+		return nil, err
+	}
+	if d.derived, err = opts.derived(); err != nil {
+		return nil, err
+	}
+	if d.notes, err = d.readAnnotations(opts); err != nil {
 		return nil, err
 	}
 	if d.classes, err = d.readClasses(opts); err != nil {
@@ -90,7 +108,21 @@ func Open(root string, opts Options, seed int64) (*Dataset, error) {
 	if err := d.readSplits(opts, seed); err != nil {
 		return nil, err
 	}
+	if d.notes != nil {
+		d.labels, err = d.notes.weak(d)
+		return d, err
+	}
 	return d, d.readLabels(opts)
+}
+
+// first is the first of the names that is a folder below the root.
+func (d *Dataset) first(names ...string) string {
+	for _, name := range names {
+		if info, err := os.Stat(filepath.Join(d.root, name)); err == nil && info.IsDir() {
+			return name
+		}
+	}
+	return names[0]
 }
 
 // folder resolves a folder's option: the named one must exist, the default
@@ -185,7 +217,7 @@ func (d *Dataset) WeakSource(kind data.WeakKind) error {
 			return nil
 		}
 	}
-	if kind == data.WeakNone {
+	if kind == data.WeakNone || slices.Contains(d.derived, kind) {
 		return nil
 	}
 	return fmt.Errorf("%s has no %s: write them to %s, or draw them from masks: wsss data weaken -kind folder -root %s -kinds %s -out %s",
@@ -223,14 +255,20 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 			return nil, err
 		}
 	}
-	if w := d.labels[id]; w != nil && want&data.WantWeak != 0 {
-		s.Weak = clone(w)
+	if want&data.WantWeak != 0 {
+		if w := d.labels[id]; w != nil {
+			s.Weak = clone(w)
+		}
+		err = d.derive(s)
 	}
-	return s, nil
+	return s, err
 }
 
 func (d *Dataset) truth(id string) (*data.LabelMap, error) {
 	path := d.MaskPath(id)
+	if d.notes != nil && !isFile(path) {
+		return d.notes.truth(d, id)
+	}
 	if path == "" {
 		return nil, fmt.Errorf("%s of %s: %w (no folder of masks)", id, d.root, data.ErrNoTruth)
 	}

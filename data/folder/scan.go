@@ -96,6 +96,9 @@ func (d *Dataset) readClasses(opts Options) (data.Classes, error) {
 		return data.Classes{}, fmt.Errorf("classes: %w", err)
 	}
 	c, err := ReadClasses(file)
+	if d.notes != nil && opts.Classes == "" && (err != nil || len(c.Names) < 2) {
+		return checkedClasses(d.notes.set.Classes.Names) // a tool's classes.txt may lack the background
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, fmt.Errorf("%w: write the class names there, one per line, background first, or set data.options.names", err)
 	}
@@ -174,12 +177,51 @@ func (d *Dataset) readSplits(opts Options, seed int64) error {
 	}
 	slices.Sort(all)
 	d.splits = map[string][]string{SplitAll: all}
-	if f := opts.ValFraction; f != 0 {
+	if d.notes != nil {
+		d.notes.split(d.splits, all)
+	}
+	if err := d.readLists(opts); err != nil {
+		return err
+	}
+	return d.drawVal(opts.ValFraction, seed)
+}
+
+// drawVal divides the train split, or everything where there is none, by
+// val_fraction; and makes the split of what is in no other.
+func (d *Dataset) drawVal(f float64, seed int64) error {
+	if f != 0 {
 		if !(f > 0 && f < 1) {
 			return fmt.Errorf("val_fraction = %v: allowed is a number between 0 and 1", f)
 		}
-		d.splits["train"], d.splits["val"] = divide(all, f, seed)
+		if _, taken := d.splits["val"]; taken {
+			return fmt.Errorf("val_fraction = %v: the split \"val\" exists already (of splits/val.txt, or of the annotations): leave val_fraction out", f)
+		}
+		whole, ok := d.splits["train"]
+		if !ok {
+			whole = d.splits[SplitAll]
+		}
+		whole = slices.Clone(whole)
+		slices.Sort(whole)
+		d.splits["train"], d.splits["val"] = divide(whole, f, seed)
 	}
+	if _, taken := d.splits[SplitRest]; taken || len(d.splits) == 1 {
+		return nil
+	}
+	listed := map[string]bool{}
+	for name, ids := range d.splits {
+		for _, id := range ids {
+			listed[id] = listed[id] || name != SplitAll
+		}
+	}
+	rest := slices.DeleteFunc(slices.Clone(d.splits[SplitAll]), func(id string) bool { return listed[id] })
+	if len(rest) > 0 {
+		d.splits[SplitRest] = rest
+	}
+	return nil
+}
+
+// readLists reads the split lists.
+func (d *Dataset) readLists(opts Options) error {
 	dir, err := d.folder("splits", opts.Splits, "splits", false)
 	if err != nil || dir == "" {
 		return err
@@ -191,7 +233,7 @@ func (d *Dataset) readSplits(opts Options, seed int64) error {
 	for _, list := range lists {
 		name := strings.TrimSuffix(filepath.Base(list), ".txt")
 		if _, taken := d.splits[name]; taken {
-			return fmt.Errorf("%s: the split %q exists already (every folder has %q; val_fraction makes train and val)", list, name, SplitAll)
+			return fmt.Errorf("%s: the split %q exists already (every folder has %q; annotations may bring train, val and test)", list, name, SplitAll)
 		}
 		if d.splits[name], err = d.readSplit(list); err != nil {
 			return err

@@ -1,0 +1,298 @@
+// Package annotation is the registry of the files that labelling tools write:
+// one file per format registers a reader and, where it makes sense, a writer,
+// around one type for what they say. Package folder opens any of them as a
+// dataset; `wsss data convert` turns one into another.
+//
+// Coordinates are pixel edges, as COCO counts them: (0, 0) is the upper left
+// corner of the upper left pixel, and a box covers the pixels x with
+// x0 <= x < x1. Label values are those of package data: 0 is background.
+package annotation
+
+import (
+	"fmt"
+	"image"
+	"math"
+	"slices"
+	"strings"
+
+	"wsss/data"
+	"wsss/data/coco"
+)
+
+// Set is what the annotations of a folder say, whatever format they are in.
+type Set struct {
+	Format  string       // the format's name in the registry
+	Files   []string     // what was read
+	Classes data.Classes // background first, then in the order of the files
+	Images  []*Image     // ascending by ID
+	Skipped []string     // images that the files name but the folder lacks, at most mostSkipped
+	Lost    int          // how many those are
+	has     forms        // of any image
+	splits  map[string]string
+}
+
+// Image is one annotated photo.
+type Image struct {
+	ID    string // the sample's id: its path below the image folder, without extension
+	W, H  int    // pixels; 0 where the files do not say
+	Split string // "train", "val", "test", or "" where the files do not say
+	From  string // file and item, for errors
+	Labels
+}
+
+// Labels are an image's annotations. Classes are label values.
+type Labels struct {
+	Tags      []int // beside the classes of the objects
+	Objects   []Object
+	Points    []data.Point
+	Scribbles []data.Scribble
+}
+
+// Object is one thing in a photo: a box, and an outline where somebody drew it.
+type Object struct {
+	data.Box
+	Rings [][]float64 // x0, y0, x1, y1, …: closed lines, whose union is the object
+	Mask  *data.RLE   // or its pixels
+	Z     int         // objects of higher Z lie on top; of equal Z, later ones
+}
+
+// Outlined tells whether the object has an outline, beside its box.
+func (o *Object) Outlined() bool { return len(o.Rings) > 0 || o.Mask != nil }
+
+// maxCoordinate bounds coordinates: far beyond any image that is read.
+const maxCoordinate = 1 << 20
+
+// AddBox adds an object without an outline. Corners may come in any order.
+func (l *Labels) AddBox(class int, x0, y0, x1, y1 float64) error {
+	box, err := newBox(class, x0, y0, x1, y1)
+	if err == nil {
+		l.Objects = append(l.Objects, Object{Box: box})
+	}
+	return err
+}
+
+func newBox(class int, x0, y0, x1, y1 float64) (data.Box, error) {
+	for _, v := range []float64{x0, y0, x1, y1} {
+		if !(math.Abs(v) <= maxCoordinate) {
+			return data.Box{}, fmt.Errorf("box edge %v: allowed are pixels up to ±%d", v, maxCoordinate)
+		}
+	}
+	x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
+	if float32(x0) == float32(x1) || float32(y0) == float32(y1) {
+		return data.Box{}, fmt.Errorf("box (%v, %v)-(%v, %v) covers nothing", x0, y0, x1, y1)
+	}
+	return data.Box{X0: float32(x0), Y0: float32(y0), X1: float32(x1), Y1: float32(y1), Class: class}, nil
+}
+
+// AddPolygon adds an object by its outline: one or more closed lines.
+func (l *Labels) AddPolygon(class int, rings ...[]float64) error {
+	x0, y0, x1, y1 := math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
+	for _, ring := range rings {
+		if len(ring) < 6 || len(ring)%2 != 0 {
+			return fmt.Errorf("polygon of %d numbers: at least three points are needed", len(ring))
+		}
+		for i := 0; i < len(ring); i += 2 {
+			x0, x1 = min(x0, ring[i]), max(x1, ring[i])
+			y0, y1 = min(y0, ring[i+1]), max(y1, ring[i+1])
+		}
+	}
+	box, err := newBox(class, x0, y0, x1, y1)
+	if err != nil {
+		return fmt.Errorf("polygon: %w", err)
+	}
+	l.Objects = append(l.Objects, Object{Box: box, Rings: rings})
+	return nil
+}
+
+// AddMask adds an object by its pixels; none where the mask is empty.
+func (l *Labels) AddMask(class int, mask data.RLE) {
+	if b := mask.Bounds(); !b.Empty() {
+		l.Objects = append(l.Objects, Object{Mask: &mask, Box: data.Box{
+			X0: float32(b.Min.X), Y0: float32(b.Min.Y), X1: float32(b.Max.X), Y1: float32(b.Max.Y), Class: class,
+		}})
+	}
+}
+
+// AddPoint adds a click.
+func (l *Labels) AddPoint(class int, x, y float64) error {
+	p, err := pixel(x, y)
+	if err == nil {
+		l.Points = append(l.Points, data.Point{X: p.X, Y: p.Y, Class: class})
+	}
+	return err
+}
+
+// AddLine adds a scribble: an open line x0, y0, x1, y1, ….
+func (l *Labels) AddLine(class int, xy []float64) error {
+	if len(xy) < 2 || len(xy)%2 != 0 {
+		return fmt.Errorf("line of %d numbers: at least one point is needed", len(xy))
+	}
+	s := data.Scribble{Class: class}
+	for i := 0; i < len(xy); i += 2 {
+		p, err := pixel(xy[i], xy[i+1])
+		if err != nil {
+			return err
+		}
+		s.Points = append(s.Points, p)
+	}
+	l.Scribbles = append(l.Scribbles, s)
+	return nil
+}
+
+func pixel(x, y float64) (image.Point, error) {
+	if !(math.Abs(x) <= maxCoordinate && math.Abs(y) <= maxCoordinate) {
+		return image.Point{}, fmt.Errorf("point (%v, %v): allowed are pixels up to %d", x, y, maxCoordinate)
+	}
+	return image.Pt(int(math.Floor(x)), int(math.Floor(y))), nil
+}
+
+// Weak are the labels as weak supervision takes them: clipped to the image of
+// w×h pixels, forms that the set lacks nil. Boxes of outlined objects are those
+// of their outlines.
+func (s *Set) Weak(im *Image, w, h int) data.WeakLabels {
+	forms := s.has
+	var out data.WeakLabels
+	tags := slices.Clone(im.Tags)
+	if forms.boxes {
+		out.Boxes = []data.Box{}
+	}
+	for i := range im.Objects {
+		b := im.Objects[i].Box
+		b.X0, b.Y0 = max(b.X0, 0), max(b.Y0, 0)
+		b.X1, b.Y1 = min(b.X1, float32(w)), min(b.Y1, float32(h))
+		if b.Class == 0 || b.Class == data.Ignore || b.X0 >= b.X1 || b.Y0 >= b.Y1 {
+			continue
+		}
+		if tags = append(tags, b.Class); forms.boxes {
+			out.Boxes = append(out.Boxes, b)
+		}
+	}
+	inside := image.Rect(0, 0, w, h)
+	if forms.points {
+		out.Points = []data.Point{}
+	}
+	for _, p := range im.Points {
+		// A click on the last edge means the last pixel.
+		p.X, p.Y = clampEdge(p.X, w), clampEdge(p.Y, h)
+		if image.Pt(p.X, p.Y).In(inside) && p.Class != data.Ignore {
+			out.Points = append(out.Points, p)
+			tags = append(tags, p.Class)
+		}
+	}
+	if forms.scribbles {
+		out.Scribbles = []data.Scribble{}
+	}
+	for _, line := range im.Scribbles {
+		var kept []image.Point
+		for _, p := range line.Points {
+			p.X, p.Y = clampEdge(p.X, w), clampEdge(p.Y, h)
+			if p.In(inside) {
+				kept = append(kept, p)
+			}
+		}
+		if len(kept) > 0 && line.Class != data.Ignore {
+			out.Scribbles = append(out.Scribbles, data.Scribble{Class: line.Class, Points: kept})
+			tags = append(tags, line.Class)
+		}
+	}
+	slices.Sort(tags)
+	tags = slices.DeleteFunc(slices.Compact(tags), func(c int) bool { return c == 0 })
+	out.Tags = append([]int{}, tags...)
+	return out
+}
+
+// clampEdge moves a coordinate on the far edge to the last pixel.
+func clampEdge(v, size int) int {
+	if v == size {
+		return size - 1
+	}
+	return v
+}
+
+type forms struct{ boxes, points, scribbles, outlines bool }
+
+// Outlined tells whether any image has an object with an outline.
+func (s *Set) Outlined() bool { return s.has.outlines }
+
+// findForms notes which forms of labels any image has.
+func (s *Set) findForms() {
+	f := &s.has
+	for _, im := range s.Images {
+		f.points = f.points || len(im.Points) > 0
+		f.scribbles = f.scribbles || len(im.Scribbles) > 0
+		f.boxes = f.boxes || len(im.Objects) > 0
+		f.outlines = f.outlines || slices.ContainsFunc(im.Objects, func(o Object) bool { return o.Outlined() })
+	}
+}
+
+// Truth paints the outlines of an image on w×h pixels, by Z and then in the
+// order of the file. The error wraps data.ErrNoTruth where an object has only
+// a box, and where no image of the set has an outline.
+func (s *Set) Truth(im *Image, w, h int) (*data.LabelMap, error) {
+	if !s.has.outlines || len(im.Objects) == 0 && len(im.Points)+len(im.Scribbles)+len(im.Tags) > 0 {
+		return nil, fmt.Errorf("%s: %w: nothing is outlined", im.From, data.ErrNoTruth)
+	}
+	m := data.NewLabelMap(w, h)
+	order := slices.Clone(im.Objects)
+	slices.SortStableFunc(order, func(a, b Object) int { return a.Z - b.Z })
+	for i := range order {
+		o := &order[i]
+		if o.Crowd {
+			continue // a group that nobody took apart, as in COCO's masks
+		}
+		if !o.Outlined() {
+			return nil, fmt.Errorf("%s: %w: a box of %s has no outline", im.From, data.ErrNoTruth, s.Classes.Name(o.Class))
+		}
+		masks, err := o.Masks(w, h)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", im.From, s.Classes.Name(o.Class), err)
+		}
+		for _, mask := range masks {
+			mask.Each(func(x, y0, y1 int) {
+				for y := y0; y < y1; y++ {
+					m.Set(x, y, uint8(o.Class))
+				}
+			})
+		}
+	}
+	return m, nil
+}
+
+// Masks are the pixels of an object, whose union it is. Outlines are filled by
+// COCO's rule.
+func (o *Object) Masks(w, h int) ([]data.RLE, error) {
+	if o.Mask != nil {
+		if o.Mask.W != w || o.Mask.H != h {
+			return nil, fmt.Errorf("mask of %d×%d pixels on a photo of %d×%d", o.Mask.W, o.Mask.H, w, h)
+		}
+		return []data.RLE{*o.Mask}, nil
+	}
+	var masks []data.RLE
+	for _, ring := range o.Rings {
+		mask, err := coco.FillPolygon(ring, w, h)
+		if err != nil {
+			return nil, err
+		}
+		masks = append(masks, mask)
+	}
+	return masks, nil
+}
+
+// isBackground tells names that labelling tools use for label value 0.
+func isBackground(name string) bool {
+	return slices.Contains([]string{"background", "_background_", "__background__"}, strings.ToLower(name))
+}
+
+// isVoid tells names of what belongs to no class.
+func isVoid(name string) bool {
+	return slices.Contains([]string{"__ignore__", "_ignore_", "void"}, strings.ToLower(name))
+}
+
+// SplitOf is the split of a photo, annotated or not: as the files say, else by
+// the folders of its path; "" for none.
+func (s *Set) SplitOf(id string) string {
+	if split, ok := s.splits[id]; ok {
+		return split
+	}
+	return splitOf(id)
+}

@@ -1,0 +1,253 @@
+package annotation
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+	"wsss/data"
+)
+
+// Bounds of what is read.
+const (
+	maxFile  = 512 << 20 // bytes of one annotation file
+	maxFiles = 4 << 20   // files below a root
+	headSize = 16 << 10  // bytes by which a file is recognised
+)
+
+// extensions of annotation files.
+var extensions = []string{".json", ".xml", ".txt", ".csv", ".yaml", ".yml", ".data", ".names", ".png"}
+
+// Source is a folder whose annotations are looked for.
+type Source struct {
+	Root string
+	// Files are the files below Root by their paths with slashes, ascending,
+	// that can hold annotations.
+	Files  []string
+	photos map[string]string // id → file
+	byName map[string][]string
+	heads  map[string][]byte
+}
+
+// NewSource lists the files below root, beside which lie photos: ids and their
+// files. Folders and files that begin with a dot are skipped.
+func NewSource(root string, photos map[string]string) (*Source, error) {
+	s := &Source{Root: root, photos: photos, byName: map[string][]string{}, heads: map[string][]byte{}}
+	real, err := filepath.EvalSymlinks(root) // WalkDir does not enter a link
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(real, func(p string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case p != real && strings.HasPrefix(e.Name(), "."):
+			if e.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case e.IsDir() || !slices.Contains(extensions, strings.ToLower(filepath.Ext(p))):
+			return nil
+		case len(s.Files) == maxFiles:
+			return fmt.Errorf("%s holds more than %d files", root, maxFiles)
+		}
+		rel, err := filepath.Rel(real, p)
+		s.Files = append(s.Files, filepath.ToSlash(rel))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(s.Files)
+	for id := range photos {
+		for _, key := range []string{fold(id), fold(path.Base(id))} {
+			if !slices.Contains(s.byName[key], id) {
+				s.byName[key] = append(s.byName[key], id)
+			}
+		}
+	}
+	return s, nil
+}
+
+// fold brings the spellings of a name together: Unicode's composed and
+// decomposed forms, upper and lower case.
+func fold(name string) string { return strings.ToLower(norm.NFC.String(name)) }
+
+// Path is where a file of Files lies.
+func (s *Source) Path(file string) string { return filepath.Join(s.Root, filepath.FromSlash(file)) }
+
+// Photo is the file of an image.
+func (s *Source) Photo(id string) string { return s.photos[id] }
+
+// file is a photo's path below the root, with slashes.
+func (s *Source) file(id string) string {
+	rel, err := filepath.Rel(s.Root, s.photos[id])
+	if err != nil {
+		return ""
+	}
+	return filepath.ToSlash(rel)
+}
+
+// IDs lists the photos, ascending.
+func (s *Source) IDs() []string {
+	ids := make([]string, 0, len(s.photos))
+	for id := range s.photos {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Size is a photo's width and height, from its header.
+func (s *Source) Size(id string) (w, h int, err error) {
+	size, err := data.ImageSize(s.photos[id])
+	return size.X, size.Y, err
+}
+
+// Ext is a file's extension in lower case.
+func ext(file string) string { return strings.ToLower(path.Ext(file)) }
+
+// head is the beginning of a file, without a byte order mark.
+func (s *Source) head(file string) []byte {
+	if head, ok := s.heads[file]; ok {
+		return head
+	}
+	var head []byte
+	if f, err := os.Open(s.Path(file)); err == nil {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() { // a pipe would wait for ever
+			head, _ = io.ReadAll(io.LimitReader(f, headSize))
+		}
+		f.Close()
+	}
+	head = bytes.TrimPrefix(head, []byte("\ufeff"))
+	if len(s.heads) < 1<<12 { // the heads of the many small files are not worth keeping
+		s.heads[file] = head
+	}
+	return head
+}
+
+// find lists the files with an extension whose head is recognised.
+func (s *Source) find(extension string, is func(head []byte) bool) []string {
+	var found []string
+	for _, file := range s.Files {
+		if ext(file) == extension && is(s.head(file)) {
+			found = append(found, file)
+		}
+	}
+	return found
+}
+
+// read reads a whole file of at most maxFile bytes, without a byte order mark.
+func (s *Source) read(file string) ([]byte, error) {
+	f, err := os.Open(s.Path(file))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(raw) > maxFile {
+		err = fmt.Errorf("%s: larger than %d bytes", s.Path(file), maxFile)
+	}
+	return bytes.TrimPrefix(raw, []byte("\ufeff")), err
+}
+
+// readJSON decodes a file. The error tells its line.
+func (s *Source) readJSON(file string, v any) error {
+	raw, err := s.read(file)
+	if err != nil {
+		return err
+	}
+	return decodeJSON(raw, s.Path(file), v)
+}
+
+func decodeJSON(raw []byte, name string, v any) error {
+	err := json.Unmarshal(raw, v)
+	at := int64(-1)
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case *json.SyntaxError:
+		at = e.Offset
+	case *json.UnmarshalTypeError:
+		at = e.Offset
+		err = fmt.Errorf("key %q holds a %s, which is not allowed there", e.Field, e.Value)
+	}
+	if at >= 0 {
+		line := bytes.Count(raw[:min(at, int64(len(raw)))], []byte("\n")) + 1
+		return fmt.Errorf("%s:%d: %w", name, line, err)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// trimExtension drops a name's image extension.
+func trimExtension(name string) string {
+	switch e := path.Ext(name); strings.ToLower(e) {
+	case ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jfif", ".jpe":
+		if base := strings.TrimSuffix(name, e); base != "" && !strings.HasSuffix(base, "/") {
+			return base
+		}
+	}
+	return name
+}
+
+// Find is the id of the photo that a file means: name is its path as the
+// tool writes it, with either slash, from the file's folder near, from the root
+// or from anywhere; only the end of it may be right. "" where there is no such
+// photo. The error names the photos where several fit.
+func (s *Source) Find(name, near string) (string, error) {
+	name = path.Clean(strings.ReplaceAll(strings.TrimSpace(name), `\`, "/"))
+	for _, candidate := range []string{path.Join(path.Dir(near), name), name} {
+		for _, id := range s.byName[fold(trimExtension(candidate))] {
+			if id == trimExtension(candidate) {
+				return id, nil
+			}
+		}
+	}
+	ids := s.byName[fold(trimExtension(path.Base(name)))]
+	if len(ids) == 0 && trimExtension(path.Base(name)) != path.Base(name) {
+		ids = s.byName[fold(path.Base(name))] // a photo called x.jpg.png
+	}
+	best, most := []string(nil), -1
+	for _, id := range ids {
+		n := 4 * commonEnd(fold(trimExtension(name)), fold(id))
+		// Of photos of the same name, the one beside the file is meant.
+		if near != "" && path.Dir(s.file(id)) == path.Dir(near) {
+			n += 2
+		}
+		if path.Base(id) == trimExtension(path.Base(name)) {
+			n++
+		}
+		if n > most {
+			best, most = nil, n
+		}
+		if n == most {
+			best = append(best, id)
+		}
+	}
+	if len(best) > 1 {
+		slices.Sort(best)
+		return "", fmt.Errorf("%q can be any of the photos %s", name, strings.Join(best[:min(len(best), 4)], ", "))
+	}
+	if len(best) == 1 {
+		return best[0], nil
+	}
+	return "", nil
+}
+
+// commonEnd counts the path elements in which two names end alike.
+func commonEnd(a, b string) int {
+	x, y := strings.Split(a, "/"), strings.Split(b, "/")
+	n := 0
+	for n < len(x) && n < len(y) && x[len(x)-1-n] == y[len(y)-1-n] {
+		n++
+	}
+	return n
+}

@@ -1,0 +1,204 @@
+package folder
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"wsss/data"
+	"wsss/data/annotation"
+	"wsss/data/files"
+	"wsss/data/weaken"
+)
+
+// annotations are the files of a labelling tool, read.
+type annotations struct {
+	set  *annotation.Set
+	byID map[string]*annotation.Image
+}
+
+// Annotations is what a labelling tool's files say; nil where the folder's
+// labels are wsss' own CSV or JSON.
+func (d *Dataset) Annotations() *annotation.Set {
+	if d.notes == nil {
+		return nil
+	}
+	return d.notes.set
+}
+
+// readAnnotations reads a labelling tool's files: those of the options, else
+// those that are found where the folder has no label files of wsss' own.
+func (d *Dataset) readAnnotations(opts Options) (*annotations, error) {
+	ask := annotation.Options{Format: opts.Format, Classes: opts.Names}
+	if opts.Format == "csv" || opts.Format == "json" {
+		return nil, nil
+	}
+	for _, name := range opts.Labels {
+		if _, err := files.Join(d.root, name); err != nil {
+			return nil, fmt.Errorf("labels: %w", err)
+		}
+		ask.Files = append(ask.Files, filepath.ToSlash(filepath.Clean(name)))
+	}
+	src, err := annotation.NewSource(d.root, d.images)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Format == "" && d.hasOwn(src, ask.Files) {
+		return nil, nil
+	}
+	set, err := annotation.Read(src, ask)
+	if errors.Is(err, annotation.ErrNone) && opts.Format == "" {
+		return nil, nil // photos without labels
+	}
+	if err != nil {
+		return nil, err
+	}
+	if set.Lost > 0 && !opts.SkipUnknown {
+		return nil, fmt.Errorf("%s: %d images of the annotations are not there, for example %s (skip_unknown = true skips them)",
+			d.root, set.Lost, someNames(set.Skipped))
+	}
+	a := &annotations{set: set, byID: make(map[string]*annotation.Image, len(set.Images))}
+	for _, im := range set.Images {
+		a.byID[im.ID] = im
+	}
+	return a, nil
+}
+
+// hasOwn tells whether the label files, by default those of the usual names,
+// are wsss' own.
+func (d *Dataset) hasOwn(src *annotation.Source, names []string) bool {
+	if len(names) == 0 {
+		names = slices.DeleteFunc(slices.Clone(labelFiles), func(name string) bool { return !isFile(filepath.Join(d.root, name)) })
+	}
+	var foreign []string
+	if len(names) > 0 {
+		for _, found := range annotation.Detect(src) {
+			if found.Format != "csv" && found.Format != "json" {
+				foreign = append(foreign, found.Files...)
+			}
+		}
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(foreign, name) })
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+// weak are the labels of all annotated images.
+func (a *annotations) weak(d *Dataset) (map[string]*data.WeakLabels, error) {
+	labels := make(map[string]*data.WeakLabels, len(a.set.Images))
+	for _, im := range a.set.Images {
+		w, h, err := a.size(d, im)
+		if err != nil {
+			return nil, err
+		}
+		labels[im.ID] = new(a.set.Weak(im, w, h))
+	}
+	return labels, nil
+}
+
+// size is the image's as annotated, else the photo's.
+func (a *annotations) size(d *Dataset, im *annotation.Image) (w, h int, err error) {
+	if im.W > 0 && im.H > 0 {
+		return im.W, im.H, nil
+	}
+	size, err := data.ImageSize(d.images[im.ID])
+	return size.X, size.Y, err
+}
+
+// truth paints the outlines of an image.
+func (a *annotations) truth(d *Dataset, id string) (*data.LabelMap, error) {
+	im := a.byID[id]
+	if im == nil {
+		return nil, fmt.Errorf("%s of %s: %w (no annotation)", id, d.root, data.ErrNoTruth)
+	}
+	w, h, err := a.size(d, im)
+	if err != nil {
+		return nil, err
+	}
+	return a.set.Truth(im, w, h)
+}
+
+// split adds the splits that the annotations give.
+func (a *annotations) split(splits map[string][]string, all []string) {
+	for _, id := range all {
+		name := a.set.SplitOf(id)
+		if name != "" {
+			splits[name] = append(splits[name], id)
+		}
+	}
+}
+
+// derived lists the forms of labels that come from the masks.
+func (o Options) derived() ([]data.WeakKind, error) {
+	var kinds []data.WeakKind
+	for _, k := range []struct {
+		kind  data.WeakKind
+		value string
+	}{{data.WeakTags, o.Tags}, {data.WeakPoints, o.Points}, {data.WeakScribbles, o.Scribbles}, {data.WeakBoxes, o.Boxes}} {
+		switch k.value {
+		case "":
+		case "masks":
+			kinds = append(kinds, k.kind)
+		default:
+			return nil, fmt.Errorf("data.options.%s = %q: allowed is \"masks\"; label files are named in data.options.labels", k.kind, k.value)
+		}
+	}
+	return kinds, nil
+}
+
+// derive draws the labels that are to come from the mask, where the image has
+// one.
+func (d *Dataset) derive(s *data.Sample) error {
+	if len(d.derived) == 0 {
+		return nil
+	}
+	truth := s.Truth
+	if truth == nil {
+		var err error
+		if truth, err = d.truth(s.ID); errors.Is(err, data.ErrNoTruth) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	if err := truth.CheckRange(d.classes.Len()); err != nil {
+		return fmt.Errorf("mask of %s: %w", s.ID, err)
+	}
+	w, err := weaken.Derive(truth, d.derived, weaken.SeedFor(d.seed, s.ID), weaken.DefaultOptions())
+	if err != nil {
+		return err
+	}
+	for _, kind := range d.derived {
+		switch kind {
+		case data.WeakTags:
+			s.Weak.Tags = w.Tags
+		case data.WeakPoints:
+			s.Weak.Points = w.Points
+		case data.WeakScribbles:
+			s.Weak.Scribbles = w.Scribbles
+		case data.WeakBoxes:
+			s.Weak.Boxes = w.Boxes
+		}
+	}
+	return nil
+}
+
+// checkedClasses takes the class table of annotations. Names with the signs
+// that separate tags in wsss' own files are allowed there.
+func checkedClasses(names []string) (data.Classes, error) {
+	if len(names) < 2 {
+		return data.Classes{}, errors.New("the annotations name no class: list the classes in data.options.names, background first")
+	}
+	for i, n := range names {
+		if strings.TrimSpace(n) == "" {
+			return data.Classes{}, fmt.Errorf("class %d has no name", i)
+		}
+	}
+	return data.Classes{Names: slices.Clone(names)}, nil
+}

@@ -1,0 +1,75 @@
+package folder
+
+import (
+	"errors"
+	"path"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"wsss/data"
+	"wsss/data/annotation/annotationtest"
+)
+
+// Every layout of every tool gives the same labels, the same truth where it
+// has outlines, and its own division into training and validation.
+func TestLayouts(t *testing.T) {
+	photos := annotationtest.Photos(6)
+	want := map[string]annotationtest.Photo{}
+	for _, p := range photos {
+		want[p.Name] = p
+	}
+	for _, layout := range annotationtest.Layouts {
+		t.Run(layout.Name, func(t *testing.T) {
+			root := t.TempDir()
+			layout.Write(annotationtest.NewWriter(t, root), photos)
+			d, err := Open(root, Options{}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]string{"background", "bolt", "nut"}, d.Classes().Names); diff != "" {
+				t.Fatalf("classes differ:\n%s", diff)
+			}
+			if set := d.Annotations(); set == nil || set.Format != layout.Format {
+				t.Errorf("read as %+v, want format %s", set, layout.Format)
+			}
+			ids, err := d.IDs("all")
+			if err != nil || len(ids) != len(photos) {
+				t.Fatalf("images %v, error %v", ids, err)
+			}
+			for _, id := range ids {
+				p := want[path.Base(id)]
+				s, err := d.Load(id, data.WantWeak)
+				if err != nil {
+					t.Fatal(err)
+				}
+				boxes := []data.Box{}
+				for _, o := range p.Objects {
+					boxes = append(boxes, data.Box{X0: float32(o.X0), Y0: float32(o.Y0), X1: float32(o.X1), Y1: float32(o.Y1), Class: d.Classes().Index(o.Class)})
+				}
+				if diff := cmp.Diff(boxes, s.Weak.Boxes); diff != "" {
+					t.Errorf("%s: boxes differ:\n%s", id, diff)
+				}
+				s, err = d.Load(id, data.WantTruth)
+				switch {
+				case !layout.Outlines:
+					if !errors.Is(err, data.ErrNoTruth) {
+						t.Errorf("%s: truth of boxes: error %v", id, err)
+					}
+				case err != nil:
+					t.Errorf("%s: %v", id, err)
+				default:
+					if diff := cmp.Diff(p.Label(d.Classes().Names), s.Truth); diff != "" {
+						t.Errorf("%s: truth differs", id)
+					}
+				}
+			}
+			if train, err := d.IDs("train"); layout.Split && (err != nil || len(train) != 4) {
+				t.Errorf("train %v, error %v", train, err)
+			}
+			if val, err := d.IDs("val"); layout.Split && (err != nil || len(val) != 2) {
+				t.Errorf("val %v, error %v", val, err)
+			}
+		})
+	}
+}
