@@ -77,9 +77,30 @@ type Spec struct {
 }
 
 // Reader is a Method that reads what an earlier run or another tool wrote.
-// Inputs describes each such folder; images are made again when it changes.
 type Reader interface {
+	// Inputs describes each folder that it reads, for the run's manifest.
 	Inputs() (map[string]string, error)
+	// InputFiles lists the files, and folders with all that is in them, that
+	// the label of an image depends on; the label is made again when one of
+	// them changes, appears or goes. They need not exist.
+	InputFiles(id string) ([]string, error)
+}
+
+// InputFiles lists what a method reads for an image; nothing where it is no
+// Reader.
+func InputFiles(m Method, id string) ([]string, error) {
+	if r, ok := m.(Reader); ok {
+		return r.InputFiles(id)
+	}
+	return nil, nil
+}
+
+// WeightsOf is the hashes of the weight files that a method says it uses.
+func WeightsOf(method Method) map[string]string {
+	if m, ok := method.(interface{ Weights() map[string]string }); ok {
+		return m.Weights()
+	}
+	return nil
 }
 
 // NeedsBackend tells whether a method, or one that its options name, needs a

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -26,7 +25,8 @@ import (
 // another process is at it.
 func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed bool, err error) {
 	png, sidecar := r.paths(id)
-	if !r.done(png, sidecar) || len(r.left[png])+len(r.left[sidecar]) > 0 {
+	found := r.state(id)
+	if found != isDone || len(r.left[png])+len(r.left[sidecar]) > 0 {
 		if !claim(ctx, id) {
 			return false, nil
 		}
@@ -36,10 +36,18 @@ func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed b
 		}
 	}
 	var did Summary
-	if r.done(png, sidecar) {
+	if found = r.state(id); found == isOld { // where it stays so, it is looked at again next time
+		did.Changes.Old = 1
+		if err := r.adopt(id, sidecar); err != nil {
+			return true, err
+		}
+		found = isDone
+	}
+	if found == isDone {
 		did.Skipped = 1
-	} else if err = r.label(ctx, id, png, sidecar, &did); err == nil {
+	} else if err = r.label(ctx, id, &did); err == nil {
 		did.Generated = 1
+		did.Changes.count(found)
 	} else if ctx.Err() == nil {
 		did.Failed = 1
 		// What an earlier configuration left must not pass for this one's.
@@ -67,25 +75,54 @@ func (r *runner) paths(id string) (png, sidecar string) {
 	return base + ".png", base + ".json"
 }
 
-// done tells whether the image has a label of this configuration and these
-// weights, whole: the sidecar is written last and holds the PNG's checksum, so
-// a PNG that another run or a failing disk changed is made again.
-func (r *runner) done(png, sidecar string) bool {
+// state tells whether the image has a label of this configuration, these
+// weights and the data as they are, whole: the sidecar is written last and holds
+// the PNG's checksum, so a PNG that another run or a failing disk changed is
+// made again. Data that cannot be read is for label to tell of.
+func (r *runner) state(id string) state {
+	png, sidecar := r.paths(id)
 	raw, err := readBounded(sidecar)
 	if err != nil {
-		return false
+		return isNew
 	}
-	var s struct {
-		ConfigHash string            `json:"config_hash"`
-		Inputs     map[string]string `json:"inputs"`
-		Weights    map[string]string `json:"weights"`
-		SHA256     string            `json:"label_sha256"`
+	var m made
+	if json.Unmarshal(raw, &m) != nil {
+		return isDamaged
 	}
-	if json.Unmarshal(raw, &s) != nil || s.ConfigHash != r.ConfigHash || !maps.Equal(s.Inputs, r.source.Inputs) || !maps.Equal(s.Weights, r.source.Weights) {
-		return false
+	now, err := r.origin(id)
+	if err != nil {
+		return isRelabelled
 	}
-	raw, err = readBounded(png)
-	return err == nil && checksum(raw) == s.SHA256
+	if found := r.compare(m, now); found != isDone && found != isOld {
+		return found
+	} else if raw, err = readBounded(png); err != nil || checksum(raw) != m.SHA256 {
+		return isDamaged
+	} else {
+		return found
+	}
+}
+
+func (r *runner) origin(id string) (Origin, error) {
+	return originOf(r.Dataset, id, r.Weak, r.table, r.Method, r.Hashes)
+}
+
+// adopt notes in a sidecar of an earlier version what the data behind its label
+// is now, so that changes from now on are noticed.
+func (r *runner) adopt(id, sidecar string) error {
+	raw, err := readBounded(sidecar)
+	if err != nil {
+		return err
+	}
+	var s Sidecar
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return fmt.Errorf("%s: %w", sidecar, err)
+	}
+	now, err := r.origin(id)
+	if err != nil {
+		return err
+	}
+	s.Origin, s.Inputs = &now, nil
+	return files.WriteJSON(sidecar, s)
 }
 
 func checksum(raw []byte) string {
@@ -95,7 +132,7 @@ func checksum(raw []byte) string {
 
 // label makes and writes one image's label. A panic of the dataset or method
 // becomes an error.
-func (r *runner) label(ctx context.Context, id, png, sidecar string, did *Summary) (err error) {
+func (r *runner) label(ctx context.Context, id string, did *Summary) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v (at %s)", p, panicSite())
@@ -106,6 +143,10 @@ func (r *runner) label(ctx context.Context, id, png, sidecar string, did *Summar
 		took := time.Since(watch)
 		watch = watch.Add(took)
 		return took
+	}
+	origin, err := r.origin(id) // before the data is read: a change from now on is noticed
+	if err != nil {
+		return err
 	}
 	clock := &stages.Clock{}
 	ctx = stages.With(ctx, clock)
@@ -136,7 +177,7 @@ func (r *runner) label(ctx context.Context, id, png, sidecar string, did *Summar
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := r.write(id, png, sidecar, label, masks, signs); err != nil {
+	if err := r.write(id, origin, label, masks, signs); err != nil {
 		return err
 	}
 	did.Times.Write = lap()
@@ -163,7 +204,8 @@ func (r *runner) fuse(size image.Point, masks []Mask) (*data.LabelMap, error) {
 
 // write commits a label: the PNG, then the sidecar. An old sidecar goes first,
 // or it would vouch for the new PNG if we were killed in between.
-func (r *runner) write(id, png, sidecar string, label *data.LabelMap, masks []Mask, signs Signs) error {
+func (r *runner) write(id string, origin Origin, label *data.LabelMap, masks []Mask, signs Signs) error {
+	png, sidecar := r.paths(id)
 	var buf bytes.Buffer
 	if err := data.EncodeLabelMap(&buf, label); err != nil {
 		return err
@@ -175,13 +217,13 @@ func (r *runner) write(id, png, sidecar string, label *data.LabelMap, masks []Ma
 		return err
 	}
 	side := newSidecar(id, label, checksum(buf.Bytes()), r.source, r.classes, masks)
-	side.Quality = signs
+	side.Origin, side.Quality = &origin, signs
 	return files.WriteJSON(sidecar, side)
 }
 
 // check adds the signs that tell how the label changes with the image.
 func (r *runner) check(ctx context.Context, s *data.Sample, label *data.LabelMap, signs Signs) error {
-	if len(r.source.Inputs) > 0 {
+	if len(r.inputs) > 0 {
 		return nil
 	}
 	for _, name := range r.Checks {
@@ -211,6 +253,7 @@ func (r *runner) count(did Summary) {
 	s.Masks += did.Masks
 	s.Noted += did.Noted
 	s.Empty += did.Empty
+	s.Changes.add(did.Changes)
 	s.Times.add(did.Times)
 	if r.Progress != nil {
 		r.Progress(s.Generated+s.Skipped+s.Failed, s.Images)

@@ -38,6 +38,8 @@ type RunOptions struct {
 	// their files stay the same.
 	Checks []string
 
+	Hashes *files.Hashes // remembers hashes of the data between runs; may be nil
+
 	Workers   int                   // images in flight; 0 = one per CPU
 	Shard     Shard                 // the part of the split to do
 	KeepGoing bool                  // go on after an image that fails
@@ -53,6 +55,8 @@ type Summary struct {
 	Masks     int // in the generated images
 	Noted     int // masks among them that carry a note
 	Empty     int // generated images without a mask
+	Changes   Changes
+	Grown     bool // the split has other images than when the folder was last worked on
 	Times     Times
 }
 
@@ -93,7 +97,7 @@ func Run(ctx context.Context, o RunOptions) (Summary, error) {
 		return Summary{}, err
 	}
 	defer r.claims.close()
-	err = r.all(ctx, ids)
+	err = r.work(ctx, ids)
 	return r.summary, err
 }
 
@@ -102,7 +106,10 @@ type runner struct {
 	RunOptions
 	fuser   Fuser
 	classes data.Classes
+	table   string // hash of the class table
 	source  Provenance
+	inputs  map[string]string // folders that the method reads, for the manifest
+	all     []string          // ids of the whole split
 	claims  *claims
 	left    leftovers
 
@@ -112,6 +119,35 @@ type runner struct {
 
 // prepare checks the options, makes the output folder and describes it.
 func prepare(ctx context.Context, o RunOptions) (*runner, []string, error) {
+	for _, c := range o.Checks {
+		if views[c] == nil {
+			return nil, nil, fmt.Errorf("gen.checks: %q is unknown: allowed are flip, scale", c)
+		}
+	}
+	r, ids, err := o.runner()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := os.MkdirAll(o.OutDir, 0o755); err != nil {
+		return nil, nil, err
+	}
+	if err := refuseForeign(o.OutDir); err != nil {
+		return nil, nil, err
+	}
+	if r.claims, err = openClaims(o.OutDir); err != nil {
+		return nil, nil, err
+	}
+	if err := r.describe(ctx); err != nil {
+		r.claims.close()
+		return nil, nil, err
+	}
+	r.summary.Images = len(ids)
+	return r, ids, nil
+}
+
+// runner checks the options and lists the images of the shard. It writes
+// nothing.
+func (o RunOptions) runner() (*runner, []string, error) {
 	if o.ConfigHash == "" {
 		return nil, nil, errors.New("gen: the run has no config hash, so finished images could not be told from old ones")
 	}
@@ -126,42 +162,21 @@ func prepare(ctx context.Context, o RunOptions) (*runner, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, c := range o.Checks {
-		if views[c] == nil {
-			return nil, nil, fmt.Errorf("gen.checks: %q is unknown: allowed are flip, scale", c)
-		}
-	}
-	r := &runner{RunOptions: o, fuser: fuser, classes: o.Dataset.Classes(), source: Provenance{
+	classes := o.Dataset.Classes()
+	r := &runner{RunOptions: o, fuser: fuser, classes: classes, table: hashOf(classes.Names), all: all, source: Provenance{
 		Method: o.Name, Weak: o.Weak, ConfigHash: o.ConfigHash, Fuse: o.Fuse, Weights: o.Weights, Versions: o.Versions,
 	}}
 	if in, ok := o.Method.(Reader); ok {
-		if r.source.Inputs, err = in.Inputs(); err != nil {
+		if r.inputs, err = in.Inputs(); err != nil {
 			return nil, nil, err
 		}
 	}
 	ids, err := r.unique(o.Shard.Of(all))
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := os.MkdirAll(o.OutDir, 0o755); err != nil {
-		return nil, nil, err
-	}
-	if err := refuseForeign(o.OutDir); err != nil {
-		return nil, nil, err
-	}
-	if r.claims, err = openClaims(o.OutDir); err != nil {
-		return nil, nil, err
-	}
-	if err := r.describe(ctx, len(all)); err != nil {
-		r.claims.close()
-		return nil, nil, err
-	}
-	r.summary.Images = len(ids)
-	return r, ids, nil
+	return r, ids, err
 }
 
 // describe writes the folder's manifest.
-func (r *runner) describe(ctx context.Context, images int) (err error) {
+func (r *runner) describe(ctx context.Context) (err error) {
 	if r.left, err = findLeftovers(r.OutDir); err != nil {
 		return err
 	}
@@ -173,8 +188,13 @@ func (r *runner) describe(ctx context.Context, images int) (err error) {
 	if err := r.clean(path); err != nil {
 		return err
 	}
+	if before, err := ReadManifest(r.OutDir); err == nil && before.Split == r.Split {
+		r.summary.Grown = before.Images != len(r.all)
+	}
+	about := r.source
+	about.Inputs = r.inputs
 	return files.WriteJSON(path, Manifest{
-		Provenance: r.source, Dataset: r.Dataset.Name(), Split: r.Split, Images: images,
+		Provenance: about, Dataset: r.Dataset.Name(), Split: r.Split, Images: len(r.all),
 		Classes: r.classes.Names, Config: r.Config,
 	})
 }
@@ -214,9 +234,14 @@ func refuseForeign(dir string) error {
 	return fmt.Errorf("%s holds PNGs but no %s: they were not made by a run, and are not written over; choose another folder", dir, ManifestName)
 }
 
-// all works through the ids: first those that nobody else works on, then the
-// rest.
-func (r *runner) all(ctx context.Context, ids []string) error {
+// work goes through the ids: first those that nobody else works on, then the
+// rest. Labels of images that are gone go first.
+func (r *runner) work(ctx context.Context, ids []string) error {
+	if r.Shard.Index == 0 {
+		if err := r.retire(ctx); err != nil {
+			return err
+		}
+	}
 	var fails failures
 	busy, err := r.pass(ctx, ids, r.claims.try, &fails)
 	if err == nil && len(busy) > 0 {

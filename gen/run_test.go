@@ -311,24 +311,39 @@ func TestRunHoldsNoMoreImagesThanWorkers(t *testing.T) {
 // reading is a method whose folder changes.
 type reading struct {
 	*fakeMethod
-	sum string
+	dir, sum string
 }
 
 func (m reading) Inputs() (map[string]string, error) { return map[string]string{"cams": m.sum}, nil }
+func (m reading) InputFiles(id string) ([]string, error) {
+	return []string{filepath.Join(m.dir, id)}, nil
+}
 
+// A method that reads files of another tool labels those images again whose
+// own file changed, and the manifest describes the folder.
 func TestRunMakesLabelsAgainWhenInputsChange(t *testing.T) {
 	o, m := fakeRun(t.TempDir(), 4)
-	for _, step := range []struct {
-		sum       string
-		generated int
-	}{{"one", 4}, {"one", 0}, {"two", 4}} {
-		o.Method = reading{m, step.sum}
-		if sum := mustRun(t, o); sum.Generated != step.generated {
-			t.Errorf("input %q: %+v, want %d generated", step.sum, sum, step.generated)
+	dir := t.TempDir()
+	for i, step := range []struct {
+		write, text string
+		generated   int
+	}{{"im001", "one", 4}, {"im001", "one", 0}, {"im001", "two", 1}, {"im003", "new", 1}, {"im003", "", 1}} {
+		path := filepath.Join(dir, step.write)
+		if step.text == "" {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := os.WriteFile(path, []byte(step.text), 0o644); err != nil {
+			t.Fatal(err)
 		}
-		side, err := ReadSidecar(filepath.Join(o.OutDir, "im001.json"))
-		if err != nil || side.Inputs["cams"] != step.sum {
-			t.Errorf("input %q: sidecar says %v, %v", step.sum, side.Inputs, err)
+		o.Method = reading{m, dir, step.text}
+		sum := mustRun(t, o)
+		if sum.Generated != step.generated || i > 0 && sum.Changes.Files != step.generated {
+			t.Errorf("step %d: %+v, want %d generated", i, sum, step.generated)
+		}
+		manifest, err := ReadManifest(o.OutDir)
+		if err != nil || manifest.Inputs["cams"] != step.text {
+			t.Errorf("step %d: manifest says %v, %v", i, manifest.Inputs, err)
 		}
 	}
 }

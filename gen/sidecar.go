@@ -24,7 +24,7 @@ type Provenance struct {
 	Fuse       configs.Fuse      `json:"fuse"`
 	Weights    map[string]string `json:"weights,omitempty"`  // weight file → SHA-256
 	Versions   map[string]string `json:"versions,omitempty"` // module or program → version
-	Inputs     map[string]string `json:"inputs,omitempty"`   // folder that the method reads → description of its files
+	Inputs     map[string]string `json:"inputs,omitempty"`   // folder that the method reads → description of its files (manifests; sidecars of earlier versions)
 }
 
 // Manifest describes a whole output folder. It holds neither times nor shard
@@ -47,6 +47,7 @@ type Sidecar struct {
 	Height int    `json:"height"`
 	SHA256 string `json:"label_sha256"` // of the PNG file
 	Provenance
+	Origin  *Origin       `json:"origin,omitempty"`  // nil in sidecars of earlier versions
 	Quality Signs         `json:"quality,omitempty"` // without ground truth
 	Masks   []SidecarMask `json:"masks"`
 }

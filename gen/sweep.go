@@ -84,7 +84,8 @@ type SweepOptions struct {
 	Images   int             // so many images, spread over the split; 0 = all
 	Backend  compute.Backend // for methods that need one
 	Versions map[string]string
-	OutDir   string // every configuration writes into a folder of its own below
+	Hashes   *files.Hashes // see RunOptions
+	OutDir   string        // every configuration writes into a folder of its own below
 
 	// Score judges a folder of labels, higher is better; nil takes the mean
 	// quality score, which needs no ground truth.
@@ -114,10 +115,10 @@ func Sweep(ctx context.Context, o SweepOptions) ([]SweepPoint, error) {
 	if o.Dataset, err = someOf(o.Dataset, o.Split, o.Images); err != nil {
 		return nil, err
 	}
-	if o.Score == nil {
-		o.Score = meanQuality
-	}
 	s := &sweep{SweepOptions: o, made: map[string]string{}}
+	if s.Score == nil {
+		s.Score = s.meanQuality
+	}
 	s.replays = slices.ContainsFunc(o.Axes, func(a Axis) bool { return strings.HasPrefix(a.Key, "gen.fuse.") })
 	points := make([]SweepPoint, len(sets))
 	for i, set := range sets {
@@ -193,6 +194,7 @@ func (s *sweep) point(ctx context.Context, set []string, progress func(done, tot
 	p.Summary, err = Run(ctx, RunOptions{
 		Dataset: s.Dataset, Split: s.Split, Method: method, Name: cfg.Gen.Method, Weak: data.WeakKind(cfg.Gen.Weak),
 		Fuse: cfg.Gen.Fuse, OutDir: p.Dir, ConfigHash: hash, Config: cfg.TOML(), Versions: s.Versions,
+		Weights: WeightsOf(method), Hashes: s.Hashes,
 		Checks: checks, Workers: cfg.Gen.Workers, Progress: progress,
 	})
 	if err != nil {
@@ -224,8 +226,22 @@ func (r replay) Generate(_ context.Context, s *data.Sample) ([]Mask, error) {
 	return masks, nil
 }
 
-func meanQuality(ctx context.Context, _ data.Dataset, labels string) (float64, error) {
-	q, err := Quality(ctx, labels, QualityOptions{})
+// Inputs describes nothing: the folder is of the same sweep.
+func (r replay) Inputs() (map[string]string, error) { return nil, nil }
+
+// InputFiles is the sidecar that the masks come from: where it was made again,
+// so is what is fused of it.
+func (r replay) InputFiles(id string) ([]string, error) {
+	path, err := files.Join(r.dir, id+".json")
+	return []string{path}, err
+}
+
+func (s *sweep) meanQuality(ctx context.Context, ds data.Dataset, labels string) (float64, error) {
+	ids, err := ds.IDs(s.Split)
+	if err != nil {
+		return 0, err
+	}
+	q, err := Quality(ctx, labels, QualityOptions{IDs: ids})
 	if err != nil {
 		return 0, err
 	}

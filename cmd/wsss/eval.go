@@ -185,7 +185,7 @@ func (p *pipeline) evalZeroShot(ctx context.Context, z configs.ZeroShot) (report
 	if err != nil {
 		return report.Row{}, err
 	}
-	weights := weightsOf(method)
+	weights := gen.WeightsOf(method)
 	return p.predictRow(ctx, p.cfg.Data.ValSplit, zeroshot.Predictor{Method: method, Fuser: fuser}, nil, eval.Options{
 		Name: z.Name, Kind: eval.KindZeroShot, RunHash: cfg.GenHash() + fmt.Sprint(weights),
 		Settings: methodSettings(cfg.Gen), Provenance: p.provenance(weights),

@@ -26,7 +26,8 @@ wsss gen labels the images of the training split from their weak labels and
 writes OUT/gen/<id>.png (palette, 255 = undecided) and OUT/gen/<id>.json (the
 masks, their scores and prompts, and what made them). Images that are done
 already under the same config are skipped, so the command can be killed and
-begun again, and several processes or machines may work on one folder.
+begun again, and several processes or machines may work on one folder. What was
+edited since, a box, a photo, a class name, is noticed and made again.
 
   wsss gen -config my.toml
   wsss gen -config my.toml -set gen.weak=points
@@ -161,12 +162,14 @@ func (p *pipeline) label(ctx context.Context, l labeller, dir string, o genOptio
 		sum, err = gen.Run(ctx, gen.RunOptions{
 			Dataset: p.ds, Split: o.split, Method: method, Name: g.Method,
 			Weak: data.WeakKind(g.Weak), Fuse: g.Fuse, OutDir: dir,
-			ConfigHash: cfg.GenHash(), Config: cfg.TOML(), Weights: weightsOf(method), Versions: versions(),
+			ConfigHash: cfg.GenHash(), Config: cfg.TOML(), Weights: gen.WeightsOf(method), Versions: versions(), Hashes: p.hashes,
 			Workers: g.Workers, Shard: o.shard, KeepGoing: o.keepGoing, Checks: g.Checks, Progress: progress,
 		})
 		return err
 	})
+	p.explainChanges(sum)
 	p.explainGen(sum)
+	p.saveHashes()
 	if err != nil && l.title != "" {
 		return fmt.Errorf("%s%w", l.title, err)
 	}
@@ -193,14 +196,6 @@ func (p *pipeline) method(l labeller) (gen.Method, error) {
 		return nil, p.wrong(l, err)
 	}
 	return method, nil
-}
-
-// weightsOf is the hashes of the weight files that a method says it uses.
-func weightsOf(method gen.Method) map[string]string {
-	if m, ok := method.(interface{ Weights() map[string]string }); ok {
-		return m.Weights()
-	}
-	return nil
 }
 
 // explainGen says what a reader of the numbers should know.

@@ -38,6 +38,7 @@ type pipeline struct {
 	skipped  []string // why rows were left out
 	ds       data.Dataset
 	eng      compute.Backend // opened on first use
+	hashes   *files.Hashes   // of the data's files
 }
 
 // networks that a run may train: what they are called and how they are shown.
@@ -74,6 +75,7 @@ func newPipeline(cfg configs.Config, quiet bool) (p *pipeline, err error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
+	p.hashes = files.OpenHashes(p.path(files.HashesName))
 	return p, p.recordConfig()
 }
 

@@ -19,7 +19,7 @@ func (p *pipeline) sweep(ctx context.Context, axes []string, images int, o genOp
 		o.split = p.cfg.Data.TrainSplit
 	}
 	opts := gen.SweepOptions{
-		Config: p.cfg, Dataset: p.ds, Split: o.split, Images: images, Versions: versions(), OutDir: p.path("sweep"),
+		Config: p.cfg, Dataset: p.ds, Split: o.split, Images: images, Versions: versions(), OutDir: p.path("sweep"), Hashes: p.hashes,
 	}
 	for _, text := range axes {
 		axis, err := gen.ParseAxis(text)
@@ -56,6 +56,7 @@ func (p *pipeline) sweep(ctx context.Context, axes []string, images int, o genOp
 		points, err = gen.Sweep(ctx, opts)
 		return err
 	})
+	p.saveHashes()
 	if err != nil {
 		return err
 	}

@@ -115,6 +115,9 @@ func (m *camMethod) Weights() map[string]string {
 // Inputs describes the folder of scores, if any (gen.Reader).
 func (m *camMethod) Inputs() (map[string]string, error) { return m.from.Inputs() }
 
+// InputFiles is the image's file of scores, if any (gen.Reader).
+func (m *camMethod) InputFiles(id string) ([]string, error) { return m.from.InputFiles(id) }
+
 // Generate makes a mask per class, or per point.
 func (m *camMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
 	scores, err := m.from.Scores(ctx, s)

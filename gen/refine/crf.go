@@ -110,7 +110,10 @@ func (o crfOptions) check(scores bool) error {
 }
 
 func (m *crfMethod) Inputs() (map[string]string, error) { return inputs(nil, m.from) }
-func (m *crfMethod) Weights() map[string]string         { return m.from.Weights() }
+
+func (m *crfMethod) InputFiles(id string) ([]string, error) { return inputFiles(id, nil, m.from) }
+
+func (m *crfMethod) Weights() map[string]string { return m.from.Weights() }
 
 // Generate returns one mask per class of the refined label; scores are mean
 // posteriors.

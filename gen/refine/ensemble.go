@@ -84,6 +84,10 @@ func newEnsemble(env gen.Env) (gen.Method, error) {
 
 func (m *ensemble) Inputs() (map[string]string, error) { return inputs(nil, m.members...) }
 
+func (m *ensemble) InputFiles(id string) ([]string, error) {
+	return inputFiles(id, nil, m.members...)
+}
+
 func (m *ensemble) Weights() map[string]string {
 	all := map[string]string{}
 	for _, s := range m.members {

@@ -80,6 +80,14 @@ func (o walkOptions) check() error {
 
 func (m *walkMethod) Weights() map[string]string { return m.from.Weights() }
 
+func (m *walkMethod) InputFiles(id string) ([]string, error) {
+	own, err := below(m.opts.Edges+m.opts.Features, id+".npy", id+".png")
+	if err != nil {
+		return nil, err
+	}
+	return inputFiles(id, own, m.from)
+}
+
 func (m *walkMethod) Inputs() (map[string]string, error) {
 	more := folders{}
 	if dir := m.opts.Edges + m.opts.Features; dir != "" {

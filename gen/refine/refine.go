@@ -9,6 +9,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/files"
 	"wsss/gen"
 	"wsss/gen/source"
 )
@@ -35,6 +36,33 @@ func register[O any](name, doc string, build func(env gen.Env) (gen.Method, erro
 // folders are the folders that a method reads beside its source, each with
 // what describes its files.
 type folders map[string]func() (string, error)
+
+// inputFiles joins what sources read for an image with files of a method's own.
+func inputFiles(id string, own []string, from ...*source.Source) ([]string, error) {
+	for _, s := range from {
+		more, err := s.InputFiles(id)
+		if err != nil {
+			return nil, err
+		}
+		own = append(own, more...)
+	}
+	return own, nil
+}
+
+// below are paths in a folder; none where there is no folder.
+func below(dir string, names ...string) ([]string, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	paths := make([]string, len(names))
+	for i, name := range names {
+		var err error
+		if paths[i], err = files.Join(dir, name); err != nil {
+			return nil, err
+		}
+	}
+	return paths, nil
+}
 
 // inputs joins the descriptions of folders and sources (gen.Reader).
 func inputs(more folders, from ...*source.Source) (map[string]string, error) {

@@ -128,6 +128,20 @@ func (m *seplMethod) Weights() map[string]string {
 	return all
 }
 
+func (m *seplMethod) InputFiles(id string) ([]string, error) {
+	own, err := below(m.opts.Masks, id)
+	if err == nil && m.opts.Sidecars != "" {
+		own, err = below(m.opts.Sidecars, id+".json")
+	}
+	if err == nil && m.segments != nil {
+		own, err = gen.InputFiles(m.segments, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return inputFiles(id, own, m.from)
+}
+
 func (m *seplMethod) Inputs() (map[string]string, error) {
 	more := folders{}
 	switch {

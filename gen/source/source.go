@@ -190,6 +190,16 @@ func (s *Source) Inputs() (map[string]string, error) {
 	return map[string]string{s.dir(): sum}, err
 }
 
+// InputFiles is the image's file in the folder, or what the method behind the
+// source reads, for gen.Reader.
+func (s *Source) InputFiles(id string) ([]string, error) {
+	if s.method != nil {
+		return gen.InputFiles(s.method, id)
+	}
+	path, err := s.path(id)
+	return []string{path}, err
+}
+
 // Describe is a checksum of the names and sizes of a folder's files with the
 // given extension.
 func Describe(dir, ext string) (string, error) {

@@ -1,0 +1,222 @@
+package gen
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"strings"
+
+	"wsss/data"
+	"wsss/data/files"
+)
+
+// Origin says what one label was made from, beside the method, its options and
+// its weights: hashes, so that a copy of the data is the same data.
+type Origin struct {
+	Photo   string `json:"photo"`            // SHA-256 of the image file
+	Labels  string `json:"labels,omitempty"` // of the image's weak labels; "" for a method that takes none
+	Classes string `json:"classes"`          // of the class table
+	Files   string `json:"files,omitempty"`  // of what the method reads for the image (see Reader)
+}
+
+// originOf describes the data behind an image's label as it is now. classes is
+// the hash of the class table. An image without a file, as a data set that is
+// not on disk may have, has no hash of its photo.
+func originOf(ds data.Dataset, id string, weak data.WeakKind, classes string, method Method, hashes *files.Hashes) (Origin, error) {
+	o := Origin{Classes: classes}
+	var err error
+	if path := ds.ImagePath(id); path != "" {
+		if o.Photo, err = hashes.SHA256(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return o, err
+		}
+	}
+	if weak != data.WeakNone {
+		s, err := ds.Load(id, data.WantWeak)
+		if err != nil {
+			return o, err
+		}
+		o.Labels = hashOf(s.Weak)
+	}
+	o.Files, err = filesHash(method, id, hashes)
+	return o, err
+}
+
+// filesHash is one hash of all that a method reads for an image, "" for
+// nothing.
+func filesHash(method Method, id string, hashes *files.Hashes) (string, error) {
+	paths, err := InputFiles(method, id)
+	if err != nil || len(paths) == 0 {
+		return "", err
+	}
+	var sums []string
+	for _, path := range paths {
+		sum, err := hashes.Tree(path)
+		if err != nil {
+			return "", err
+		}
+		sums = append(sums, sum)
+	}
+	return hashOf(sums), nil
+}
+
+func hashOf(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain structs and strings
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
+}
+
+// state is what a run finds of an image's label, and so what it does with it.
+type state int
+
+const (
+	isDone       state = iota
+	isOld              // done by an earlier version, which did not note the label's Origin
+	isNew              // there is none
+	isDamaged          // not the file that the sidecar describes
+	isResettled        // of another configuration
+	isReweighed        // of other weights
+	isRenamed          // of another class table
+	isRelabelled       // from other weak labels
+	isReplaced         // of another photo
+	isReread           // from other files of another tool or run
+)
+
+// Changes counts the images whose labels are not of the data, configuration
+// and weights as they are, by the first reason that holds for each.
+type Changes struct {
+	New      int // not labelled before
+	Damaged  int // the label file is not what its sidecar says
+	Settings int // labelled by another configuration
+	Weights  int // … by other weights
+	Classes  int // … for another class table
+	Labels   int // … from other weak labels
+	Photos   int // … when the photo was another one
+	Files    int // … from other files of another run or tool
+	Gone     int // labelled, but the image is no longer in the dataset
+	Old      int // labelled by a version that noted no Origin: taken for unchanged
+}
+
+func (c *Changes) count(s state) {
+	switch s {
+	case isOld:
+		c.Old++
+	case isNew:
+		c.New++
+	case isDamaged:
+		c.Damaged++
+	case isResettled:
+		c.Settings++
+	case isReweighed:
+		c.Weights++
+	case isRenamed:
+		c.Classes++
+	case isRelabelled:
+		c.Labels++
+	case isReplaced:
+		c.Photos++
+	case isReread:
+		c.Files++
+	}
+}
+
+func (c *Changes) add(o Changes) {
+	c.New += o.New
+	c.Damaged += o.Damaged
+	c.Settings += o.Settings
+	c.Weights += o.Weights
+	c.Classes += o.Classes
+	c.Labels += o.Labels
+	c.Photos += o.Photos
+	c.Files += o.Files
+	c.Gone += o.Gone
+	c.Old += o.Old
+}
+
+// Stale is how many labels there are that have to be made again.
+func (c Changes) Stale() int {
+	return c.Damaged + c.Settings + c.Weights + c.Classes + c.Labels + c.Photos + c.Files
+}
+
+// Data is how many of them differ in what people edit: photos, weak labels, the
+// class table, files of other tools.
+func (c Changes) Data() int { return c.Classes + c.Labels + c.Photos + c.Files }
+
+// Why lists the reasons with their numbers: "2 labels edited, 1 photo
+// replaced". New and old labels are no reason.
+func (c Changes) Why() string {
+	var parts []string
+	say := func(n int, one, many string) {
+		if n == 1 {
+			parts = append(parts, "1 "+one)
+		} else if n > 1 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, many))
+		}
+	}
+	say(c.Labels, "label edited", "labels edited")
+	say(c.Photos, "photo replaced", "photos replaced")
+	say(c.Files, "image with changed input files", "images with changed input files")
+	say(c.Classes, "of another class table", "of another class table")
+	say(c.Settings, "of other settings", "of other settings")
+	say(c.Weights, "of other weights", "of other weights")
+	say(c.Damaged, "label map changed or damaged", "label maps changed or damaged")
+	return strings.Join(parts, ", ")
+}
+
+// made is the part of a sidecar that tells whether its label is up to date.
+type made struct {
+	ConfigHash string            `json:"config_hash"`
+	Inputs     map[string]string `json:"inputs"`
+	Weights    map[string]string `json:"weights"`
+	SHA256     string            `json:"label_sha256"`
+	Origin     *Origin           `json:"origin"`
+}
+
+// compare tells how a label was made otherwise than a run would make it now.
+func (r *runner) compare(m made, now Origin) state {
+	switch {
+	case m.ConfigHash != r.ConfigHash:
+		return isResettled
+	case r.Method != nil && !maps.Equal(m.Weights, r.source.Weights):
+		return isReweighed
+	case m.Origin == nil && r.Method != nil && !maps.Equal(m.Inputs, r.inputs):
+		return isReread
+	case m.Origin == nil:
+		return isOld
+	case m.Origin.Classes != now.Classes:
+		return isRenamed
+	case m.Origin.Photo != now.Photo:
+		return isReplaced
+	case m.Origin.Labels != now.Labels:
+		return isRelabelled
+	case r.Method != nil && m.Origin.Files != now.Files:
+		return isReread
+	}
+	return isDone
+}
+
+// Check counts what Run would make again, and why, without making it. Where
+// o.Method is nil, weights and other tools' files are not looked at.
+func Check(ctx context.Context, o RunOptions) (Changes, error) {
+	r, ids, err := o.runner()
+	if err != nil {
+		return Changes{}, err
+	}
+	var c Changes
+	states := make([]state, len(ids))
+	err = data.Parallel(ctx, len(ids), nil, func(i int) error {
+		states[i] = r.state(ids[i])
+		return nil
+	})
+	for _, s := range states {
+		c.count(s)
+	}
+	return c, err
+}
