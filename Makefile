@@ -44,9 +44,10 @@ bench:
 	go run ./bench/clip
 
 # Every method by weak label on generated scenes, beside the papers' numbers;
-# its maps need a classifier, trained first. Some twenty minutes.
+# its maps need a classifier and a fine-tuned CLIP, trained first. Half an hour.
 table: build
 	./bin/wsss train-classifier -config configs/scenes_cam.toml
+	./bin/wsss finetune-clip -config configs/clip_scenes.toml
 	./bin/wsss table -config configs/tables/scenes_methods.toml
 
 # ONNX Runtime from the npm registry, checked by the hash that npm pins.

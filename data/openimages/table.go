@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"wsss/data/coco"
 	"wsss/data/voc"
@@ -279,3 +280,26 @@ func (n node) below(id string, inside bool, visit func(id string)) {
 
 // classOrder gives the label values: the class at index i has value i+1.
 var classOrder = map[string][]string{"voc": voc.ClassNames, "coco": coco.ClassNames}
+
+// Word is what a class is called in prompts: VOC's and COCO's classes as
+// box2024 renames them (docs/sources.md §7), any other by its own name.
+func Word(class string) string {
+	if w, ok := promptWords()[class]; ok {
+		return w
+	}
+	return class
+}
+
+var promptWords = sync.OnceValue(func() map[string]string {
+	words := map[string]string{}
+	for _, kind := range Kinds {
+		table, err := Classes(kind)
+		if err != nil {
+			panic(err) // the package's own table
+		}
+		for _, c := range table {
+			words[c.Name] = c.Word
+		}
+	}
+	return words
+})

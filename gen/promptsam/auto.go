@@ -8,6 +8,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/openimages"
 	"wsss/gen"
 	"wsss/models/foundation/blip2"
 	"wsss/models/foundation/imageproc"
@@ -137,7 +138,7 @@ func (a *auto) candidates(s *data.Sample) ([]blip2.Candidate, error) {
 	for _, c := range classes {
 		words := a.opts.Words[a.classes.Name(c)]
 		if len(words) == 0 {
-			words = []string{a.classes.Name(c)}
+			words = []string{openimages.Word(a.classes.Name(c))}
 		}
 		for _, w := range words {
 			list = append(list, blip2.Candidate{Class: c, Text: w})

@@ -39,7 +39,7 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 	if err := configs.Decode("gen.options", env.Gen.Options, &opts); err != nil {
 		return nil, err
 	}
-	if err := opts.insideOptions.check(); err != nil {
+	if err := opts.insideOptions.check(opts.Merge); err != nil {
 		return nil, err
 	}
 	g := &grounded{weak: env.Weak, inside: opts.insideOptions}

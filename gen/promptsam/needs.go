@@ -59,5 +59,5 @@ func needsGrounded(options map[string]any) (gen.Needs, error) {
 		n.Add(gen.Needs{Models: []string{o.GDINO}, Files: []string{o.Detector, o.Vocabulary}})
 	}
 	n.Add(o.tagOptions.needs())
-	return n, o.insideOptions.check()
+	return n, o.insideOptions.check(o.Merge)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"wsss/data/openimages"
 	"wsss/gen"
 	"wsss/models/foundation/clip"
 	"wsss/models/foundation/imageproc"
@@ -126,7 +127,7 @@ func (o tagOptions) openZeroShot(env gen.Env, s samOptions) (tagger, map[string]
 	for _, name := range env.Classes.Names[1:] {
 		words := o.Words[name]
 		if len(words) == 0 {
-			words = []string{name}
+			words = []string{openimages.Word(name)}
 		}
 		classes = append(classes, words)
 	}

@@ -38,25 +38,11 @@ func zeroShot(ctx context.Context, m *clip.Model, words [][]float32, img *imagep
 	return clip.Softmax(clip.Logits(embedding[0], words, clip.LogitScale)), nil
 }
 
-// PromptWords are what classes are called in prompts: VOC's and COCO's as
-// box2024 renames them, others by their names.
+// PromptWords are what classes are called in prompts (openimages.Word).
 func PromptWords(classes data.Classes) []clip.Words {
-	called := map[string]string{}
-	for _, kind := range openimages.Kinds {
-		table, err := openimages.Classes(kind)
-		if err != nil {
-			continue // the package's own table, tested there
-		}
-		for _, c := range table {
-			called[c.Name] = c.Word
-		}
-	}
 	var words []clip.Words
 	for _, name := range classes.Names[1:] {
-		if w, ok := called[name]; ok {
-			name = w
-		}
-		words = append(words, clip.Words{name})
+		words = append(words, clip.Words{openimages.Word(name)})
 	}
 	return words
 }
