@@ -2,15 +2,17 @@ package checkpoints
 
 import (
 	"os"
-	"path/filepath"
 	"slices"
+
+	"wsss/data/files"
 )
 
 // Prune applies the retention rule: it keeps the newest checkpoint, the pinned
 // steps, and the keep newest others. regular tells which steps count as
 // others; the rest (written on an interrupt) go as soon as they are no longer
 // the newest, so that an interrupted run leaves the same files as an
-// undisturbed one. Temporary files of a killed writer go too.
+// undisturbed one. Temporary files of a killed writer go too; those of a living
+// one stay (files.Sweep).
 func Prune(dir string, keep int, regular func(step int) bool, pinned ...int) error {
 	entries, err := List(dir)
 	if err != nil || len(entries) == 0 {
@@ -26,11 +28,8 @@ func Prune(dir string, keep int, regular func(step int) bool, pinned ...int) err
 			remove = append(remove, e.Path)
 		}
 	}
-	stale, err := filepath.Glob(filepath.Join(escapeGlob(dir), ".tmp-*-step-*.safetensors"))
-	if err != nil {
-		return err
-	}
-	for _, path := range append(remove, stale...) {
+	files.Sweep(dir)
+	for _, path := range remove {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return err
 		}

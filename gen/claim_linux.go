@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"wsss/data/files"
 )
 
 // claims shares the images of one output folder between processes: each image
@@ -23,7 +25,7 @@ type claims struct {
 }
 
 func openClaims(dir string) (*claims, error) {
-	f, err := os.OpenFile(filepath.Join(dir, ".claims"), os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := files.OpenOwn(filepath.Join(dir, ".claims"), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}

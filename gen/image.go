@@ -26,14 +26,11 @@ import (
 func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed bool, err error) {
 	png, sidecar := r.paths(id)
 	found := r.state(id)
-	if found != isDone || len(r.left[png])+len(r.left[sidecar]) > 0 {
+	if found != isDone {
 		if !claim(ctx, id) {
 			return false, nil
 		}
 		defer r.claims.release(id)
-		if err := r.clean(png, sidecar); err != nil {
-			return true, err
-		}
 	}
 	var did Summary
 	if found = r.state(id); found == isOld { // where it stays so, it is looked at again next time
@@ -57,17 +54,11 @@ func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed b
 	return true, err
 }
 
-// clean removes what killed processes left of claimed files.
-func (r *runner) clean(paths ...string) error {
-	if !r.claims.exclusive {
+func ignoreMissing(err error) error {
+	if os.IsNotExist(err) {
 		return nil
 	}
-	for _, path := range paths {
-		if err := r.left.remove(path); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 func (r *runner) paths(id string) (png, sidecar string) {

@@ -111,7 +111,6 @@ type runner struct {
 	inputs  map[string]string // folders that the method reads, for the manifest
 	all     []string          // ids of the whole split
 	claims  *claims
-	left    leftovers
 
 	mu      sync.Mutex // guards summary and calls of Progress
 	summary Summary
@@ -176,18 +175,13 @@ func (o RunOptions) runner() (*runner, []string, error) {
 }
 
 // describe writes the folder's manifest.
-func (r *runner) describe(ctx context.Context) (err error) {
-	if r.left, err = findLeftovers(r.OutDir); err != nil {
-		return err
-	}
+func (r *runner) describe(ctx context.Context) error {
+	files.SweepAll(r.OutDir) // what killed processes left half written
 	if !r.claims.wait(ctx, ManifestName) {
 		return ctx.Err()
 	}
 	defer r.claims.release(ManifestName)
 	path := filepath.Join(r.OutDir, ManifestName)
-	if err := r.clean(path); err != nil {
-		return err
-	}
 	if before, err := ReadManifest(r.OutDir); err == nil && before.Split == r.Split {
 		r.summary.Grown = before.Images != len(r.all)
 	}

@@ -86,6 +86,10 @@ func portable(t configs.Train) configs.Train {
 // goOn takes up a checkpoint.
 func (r *run) goOn(c *checkpoints.Checkpoint) error {
 	r.meta, r.step, r.from, r.last = c.Meta, c.Meta.Step, c.Meta.Step, c.Path
+	var err error
+	if r.meta.LogBytes, err = runlog.Repair(filepath.Join(r.OutDir, LogFile), r.meta.LogBytes, r.Log); err != nil {
+		return err
+	}
 	if r.step >= r.Config.Iterations {
 		return nil
 	}
@@ -93,7 +97,6 @@ func (r *run) goOn(c *checkpoints.Checkpoint) error {
 		r.Log(fmt.Sprintf("going on with backend %s what began on %s: the result is as good, but not the same to the last bit", r.Backend.Name(), c.Meta.Backend))
 		r.meta.Backend = r.Backend.Name()
 	}
-	var err error
 	if r.net, err = newNetwork(r.Backend, r.Net, r.Classes.Len(), r.Seed); err != nil {
 		return err
 	}

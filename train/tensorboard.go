@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"wsss/data/files"
 )
 
 // EventsFile is the log in TensorBoard's format, written if train.tensorboard
@@ -20,7 +22,7 @@ const EventsFile = "events.out.tfevents.0.wsss"
 type eventLog struct{ f *os.File }
 
 func openEvents(dir string, before []Record) (*eventLog, error) {
-	f, err := os.Create(filepath.Join(dir, EventsFile))
+	f, err := files.OpenOwn(filepath.Join(dir, EventsFile), os.O_CREATE|os.O_WRONLY|os.O_TRUNC)
 	if err != nil {
 		return nil, err
 	}

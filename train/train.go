@@ -15,6 +15,7 @@ import (
 	"wsss/checkpoints"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/files/lock"
 	"wsss/models"
 	"wsss/train/runlog"
 )
@@ -65,8 +66,16 @@ var ErrOtherRun = errors.New("holds another training")
 
 // Run trains, or goes on with, or recognises as finished, the training in
 // job.OutDir. When ctx ends it saves a checkpoint after the current update and
-// returns the context's error.
+// returns the context's error. One process at a time trains in a folder: a
+// *lock.HeldError where another one does.
 func Run(ctx context.Context, job Job) (*Result, error) {
+	held, err := lock.Acquire(job.OutDir, "train")
+	if err != nil {
+		return nil, err
+	}
+	defer held.Release()
+	ctx, stop := held.Context(ctx)
+	defer stop()
 	r, err := newRun(job)
 	if err != nil {
 		return nil, err

@@ -65,6 +65,11 @@ func runAblate(ctx context.Context, args []string) error {
 		}
 		return nil
 	}
+	held, err := hold(filepath.Join(base.Out, "ablate"))
+	if err != nil {
+		return err
+	}
+	defer held.Release()
 	var eng compute.Backend // shared by all
 	for i := range cells {
 		fmt.Fprintf(os.Stderr, "[%d/%d] %s\n", i+1, len(cells), cells[i].name)

@@ -61,10 +61,11 @@ func runEval(ctx context.Context, args []string) error {
 		return err
 	}
 	f.configOptional = len(nets) > 0 || *labels != ""
-	p, err := openPipeline(f)
+	p, err := openAlone(f)
 	if err != nil {
 		return err
 	}
+	defer p.close()
 	p.only = *only
 	if *split != "" {
 		p.cfg.Data.ValSplit = *split

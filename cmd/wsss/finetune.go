@@ -48,10 +48,11 @@ func runFineTune(ctx context.Context, args []string) error {
 	if *dry {
 		return fineTunePlan(f, os.Stdout)
 	}
-	p, err := openPipeline(f)
+	p, err := openAlone(f)
 	if err != nil {
 		return err
 	}
+	defer p.close()
 	val, err := p.validationData()
 	if err != nil {
 		return err

@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"wsss/data/files/lock"
 )
 
 // Exit codes, as documented in the help.
@@ -18,6 +20,7 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitHeld        = 3
 	exitInterrupted = 130
 )
 
@@ -79,6 +82,7 @@ var errHelp = errors.New("help was asked for")
 
 func exitCode(ctx context.Context, err error) int {
 	var usage usageError
+	var held *lock.HeldError
 	switch {
 	case err == nil, errors.Is(err, errHelp):
 		return exitOK
@@ -88,6 +92,9 @@ func exitCode(ctx context.Context, err error) int {
 	case errors.As(err, &usage):
 		fmt.Fprintf(os.Stderr, "wsss: %v\n", err)
 		return exitUsage
+	case errors.As(err, &held):
+		fmt.Fprintf(os.Stderr, "wsss: %v\n", err)
+		return exitHeld
 	}
 	fmt.Fprintf(os.Stderr, "wsss: %v\n", err)
 	return exitFailed
@@ -111,5 +118,6 @@ Start here:
   wsss doctor                            which backends work on this machine
   wsss COMMAND -h                        flags and examples of one command
 
-Exit codes: 0 done, 1 failed, 2 wrong flag or config, 130 interrupted.`)
+Exit codes: 0 done, 1 failed, 2 wrong flag or config, 3 another process
+writes there, 130 interrupted.`)
 }

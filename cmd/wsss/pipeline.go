@@ -15,6 +15,7 @@ import (
 	"wsss/data"
 	_ "wsss/data/all" // dataset kinds
 	"wsss/data/files"
+	"wsss/data/files/lock"
 	"wsss/models/backend"
 )
 
@@ -31,11 +32,12 @@ type pipeline struct {
 	cfg      configs.Config
 	file     string // that the config comes from; "" = none
 	quiet    bool
-	restart  bool     // replace trainings of another config
-	genDir   string   // pseudo-labels that runs share; "" = out/gen
-	only     string   // the only row to score; "" = all
-	unscored bool     // also label splits without true masks
-	skipped  []string // why rows were left out
+	restart  bool       // replace trainings of another config
+	genDir   string     // pseudo-labels that runs share; "" = out/gen
+	only     string     // the only row to score; "" = all
+	unscored bool       // also label splits without true masks
+	skipped  []string   // why rows were left out
+	held     *lock.Lock // of out; nil for commands that share it
 	ds       data.Dataset
 	eng      compute.Backend // opened on first use
 	hashes   *files.Hashes   // of the data's files

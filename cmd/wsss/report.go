@@ -28,10 +28,11 @@ func runReport(ctx context.Context, args []string) error {
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
-	p, err := openPipeline(f)
+	p, err := openAlone(f)
 	if err != nil {
 		return err
 	}
+	defer p.close()
 	if err := p.addAgainst(against); err != nil {
 		return err
 	}

@@ -41,8 +41,12 @@ func runAll(ctx context.Context, args []string) error {
 		return usageError{err}
 	}
 	start := time.Now()
-	p, err := openPipeline(f)
+	p, err := openAlone(f)
 	if err != nil {
+		return err
+	}
+	defer p.close()
+	if err := checkFree(p.cfg, p.networks()...); err != nil {
 		return err
 	}
 	p.restart = *restart

@@ -20,6 +20,13 @@ func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
 	if err != nil {
 		return err
 	}
+	if t.SelfRounds > 0 {
+		held, err := hold(p.path("self"))
+		if err != nil {
+			return err
+		}
+		defer held.Release()
+	}
 	job.ScoresDir = pseudo
 	total := (t.SelfRounds+1)*t.Iterations + t.SelfRounds*len(ids) // updates, and images to label
 	from := func(before int) func(done, _ int) {

@@ -50,6 +50,11 @@ func (p *pipeline) sweep(ctx context.Context, axes []string, images int, o genOp
 			return float64(r.MIoU), nil
 		}
 	}
+	held, err := hold(p.path("sweep"))
+	if err != nil {
+		return err
+	}
+	defer held.Release()
 	var points []gen.SweepPoint
 	err = p.stage(ctx, "sweep", func(progress func(done, total int)) (err error) {
 		opts.Progress = func(point, points, done, total int) { progress(point*total+done, points*total) }

@@ -54,6 +54,11 @@ func runTable(ctx context.Context, args []string) error {
 	if err != nil {
 		return usageError{err}
 	}
+	held, err := hold(t.cfg.Out)
+	if err != nil {
+		return err
+	}
+	defer held.Release()
 	for i, seed := range t.Seeds {
 		fmt.Fprintf(os.Stderr, "seed %d (%d of %d)\n", seed, i+1, len(t.Seeds))
 		if err := t.run(ctx, seed, f.quiet); err != nil {

@@ -34,6 +34,15 @@ func runTrain(ctx context.Context, args []string) error {
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
+	cfg, err := f.load()
+	if err == nil && *net != "" {
+		err = checkFree(cfg, *net)
+	} else if err == nil {
+		err = checkFree(cfg, (&pipeline{cfg: cfg}).networks()...) // before anything is written
+	}
+	if err != nil {
+		return err
+	}
 	p, err := openPipeline(f)
 	if err != nil {
 		return err

@@ -7,10 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -19,13 +21,13 @@ import (
 // one, whole. The folder is made when missing. Several processes may write the
 // same path at once; the last rename wins. An error or panic of write leaves
 // no temporary file behind; a killed process may leave one, named
-// ".tmp-…-<name>", that nothing reads.
+// ".tmp-…-<name>", that nothing reads and Sweep removes.
 func WriteAtomic(path string, write func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".tmp-*-"+filepath.Base(path))
+	f, err := CreateTemp(dir, TempPrefix+"*-"+filepath.Base(path))
 	if err != nil {
 		return err
 	}
@@ -49,14 +51,23 @@ func WriteAtomic(path string, write func(io.Writer) error) error {
 	if err = f.Sync(); err != nil {
 		return err
 	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
+	if err = rename(f, path); err != nil {
 		return err
 	}
 	renamed = true
 	return syncDir(dir)
+}
+
+// rename gives a temporary file its name and closes it; on Linux in this order,
+// so that its lock holds until it has the name.
+func rename(f *os.File, path string) error {
+	if runtime.GOOS == "linux" {
+		return errors.Join(os.Rename(f.Name(), path), f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
 
 // WriteJSON writes v as indented JSON with a final newline, atomically.

@@ -55,18 +55,11 @@ func Write(ctx context.Context, dir string, cfg Config, progress func(done, tota
 	if done, err := upToDate(dir, cfg); done || err != nil {
 		return err
 	}
-	parent := filepath.Dir(filepath.Clean(dir))
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(parent, ".tmp-"+filepath.Base(dir)+"-")
+	tmp, done, err := files.TempDir(dir)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return err
-	}
+	defer done()
 	if err := generate(ctx, tmp, cfg, progress); err != nil {
 		return err
 	}

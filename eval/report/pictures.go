@@ -361,13 +361,14 @@ func writePicture(path string, raw []byte, stamp time.Time) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".tmp-*")
+	f, err := files.CreateTemp(dir, files.TempPrefix+"*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // gone after the rename
+	defer f.Close()
 	_, err = f.Write(raw)
-	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+	if err := errors.Join(err, f.Chmod(0o644)); err != nil {
 		return err
 	}
 	if !stamp.IsZero() {

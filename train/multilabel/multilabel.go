@@ -22,6 +22,7 @@ import (
 
 	"wsss/checkpoints"
 	"wsss/data"
+	"wsss/data/files/lock"
 	"wsss/models/backend"
 	"wsss/train/runlog"
 )
@@ -140,8 +141,16 @@ type run struct {
 
 // Run trains, or goes on with, or recognises as finished, the training in
 // job.OutDir, and exports the best checkpoint. When ctx ends it saves a
-// checkpoint after the current update and returns the context's error.
+// checkpoint after the current update and returns the context's error. One
+// process at a time trains in a folder: a *lock.HeldError where another does.
 func Run(ctx context.Context, job Job) (*Result, error) {
+	held, err := lock.Acquire(job.OutDir, job.Table)
+	if err != nil {
+		return nil, err
+	}
+	defer held.Release()
+	ctx, stop := held.Context(ctx)
+	defer stop()
 	r, err := newRun(job)
 	if err != nil {
 		return nil, err

@@ -49,7 +49,11 @@ func (r *run) open() error {
 	if err := os.MkdirAll(r.OutDir, 0o755); err != nil {
 		return err
 	}
-	if r.log, err = runlog.Open(filepath.Join(r.OutDir, runlog.File), r.meta.LogBytes); err != nil {
+	path := filepath.Join(r.OutDir, runlog.File)
+	if r.meta.LogBytes, err = runlog.Repair(path, r.meta.LogBytes, r.Log); err != nil {
+		return err
+	}
+	if r.log, err = runlog.Open(path, r.meta.LogBytes); err != nil {
 		return err
 	}
 	r.pending, err = r.unvalidated()

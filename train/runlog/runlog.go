@@ -5,16 +5,23 @@ package runlog
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+
+	"wsss/data/files"
 )
 
 // File is the log's name in a run folder.
 const File = "log.jsonl"
+
+// maxLine bounds a line, newline included: a validation of thousands of
+// classes fits.
+const maxLine = 1 << 20
 
 // Log appends records to a file.
 type Log struct {
@@ -25,24 +32,53 @@ type Log struct {
 
 // Open cuts the log to keep bytes, the length it had at the checkpoint that the
 // run goes on from, so that no step appears twice. A shorter file, which
-// somebody cut, goes on with what is left.
+// somebody cut, goes on with what is left. It writes at the end of the file
+// whatever happens to it, and not through a symbolic link.
 func Open(path string, keep int64) (*Log, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := files.OpenOwn(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		return nil, err
 	}
 	info, err := f.Stat()
 	if err == nil {
-		keep = min(keep, info.Size())
+		keep = max(min(keep, info.Size()), 0)
 		err = f.Truncate(keep)
-	}
-	if err == nil {
-		_, err = f.Seek(keep, io.SeekStart)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return &Log{f: f, w: bufio.NewWriter(f), size: keep}, nil
+}
+
+// Repair takes damaged lines out of the first keep bytes of a log, those that a
+// checkpoint counts on, and returns how many bytes are left of them. It says
+// to warn what it took out. A log that is whole, or missing, is not touched.
+func Repair(path string, keep int64, warn func(string)) (int64, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return keep, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var good bytes.Buffer
+	damaged, first := 0, 0
+	n, err := eachLine(io.LimitReader(f, keep), func(n int, line []byte) {
+		if whole(line) {
+			good.Write(line)
+		} else if damaged++; first == 0 {
+			first = n
+		}
+	})
+	if err != nil || damaged == 0 {
+		return keep, err
+	}
+	warn(fmt.Sprintf("%s: %d of %d lines are damaged, line %d first, and left out: the curves lack them, the network does not", path, damaged, n, first))
+	return int64(good.Len()), files.WriteAtomic(path, func(w io.Writer) error {
+		_, err := w.Write(good.Bytes())
+		return err
+	})
 }
 
 // Add appends a record.
@@ -67,8 +103,10 @@ func (l *Log) Sync() (int64, error) {
 // Close writes what is buffered and closes the file.
 func (l *Log) Close() error { return errors.Join(l.w.Flush(), l.f.Close()) }
 
-// Read reads a log. A last line cut short by a crash is left out; a missing
-// file is an empty log.
+// Read reads a log up to the first damaged line: a crash cuts a line short, or
+// leaves zeros where a file system had given room to what was not yet written.
+// What a checkpoint counts on Repair has looked after. A missing file is an
+// empty log.
 func Read[Record any](path string) ([]Record, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -79,15 +117,42 @@ func Read[Record any](path string) ([]Record, error) {
 	}
 	defer f.Close()
 	var records []Record
-	dec := json.NewDecoder(bufio.NewReader(f))
-	for {
+	cut := false
+	_, err = eachLine(f, func(_ int, line []byte) {
 		var r Record
-		switch err := dec.Decode(&r); {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return records, nil
-		case err != nil:
-			return nil, fmt.Errorf("%s: line %d: %w", path, len(records)+1, err)
+		if cut = cut || !whole(line) || json.Unmarshal(line, &r) != nil; !cut {
+			records = append(records, r)
 		}
-		records = append(records, r)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return records, nil
+}
+
+// whole tells a line that was written to its end.
+func whole(line []byte) bool {
+	return len(line) > 2 && line[0] == '{' && line[len(line)-1] == '\n' && json.Valid(line)
+}
+
+// eachLine hands over the lines of a log with their newlines, numbered from 1,
+// and returns how many there are. What is too long for a line comes in pieces,
+// none of which is whole.
+func eachLine(r io.Reader, do func(n int, line []byte)) (int, error) {
+	b := bufio.NewReaderSize(r, maxLine)
+	for n := 1; ; n++ {
+		line, err := b.ReadSlice('\n')
+		if len(line) > 0 {
+			do(n, line)
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			if len(line) == 0 {
+				n--
+			}
+			return n, nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return n, err
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -51,10 +52,56 @@ func TestRead(t *testing.T) {
 	if log, err := Read[record](path); err != nil || log != nil {
 		t.Errorf("a missing file: %v, %v", log, err)
 	}
-	if err := os.WriteFile(path, []byte("{\"step\":1}\nnonsense\n"), 0o644); err != nil {
-		t.Fatal(err)
+	for _, damage := range []string{"nonsense\n", "\x00\x00\x00{\"step\":2}\n", "{\"step\":2}", "{\"step\":\"two\"}\n", "[]\n", "\n"} {
+		if err := os.WriteFile(path, []byte("{\"step\":1}\n"+damage+"{\"step\":3}\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if log, err := Read[record](path); err != nil || len(log) != 1 {
+			t.Errorf("after %q: %v, %v; want the first record", damage, log, err)
+		}
 	}
-	if _, err := Read[record](path); err == nil {
-		t.Error("nonsense was read")
+}
+
+// TestRepair: lines that a checkpoint counts on and that are damaged are taken
+// out, with a word; a whole log keeps its bytes.
+func TestRepair(t *testing.T) {
+	path := filepath.Join(t.TempDir(), File)
+	const one, three = "{\"step\":1}\n", "{\"step\":3}\n"
+	for _, c := range []struct {
+		text, want string
+		keep, left int64
+		words      int
+	}{
+		{one + three, one + three, 22, 22, 0},
+		{one + three + "{\"st", one + three + "{\"st", 22, 22, 0}, // Open cuts what lies beyond
+		{one + "\x00\x00\x00\n" + three, one + three, 26, 22, 1},
+		{one + "\x00\x00\x00" + three, one, 25, 11, 1},
+		{strings.Repeat("x", maxLine+5) + "\n" + three, three, maxLine + 17, 11, 1},
+	} {
+		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		words := 0
+		left, err := Repair(path, c.keep, func(string) { words++ })
+		raw, _ := os.ReadFile(path)
+		if err != nil || left != c.left || string(raw) != c.want || words != c.words {
+			t.Errorf("%.40q: %d bytes kept, log %.40q, %d warnings, %v", c.text, left, raw, words, err)
+		}
+	}
+}
+
+// TestOpenKeepsToItsFile: a log is not written through a symbolic link.
+func TestOpenKeepsToItsFile(t *testing.T) {
+	dir := t.TempDir()
+	target, path := filepath.Join(dir, "theirs"), filepath.Join(dir, File)
+	if err := errors.Join(os.WriteFile(target, []byte("theirs"), 0o644), os.Symlink(target, path)); err != nil {
+		t.Skip(err)
+	}
+	if l, err := Open(path, 0); err == nil {
+		l.Close()
+		t.Error("opened through a link")
+	}
+	if raw, _ := os.ReadFile(target); string(raw) != "theirs" {
+		t.Errorf("the target holds %q", raw)
 	}
 }

@@ -1,0 +1,182 @@
+package lock
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// A lease is renewed every renewEvery and is nobody's once it has not been for
+// expireAfter, by the file server's own clock.
+var (
+	renewEvery  = 5 * time.Second
+	expireAfter = time.Minute
+)
+
+// lease is the lock of file systems without locks, as some mounts of NFS are:
+// a file made with a hard link, which only one process can do, whose time its
+// owner renews.
+type lease struct {
+	path string
+	text []byte // what the file holds while it is ours
+
+	stop chan struct{}
+	done sync.WaitGroup
+	lost chan struct{} // closed when it is another's
+}
+
+func acquireLease(dir string, me Holder) (*Lock, error) {
+	path := filepath.Join(dir, leaseName)
+	text, err := json.Marshal(struct {
+		Holder
+		Token uint64 `json:"token"` // tells two leases of one process apart
+	}{me, rand.Uint64()})
+	if err != nil {
+		return nil, err
+	}
+	for range 10 {
+		err := claim(path, text)
+		if err == nil {
+			l := &lease{path: path, text: text, stop: make(chan struct{}), lost: make(chan struct{})}
+			l.done.Go(l.renew)
+			return &Lock{lease: l, path: path}, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		if err := expire(dir, path); err != nil {
+			return nil, err
+		}
+	}
+	return nil, &HeldError{Dir: dir}
+}
+
+// claim makes the lease's file, whole, or fails because there is one.
+func claim(path string, text []byte) error {
+	tmp := fmt.Sprintf("%s-%016x", path, rand.Uint64())
+	if err := os.WriteFile(tmp, text, 0o644); err != nil {
+		return err
+	}
+	defer os.Remove(tmp)
+	err := os.Link(tmp, path)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// No hard links: made in two steps, which a reader takes for a lease whose
+	// owner is not known.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
+}
+
+// expire removes the lease of a process that is gone; a HeldError where it
+// lives, or may.
+func expire(dir, path string) error {
+	before, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var h Holder
+	_ = json.Unmarshal(before, &h)
+	age, err := leaseAge(dir, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if age < expireAfter && (h.PID == 0 || alive(h)) {
+		return &HeldError{Dir: dir, Holder: h}
+	}
+	// Only one process can take the old lease away. Had another one done so and
+	// put up its own in the meantime, this would be the wrong one: it goes back.
+	aside := fmt.Sprintf("%s-%016x", path, rand.Uint64())
+	if err := os.Rename(path, aside); err != nil {
+		return ignoreMissing(err)
+	}
+	defer os.Remove(aside)
+	if now, err := os.ReadFile(aside); err != nil || !bytes.Equal(now, before) {
+		return ignoreExists(os.Link(aside, path))
+	}
+	return nil
+}
+
+// leaseAge is the time since the lease was renewed, by the clock that also
+// gives files their times.
+func leaseAge(dir, path string) (time.Duration, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	f, err := os.CreateTemp(dir, leaseName+"-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err := f.Write([]byte{0}); err != nil {
+		return 0, err
+	}
+	now, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return now.ModTime().Sub(info.ModTime()), nil
+}
+
+// renew keeps the lease until it is released or another's.
+func (l *lease) renew() {
+	tick := time.NewTicker(renewEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-tick.C:
+		}
+		if now, err := os.ReadFile(l.path); err == nil && !bytes.Equal(now, l.text) || errors.Is(err, fs.ErrNotExist) {
+			close(l.lost)
+			return
+		}
+		// Written again in place, the file's time is the server's.
+		if f, err := os.OpenFile(l.path, os.O_WRONLY, 0); err == nil {
+			_, _ = f.WriteAt(l.text, 0)
+			f.Close()
+		}
+	}
+}
+
+func (l *lease) release() {
+	close(l.stop)
+	l.done.Wait()
+	if now, err := os.ReadFile(l.path); err == nil && bytes.Equal(now, l.text) {
+		os.Remove(l.path)
+	}
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func ignoreExists(err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,68 @@
+package files
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// lockSuffix is of the file beside a temporary folder that tells whether its
+// maker lives.
+const lockSuffix = ".lock"
+
+// TempDir makes a folder beside path, to be renamed to path when it is whole,
+// and removes those that killed processes left of earlier attempts. done
+// removes what is left of the folder; call it in any case.
+func TempDir(path string) (dir string, done func(), err error) {
+	parent, prefix := filepath.Dir(filepath.Clean(path)), TempPrefix+filepath.Base(path)+"-"
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return "", nil, err
+	}
+	entries, _ := os.ReadDir(parent)
+	for _, e := range entries {
+		number, ours := strings.CutPrefix(strings.TrimSuffix(e.Name(), oldSuffix), prefix)
+		if e.IsDir() && ours && strings.Trim(number, "0123456789") == "" {
+			sweepDir(filepath.Join(parent, prefix+number), e)
+		}
+	}
+	f, err := CreateTemp(parent, prefix+"*"+lockSuffix)
+	if err != nil {
+		return "", nil, err
+	}
+	dir = strings.TrimSuffix(f.Name(), lockSuffix)
+	done = func() {
+		os.RemoveAll(dir)
+		os.Remove(f.Name())
+		f.Close()
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		done()
+		return "", nil, err
+	}
+	return dir, done, nil
+}
+
+// oldSuffix is of a folder that a temporary one is about to replace.
+const oldSuffix = ".old"
+
+// sweepDir removes a temporary folder, found as d, whose maker is dead: its lock
+// is free, or gone and the folder old.
+func sweepDir(dir string, d fs.DirEntry) {
+	lock := dir + lockSuffix
+	f, err := OpenOwn(lock, os.O_RDWR)
+	if err == nil {
+		defer f.Close()
+		var held bool
+		if held, err = TryLock(f); held {
+			return
+		}
+	}
+	if info, statErr := d.Info(); err != nil && (statErr != nil || time.Since(info.ModTime()) < staleAge) {
+		return
+	}
+	if os.RemoveAll(dir) == nil && os.RemoveAll(dir+oldSuffix) == nil {
+		os.Remove(lock)
+	}
+}
