@@ -1,0 +1,345 @@
+package annotation
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+func init() {
+	Register(Format{
+		Name: "labelstudio",
+		What: "Label Studio JSON and JSON-MIN: rectangles, polygons, ellipses, brushes, key points, choices, taxonomy",
+		Find: func(src *Source) []string { return src.find(".json", isLabelStudio) },
+		Read: func(src *Source, files []string, b *Builder) error {
+			for _, file := range files {
+				if err := readLabelStudio(src, file, b); err != nil {
+					return fmt.Errorf("%s:%w", src.Path(file), err)
+				}
+			}
+			return nil
+		},
+	})
+}
+
+func isLabelStudio(head []byte) bool {
+	h := readHead(head)
+	full := h.has("data") || h.has("annotations") || h.has("completions")
+	return h.list && (full || h.has("image", "id") || h.has("img", "id"))
+}
+
+// studioTask is an image with what its annotators said.
+type studioTask struct {
+	Data        map[string]any     `json:"data"`
+	Upload      string             `json:"file_upload"`
+	Annotations []studioAnnotation `json:"annotations"`
+	Completions []studioAnnotation `json:"completions"` // before version 1.0
+}
+
+type studioAnnotation struct {
+	Result    []studioResult `json:"result"`
+	Cancelled bool           `json:"was_cancelled"`
+	Skipped   bool           `json:"skipped"`
+	Truth     bool           `json:"ground_truth"`
+	Created   any            `json:"created_at"` // text, before version 1.0 a number
+}
+
+// studioResult is a region, or a choice for the whole image. A region and its
+// class may be two results of one id.
+type studioResult struct {
+	ID     string      `json:"id"`
+	Type   string      `json:"type"`
+	Value  studioValue `json:"value"`
+	Width  int         `json:"original_width"`
+	Height int         `json:"original_height"`
+}
+
+// studioValue holds per cents of the photo's sides, and classes under the
+// name of the control that gave them.
+type studioValue struct {
+	X, Y, Width, Height, Rotation float64
+	RadiusX, RadiusY              float64
+	Points                        [][]float64
+	Format                        string
+	RLE                           []byteList
+	classes                       []string
+	kind                          string // "rectangle", "polygon", …, "" for the whole image
+	choices                       []string
+}
+
+// byteList is one byte of a packed mask: encoding/json would take []byte for
+// base64.
+type byteList = uint16
+
+func (v *studioValue) UnmarshalJSON(raw []byte) error {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return err
+	}
+	numbers := map[string]*float64{
+		"x": &v.X, "y": &v.Y, "width": &v.Width, "height": &v.Height, "rotation": &v.Rotation,
+		"radiusX": &v.RadiusX, "radiusY": &v.RadiusY,
+	}
+	for key, part := range all {
+		var err error
+		switch number := numbers[key]; {
+		case number != nil:
+			err = json.Unmarshal(part, number)
+		case key == "points":
+			err = json.Unmarshal(part, &v.Points)
+		case key == "rle":
+			err = json.Unmarshal(part, &v.RLE)
+		case key == "format":
+			err = json.Unmarshal(part, &v.Format)
+		case key == "choices":
+			err = json.Unmarshal(part, &v.choices)
+		case key == "taxonomy":
+			v.choices, err = taxonomy(part)
+		case strings.HasSuffix(key, "labels"): // rectanglelabels, brushlabels, labels, …
+			err = json.Unmarshal(part, &v.classes)
+			v.kind = cmp.Or(v.kind, strings.TrimSuffix(key, "labels"))
+		}
+		if err != nil {
+			return fmt.Errorf("key %q: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// taxonomy takes the last name of every path through the tree.
+func taxonomy(raw []byte) ([]string, error) {
+	var paths [][]string
+	err := json.Unmarshal(raw, &paths)
+	var names []string
+	for _, p := range paths {
+		if len(p) > 0 {
+			names = append(names, p[len(p)-1])
+		}
+	}
+	return names, err
+}
+
+// readLabelStudio reads task by task. Errors begin with the task's number.
+func readLabelStudio(src *Source, file string, b *Builder) error {
+	f, err := os.Open(src.Path(file))
+	if err != nil {
+		return fmt.Errorf(" %w", err)
+	}
+	defer f.Close()
+	return parseLabelStudio(io.LimitReader(f, maxFile), src, file, b)
+}
+
+func parseLabelStudio(r io.Reader, src *Source, file string, b *Builder) error {
+	in := bufio.NewReader(r)
+	if mark, _ := in.Peek(3); string(mark) == "\ufeff" {
+		in.Discard(3)
+	}
+	dec := json.NewDecoder(in)
+	if token, err := dec.Token(); err != nil || token != json.Delim('[') {
+		return errors.New(" a list of tasks is expected")
+	}
+	for n := 1; dec.More(); n++ {
+		var raw json.RawMessage
+		err := dec.Decode(&raw)
+		if err == nil {
+			err = addTask(raw, src, file, n, b)
+		}
+		if err != nil {
+			return fmt.Errorf(" task %d: %w", n, err)
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return fmt.Errorf(" not JSON: %w", err)
+	}
+	return nil
+}
+
+func addTask(raw []byte, src *Source, file string, n int, b *Builder) error {
+	var t studioTask
+	if err := json.Unmarshal(raw, &t); err != nil {
+		return err
+	}
+	results := t.results()
+	if t.Data == nil { // JSON-MIN
+		var err error
+		if t.Data, results, err = flatTask(raw); err != nil {
+			return err
+		}
+	}
+	if results == nil {
+		return nil // nobody has labelled it
+	}
+	name, err := t.photo()
+	if err != nil {
+		return err
+	}
+	from := fmt.Sprintf("%s: task %d", src.Path(file), n)
+	im, err := studioImage(src, b, name, file, from)
+	if err != nil || im == nil {
+		return err
+	}
+	for _, r := range results {
+		if im.W == 0 && r.Width > 0 && r.Height > 0 {
+			im.W, im.H = r.Width, r.Height
+		}
+	}
+	if im.W == 0 {
+		if im.W, im.H, err = src.Size(im.ID); err != nil {
+			return err
+		}
+	}
+	for i, r := range results {
+		if err := r.add(b, im, results); err != nil {
+			return fmt.Errorf("result %d (%s): %w", i+1, r.Type, err)
+		}
+	}
+	return nil
+}
+
+// results are those of the reference annotation, else of the newest one; nil
+// where there is none that was not cancelled.
+func (t *studioTask) results() []studioResult {
+	all := slices.DeleteFunc(slices.Concat(t.Annotations, t.Completions), func(a studioAnnotation) bool { return a.Cancelled || a.Skipped })
+	if len(all) == 0 {
+		return nil
+	}
+	best := slices.MaxFunc(all, func(x, y studioAnnotation) int {
+		if x.Truth != y.Truth {
+			return map[bool]int{true: 1, false: -1}[x.Truth]
+		}
+		return cmp.Compare(fmt.Sprint(x.Created), fmt.Sprint(y.Created))
+	})
+	return append([]studioResult{}, best.Result...)
+}
+
+// photo is the path or address of the image: the value of the task's data that
+// looks like one.
+func (t *studioTask) photo() (string, error) {
+	for _, key := range []string{"image", "img", "image_url", "photo"} {
+		if name, ok := t.Data[key].(string); ok {
+			return name, nil
+		}
+	}
+	keys := make([]string, 0, len(t.Data))
+	for key := range t.Data {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		if name, ok := t.Data[key].(string); ok && trimExtension(studioPath(name)) != studioPath(name) {
+			return name, nil
+		}
+	}
+	if t.Upload != "" {
+		return t.Upload, nil
+	}
+	return "", errors.New("its data name no image")
+}
+
+// studioPath is the file that an address means: /data/local-files/?d=a/b.jpg,
+// s3://bucket/a/b.jpg, /data/upload/1/b.jpg.
+func studioPath(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		if d := u.Query().Get("d"); d != "" {
+			return d
+		}
+		if u.Path != "" {
+			return strings.TrimPrefix(u.Path, "/")
+		}
+	}
+	return address
+}
+
+// uploadHash is what Label Studio puts before the name of a file on upload.
+var uploadHash = regexp.MustCompile(`^[0-9a-f]{8}-`)
+
+// studioImage finds the photo under the name with the hash of its upload, then
+// without.
+func studioImage(src *Source, b *Builder, address, file, from string) (*Image, error) {
+	name := studioPath(address)
+	id, err := src.Find(name, file)
+	if bare := uploadHash.ReplaceAllString(path.Base(name), ""); err == nil && id == "" && bare != path.Base(name) {
+		name = path.Join(path.Dir(name), bare)
+	}
+	return b.Image(name, file, from)
+}
+
+// add adds a result to its image.
+func (r *studioResult) add(b *Builder, im *Image, all []studioResult) error {
+	for _, name := range r.Value.choices {
+		class, err := b.Class(name)
+		if err != nil {
+			return err
+		}
+		im.Tags = append(im.Tags, class)
+	}
+	v := &r.Value
+	kind := strings.TrimSuffix(strings.ToLower(cmp.Or(r.Type, v.kind)), "labels")
+	classes := v.classes
+	if r.Type != "" && kind == "" { // "labels": the class of the region of the same id
+		return nil
+	}
+	if len(classes) == 0 {
+		for _, other := range all {
+			if other.ID == r.ID && r.ID != "" && len(other.Value.classes) > 0 {
+				classes = other.Value.classes
+			}
+		}
+	}
+	if !slices.Contains([]string{"rectangle", "polygon", "ellipse", "brush", "keypoint"}, kind) || len(classes) == 0 {
+		return nil // a text, a rating, a relation; or a region that nobody named
+	}
+	class, err := b.Class(classes[0])
+	if err != nil {
+		return err
+	}
+	return v.shape(kind, class, im)
+}
+
+// shape adds a region. Rectangles turn about their upper left corner.
+func (v *studioValue) shape(kind string, class int, im *Image) error {
+	w, h := float64(im.W)/100, float64(im.H)/100
+	switch kind {
+	case "rectangle":
+		x, y := snap(v.X*w), snap(v.Y*h)
+		bw, bh := v.Width*w, v.Height*h
+		if v.Rotation == 0 {
+			return im.AddBox(class, x, y, snap(v.X*w+bw), snap(v.Y*h+bh))
+		}
+		x0, y0, x1, y1 := turnedAboutCorner(x, y, bw, bh, v.Rotation)
+		return im.AddBox(class, x0, y0, x1, y1)
+	case "polygon":
+		var ring []float64
+		for _, p := range v.Points {
+			if len(p) != 2 {
+				return errors.New("a point is not x and y")
+			}
+			ring = append(ring, snap(p[0]*w), snap(p[1]*h))
+		}
+		if len(ring) < 6 {
+			return nil // an outline that was begun and left
+		}
+		return im.AddPolygon(class, ring)
+	case "ellipse":
+		return im.AddPolygon(class, ellipse(v.X*w, v.Y*h, v.RadiusX*w, v.RadiusY*h, v.Rotation))
+	case "keypoint":
+		return im.AddPoint(class, v.X*w, v.Y*h)
+	}
+	if v.Format != "" && v.Format != "rle" {
+		return fmt.Errorf("brush of format %q: allowed is rle", v.Format)
+	}
+	mask, err := unpackBrush(v.RLE, im.W, im.H)
+	if err == nil {
+		im.AddMask(class, mask)
+	}
+	return err
+}
