@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/encoding/htmlindex"
 	"wsss/data"
+	"wsss/data/text"
 )
 
 func init() {
@@ -78,8 +78,10 @@ func readCVAT(src *Source, file string, b *Builder) error {
 }
 
 func parseCVAT(r io.Reader, src *Source, file string, b *Builder) error {
-	dec := xml.NewDecoder(r)
-	dec.CharsetReader = charset
+	dec, err := text.NewXMLDecoder(r)
+	if err != nil {
+		return fmt.Errorf(" %w", err)
+	}
 	fail := func(err error) error {
 		line, _ := dec.InputPos()
 		return fmt.Errorf("%d: %w", line, err)
@@ -122,15 +124,6 @@ func parseCVAT(r io.Reader, src *Source, file string, b *Builder) error {
 			}
 		}
 	}
-}
-
-// charset reads any encoding that an XML file may name.
-func charset(label string, in io.Reader) (io.Reader, error) {
-	e, err := htmlindex.Get(label)
-	if err != nil {
-		return nil, fmt.Errorf("encoding %q is unknown", label)
-	}
-	return e.NewDecoder().Reader(in), nil
 }
 
 func (in *cvatImageIn) add(src *Source, file string, b *Builder) error {
@@ -199,9 +192,9 @@ func (s *cvatShapeIn) add(b *Builder, im *Image) error {
 }
 
 // cvatNumbers reads "x,y;x,y".
-func cvatNumbers(text string) ([]float64, error) {
+func cvatNumbers(list string) ([]float64, error) {
 	var xy []float64
-	for pair := range strings.SplitSeq(text, ";") {
+	for pair := range strings.SplitSeq(list, ";") {
 		if strings.TrimSpace(pair) == "" {
 			continue
 		}
@@ -234,10 +227,10 @@ func (s *cvatShapeIn) mask(w, h int) (data.RLE, error) {
 	part := make([]bool, s.Width*s.Height)
 	at := 0
 	inside := false
-	for text := range strings.SplitSeq(s.RLE, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(text))
+	for run := range strings.SplitSeq(s.RLE, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(run))
 		if err != nil || n < 0 || n > len(part)-at {
-			return data.RLE{}, fmt.Errorf("rle: run %.20q: allowed are lengths that fill %d×%d pixels", text, s.Width, s.Height)
+			return data.RLE{}, fmt.Errorf("rle: run %.20q: allowed are lengths that fill %d×%d pixels", run, s.Width, s.Height)
 		}
 		if inside {
 			for i := range n {

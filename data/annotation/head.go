@@ -75,3 +75,11 @@ func readHead(head []byte) (h jsonHead) {
 		}
 	}
 }
+
+// Keys are the keys at the beginning of a JSON file, each with the first
+// character of its value ('v' for a text or number, '?' where it is cut off),
+// and whether the file is a list, whose first element they are of.
+func (s *Source) Keys(file string) (keys map[string]byte, list bool) {
+	h := readHead(s.head(file))
+	return h.keys, h.list
+}

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"wsss/data/names"
 )
 
 func init() {
@@ -235,7 +237,7 @@ func (t *studioTask) photo() (string, error) {
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
-		if name, ok := t.Data[key].(string); ok && trimExtension(studioPath(name)) != studioPath(name) {
+		if name, ok := t.Data[key].(string); ok && names.TrimExtension(studioPath(name)) != studioPath(name) {
 			return name, nil
 		}
 	}

@@ -12,8 +12,10 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/text/unicode/norm"
 	"wsss/data"
+	"wsss/data/files"
+	"wsss/data/names"
+	"wsss/data/text"
 )
 
 // Bounds of what is read.
@@ -68,7 +70,7 @@ func NewSource(root string, photos map[string]string) (*Source, error) {
 	}
 	slices.Sort(s.Files)
 	for id := range photos {
-		for _, key := range []string{fold(id), fold(path.Base(id))} {
+		for _, key := range []string{names.Fold(id), names.Fold(path.Base(id))} {
 			if !slices.Contains(s.byName[key], id) {
 				s.byName[key] = append(s.byName[key], id)
 			}
@@ -76,10 +78,6 @@ func NewSource(root string, photos map[string]string) (*Source, error) {
 	}
 	return s, nil
 }
-
-// fold brings the spellings of a name together: Unicode's composed and
-// decomposed forms, upper and lower case.
-func fold(name string) string { return strings.ToLower(norm.NFC.String(name)) }
 
 // Path is where a file of Files lies.
 func (s *Source) Path(file string) string { return filepath.Join(s.Root, filepath.FromSlash(file)) }
@@ -123,11 +121,10 @@ func (s *Source) head(file string) []byte {
 	var head []byte
 	if f, err := os.Open(s.Path(file)); err == nil {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() { // a pipe would wait for ever
-			head, _ = io.ReadAll(io.LimitReader(f, headSize))
+			head, _ = plain(io.LimitReader(f, headSize))
 		}
 		f.Close()
 	}
-	head = bytes.TrimPrefix(head, []byte("\ufeff"))
 	if len(s.heads) < 1<<12 { // the heads of the many small files are not worth keeping
 		s.heads[file] = head
 	}
@@ -145,18 +142,26 @@ func (s *Source) find(extension string, is func(head []byte) bool) []string {
 	return found
 }
 
-// read reads a whole file of at most maxFile bytes, without a byte order mark.
+// read reads a whole file of at most maxFile bytes, in any encoding, as UTF-8.
 func (s *Source) read(file string) ([]byte, error) {
-	f, err := os.Open(s.Path(file))
+	f, size, err := files.OpenRegular(s.Path(file))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(raw) > maxFile {
-		err = fmt.Errorf("%s: larger than %d bytes", s.Path(file), maxFile)
+	if size > maxFile {
+		return nil, fmt.Errorf("%s: larger than %d bytes", s.Path(file), maxFile)
 	}
-	return bytes.TrimPrefix(raw, []byte("\ufeff")), err
+	return plain(io.LimitReader(f, maxFile))
+}
+
+// plain reads text in any encoding as UTF-8 without a byte order mark.
+func plain(r io.Reader) ([]byte, error) {
+	in, err := text.Reader(r, "")
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(in)
 }
 
 // readJSON decodes a file. The error tells its line.
@@ -187,17 +192,6 @@ func decodeJSON(raw []byte, name string, v any) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// trimExtension drops a name's image extension.
-func trimExtension(name string) string {
-	switch e := path.Ext(name); strings.ToLower(e) {
-	case ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jfif", ".jpe":
-		if base := strings.TrimSuffix(name, e); base != "" && !strings.HasSuffix(base, "/") {
-			return base
-		}
-	}
-	return name
-}
-
 // Find is the id of the photo that a file means: name is its path as the
 // tool writes it, with either slash, from the file's folder near, from the root
 // or from anywhere; only the end of it may be right. "" where there is no such
@@ -205,24 +199,24 @@ func trimExtension(name string) string {
 func (s *Source) Find(name, near string) (string, error) {
 	name = path.Clean(strings.ReplaceAll(strings.TrimSpace(name), `\`, "/"))
 	for _, candidate := range []string{path.Join(path.Dir(near), name), name} {
-		for _, id := range s.byName[fold(trimExtension(candidate))] {
-			if id == trimExtension(candidate) {
+		for _, id := range s.byName[names.Fold(names.TrimExtension(candidate))] {
+			if id == names.TrimExtension(candidate) {
 				return id, nil
 			}
 		}
 	}
-	ids := s.byName[fold(trimExtension(path.Base(name)))]
-	if len(ids) == 0 && trimExtension(path.Base(name)) != path.Base(name) {
-		ids = s.byName[fold(path.Base(name))] // a photo called x.jpg.png
+	ids := s.byName[names.Fold(names.TrimExtension(path.Base(name)))]
+	if len(ids) == 0 && names.TrimExtension(path.Base(name)) != path.Base(name) {
+		ids = s.byName[names.Fold(path.Base(name))] // a photo called x.jpg.png
 	}
 	best, most := []string(nil), -1
 	for _, id := range ids {
-		n := 4 * commonEnd(fold(trimExtension(name)), fold(id))
+		n := 4 * commonEnd(names.Fold(names.TrimExtension(name)), names.Fold(id))
 		// Of photos of the same name, the one beside the file is meant.
 		if near != "" && path.Dir(s.file(id)) == path.Dir(near) {
 			n += 2
 		}
-		if path.Base(id) == trimExtension(path.Base(name)) {
+		if path.Base(id) == names.TrimExtension(path.Base(name)) {
 			n++
 		}
 		if n > most {

@@ -28,7 +28,8 @@ type sink struct {
 	labels  map[string]*data.WeakLabels
 	classes data.Classes
 	known   func(id string) bool
-	skip    bool // labels of unknown images are skipped
+	skip    bool      // labels of unknown images are skipped
+	learned *[]string // where not nil, gathers the names that classes lacks, which become classes
 }
 
 // readLabelFile reads a file in the format that its extension names.
@@ -74,6 +75,9 @@ func (s sink) image(name string) (*data.WeakLabels, error) {
 // class reads a class name or label value of at least low.
 func (s sink) class(text string, low int) (int, error) {
 	c := s.classes.Index(text)
+	if c < 0 && s.learned != nil {
+		return s.learn(text)
+	}
 	if c < 0 {
 		if n, err := strconv.Atoi(text); err == nil {
 			c = n
@@ -83,6 +87,18 @@ func (s sink) class(text string, low int) (int, error) {
 		return 0, fmt.Errorf("%q: allowed are label values %d..%d and the names %s", text, low, s.classes.Len()-1, someNames(s.classes.Names[low:]))
 	}
 	return c, nil
+}
+
+// learn is the label value of a name that becomes a class.
+func (s sink) learn(name string) (int, error) {
+	i := slices.Index(*s.learned, name)
+	if i < 0 {
+		if i = len(*s.learned); name == "" || s.classes.Len()+i >= data.MaxClasses {
+			return 0, fmt.Errorf("%q: allowed are at most %d class names", name, data.MaxClasses-1)
+		}
+		*s.learned = append(*s.learned, name)
+	}
+	return s.classes.Len() + i, nil
 }
 
 // someNames lists the first few names.

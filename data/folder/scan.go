@@ -99,6 +99,11 @@ func (d *Dataset) readClasses(opts Options) (data.Classes, error) {
 	if d.notes != nil && opts.Classes == "" && (err != nil || len(c.Names) < 2) {
 		return checkedClasses(d.notes.set.Classes.Names) // a tool's classes.txt may lack the background
 	}
+	if errors.Is(err, fs.ErrNotExist) && opts.Classes == "" {
+		if learned, err2 := d.learnClasses(opts); len(learned) > 1 || err2 != nil {
+			return data.Classes{Names: learned}, err2
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, fmt.Errorf("%w: write the class names there, one per line, background first, or set data.options.names", err)
 	}

@@ -13,6 +13,32 @@ var (
 
 // Layouts are the layouts, each as its tool's export unpacks.
 var Layouts = []Layout{
+	{Name: "csv", Format: "csv", Write: func(w *Writer, photos []Photo) {
+		w.photos(photos, inFolder("images"))
+		var b strings.Builder
+		b.WriteString("image,class,x0,y0,x1,y1\n")
+		for _, p := range photos {
+			if len(p.Objects) == 0 {
+				fmt.Fprintf(&b, "%s,,,,,\n", p.Name)
+			}
+			for _, o := range p.Objects {
+				fmt.Fprintf(&b, "%s.png,%s,%d,%d,%d,%d\n", p.Name, o.Class, o.X0, o.Y0, o.X1, o.Y1)
+			}
+		}
+		w.Text("labels.csv", b.String())
+	}},
+	{Name: "json", Format: "json", Write: func(w *Writer, photos []Photo) {
+		w.photos(photos, inFolder("images"))
+		all := map[string]any{}
+		for _, p := range photos {
+			boxes := []object{}
+			for _, o := range p.Objects {
+				boxes = append(boxes, object{"class": o.Class, "x0": o.X0, "y0": o.Y0, "x1": o.X1, "y1": o.Y1})
+			}
+			all[p.Name] = object{"boxes": boxes}
+		}
+		w.JSON("labels.json", all)
+	}},
 	{Name: "yolo-ultralytics", Format: "yolo", Split: true, Write: func(w *Writer, photos []Photo) {
 		w.photos(photos, inSplits("images", "", plain))
 		w.yolo(photos, inSplits("labels", "", plain), false)
@@ -84,6 +110,14 @@ var Layouts = []Layout{
 	{Name: "labelme-polygons", Format: "labelme", Outlines: true, Write: func(w *Writer, photos []Photo) {
 		w.photos(photos, inFolder("images"))
 		w.labelme(photos, "json", "../images/", true)
+	}},
+	{Name: "labelstudio-boxes", Format: "labelstudio", Write: func(w *Writer, photos []Photo) {
+		w.photos(photos, func(p Photo) string { return "images/1a2b3c4d-" + p.Name + ".png" })
+		w.studio(photos, "/data/upload/1/1a2b3c4d-", false)
+	}},
+	{Name: "labelstudio-polygons", Format: "labelstudio", Outlines: true, Write: func(w *Writer, photos []Photo) {
+		w.photos(photos, inFolder(""))
+		w.studio(photos, "/data/local-files/?d=my%20photos/", true)
 	}},
 	{Name: "cvat-boxes", Format: "cvat", Split: true, Write: func(w *Writer, photos []Photo) {
 		w.photos(photos, inSplits("images", "", plain))
@@ -202,4 +236,35 @@ func (w *Writer) cvat(photos []Photo, polygons bool) {
 	}
 	b.WriteString("</annotations>\n")
 	w.Text("annotations.xml", b.String())
+}
+
+// studio writes Label Studio's JSON; the address of a photo begins with before.
+func (w *Writer) studio(photos []Photo, before string, polygons bool) {
+	tasks := []object{}
+	for i, p := range photos {
+		results := []object{}
+		for k, o := range p.Objects {
+			x, y := func(v int) float64 { return float64(v) * 100 / Width }, func(v int) float64 { return float64(v) * 100 / Height }
+			value := object{"x": x(o.X0), "y": y(o.Y0), "width": x(o.X1 - o.X0), "height": y(o.Y1 - o.Y0), "rotation": 0, "rectanglelabels": []string{o.Class}}
+			kind := "rectanglelabels"
+			if polygons {
+				kind = "polygonlabels"
+				value = object{"closed": true, "polygonlabels": []string{o.Class}, "points": [][]float64{
+					{x(o.X0), y(o.Y0)}, {x(o.X1), y(o.Y0)}, {x(o.X1), y(o.Y1)}, {x(o.X0), y(o.Y1)},
+				}}
+			}
+			results = append(results, object{
+				"original_width": Width, "original_height": Height, "image_rotation": 0, "value": value, "type": kind,
+				"id": fmt.Sprint("r", k), "from_name": "label", "to_name": "image", "origin": "manual",
+			})
+		}
+		tasks = append(tasks, object{
+			"id": i + 1, "file_upload": "1a2b3c4d-" + p.Name + ".png", "data": object{"image": before + p.Name + ".png"}, "meta": object{},
+			"annotations": []object{
+				{"id": i, "completed_by": 1, "result": []object{}, "was_cancelled": true, "ground_truth": false, "created_at": "2024-03-02T10:00:00Z"},
+				{"id": i + 100, "completed_by": 1, "result": results, "was_cancelled": false, "ground_truth": false, "created_at": "2024-03-01T10:00:00Z"},
+			},
+		})
+	}
+	w.JSON("project-1-at-2024.json", tasks)
 }
