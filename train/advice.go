@@ -11,8 +11,8 @@ import (
 // pass unchanged.
 func advise(err error, t configs.Train) error {
 	var ways []string
-	if t.Batch > 1 {
-		ways = append(ways, fmt.Sprintf("train.batch = %d with train.accumulate = %d (the same images per update)", (t.Batch+1)/2, t.Accumulate*2))
+	if b := smallerBatch(t); b > 0 {
+		ways = append(ways, fmt.Sprintf("train.batch = %d with train.accumulate = %d (the same images per update)", b, t.Accumulate*2))
 	}
 	if t.Recompute == 0 {
 		ways = append(ways, "train.recompute = 4 (slower, the same result)")
@@ -22,4 +22,16 @@ func advise(err error, t configs.Train) error {
 	}
 	ways = append(ways, fmt.Sprintf("train.crop = %d or train.width = %g smaller", t.Crop, t.Width))
 	return backend.AdviseMemory(err, fmt.Sprintf("a training step of %d images of %d×%d pixels", t.Batch, t.Crop, t.Crop), ways...)
+}
+
+// smallerBatch is about half of the batch, 0 where the network or its devices
+// allow no smaller one.
+func smallerBatch(t configs.Train) int {
+	devices := max(t.Devices, 1)
+	smaller := t
+	smaller.Batch = (t.Batch/devices + 1) / 2 * devices
+	if smaller.Batch >= t.Batch || CheckBatch(smaller) != nil {
+		return 0
+	}
+	return smaller.Batch
 }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -72,6 +73,48 @@ func nonEmpty(ds data.Dataset, split string) ([]string, error) {
 		return nil, fmt.Errorf("split %q of %s has no images", split, ds.Name())
 	}
 	return ids, nil
+}
+
+// choose finds the images to train and to validate on: those that have what to
+// learn from, or to be judged by.
+func (r *run) choose(ctx context.Context) (err error) {
+	if r.ids = r.IDs; r.ids == nil {
+		if r.ids, err = nonEmpty(r.Dataset, r.Split); err != nil {
+			return err
+		}
+		if r.LabelsDir == "" {
+			if r.ids, err = data.WithTruth(ctx, r.Dataset, r.ids); err != nil {
+				return err
+			}
+		}
+	}
+	if len(r.ids) == 0 {
+		return fmt.Errorf("split %q of %s: %w to train on", r.Split, r.Dataset.Name(), data.ErrNoTruth)
+	}
+	if err := checkLabels(r.LabelsDir, r.ids); err != nil || r.ValSplit == "" {
+		return err
+	}
+	all, err := nonEmpty(r.Dataset, r.ValSplit)
+	if err != nil {
+		return err
+	}
+	r.valIDs, err = ValidationIDs(ctx, r.Dataset, all, r.Config.ValImages)
+	if err == nil && len(r.valIDs) == 0 {
+		r.Log(fmt.Sprintf("no image of split %s has a true mask: the training is not validated", r.ValSplit))
+	}
+	return err
+}
+
+// ValidationIDs picks the images to validate on: n at even distances (0 = all)
+// of those that have a true mask.
+func ValidationIDs(ctx context.Context, ds data.Dataset, all []string, n int) ([]string, error) {
+	ids := spread(all, n)
+	masked, err := data.WithTruth(ctx, ds, ids)
+	if err != nil || len(masked) == len(ids) || len(ids) == len(all) {
+		return masked, err
+	}
+	masked, err = data.WithTruth(ctx, ds, all)
+	return spread(masked, n), err
 }
 
 // spread picks n ids at even distances; 0 means all.

@@ -30,7 +30,8 @@ func (r *run) open() error {
 	if err == nil {
 		defer c.Close()
 		same := c.Meta.ConfigHash == r.ConfigHash && c.Meta.LabelsHash == r.LabelsHash && c.Meta.Seed == r.Seed &&
-			(init == "" || c.Meta.InitHash == "" || c.Meta.InitHash == init)
+			(init == "" || c.Meta.InitHash == "" || c.Meta.InitHash == init) &&
+			c.Meta.Images == len(r.ids)
 		switch {
 		case same:
 			return r.goOn(c)
@@ -90,8 +91,8 @@ func (r *run) goOn(c *checkpoints.Checkpoint) error {
 	if r.meta.LogBytes, err = runlog.Repair(filepath.Join(r.OutDir, LogFile), r.meta.LogBytes, r.Log); err != nil {
 		return err
 	}
-	if r.step >= r.Config.Iterations {
-		return nil
+	if pending, err := r.pending(); err != nil || !pending {
+		return err
 	}
 	if c.Meta.Backend != r.Backend.Name() {
 		r.Log(fmt.Sprintf("going on with backend %s what began on %s: the result is as good, but not the same to the last bit", r.Backend.Name(), c.Meta.Backend))

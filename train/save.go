@@ -2,17 +2,25 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
 	"wsss/checkpoints"
 )
 
-// after validates and saves where the update just done calls for it.
+// after saves and validates where the update just done calls for it. What is
+// validated is saved before: no failing validation costs an update.
 func (r *run) after(ctx context.Context) error {
 	if r.validates(r.step) {
+		if err := r.save(); err != nil {
+			return err
+		}
 		if err := r.validate(ctx); err != nil {
 			return err
 		}
@@ -21,6 +29,44 @@ func (r *run) after(ctx context.Context) error {
 		return r.save()
 	}
 	return nil
+}
+
+// pending tells whether there is anything left to do: updates, or a validation
+// of the last one, before which the run was killed.
+func (r *run) pending() (bool, error) {
+	if r.step < r.Config.Iterations {
+		return true, nil
+	}
+	var info runInfo
+	if raw, err := os.ReadFile(filepath.Join(r.OutDir, RunFile)); err == nil && json.Unmarshal(raw, &info) == nil && info.Result != nil {
+		return false, nil
+	}
+	return r.unvalidated()
+}
+
+// unvalidated tells whether the step that the run goes on from was saved, and
+// its validation was not.
+func (r *run) unvalidated() (bool, error) {
+	if r.step == 0 || !r.validates(r.step) {
+		return false, nil
+	}
+	f, err := os.Open(filepath.Join(r.OutDir, LogFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	for dec := json.NewDecoder(io.LimitReader(f, r.meta.LogBytes)); ; {
+		var rec Record
+		if err := dec.Decode(&rec); err != nil {
+			return true, nil // the end; damage is for ReadLog to tell
+		}
+		if rec.ValMIoU != nil && rec.Step == r.step {
+			return false, nil
+		}
+	}
 }
 
 func (r *run) validates(step int) bool {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -25,6 +26,8 @@ type SelfOptions struct {
 	MinScore float64 // 0: it is always sure
 	Tags     bool    // only classes of the image's tags, and background, may occur
 	Labels   string  `json:"-"` // folder of the pseudo-labels <id>.png, which every rule but replace starts from
+
+	IDs []string `json:"-"` // only these images of the split; nil = all
 }
 
 // decide is the new label of a pixel whose pseudo-label is old and of which the
@@ -64,9 +67,11 @@ type selfInfo struct {
 // stopped; labels of another network, by other options, or from other
 // pseudo-labels, are replaced.
 func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir string, o SelfOptions, progress func(done, total int)) error {
-	ids, err := nonEmpty(ds, split)
-	if err != nil {
-		return err
+	ids, err := o.IDs, error(nil)
+	if ids == nil {
+		if ids, err = nonEmpty(ds, split); err != nil {
+			return err
+		}
 	}
 	paths := make([]string, len(ids))
 	for i, id := range ids {
@@ -76,7 +81,7 @@ func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir st
 	}
 	info := selfInfo{About: "Label maps of a trained network, for another round of training.",
 		Step: p.Meta.Step, ConfigHash: p.Meta.ConfigHash, LabelsHash: p.Meta.LabelsHash, Options: o}
-	info.Options.Labels = ""
+	info.Options.Labels, info.Options.IDs = "", nil
 	if !o.replaces() {
 		if info.Base, err = LabelsHash(o.Labels, ids); err != nil {
 			return err
@@ -109,7 +114,7 @@ func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir st
 func claim(dir string, paths []string, info selfInfo) error {
 	mark := filepath.Join(dir, SelfFile)
 	var have selfInfo
-	if raw, err := os.ReadFile(mark); err == nil && json.Unmarshal(raw, &have) == nil && have == info {
+	if raw, err := os.ReadFile(mark); err == nil && json.Unmarshal(raw, &have) == nil && reflect.DeepEqual(have, info) {
 		return nil
 	}
 	for _, path := range paths {

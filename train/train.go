@@ -25,9 +25,10 @@ type Job struct {
 	Name      string // shown in curves and run.json
 	Dataset   data.Dataset
 	Split     string         // the images to train on
-	ValSplit  string         // the images to validate on; "" = no validation
+	ValSplit  string         // the images to validate on, as far as they have true masks; "" = no validation
 	Val       PredictOptions // how to validate
 	LabelsDir string         // folder of <id>.png to train on; "" = true masks
+	IDs       []string       // only these images of the split; nil = all, for true masks all that have one
 	ScoresDir string         // folder of the sidecars that Config.Confidence reads; "" = LabelsDir
 	Config    configs.Train
 	Seed      int64
@@ -76,16 +77,27 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 	defer held.Release()
 	ctx, stop := held.Context(ctx)
 	defer stop()
-	r, err := newRun(job)
+	r, err := newRun(ctx, job)
 	if err != nil {
 		return nil, err
 	}
 	defer r.close()
-	if r.step >= job.Config.Iterations {
+	if pending, err := r.pending(); err != nil {
+		return nil, err
+	} else if !pending {
 		return r.finished()
+	}
+	late, err := r.unvalidated()
+	if err != nil {
+		return nil, err
 	}
 	if err := r.start(); err != nil {
 		return nil, err
+	}
+	if late {
+		if err := r.after(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.train(ctx); err != nil {
 		return nil, advise(err, job.Config)
@@ -115,7 +127,7 @@ type run struct {
 }
 
 // newRun checks the job and looks for a checkpoint to go on from.
-func newRun(job Job) (*run, error) {
+func newRun(ctx context.Context, job Job) (*run, error) {
 	r := &run{Job: job}
 	if r.Log == nil {
 		r.Log = func(string) {}
@@ -127,16 +139,7 @@ func newRun(job Job) (*run, error) {
 		r.Classes = job.Dataset.Classes()
 	}
 	var err error
-	if r.ids, err = nonEmpty(job.Dataset, job.Split); err != nil {
-		return nil, err
-	}
-	if job.ValSplit != "" {
-		if r.valIDs, err = nonEmpty(job.Dataset, job.ValSplit); err != nil {
-			return nil, err
-		}
-		r.valIDs = spread(r.valIDs, job.Config.ValImages)
-	}
-	if err := checkLabels(job.LabelsDir, r.ids); err != nil {
+	if err := r.choose(ctx); err != nil {
 		return nil, err
 	}
 	if r.LabelsHash == "" && job.LabelsDir != "" {
@@ -145,6 +148,9 @@ func newRun(job Job) (*run, error) {
 		}
 	}
 	if r.Net == nil {
+		if err := CheckBatch(job.Config); err != nil {
+			return nil, err
+		}
 		if r.Net, err = NewSegmenter(job.Config, r.Classes.Len()); err != nil {
 			return nil, err
 		}

@@ -236,6 +236,20 @@ func (d *Dataset) MaskPath(id string) string {
 	return filepath.Join(d.masks, filepath.FromSlash(id)+".png")
 }
 
+// HasTruth tells whether a sample has a mask.
+func (d *Dataset) HasTruth(id string) (bool, error) {
+	if path := d.MaskPath(id); path != "" {
+		if _, err := os.Stat(path); err == nil {
+			return true, nil
+		}
+	}
+	_, err := d.truth(id)
+	if errors.Is(err, data.ErrNoTruth) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Load reads the wanted parts of a sample. Weak labels are as the files give
 // them, also where they lie outside the image; package validate finds those.
 func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {

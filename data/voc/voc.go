@@ -203,6 +203,20 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 	return s, nil
 }
 
+// HasTruth tells whether there is a mask of a sample.
+func (d *Dataset) HasTruth(id string) (bool, error) {
+	for _, dir := range d.masks {
+		if _, err := os.Stat(filepath.Join(dir, id+".png")); err == nil {
+			return true, nil
+		}
+	}
+	_, err := d.truth(id)
+	if errors.Is(err, data.ErrNoTruth) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // truth reads a mask from the first place that has one.
 func (d *Dataset) truth(id string) (*data.LabelMap, error) {
 	for _, dir := range d.masks {

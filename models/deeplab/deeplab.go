@@ -28,6 +28,10 @@ const (
 	V3PlusMultiGrid = "deeplab-v3plus-multigrid"
 )
 
+// PoolsImage tells whether a branch of an architecture sees the mean of the
+// whole image, and normalises it.
+func PoolsImage(arch string) bool { return arch == V3Plus || arch == V3PlusMultiGrid }
+
 // Scopes of a network's variables below the one passed to Logits.
 const (
 	backboneScope = "backbone"
