@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"wsss/data/files"
+	"wsss/data/photo"
 )
 
 // RGB is a colour that stands for a class in a mask.
@@ -42,7 +43,7 @@ func DecodeLabelMap(r io.Reader) (*LabelMap, error) { return MaskCoding{}.Decode
 // colour must stand for a class exactly. Transparent pixels of colour masks
 // are background. The error names the file.
 func (c MaskCoding) Read(path string) (*LabelMap, error) {
-	f, _, err := files.OpenRegular(path)
+	f, _, err := files.OpenLimited(path, photo.MaxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +69,7 @@ func (c MaskCoding) Decode(r io.Reader) (*LabelMap, error) {
 		return nil, errors.New("not a PNG mask: it lacks its header")
 	}
 	depth, colour := header.Bytes()[ihdrDepth], header.Bytes()[ihdrColour]
+	defer photo.Reserve(maskBytes(depth, colour) * int64(cfg.Width) * int64(cfg.Height))()
 	img, err := png.Decode(io.MultiReader(&header, r))
 	if err != nil {
 		return nil, fmt.Errorf("not a PNG mask: %w", err)
@@ -122,8 +124,20 @@ const (
 	ihdrColour = 25
 	ihdrEnd    = 26
 
-	pngGrey = 0
+	pngGrey    = 0
+	pngIndexed = 3
 )
+
+// maskBytes is the memory for each pixel that decoding a mask takes.
+func maskBytes(depth, colour uint8) int64 {
+	switch {
+	case colour != pngGrey && colour != pngIndexed:
+		return 1 + 4*int64(depth)/8 + 4
+	case depth == 16:
+		return 3
+	}
+	return 2
+}
 
 // labelsFrom copies decoded pixels, each divided by scale.
 func labelsFrom(pix []uint8, stride, w, h int, scale uint8) *LabelMap {

@@ -11,7 +11,6 @@ import (
 	"image"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -149,7 +148,7 @@ func (s Submission) check(ds data.Dataset, id, path string) (void bool, err erro
 // photoSize reads the header of the photo, or decodes the sample where it is
 // no file.
 func photoSize(ds data.Dataset, id string) (image.Point, error) {
-	f, err := os.Open(ds.ImagePath(id))
+	size, err := data.ImageSize(ds.ImagePath(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		s, err := ds.Load(id, data.WantImage)
 		if err != nil {
@@ -157,15 +156,7 @@ func photoSize(ds data.Dataset, id string) (image.Point, error) {
 		}
 		return s.Image.Rect.Size(), nil
 	}
-	if err != nil {
-		return image.Point{}, err
-	}
-	defer f.Close()
-	cfg, _, err := image.DecodeConfig(f)
-	if err != nil {
-		return image.Point{}, fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	return image.Pt(cfg.Width, cfg.Height), nil
+	return size, err
 }
 
 // pack writes the archive without times or owners.

@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"wsss/data"
-	"wsss/data/folder"
+	"wsss/data/names"
 	"wsss/eval"
 	"wsss/eval/export"
 	"wsss/eval/refine"
@@ -90,12 +90,6 @@ func runPredict(ctx context.Context, args []string) error {
 // input is one image to label: where it is, and the id its outputs get.
 type input struct{ path, id string }
 
-var imageTypes = []string{".jpg", ".jpeg", ".png"}
-
-func isImage(path string) bool {
-	return slices.Contains(imageTypes, strings.ToLower(filepath.Ext(path)))
-}
-
 // listImages expands arguments to image files, in order; ids are the paths
 // below the folder that was named, without extension.
 func listImages(args []string) ([]input, error) {
@@ -117,10 +111,10 @@ func listImages(args []string) ([]input, error) {
 		}
 	}
 	if len(unread) > 0 {
-		fmt.Fprintf(os.Stderr, "left out, as only JPEG and PNG are read: %d pictures such as %s\n", len(unread), unread[0])
+		fmt.Fprintf(os.Stderr, "left out, as only %s are read: %d pictures such as %s\n", names.Formats, len(unread), unread[0])
 	}
 	if len(list) == 0 {
-		return nil, usagef("predict: no image in %s: looked for %s", strings.Join(args, " "), strings.Join(imageTypes, ", "))
+		return nil, usagef("predict: no image in %s: looked for %s", strings.Join(args, " "), strings.Join(names.Extensions, ", "))
 	}
 	return list, nil
 }
@@ -173,7 +167,7 @@ func expand(arg string, add func(path, id string) error, unread func(path string
 		}
 		slices.Sort(matches)
 		for _, m := range matches {
-			if !isImage(m) {
+			if !names.IsImage(m) {
 				continue
 			}
 			if err := add(m, filepath.Base(m)); err != nil {
@@ -186,10 +180,10 @@ func expand(arg string, add func(path, id string) error, unread func(path string
 		return add(arg, filepath.Base(arg))
 	}
 	return filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && folder.IsUnread(path) {
+		if err == nil && names.IsUnread(path) {
 			unread(path)
 		}
-		if err != nil || !d.Type().IsRegular() && d.Type() != fs.ModeSymlink || !isImage(path) {
+		if err != nil || !d.Type().IsRegular() && d.Type() != fs.ModeSymlink || !names.IsImage(path) {
 			return err
 		}
 		rel, err := filepath.Rel(arg, path)

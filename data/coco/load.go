@@ -3,6 +3,7 @@ package coco
 import (
 	"errors"
 	"fmt"
+	"image"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,7 +76,13 @@ func (d *Dataset) truth(id string) (truth, instances *data.LabelMap, err error) 
 		if err != nil {
 			return nil, nil, err
 		}
-		return x.rasterise(photo, d.cfg.Crowd)
+		if truth, instances, err = x.rasterise(photo, d.cfg.Crowd); err != nil {
+			return nil, nil, err
+		}
+		if instances != nil {
+			instances = data.Upright(d.ImagePath(id), instances)
+		}
+		return data.Upright(d.ImagePath(id), truth), instances, nil
 	}
 	for _, dir := range d.masks {
 		for _, name := range []string{id, imageNumber(id)} {
@@ -90,7 +97,7 @@ func (d *Dataset) truth(id string) (truth, instances *data.LabelMap, err error) 
 			if err := m.CheckRange(d.classes.Len()); err != nil {
 				return nil, nil, fmt.Errorf("%s: %w", path, err)
 			}
-			return m, nil, nil
+			return data.Upright(d.ImagePath(id), m), nil, nil
 		}
 	}
 	return nil, nil, fmt.Errorf("%s: %w: no %s.png in %s", id, data.ErrNoTruth, id, strings.Join(d.masks, ", "))
@@ -150,5 +157,7 @@ func (d *Dataset) readOwn(id string) ([]int, []data.Box, error) {
 			tags = append(tags, c)
 		}
 	}
-	return tags, boxes, nil
+	w := data.WeakLabels{Boxes: boxes}
+	w.Upright(d.ImagePath(id), image.Pt(int(p.w), int(p.h)))
+	return tags, w.Boxes, nil
 }

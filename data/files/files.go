@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -101,22 +102,45 @@ func Join(root, name string) (string, error) {
 	return filepath.Join(root, name), nil
 }
 
-// OpenRegular opens a file for reading and tells its size in bytes. Pipes and
-// devices, whose size nobody knows, are refused.
+// OpenRegular opens a file for reading and tells its size in bytes. Folders,
+// pipes and devices are refused without being opened: that would wait for
+// ever, or read without an end.
 func OpenRegular(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %s, where a file is expected", path, kind(info.Mode()))
+	}
+	if err != nil {
+		return nil, 0, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a regular file", path)
-	}
-	if err != nil {
-		f.Close()
-		return nil, 0, err
-	}
 	return f, info.Size(), nil
+}
+
+// OpenLimited is OpenRegular for files of at most so many bytes.
+func OpenLimited(path string, limit int64) (*os.File, int64, error) {
+	f, size, err := OpenRegular(path)
+	if err == nil && size > limit {
+		f.Close()
+		return nil, 0, fmt.Errorf("%s: the file has %d bytes: at most %d are allowed", path, size, limit)
+	}
+	return f, size, err
+}
+
+// kind says what a path leads to that is no regular file.
+func kind(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
 }
 
 // SHA256 is the hash of a file's bytes, in hexadecimal.

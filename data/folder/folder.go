@@ -290,7 +290,10 @@ func (d *Dataset) truth(id string) (*data.LabelMap, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", path, data.ErrNoTruth)
 	}
-	return m, err
+	if err != nil {
+		return nil, err
+	}
+	return data.Upright(d.images[id], m), nil
 }
 
 // clone copies the lists, so that no caller can change the dataset's.

@@ -244,7 +244,7 @@ func TestUnread(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		filepath.Join(root, "images") + ": files that are left out, as only JPEG and PNG are read: IMG_1.HEIC, x.webp",
+		filepath.Join(root, "images") + ": files that are left out, as only JPEG, PNG, WebP, TIFF and BMP are read: IMG_1.HEIC",
 		filepath.Join(root, "masks") + ": files that are left out, as only PNG are read: d.jpg, e.TIF",
 	}
 	if !slices.Equal(lines, want) {

@@ -8,25 +8,14 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/data/names"
 )
-
-// extensions of the files that count as images, lower case.
-var extensions = []string{".jpg", ".jpeg", ".png"}
-
-// trimExtension drops an image extension, as ids have none.
-func trimExtension(name string) string {
-	if ext := path.Ext(name); slices.Contains(extensions, strings.ToLower(ext)) {
-		return strings.TrimSuffix(name, ext)
-	}
-	return name
-}
 
 // List maps the ids of the images below a folder to their files; Open takes
 // the same ids.
@@ -55,14 +44,14 @@ func listImages(dir, masks string) (map[string]string, error) {
 			return fs.SkipDir
 		case !e.Type().IsRegular() && e.Type() != fs.ModeSymlink: // a folder; reading a pipe would wait for ever
 			return nil
-		case strings.HasPrefix(e.Name(), ".") || !slices.Contains(extensions, strings.ToLower(filepath.Ext(p))):
+		case strings.HasPrefix(e.Name(), ".") || !names.IsImage(p):
 			return nil
 		}
 		name, err := filepath.Rel(root, p)
 		if err != nil {
 			return err
 		}
-		id := trimExtension(filepath.ToSlash(name))
+		id := names.TrimExtension(filepath.ToSlash(name))
 		if first, dup := images[id]; dup {
 			return fmt.Errorf("%s and %s have the same id %q: rename one of them", first, p, id)
 		}
@@ -73,7 +62,7 @@ func listImages(dir, masks string) (map[string]string, error) {
 		return nil, err
 	}
 	if len(images) == 0 {
-		return nil, fmt.Errorf("%s holds no image: allowed are files %s, in any subfolder", dir, strings.Join(extensions, ", "))
+		return nil, fmt.Errorf("%s holds no image: allowed are files %s, in any subfolder", dir, strings.Join(names.Extensions, ", "))
 	}
 	return images, nil
 }
@@ -277,7 +266,7 @@ func (d *Dataset) readSplit(list string) ([]string, error) {
 
 // sampleID is the id that a name in a list or label file means.
 func sampleID(name string) string {
-	return trimExtension(strings.TrimPrefix(strings.ReplaceAll(strings.TrimSpace(name), `\`, "/"), "./"))
+	return names.TrimExtension(strings.TrimPrefix(strings.ReplaceAll(strings.TrimSpace(name), `\`, "/"), "./"))
 }
 
 // divide splits ids, ascending, into train and val. Each id is drawn by its

@@ -4,18 +4,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
+
+	"wsss/data/names"
 )
-
-// pictures are extensions of photos that are not read.
-var pictures = []string{".webp", ".gif", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".avif", ".jp2", ".jfif", ".jpe"}
-
-// IsUnread tells whether a file's extension is that of a picture that wsss does
-// not read.
-func IsUnread(path string) bool {
-	return slices.Contains(pictures, strings.ToLower(filepath.Ext(path)))
-}
 
 // Unread says which files below the folders of images and masks are left out
 // though they look like ones, a line for each folder: iPhone photos, masks as
@@ -26,10 +18,9 @@ func (d *Dataset) Unread() ([]string, error) {
 		dir, allowed string
 		unread       func(path string) bool
 	}{
-		{d.imageDir, "JPEG and PNG", IsUnread},
+		{d.imageDir, names.Formats, names.IsUnread},
 		{d.masks, "PNG", func(path string) bool {
-			ext := strings.ToLower(filepath.Ext(path))
-			return IsUnread(path) || ext == ".jpg" || ext == ".jpeg"
+			return names.IsUnread(path) || names.IsImage(path) && !strings.EqualFold(filepath.Ext(path), ".png")
 		}},
 	} {
 		root, err := filepath.EvalSymlinks(kind.dir) // WalkDir does not enter a link
@@ -37,7 +28,7 @@ func (d *Dataset) Unread() ([]string, error) {
 			continue // opening the dataset tells errors
 		}
 		masks, _ := filepath.EvalSymlinks(d.masks)
-		var names []string
+		var left []string
 		err = filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
@@ -45,15 +36,15 @@ func (d *Dataset) Unread() ([]string, error) {
 			case e.IsDir() && p != root && (p == masks || strings.HasPrefix(e.Name(), ".")):
 				return fs.SkipDir
 			case !e.IsDir() && kind.unread(p):
-				names = append(names, e.Name())
+				left = append(left, e.Name())
 			}
 			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
-		if len(names) > 0 {
-			lines = append(lines, fmt.Sprintf("%s: files that are left out, as only %s are read: %s", kind.dir, kind.allowed, someNames(names)))
+		if len(left) > 0 {
+			lines = append(lines, fmt.Sprintf("%s: files that are left out, as only %s are read: %s", kind.dir, kind.allowed, someNames(left)))
 		}
 	}
 	return lines, nil

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"wsss/data"
+	"wsss/data/photo"
 )
 
 // sample is what checking one image found.
@@ -43,7 +45,7 @@ func (c *checker) check(id string) *sample {
 		} else {
 			s.image = true
 			size = got.Image.Rect.Size()
-			c.checkTurned(s, id)
+			c.checkFormat(s, id)
 		}
 	}
 	var truth *data.LabelMap
@@ -73,12 +75,12 @@ func (c *checker) check(id string) *sample {
 	return s
 }
 
-// checkTurned warns of photos that viewers show turned or mirrored: labels that
-// were drawn in such a viewer lie elsewhere.
-func (c *checker) checkTurned(s *sample, id string) {
+// checkFormat warns of photos whose name says another format than they have:
+// they are read, but not by every tool.
+func (c *checker) checkFormat(s *sample, id string) {
 	path := c.ds.ImagePath(id)
-	if o, err := data.Orientation(path); err == nil && o != 1 {
-		s.add(id, Warning, "image-turned", "%s: EXIF orientation %d, which is not applied: labels must be drawn on the stored pixels, see docs/folder.md", path, o)
+	if i, err := photo.Inspect(path); err == nil && i.Misnamed {
+		s.add(id, Warning, "image-name", "%s: a %s named %s; it is read here, other tools may refuse it: rename it", path, i.Format, filepath.Ext(path))
 	}
 }
 
@@ -97,7 +99,7 @@ func (c *checker) checkMask(s *sample, id string, m *data.LabelMap, size image.P
 	if size != (image.Point{}) && m.Size() != size {
 		hint := ""
 		if m.W == size.Y && m.H == size.X {
-			hint = " (turned: EXIF orientation is not applied, see docs/folder.md)"
+			hint = " (turned? see EXIF orientation in docs/folder.md)"
 		}
 		s.add(id, Error, "mask-size", "%s is %d×%d, its image %d×%d: they must be equal%s", name, m.W, m.H, size.X, size.Y, hint)
 	}

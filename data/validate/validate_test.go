@@ -110,7 +110,7 @@ func TestFindsEveryFault(t *testing.T) {
 		{"brokenmask", Error, "mask", []string{"brokenmask.png", "not a PNG"}},
 		{"cut", Error, "image", []string{"cut.png"}},
 		{"empty", Warning, "mask-empty", []string{"empty.png", "no object"}},
-		{"nothing", Error, "image", []string{"nothing.png", "not a JPEG or PNG"}},
+		{"nothing", Error, "image", []string{"nothing.png", "the file is empty"}},
 		{"points", Error, "point-outside", []string{"point 1 (cat) at (8,0)"}},
 		{"points", Error, "scribble-outside", []string{"scribble 1 (cat)", "(3,6)"}},
 		{"points", Warning, "tags-mask", []string{"tagged but not in the mask: dog"}},
@@ -149,16 +149,16 @@ func TestFindsEveryFault(t *testing.T) {
 	}
 }
 
-// TestWarnsOfTurnedPhotos: a phone's photo that viewers turn.
-func TestWarnsOfTurnedPhotos(t *testing.T) {
+// TestWarnsOfNames: photos whose name says another format, and those that are
+// not read.
+func TestWarnsOfNames(t *testing.T) {
 	root := t.TempDir()
 	var photo bytes.Buffer
 	if err := jpeg.Encode(&photo, image.NewGray(image.Rect(0, 0, 8, 8)), nil); err != nil {
 		t.Fatal(err)
 	}
-	exif := "\xff\xd8\xff\xe1\x00\x22Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
 	for name, raw := range map[string]string{
-		"images/iphone.HEIC": "", "classes.txt": "background\ncat\n", "images/plain.jpg": photo.String(), "images/phone.jpg": exif + photo.String()[2:],
+		"images/iphone.HEIC": "", "classes.txt": "background\ncat\n", "images/plain.JPG": photo.String(), "images/other.png": photo.String(),
 	} {
 		path := filepath.Join(root, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(raw), 0o644)); err != nil {
@@ -173,17 +173,13 @@ func TestWarnsOfTurnedPhotos(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.ByKind["file-type"] != 1 {
-		t.Errorf("no warning of a HEIC file: %+v", r.Findings)
+	if r.ByKind["file-type"] != 1 || r.ByKind["image-name"] != 1 || r.Images != 2 || r.Errors != 0 {
+		t.Errorf("findings %+v", r.Findings)
 	}
-	var turned []Finding
 	for _, f := range r.Findings {
-		if f.Kind == "image-turned" {
-			turned = append(turned, f)
+		if f.Kind == "image-name" && (f.ID != "other" || !strings.Contains(f.Message, "other.png: a JPEG named .png")) {
+			t.Errorf("finding %+v", f)
 		}
-	}
-	if len(turned) != 1 || turned[0].ID != "phone" || turned[0].Level != Warning || !strings.Contains(turned[0].Message, "phone.jpg: EXIF orientation 6") {
-		t.Errorf("findings %+v", turned)
 	}
 }
 

@@ -7,6 +7,7 @@ package voc
 import (
 	"errors"
 	"fmt"
+	"image"
 	"os"
 	"path/filepath"
 	"strings"
@@ -222,26 +223,26 @@ func (d *Dataset) truth(id string) (*data.LabelMap, error) {
 	for _, dir := range d.masks {
 		path := filepath.Join(dir, id+".png")
 		if m, err := data.ReadLabelMap(path); !errors.Is(err, os.ErrNotExist) {
-			return d.checked(path, m, err)
+			return d.checked(id, path, m, err)
 		}
 	}
 	if d.sbd != "" {
 		path := filepath.Join(d.sbd, "cls", id+".mat")
 		if m, err := mat.ReadLabelMap(path, "GTcls", "Segmentation"); !errors.Is(err, os.ErrNotExist) {
-			return d.checked(path, m, err)
+			return d.checked(id, path, m, err)
 		}
 	}
 	return nil, fmt.Errorf("%s: %w: no %s.png in %s", id, data.ErrNoTruth, id, strings.Join(d.masks, ", "))
 }
 
-func (d *Dataset) checked(path string, m *data.LabelMap, err error) (*data.LabelMap, error) {
+func (d *Dataset) checked(id, path string, m *data.LabelMap, err error) (*data.LabelMap, error) {
 	if err != nil {
 		return nil, err
 	}
 	if err := m.CheckRange(d.classes.Len()); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return m, nil
+	return data.Upright(d.ImagePath(id), m), nil
 }
 
 // truthAndInstances also reads the object numbers, where VOC or SBD has them.
@@ -264,7 +265,7 @@ func (d *Dataset) truthAndInstances(id string) (truth, instances *data.LabelMap,
 			instances.Pix[i] = 0
 		}
 	}
-	return truth, instances, nil
+	return truth, data.Upright(d.ImagePath(id), instances), nil
 }
 
 // SkippedNames lists the objects of an image's annotation that are of none of
@@ -286,5 +287,7 @@ func (d *Dataset) readXML(id string) ([]int, []data.Box, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return a.Tags, a.Boxes, nil
+	w := data.WeakLabels{Boxes: a.Boxes}
+	w.Upright(d.ImagePath(id), image.Pt(a.W, a.H))
+	return a.Tags, w.Boxes, nil
 }

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path"
 	"slices"
 	"strings"
+
+	"wsss/data/files"
+	"wsss/data/names"
 )
 
 // maxText bounds the size of a label file that covers a whole data set, and
@@ -24,20 +26,13 @@ const (
 // Stem is a sample id as most lists write it: the file's name without folder
 // and image extension ("/JPEGImages/2007_000032.jpg" → "2007_000032").
 func Stem(name string) string {
-	name = path.Base(strings.TrimSpace(name))
-	switch ext := path.Ext(name); strings.ToLower(ext) {
-	case ".jpg", ".jpeg", ".png":
-		if name != ext {
-			return strings.TrimSuffix(name, ext)
-		}
-	}
-	return name
+	return names.TrimExtension(path.Base(strings.TrimSpace(name)))
 }
 
 // parseFile opens a file for a parser and puts its name before the errors.
 func parseFile[T any](path string, limit int64, parse func(io.Reader) (T, error)) (T, error) {
 	var zero T
-	f, err := os.Open(path)
+	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return zero, err
 	}
