@@ -64,7 +64,8 @@ type Meta struct {
 	Split      string            `json:"split"`
 	ConfigHash string            `json:"config_hash"`
 	LabelsHash string            `json:"labels_hash"`
-	InitHash   string            `json:"init_hash"` // SHA-256 of the weights file it started from; "" for random
+	DataHash   string            `json:"data_hash,omitempty"` // of photos, true masks and scores; "" in checkpoints of earlier versions
+	InitHash   string            `json:"init_hash"`           // SHA-256 of the weights file it started from; "" for random
 	Backend    string            `json:"backend"`
 	Versions   map[string]string `json:"versions"`
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/train/lineage"
 )
 
 // RunFile describes a run folder to people and programs.
@@ -49,15 +49,16 @@ func (r *run) describe(res *Result) error {
 	return files.WriteJSON(filepath.Join(r.OutDir, RunFile), runInfo{
 		About: "A training run. Kill and repeat the command that made it at any time: it goes on from the newest checkpoint.",
 		Name:  r.Name, Dataset: r.Dataset.Name(), Split: r.Split, Images: len(r.ids),
-		Labels: or(r.LabelsDir, "true masks"), ValSplit: r.ValSplit, ValImages: len(r.valIDs),
+		Labels: or(r.LabelsDir, trueMasks), ValSplit: r.ValSplit, ValImages: len(r.valIDs),
 		Classes: r.Classes.Names, Seed: r.Seed, Config: r.Config,
 		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash, InitHash: r.meta.InitHash, Backend: r.Backend.Description(), Versions: r.meta.Versions,
 		Files: map[string]string{
 			checkpoints.FileName(r.Config.Iterations): "checkpoint after so many updates: weights, optimiser, random state, config; the last, the best on validation and some before",
-			LogFile:    "one line per update (loss, learning rates, gradient norm) and per validation (mIoU)",
-			"*.svg":    "curves of the log",
-			EventsFile: "the log for TensorBoard, if train.tensorboard is set",
-			RunFile:    "this file",
+			LogFile:      "one line per update (loss, learning rates, gradient norm) and per validation (mIoU)",
+			"*.svg":      "curves of the log",
+			EventsFile:   "the log for TensorBoard, if train.tensorboard is set",
+			lineage.File: "hashes of the photos and labels that it learns; when these change, it is trained again",
+			RunFile:      "this file",
 		},
 		Result: res,
 	})
@@ -157,25 +158,27 @@ func checkLabels(dir string, ids []string) error {
 
 // LabelsHash identifies the label maps <id>.png of a folder by their bytes.
 func LabelsHash(dir string, ids []string) (string, error) {
+	return labelsHash(ids, func(id string) (string, error) { return labelHash(dir, id) })
+}
+
+func labelsHash(ids []string, hashOf func(id string) (string, error)) (string, error) {
 	sum := sha256.New()
 	for _, id := range slices.Sorted(slices.Values(ids)) {
-		path, err := files.Join(dir, id+".png")
+		one, err := hashOf(id)
 		if err != nil {
 			return "", err
 		}
-		f, err := os.Open(path)
-		if err != nil {
-			return "", err
-		}
-		one := sha256.New()
-		_, err = io.Copy(one, f)
-		f.Close()
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", path, err)
-		}
-		fmt.Fprintf(sum, "%q %x\n", id, one.Sum(nil))
+		fmt.Fprintf(sum, "%q %s\n", id, one)
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
+}
+
+func labelHash(dir, id string) (string, error) {
+	path, err := files.Join(dir, id+".png")
+	if err != nil {
+		return "", err
+	}
+	return files.SHA256(path)
 }
 
 // removeAll deletes what a training wrote to a folder, and nothing else.
@@ -186,7 +189,7 @@ func removeAll(dir string) error {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		ours := name == LogFile || name == EventsFile || name == RunFile || slices.Contains(curveFiles, name) ||
+		ours := name == LogFile || name == EventsFile || name == RunFile || name == lineage.File || slices.Contains(curveFiles, name) ||
 			strings.HasPrefix(name, "step-") && strings.HasSuffix(name, ".safetensors") ||
 			strings.HasPrefix(name, ".tmp-")
 		if !ours {

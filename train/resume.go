@@ -29,15 +29,17 @@ func (r *run) open() error {
 	c, err := checkpoints.Latest(r.OutDir, r.Log)
 	if err == nil {
 		defer c.Close()
-		same := c.Meta.ConfigHash == r.ConfigHash && c.Meta.LabelsHash == r.LabelsHash && c.Meta.Seed == r.Seed &&
-			(init == "" || c.Meta.InitHash == "" || c.Meta.InitHash == init) &&
-			c.Meta.Images == len(r.ids)
+		same := c.Meta.ConfigHash == r.ConfigHash && c.Meta.Seed == r.Seed && r.sameFolder(c.Meta) &&
+			(init == "" || c.Meta.InitHash == "" || c.Meta.InitHash == init)
+		changed := r.changed(c.Meta)
 		switch {
-		case same:
+		case same && changed == "":
 			return r.goOn(c)
+		case same:
+			r.Log(fmt.Sprintf("trained again: %s since %s was trained", changed, r.OutDir))
 		case !r.Restart:
 			return fmt.Errorf("%s %w (config %s, labels %s; now %s, %s): remove the folder, or choose another out",
-				r.OutDir, ErrOtherRun, c.Meta.ConfigHash, or(c.Meta.LabelsHash, "true masks"), r.ConfigHash, or(r.LabelsHash, "true masks"))
+				r.OutDir, ErrOtherRun, c.Meta.ConfigHash, or(c.Meta.LabelsHash, trueMasks), r.ConfigHash, or(r.LabelsHash, trueMasks))
 		}
 		if err := removeAll(r.OutDir); err != nil {
 			return err
@@ -49,7 +51,7 @@ func (r *run) open() error {
 		Seed: r.Seed, Images: len(r.ids), Log: LogFile,
 		Model:   checkpoints.Model{Train: portable(r.Config), Classes: r.Classes.Names},
 		Dataset: r.Dataset.Name(), Split: r.Split,
-		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash, InitHash: init,
+		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash, DataHash: r.data.Hash(), InitHash: init,
 		Backend: r.Backend.Name(), Versions: checkpoints.Versions(),
 	}
 	maps.Copy(r.meta.Versions, r.Versions)
@@ -87,6 +89,10 @@ func portable(t configs.Train) configs.Train {
 // goOn takes up a checkpoint.
 func (r *run) goOn(c *checkpoints.Checkpoint) error {
 	r.meta, r.step, r.from, r.last = c.Meta, c.Meta.Step, c.Meta.Step, c.Path
+	r.meta.DataHash = r.data.Hash()
+	if err := r.noteData(); err != nil {
+		return err
+	}
 	var err error
 	if r.meta.LogBytes, err = runlog.Repair(filepath.Join(r.OutDir, LogFile), r.meta.LogBytes, r.Log); err != nil {
 		return err
@@ -152,6 +158,9 @@ func (r *run) start() error {
 		return err
 	}
 	if err := r.openLogs(); err != nil {
+		return err
+	}
+	if err := r.noteData(); err != nil {
 		return err
 	}
 	r.began = time.Now()

@@ -2,6 +2,8 @@ package train
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,8 +59,10 @@ type selfInfo struct {
 	About      string      `json:"about"`
 	Step       int         `json:"step"`
 	ConfigHash string      `json:"config_hash"`
-	LabelsHash string      `json:"labels_hash"`    // of what the network was trained on
-	Base       string      `json:"base,omitempty"` // hash of the pseudo-labels that the rule starts from
+	LabelsHash string      `json:"labels_hash"`         // of what the network was trained on
+	DataHash   string      `json:"data_hash,omitempty"` // … and of its photos
+	Base       string      `json:"base,omitempty"`      // hash of the pseudo-labels that the rule starts from
+	Tags       string      `json:"tags,omitempty"`      // hash of the images' tags, where they limit the classes
 	Options    SelfOptions `json:"options"`
 }
 
@@ -80,10 +84,15 @@ func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir st
 		}
 	}
 	info := selfInfo{About: "Label maps of a trained network, for another round of training.",
-		Step: p.Meta.Step, ConfigHash: p.Meta.ConfigHash, LabelsHash: p.Meta.LabelsHash, Options: o}
+		Step: p.Meta.Step, ConfigHash: p.Meta.ConfigHash, LabelsHash: p.Meta.LabelsHash, DataHash: p.Meta.DataHash, Options: o}
 	info.Options.Labels, info.Options.IDs = "", nil
 	if !o.replaces() {
 		if info.Base, err = LabelsHash(o.Labels, ids); err != nil {
+			return err
+		}
+	}
+	if o.Tags {
+		if info.Tags, err = tagsHash(ds, ids); err != nil {
 			return err
 		}
 	}
@@ -114,8 +123,13 @@ func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir st
 func claim(dir string, paths []string, info selfInfo) error {
 	mark := filepath.Join(dir, SelfFile)
 	var have selfInfo
-	if raw, err := os.ReadFile(mark); err == nil && json.Unmarshal(raw, &have) == nil && reflect.DeepEqual(have, info) {
-		return nil
+	if raw, err := os.ReadFile(mark); err == nil && json.Unmarshal(raw, &have) == nil {
+		if have.DataHash == "" && have.Tags == "" { // of an earlier version: taken for unchanged
+			have.DataHash, have.Tags = info.DataHash, info.Tags
+		}
+		if reflect.DeepEqual(have, info) {
+			return files.WriteJSON(mark, info)
+		}
 	}
 	for _, path := range paths {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -123,6 +137,19 @@ func claim(dir string, paths []string, info selfInfo) error {
 		}
 	}
 	return files.WriteJSON(mark, info)
+}
+
+// tagsHash identifies the tags of images.
+func tagsHash(ds data.Dataset, ids []string) (string, error) {
+	sum := sha256.New()
+	for _, id := range ids {
+		s, err := ds.Load(id, data.WantWeak)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(sum, "%q %v\n", id, s.Weak.Tags)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
 }
 
 func selfLabel(ctx context.Context, p *Predictor, ds data.Dataset, id string, o SelfOptions) (*data.LabelMap, error) {

@@ -15,8 +15,10 @@ import (
 	"wsss/checkpoints"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/files"
 	"wsss/data/files/lock"
 	"wsss/models"
+	"wsss/train/lineage"
 	"wsss/train/runlog"
 )
 
@@ -40,7 +42,8 @@ type Job struct {
 	ConfigHash string            // configs.Config.TrainHash; a folder of another hash is refused
 	LabelsHash string            // of the label files; "" computes it
 	Versions   map[string]string // what made the run, for the checkpoint
-	Restart    bool              // replace a training of another config or of other labels, instead of refusing
+	Restart    bool              // replace a training of another config or of another folder of labels, instead of refusing
+	Hashes     *files.Hashes     // remembers hashes of the data between calls; may be nil
 
 	Progress func(done, total int) // after every update; may be nil
 	Log      func(line string)     // notes for a person; may be nil
@@ -62,11 +65,12 @@ type Result struct {
 }
 
 // ErrOtherRun is wrapped where OutDir holds a training of another config or of
-// other labels.
+// another folder of labels.
 var ErrOtherRun = errors.New("holds another training")
 
 // Run trains, or goes on with, or recognises as finished, the training in
-// job.OutDir. When ctx ends it saves a checkpoint after the current update and
+// job.OutDir; where its labels, photos or classes have changed since it trains
+// again. When ctx ends it saves a checkpoint after the current update and
 // returns the context's error. One process at a time trains in a folder: a
 // *lock.HeldError where another one does.
 func Run(ctx context.Context, job Job) (*Result, error) {
@@ -109,6 +113,7 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 type run struct {
 	Job
 	ids, valIDs []string
+	data        lineage.Record // what is learnt of the images
 	net         *network
 	graphs      *step
 	devices     *devices // nil for one
@@ -142,10 +147,8 @@ func newRun(ctx context.Context, job Job) (*run, error) {
 	if err := r.choose(ctx); err != nil {
 		return nil, err
 	}
-	if r.LabelsHash == "" && job.LabelsDir != "" {
-		if r.LabelsHash, err = LabelsHash(job.LabelsDir, r.ids); err != nil {
-			return nil, err
-		}
+	if err := r.lookAtData(ctx); err != nil {
+		return nil, err
 	}
 	if r.Net == nil {
 		if err := CheckBatch(job.Config); err != nil {

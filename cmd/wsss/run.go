@@ -26,7 +26,7 @@ a Ctrl-C or a change of one key the same command does only the rest.
 func runAll(ctx context.Context, args []string) error {
 	f := newFlags("run", runIntro).withConfig()
 	dry := f.Bool("dry-run", false, "check the config, print the plan and what it lacks (data, weights), do nothing")
-	restart := f.Bool("restart", false, "replace trainings of another config or of other labels")
+	restart := f.Bool("restart", false, "replace trainings of another config or of another folder of labels")
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}

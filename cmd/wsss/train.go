@@ -21,7 +21,8 @@ wsss train fits the network of [train] on the pseudo-labels of OUT/gen, or on
 any folder of label PNGs (train.labels = "folder", or "truth" for the true
 masks). It writes checkpoints, a metrics log and curves below OUT/train/NET.
 Killed and begun again, it goes on from the last checkpoint and ends with the
-same weights; finished, it does nothing.
+same weights; finished, it does nothing. Where labels, photos or true masks have
+changed since, it says so and trains again.
 
   wsss train -config my.toml
   wsss train -config my.toml -net bound           on the true masks
@@ -29,7 +30,7 @@ same weights; finished, it does nothing.
 
 func runTrain(ctx context.Context, args []string) error {
 	f := newFlags("train", trainIntro).withConfig()
-	restart := f.Bool("restart", false, "replace a training of another config or of other labels")
+	restart := f.Bool("restart", false, "replace a training of another config or of another folder of labels")
 	net := f.String("net", "", "only this `network`: pseudo (on train.labels) or bound (on the true masks)")
 	if err := f.parse(args, 0); err != nil {
 		return err
@@ -194,6 +195,7 @@ func (p *pipeline) runNet(ctx context.Context, net string, job train.Job) error 
 		}
 	}
 	_, err := runJob(ctx, job)
+	p.saveHashes()
 	return err
 }
 
@@ -202,7 +204,7 @@ func (p *pipeline) trainJob(net string) (train.Job, error) {
 	job := train.Job{
 		Name: net, Dataset: p.ds, Split: p.cfg.Data.TrainSplit, ValSplit: p.valSplit(), Config: p.cfg.Train,
 		Val:  train.PredictOptions{Scales: p.cfg.Eval.Scales},
-		Seed: p.cfg.Seed, OutDir: p.path("train", net), ConfigHash: p.cfg.TrainHash(), Versions: versions(), Restart: p.restart,
+		Seed: p.cfg.Seed, OutDir: p.path("train", net), ConfigHash: p.cfg.TrainHash(), Versions: versions(), Restart: p.restart, Hashes: p.hashes,
 		Log: func(line string) { p.say("  %s", line) },
 	}
 	if net == netPseudo {

@@ -106,6 +106,11 @@ func (d *Dataset) ImagePath(id string) string {
 	return filepath.Join(d.root, "JPEGImages", id+".jpg")
 }
 
+// MaskPath is the PNG of a picture's true mask.
+func (d *Dataset) MaskPath(id string) string {
+	return filepath.Join(d.root, "SegmentationClass", id+".png")
+}
+
 // Load reads the wanted parts of a picture; all forms of weak labels exist.
 func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 	if _, ok := d.points[id]; !ok {
@@ -119,7 +124,7 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 		}
 	}
 	if want&data.WantTruth != 0 {
-		if s.Truth, err = data.ReadLabelMap(filepath.Join(d.root, "SegmentationClass", id+".png")); err != nil {
+		if s.Truth, err = data.ReadLabelMap(d.MaskPath(id)); err != nil {
 			return nil, err
 		}
 	}

@@ -176,6 +176,21 @@ func (d *Dataset) ImagePath(id string) string {
 	return candidates[0]
 }
 
+// MaskPath is the file of an image's true mask, "" where it has none.
+func (d *Dataset) MaskPath(id string) string {
+	for _, dir := range d.masks {
+		if path := filepath.Join(dir, id+".png"); isFile(path) {
+			return path
+		}
+	}
+	if d.sbd != "" {
+		if path := filepath.Join(d.sbd, "cls", id+".mat"); isFile(path) {
+			return path
+		}
+	}
+	return ""
+}
+
 // WeakSource says why the dataset has no labels of a kind; nil where it has.
 func (d *Dataset) WeakSource(kind data.WeakKind) error { return d.weak.Available(kind) }
 
