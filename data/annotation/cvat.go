@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 
 	"wsss/data"
+	"wsss/data/files"
 	"wsss/data/text"
 )
 
@@ -69,7 +69,7 @@ type cvatShapeIn struct {
 
 // readCVAT reads image by image. Errors begin with the line.
 func readCVAT(src *Source, file string, b *Builder) error {
-	f, err := os.Open(src.Path(file))
+	f, _, err := files.OpenRegular(src.Path(file))
 	if err != nil {
 		return fmt.Errorf(" %w", err)
 	}

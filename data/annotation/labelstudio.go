@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
 
+	"wsss/data/files"
 	"wsss/data/names"
 )
 
@@ -132,7 +132,7 @@ func taxonomy(raw []byte) ([]string, error) {
 
 // readLabelStudio reads task by task. Errors begin with the task's number.
 func readLabelStudio(src *Source, file string, b *Builder) error {
-	f, err := os.Open(src.Path(file))
+	f, _, err := files.OpenRegular(src.Path(file))
 	if err != nil {
 		return fmt.Errorf(" %w", err)
 	}

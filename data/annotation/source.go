@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -119,7 +118,7 @@ func (s *Source) head(file string) []byte {
 		return head
 	}
 	var head []byte
-	if f, err := os.Open(s.Path(file)); err == nil {
+	if f, _, err := files.OpenRegular(s.Path(file)); err == nil {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() { // a pipe would wait for ever
 			head, _ = plain(io.LimitReader(f, headSize))
 		}

@@ -130,6 +130,21 @@ func OpenLimited(path string, limit int64) (*os.File, int64, error) {
 	return f, size, err
 }
 
+// ReadLimited reads a regular file of at most so many bytes.
+func ReadLimited(path string, limit int64) ([]byte, error) {
+	f, size, err := OpenLimited(path, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw := make([]byte, size)
+	n, err := io.ReadFull(f, raw)
+	if err == io.EOF || err == io.ErrUnexpectedEOF { // it became shorter since
+		err = nil
+	}
+	return raw[:n], err
+}
+
 // kind says what a path leads to that is no regular file.
 func kind(mode fs.FileMode) string {
 	switch {

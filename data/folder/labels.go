@@ -8,13 +8,13 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"wsss/data"
+	"wsss/data/files"
 )
 
 // maxFile bounds the size of a label file or list.
@@ -43,7 +43,7 @@ func readLabelFile(path string, s sink) error {
 	default:
 		return fmt.Errorf("%s: allowed are label files .csv and .json", path)
 	}
-	f, err := os.Open(path)
+	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"hash/fnv"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -144,7 +143,7 @@ type numberedLine struct {
 
 // readLines reads the non-empty lines of a text file, trimmed.
 func readLines(file string) ([]numberedLine, error) {
-	f, err := os.Open(file)
+	f, _, err := files.OpenRegular(file)
 	if err != nil {
 		return nil, err
 	}

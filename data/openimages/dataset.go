@@ -12,6 +12,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/files"
 )
 
 func init() {
@@ -140,7 +141,7 @@ func (d *Dataset) read(root, split, kind string, skip bool) error {
 
 // eachRow visits the rows after the header of a file that Build wrote.
 func eachRow(path string, fields int, visit func(f [][]byte, offset int64) error) error {
-	f, err := os.Open(path)
+	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return err
 	}
@@ -267,7 +268,7 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 // readBoxes reads the rows of one image.
 func (d *Dataset) readBoxes(id string, e entry, w, h int) ([]data.Box, error) {
 	path := d.boxes[e.split]
-	f, err := os.Open(path)
+	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}

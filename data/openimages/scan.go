@@ -156,7 +156,7 @@ func readColumns(fields [][]byte) (columns, error) {
 }
 
 func (s *scan) file(ctx context.Context, path string, src *Source) error {
-	f, err := os.Open(path)
+	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return err
 	}

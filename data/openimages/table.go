@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 
 	"wsss/data/coco"
+	"wsss/data/files"
 	"wsss/data/voc"
 )
 
@@ -141,7 +141,7 @@ func newLabels(kind, descriptions string) (*labels, error) {
 		return nil, fmt.Errorf("names.csv: %w", err)
 	}
 	if descriptions != "" {
-		f, err := os.Open(descriptions)
+		f, _, err := files.OpenRegular(descriptions)
 		if err != nil {
 			return nil, err
 		}
@@ -239,7 +239,7 @@ func CheckHierarchy(kind, path string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(path)
+	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return err
 	}

@@ -11,10 +11,10 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 
 	"wsss/data"
+	"wsss/data/files"
 )
 
 // MaxBytes bounds a file, and what one of its elements decompresses to.
@@ -54,7 +54,7 @@ const (
 // column c of the matrix is pixel (c, r). Values must be whole numbers 0..255.
 // The error names the file.
 func ReadLabelMap(file string, path ...string) (*data.LabelMap, error) {
-	f, err := os.Open(file)
+	f, _, err := files.OpenRegular(file)
 	if err != nil {
 		return nil, err
 	}

@@ -9,11 +9,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
 
+	"wsss/data/files"
 	"wsss/data/pickle"
 )
 
@@ -44,14 +44,7 @@ func Read(path string) (*Array, error) {
 // for a pickled one, nil, bool, int64, float64, string, []byte, []any (list or
 // tuple), *Dict, *Array or *Opaque. The error names the file.
 func ReadObject(path string) (any, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > MaxBytes {
-		return nil, fmt.Errorf("%s: file of %d bytes: at most %d are allowed", path, info.Size(), int64(MaxBytes))
-	}
-	raw, err := os.ReadFile(path)
+	raw, err := files.ReadLimited(path, MaxBytes)
 	if err != nil {
 		return nil, err
 	}
