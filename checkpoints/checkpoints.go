@@ -5,19 +5,14 @@
 package checkpoints
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sort"
 	"strings"
 
-	"github.com/BurntSushi/toml"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/configs"
@@ -28,11 +23,6 @@ import (
 const (
 	WeightPrefix    = "var" // network variables, batch-norm statistics and device RNG state included
 	OptimizerPrefix = "opt" // momentum buffers
-)
-
-const (
-	format  = 1
-	metaKey = "wsss"
 )
 
 // ErrNone is returned by Latest for a folder without checkpoints.
@@ -70,19 +60,12 @@ type Meta struct {
 	Versions   map[string]string `json:"versions"`
 }
 
-// header is Meta as stored.
-type header struct {
-	Meta
-	TrainTOML string `json:"train"`
-	CRC       string `json:"crc32c"` // of all tensor bytes, in the order of their sorted names
-}
-
 // Checkpoint is an opened checkpoint. Tensors are read when asked for.
 type Checkpoint struct {
 	*safetensors.Reader
 	Path string
 	Meta Meta
-	crc  string
+	crc  string // as written
 }
 
 // FileName is the name of the checkpoint of a step.
@@ -92,47 +75,16 @@ func FileName(step int) string { return fmt.Sprintf("step-%08d.safetensors", ste
 // start with WeightPrefix or OptimizerPrefix.
 func Save(dir string, meta Meta, values map[string]*tensors.Tensor) (string, error) {
 	path := filepath.Join(dir, FileName(meta.Step))
-	meta.Format = format
-	h := header{Meta: meta}
-	var text bytes.Buffer
-	enc := toml.NewEncoder(&text)
-	if err := enc.Encode(meta.Model.Train); err != nil {
-		return "", err
-	}
-	h.TrainTOML = text.String()
-	var err error
-	if h.CRC, err = checksum(values); err != nil {
+	metadata, err := encode(meta, values)
+	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
-	raw, err := json.Marshal(h)
-	if err != nil {
-		return "", err
-	}
-	return path, safetensors.WriteFile(path, values, map[string]string{"format": "wsss", metaKey: string(raw)})
+	return path, safetensors.WriteFile(path, values, metadata)
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func checksum(values map[string]*tensors.Tensor) (string, error) {
-	names := make([]string, 0, len(values))
-	for name := range values {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	sum := crc32.New(castagnoli)
-	for _, name := range names {
-		if values[name].Size() == 0 {
-			continue
-		}
-		if err := values[name].ConstBytes(func(b []byte) { sum.Write(b) }); err != nil {
-			return "", fmt.Errorf("tensor %q: %w", name, err)
-		}
-	}
-	return fmt.Sprintf("%08x", sum.Sum32()), nil
-}
-
-// Open opens one checkpoint file and verifies it whole, checksum included,
-// without keeping any of it in memory. Errors name the file.
+// Open opens one checkpoint file and verifies it whole, its header included:
+// the checksum, the range of every field, and that it is of the step that its
+// name says. It keeps none of it in memory. Errors name the file.
 func Open(path string) (*Checkpoint, error) {
 	r, err := safetensors.Open(path)
 	if err != nil {
@@ -142,47 +94,14 @@ func Open(path string) (*Checkpoint, error) {
 	if err = c.decode(); err == nil {
 		err = c.verify()
 	}
+	if err == nil {
+		err = c.Meta.check(filepath.Base(path))
+	}
 	if err != nil {
 		r.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
-}
-
-func (c *Checkpoint) decode() error {
-	raw, ok := c.Metadata()[metaKey]
-	if !ok {
-		return fmt.Errorf("weights without training state: not a wsss checkpoint")
-	}
-	var h header
-	if err := json.Unmarshal([]byte(raw), &h); err != nil {
-		return fmt.Errorf("checkpoint metadata: %w", err)
-	}
-	if h.Format != format {
-		return fmt.Errorf("checkpoint format %d: this program reads %d", h.Format, format)
-	}
-	if _, err := toml.Decode(h.TrainTOML, &h.Meta.Model.Train); err != nil {
-		return fmt.Errorf("checkpoint's train config: %w", err)
-	}
-	c.Meta, c.crc = h.Meta, h.CRC
-	return nil
-}
-
-func (c *Checkpoint) verify() error {
-	sum := crc32.New(castagnoli)
-	for _, name := range c.Names() {
-		values, err := c.Values(name)
-		if err != nil {
-			return err
-		}
-		if _, err := io.Copy(sum, values); err != nil {
-			return err
-		}
-	}
-	if got := fmt.Sprintf("%08x", sum.Sum32()); got != c.crc {
-		return fmt.Errorf("checksum %s, written with %s: the file is damaged", got, c.crc)
-	}
-	return nil
 }
 
 // Versions records what made a checkpoint.
@@ -205,13 +124,18 @@ func List(dir string) ([]Entry, error) {
 	}
 	var entries []Entry
 	for _, p := range paths {
-		var step int
-		if _, err := fmt.Sscanf(filepath.Base(p), "step-%d.safetensors", &step); err == nil && FileName(step) == filepath.Base(p) {
+		if step, ok := stepOf(filepath.Base(p)); ok {
 			entries = append(entries, Entry{step, p})
 		}
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return a.Step - b.Step })
 	return entries, nil
+}
+
+// stepOf is the inverse of FileName.
+func stepOf(name string) (step int, ok bool) {
+	_, err := fmt.Sscanf(name, "step-%d.safetensors", &step)
+	return step, err == nil && step >= 0 && FileName(step) == name
 }
 
 // escapeGlob makes a folder name with glob characters match only itself.
@@ -244,6 +168,15 @@ func Latest(dir string, warn func(string)) (*Checkpoint, error) {
 		damaged = append(damaged, err)
 	}
 	return nil, fmt.Errorf("%s: every checkpoint is damaged: %w", dir, errors.Join(damaged...))
+}
+
+// OpenPath opens a checkpoint file, or of a folder the newest whole one, as
+// Latest does.
+func OpenPath(path string, warn func(string)) (*Checkpoint, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return Latest(path, warn)
+	}
+	return Open(path)
 }
 
 // Best opens the checkpoint with the highest validation mIoU, as the newest

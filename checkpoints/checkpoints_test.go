@@ -95,13 +95,24 @@ func TestDamagedFallsBack(t *testing.T) {
 		{"empty", func([]byte) []byte { return nil }},
 		{"flipped bit", func(raw []byte) []byte { raw[len(raw)-3] ^= 1; return raw }},
 		{"header only", func(raw []byte) []byte { return raw[:100] }},
+		{"another seed", func(raw []byte) []byte { return bytes.Replace(raw, []byte(`"seed\":7`), []byte(`"seed\":8`), 1) }},
+		{"another step", func(raw []byte) []byte { return bytes.Replace(raw, []byte(`"step\":2`), []byte(`"step\":3`), 1) }},
+		{"another rate", func(raw []byte) []byte {
+			return bytes.Replace(raw, []byte("momentum = 0.9"), []byte("momentum = 0.8"), 1)
+		}},
+		{"another name of a tensor", func(raw []byte) []byte { return bytes.Replace(raw, []byte("var/a/w"), []byte("var/a/v"), 1) }},
+		{"no checksum", func(raw []byte) []byte { return bytes.Replace(raw, []byte(sumKey), []byte("wsss_crc32x"), 1) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			save(t, dir, 1, 2)
 			path := filepath.Join(dir, FileName(2))
 			raw, _ := os.ReadFile(path)
-			if err := os.WriteFile(path, c.damage(raw), 0o644); err != nil {
+			damaged := c.damage(bytes.Clone(raw))
+			if bytes.Equal(damaged, raw) {
+				t.Fatal("nothing is damaged")
+			}
+			if err := os.WriteFile(path, damaged, 0o644); err != nil {
 				t.Fatal(err)
 			}
 			var warned string

@@ -53,6 +53,17 @@ func (f Fuse) validate(v *validator, key string) {
 	v.that(f.MinScore >= 0 && f.MinScore <= 1, key+".min_score", f.MinScore, "a number in [0, 1]")
 }
 
+// maxCrop bounds the side of a training crop, in pixels.
+const maxCrop = 1 << 13
+
+// Validate tells whether every key is in range; the error names the first
+// that is not, and what is allowed.
+func (t Train) Validate() error {
+	v := &validator{}
+	t.validate(v)
+	return v.err
+}
+
 func (t Train) validate(v *validator) {
 	v.oneOf("train.arch", t.Arch, "deeplab-v2", "deeplab-v3plus", "deeplab-v3plus-multigrid")
 	v.oneOf("train.backbone", t.Backbone, "resnet18", "resnet34", "resnet50", "resnet101")
@@ -65,7 +76,7 @@ func (t Train) validate(v *validator) {
 	v.atLeast("train.iterations", t.Iterations, 1)
 	v.atLeast("train.batch", t.Batch, 1)
 	v.atLeast("train.accumulate", t.Accumulate, 1)
-	v.atLeast("train.crop", t.Crop, 33)
+	v.that(t.Crop >= 33 && t.Crop <= maxCrop, "train.crop", t.Crop, fmt.Sprintf("an integer from 33 to %d", maxCrop))
 	v.that(len(t.ScaleRange) == 0 || len(t.ScaleRange) == 2 && t.ScaleRange[0] <= t.ScaleRange[1],
 		"train.scale_range", t.ScaleRange, "[min, max], or empty to use train.scales")
 	for _, s := range slices.Concat(t.Scales, t.ScaleRange) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"image"
 	"math"
-	"os"
 	"slices"
 	"sync"
 
@@ -39,6 +38,8 @@ type PredictOptions struct {
 	// costs: 1 on go, 32 on onnx, 64 on xla.
 	Bucket int
 	Shapes int // compiled sizes kept, each with its working memory; 0 = 3
+
+	Warn func(line string) // told where a run folder's newest checkpoint is damaged; may be nil
 }
 
 // defaultBucket weighs the time to compile a new size against exactness.
@@ -87,15 +88,14 @@ func LoadPredictor(b compute.Backend, path string, opts PredictOptions) (*Predic
 }
 
 func loadPredictor(b compute.Backend, path string, opts PredictOptions, build func(configs.Train, int) (models.Segmenter, error)) (*Predictor, error) {
-	open := checkpoints.Open
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		open = func(dir string) (*checkpoints.Checkpoint, error) { return checkpoints.Latest(dir, nil) }
-	}
-	c, err := open(path)
+	c, err := checkpoints.OpenPath(path, opts.Warn)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
+	if err := c.Meta.Model.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Path, err)
+	}
 	net, err := build(c.Meta.Model.Train, len(c.Meta.Model.Classes))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Path, err)

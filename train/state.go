@@ -59,7 +59,8 @@ func (n *network) restore(c *checkpoints.Checkpoint, side int, goesOn bool) erro
 	n.store.SetLoader(from)
 	defer n.store.SetLoader(nil)
 	if _, err := n.probe(side); err != nil {
-		return fmt.Errorf("%s: %w", c.Path, err)
+		what, _, _ := strings.Cut(err.Error(), "\n") // a trace of the graph follows
+		return fmt.Errorf("%s: its tensors are not of the network that its header describes: %s", c.Path, what)
 	}
 	if from.err != nil {
 		return from.err

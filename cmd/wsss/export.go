@@ -37,7 +37,7 @@ func runExportNet(_ context.Context, args []string) error {
 	if *checkpoint == "" || *out == "" {
 		return usagef("export: -checkpoint and -out are needed; see `wsss export -h`")
 	}
-	write := map[string]func(checkpoint, out string) error{".onnx": export.ONNX, ".safetensors": export.Safetensors}[strings.ToLower(filepath.Ext(*out))]
+	write := map[string]func(checkpoint, out string, warn func(string)) error{".onnx": export.ONNX, ".safetensors": export.Safetensors}[strings.ToLower(filepath.Ext(*out))]
 	if write == nil {
 		return usagef("export: -out %s: allowed endings are .onnx, .safetensors", *out)
 	}
@@ -49,7 +49,7 @@ func runExportNet(_ context.Context, args []string) error {
 			return usagef("export: -out %s would replace the checkpoint: choose another name", *out)
 		}
 	}
-	if err := write(*checkpoint, *out); err != nil {
+	if err := write(*checkpoint, *out, func(line string) { fmt.Fprintln(os.Stderr, line) }); err != nil {
 		return err
 	}
 	fmt.Println(*out)

@@ -6,7 +6,6 @@ package export
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -28,14 +27,14 @@ type network struct {
 }
 
 // open reads a checkpoint file, or the newest of a run folder.
-func open(path string) (*network, error) {
-	read := checkpoints.Open
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		read = func(dir string) (*checkpoints.Checkpoint, error) { return checkpoints.Latest(dir, nil) }
-	}
-	c, err := read(path)
+func open(path string, warn func(string)) (*network, error) {
+	c, err := checkpoints.OpenPath(path, warn)
 	if err != nil {
 		return nil, err
+	}
+	if err := c.Meta.Model.Validate(); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("%s: %w", c.Path, err)
 	}
 	n := &network{c: c, stored: map[string]string{}}
 	for _, prefix := range []string{checkpoints.WeightPrefix + "/", averagePrefix} {
@@ -45,7 +44,23 @@ func open(path string) (*network, error) {
 			}
 		}
 	}
+	if err := n.checkClasses(); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("%s: %w", c.Path, err)
+	}
 	return n, nil
+}
+
+// checkClasses tells whether the last convolution gives as many maps as the
+// header names classes.
+func (n *network) checkClasses() error {
+	want := len(n.c.Meta.Model.Classes)
+	for _, last := range []string{"aspp.c0.weight", head + "classifier.3.weight", head + "classifier.8.weight"} {
+		if t, ok := n.c.Info(n.stored[last]); ok && len(t.Shape) == 4 && t.Shape[3] != want { // [kh, kw, in, out]
+			return fmt.Errorf("its header names %d classes, its last layer has %d", want, t.Shape[3])
+		}
+	}
+	return nil
 }
 
 // tensor reads a value by PyTorch's name, kernels as [out, in, kh, kw].
@@ -63,9 +78,10 @@ func (n *network) tensor(name string) (*tensors.Tensor, error) {
 
 // Safetensors writes the weights of a checkpoint, or of the newest in a run
 // folder, with PyTorch's names and layout: backbone.layer1.0.conv1.weight
-// [out, in, kh, kw]. The metadata names the classes and the network.
-func Safetensors(checkpoint, out string) error {
-	n, err := open(checkpoint)
+// [out, in, kh, kw]. The metadata names the classes and the network. warn is told
+// where the newest checkpoint is damaged; nil drops it.
+func Safetensors(checkpoint, out string, warn func(string)) error {
+	n, err := open(checkpoint, warn)
 	if err != nil {
 		return err
 	}
@@ -98,8 +114,8 @@ func (n *network) metadata() map[string]string {
 //
 // Batch, height and width are free. Test-time scales and flips are left to the
 // caller.
-func ONNX(checkpoint, out string) error {
-	n, err := open(checkpoint)
+func ONNX(checkpoint, out string, warn func(string)) error {
+	n, err := open(checkpoint, warn)
 	if err != nil {
 		return err
 	}

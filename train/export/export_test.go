@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/checkpoints"
 	"wsss/configs"
 	"wsss/data"
 	_ "wsss/data/scenes" // the dataset
@@ -81,7 +82,7 @@ func TestONNX(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			checkpoint := trained(t, b, change)
 			path := filepath.Join(t.TempDir(), "net.onnx")
-			if err := ONNX(checkpoint, path); err != nil {
+			if err := ONNX(checkpoint, path, nil); err != nil {
 				t.Fatal(err)
 			}
 			p, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{Bucket: 1})
@@ -150,7 +151,7 @@ func TestSafetensors(t *testing.T) {
 	b := openGo(t)
 	checkpoint := trained(t, b, networks["v2 msc caffe"])
 	path := filepath.Join(t.TempDir(), "net.safetensors")
-	if err := Safetensors(filepath.Dir(checkpoint), path); err != nil {
+	if err := Safetensors(filepath.Dir(checkpoint), path, nil); err != nil {
 		t.Fatal(err)
 	}
 	p, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{})
@@ -186,9 +187,44 @@ func TestSafetensors(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	for name, f := range map[string]func(string, string) error{"safetensors": Safetensors, "onnx": ONNX} {
-		if err := f(t.TempDir(), filepath.Join(t.TempDir(), "x")); err == nil {
+	for name, f := range map[string]func(string, string, func(string)) error{"safetensors": Safetensors, "onnx": ONNX} {
+		if err := f(t.TempDir(), filepath.Join(t.TempDir(), "x"), nil); err == nil {
 			t.Errorf("%s: exported an empty folder", name)
+		}
+	}
+}
+
+// TestHeaderOfAnotherNetwork: a header that names more classes than the tensors
+// have, or another backbone, is one line, here and where a network predicts.
+func TestHeaderOfAnotherNetwork(t *testing.T) {
+	b := openGo(t)
+	c, err := checkpoints.Open(trained(t, b, networks["v3+ os8"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	values := map[string]*tensors.Tensor{}
+	for _, name := range c.Names() {
+		if values[name], err = c.Tensor(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, change := range map[string]func(*checkpoints.Model){
+		"classes":  func(m *checkpoints.Model) { m.Classes = append(m.Classes, "one more") },
+		"backbone": func(m *checkpoints.Model) { m.Train.Backbone = "resnet50" },
+	} {
+		m := c.Meta
+		change(&m.Model)
+		path, err := checkpoints.Save(t.TempDir(), m, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := filepath.Join(t.TempDir(), "x.onnx")
+		_, predictErr := train.LoadPredictor(b, path, train.PredictOptions{})
+		for use, err := range map[string]error{"export": ONNX(path, out, nil), "predict": predictErr} {
+			if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s with another %s: %v, want one line with the file", use, name, err)
+			}
 		}
 	}
 }
