@@ -25,22 +25,26 @@ func init() {
 }
 
 const initIntro = `
-wsss init looks at a folder of images and writes a config for it: what kind of
-dataset it is, which labels it has, a method that turns them into masks with the
-models that are on this machine, and a network of a size that it can train. What
-was chosen stands in the file, with the alternatives.
+wsss init looks at a folder of photos and writes a config for it: which labels
+it has, in whatever format a labelling tool wrote them, the classes that the
+files name, a method that turns the labels into masks with the models that are
+on this machine, and a network of a size that it can train. What was chosen
+stands in the file, with the alternatives.
 
   wsss init photos                          writes photos.toml
+  wsss init -classes "cat,dog" photos       only these classes; or photos without any label
   wsss init -weak points -out my.toml photos
   wsss init /data/VOCdevkit/VOC2012
 
-docs/folder.md tells what a folder of one's own should look like.`
+Labels are found where the tools leave them: CSV, YOLO, COCO, VOC, CVAT,
+labelme, Label Studio and others (docs/folder.md), and folders of mask PNGs.`
 
 func runInit(_ context.Context, args []string) error {
 	f := newFlags("init", initIntro)
 	out := f.String("out", "", "the `file` to write; default is the folder's name with .toml")
 	kind := f.String("kind", "", "dataset `kind`: folder, voc, coco; default is what the folder looks like")
 	weak := f.String("weak", "", "weak `labels` to use: none, tags, points, scribbles, boxes; default is what most images have")
+	classes := f.String("classes", "", "the `names` of the classes, separated by commas, without background; default is what the files name")
 	if err := f.parse(args, 1); err != nil {
 		return err
 	}
@@ -53,11 +57,15 @@ func runInit(_ context.Context, args []string) error {
 	} else if !info.IsDir() {
 		return usagef("%s is a file: name the folder of the images", root)
 	}
-	path := cmp.Or(*out, filepath.Base(root)+".toml")
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return usagef("%s exists already: name another file with -out, or remove it", path)
+	path, err := configPath(*out, root)
+	if err != nil {
+		return err
 	}
-	s, err := newStarter(root, cmp.Or(*kind, kindOf(root)), data.WeakKind(*weak))
+	names, err := splitClasses(*classes)
+	if err != nil {
+		return err
+	}
+	s, err := newStarter(root, cmp.Or(*kind, kindOf(root)), data.WeakKind(*weak), names)
 	if err != nil {
 		return err
 	}
@@ -66,6 +74,39 @@ func runInit(_ context.Context, args []string) error {
 	}
 	s.report(os.Stdout, path)
 	return nil
+}
+
+// configPath is the file to write, which must not exist.
+func configPath(out, root string) (string, error) {
+	if out == "" {
+		full, err := filepath.Abs(root) // "." has a name too
+		if err != nil {
+			return "", err
+		}
+		out = filepath.Base(full) + ".toml"
+	}
+	if _, err := os.Stat(out); !errors.Is(err, fs.ErrNotExist) {
+		return "", usagef("%s exists already: name another file with -out, or remove it", out)
+	}
+	return out, nil
+}
+
+// splitClasses reads -classes.
+func splitClasses(text string) ([]string, error) {
+	var names []string
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name == "" || len(names) == 0 && strings.EqualFold(name, "background") {
+			continue
+		}
+		if slices.Contains(names, name) {
+			return nil, usagef("-classes %q: %q occurs twice", text, name)
+		}
+		names = append(names, name)
+	}
+	if text != "" && len(names) == 0 {
+		return nil, usagef("-classes %q: name at least one class", text)
+	}
+	return names, nil
 }
 
 // kindOf guesses the kind of a dataset by the folders that the published ones
@@ -78,7 +119,7 @@ func kindOf(root string) string {
 	switch {
 	case has("JPEGImages") && (has("ImageSets/Segmentation/*.txt") || has("*.txt") && !has("classes.txt")):
 		return "voc"
-	case has("annotations/instances_*.json"):
+	case has("annotations/instances_train201[47].json") || has("annotations/instances_val201[47].json"):
 		return "coco"
 	}
 	return "folder"
@@ -88,24 +129,38 @@ func kindOf(root string) string {
 type starter struct {
 	Root, Kind, Name string
 	Train, Val       string
-	Options          string // of [data.options], TOML
-	Images, Looked   int    // of the training split; so many were looked at
+	Options          []string // lines of [data.options], TOML
+	Images, Looked   int      // of the training split; so many were looked at
 	Have             map[data.WeakKind]int
+	Masks            int // of the images looked at
 	Weak             data.WeakKind
 	Truth            bool // the validation split has masks
+	Supervised       bool // train on the masks
 	Methods          []string
 	Models           []string // to be fetched first
+	Start            string   // initial weights that are here; "" = none
 	GPU              bool
+	Found            string   // what the labels are read from
+	Notes            []string // for the person
+	classes          []string // of -classes, without background
 }
 
-// mostLooked bounds the images that are looked at for labels.
-const mostLooked = 500
+// mostLooked bounds the images that are looked at for labels, and mostMasks
+// those that are looked at for masks.
+const (
+	mostLooked = 500
+	mostMasks  = 40
+)
 
-func newStarter(root, kind string, weak data.WeakKind) (*starter, error) {
+func newStarter(root, kind string, weak data.WeakKind, classes []string) (*starter, error) {
 	if weak != "" && !slices.Contains(data.WeakKinds, weak) {
 		return nil, usagef("-weak %q: allowed are %v", weak, data.WeakKinds)
 	}
-	s := &starter{Root: root, Kind: kind, Name: filepath.Base(root), GPU: backend.HasGPU()}
+	full, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	s := &starter{Root: root, Kind: kind, Name: filepath.Base(full), GPU: backend.HasGPU(), classes: classes}
 	ds, err := s.open()
 	if err != nil {
 		return nil, err
@@ -114,47 +169,74 @@ func newStarter(root, kind string, weak data.WeakKind) (*starter, error) {
 		return nil, err
 	}
 	s.Weak = cmp.Or(weak, s.best())
+	if s.Kind == folder.Kind {
+		s.useMasks(weak)
+	}
 	if s.Weak != data.WeakNone && s.Have[s.Weak] == 0 {
 		return nil, fmt.Errorf("%s: none of the %d images of %s that were looked at has %s; docs/folder.md and docs/datasets.md tell where they belong", root, s.Looked, s.Train, s.Weak)
 	}
 	return s, s.choose()
 }
 
+// useMasks trains on masks where as many images have them as have labels, or
+// draws the labels that are asked for from them.
+func (s *starter) useMasks(asked data.WeakKind) {
+	if s.Masks == 0 {
+		return
+	}
+	looked := min(s.Looked, mostMasks)
+	s.Supervised = asked == "" && s.Masks*s.Looked >= s.Have[s.Weak]*looked
+	if asked == "" && s.Have[s.Weak] == 0 {
+		s.Weak = data.WeakBoxes
+	}
+	if s.Weak != data.WeakNone && s.Have[s.Weak] == 0 {
+		s.Options = append(s.Options, fmt.Sprintf("%s = \"masks\"    # drawn from the masks", s.Weak))
+		s.Have[s.Weak] = s.Masks
+	}
+	if s.Supervised {
+		s.Notes = append(s.Notes, fmt.Sprintf("the network is trained on the masks (train.labels = \"truth\"); for labels made from %s instead take that line out", s.Weak))
+	}
+}
+
 // open opens the dataset and finds its splits. A folder without lists of its
 // own is divided.
 func (s *starter) open() (data.Dataset, error) {
+	if s.Kind == folder.Kind {
+		return s.openFolder()
+	}
 	extra := map[string]any{}
-	if file := filepath.Join(s.Root, "classes.txt"); s.Kind == "voc" && exists(file) {
-		classes, err := folder.ReadClasses(file)
-		if err != nil {
-			return nil, err
-		}
-		extra["classes"] = classes.Names[1:]
-		s.Options = fmt.Sprintf("classes = [%s]    # of classes.txt, not VOC's own\n", quoted(classes.Names[1:]))
+	if names, from, err := s.ownNames(); err != nil {
+		return nil, err
+	} else if names != nil {
+		extra["classes"] = names
+		s.Options = append(s.Options, fmt.Sprintf("classes = [%s]    # of %s", quoted(names), from))
 	}
 	ds, err := data.Open(s.Kind, data.Options{Root: s.Root, Seed: 1, Extra: extra})
 	if err != nil {
 		return nil, err
 	}
-	pick := func(names ...string) string {
-		for _, n := range names {
-			if slices.Contains(ds.Splits(), n) {
-				return n
-			}
-		}
-		return ""
-	}
-	s.Train, s.Val = pick("train_aug", "train2014", "train2017", "train"), pick("val", "val2014", "val2017")
-	if s.Kind == "folder" && (s.Train == "" || s.Val == "") {
-		s.Train, s.Val, extra["val_fraction"] = "train", "val", 0.2
-		s.Options += "val_fraction = 0.2    # drawn by the seed; or lists of your own: splits/train.txt, splits/val.txt\n"
-		return data.Open(s.Kind, data.Options{Root: s.Root, Seed: 1, Extra: extra})
+	s.Train, s.Val = pick(ds, "train_aug", "train2014", "train2017", "train"), pick(ds, "val", "val2014", "val2017")
+	if splits := ds.Splits(); s.Train == "" && len(splits) == 1 {
+		s.Train = splits[0]
 	}
 	if s.Train == "" {
 		return nil, fmt.Errorf("%s: no split for training among %v: write a config by hand, with data.train_split", s.Root, ds.Splits())
 	}
-	s.Val = cmp.Or(s.Val, s.Train)
+	if s.Val == "" {
+		s.Val = s.Train
+		s.Notes = append(s.Notes, fmt.Sprintf("there is no list of validation images: scores are of the training images (val_split = %q)", s.Val))
+	}
 	return ds, nil
+}
+
+// pick is the first of the names that is a split.
+func pick(ds data.Dataset, names ...string) string {
+	for _, n := range names {
+		if slices.Contains(ds.Splits(), n) {
+			return n
+		}
+	}
+	return ""
 }
 
 // quoted lists strings as TOML does.
@@ -188,15 +270,30 @@ func (s *starter) look(ds data.Dataset) error {
 			}
 		}
 	}
+	if s.Masks, err = masksOf(ds, ids); err != nil {
+		return err
+	}
 	val, err := ds.IDs(s.Val)
-	if err != nil || len(val) == 0 {
+	if err != nil {
 		return err
 	}
-	if _, err = ds.Load(val[0], data.WantTruth); err != nil && !errors.Is(err, data.ErrNoTruth) {
-		return err
+	n, err := masksOf(ds, val)
+	s.Truth = n > 0
+	return err
+}
+
+// masksOf counts the images with a mask, of a number spread over the list.
+func masksOf(ds data.Dataset, ids []string) (n int, err error) {
+	looked := min(len(ids), mostMasks)
+	for i := range looked {
+		switch _, err := ds.Load(ids[i*len(ids)/looked], data.WantTruth); {
+		case err == nil:
+			n++
+		case !errors.Is(err, data.ErrNoTruth):
+			return n, err
+		}
 	}
-	s.Truth = err == nil
-	return nil
+	return n, nil
 }
 
 // best is the form of labels that most images have; of two, the one that
@@ -241,10 +338,16 @@ func (s *starter) choose() error {
 			s.Methods, need = []string{classic, prompted + "\n# after: wsss models pull " + sam}, nil
 		}
 	}
-	for _, name := range append(need, s.Backbone()) {
+	if s.Supervised {
+		need = nil
+	}
+	for _, name := range need {
 		if !here(name) {
 			s.Models = append(s.Models, name)
 		}
+	}
+	if here(s.Backbone()) {
+		s.Start = s.Backbone()
 	}
 	return nil
 }
@@ -267,16 +370,37 @@ func (s *starter) write(path string) error {
 }
 
 func (s *starter) report(w io.Writer, path string) {
-	fmt.Fprintf(w, "%s: kind %s, %d images to train on (split %s)\n", s.Root, s.Kind, s.Images, s.Train)
+	fmt.Fprintf(w, "%s: kind %s, %d images to train on (split %s), scores on split %s\n", s.Root, s.Kind, s.Images, s.Train, s.Val)
+	if s.Found != "" {
+		fmt.Fprintf(w, "  labels: %s\n", s.Found)
+	}
 	for _, kind := range data.WeakKinds[1:] {
 		fmt.Fprintf(w, "  %-10s of %d of %d images\n", kind, s.Have[kind], s.Looked)
 	}
+	fmt.Fprintf(w, "  %-10s of %d of %d images\n", "masks", s.Masks, min(s.Looked, mostMasks))
 	if !s.Truth {
-		fmt.Fprintf(w, "  no masks for split %s: nothing will be scored; the report shows the labels by their own signs of quality\n", s.Val)
+		s.Notes = append(s.Notes, fmt.Sprintf("no masks for split %s: nothing will be scored; the report shows the labels by their own signs of quality", s.Val))
 	}
-	fmt.Fprintf(w, "wrote %s: labels from %s. Next:\n\n  wsss data validate -config %s\n", path, s.Weak, path)
+	if s.Start == "" {
+		s.Notes = append(s.Notes, fmt.Sprintf("the network starts from random numbers; from ImageNet weights it learns far more from few photos: wsss models pull %s, then wsss init again", s.Backbone()))
+	}
+	for _, n := range s.Notes {
+		fmt.Fprintf(w, "  %s\n", n)
+	}
+	labels := fmt.Sprintf("labels from %s", s.Weak)
+	switch {
+	case s.Supervised:
+		labels = "training on the masks"
+	case s.Weak == data.WeakNone:
+		labels = "labels from the names of the classes alone"
+	}
+	fmt.Fprintf(w, "wrote %s: %s. Next:\n\n  wsss data validate -config %s\n", path, labels, path)
 	if len(s.Models) > 0 {
 		fmt.Fprintf(w, "  wsss models pull %s\n", strings.Join(s.Models, " "))
 	}
-	fmt.Fprintf(w, "  wsss run -config %s -dry-run\n  wsss run -config %s\n", path, path)
+	net := netPseudo
+	if s.Supervised {
+		net = netBound
+	}
+	fmt.Fprintf(w, "  wsss run -config %s -dry-run\n  wsss run -config %s\n  wsss predict -checkpoint runs/%s/train/%s -out labels NEW-PHOTOS\n", path, path, s.Name, net)
 }

@@ -72,7 +72,7 @@ func TestInitOwnPhotos(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Gen.Method != "grabcut" || c.Gen.Weak != "boxes" || c.Gen.Fuse.Rule != "smaller-first" || !strings.HasPrefix(c.Train.Init, "resnet") {
+	if c.Gen.Method != "grabcut" || c.Gen.Weak != "boxes" || c.Gen.Fuse.Rule != "smaller-first" || c.Train.Init != "" || c.Train.BatchNorm != "train" {
 		t.Errorf("chosen: %+v, init %q", c.Gen, c.Train.Init)
 	}
 	if code := dispatch(t.Context(), []string{"init", "-out", config, photos}); code != exitUsage {
@@ -159,7 +159,7 @@ func TestInitChoices(t *testing.T) {
 			t.Fatalf("exit code %d", code)
 		}
 	})
-	if s, err := newStarter(scenes, "voc", ""); err != nil || s.Have[data.WeakBoxes] != 3 || !strings.Contains(s.Options, `classes = ["ball"`) {
+	if s, err := newStarter(scenes, "voc", "", nil); err != nil || s.Have[data.WeakBoxes] != 3 || !strings.HasPrefix(s.Options[0], `classes = ["ball"`) {
 		t.Errorf("VOC's layout with classes of one's own: %+v, %v", s, err)
 	}
 	put(filepath.Join(store, "mobile-sam", "mobile_sam_image_encoder.onnx"))

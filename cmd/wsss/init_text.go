@@ -15,13 +15,13 @@ func methodLines(method, options, rule string) string {
 	return lines + fmt.Sprintf("[gen.fuse]\nrule = %q", rule)
 }
 
-// Updates is the length of the training: fifty passes over the images, within
-// what is usual on a GPU and what a CPU does in a night.
+// Updates is the length of the training. A GPU passes fifty times over the
+// images, within what is usual; a CPU what it does in about an hour.
 func (s *starter) Updates() int {
 	if s.GPU {
 		return min(max(50*s.Images/16, 4000), 30000)
 	}
-	return min(max(50*s.Images/8, 1000), 4000)
+	return min(max(20*s.Images/4, 400), 1500)
 }
 
 // starterText is the config. Its tables end with those of [gen], whose method
@@ -39,38 +39,49 @@ kind = {{quote .Kind}}
 root = {{quote .Root}}
 train_split = {{quote .Train}}
 val_split = {{quote .Val}}
+{{- if .Options}}
 [data.options]
-{{.Options}}
+{{- range .Options}}
+{{.}}
+{{- end}}
+{{- end}}
+
 [train]
+{{- if .Supervised}}
+labels = "truth"          # the masks; without this line: what [gen] makes
+{{- end}}
 arch = "deeplab-v3plus"
 backbone = {{quote .Backbone}}
-init = {{quote .Backbone}}      # ImageNet weights: wsss models pull {{.Backbone}}; a random start is init = "" and batch_norm = "train"
+{{- if .Start}}
+init = {{quote .Start}}         # ImageNet weights
+batch_norm = {{if .GPU}}"train"{{else}}"head"{{end}}
+{{- else}}
+init = ""                 # a random start; ImageNet weights are far better: wsss models pull {{.Backbone}}, then init = {{quote .Backbone}}
+batch_norm = "train"
+{{- end}}
 input = "torch"
 stride_in = "3x3"
 output_stride = 16
 msc = false
 {{- if .GPU}}
-batch_norm = "train"
 batch = 16
 accumulate = 1
 crop = 513
 scale_range = [0.5, 2.0]
-lr = 1e-3
-weight_decay = 1e-4
-lr_min = 1e-6
 {{- else}}
-batch_norm = "head"       # a CPU's batches are too small to learn the backbone's
 batch = 4
-accumulate = 2
-crop = 257
-scale_range = [0.4, 1.0]  # large photos are seen smaller
-lr = 1e-3
-weight_decay = 1e-4
+accumulate = 1
+crop = 193
+scale_range = [0.3, 0.8]  # large photos are seen smaller
 {{- end}}
+lr = 1e-3
 lr_every = 1
+weight_decay = 1e-4
 iterations = {{.Updates}}
-val_every = 500
-val_images = 100
+{{- if .Truth}}
+val_every = {{if .GPU}}500{{else}}200{{end}}
+val_images = {{if .GPU}}100{{else}}40{{end}}
+{{- end}}
 
 [gen]
 weak = {{quote (printf "%s" .Weak)}}

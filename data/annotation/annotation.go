@@ -21,13 +21,14 @@ import (
 
 // Set is what the annotations of a folder say, whatever format they are in.
 type Set struct {
-	Format  string       // the format's name in the registry
-	Files   []string     // what was read
-	Classes data.Classes // background first, then in the order of the files
-	Images  []*Image     // ascending by ID
-	Skipped []string     // images that the files name but the folder lacks, at most mostSkipped
-	Lost    int          // how many those are
-	has     forms        // of any image
+	Format  string         // the format's name in the registry
+	Files   []string       // what was read
+	Classes data.Classes   // background first, then in the order of the files
+	Images  []*Image       // ascending by ID
+	Skipped []string       // images that the files name but the folder lacks, at most mostSkipped
+	Lost    int            // how many those are
+	Other   map[string]int // labels of classes outside the pinned table, which are left out, by name
+	has     forms          // of any image
 	splits  map[string]string
 }
 
@@ -38,6 +39,14 @@ type Image struct {
 	Split string // "train", "val", "test", or "" where the files do not say
 	From  string // file and item, for errors
 	Labels
+}
+
+// Has tells whether any label of the image is of a class.
+func (l *Labels) Has(class int) bool {
+	return slices.Contains(l.Tags, class) ||
+		slices.ContainsFunc(l.Objects, func(o Object) bool { return o.Class == class }) ||
+		slices.ContainsFunc(l.Points, func(p data.Point) bool { return p.Class == class }) ||
+		slices.ContainsFunc(l.Scribbles, func(s data.Scribble) bool { return s.Class == class })
 }
 
 // Labels are an image's annotations. Classes are label values.

@@ -24,7 +24,7 @@ type Builder struct {
 
 func newBuilder(src *Source, classes []string) *Builder {
 	b := &Builder{src: src, byID: map[string]*Image{}, values: map[string]int{}, pinned: len(classes) > 0}
-	b.set.Classes.Names = []string{"background"}
+	b.set.Classes.Names, b.set.Other = []string{"background"}, map[string]int{}
 	if b.pinned {
 		b.set.Classes.Names = slices.Clone(classes)
 		for i, name := range classes {
@@ -40,6 +40,9 @@ const skipped = -1
 // Declare adds a class that the files list, in their order.
 func (b *Builder) Declare(name string) error {
 	b.ordered = true
+	if b.pinned {
+		return nil
+	}
 	_, err := b.Class(name)
 	return err
 }
@@ -59,6 +62,7 @@ func (b *Builder) Class(name string) (int, error) {
 	case isVoid(name):
 		return data.Ignore, nil
 	case b.pinned:
+		b.set.Other[name]++
 		return skipped, nil
 	case strings.ContainsAny(name, "\n\r"):
 		return 0, fmt.Errorf("class %q: allowed is text without line breaks", name)

@@ -48,14 +48,13 @@ func otherCOCO(name string) bool {
 
 func readCOCO(src *Source, files []string, b *Builder) error {
 	for _, file := range files {
-		var value []int // category in the file → label value
-		begin := func(names []string) error {
-			value = make([]int, len(names)+1)
-			for i, name := range names {
+		var names []string
+		begin := func(categories []string) error {
+			names = categories
+			for _, name := range names {
 				if err := b.Declare(name); err != nil {
 					return err
 				}
-				value[i+1], _ = b.Class(name)
 			}
 			return nil
 		}
@@ -69,9 +68,11 @@ func readCOCO(src *Source, files []string, b *Builder) error {
 				im.Split = splitOfFile(file)
 			}
 			for _, o := range p.Objects {
-				if err := addCOCO(im, o, value[o.Class]); err != nil {
+				class, err := b.Class(names[o.Class-1])
+				if err != nil {
 					return err
 				}
+				addCOCO(im, o, class)
 			}
 			return nil
 		})
@@ -95,14 +96,14 @@ func splitOfFile(file string) string {
 
 // addCOCO adds an object with the box that the file gives it, else that of its
 // outline. One that covers nothing, of which COCO has a few, is left out.
-func addCOCO(im *Image, o coco.Object, class int) error {
+func addCOCO(im *Image, o coco.Object, class int) {
 	var l Labels
 	switch {
 	case o.Mask != nil:
 		l.AddMask(class, *o.Mask)
 	case len(o.Rings) > 0:
-		if err := l.AddPolygon(class, o.Rings...); err != nil {
-			return nil
+		if l.AddPolygon(class, o.Rings...) != nil {
+			return
 		}
 	default:
 		if o.X0 < o.X1 && o.Y0 < o.Y1 {
@@ -116,5 +117,4 @@ func addCOCO(im *Image, o coco.Object, class int) error {
 		made.Class, made.Crowd = class, o.Crowd
 		im.Objects = append(im.Objects, made)
 	}
-	return nil
 }

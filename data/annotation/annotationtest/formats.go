@@ -77,11 +77,11 @@ var Layouts = []Layout{
 	}},
 	{Name: "coco-cvat", Format: "coco", Outlines: true, Write: func(w *Writer, photos []Photo) {
 		w.photos(photos, inFolder("images"))
-		w.coco("annotations/instances_default.json", photos, func(p Photo) string { return p.Name + ".png" }, 1, true)
+		w.COCO("annotations/instances_default.json", photos, func(p Photo) string { return p.Name + ".png" }, 1, true)
 	}},
 	{Name: "coco-boxes", Format: "coco", Write: func(w *Writer, photos []Photo) {
 		w.photos(photos, inFolder("images"))
-		w.coco("labels.json", photos, func(p Photo) string { return "images/" + p.Name + ".png" }, 1, false)
+		w.COCO("labels.json", photos, func(p Photo) string { return "images/" + p.Name + ".png" }, 1, false)
 	}},
 	{Name: "coco-roboflow", Format: "coco", Split: true, Write: func(w *Writer, photos []Photo) {
 		w.photos(photos, inSplits("", "", roboflow))
@@ -92,7 +92,7 @@ var Layouts = []Layout{
 					part = append(part, p)
 				}
 			}
-			w.coco(path.Join(name, "_annotations.coco.json"), part, func(p Photo) string { return p.Name + ".png" }, 1, false)
+			w.COCO(path.Join(name, "_annotations.coco.json"), part, func(p Photo) string { return p.Name + ".png" }, 1, false)
 		}
 	}},
 	{Name: "voc-xml", Format: "voc", Write: func(w *Writer, photos []Photo) {
@@ -154,8 +154,8 @@ func (w *Writer) yolo(photos []Photo, at func(Photo) string, polygons bool) {
 
 type object = map[string]any
 
-// coco writes an instances file whose categories count from first.
-func (w *Writer) coco(file string, photos []Photo, name func(Photo) string, first int, outlines bool) {
+// COCO writes an instances file whose categories count from first.
+func (w *Writer) COCO(file string, photos []Photo, name func(Photo) string, first int, outlines bool) {
 	images, annotations, categories := []object{}, []object{}, []object{}
 	for i, c := range Classes {
 		categories = append(categories, object{"id": first + i, "name": c, "supercategory": ""})

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wsss/data/annotation/annotationtest"
+	"wsss/models/manifest"
+)
+
+// Classes come from the files, whatever they are called; splits are those that
+// are there, and what is missing is said.
+func TestInitOwnClasses(t *testing.T) {
+	t.Setenv(manifest.Env, t.TempDir())
+	photos := annotationtest.Photos(5)
+	const voc = `<annotation><size><width>48</width><height>40</height><depth>3</depth></size>
+<object><name>bolt</name><bndbox><xmin>5.0</xmin><ymin>6.0</ymin><xmax>22.0</xmax><ymax>25.0</ymax></bndbox></object></annotation>`
+	coco := func(file string) func(w *annotationtest.Writer) {
+		return func(w *annotationtest.Writer) {
+			for _, p := range photos {
+				w.Photo("images/"+p.Name+".png", p)
+			}
+			w.COCO(file, photos, func(p annotationtest.Photo) string { return p.Name + ".png" }, 1, true)
+		}
+	}
+	for _, c := range []struct {
+		name         string
+		write        func(w *annotationtest.Writer)
+		flags        []string
+		config, said []string
+	}{
+		{"a COCO file for training alone", coco("annotations/instances_train.json"), nil,
+			[]string{`names = ["background", "bolt", "nut"]`, `format = "coco"`, `val_fraction = 0.2`, `labels = "truth"`},
+			[]string{"a fifth of the training images", "classes bolt, nut", `for labels made from boxes instead`}},
+		{"CVAT's name of it", coco("annotations/instances_default.json"), nil,
+			[]string{`names = ["background", "bolt", "nut"]`, `val_fraction = 0.2`}, nil},
+		{"some of its classes", coco("annotations/instances_default.json"), []string{"-classes", "nut"},
+			[]string{`names = ["background", "nut"]`}, []string{`4 labels that are left out: "bolt" is not among -classes`}},
+		{"VOC's layout, names of its own", func(w *annotationtest.Writer) {
+			w.Photo("JPEGImages/a.png", photos[0])
+			w.Mask("SegmentationClass/a.png", photos[0])
+			w.Text("ImageSets/Segmentation/train.txt", "a\n")
+			w.Text("Annotations/a.xml", voc)
+		}, nil, []string{`kind = "voc"`, `classes = ["bolt"]`, `val_split = "train"`}, []string{"scores are of the training images"}},
+		{"a list for training, others beside it", func(w *annotationtest.Writer) {
+			for _, p := range photos[:4] {
+				w.Photo("images/"+p.Name+".png", p)
+			}
+			w.Text("classes.txt", "background\nbolt\nnut\n")
+			w.Text("splits/train.txt", "photo_00\nphoto_02\n")
+		}, []string{"-weak", "none"}, []string{`train_split = "train"`, `val_split = "rest"`}, []string{"those that are in no list serve"}},
+		{"a list for training of all", func(w *annotationtest.Writer) {
+			for _, p := range photos[:2] {
+				w.Photo("images/"+p.Name+".png", p)
+			}
+			w.Text("classes.txt", "background\nbolt\nnut\n")
+			w.Text("splits/train.txt", "photo_00\nphoto_01\n")
+		}, nil, []string{`val_split = "val"`, `val_fraction = 0.2`}, nil},
+		{"masks alone", func(w *annotationtest.Writer) {
+			for _, p := range photos {
+				w.Photo("images/"+p.Name+".png", p)
+				w.Mask("masks/"+p.Name+".png", p)
+			}
+			w.Text("classes.txt", "background\nbolt\nnut\n")
+		}, nil, []string{`labels = "truth"`, `boxes = "masks"`, `weak = "boxes"`}, []string{"trained on the masks"}},
+		{"points from masks", func(w *annotationtest.Writer) {
+			for _, p := range photos {
+				w.Photo("images/"+p.Name+".png", p)
+				w.Mask("masks/"+p.Name+".png", p)
+			}
+			w.Text("classes.txt", "background\nbolt\nnut\n")
+		}, []string{"-weak", "points"}, []string{`points = "masks"`, `weak = "points"`}, []string{"labels from points"}},
+		{"photos and nothing else", func(w *annotationtest.Writer) { w.Photo("a.png", photos[0]) }, []string{"-classes", "cat, dog"},
+			[]string{`names = ["background", "cat", "dog"]`, `weak = "none"`, `method = "grounded-sam"`}, []string{"wsss models pull mobile-sam gdino-tiny", "names of the classes alone"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			root, config := filepath.Join(dir, "mine"), filepath.Join(dir, "c.toml")
+			c.write(annotationtest.NewWriter(t, root))
+			text := capture(t, func() {
+				if code := dispatch(t.Context(), append(append([]string{"init", "-out", config}, c.flags...), root)); code != exitOK {
+					t.Fatalf("exit code %d", code)
+				}
+				if code := dispatch(t.Context(), []string{"data", "validate", "-config", config, "-quiet"}); code != exitOK {
+					t.Errorf("validate: exit code %d", code)
+				}
+			})
+			toml, err := os.ReadFile(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range c.config {
+				if !strings.Contains(string(toml), want) {
+					t.Errorf("the config lacks %q:\n%s", want, toml)
+				}
+			}
+			for _, want := range c.said {
+				if !strings.Contains(text, want) {
+					t.Errorf("the output lacks %q:\n%s", want, text)
+				}
+			}
+		})
+	}
+}
+
+// Photos of which nothing is known: init says what would help.
+func TestInitNoLabels(t *testing.T) {
+	t.Setenv(manifest.Env, t.TempDir())
+	dir := t.TempDir()
+	annotationtest.NewWriter(t, dir).Photo("mine/a.png", annotationtest.Photos(1)[0])
+	_, err := newStarter(filepath.Join(dir, "mine"), "folder", "", nil)
+	if err == nil || !strings.Contains(err.Error(), `wsss init -classes "cat,dog"`) || strings.Contains(err.Error(), "data.options") {
+		t.Errorf("error %v", err)
+	}
+}
