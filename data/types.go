@@ -7,6 +7,7 @@ package data
 import (
 	"fmt"
 	"image"
+	"strings"
 )
 
 // Ignore is the label value that takes part in neither loss nor evaluation:
@@ -34,6 +35,24 @@ func (c Classes) Index(name string) int {
 		}
 	}
 	return -1
+}
+
+// Find is Index, and where no name is equal the one class whose name differs in
+// case and outer spaces alone.
+func (c Classes) Find(name string) int {
+	if i := c.Index(name); i >= 0 {
+		return i
+	}
+	found := -1
+	for i, n := range c.Names {
+		if strings.EqualFold(n, strings.TrimSpace(name)) {
+			if found >= 0 {
+				return -1
+			}
+			found = i
+		}
+	}
+	return found
 }
 
 // Name returns the name of label value i: "void" for Ignore, "class i" outside

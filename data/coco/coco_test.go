@@ -40,7 +40,7 @@ func open(t *testing.T, root string, options map[string]any) data.Dataset {
 }
 
 // small has, in file order, a polygon person, a run-length cat over it, a crowd
-// of dogs in compressed form, and a box that covers nothing.
+// of dogs in compressed form, and a car whose outline is a line.
 const small = `{"info": {"year": 2014, "x": [1, "]}"]},
  "annotations": [
   {"id": 1, "image_id": 9, "category_id": 1, "iscrowd": 0, "bbox": [0, 0, 4, 3], "area": 12,
@@ -49,7 +49,7 @@ const small = `{"info": {"year": 2014, "x": [1, "]}"]},
    "segmentation": {"size": [4, 6], "counts": [13, 2, 2, 2, 5]}},
   {"id": 3, "image_id": 9, "category_id": 18, "iscrowd": 1, "bbox": [0, 0, 6, 4],
    "segmentation": {"size": [4, 6], "counts": "%s"}},
-  {"id": 4, "image_id": 9, "category_id": 3, "iscrowd": 0, "bbox": [2, 2, 1.03, 0], "segmentation": []}
+  {"id": 4, "image_id": 9, "category_id": 3, "iscrowd": 0, "bbox": [2, 2, 1.03, 0], "segmentation": [[2, 2, 3.03, 2, 2.5, 2]]}
  ],
  "images": [{"id": 9, "file_name": "COCO_train2014_000000000009.jpg", "width": 6, "height": 4},
             {"id": 10, "file_name": "COCO_train2014_000000000010.jpg", "width": 2, "height": 2}],
@@ -135,6 +135,7 @@ func TestWeakLabels(t *testing.T) {
 	}{
 		{"instances", nil, data.WeakLabels{Tags: []int{1, 3, 16}, Boxes: []data.Box{
 			{X1: 4, Y1: 3, Class: 1}, {X0: 3, Y0: 1, X1: 6, Y1: 2.5, Class: 16}, {X1: 6, Y1: 4, Class: 17, Crowd: true},
+			{X0: 2, Y0: 2, X1: 3.03, Y1: 3, Class: 3},
 		}}},
 		{"files", map[string]any{"tags": "lists/train.txt", "points": "points.json", "boxes": "none"}, data.WeakLabels{
 			Tags: []int{1, 17}, Points: []data.Point{{X: 1, Y: 1, Class: 16}},
@@ -213,7 +214,7 @@ func TestOpenErrors(t *testing.T) {
 		err        string
 	}{
 		{"no root", "", nil, "data.root is empty: COCO comes as train2014.zip"},
-		{"empty root", t.TempDir(), nil, "no annotations/instances_*.json, and no data.options.lists: COCO comes as"},
+		{"empty root", t.TempDir(), nil, "no annotations/instances_*.json nor another annotation file of COCO's form"},
 		{"crowd", root, map[string]any{"crowd": "yes"}, `data.options.crowd = "yes": allowed are "skip" and "void"`},
 		{"key", root, map[string]any{"mask": "x"}, "unknown key mask"},
 		{"folder", root, map[string]any{"masks": "m"}, "data.options.masks: no folder"},

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
+	"slices"
+	"strings"
 
 	"wsss/data"
-	"wsss/data/weak"
+	"wsss/data/files"
+	"wsss/data/names"
 )
 
 // Bounds of an instances file: COCO's largest has 118,287 images and 860,001
@@ -17,13 +19,14 @@ const (
 	maxImages       = 1 << 24
 	maxAnnotations  = 1 << 26
 	maxSegmentation = 16 << 20 // bytes of JSON
+	maxFaults       = 1000     // that are kept of one file
 )
 
 // photo is an image of an instances file.
 type photo struct {
 	id   int64
-	name string // file name without folder and extension
-	w, h int32
+	name string // file name below the folder of images, without extension
+	w, h int32  // 0 where the file does not say
 }
 
 // annotation is one object, in 48 bytes: its outline stays in the file.
@@ -33,28 +36,41 @@ type annotation struct {
 	box     [4]float32
 	length  int32 // of the segmentation's JSON; 0 where there is none
 	class   uint8
-	crowd   bool
+	crowd   bool   // or to be ignored
+	boxed   bool   // has a bbox
 	ordinal uint32 // number in the file, for errors
 }
 
 // index is what is kept of an instances file: tens of megabytes for one of
 // 450. Outlines are read from the file, which stays open, when asked for.
 type index struct {
-	path    string
-	file    io.ReaderAt
-	photos  []photo // in file order
-	byName  map[string]int32
-	objects []annotation // grouped by photo, in file order within one
-	first   []int32      // objects[first[i]:first[i+1]] belong to photos[i]
+	path       string
+	file       io.ReaderAt
+	photos     []photo // in file order
+	byName     map[string]int32
+	objects    []annotation // grouped by photo, in file order within one
+	first      []int32      // objects[first[i]:first[i+1]] belong to photos[i]
+	categories []category   // in file order
+	raw        []int64      // category_id of each object by ordinal-1; until classify
+	faults     []data.Fault
+	moved      map[int32]string // photos whose file name leads out of the folder, as written
+	texts      map[string]int64 // ids that are text
 }
 
-// readIndex scans an instances file once.
-func readIndex(path string, classes data.Classes) (*index, error) {
-	f, err := os.Open(path)
+// category is a class as the file names it.
+type category struct {
+	id          int64
+	name, super string
+}
+
+// readIndex scans an instances file once. strip are folders that file names may
+// begin with though they lie below them ("images/a.jpg").
+func readIndex(path string, strip []string) (*index, error) {
+	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	x, err := scanIndex(f, classes)
+	x, err := scanIndex(f, strip)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -64,31 +80,32 @@ func readIndex(path string, classes data.Classes) (*index, error) {
 }
 
 // scanIndex is readIndex on a stream.
-func scanIndex(r io.Reader, classes data.Classes) (*index, error) {
-	x := &index{}
+func scanIndex(r io.Reader, strip []string) (*index, error) {
+	x := &index{moved: map[int32]string{}, texts: map[string]int64{}}
 	s := newScanner(r)
-	categories := map[int64]string{}
-	var raw []int64 // category_id of each object; categories come last
 	seen := map[string]bool{}
-	err := s.object(func(key string) error {
-		if seen[key] {
-			return fmt.Errorf("key %q occurs twice", key)
-		}
-		seen[key] = true
-		switch key {
-		case "images":
-			return s.array(func() error { return x.scanPhoto(s) })
-		case "annotations":
-			return s.array(func() error {
-				category, err := x.scanObject(s)
-				raw = append(raw, category)
-				return err
-			})
-		case "categories":
-			return s.array(func() error { return scanCategory(s, categories) })
-		}
-		return s.skip()
-	})
+	var ids []int64 // of the annotations that have one
+	err := s.begin()
+	if err == nil {
+		err = s.object(func(key string) error {
+			if seen[key] {
+				return fmt.Errorf("key %q occurs twice", key)
+			}
+			seen[key] = true
+			switch key {
+			case "images":
+				return s.array(func() error { return x.scanPhoto(s) })
+			case "annotations":
+				return s.array(func() error { return x.scanObject(s, &ids) })
+			case "categories":
+				return s.array(func() error { return x.scanCategory(s) })
+			}
+			return s.skip()
+		})
+	}
+	if err == nil {
+		err = s.done()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("byte %d: %w", s.offset(), err)
 	}
@@ -97,23 +114,36 @@ func scanIndex(r io.Reader, classes data.Classes) (*index, error) {
 			return nil, fmt.Errorf("lacks the key %q: an instances file is expected", key)
 		}
 	}
-	if err := x.classify(raw, categories, classes); err != nil {
-		return nil, err
+	x.checkIDs(ids)
+	x.strip(strip)
+	err = x.group()
+	x.texts = nil
+	return x, err
+}
+
+// fault notes something wrong with the file, up to a number.
+func (x *index) fault(warning bool, kind, format string, args ...any) {
+	switch n := len(x.faults); {
+	case n < maxFaults:
+		x.faults = append(x.faults, data.Fault{Kind: kind, Message: fmt.Sprintf(format, args...), Warning: warning})
+	case n == maxFaults:
+		x.faults = append(x.faults, data.Fault{Kind: kind, Message: fmt.Sprintf("and more than %d others", maxFaults), Warning: warning})
 	}
-	return x, x.group()
 }
 
 func (x *index) scanPhoto(s *scanner) error {
-	p := photo{id: -1}
+	p, hasID, written := photo{}, false, ""
 	err := s.object(func(key string) error {
+		if none, err := s.null(); none || err != nil {
+			return prefix(key, err)
+		}
 		var err error
 		switch key {
 		case "id":
-			p.id, err = s.whole()
+			hasID = true
+			p.id, err = x.id(s)
 		case "file_name":
-			var name string
-			name, err = s.text()
-			p.name = weak.Stem(name)
+			written, err = s.text()
 		case "width":
 			p.w, err = s.side()
 		case "height":
@@ -123,46 +153,55 @@ func (x *index) scanPhoto(s *scanner) error {
 		}
 		return prefix(key, err)
 	})
+	n := len(x.photos) + 1
 	switch {
 	case err != nil:
-		return fmt.Errorf("image %d: %w", len(x.photos)+1, err)
-	case p.id < 0 || p.name == "" || p.w == 0 || p.h == 0:
-		return fmt.Errorf("image %d lacks id, file_name, width or height", len(x.photos)+1)
-	case p.name == "." || p.name == ".." || p.name == "/":
-		return fmt.Errorf("image %d has the file name %q", len(x.photos)+1, p.name)
-	case len(x.photos) == maxImages:
+		return fmt.Errorf("image %d: %w", n, err)
+	case !hasID || written == "":
+		return fmt.Errorf("image %d lacks id or file_name", n)
+	case n > maxImages:
 		return fmt.Errorf("more than %d images", maxImages)
+	}
+	clean, outside := names.Clean(written)
+	p.name = names.TrimExtension(clean)
+	if p.name == "" {
+		return fmt.Errorf("image %d has the file name %.100q", n, written)
+	}
+	if outside {
+		x.moved[int32(len(x.photos))] = written
 	}
 	x.photos = append(x.photos, p)
 	return nil
 }
 
-func (x *index) scanObject(s *scanner) (category int64, err error) {
-	a := annotation{image: -1, ordinal: uint32(len(x.objects) + 1)}
-	category = -1
-	err = s.object(func(key string) error {
+func (x *index) scanObject(s *scanner, ids *[]int64) error {
+	a := annotation{ordinal: uint32(len(x.objects) + 1)}
+	var category int64
+	var hasImage, hasCategory bool
+	err := s.object(func(key string) error {
+		if none, err := s.null(); none || err != nil {
+			return prefix(key, err)
+		}
 		var err error
 		switch key {
+		case "id":
+			var id int64
+			id, err = x.id(s)
+			*ids = append(*ids, id)
 		case "image_id":
-			a.image, err = s.whole()
+			hasImage = true
+			a.image, err = x.id(s)
 		case "category_id":
-			category, err = s.whole()
-		case "iscrowd":
+			hasCategory = true
+			category, err = x.id(s)
+		case "iscrowd", "ignore":
 			var v float64
 			v, err = s.number()
-			a.crowd = v != 0
+			a.crowd = a.crowd || v != 0
 		case "bbox":
 			err = a.scanBox(s)
 		case "segmentation":
-			if _, err = s.token(); err == nil {
-				a.offset = s.offset()
-				err = s.skip()
-			}
-			length := s.offset() - a.offset
-			if length > maxSegmentation {
-				return fmt.Errorf("segmentation of %d bytes: at most %d are read", length, maxSegmentation)
-			}
-			a.length = int32(length)
+			err = a.skipOutline(s)
 		default:
 			err = s.skip()
 		}
@@ -170,21 +209,42 @@ func (x *index) scanObject(s *scanner) (category int64, err error) {
 	})
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("annotation %d: %w", a.ordinal, err)
-	case a.image < 0 || category < 0:
-		return 0, fmt.Errorf("annotation %d lacks image_id or category_id", a.ordinal)
+		return fmt.Errorf("annotation %d: %w", a.ordinal, err)
+	case !hasImage || !hasCategory:
+		return fmt.Errorf("annotation %d lacks image_id or category_id", a.ordinal)
 	case len(x.objects) == maxAnnotations:
-		return 0, fmt.Errorf("more than %d annotations", maxAnnotations)
+		return fmt.Errorf("more than %d annotations", maxAnnotations)
 	}
 	x.objects = append(x.objects, a)
-	return category, nil
+	x.raw = append(x.raw, category)
+	return nil
 }
 
+func (a *annotation) skipOutline(s *scanner) error {
+	if _, err := s.token(); err != nil {
+		return err
+	}
+	a.offset = s.offset()
+	err := s.skip()
+	length := s.offset() - a.offset
+	if length > maxSegmentation {
+		return fmt.Errorf("%d bytes: at most %d are read", length, maxSegmentation)
+	}
+	a.length = int32(length)
+	return err
+}
+
+// scanBox reads a bbox; whether it is of use is decided with the outline and
+// the image. An empty list is no box.
 func (a *annotation) scanBox(s *scanner) error {
 	n := 0
 	err := s.array(func() error {
-		v, err := s.number()
-		if err == nil && (n == 4 || !(math.Abs(v) <= 1<<24)) {
+		none, err := s.null()
+		v := math.NaN()
+		if err == nil && !none {
+			v, err = s.number()
+		}
+		if err == nil && n == 4 {
 			err = errors.New("not four pixel numbers")
 		}
 		if err == nil {
@@ -193,39 +253,88 @@ func (a *annotation) scanBox(s *scanner) error {
 		}
 		return err
 	})
-	if err == nil && n != 4 {
+	if err == nil && n != 4 && n != 0 {
 		err = errors.New("not four pixel numbers")
 	}
+	a.boxed = n == 4
 	return err
 }
 
-func scanCategory(s *scanner, categories map[int64]string) error {
-	id, name := int64(-1), ""
+func (x *index) scanCategory(s *scanner) error {
+	c, hasID := category{}, false
 	err := s.object(func(key string) error {
+		if none, err := s.null(); none || err != nil {
+			return prefix(key, err)
+		}
 		var err error
 		switch key {
 		case "id":
-			id, err = s.whole()
+			hasID = true
+			c.id, err = x.id(s)
 		case "name":
-			name, err = s.text()
+			c.name, err = s.text()
+			c.name = strings.TrimSpace(c.name)
+		case "supercategory":
+			if s.isText() {
+				c.super, err = s.text()
+			} else {
+				err = s.skip()
+			}
 		default:
 			err = s.skip()
 		}
-		return err
+		return prefix(key, err)
 	})
-	if err == nil && (id < 0 || name == "") {
+	n := len(x.categories) + 1
+	if err == nil && (!hasID || c.name == "") {
 		err = errors.New("lacks id or name")
 	}
-	if _, dup := categories[id]; err == nil && (dup || len(categories) > 1<<16) {
-		err = fmt.Errorf("id %d occurs twice", id)
+	if err == nil && n > 1<<16 {
+		err = errors.New("more than 65536 of them")
 	}
-	categories[id] = name
-	return prefix(fmt.Sprintf("category %d", len(categories)), err)
+	x.categories = append(x.categories, c)
+	return prefix(fmt.Sprintf("category %d", n), err)
+}
+
+// id reads an id: a number, with or without fraction zeros, or a text, which
+// becomes a number of its own. A text of digits is the number.
+func (x *index) id(s *scanner) (int64, error) {
+	if s.isText() {
+		t, err := s.text()
+		if err != nil {
+			return 0, err
+		}
+		if n, ok := wholeID(t, true); ok {
+			return n, nil
+		}
+		return x.intern(t), nil
+	}
+	raw, err := s.literal()
+	if err != nil {
+		return 0, err
+	}
+	if n, ok := wholeID(string(raw), false); ok {
+		return n, nil
+	}
+	if len(raw) > 0 && strings.Trim(string(raw), "0123456789") == "" {
+		return x.intern(string(raw)), nil // longer than any integer type
+	}
+	return 0, fmt.Errorf("%q is no id: allowed are whole numbers and text", raw)
+}
+
+// intern numbers the ids that are text, far from those of real numbers.
+func (x *index) intern(t string) int64 {
+	n, ok := x.texts[t]
+	if !ok {
+		n = math.MinInt64 + int64(len(x.texts))
+		x.texts[t] = n
+	}
+	return n
 }
 
 func (s *scanner) side() (int32, error) {
 	n, err := s.whole()
-	if err == nil && (n < 1 || n > 1<<20) {
+	if err == nil && (n < 0 || n > 1<<20) {
 		err = fmt.Errorf("%d is no side of an image", n)
 	}
 	return int32(n), err
@@ -238,26 +347,48 @@ func prefix(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// classify turns category ids into label values by name.
-func (x *index) classify(raw []int64, categories map[int64]string, classes data.Classes) error {
-	label := make(map[int64]uint8, len(categories))
-	for id, name := range categories {
-		if c := classes.Index(name); c > 0 {
-			label[id] = uint8(c)
+// checkIDs notes annotation ids that occur twice.
+func (x *index) checkIDs(ids []int64) {
+	slices.Sort(ids)
+	for i := 1; i < len(ids) && len(x.faults) <= maxFaults; i++ {
+		if ids[i] == ids[i-1] && (i == 1 || ids[i-2] != ids[i]) {
+			x.fault(false, "duplicate-id", "annotation id %s occurs twice: other tools keep one of the two", x.idText(ids[i]))
 		}
 	}
-	for i, id := range raw {
-		c, ok := label[id]
-		if !ok {
-			if name, known := categories[id]; known {
-				return fmt.Errorf("annotation %d has category %d (%q), which is not among the %d classes: list them in data.options.classes",
-					i+1, id, name, classes.Len()-1)
+}
+
+// idText is an id as the file writes it.
+func (x *index) idText(id int64) string {
+	for t, n := range x.texts {
+		if n == id {
+			return fmt.Sprintf("%.60q", t)
+		}
+	}
+	return fmt.Sprint(id)
+}
+
+// strip takes the name of the folder of images off the photos' names, where
+// they stay different then.
+func (x *index) strip(folders []string) {
+	short := make(map[string]bool, len(x.photos))
+	cut := func(name string) string {
+		for _, folder := range folders {
+			if rest, ok := strings.CutPrefix(name, folder+"/"); ok && rest != "" {
+				return rest
 			}
-			return fmt.Errorf("annotation %d has category_id %d, which is not among the %d categories of the file", i+1, id, len(categories))
 		}
-		x.objects[i].class = c
+		return name
 	}
-	return nil
+	for _, p := range x.photos {
+		name := cut(p.name)
+		if short[name] {
+			return
+		}
+		short[name] = true
+	}
+	for i := range x.photos {
+		x.photos[i].name = cut(x.photos[i].name)
+	}
 }
 
 // group sorts the objects by image and builds the look-up by name.
@@ -266,7 +397,7 @@ func (x *index) group() error {
 	x.byName = make(map[string]int32, len(x.photos))
 	for i, p := range x.photos {
 		if _, dup := number[p.id]; dup {
-			return fmt.Errorf("image id %d occurs twice", p.id)
+			return fmt.Errorf("image id %s occurs twice", x.idText(p.id))
 		}
 		if _, dup := x.byName[p.name]; dup {
 			return fmt.Errorf("image name %q occurs twice", p.name)
@@ -278,7 +409,7 @@ func (x *index) group() error {
 		a := &x.objects[i]
 		photo, ok := number[a.image]
 		if !ok {
-			return fmt.Errorf("annotation %d is of image %d, which is not among the images", a.ordinal, a.image)
+			return fmt.Errorf("annotation %d is of image %s, which is not among the images", a.ordinal, x.idText(a.image))
 		}
 		a.image = int64(photo)
 		x.first[photo+1]++

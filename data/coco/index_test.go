@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"image"
 	"io"
 	"os"
 	"path/filepath"
@@ -19,6 +20,23 @@ import (
 
 var cocoClasses = data.Classes{Names: append([]string{"background"}, ClassNames...)}
 
+func scanAndClassify(r io.Reader) (*index, error) {
+	x, err := scanIndex(r, nil)
+	if err == nil {
+		err = x.classify(cocoClasses)
+	}
+	return x, err
+}
+
+// outlinesOf are the masks of a segmentation.
+func outlinesOf(raw []byte, w, h int) ([]data.RLE, error) {
+	o, err := parseOutline(raw)
+	if err != nil {
+		return nil, err
+	}
+	return o.masks(w, h)
+}
+
 func TestScanErrors(t *testing.T) {
 	valid := fmt.Sprintf(small, "")
 	for _, tc := range []struct{ name, text, err string }{
@@ -31,9 +49,13 @@ func TestScanErrors(t *testing.T) {
 		{"category name", strings.Replace(valid, `"name": "cat"`, `"name": "dragon"`, 1), `annotation 2 has category 17 ("dragon"), which is not among the 80 classes`},
 		{"image", strings.Replace(valid, `"image_id": 9, "category_id": 17`, `"image_id": 8, "category_id": 17`, 1), "annotation 2 is of image 8, which is not among the images"},
 		{"box", strings.Replace(valid, "[3, 1, 9, 1.5]", "[3, 1, 9]", 1), "annotation 2: bbox: not four pixel numbers"},
-		{"box text", strings.Replace(valid, "[3, 1, 9, 1.5]", `[3, 1, 9, NaN]`, 1), "annotation 2: bbox: not four pixel numbers"},
-		{"width", strings.Replace(valid, `"width": 6`, `"width": 0`, 1), "image 1: width: 0 is no side of an image"},
-		{"no size", strings.Replace(valid, `, "height": 4`, "", 1), "image 1 lacks id, file_name, width or height"},
+		{"box text", strings.Replace(valid, "[3, 1, 9, 1.5]", `[3, 1, 9, x]`, 1), `annotation 2: bbox: "x" is no number`},
+		{"width", strings.Replace(valid, `"width": 6`, `"width": -1`, 1), "image 1: width: -1 is no side of an image"},
+		{"no name", strings.Replace(valid, `"file_name": "`+first+`.jpg", `, "", 1), "image 1 lacks id or file_name"},
+		{"no id", strings.Replace(valid, `{"id": 9, "file`, `{"id": null, "file`, 1), "image 1 lacks id or file_name"},
+		{"bad id", strings.Replace(valid, `{"id": 9, "file`, `{"id": 9.5, "file`, 1), `image 1: id: "9.5" is no id: allowed are whole numbers and text`},
+		{"rest", valid + " {}", `'{' after the end of the JSON`},
+		{"utf-16", "\xff\xfe{\x00", "text in UTF-16: save it as UTF-8"},
 		{"name", strings.Replace(valid, first+".jpg", "..", 1), `image 1 has the file name ".."`},
 		{"id twice", strings.Replace(valid, `"id": 10`, `"id": 9`, 1), "image id 9 occurs twice"},
 		{"brackets", strings.Replace(valid, "4,3, 0,3]]", "4,3, 0,3}]", 1), "annotation 1: segmentation: brackets do not match"},
@@ -41,7 +63,7 @@ func TestScanErrors(t *testing.T) {
 		{"long string", `{"images": [{"file_name": "` + strings.Repeat("x", 1<<17), "image 1: file_name: string of more than 65536 bytes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := scanIndex(strings.NewReader(tc.text), cocoClasses)
+			_, err := scanAndClassify(strings.NewReader(tc.text))
 			if err == nil || !strings.Contains(err.Error(), tc.err) {
 				t.Errorf("error %v, want one with %q", err, tc.err)
 			}
@@ -58,7 +80,7 @@ func TestScanAgreesWithJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, err := scanIndex(&shortReader{bytes.NewReader(raw)}, cocoClasses)
+	x, err := scanAndClassify(&shortReader{bytes.NewReader(raw)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,22 +130,24 @@ func (s *shortReader) Read(p []byte) (int, error) { return s.r.Read(p[:min(len(p
 
 func TestOutlineErrors(t *testing.T) {
 	for _, tc := range []struct{ raw, err string }{
-		{`[[1,2,3,4]]`, "polygon of 4 numbers: an even count of at least 6 is allowed"},
-		{`[[1,2,3,4,5,6,7]]`, "polygon of 7 numbers"},
+		{`[[1,null,3,4,5,6]]`, "segmentation has null for a number"},
+		{`[[[1,2,3],[4,5,6]]]`, "segmentation has a corner of 3 numbers"},
 		{`[[1,2,3,4,5,1e9]]`, "polygon coordinate 1e+09: allowed are ±1048576"},
-		{`[1,2]`, "neither a list of polygons nor a run-length mask"},
+		{`[[[[1]]]]`, "neither a list of polygons nor a run-length mask"},
+		{`{"size": [4, 6], "counts": [23.5, 0.5]}`, "a run of 23.5 pixels"},
+		{`{"counts": [24]}`, "run-length mask has size []"},
 		{`"x"`, "neither a list of polygons nor a run-length mask"},
 		{`{"size": [6, 4], "counts": [24]}`, "size [6 4]: the image's is [4 6] (height, width)"},
 		{`{"size": [4, 6], "counts": [23]}`, "run-length mask covers 23 pixels of 6×4"},
 		{`{"size": [4, 6], "counts": {}}`, "counts are neither a text nor a list"},
 		{`{"size": [4, 6], "counts": "é"}`, "bad character"},
 	} {
-		if _, err := outlines([]byte(tc.raw), 6, 4); err == nil || !strings.Contains(err.Error(), tc.err) {
+		if _, err := outlinesOf([]byte(tc.raw), 6, 4); err == nil || !strings.Contains(err.Error(), tc.err) {
 			t.Errorf("%s: error %v, want one with %q", tc.raw, err, tc.err)
 		}
 	}
-	for _, raw := range []string{"", "null", "[]"} {
-		if masks, err := outlines([]byte(raw), 6, 4); err != nil || len(masks) != 0 {
+	for _, raw := range []string{"", "null", "[]", "[[]]", "[[1,2]]", "[[1,2,3,4]]", "[1,2]", "{}", `{"size": [4, 6], "counts": [24]}`, `{"size": [4, 6], "counts": []}`, `{"size": [4, 6], "counts": ""}`} {
+		if masks, err := outlinesOf([]byte(raw), 6, 4); err != nil || len(masks) != 0 {
 			t.Errorf("%q: %d masks, error %v: want none", raw, len(masks), err)
 		}
 	}
@@ -147,7 +171,10 @@ func TestLargeFile(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	start := time.Now()
-	x, err := readIndex(path, cocoClasses)
+	x, err := readIndex(path, nil)
+	if err == nil {
+		err = x.classify(cocoClasses)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +186,7 @@ func TestLargeFile(t *testing.T) {
 	if len(x.objects) != 860_001 || held > 128<<20 {
 		t.Errorf("%d objects, %d MB held: want 860001 and at most 128 MB", len(x.objects), held>>20)
 	}
-	if _, _, err := x.rasterise(118_000, CrowdSkip); err != nil {
+	if _, _, err := x.rasterise(118_000, image.Pt(640, 360), CrowdSkip); err != nil {
 		t.Error(err)
 	}
 }
@@ -204,16 +231,21 @@ func FuzzScanIndex(f *testing.F) {
 	f.Add([]byte(fmt.Sprintf(small, "")))
 	f.Add([]byte(`{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a\u0041"}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		x, err := scanIndex(bytes.NewReader(raw), cocoClasses)
+		x, err := scanAndClassify(bytes.NewReader(raw))
 		if err != nil {
 			return
 		}
 		x.file = bytes.NewReader(raw)
 		for i, p := range x.photos {
-			if int(p.w)*int(p.h) > 1<<16 {
+			if p.w == 0 || p.h == 0 || int(p.w)*int(p.h) > 1<<16 {
 				continue
 			}
-			if truth, _, err := x.rasterise(int32(i), CrowdVoid); err == nil && truth.CheckRange(81) != nil {
+			for _, a := range x.of(int32(i)) {
+				if b, _, err := x.box(a, image.Pt(int(p.w), int(p.h))); err == nil && (b.X0 < 0 || b.X0 >= b.X1 || b.X1 > float32(p.w) || b.Y0 < 0 || b.Y0 >= b.Y1 || b.Y1 > float32(p.h)) {
+					t.Errorf("box %+v of an image of %d×%d", b, p.w, p.h)
+				}
+			}
+			if truth, _, err := x.rasterise(int32(i), image.Pt(int(p.w), int(p.h)), CrowdVoid); err == nil && truth.CheckRange(81) != nil {
 				t.Error(truth.CheckRange(81))
 			}
 		}
@@ -228,7 +260,7 @@ func FuzzOutlines(f *testing.F) {
 		if w == 0 || h == 0 {
 			return
 		}
-		masks, err := outlines(raw, int(w), int(h))
+		masks, err := outlinesOf(raw, int(w), int(h))
 		if err != nil {
 			return
 		}

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -31,21 +31,70 @@ func imageNumber(name string) string {
 }
 
 // ImagePath is the image file of a sample, in the first folder that has it.
+// A file name whose folders are not there is looked for without them, as long
+// as no other image has that name.
 func (d *Dataset) ImagePath(id string) string {
-	for _, dir := range d.images {
-		for _, ext := range []string{".jpg", ".png", ".jpeg"} {
-			path := filepath.Join(dir, id+ext)
-			if info, err := os.Stat(path); err == nil && !info.IsDir() {
-				return path
+	if file := d.imageFile(id); file != "" {
+		return file
+	}
+	for rest := id; ; {
+		_, after, more := strings.Cut(rest, "/")
+		if !more {
+			break
+		}
+		if rest = after; d.known(rest) {
+			break
+		}
+		if file := d.imageFile(rest); file != "" {
+			return file
+		}
+	}
+	return filepath.Join(d.images[0], filepath.FromSlash(id)+".jpg")
+}
+
+// imageFile is the file of exactly this id, "" where there is none.
+func (d *Dataset) imageFile(id string) string {
+	for _, p := range d.parts {
+		name, mine := p.photo(id)
+		if p.folder == "" || !mine {
+			continue
+		}
+		for _, dir := range append([]string{""}, imageDirs...) {
+			if file := d.finder.Image(filepath.Join(d.root, p.folder, dir), name); file != "" {
+				return file
 			}
 		}
 	}
-	return filepath.Join(d.images[0], id+".jpg")
+	for _, dir := range d.images {
+		if file := d.finder.Image(dir, id); file != "" {
+			return file
+		}
+	}
+	return ""
+}
+
+// known tells whether a part that is in memory has an image of this id.
+func (d *Dataset) known(id string) bool {
+	for _, p := range d.parts {
+		if !p.used.Load() {
+			continue
+		}
+		x, err := p.index()
+		if err != nil {
+			return false
+		}
+		if name, mine := p.photo(id); mine {
+			if _, ok := x.byName[name]; ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Load reads the wanted parts of an image.
 func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
-	if !filepath.IsLocal(id) || strings.ContainsAny(id, "/\\\x00") {
+	if !filepath.IsLocal(id) || strings.ContainsAny(id, "\\\x00") {
 		return nil, fmt.Errorf("%q is no image id", id)
 	}
 	s := &data.Sample{ID: id}
@@ -68,6 +117,18 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 	return s, nil
 }
 
+// MaskPath is the prepared mask of a sample, "" where there is none.
+func (d *Dataset) MaskPath(id string) string {
+	for _, dir := range d.masks {
+		for _, name := range []string{id, imageNumber(id)} {
+			if file := d.finder.Mask(dir, name, path.Base(id)+".jpg", d.known); file != "" {
+				return file
+			}
+		}
+	}
+	return ""
+}
+
 // truth reads the prepared mask, or paints the annotations, and then also
 // returns the object numbers.
 func (d *Dataset) truth(id string) (truth, instances *data.LabelMap, err error) {
@@ -76,7 +137,11 @@ func (d *Dataset) truth(id string) (truth, instances *data.LabelMap, err error) 
 		if err != nil {
 			return nil, nil, err
 		}
-		if truth, instances, err = x.rasterise(photo, d.cfg.Crowd); err != nil {
+		size, err := d.size(x, photo, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if truth, instances, err = x.rasterise(photo, size, d.cfg.Crowd); err != nil {
 			return nil, nil, err
 		}
 		if instances != nil {
@@ -84,23 +149,32 @@ func (d *Dataset) truth(id string) (truth, instances *data.LabelMap, err error) 
 		}
 		return data.Upright(d.ImagePath(id), truth), instances, nil
 	}
-	for _, dir := range d.masks {
-		for _, name := range []string{id, imageNumber(id)} {
-			path := filepath.Join(dir, name+".png")
-			m, err := data.ReadLabelMap(path)
-			if errors.Is(err, os.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return nil, nil, err
-			}
-			if err := m.CheckRange(d.classes.Len()); err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", path, err)
-			}
-			return data.Upright(d.ImagePath(id), m), nil, nil
-		}
+	file := d.MaskPath(id)
+	if file == "" {
+		return nil, nil, fmt.Errorf("%s: %w: no %s.png in %s", id, data.ErrNoTruth, id, strings.Join(d.masks, ", "))
 	}
-	return nil, nil, fmt.Errorf("%s: %w: no %s.png in %s", id, data.ErrNoTruth, id, strings.Join(d.masks, ", "))
+	m, err := d.coding.Read(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := m.CheckRange(d.classes.Len()); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return data.Upright(d.ImagePath(id), m), nil, nil
+}
+
+// size is what the file says of a photo's size or, where it says nothing, what
+// the image does.
+func (d *Dataset) size(x *index, photo int32, id string) (image.Point, error) {
+	p := x.photos[photo]
+	if p.w > 0 && p.h > 0 {
+		return image.Pt(int(p.w), int(p.h)), nil
+	}
+	size, err := data.ImageSize(d.ImagePath(id))
+	if err != nil {
+		err = fmt.Errorf("%s: image %q has no width and height, and its file does not tell: %w", x.path, id, err)
+	}
+	return size, err
 }
 
 // find looks an image up in the instances file that its name points to, then
@@ -117,39 +191,61 @@ func (d *Dataset) find(id string) (*index, int32, error) {
 			order = append(order, p)
 		}
 	}
+	var files []string
 	for _, p := range append(order, d.parts...) {
+		name, mine := p.photo(id)
+		if !mine {
+			continue
+		}
 		x, err := p.index()
 		if err != nil {
 			return nil, 0, err
 		}
-		if photo, ok := x.byName[id]; ok {
+		if photo, ok := x.byName[name]; ok {
 			return x, photo, nil
 		}
 	}
-	return nil, 0, fmt.Errorf("image %q is in none of %s/instances_*.json", id, filepath.Join(d.root, annotationDir))
+	for _, p := range d.parts {
+		files = append(files, p.path)
+	}
+	return nil, 0, fmt.Errorf("image %q is not in %s", id, strings.Join(files, ", "))
 }
 
 // readOwn makes tags and boxes of the annotations. Like the masks, tags leave
-// crowds out. Boxes are clipped to the image; those that cover nothing then are
-// left out: COCO has a few.
+// crowds out. Boxes are clipped to the image. An image of whose objects none
+// has a box, nor an outline to take it from, has tags only.
 func (d *Dataset) readOwn(id string) ([]int, []data.Box, error) {
 	x, photo, err := d.find(id)
 	if err != nil {
 		return nil, nil, err
 	}
-	p := x.photos[photo]
+	size, err := d.size(x, photo, id)
+	if err != nil {
+		return nil, nil, err
+	}
 	var seen [256]bool
 	boxes := []data.Box{}
+	var missing error
 	for _, a := range x.of(photo) {
-		seen[a.class] = seen[a.class] || !a.crowd
-		b := data.Box{
-			X0: max(a.box[0], 0), Y0: max(a.box[1], 0),
-			X1: min(a.box[0]+a.box[2], float32(p.w)), Y1: min(a.box[1]+a.box[3], float32(p.h)),
-			Class: int(a.class), Crowd: a.crowd,
+		if a.class == 0 {
+			continue
 		}
-		if b.X0 < b.X1 && b.Y0 < b.Y1 {
+		seen[a.class] = seen[a.class] || !a.crowd
+		b, _, err := x.box(a, size)
+		switch {
+		case errors.Is(err, errNoBox):
+			missing = errors.Join(missing, fmt.Errorf("%s: annotation %d (image %q): %w", x.path, a.ordinal, id, err))
+		case err != nil:
+			return nil, nil, fmt.Errorf("%s: annotation %d (image %q): %w", x.path, a.ordinal, id, err)
+		default:
 			boxes = append(boxes, b)
 		}
+	}
+	if missing != nil {
+		if len(boxes) > 0 {
+			return nil, nil, missing
+		}
+		boxes = nil
 	}
 	tags := []int{}
 	for c, yes := range seen {
@@ -158,6 +254,6 @@ func (d *Dataset) readOwn(id string) ([]int, []data.Box, error) {
 		}
 	}
 	w := data.WeakLabels{Boxes: boxes}
-	w.Upright(d.ImagePath(id), image.Pt(int(p.w), int(p.h)))
+	w.Upright(d.ImagePath(id), size)
 	return tags, w.Boxes, nil
 }

@@ -23,7 +23,7 @@ func fillPolygon(xy []float64, w, h int) (data.RLE, error) {
 	if len(xy) < 6 || len(xy)%2 != 0 {
 		return data.RLE{}, fmt.Errorf("polygon of %d numbers: an even count of at least 6 is allowed", len(xy))
 	}
-	p := outline{w: w, h: h}
+	p := walk{w: w, h: h}
 	n := len(xy) / 2
 	corner := func(i int) (x, y int) {
 		i %= n
@@ -46,8 +46,8 @@ func fillPolygon(xy []float64, w, h int) (data.RLE, error) {
 	return p.runs(), nil
 }
 
-// outline gathers where a walk crosses the centre lines of pixel columns.
-type outline struct {
+// walk gathers where a walk crosses the centre lines of pixel columns.
+type walk struct {
 	w, h    int
 	u, v    int // where the walk is, on the refined grid
 	walking bool
@@ -57,7 +57,7 @@ type outline struct {
 // edge walks from one corner to the next, one refined pixel at a time along
 // the longer axis. The slope is always taken in the direction of growing
 // coordinates, so that an edge gives the same pixels either way.
-func (p *outline) edge(x0, y0, x1, y1 int) {
+func (p *walk) edge(x0, y0, x1, y1 int) {
 	dx, dy := abs(x1-x0), abs(y1-y0)
 	steep := dy > dx
 	length, from, to := dx, x0, x1
@@ -93,7 +93,7 @@ func (p *outline) edge(x0, y0, x1, y1 int) {
 
 // step moves the walk to a refined pixel. Where it changes column and the
 // border between the two lies on a pixel's centre line, it notes a crossing.
-func (p *outline) step(u, v int) {
+func (p *walk) step(u, v int) {
 	before, beforeV := p.u, p.v
 	first := !p.walking
 	p.u, p.v, p.walking = u, v, true
@@ -115,7 +115,7 @@ func (p *outline) step(u, v int) {
 
 // runs turns the crossings into run lengths: each one toggles inside and
 // outside, so equal ones cancel.
-func (p *outline) runs() data.RLE {
+func (p *walk) runs() data.RLE {
 	slices.Sort(p.at)
 	r := data.RLE{W: p.w, H: p.h}
 	end := uint32(p.w * p.h)

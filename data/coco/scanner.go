@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
+	"strings"
 )
 
 // maxDepth and maxToken bound what a hostile file can make the scanner hold.
@@ -24,6 +26,7 @@ type scanner struct {
 	end   int   // buf[pos:end] is unread
 	start int64 // offset of buf[0] in the stream
 	depth int
+	lit   [maxLiteral]byte
 }
 
 func newScanner(r io.Reader) *scanner { return &scanner{r: r, buf: make([]byte, 1<<18)} }
@@ -148,12 +151,81 @@ func (s *scanner) text() (string, error) {
 	}
 }
 
+// begin skips a byte order mark.
+func (s *scanner) begin() error {
+	switch c, err := s.peek(); {
+	case err != nil:
+		return err
+	case c == 0xff || c == 0xfe:
+		return errors.New("text in UTF-16: save it as UTF-8")
+	case c != 0xef:
+		return nil
+	}
+	for _, want := range []byte("\ufeff") {
+		if c, err := s.peek(); err != nil || c != want {
+			return fmt.Errorf("%q where '{' should be", c)
+		}
+		s.pos++
+	}
+	return nil
+}
+
+// done checks that nothing but white space follows.
+func (s *scanner) done() error {
+	c, err := s.token()
+	if err == io.ErrUnexpectedEOF {
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%q after the end of the JSON", c)
+	}
+	return err
+}
+
+// null takes a null, where there is one.
+func (s *scanner) null() (bool, error) {
+	if c, err := s.token(); err != nil || c != 'n' {
+		return false, err
+	}
+	raw, err := s.literal()
+	if err == nil && string(raw) != "null" {
+		err = fmt.Errorf("%q is no value", raw)
+	}
+	return err == nil, err
+}
+
+// literal takes what stands before the next separator; it is valid until the
+// next call.
+func (s *scanner) literal() ([]byte, error) {
+	if _, err := s.token(); err != nil {
+		return nil, err
+	}
+	raw := s.lit[:0]
+	for {
+		c, err := s.peek()
+		if err != nil {
+			return nil, err
+		}
+		if c == ',' || c == ']' || c == '}' || c <= ' ' {
+			return raw, nil
+		}
+		if len(raw) == maxLiteral {
+			return nil, fmt.Errorf("%q… is no value", raw)
+		}
+		raw = append(raw, c)
+		s.pos++
+	}
+}
+
+// maxLiteral bounds the digits of a number.
+const maxLiteral = 64
+
 // number reads a number; true and false count as 1 and 0.
 func (s *scanner) number() (float64, error) {
 	if _, err := s.token(); err != nil {
 		return 0, err
 	}
-	var raw [32]byte
+	var raw [maxLiteral]byte
 	n := 0
 	for {
 		c, err := s.peek()
@@ -181,6 +253,25 @@ func (s *scanner) number() (float64, error) {
 		return 0, fmt.Errorf("%q is no number", raw[:n])
 	}
 	return v, nil
+}
+
+// isText tells whether a string comes next.
+func (s *scanner) isText() bool {
+	c, err := s.token()
+	return err == nil && c == '"'
+}
+
+// wholeID reads an id that is a whole number, as 48 and, where it is no text,
+// 48.0 are.
+func wholeID(raw string, isText bool) (int64, bool) {
+	if n, err := strconv.ParseInt(raw, 10, 64); err == nil && (raw == "0" || strings.TrimLeft(raw, "-+0") != "" && raw[0] != '+' && raw[0] != '0') && n > math.MinInt64/2 {
+		return n, true
+	}
+	v, err := strconv.ParseFloat(raw, 64)
+	if i := int64(v); err == nil && !isText && strings.ContainsAny(raw, ".eE") && v > -1<<53 && v < 1<<53 && float64(i) == v {
+		return i, true
+	}
+	return 0, false
 }
 
 // whole reads an integer that float64 holds exactly.

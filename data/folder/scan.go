@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -183,8 +181,8 @@ func (d *Dataset) readSplits(opts Options, seed int64) error {
 // val_fraction; and makes the split of what is in no other.
 func (d *Dataset) drawVal(f float64, seed int64) error {
 	if f != 0 {
-		if !(f > 0 && f < 1) {
-			return fmt.Errorf("val_fraction = %v: allowed is a number between 0 and 1", f)
+		if err := data.CheckFraction(f); err != nil {
+			return err
 		}
 		if _, taken := d.splits["val"]; taken {
 			return fmt.Errorf("val_fraction = %v: the split \"val\" exists already (of splits/val.txt, or of the annotations): leave val_fraction out", f)
@@ -195,7 +193,7 @@ func (d *Dataset) drawVal(f float64, seed int64) error {
 		}
 		whole = slices.Clone(whole)
 		slices.Sort(whole)
-		d.splits["train"], d.splits["val"] = divide(whole, f, seed)
+		d.splits["train"], d.splits["val"] = data.Divide(whole, f, seed)
 	}
 	if _, taken := d.splits[SplitRest]; taken || len(d.splits) == 1 {
 		return nil
@@ -266,38 +264,4 @@ func (d *Dataset) readSplit(list string) ([]string, error) {
 // sampleID is the id that a name in a list or label file means.
 func sampleID(name string) string {
 	return names.TrimExtension(strings.TrimPrefix(strings.ReplaceAll(strings.TrimSpace(name), `\`, "/"), "./"))
-}
-
-// divide splits ids, ascending, into train and val. Each id is drawn by its
-// own hash, so that a new image moves few of the others.
-func divide(ids []string, fraction float64, seed int64) (train, val []string) {
-	score := make(map[string]uint64, len(ids))
-	for _, id := range ids {
-		h := fnv.New64a()
-		fmt.Fprintf(h, "%d/%s", seed, id)
-		score[id] = mix(h.Sum64())
-	}
-	drawn := slices.Clone(ids)
-	slices.SortFunc(drawn, func(a, b string) int {
-		if score[a] != score[b] {
-			if score[a] < score[b] {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a, b)
-	})
-	n := min(max(int(math.Round(fraction*float64(len(ids)))), min(1, len(ids)-1)), max(len(ids)-1, 0))
-	val, train = drawn[:n:n], drawn[n:]
-	slices.Sort(val)
-	slices.Sort(train)
-	return train, val
-}
-
-// mix spreads the bits of a hash (the finaliser of splitmix64): FNV leaves
-// the high bits of similar names alike.
-func mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
 }

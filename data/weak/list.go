@@ -12,6 +12,7 @@ import (
 // Row is one line of a split list.
 type Row struct {
 	ID    string // Stem of the first field
+	Path  string // the first field with its folders, without extension
 	Image string // the image's path as written, "" where the row has only an id
 	Mask  string // the mask's path as written, or ""
 	Tags  []int  // class indices 1.., nil where the row has none
@@ -49,10 +50,10 @@ func ParseList(r io.Reader, numClasses int) ([]Row, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
-		if first := seen[row.ID]; first > 0 {
-			return nil, fmt.Errorf("line %d: %q is on line %d already", line, row.ID, first)
+		if first := seen[row.Path]; first > 0 {
+			return nil, fmt.Errorf("line %d: %q is on line %d already", line, row.Path, first)
 		}
-		seen[row.ID] = line
+		seen[row.Path] = line
 		rows = append(rows, row)
 	}
 	if err := scan.Err(); err != nil {
@@ -62,7 +63,7 @@ func ParseList(r io.Reader, numClasses int) ([]Row, error) {
 }
 
 func parseRow(fields []string, numClasses int) (Row, error) {
-	row := Row{ID: Stem(fields[0])}
+	row := Row{ID: Stem(fields[0]), Path: nameOf(fields[0])}
 	if row.ID == "." || row.ID == ".." || row.ID == "/" {
 		return Row{}, fmt.Errorf("%q is no image name", fields[0])
 	}
@@ -93,5 +94,29 @@ func parseRow(fields []string, numClasses int) (Row, error) {
 }
 
 func isPath(field string) bool {
-	return strings.Contains(field, "/") || Stem(field) != field
+	return strings.ContainsAny(field, `/\`) || Stem(field) != field
+}
+
+// ResolveRows makes sample ids of a list's rows. Of a path the shortest
+// beginning is cut off that leaves an id of which has tells that there is an
+// image ("JPEGImages/2007_000032" → "2007_000032", but "cam1/a" stays where that
+// is an image); with none only the name counts. path names the list in errors.
+func ResolveRows(rows []Row, has func(id string) bool, path string) ([]string, error) {
+	ids := make([]string, len(rows))
+	seen := make(map[string]bool, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+		for rest, more := row.Path, strings.Contains(row.Path, "/"); more; {
+			if has(rest) {
+				ids[i] = rest
+				break
+			}
+			_, rest, more = strings.Cut(rest, "/")
+		}
+		if seen[ids[i]] {
+			return nil, fmt.Errorf("%s: image %q is listed twice", path, ids[i])
+		}
+		seen[ids[i]] = true
+	}
+	return ids, nil
 }

@@ -29,7 +29,7 @@ func ParsePoints(r io.Reader, numClasses int) (map[string][]data.Point, error) {
 		if err != nil {
 			return nil, jsonError(dec, err)
 		}
-		id := Stem(token.(string)) // keys of objects are strings
+		id := nameOf(token.(string)) // keys of objects are strings
 		if _, dup := points[id]; dup {
 			return nil, fmt.Errorf("image %s occurs twice", id)
 		}

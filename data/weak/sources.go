@@ -142,11 +142,7 @@ func (l *Loader) readPoints(path string) (map[string][]data.Point, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[string][]data.Point, len(points))
-	for name, list := range points {
-		out[l.env.ID(name)] = list
-	}
-	return out, nil
+	return byID(points, l.env.ID), nil
 }
 
 // Available says why images have no labels of a kind; nil where the source is
@@ -195,7 +191,7 @@ func (l *Loader) Load(id string) (data.WeakLabels, error) {
 		if err != nil {
 			return w, err
 		}
-		if list, ok := all[l.env.ID(id)]; ok {
+		if list, ok := all[key(l.env.ID(id))]; ok {
 			w.Tags = append([]int{}, list...)
 		}
 	}
@@ -216,7 +212,7 @@ func (l *Loader) drawn(id string, w *data.WeakLabels) error {
 		if err != nil {
 			return err
 		}
-		if list, ok := all[l.env.ID(id)]; ok {
+		if list, ok := all[key(l.env.ID(id))]; ok {
 			w.Points, _ = PointsInside(list, size.X, size.Y)
 		}
 	}

@@ -32,14 +32,7 @@ func ReadTags(path string, classes data.Classes, id func(string) string) (map[st
 	default:
 		return nil, fmt.Errorf("%s: image tags are read from .npy, .txt and .csv", path)
 	}
-	if err != nil || id == nil {
-		return tags, err
-	}
-	renamed := make(map[string][]int, len(tags))
-	for name, t := range tags {
-		renamed[id(name)] = t
-	}
-	return renamed, nil
+	return byID(tags, id), err
 }
 
 func readListTags(path string, numClasses int) (map[string][]int, error) {
@@ -50,7 +43,7 @@ func readListTags(path string, numClasses int) (map[string][]int, error) {
 	tags := make(map[string][]int, len(rows))
 	for _, row := range rows {
 		if row.Tags != nil {
-			tags[row.ID] = row.Tags
+			tags[row.Path] = row.Tags
 		}
 	}
 	if len(tags) == 0 && len(rows) > 0 {
@@ -86,7 +79,7 @@ func clsLabels(v any, numClasses int) (map[string][]int, error) {
 		var name string
 		switch k := key.(type) {
 		case string:
-			name = Stem(k)
+			name = nameOf(k)
 		case int64:
 			name = strconv.FormatInt(k, 10)
 		default:
@@ -148,7 +141,7 @@ func ParseTagCSV(r io.Reader, classes data.Classes) (map[string][]int, error) {
 			continue
 		}
 		line, _ := in.FieldPos(0)
-		id := Stem(record[0])
+		id := nameOf(record[0])
 		if _, dup := tags[id]; dup {
 			return nil, fmt.Errorf("line %d: %q has a line already", line, id)
 		}

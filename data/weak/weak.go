@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"wsss/data/files"
 	"wsss/data/names"
 )
@@ -25,9 +27,44 @@ const (
 
 // Stem is a sample id as most lists write it: the file's name without folder
 // and image extension ("/JPEGImages/2007_000032.jpg" → "2007_000032").
-func Stem(name string) string {
-	return names.TrimExtension(path.Base(strings.TrimSpace(name)))
+func Stem(name string) string { return path.Base(nameOf(name)) }
+
+// nameOf is a name with its folders, below the root whatever it begins with,
+// and without image extension.
+func nameOf(name string) string {
+	name = strings.ReplaceAll(strings.TrimSpace(name), `\`, "/")
+	clean := strings.TrimLeft(path.Clean("/"+name), "/")
+	if clean == "" {
+		return path.Base(name) // ".", "..", "/": whoever reads it refuses it
+	}
+	return names.TrimExtension(clean)
 }
+
+// byID keys what a file says of images by their ids: by the name in the file
+// and, where only one has it, the last part of that. id makes an id of a name;
+// nil leaves it as it is.
+func byID[T any](file map[string]T, id func(string) string) map[string]T {
+	if id == nil {
+		id = func(name string) string { return name }
+	}
+	out := make(map[string]T, len(file))
+	stems := map[string]int{}
+	for name, v := range file {
+		out[key(id(name))] = v
+		stems[path.Base(name)]++
+	}
+	for name, v := range file {
+		if stem := path.Base(name); stem != name && stems[stem] == 1 {
+			if _, taken := file[stem]; !taken {
+				out[key(id(stem))] = v
+			}
+		}
+	}
+	return out
+}
+
+// key brings the two forms of accented letters together.
+func key(id string) string { return norm.NFC.String(id) }
 
 // parseFile opens a file for a parser and puts its name before the errors.
 func parseFile[T any](path string, limit int64, parse func(io.Reader) (T, error)) (T, error) {

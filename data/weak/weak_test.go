@@ -34,10 +34,10 @@ func TestParseList(t *testing.T) {
 		want       []Row
 		err        string
 	}{
-		{"ids", "2007_000032\n\n2007_000039\r\n", []Row{{ID: "2007_000032"}, {ID: "2007_000039"}}, ""},
-		{"classes count from 0", "a 2 0 2\n", []Row{{ID: "a", Tags: []int{1, 3}}}, ""},
-		{"image and mask", "/JPEGImages/a.jpg /Seg/a.png\n", []Row{{ID: "a", Image: "/JPEGImages/a.jpg", Mask: "/Seg/a.png"}}, ""},
-		{"image", "JPEGImages/a.JPG\n", []Row{{ID: "a", Image: "JPEGImages/a.JPG"}}, ""},
+		{"ids", "2007_000032\n\n2007_000039\r\n", []Row{{ID: "2007_000032", Path: "2007_000032"}, {ID: "2007_000039", Path: "2007_000039"}}, ""},
+		{"classes count from 0", "a 2 0 2\n", []Row{{ID: "a", Path: "a", Tags: []int{1, 3}}}, ""},
+		{"image and mask", "/JPEGImages/a.jpg /Seg/a.png\n", []Row{{ID: "a", Path: "JPEGImages/a", Image: "/JPEGImages/a.jpg", Mask: "/Seg/a.png"}}, ""},
+		{"image", "JPEGImages/a.JPG\n", []Row{{ID: "a", Path: "JPEGImages/a", Image: "JPEGImages/a.JPG"}}, ""},
 		{"class too large", "x 0\na 3\n", nil, "line 2: class number 3: allowed are 0..2"},
 		{"negative class", "a -1\n", nil, "line 1: class number -1"},
 		{"no number", "a b\n", nil, `"b" is neither a mask path nor a class number`},
@@ -255,7 +255,7 @@ func TestPublishedFiles(t *testing.T) {
 	if err != nil || len(rows) != 82081 {
 		t.Fatalf("%d rows, error %v: want 82081", len(rows), err)
 	}
-	if diff := cmp.Diff(Row{ID: "COCO_train2014_000000000009", Tags: []int{46, 50, 51}}, rows[0]); diff != "" {
+	if diff := cmp.Diff(Row{ID: "COCO_train2014_000000000009", Path: "COCO_train2014_000000000009", Tags: []int{46, 50, 51}}, rows[0]); diff != "" {
 		t.Errorf("first row differs (-want +got):\n%s", diff)
 	}
 }
