@@ -72,7 +72,8 @@ func readCOCO(src *Source, files []string, b *Builder) error {
 				if err != nil {
 					return err
 				}
-				addCOCO(im, o, class)
+				o.Box.Class = class
+				im.Objects = append(im.Objects, Object{Box: o.Box, Rings: o.Rings, Mask: o.Mask})
 			}
 			return nil
 		})
@@ -92,29 +93,4 @@ func splitOfFile(file string) string {
 		}
 	}
 	return ""
-}
-
-// addCOCO adds an object with the box that the file gives it, else that of its
-// outline. One that covers nothing, of which COCO has a few, is left out.
-func addCOCO(im *Image, o coco.Object, class int) {
-	var l Labels
-	switch {
-	case o.Mask != nil:
-		l.AddMask(class, *o.Mask)
-	case len(o.Rings) > 0:
-		if l.AddPolygon(class, o.Rings...) != nil {
-			return
-		}
-	default:
-		if o.X0 < o.X1 && o.Y0 < o.Y1 {
-			l.Objects = append(l.Objects, Object{Box: o.Box})
-		}
-	}
-	for _, made := range l.Objects {
-		if o.X0 < o.X1 && o.Y0 < o.Y1 {
-			made.Box = o.Box
-		}
-		made.Class, made.Crowd = class, o.Crowd
-		im.Objects = append(im.Objects, made)
-	}
 }
