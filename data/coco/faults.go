@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"wsss/data"
-	"wsss/data/photo"
+	photofile "wsss/data/photo"
 )
 
 // Faults lists what is odd in the annotations of an image though labels can be
@@ -25,7 +25,7 @@ func (d *Dataset) Faults(id string) []data.Fault {
 		return nil
 	}
 	p := x.photos[number]
-	if i, err := photo.Inspect(d.ImagePath(id)); err == nil && i.Size() != size && i.Stored != size {
+	if i, err := photofile.Inspect(d.ImagePath(id)); err == nil && i.Size() != size && i.Stored != size {
 		add(false, "size", "%s: image %q is %d×%d for the file, but %s is %d×%d: its boxes and outlines are of another size", x.path, p.name, size.X, size.Y, d.ImagePath(id), i.Size().X, i.Size().Y)
 	}
 	if written, ok := x.moved[number]; ok {
