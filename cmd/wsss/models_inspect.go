@@ -46,7 +46,7 @@ func runModelsInspect(_ context.Context, args []string) error {
 	if !strings.EqualFold(filepath.Ext(f.Arg(0)), ".onnx") {
 		return inspectWeights(f, *classes)
 	}
-	shapes, err := parseShapes(given)
+	shapes, err := parseShapes("models inspect", given)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func hasInput(m *onnximport.Model, name string) bool {
 }
 
 // parseShapes reads name=1,3,224,224.
-func parseShapes(given []string) (map[string][]int, error) {
+func parseShapes(command string, given []string) (map[string][]int, error) {
 	out := map[string][]int{}
 	for _, s := range given {
 		name, text, ok := strings.Cut(s, "=")
@@ -92,7 +92,7 @@ func parseShapes(given []string) (map[string][]int, error) {
 			dims = append(dims, v)
 		}
 		if !ok || name == "" {
-			return nil, usagef("models inspect: -shape %q: allowed is name=1,3,224,224", s)
+			return nil, usagef("%s: -shape %q: allowed is name=1,3,224,224", command, s)
 		}
 		out[name] = dims
 	}

@@ -25,9 +25,16 @@ largest error relative to the largest value, the IoU of masks, and the time of
 a second run. Models are those of the list that are here, or ONNX files.
 
   wsss models parity tiny-sam
-  wsss models parity -backends go,onnx weights/encoder.onnx`)
+  wsss models parity -backends go,onnx weights/encoder.onnx
+  wsss models parity -shape images=1,3,512,512 segmenter.onnx`)
 	specs := f.String("backends", "go,onnx", "`engines` to compare, separated by commas")
+	var given list
+	f.Var(&given, "shape", "the shape of an input, as `name=1,3,224,224`; may be repeated. Open dimensions are guessed, 64 for sides")
 	if err := f.parse(args, 1<<10); err != nil {
+		return err
+	}
+	shapes, err := parseShapes("models parity", given)
+	if err != nil {
 		return err
 	}
 	if f.NArg() == 0 {
@@ -56,7 +63,7 @@ a second run. Models are those of the list that are here, or ONNX files.
 			return err
 		}
 		for _, path := range paths {
-			run, err := load.Compare(ctx, b, path, 1, nil)
+			run, err := load.Compare(ctx, b, path, 1, shapes)
 			if err != nil {
 				return err
 			}

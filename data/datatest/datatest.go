@@ -35,6 +35,18 @@ func Path(t testing.TB, elem ...string) string {
 	return path
 }
 
+// Case is the path of a file or folder of shared/cases, small inputs that once
+// failed, which lies beside shared/data; false where it is not there.
+func Case(elem ...string) (string, bool) {
+	dir, ok := find()
+	if !ok {
+		return "", false
+	}
+	path := filepath.Join(append([]string{filepath.Dir(dir), "cases"}, elem...)...)
+	_, err := os.Stat(path)
+	return path, err == nil
+}
+
 func find() (string, bool) {
 	if root := os.Getenv(Env); root != "" {
 		if nested := filepath.Join(root, "data"); isDir(nested) {

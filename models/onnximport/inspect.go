@@ -42,7 +42,7 @@ func (m *Model) Inspect(shapes map[string][]int) Report {
 	r := Report{
 		Path: m.Path(), Producer: strings.TrimSpace(p.ProducerName + " " + p.ProducerVersion), IR: p.IrVersion,
 		Inputs: m.inputs, Outputs: m.outputs,
-		Ops: map[string]int{}, Shapes: map[string][]int{}, Failed: map[string]error{},
+		Ops: map[string]int{}, Failed: map[string]error{},
 	}
 	for _, o := range p.OpsetImport {
 		if o.Domain == "" || o.Domain == "ai.onnx" {
@@ -58,13 +58,7 @@ func (m *Model) Inspect(shapes map[string][]int) Report {
 			r.WeightBytes += int64(w.Bytes())
 		}
 	}
-	for _, in := range p.Graph.Input {
-		if given, ok := shapes[in.Name]; ok {
-			r.Shapes[in.Name] = given
-		} else if dims := guess(in); dims != nil {
-			r.Shapes[in.Name] = dims
-		}
-	}
+	r.Shapes = m.Guess(shapes, Sizes{Side: 224, Other: 16})
 	m.survey(&r)
 	for op := range r.Ops {
 		if !legalise.Known(op) && r.Failed[op] == nil {
@@ -128,38 +122,6 @@ func (r *Report) countOps(g *protos.GraphProto, depth int) {
 			}
 		}
 	}
-}
-
-// guess fills open dimensions of a declared input by their names; nil where
-// the declaration has no shape.
-func guess(in *protos.ValueInfoProto) []int {
-	dims, _, err := legalise.InputType(in)
-	if err != nil || dims == nil {
-		return nil
-	}
-	out := slices.Clone(dims)
-	if out == nil {
-		out = []int{}
-	}
-	for i, d := range dims {
-		if d >= 0 {
-			continue
-		}
-		name := strings.ToLower(in.Type.GetTensorType().Shape.Dim[i].GetDimParam())
-		switch {
-		case i == 0:
-			out[i] = 1
-		case strings.Contains(name, "height") || strings.Contains(name, "width") || len(dims) == 4 && i >= 2:
-			out[i] = 224
-		case strings.Contains(name, "point"):
-			out[i] = 2
-		case len(dims) == 4 && i == 1:
-			out[i] = 3
-		default:
-			out[i] = 16
-		}
-	}
-	return out
 }
 
 // Write prints the report as text.

@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/foundation"
+	"wsss/models/onnximport"
 	"wsss/models/onnximport/ortref"
 )
 
@@ -35,13 +36,14 @@ type ParityRun struct {
 	ORT     time.Duration
 }
 
-// openAxis is the size that Compare gives open axes that it knows nothing of.
-const openAxis = 5
+// trySizes are what Compare gives open axes: a picture large enough for
+// networks that halve it five times.
+var trySizes = onnximport.Sizes{Side: 64, Other: 5}
 
 // Compare runs the ONNX file at path on b and through ONNX Runtime with the
-// same made-up inputs: noise for numbers, 0 and 1 for ids and flags. dims
-// gives the sizes of open axes by input name; the others are 1 for the first
-// axis of images and 5 elsewhere.
+// same made-up inputs: noise for numbers, grey levels for bytes, 0 and 1 for
+// ids and flags. dims gives the shapes of inputs by name; open axes of the
+// others are guessed.
 func Compare(ctx context.Context, b compute.Backend, path string, seed uint64, dims map[string][]int) (ParityRun, error) {
 	var run ParityRun
 	s, err := Open(b, path, Options{Warn: func(string) { run.Whole = true }})
@@ -49,15 +51,21 @@ func Compare(ctx context.Context, b compute.Backend, path string, seed uint64, d
 		return run, err
 	}
 	defer s.Close()
-	in := map[string]*tensors.Tensor{}
-	rng := rand.New(rand.NewPCG(seed, 0))
-	for _, p := range s.Inputs() {
-		if own := dims[p.Name]; len(own) == len(p.Dims) {
-			p.Dims = own
+	in, err := inputsFor(s, seed, dims)
+	if err != nil {
+		return run, fmt.Errorf("%s: %w", path, err)
+	}
+	var got map[string]*tensors.Tensor
+	for range 2 { // the first run compiles
+		start := time.Now()
+		if got, err = s.Run(ctx, in); err != nil {
+			return run, err
 		}
-		if in[p.Name], err = madeUp(p, rng); err != nil {
-			return run, fmt.Errorf("%s: %w", path, err)
-		}
+		run.Ours = time.Since(start)
+	}
+	sizes := map[string][]int{}
+	for name, t := range got {
+		sizes[name] = t.Shape().Dimensions
 	}
 	ref, err := ortref.Open(path)
 	if err != nil {
@@ -65,19 +73,11 @@ func Compare(ctx context.Context, b compute.Backend, path string, seed uint64, d
 	}
 	defer ref.Close()
 	start := time.Now()
-	want, err := ref.Run(in)
+	want, err := ref.RunSized(in, sizes)
 	if err != nil {
 		return run, err
 	}
 	run.ORT = time.Since(start)
-	var got map[string]*tensors.Tensor
-	for range 2 { // the first run compiles
-		start = time.Now()
-		if got, err = s.Run(ctx, in); err != nil {
-			return run, err
-		}
-		run.Ours = time.Since(start)
-	}
 	for _, p := range s.Outputs() {
 		o := Parity{Output: p.Name, IoU: math.NaN()}
 		if o.Error = difference(got[p.Name], want[p.Name]); strings.Contains(p.Name, "mask") && !math.IsInf(o.Error, 0) {
@@ -88,17 +88,42 @@ func Compare(ctx context.Context, b compute.Backend, path string, seed uint64, d
 	return run, nil
 }
 
-// madeUp makes an input.
-func madeUp(p foundation.Port, rng *rand.Rand) (*tensors.Tensor, error) {
-	dims, size := make([]int, len(p.Dims)), 1
-	for i, d := range p.Dims {
-		switch dims[i] = d; {
-		case d < 0 && i == 0 && len(p.Dims) == 4:
-			dims[i] = 1
-		case d < 0:
-			dims[i] = openAxis
+// inputsFor makes an input for each that the model takes.
+func inputsFor(s *Session, seed uint64, dims map[string][]int) (map[string]*tensors.Tensor, error) {
+	m, err := onnximport.Open(s.path, onnximport.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	for name, own := range dims {
+		p, ok := foundation.Find(s.Inputs(), name)
+		if !ok {
+			return nil, fmt.Errorf("there is no input %q: allowed are %s", name, foundation.Names(s.Inputs()))
 		}
-		size *= dims[i]
+		if p.Dims != nil && len(own) != len(p.Dims) {
+			return nil, fmt.Errorf("input %q takes %d dimensions, %v given", name, len(p.Dims), own)
+		}
+	}
+	shapes := m.Guess(dims, trySizes)
+	in := map[string]*tensors.Tensor{}
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for _, p := range s.Inputs() {
+		shape, ok := shapes[p.Name]
+		if !ok {
+			return nil, fmt.Errorf("input %q declares no shape: give one", p.Name)
+		}
+		if in[p.Name], err = madeUp(p, shape, rng); err != nil {
+			return nil, err
+		}
+	}
+	return in, nil
+}
+
+// madeUp makes an input.
+func madeUp(p foundation.Port, dims []int, rng *rand.Rand) (*tensors.Tensor, error) {
+	size := 1
+	for _, d := range dims {
+		size *= d
 	}
 	if size > 1<<28 {
 		return nil, fmt.Errorf("input %s of %v is too large to try", p.Name, dims)
@@ -111,6 +136,18 @@ func madeUp(p foundation.Port, rng *rand.Rand) (*tensors.Tensor, error) {
 		}
 		if p.Name == "orig_im_size" {
 			copy(v, []int64{40, 50})
+		}
+		return tensors.FromFlatDataAndDimensions(v, dims...), nil
+	case dtypes.Int32:
+		v := make([]int32, size)
+		for i := range v {
+			v[i] = rng.Int32N(2)
+		}
+		return tensors.FromFlatDataAndDimensions(v, dims...), nil
+	case dtypes.Uint8:
+		v := make([]uint8, size)
+		for i := range v {
+			v[i] = uint8(rng.UintN(256))
 		}
 		return tensors.FromFlatDataAndDimensions(v, dims...), nil
 	case dtypes.Bool:
@@ -134,7 +171,7 @@ func madeUp(p foundation.Port, rng *rand.Rand) (*tensors.Tensor, error) {
 		}
 		return tensors.FromFlatDataAndDimensions(v, dims...), nil
 	}
-	return nil, fmt.Errorf("input %s is of type %s: known are float32, int64 and bool", p.Name, p.DType)
+	return nil, fmt.Errorf("input %s is of type %s: known are float32, float16, int32, int64, uint8 and bool", p.Name, p.DType)
 }
 
 // difference is the largest difference, relative to the largest value.

@@ -58,7 +58,7 @@ func (f *File) open() error {
 	if f.Proto.Graph == nil || len(f.Proto.Graph.Output) == 0 {
 		return errors.New("it has no graph")
 	}
-	return nil
+	return order(f.Proto.Graph, 0)
 }
 
 // Close releases the open files.

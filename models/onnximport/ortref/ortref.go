@@ -66,14 +66,20 @@ func (s *Session) Close() { _ = s.session.Destroy() }
 // Run computes all outputs of the file. Half-precision inputs and outputs
 // pass as float32.
 func (s *Session) Run(inputs map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
-	out, err := s.run(inputs)
+	return s.RunSized(inputs, nil)
+}
+
+// RunSized is Run for outputs of these sizes: half-precision outputs whose
+// shape the file leaves open need them.
+func (s *Session) RunSized(inputs map[string]*tensors.Tensor, sizes map[string][]int) (map[string]*tensors.Tensor, error) {
+	out, err := s.run(inputs, sizes)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.path, err)
 	}
 	return out, nil
 }
 
-func (s *Session) run(inputs map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
+func (s *Session) run(inputs map[string]*tensors.Tensor, sizes map[string][]int) (map[string]*tensors.Tensor, error) {
 	if len(s.inputs) == 0 {
 		return nil, errors.New("a model without inputs")
 	}
@@ -96,7 +102,7 @@ func (s *Session) run(inputs map[string]*tensors.Tensor) (map[string]*tensors.Te
 		}
 		in[i] = v
 	}
-	out, err := s.outputsFor(in)
+	out, err := s.outputsFor(in, sizes)
 	if err != nil {
 		return nil, err
 	}
@@ -116,9 +122,9 @@ func (s *Session) run(inputs map[string]*tensors.Tensor) (map[string]*tensors.Te
 // half-precision outputs: those are prepared where their shape is declared,
 // and where that may be what failed, outputs without dimensions are tried as
 // scalars.
-func (s *Session) outputsFor(in []ort.Value) ([]ort.Value, error) {
+func (s *Session) outputsFor(in []ort.Value, sizes map[string][]int) ([]ort.Value, error) {
 	out := make([]ort.Value, len(s.outputs))
-	if err := s.prepare(out, false); err != nil {
+	if err := s.prepare(out, sizes, false); err != nil {
 		return nil, err
 	}
 	err := s.session.Run(in, out)
@@ -126,20 +132,28 @@ func (s *Session) outputsFor(in []ort.Value) ([]ort.Value, error) {
 		return out, nil
 	}
 	clear(out)
-	if s.prepare(out, true) == nil && s.session.Run(in, out) == nil {
+	if s.prepare(out, sizes, true) == nil && s.session.Run(in, out) == nil {
 		return out, nil
 	}
 	return nil, err
 }
 
 // prepare allocates the outputs that the bindings cannot.
-func (s *Session) prepare(out []ort.Value, scalars bool) error {
+func (s *Session) prepare(out []ort.Value, sizes map[string][]int, scalars bool) error {
 	for i, o := range s.outputs {
 		var err error
-		size := o.Dimensions.FlattenedSize()
+		dims := o.Dimensions
+		if own := sizes[o.Name]; len(own) > 0 {
+			dims = make(ort.Shape, len(own))
+			for k, d := range own {
+				dims[k] = int64(d)
+			}
+		}
 		switch {
-		case o.DataType == ort.TensorElementDataTypeFloat16 && len(o.Dimensions) > 0 && slices.Min(o.Dimensions) > 0:
-			out[i], err = ort.NewCustomDataTensor(o.Dimensions, make([]byte, 2*size), o.DataType)
+		case o.DataType == ort.TensorElementDataTypeFloat16 && len(dims) > 0 && slices.Min(dims) > 0:
+			out[i], err = ort.NewCustomDataTensor(dims, make([]byte, 2*dims.FlattenedSize()), o.DataType)
+		case o.DataType == ort.TensorElementDataTypeFloat16 && len(dims) > 0:
+			err = fmt.Errorf("output %q is of half precision and open shape, which needs an export with float32 outputs or a fixed size", o.Name)
 		case !scalars || len(o.Dimensions) > 0:
 		case o.DataType == ort.TensorElementDataTypeFloat:
 			out[i], err = ort.NewEmptyScalar[float32]()
