@@ -180,6 +180,22 @@ type WeakLabels struct {
 	Boxes     []Box
 }
 
+// Has tells whether labels of a form are there, be it as the word that the image
+// holds nothing. Every image has WeakNone.
+func (w WeakLabels) Has(kind WeakKind) bool {
+	switch kind {
+	case WeakTags:
+		return w.Tags != nil
+	case WeakPoints:
+		return w.Points != nil
+	case WeakScribbles:
+		return w.Scribbles != nil
+	case WeakBoxes:
+		return w.Boxes != nil
+	}
+	return true
+}
+
 // Sample is one image with whatever labels were asked for.
 type Sample struct {
 	ID    string

@@ -7,6 +7,7 @@ package gen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -46,10 +47,14 @@ type Method interface {
 	Generate(ctx context.Context, s *data.Sample) ([]Mask, error)
 }
 
+// ErrUnlabelled is wrapped by the error of a method for an image that has none
+// of the weak labels it works from. Run leaves such images out.
+var ErrUnlabelled = errors.New("not labelled")
+
 // Unlabelled is the error of a method for an image that has none of the weak
 // labels it works from, not even the word that there is nothing.
 func Unlabelled(kind data.WeakKind) error {
-	return fmt.Errorf("the dataset has no %s for this image: label it, if only as holding nothing, or take it out of the split's list", kind)
+	return fmt.Errorf("%w: the dataset has no %s for this image: label it, if only as holding nothing", ErrUnlabelled, kind)
 }
 
 // Env is what a method may need beside its options.

@@ -46,7 +46,9 @@ func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed b
 		did.Generated = 1
 		did.Changes.count(found)
 	} else if ctx.Err() == nil {
-		did.Failed = 1
+		if did.Failed = 1; errors.Is(err, ErrUnlabelled) {
+			did.Failed, did.Unlabelled, err = 0, 1, nil
+		}
 		// What an earlier configuration left must not pass for this one's.
 		err = errors.Join(err, ignoreMissing(os.Remove(sidecar)), ignoreMissing(os.Remove(png)))
 	}
@@ -241,13 +243,14 @@ func (r *runner) count(did Summary) {
 	s.Generated += did.Generated
 	s.Skipped += did.Skipped
 	s.Failed += did.Failed
+	s.Unlabelled += did.Unlabelled
 	s.Masks += did.Masks
 	s.Noted += did.Noted
 	s.Empty += did.Empty
 	s.Changes.add(did.Changes)
 	s.Times.add(did.Times)
 	if r.Progress != nil {
-		r.Progress(s.Generated+s.Skipped+s.Failed, s.Images)
+		r.Progress(s.Generated+s.Skipped+s.Failed+s.Unlabelled, s.Images)
 	}
 }
 

@@ -55,9 +55,11 @@ type Summary struct {
 	Masks     int // in the generated images
 	Noted     int // masks among them that carry a note
 	Empty     int // generated images without a mask
-	Changes   Changes
-	Grown     bool // the split has other images than when the folder was last worked on
-	Times     Times
+
+	Unlabelled int // left out, as they have none of the weak labels; they get no label
+	Changes    Changes
+	Grown      bool // the split has other images than when the folder was last worked on
+	Times      Times
 }
 
 // Failure is an image that could not be labelled.
@@ -86,6 +88,9 @@ func (e *FailedError) Error() string {
 //
 // Several processes may work on one folder. Where the file system has locks
 // none does what another is doing, and each returns when all is done.
+//
+// Images without the weak labels that the method works from are left out; it
+// is an error where all are.
 //
 // Run stops at the first image that fails, whose id the error begins with; with
 // KeepGoing it does the others and returns a *FailedError. When ctx ends, Run
@@ -243,6 +248,9 @@ func (r *runner) work(ctx context.Context, ids []string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if n := r.summary.Unlabelled; n > 0 && n == len(ids) && r.Shard.Count <= 1 {
+		return fmt.Errorf("none of the %d images of split %q: %w", n, r.Split, Unlabelled(r.Weak))
 	}
 	return fails.inOrder(ids)
 }

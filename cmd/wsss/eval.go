@@ -157,7 +157,11 @@ func (p *pipeline) evalPseudo(ctx context.Context, dir string) (report.Row, erro
 			return report.Row{}, nil
 		}
 	}
-	f := labelled{name: "pseudo-labels", dir: dir, split: p.cfg.Data.TrainSplit, kind: eval.KindPseudo}
+	ids, err := p.trainIDs(dir)
+	if err != nil {
+		return report.Row{}, err
+	}
+	f := labelled{name: "pseudo-labels", dir: dir, split: p.cfg.Data.TrainSplit, kind: eval.KindPseudo, ids: ids}
 	if dir == p.labelsDir() {
 		f.hash, f.settings = p.cfg.GenHash(), methodSettings(p.cfg.Gen)
 	}
@@ -165,7 +169,7 @@ func (p *pipeline) evalPseudo(ctx context.Context, dir string) (report.Row, erro
 	if err != nil || dir != p.labelsDir() {
 		return row, err
 	}
-	return p.withQuality(ctx, row, dir)
+	return p.withQuality(ctx, row, dir, ids)
 }
 
 // zeroShotLabeller is a zero-shot row as a stage one.
@@ -266,37 +270,29 @@ func checkpointHash(path string) (string, error) {
 	return files.SHA256(path)
 }
 
-// hasTruth tells whether the first image of a split has a mask.
-func (p *pipeline) hasTruth(split string) (bool, error) {
-	ids, err := p.ds.IDs(split)
-	if err != nil || len(ids) == 0 {
-		return false, err
-	}
-	_, err = p.ds.Load(ids[0], data.WantTruth)
-	if errors.Is(err, data.ErrNoTruth) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // labelled is a row of label maps that are there already.
 type labelled struct {
 	name, dir, split string
 	kind             eval.Kind
 	hash             string // of the run that made them; "" = not known
 	settings         map[string]string
+	ids              []string // of the split, those that have a label map; nil = all
 }
 
 // evalFolder scores a folder of label maps; a split without masks makes no row.
 func (p *pipeline) evalFolder(ctx context.Context, f labelled) (report.Row, error) {
-	if has, err := p.hasTruth(f.split); err != nil || !has {
+	has, err := p.hasTruth(f.split)
+	if err == nil && has && f.ids != nil {
+		has, err = data.AnyTruth(ctx, p.ds, f.ids)
+	}
+	if err != nil || !has {
 		p.skip(f.name, "the split %q has no true masks", f.split)
 		return report.Row{}, err
 	}
 	var r *eval.Result
-	err := p.stage(ctx, "score "+f.name, func(progress func(done, total int)) (err error) {
+	err = p.stage(ctx, "score "+f.name, func(progress func(done, total int)) (err error) {
 		r, err = eval.Folder(ctx, p.ds, f.split, f.dir, eval.Options{
-			Name: f.name, Kind: f.kind, AllowNoTruth: true, Workers: p.cfg.Eval.Workers, Boundary: p.cfg.Eval.Boundary,
+			Name: f.name, Kind: f.kind, AllowNoTruth: true, IDs: f.ids, Workers: p.cfg.Eval.Workers, Boundary: p.cfg.Eval.Boundary,
 			Boot: metrics.Boot{Seed: uint64(p.cfg.Seed)}, Provenance: p.provenance(nil), Settings: f.settings,
 		}, progress)
 		return err

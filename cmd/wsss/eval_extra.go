@@ -76,12 +76,8 @@ func (p *pipeline) pack(ctx context.Context, labels, out string, void bool) erro
 // withQuality adds what is known of our own labels without true masks, and the
 // scores of the detector that led to them; where there are no true masks the
 // row has no scores, only pictures.
-func (p *pipeline) withQuality(ctx context.Context, row report.Row, dir string) (report.Row, error) {
+func (p *pipeline) withQuality(ctx context.Context, row report.Row, dir string, ids []string) (report.Row, error) {
 	split := p.cfg.Data.TrainSplit
-	ids, err := p.ds.IDs(split)
-	if err != nil {
-		return row, err
-	}
 	q, err := gen.Quality(ctx, dir, gen.QualityOptions{IDs: ids, Workers: p.cfg.Eval.Workers})
 	if err != nil {
 		return row, err

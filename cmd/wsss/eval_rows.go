@@ -133,7 +133,12 @@ func (p *pipeline) compareSource(c configs.Compare) source {
 			p.skip(c.Name, "%v", err)
 			return report.Row{}, nil
 		}
-		return p.evalFolder(ctx, labelled{c.Name, p.compareDir(c), cmp.Or(c.Split, p.cfg.Data.TrainSplit), eval.KindPseudo, p.rowHash(c), methodSettings(c.Gen(0))})
+		split, dir := cmp.Or(c.Split, p.cfg.Data.TrainSplit), p.compareDir(c)
+		ids, err := p.made(split, dir, c.Gen(0))
+		if err != nil {
+			return report.Row{}, err
+		}
+		return p.evalFolder(ctx, labelled{c.Name, dir, split, eval.KindPseudo, p.rowHash(c), methodSettings(c.Gen(0)), ids})
 	})
 }
 

@@ -127,16 +127,20 @@ func (p *pipeline) wrong(l labeller, err error) error {
 
 // compare makes the pseudo-labels of the [[compare]] rows.
 func (p *pipeline) compare(ctx context.Context, o genOptions) error {
+	var failed []error
 	for i, l := range p.labellers()[1:] {
 		o, c := o, p.cfg.Compare[i]
 		if o.split == "" {
 			o.split = c.Split
 		}
-		if err := p.label(ctx, l, p.compareDir(c), o); err != nil {
+		err := p.label(ctx, l, p.compareDir(c), o)
+		if some := (*gen.FailedError)(nil); errors.As(err, &some) {
+			failed = append(failed, err)
+		} else if err != nil {
 			return err
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // compareDir is where the labels of a [[compare]] row lie, beside those of gen.
@@ -168,7 +172,7 @@ func (p *pipeline) label(ctx context.Context, l labeller, dir string, o genOptio
 		return err
 	})
 	p.explainChanges(sum)
-	p.explainGen(sum)
+	p.explainGen(sum, g.Weak)
 	p.saveHashes()
 	if err != nil && l.title != "" {
 		return fmt.Errorf("%s%w", l.title, err)
@@ -199,7 +203,10 @@ func (p *pipeline) method(l labeller) (gen.Method, error) {
 }
 
 // explainGen says what a reader of the numbers should know.
-func (p *pipeline) explainGen(s gen.Summary) {
+func (p *pipeline) explainGen(s gen.Summary, kind string) {
+	if s.Unlabelled > 0 {
+		p.say("  left out: %d of %d images, which have no %s", s.Unlabelled, s.Images, kind)
+	}
 	if s.Generated == 0 {
 		return
 	}

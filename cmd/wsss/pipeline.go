@@ -29,18 +29,23 @@ import (
 //	out/results/*.json    scores
 //	out/report.html       everything in one page
 type pipeline struct {
-	cfg      configs.Config
-	file     string // that the config comes from; "" = none
-	quiet    bool
-	restart  bool       // replace trainings of another config
-	genDir   string     // pseudo-labels that runs share; "" = out/gen
-	only     string     // the only row to score; "" = all
-	unscored bool       // also label splits without true masks
-	skipped  []string   // why rows were left out
-	held     *lock.Lock // of out; nil for commands that share it
-	ds       data.Dataset
-	eng      compute.Backend // opened on first use
-	hashes   *files.Hashes   // of the data's files
+	cfg       configs.Config
+	file      string // that the config comes from; "" = none
+	quiet     bool
+	restart   bool     // replace trainings of another config
+	genDir    string   // pseudo-labels that runs share; "" = out/gen
+	only      string   // the only row to score; "" = all
+	unscored  bool     // also label splits without true masks
+	skipped   []string // why rows were left out
+	noBound   bool     // no image of the training split has a true mask
+	said      map[string]bool
+	truth     map[string]bool // splits with a true mask
+	failed    []error         // what a run that keeps going left out
+	keepGoing bool            // go on without the images that fail
+	held      *lock.Lock      // of out; nil for commands that share it
+	ds        data.Dataset
+	eng       compute.Backend // opened on first use
+	hashes    *files.Hashes   // of the data's files
 }
 
 // networks that a run may train: what they are called and how they are shown.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -27,6 +28,7 @@ func runAll(ctx context.Context, args []string) error {
 	f := newFlags("run", runIntro).withConfig()
 	dry := f.Bool("dry-run", false, "check the config, print the plan and what it lacks (data, weights), do nothing")
 	restart := f.Bool("restart", false, "replace trainings of another config or of another folder of labels")
+	keep := f.Bool("keep-going", false, "label and train on what can be; list the images that failed at the end, with exit code 1")
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
@@ -49,7 +51,7 @@ func runAll(ctx context.Context, args []string) error {
 	if err := checkFree(p.cfg, p.networks()...); err != nil {
 		return err
 	}
-	p.restart = *restart
+	p.restart, p.keepGoing = *restart, *keep
 	rows, err := p.all(ctx)
 	if err != nil {
 		return err
@@ -57,7 +59,7 @@ func runAll(ctx context.Context, args []string) error {
 	printRows(rows)
 	p.summary(rows)
 	p.say("%s took %s", p.cfg.Name, time.Since(start).Round(time.Second))
-	return nil
+	return errors.Join(p.failed...)
 }
 
 // all runs every stage.
@@ -68,12 +70,16 @@ func (p *pipeline) all(ctx context.Context) ([]report.Row, error) {
 	if _, err := p.needs(p.runLabellers()); err != nil {
 		return nil, err
 	}
+	if err := p.checkTruth(""); err != nil {
+		return nil, err
+	}
+	o := genOptions{keepGoing: p.keepGoing}
 	if p.labels() {
-		if err := p.gen(ctx, genOptions{}); err != nil {
+		if err := p.goOn(p.gen(ctx, o)); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.compare(ctx, genOptions{}); err != nil {
+	if err := p.goOn(p.compare(ctx, o)); err != nil {
 		return nil, err
 	}
 	if err := p.trainAll(ctx, p.networks()); err != nil {

@@ -16,10 +16,7 @@ import (
 func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
 	t := job.Config
 	outDir, hash, progress, pseudo := job.OutDir, job.ConfigHash, job.Progress, job.LabelsDir
-	ids, err := job.Dataset.IDs(job.Split)
-	if err != nil {
-		return err
-	}
+	ids := job.IDs
 	if t.SelfRounds > 0 {
 		held, err := hold(p.path("self"))
 		if err != nil {
@@ -47,7 +44,7 @@ func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
 		}
 		job.LabelsDir, job.LabelsHash = p.path("self", fmt.Sprint(round)), ""
 		err = train.SelfLabel(ctx, net, job.Dataset, job.Split, job.LabelsDir,
-			train.SelfOptions{Rule: t.SelfRule, MinScore: t.SelfMin, Tags: true, Labels: pseudo}, from(before+t.Iterations))
+			train.SelfOptions{Rule: t.SelfRule, MinScore: t.SelfMin, Tags: true, Labels: pseudo, IDs: ids}, from(before+t.Iterations))
 		net.Close()
 		if err != nil {
 			return err

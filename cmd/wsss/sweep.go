@@ -43,7 +43,11 @@ func (p *pipeline) sweep(ctx context.Context, axes []string, images int, o genOp
 	} else if has {
 		judged = "mIoU"
 		opts.Score = func(ctx context.Context, ds data.Dataset, labels string) (float64, error) {
-			r, err := eval.Folder(ctx, ds, o.split, labels, eval.Options{AllowNoTruth: true, Boot: metrics.Boot{Resamples: -1}}, nil)
+			ids, err := labelledIn(ds, o.split, labels)
+			if err != nil {
+				return 0, err
+			}
+			r, err := eval.Folder(ctx, ds, o.split, labels, eval.Options{AllowNoTruth: true, IDs: ids, Boot: metrics.Boot{Resamples: -1}}, nil)
 			if err != nil {
 				return 0, err
 			}

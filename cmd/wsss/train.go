@@ -31,6 +31,7 @@ changed since, it says so and trains again.
 func runTrain(ctx context.Context, args []string) error {
 	f := newFlags("train", trainIntro).withConfig()
 	restart := f.Bool("restart", false, "replace a training of another config or of another folder of labels")
+	keep := f.Bool("keep-going", false, "train on the images that have a label map, also where others lack theirs because labelling them failed")
 	net := f.String("net", "", "only this `network`: pseudo (on train.labels) or bound (on the true masks)")
 	if err := f.parse(args, 0); err != nil {
 		return err
@@ -48,7 +49,10 @@ func runTrain(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	p.restart = *restart
+	p.restart, p.keepGoing = *restart, *keep
+	if err := p.checkTruth(*net); err != nil {
+		return err
+	}
 	nets := p.networks()
 	switch *net {
 	case "":
@@ -89,7 +93,7 @@ func (p *pipeline) networks() []string {
 	if _, ok := p.trainLabels(); !ok {
 		return []string{netBound}
 	}
-	if p.cfg.Train.Bound {
+	if p.cfg.Train.Bound && !p.noBound {
 		return []string{netPseudo, netBound}
 	}
 	return []string{netPseudo}
@@ -214,6 +218,10 @@ func (p *pipeline) trainJob(net string) (train.Job, error) {
 				return job, err
 			}
 		}
+		var err error
+		if job.IDs, err = p.trainIDs(job.LabelsDir); err != nil {
+			return job, err
+		}
 	}
 	return job, nil
 }
@@ -229,8 +237,13 @@ func runJob(ctx context.Context, job train.Job) (*train.Result, error) {
 
 // valSplit is the split to validate on while training, "" for none.
 func (p *pipeline) valSplit() string {
+	split := p.cfg.Data.ValSplit
 	if p.cfg.Train.ValEvery == 0 {
 		return ""
 	}
-	return p.cfg.Data.ValSplit
+	if has, err := p.hasTruth(split); err == nil && !has {
+		p.once("no image of split %s has a true mask: trainings are not validated, and their last state is taken", split)
+		return ""
+	}
+	return split
 }

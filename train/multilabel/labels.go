@@ -1,6 +1,7 @@
 package multilabel
 
 import (
+	"errors"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -34,7 +35,8 @@ type Examples struct {
 
 // ReadSplit reads the labels of a split: those of a dataset with verified
 // absences, or else its tags, which are taken to be all there is to see.
-// Under unknown = "absent", what nobody checked counts as absent.
+// Under unknown = "absent", what nobody checked counts as absent. Images without
+// tags, not even the word that they hold nothing, are left out.
 func ReadSplit(ds data.Dataset, name string, unknown string) (*Examples, error) {
 	ids, err := ds.IDs(name)
 	if err != nil {
@@ -49,16 +51,25 @@ func ReadSplit(ds data.Dataset, name string, unknown string) (*Examples, error) 
 	}
 	for _, id := range ids {
 		l, err := readLabels(ds, id, s.Classes, unknown == "absent")
+		if errors.Is(err, errUntagged) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 		s.IDs, s.labels = append(s.IDs, id), append(s.labels, l)
+	}
+	if len(s.IDs) == 0 && len(ids) > 0 {
+		return nil, fmt.Errorf("none of the %d images of split %q of dataset %s has tags", len(ids), name, ds.Name())
 	}
 	if len(s.IDs) == 0 {
 		return nil, fmt.Errorf("split %q of dataset %s has no images", name, ds.Name())
 	}
 	return s, nil
 }
+
+// errUntagged is an image that nobody has looked at.
+var errUntagged = errors.New("no tags")
 
 func readLabels(ds data.Dataset, id string, classes int, closed bool) (labels, error) {
 	var l labels
@@ -74,7 +85,7 @@ func readLabels(ds data.Dataset, id string, classes int, closed bool) (labels, e
 			return l, err
 		}
 		if s.Weak.Tags == nil {
-			return l, fmt.Errorf("image %s of dataset %s has no tags", id, ds.Name())
+			return l, errUntagged
 		}
 		present, closed = s.Weak.Tags, true
 	}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/files"
+	"wsss/gen"
+)
+
+// A run works with what is labelled: images without the weak labels that its
+// method takes get no label map, and those without a true mask are not scored.
+
+// hasTruth tells whether any image of a split has a true mask.
+func (p *pipeline) hasTruth(split string) (bool, error) {
+	if has, known := p.truth[split]; known {
+		return has, nil
+	}
+	ids, err := p.ds.IDs(split)
+	if err != nil {
+		return false, err
+	}
+	has, err := data.AnyTruth(context.Background(), p.ds, ids)
+	if err != nil {
+		return false, err
+	}
+	if p.truth == nil {
+		p.truth = map[string]bool{}
+	}
+	p.truth[split] = has
+	return has, nil
+}
+
+// checkTruth refuses to train on true masks where there is none. The network
+// that stands beside the one on pseudo-labels is left out instead, unless it is
+// the only one asked for.
+func (p *pipeline) checkTruth(only string) error {
+	nets := p.networks()
+	if only != "" {
+		nets = []string{only}
+	}
+	if !slices.Contains(nets, netBound) {
+		return nil
+	}
+	split := p.cfg.Data.TrainSplit
+	has, err := p.hasTruth(split)
+	if err != nil || has {
+		return err
+	}
+	if len(nets) == 1 {
+		return inFile(p.file, usagef("no image of split %s has a true mask to train on: train.labels = \"\" trains on the pseudo-labels", split))
+	}
+	p.noBound = true
+	p.once("train.bound: no image of split %s has a true mask: the network on true masks is left out", split)
+	return nil
+}
+
+// once says a line the first time only.
+func (p *pipeline) once(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	if p.said[line] {
+		return
+	}
+	if p.said == nil {
+		p.said = map[string]bool{}
+	}
+	p.said[line] = true
+	p.say("%s", line)
+}
+
+// goOn keeps the images that could not be labelled for the end, where the run
+// keeps going; other errors stay.
+func (p *pipeline) goOn(err error) error {
+	var some *gen.FailedError
+	if !p.keepGoing || !errors.As(err, &some) {
+		return err
+	}
+	p.failed = append(p.failed, err)
+	return nil
+}
+
+// trainIDs lists the images of the training split that have a label map in the
+// folder that the network is trained on.
+func (p *pipeline) trainIDs(dir string) ([]string, error) {
+	split := p.cfg.Data.TrainSplit
+	if dir == p.labelsDir() {
+		return p.made(split, dir, p.cfg.Gen)
+	}
+	ids, err := labelledIn(p.ds, split, dir)
+	if err != nil {
+		return nil, err
+	}
+	all, err := p.ds.IDs(split)
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("%s has a label map of none of the %d images of split %s: they are called after the images, such as %s.png", dir, len(all), split, first(all))
+	}
+	if len(ids) < len(all) {
+		p.once("%s has label maps of %d of the %d images of split %s; the others are left out", dir, len(ids), len(all), split)
+	}
+	return ids, nil
+}
+
+// made lists the images of a split whose labels gen has made in dir. It is an
+// error where one is missing that could have been made, unless the run keeps
+// going.
+func (p *pipeline) made(split, dir string, g configs.Gen) ([]string, error) {
+	all, err := p.ds.IDs(split)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := labelledIn(p.ds, split, dir)
+	if err != nil {
+		return nil, err
+	}
+	here := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		here[id] = true
+	}
+	var missing []string
+	for _, id := range all {
+		if here[id] || p.keepGoing {
+			continue
+		}
+		s, err := p.ds.Load(id, data.WantWeak)
+		if err != nil {
+			return nil, err
+		}
+		if s.Weak.Has(data.WeakKind(g.Weak)) {
+			missing = append(missing, id)
+		}
+	}
+	switch {
+	case len(missing) > 0:
+		return nil, fmt.Errorf("%s: %d of %d label maps are missing, %s.png first: `wsss gen` makes them; -keep-going works with the others", dir, len(missing), len(all), missing[0])
+	case len(ids) == 0:
+		return nil, fmt.Errorf("%s: none of the %d images of split %s has a label map", dir, len(all), split)
+	case len(ids) < len(all):
+		p.once("labels of %d of the %d images of split %s; the others are left out", len(ids), len(all), split)
+	}
+	return ids, nil
+}
+
+// labelledIn lists the images of a split that have a label map in a folder.
+func labelledIn(ds data.Dataset, split, dir string) ([]string, error) {
+	all, err := ds.IDs(split)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("folder of label maps: %w", err)
+	}
+	ids := make([]string, 0, len(all))
+	for _, id := range all {
+		path, err := files.Join(dir, id+".png")
+		if err != nil {
+			return nil, err
+		}
+		switch _, err := os.Stat(path); {
+		case err == nil:
+			ids = append(ids, id)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+func first(ids []string) string {
+	if len(ids) == 0 {
+		return "a/b"
+	}
+	return ids[0]
+}
