@@ -14,6 +14,24 @@ type machine struct {
 	stack []any
 	marks []int // stack heights at MARK
 	memo  map[uint32]any
+	spent int // bytes of what was made, kept or not
+}
+
+// What values take in memory, about: a place on the stack or in a container, a
+// boxed number, a container, an entry of a map.
+const (
+	placeCost = 16
+	boxCost   = 16
+	boxesCost = 96
+	entryCost = 96
+)
+
+// spend counts memory before it is taken.
+func (m *machine) spend(bytes int) error {
+	if m.spent += bytes; m.spent > maxMemory {
+		return fmt.Errorf("pickle makes values of more than %d MB", maxMemory>>20)
+	}
+	return nil
 }
 
 var (
@@ -31,11 +49,31 @@ func (m *machine) run() (any, error) {
 		if op[0] == '.' {
 			return m.pop()
 		}
+		if err := m.spend(cost(op[0])); err != nil {
+			return nil, err
+		}
 		if err := m.step(op[0]); err != nil {
 			return nil, err
 		}
 	}
 	return nil, fmt.Errorf("pickle of more than %d steps", maxSteps)
+}
+
+// cost is what an opcode makes at most, beside text and items.
+func cost(op byte) int {
+	switch op {
+	case '(':
+		return placeCost
+	case ')', ']', '}', 't', 0x85, 0x86, 0x87, 'R', 0x81, 'Q', 'c', 0x93:
+		return boxesCost
+	case 'q', 'r', 0x94:
+		return entryCost
+	case 'a', 's':
+		return 4 * placeCost
+	case '0', '1', 0x80, 0x95, 'e', 'u':
+		return 0
+	}
+	return placeCost + boxCost
 }
 
 func (m *machine) take(n int) ([]byte, error) {
@@ -108,6 +146,9 @@ func (m *machine) popMark() ([]any, error) {
 	}
 	at := m.marks[len(m.marks)-1]
 	m.marks = m.marks[:len(m.marks)-1]
+	if err := m.spend(3 * placeCost * (len(m.stack) - at)); err != nil {
+		return nil, err
+	}
 	items := append([]any(nil), m.stack[at:]...)
 	m.stack = m.stack[:at]
 	return items, nil
@@ -294,6 +335,9 @@ func (m *machine) literal(op byte) error {
 		return err
 	}
 	if text {
+		if err := m.spend(len(b)); err != nil {
+			return err
+		}
 		return m.push(string(b))
 	}
 	return m.push(b)

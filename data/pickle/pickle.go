@@ -9,6 +9,10 @@ import "fmt"
 // labels of all of COCO take about two million.
 const maxSteps = 1 << 24
 
+// maxMemory bounds the bytes of the values that a pickle makes, beside those
+// that it holds itself; the labels of all of COCO take some 60 MB.
+const maxMemory = 1 << 27
+
 // maxDepth bounds how deep values may nest.
 const maxDepth = 200
 

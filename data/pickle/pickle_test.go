@@ -3,6 +3,7 @@ package pickle
 import (
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -87,4 +88,32 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("%T from nothing", v)
 		}
 	})
+}
+
+// TestBoundedMemory: opcodes that make much of few bytes end before the memory
+// does.
+func TestBoundedMemory(t *testing.T) {
+	for name, c := range map[string]struct {
+		head, op string
+	}{
+		"marks":        {"", "("},
+		"empty dicts":  {"", "}"},
+		"numbers":      {"", "K\x01"},
+		"memo":         {"N", "\x94"},
+		"dict entries": {"}", "NNs"},
+		"tuples":       {"", "N\x85"},
+		"references":   {"Nq\x00", "h\x00"},
+	} {
+		in := []byte("\x80\x02" + c.head + strings.Repeat(c.op, 12<<20/len(c.op)) + ".")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _, err := Reader{}.Read(in)
+		runtime.ReadMemStats(&after)
+		if err == nil {
+			t.Errorf("%s: read %d MB", name, len(in)>>20)
+		}
+		if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 4*maxMemory>>20 {
+			t.Errorf("%s: %d MB allocated in all, want at most %d", name, took, 4*maxMemory>>20)
+		}
+	}
 }

@@ -129,8 +129,14 @@ func (p *Predictor) chooseInput() error {
 	return nil
 }
 
+// maxPixels bounds the image that a network takes: 8192×8192.
+const maxPixels = 1 << 26
+
 // chooseSize takes the size from the file where the config leaves it open.
 func (p *Predictor) chooseSize() error {
+	if w, h := p.cfg.Width, p.cfg.Height; w > 0 && h > maxPixels/w {
+		return fmt.Errorf("%s: eval.onnx asks for %d×%d pixels: allowed are %d in all", p.cfg.Path, w, h, maxPixels)
+	}
 	if p.input.Dims == nil {
 		return nil
 	}
@@ -146,6 +152,9 @@ func (p *Predictor) chooseSize() error {
 	}
 	if c > 0 && c != 3 {
 		return fmt.Errorf("%s: input %s has %d channels in layout %s: want 3", p.cfg.Path, p.input, c, p.cfg.Layout)
+	}
+	if w > 0 && h > 0 && w > maxPixels/h {
+		return fmt.Errorf("%s: input %s is of %d×%d pixels: allowed are %d in all", p.cfg.Path, p.input, w, h, maxPixels)
 	}
 	if w > 0 && h > 0 {
 		if p.cfg.Width > 0 && (p.cfg.Width != w || p.cfg.Height != h) {

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 
 	"wsss/models/onnximport/legalise"
+	"wsss/models/onnximport/onnxfile"
 )
 
 // Report is what Inspect finds out about a model.
@@ -100,9 +101,9 @@ func (m *Model) learnValues(opt *legalise.Options, prog *legalise.Program) bool 
 			if opt.Values[name] != nil {
 				continue
 			}
-			n := 1
-			for _, d := range opt.Shapes[name] {
-				n *= d
+			n, err := onnxfile.Size(opt.Shapes[name])
+			if err != nil || n > valueLimit {
+				continue
 			}
 			const plain = 64
 			opt.Values[name] = &legalise.Const{Ints: slices.Repeat([]int64{plain}, n), Floats: slices.Repeat([]float64{plain}, n)}

@@ -64,7 +64,11 @@ func Open(path string, opt Options) (*Model, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	if err := m.readPorts(); err != nil {
+	err = legalise.CheckOpset(file.Proto)
+	if err == nil {
+		err = m.readPorts()
+	}
+	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

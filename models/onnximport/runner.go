@@ -302,7 +302,8 @@ func (r *Runner) build(p *program, prog *legalise.Program, in []shapes.Shape) (e
 
 // fallBack runs the whole model through ONNX Runtime, where that is allowed.
 func (r *Runner) fallBack(inputs map[string]*tensors.Tensor, cause error) (map[string]*tensors.Tensor, error) {
-	if r.opt.NoORT || backend.FindORT() == "" {
+	var large *legalise.TooLarge
+	if r.opt.NoORT || errors.As(cause, &large) || backend.FindORT() == "" {
 		return nil, cause
 	}
 	whole, err := ortref.Open(r.model.Path())

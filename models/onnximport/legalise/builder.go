@@ -16,7 +16,7 @@ const (
 	maxNodes    = 1 << 19 // nodes after unrolling
 	maxCalls    = 64      // rules within rules
 	maxSteps    = 1 << 21 // ops looked at, folded ones too
-	maxWork     = 1 << 28 // elements read and written by folding, rules' tables included
+	maxWork     = 1 << 27 // elements read and written by folding, rules' tables included
 )
 
 // Rule rewrites node n: it returns the values of n's outputs, or nil to keep
@@ -290,8 +290,7 @@ func qualified(n *Node) string {
 func (b *Builder) inferred(n *Node, def *opDef) []*Value {
 	out := def.infer(b, n)
 	for i, v := range out {
-		_, err := onnxfile.Size(v.Dims)
-		fail(err)
+		bound(v)
 		name := "~" + n.Op
 		if i < len(n.outs) && n.outs[i] != "" {
 			name = n.outs[i]
@@ -327,12 +326,11 @@ func (b *Builder) fold(n *Node, def *opDef) []*Value {
 	out := def.infer(b, n)
 	work := 0
 	for _, v := range out {
-		size, err := onnxfile.Size(v.Dims)
-		fail(err)
-		if size > foldLimit {
+		bound(v)
+		if v.Len() > foldLimit {
 			return nil
 		}
-		work += size
+		work += v.Len()
 	}
 	for _, v := range n.In {
 		if v != nil {

@@ -92,7 +92,39 @@ func Run(f *onnxfile.File, opt Options) (prog *Program, err error) {
 		prog.Outputs = append(prog.Outputs, b.lookup(name))
 	}
 	b.finish(prog)
-	return prog, nil
+	if opt.Trainable { // what a gradient needs is kept longer: the training tells what does not fit
+		return prog, nil
+	}
+	return prog, boundLive(prog)
+}
+
+// inDomain tells whether an op is one that this package knows under the name.
+// An op of another domain is another op, whatever it is called.
+func inDomain(domain, op string) bool {
+	switch domain {
+	case "", "ai.onnx":
+		return true
+	case "com.microsoft": // ONNX Runtime's own
+		return slices.Contains(ofRuntime, op)
+	}
+	return false
+}
+
+var ofRuntime = []string{"QuickGelu", "Gelu", "BiasGelu", "FastGelu", "SkipLayerNormalization", "SimplifiedLayerNormalization",
+	"LayerNormalization", "QuantizeLinear", "DequantizeLinear", "Trilu"}
+
+// maxOpset is the newest operator set that the rules were written for, and some
+// beyond: sets change few ops.
+const maxOpset = 26
+
+// CheckOpset refuses a file of an operator set that does not exist.
+func CheckOpset(m *protos.ModelProto) error {
+	for _, o := range m.OpsetImport {
+		if (o.Domain == "" || o.Domain == "ai.onnx") && (o.Version < 1 || o.Version > maxOpset) {
+			return fmt.Errorf("operator set %d: allowed are 1 to %d", o.Version, maxOpset)
+		}
+	}
+	return nil
 }
 
 func opsetOf(m *protos.ModelProto) int {
@@ -129,6 +161,9 @@ func (b *Builder) input(p *protos.ValueInfoProto) (*Value, error) {
 		return nil, fmt.Errorf("input %q: %w", p.Name, err)
 	}
 	v := &Value{Name: b.unique(p.Name), DType: dtype, Dims: slices.Clone(dims)}
+	if n := bytesOf(v); n > maxTensor {
+		return nil, fmt.Errorf("input %q: %w", p.Name, &TooLarge{fmt.Sprintf("a value of shape %v", dims), n, maxTensor})
+	}
 	switch c := b.opt.Values[p.Name]; {
 	case c != nil && max(len(c.Ints), len(c.Floats)) == v.Len():
 		v.Const = c
@@ -150,6 +185,9 @@ func InputType(p *protos.ValueInfoProto) ([]int, DType, error) {
 	dtype := onnxfile.Widen(DType(t.ElemType))
 	if t.Shape == nil {
 		return nil, dtype, nil
+	}
+	if n := len(t.Shape.Dim); n > onnxfile.MaxRank {
+		return nil, 0, fmt.Errorf("%q: rank %d, allowed up to %d", p.Name, n, onnxfile.MaxRank)
 	}
 	dims := make([]int, len(t.Shape.Dim))
 	for i, d := range t.Shape.Dim {
@@ -223,6 +261,9 @@ func (b *Builder) node(p *protos.NodeProto) (err error) {
 	n := &Node{Op: p.OpType, Domain: p.Domain, Name: p.Name, Attrs: attrsOf(p), outs: p.Output, scope: b.scope}
 	for _, name := range p.Input {
 		n.In = append(n.In, b.lookup(name))
+	}
+	if !inDomain(p.Domain, p.OpType) {
+		failf("op %s is not supported", qualified(n))
 	}
 	before := len(b.nodes)
 	ruled := rules[p.OpType] != nil

@@ -183,7 +183,7 @@ func TestTensorErrors(t *testing.T) {
 		"leaves the folder":  {external("w", f32, 1, "../secret", "", ""), "leaves its folder"},
 		"absolute path":      {external("w", f32, 1, "/etc/passwd", "", ""), "leaves its folder"},
 		"no such file":       {external("w", f32, 1, "nothing.bin", "", ""), "no such file"},
-		"a folder":           {external("w", f32, 1, ".", "", ""), "regular file"},
+		"a folder":           {external("w", f32, 1, ".", "", ""), "a folder"},
 		"beyond the end":     {external("w", f32, 9, "m.onnx", "100000", ""), "needs bytes"},
 		"negative offset":    {external("w", f32, 1, "m.onnx", "-4", ""), "needs bytes"},
 		"offset not numeric": {external("w", f32, 1, "m.onnx", "x", ""), "not a number"},

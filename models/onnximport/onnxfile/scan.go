@@ -17,6 +17,7 @@ import (
 const (
 	maxSkeleton = 64 << 20 // bytes kept in memory besides weights
 	maxFields   = 2 << 20  // messages and strings
+	maxScalars  = 8 << 20  // numbers; each takes more memory than bytes in the file
 	maxDepth    = 32       // nesting of messages (sub-graphs of If and Loop)
 	keepInline  = 1 << 10  // tensors up to this many bytes stay in the skeleton
 )
@@ -67,6 +68,15 @@ type scanner struct {
 	at     int64
 	fields int
 	kept   int
+
+	scalars int
+}
+
+// packed are the fields of many numbers in one, besides those whose bytes may
+// stay in the file.
+var packed = map[kind]map[protowire.Number]bool{
+	kindTensor:    {1: true, 5: true, 7: true, 11: true},
+	kindAttribute: {7: true, 8: true},
 }
 
 // skeleton returns the model file r of the given size without bulk data.
@@ -132,6 +142,12 @@ func (s *scanner) message(pos, end int64, k kind, depth int) ([]byte, error) {
 			return nil, fmt.Errorf("damaged at byte %d", pos)
 		}
 		pos = next
+		if wire != protowire.BytesType {
+			s.scalars++
+		}
+		if s.scalars > maxScalars {
+			return nil, fmt.Errorf("more than %d numbers besides weights", maxScalars)
+		}
 		switch wire {
 		case protowire.VarintType:
 			_, pos, err = s.varint(pos, end)
@@ -144,6 +160,9 @@ func (s *scanner) message(pos, end int64, k kind, depth int) ([]byte, error) {
 			if n, pos, err = s.varint(pos, end); err == nil {
 				if n > uint64(end-pos) {
 					return nil, fmt.Errorf("truncated: %d bytes announced at byte %d, %d left", n, pos, end-pos)
+				}
+				if packed[k][num] {
+					s.scalars += int(min(n, maxScalars+1))
 				}
 				if err := s.bytesField(&out, start, pos, int64(n), num, children[k][num], depth); err != nil {
 					return nil, err

@@ -72,8 +72,8 @@ func (t *Tensor) Variant() string {
 	return text
 }
 
-// elemBytes is the width of the supported element types; 0 means unsupported.
-func elemBytes(d DType) int {
+// ElemBytes is the width of the supported element types; 0 means unsupported.
+func ElemBytes(d DType) int {
 	switch d {
 	case protos.TensorProto_INT8, protos.TensorProto_UINT8, protos.TensorProto_BOOL:
 		return 1
@@ -122,7 +122,7 @@ func (f *File) Tensor(t *protos.TensorProto) (*Tensor, error) {
 	for _, d := range t.Dims {
 		out.Dims = append(out.Dims, int(d))
 	}
-	width := elemBytes(out.stored)
+	width := ElemBytes(out.stored)
 	if width == 0 {
 		return nil, fmt.Errorf("tensor %q: element type %v is not supported", t.Name, out.stored)
 	}
@@ -177,7 +177,7 @@ func (t *Tensor) locate(p *protos.TensorProto, want int64) error {
 // inlineLen counts the elements that a TensorProto carries itself.
 func inlineLen(t *protos.TensorProto) int {
 	if t.RawData != nil {
-		return len(t.RawData) / max(1, elemBytes(DType(t.DataType)))
+		return len(t.RawData) / max(1, ElemBytes(DType(t.DataType)))
 	}
 	return max(len(t.FloatData), len(t.Int32Data), len(t.Int64Data), len(t.DoubleData), len(t.Uint64Data))
 }
@@ -186,7 +186,7 @@ func inlineLen(t *protos.TensorProto) int {
 func (t *Tensor) Len() int { return t.size }
 
 // Bytes returns the number of bytes that ReadInto fills.
-func (t *Tensor) Bytes() int { return t.size * elemBytes(t.DType) }
+func (t *Tensor) Bytes() int { return t.size * ElemBytes(t.DType) }
 
 // ReadInto fills dst, of Bytes() bytes, with the little-endian elements.
 func (t *Tensor) ReadInto(dst []byte) error {
@@ -198,7 +198,7 @@ func (t *Tensor) ReadInto(dst []byte) error {
 		if err := t.base.ReadInto(src); err != nil {
 			return err
 		}
-		permute(dst, src, t.base.Dims, t.perm, elemBytes(t.DType))
+		permute(dst, src, t.base.Dims, t.perm, ElemBytes(t.DType))
 		return nil
 	}
 	if t.stored != t.DType {
@@ -281,7 +281,7 @@ func rawOf(t *protos.TensorProto) []byte {
 	if t.RawData != nil {
 		return t.RawData
 	}
-	width := elemBytes(DType(t.DataType))
+	width := ElemBytes(DType(t.DataType))
 	out := make([]byte, 0, width*inlineLen(t))
 	put := func(v uint64) {
 		var b [8]byte

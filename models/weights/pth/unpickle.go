@@ -81,6 +81,9 @@ func construct(name string, args []any) (any, error) {
 	return nil, nil
 }
 
+// maxRank bounds the rank of a tensor: NumPy's bound.
+const maxRank = 64
+
 // newTensor reads (storage, offset, shape, strides, …) and checks that the
 // view stays inside the storage.
 func newTensor(args []any) (any, error) {
@@ -96,6 +99,9 @@ func newTensor(args []any) (any, error) {
 		return nil, bad
 	}
 	t := &tensor{storage: s, offset: offset, strides: strides}
+	if len(shape) > maxRank {
+		return nil, fmt.Errorf("checkpoint has a tensor of rank %d: allowed up to %d", len(shape), maxRank)
+	}
 	for _, n := range shape {
 		t.shape = append(t.shape, int(n))
 	}

@@ -141,10 +141,16 @@ func (r *Reader) parse(header []byte) error {
 	return nil
 }
 
+// maxRank bounds the rank of a tensor: NumPy's bound.
+const maxRank = 64
+
 // checkShape verifies that the shape fills exactly length bytes.
 func checkShape(d DType, dims []int64, length int64) ([]int, error) {
 	if _, err := d.gomlx(); err != nil {
 		return nil, err
+	}
+	if len(dims) > maxRank {
+		return nil, fmt.Errorf("rank %d: allowed up to %d", len(dims), maxRank)
 	}
 	shape := make([]int, len(dims))
 	n := d.Size()
