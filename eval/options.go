@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"wsss/data"
+	"wsss/data/files"
 	"wsss/eval/metrics"
 )
 
@@ -27,6 +28,9 @@ type Options struct {
 	// RunHash identifies what Predict computes (config and weights). A later
 	// run with the same hash takes up the predictions it finds.
 	RunHash string
+
+	Hashes *files.Hashes     // remembers hashes of photos between calls; may be nil
+	Log    func(line string) // notes for a person; may be nil
 
 	Provenance Provenance
 	Settings   map[string]string // how the label maps come about, for the report

@@ -2,31 +2,18 @@ package eval
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
-	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
 
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/train/batches"
 )
-
-// RunFile is the file in a folder of predictions that tells which run they are
-// of.
-const RunFile = "predictions.json"
-
-type runFile struct {
-	Hash string `json:"hash"`
-	Name string `json:"name"`
-}
 
 // Predict labels every image of a split with p, writes outDir/<id>.png (VOC
 // palette) and scores it. Decoding the next images, predicting, and writing
@@ -35,8 +22,9 @@ type runFile struct {
 //
 // An undisturbed and a resumed run leave the same files, SpeedFile aside:
 // predictions in outDir
-// are taken up if its RunFile has opts.RunHash, replaced if it has another
-// hash, and refused if there is none (they are somebody else's).
+// are taken up if its RunFile has opts.RunHash and the photos are those that
+// they are of, replaced if not, and refused if there is no such file (they are
+// somebody else's).
 func Predict(ctx context.Context, ds data.Dataset, split string, p Predictor, outDir string, opts Options, progress Progress) (*Result, error) {
 	start := time.Now()
 	opts = opts.withDefaults()
@@ -50,7 +38,7 @@ func Predict(ctx context.Context, ds data.Dataset, split string, p Predictor, ou
 	if err != nil {
 		return nil, err
 	}
-	ready, err := prepare(outDir, ids, opts)
+	ready, err := prepare(ctx, ds, outDir, ids, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -81,47 +69,6 @@ func Predict(ctx context.Context, ds data.Dataset, split string, p Predictor, ou
 	}
 	r.PerSecond = Speed(outDir, opts.RunHash)
 	return r, nil
-}
-
-// prepare decides which predictions in dir are taken up, and removes the stale
-// ones before the folder gets the new hash, so that a crash in between never
-// passes an old prediction off as new.
-func prepare(dir string, ids []string, opts Options) (ready []bool, err error) {
-	path := filepath.Join(dir, RunFile)
-	var have runFile
-	raw, err := os.ReadFile(path)
-	known := err == nil && json.Unmarshal(raw, &have) == nil && have.Hash != ""
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	ready = make([]bool, len(ids))
-	for i, id := range ids {
-		png, err := files.Join(dir, id+".png")
-		if err != nil {
-			return nil, err
-		}
-		if _, err := os.Stat(png); err != nil {
-			continue
-		}
-		switch {
-		case !known:
-			return nil, fmt.Errorf("%s holds label maps (%s.png) but no %s: choose an empty folder for predictions", dir, id, RunFile)
-		case opts.RunHash != "" && have.Hash == opts.RunHash:
-			ready[i] = true
-		default:
-			if err := os.Remove(png); err != nil {
-				return nil, err
-			}
-		}
-	}
-	now := runFile{opts.RunHash, opts.Name}
-	if now.Hash == "" {
-		now.Hash = "none" // never matches: an unnamed run is not taken up
-	}
-	if now == have {
-		return ready, nil
-	}
-	return ready, files.WriteJSON(path, now)
 }
 
 // predictRun is the pipeline decode → predict → write and count.
@@ -304,11 +251,10 @@ func send[T any](ctx context.Context, to chan<- T, v T) bool {
 func (r *predictRun) decode(i int) (job, error) {
 	j := job{i: i}
 	if r.ready[i] {
-		pred, err := data.ReadLabelMap(r.path(i))
-		if err != nil {
-			return j, err
+		var err error
+		if j.pred, err = data.ReadLabelMap(r.path(i)); err != nil {
+			r.ready[i] = false // cut short or lost: it is made again
 		}
-		j.pred = pred
 	}
 	want := data.WantTruth
 	if j.pred == nil {

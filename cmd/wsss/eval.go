@@ -215,6 +215,7 @@ func (p *pipeline) predictRow(ctx context.Context, split string, predictor eval.
 	}
 	o.RunHash += fmt.Sprint(testTime) + predictions
 	o.Workers, o.Boundary, o.AllowNoTruth, o.Boot.Seed = p.cfg.Eval.Workers, p.cfg.Eval.Boundary, true, uint64(p.cfg.Seed)
+	o.Hashes, o.Log = p.hashes, func(line string) { p.say("  %s", line) }
 	dir := p.path("predictions", fileName(o.Name))
 	title := "score "
 	if !has {
@@ -225,6 +226,7 @@ func (p *pipeline) predictRow(ctx context.Context, split string, predictor eval.
 		r, err = eval.Predict(ctx, p.ds, split, predictor, dir, o, progress)
 		return err
 	})
+	p.saveHashes()
 	if err != nil {
 		return report.Row{}, err
 	}

@@ -207,7 +207,7 @@ func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, text [][]floa
 	job := clip.Job{
 		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, Val: val, ValSplit: p.valSplitCLIP(),
 		Config: p.cfg.FineTuneCLIP, Seed: p.cfg.Seed, OutDir: p.path("finetune"),
-		ConfigHash: p.cfg.FineTuneHash(), Versions: versions(),
+		ConfigHash: p.cfg.FineTuneHash(), Versions: versions(), Hashes: p.hashes,
 		Log: func(line string) { p.say("  %s", line) },
 	}
 	if p.cfg.FineTuneCLIP.Head == "text" {

@@ -40,7 +40,7 @@ func runTrainClassifier(ctx context.Context, args []string) error {
 	job := classifier.Job{
 		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, ValSplit: p.cfg.Data.ValSplit,
 		Config: p.cfg.Classifier, Seed: p.cfg.Seed, OutDir: p.path("classifier"),
-		ConfigHash: p.cfg.ClassifierHash(), Versions: versions(),
+		ConfigHash: p.cfg.ClassifierHash(), Versions: versions(), Hashes: p.hashes,
 		Log: func(line string) { p.say("  %s", line) },
 	}
 	if job.Backend, err = p.backend(); err != nil {
@@ -55,6 +55,7 @@ func runTrainClassifier(ctx context.Context, args []string) error {
 		}
 		return err
 	})
+	p.saveHashes()
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -137,6 +138,19 @@ func (h *Hashes) Tree(path string) (string, error) {
 		}
 		return hex.EncodeToString(sum.Sum(nil)), nil
 	})
+}
+
+// Stamp is a time near a file's modification time that also tells its size and
+// its change time: another stamp means that the file may have changed.
+func Stamp(path string) (time.Time, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	s := stampOf(info)
+	h := fnv.New64a()
+	fmt.Fprint(h, s.Size, s.Mod, s.Changed)
+	return time.Unix(info.ModTime().Unix(), int64(h.Sum64()%1e9)), nil
 }
 
 func stampOf(info fs.FileInfo) hashed {

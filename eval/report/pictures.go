@@ -297,14 +297,15 @@ func (p *pictures) layer(l galleryLayer, id string, size image.Point) error {
 	return writePicture(out, raw, stamp)
 }
 
-// upToDate compares times: a picture carries the time of what it was made of.
+// upToDate compares times: a picture carries the stamp of what it was made of,
+// in the form of a time.
 func upToDate(from, out string) (stamp time.Time, fresh bool) {
-	src, err := os.Stat(from)
+	stamp, err := files.Stamp(from)
 	if err != nil {
 		return time.Time{}, false
 	}
 	have, err := os.Stat(out)
-	return src.ModTime(), err == nil && have.ModTime().Equal(src.ModTime())
+	return stamp, err == nil && have.ModTime().Equal(stamp)
 }
 
 func jpegSize(path string) (image.Point, error) {

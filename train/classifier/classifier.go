@@ -43,6 +43,7 @@ type Job struct {
 
 	ConfigHash string            // configs.Config.ClassifierHash; a folder of another hash is refused
 	Versions   map[string]string // what made the run, for the checkpoint
+	Hashes     *files.Hashes     // remembers hashes of photos between calls; may be nil
 
 	Progress func(done, total int) // after every update; may be nil
 	Log      func(line string)     // notes for a person; may be nil
@@ -59,7 +60,7 @@ func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
 		},
 		Dataset: job.Dataset, Split: job.Split, ValSplit: job.ValSplit, Seed: job.Seed, Backend: job.Backend,
 		Net:    func(classes int) (multilabel.Net, error) { return newNetwork(c, classes, job.Seed, job.Log) },
-		OutDir: job.OutDir, ConfigHash: job.ConfigHash, Versions: job.Versions, Progress: job.Progress, Log: job.Log,
+		OutDir: job.OutDir, ConfigHash: job.ConfigHash, Versions: job.Versions, Hashes: job.Hashes, Progress: job.Progress, Log: job.Log,
 	})
 }
 

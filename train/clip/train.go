@@ -13,6 +13,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/files"
 	"wsss/models/foundation/imageproc"
 	"wsss/train/multilabel"
 )
@@ -33,6 +34,7 @@ type Job struct {
 
 	ConfigHash string            // configs.Config.FineTuneHash; a folder of another hash is refused
 	Versions   map[string]string // what made the run, for the checkpoint
+	Hashes     *files.Hashes     // remembers hashes of photos between calls; may be nil
 
 	Progress func(done, total int) // after every update; may be nil
 	Log      func(line string)     // notes for a person; may be nil
@@ -55,7 +57,7 @@ func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
 		Net: func(classes int) (multilabel.Net, error) {
 			return NewNet(job.Backend, c, classes, job.Seed, job.Text)
 		},
-		OutDir: job.OutDir, ConfigHash: job.ConfigHash, Versions: job.Versions, Progress: job.Progress, Log: job.Log,
+		OutDir: job.OutDir, ConfigHash: job.ConfigHash, Versions: job.Versions, Hashes: job.Hashes, Progress: job.Progress, Log: job.Log,
 	})
 }
 

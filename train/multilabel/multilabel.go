@@ -22,8 +22,10 @@ import (
 
 	"wsss/checkpoints"
 	"wsss/data"
+	"wsss/data/files"
 	"wsss/data/files/lock"
 	"wsss/models/backend"
+	"wsss/train/lineage"
 	"wsss/train/runlog"
 )
 
@@ -93,6 +95,7 @@ type Job struct {
 
 	ConfigHash string            // a folder of another hash is refused
 	Versions   map[string]string // what made the run, for the checkpoint
+	Hashes     *files.Hashes     // remembers hashes of photos between calls; may be nil
 
 	Progress func(done, total int) // after every update; may be nil
 	Log      func(line string)     // notes for a person; may be nil
@@ -127,6 +130,7 @@ var ErrOtherRun = errors.New("holds another training")
 type run struct {
 	Job
 	train, val *Examples
+	data       lineage.Record // what is learnt, and judged on
 	net        Net
 	update     *Step
 	forward    *model.Exec
@@ -156,6 +160,9 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 		return nil, err
 	}
 	defer r.close()
+	if err := r.lookAtData(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.open(); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func (r *run) open() error {
 	r.meta = checkpoints.Meta{
 		Seed: r.Seed, Images: len(r.train.IDs), Log: runlog.File,
 		Model:   checkpoints.Model{Classes: r.Dataset.Classes().Names},
-		Dataset: r.Dataset.Name(), Split: r.Split, ConfigHash: r.ConfigHash, LabelsHash: r.train.hash(), InitHash: start,
+		Dataset: r.Dataset.Name(), Split: r.Split, ConfigHash: r.ConfigHash, LabelsHash: r.train.hash(), DataHash: r.data.Hash(), InitHash: start,
 		Backend: r.Backend.Name(), Versions: checkpoints.Versions(),
 	}
 	maps.Copy(r.meta.Versions, r.Versions)
@@ -31,15 +31,24 @@ func (r *run) open() error {
 	switch {
 	case err == nil:
 		defer c.Close()
-		if m := c.Meta; m.ConfigHash != r.ConfigHash || m.LabelsHash != r.meta.LabelsHash || m.InitHash != start || m.Seed != r.Seed {
+		m := c.Meta
+		if m.ConfigHash != r.ConfigHash || m.InitHash != start || m.Seed != r.Seed {
 			return fmt.Errorf("%s %w (config %s, labels %s, start %.8s; now %s, %s, %.8s): remove the folder, or choose another out",
 				r.OutDir, ErrOtherRun, m.ConfigHash, m.LabelsHash, m.InitHash, r.ConfigHash, r.meta.LabelsHash, start)
+		}
+		if changed := r.changed(m); changed != "" {
+			r.Log(fmt.Sprintf("trained again: %s since %s was trained", changed, r.OutDir))
+			if err := removeAll(r.OutDir); err != nil {
+				return err
+			}
+			break
 		}
 		if c.Meta.Backend != r.Backend.Name() && c.Meta.Step < r.total {
 			r.Log(fmt.Sprintf("going on with backend %s what began on %s: the result is as good, but not the same to the last bit", r.Backend.Name(), c.Meta.Backend))
 			c.Meta.Backend = r.Backend.Name()
 		}
 		r.meta, r.step, r.from, r.last = c.Meta, c.Meta.Step, c.Meta.Step, c.Path
+		r.meta.DataHash = r.data.Hash()
 		if err := restore(r.net, c); err != nil {
 			return err
 		}
@@ -47,6 +56,9 @@ func (r *run) open() error {
 		return err
 	}
 	if err := os.MkdirAll(r.OutDir, 0o755); err != nil {
+		return err
+	}
+	if err := r.noteData(); err != nil {
 		return err
 	}
 	path := filepath.Join(r.OutDir, runlog.File)
