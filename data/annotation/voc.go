@@ -3,6 +3,7 @@ package annotation
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -47,7 +48,18 @@ func readVOC(src *Source, files []string, b *Builder) error {
 				return err
 			}
 		}
+		if err := p.Clip(im.W, im.H); err != nil {
+			return fmt.Errorf("%s: %w", src.Path(file), err)
+		}
 		im.Split = cmp.Or(split[im.ID], im.Split)
+		if p.Boxes == nil { // of objects without boxes only the names count
+			for _, tag := range p.Tags {
+				if tag, err = b.Class(p.names[tag]); err != nil {
+					return err
+				}
+				im.Tags = append(im.Tags, tag)
+			}
+		}
 		for _, box := range p.Boxes {
 			if box.Class, err = b.Class(p.names[box.Class]); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"wsss/data"
 	"wsss/data/datatest"
@@ -132,15 +133,15 @@ func TestParseVOCXML(t *testing.T) {
 	want := &Annotation{W: 10, H: 8, Tags: []int{1, 2}, Boxes: []data.Box{
 		{X0: 0, Y0: 1, X1: 10, Y1: 4, Class: 1, Difficult: true},
 		{X0: 2, Y0: 0, X1: 10, Y1: 8, Class: 2},
-	}, Other: []string{"dragon"}}
-	if diff := cmp.Diff(want, a); err != nil || diff != "" {
+	}, Other: []string{"dragon"}, Notes: []string{`object 3 ("dog"): its box (2,0)-(12,9) reaches out of the image of 10×8: it is clipped`}}
+	if diff := cmp.Diff(want, a, cmpopts.IgnoreUnexported(Annotation{})); err != nil || diff != "" {
 		t.Errorf("error %v, annotation differs (-want +got):\n%s", err, diff)
 	}
 	for _, tc := range []struct{ name, text, err string }{
 		{"empty", "", "no XML element"},
 		{"cut off", catXML[:len(catXML)/2], "EOF"},
 		{"coordinate", strings.Replace(catXML, "<xmin>1<", "<xmin>left<", 1), `line 2: box coordinate "left" is not a pixel`},
-		{"outside", strings.Replace(catXML, "<xmin>1<", "<xmin>11<", 1), "box 1 (class 1) covers no pixel of the image of 10×8"},
+		{"outside", strings.NewReplacer("<xmin>1<", "<xmin>11<", "<xmax>10<", "<xmax>14<").Replace(catXML), `object 1 ("cat"): its box (10,1)-(14,4) covers no pixel of the image of 10×8`},
 		{"size", strings.Replace(catXML, ">10</width", ">-1</width", 1), `line 1: image side "-1"`},
 		{"deep", strings.Repeat("<a>", 50), "XML nests deeper than 32"},
 	} {

@@ -11,24 +11,34 @@ import (
 	"strings"
 
 	"wsss/data"
+	"wsss/data/text"
 )
 
 // Annotation is what a VOC detection XML says about an image.
 type Annotation struct {
-	W, H  int // 0 where the file gives no size
-	Tags  []int
-	Boxes []data.Box
-	Other []string // names of objects outside the class table, which are skipped; unique
+	W, H    int // 0 where the file gives no size
+	Tags    []int
+	Boxes   []data.Box // nil where the file has objects and none of them a box
+	Other   []string   // names of objects outside the class table, which are skipped; unique
+	Boxless []string   // objects without a box, where none has one: their names are tags
+	Notes   []string   // what was mended
+	objects []string   // of each box, for errors
 }
 
-// mostOther bounds Annotation.Other.
-const mostOther = 20
+// mostOther bounds Annotation.Other, and mostNotes the others.
+const (
+	mostOther = 20
+	mostNotes = 100
+)
 
-// ReadVOCXML reads a VOC detection XML (docs/sources.md §9). Tags are all classes that
-// a name inside an object carries, part names included, as IRN does; boxes are
-// those of the objects themselves, difficult ones flagged. Names outside the
-// class table are skipped. Boxes are clipped to the image; one that is empty
-// then is an error.
+// ReadVOCXML reads a VOC detection XML (docs/sources.md §9) in any encoding.
+// Tags are all classes that a name inside an object carries, part names
+// included, as IRN does; boxes are those of the objects themselves, difficult
+// ones flagged, or the extents of their polygons. Names outside the class table
+// are skipped. Corners may come in any order. Boxes are clipped to the image,
+// where the file gives its size; one that is empty then is an error, and so are
+// an object without a name, a part of a box, and an object without a box
+// beside others that have one.
 func ReadVOCXML(path string, classes data.Classes) (*Annotation, error) {
 	return parseFile(path, maxXML, func(r io.Reader) (*Annotation, error) { return ParseVOCXML(r, classes) })
 }
@@ -37,35 +47,28 @@ func ReadVOCXML(path string, classes data.Classes) (*Annotation, error) {
 func ParseVOCXML(r io.Reader, classes data.Classes) (*Annotation, error) {
 	a := &Annotation{Boxes: []data.Box{}}
 	var object vocObject
+	number := 0
 	err := walkXML(r, func(path, text string) error {
+		_, path, _ = strings.Cut(strings.ToLower(path), "/") // whatever the root is called
 		var err error
 		switch path {
-		case "annotation/size/width":
+		case "size/width":
 			a.W, err = parseSize(text)
-		case "annotation/size/height":
+		case "size/height":
 			a.H, err = parseSize(text)
-		case "annotation/object/name":
-			if object.class = classes.Index(text); object.class <= 0 && len(a.Other) < mostOther && !slices.Contains(a.Other, text) {
-				a.Other = append(a.Other, text)
-			}
-		case "annotation/object/difficult":
-			object.difficult = text == "1"
-		case "annotation/object/bndbox/xmin":
-			err = object.side(0, text)
-		case "annotation/object/bndbox/ymin":
-			err = object.side(1, text)
-		case "annotation/object/bndbox/xmax":
-			err = object.side(2, text)
-		case "annotation/object/bndbox/ymax":
-			err = object.side(3, text)
-		case "annotation/object":
-			if object.class > 0 && object.sides == 0b1111 {
-				a.Boxes = append(a.Boxes, object.box())
-			}
+		case "object/name":
+			object.name = text
+		case "object/difficult":
+			object.difficult = isTrue(text)
+		case "object":
+			number++
+			err = a.add(object, number, classes)
 			object = vocObject{}
+		default:
+			err = object.read(path, text)
 		}
-		if strings.HasPrefix(path, "annotation/object/") && strings.HasSuffix(path, "/name") {
-			if c := classes.Index(text); c > 0 {
+		if strings.HasPrefix(path, "object/") && strings.HasSuffix(path, "/name") {
+			if c := classes.Find(text); c > 0 {
 				a.Tags = append(a.Tags, c)
 			}
 		}
@@ -75,67 +78,169 @@ func ParseVOCXML(r io.Reader, classes data.Classes) (*Annotation, error) {
 		return nil, err
 	}
 	a.Tags = sortedUnique(a.Tags)
-	return a, a.clip()
+	if len(a.Boxless) > 0 {
+		if len(a.Boxes) > 0 {
+			return nil, errors.New(a.Boxless[0])
+		}
+		a.Boxes = nil
+	}
+	return a, a.Clip(a.W, a.H)
+}
+
+func isTrue(text string) bool {
+	yes, err := strconv.ParseBool(text)
+	v, numErr := strconv.ParseFloat(text, 64)
+	return err == nil && yes || numErr == nil && v != 0
 }
 
 // vocObject gathers one object element; its box is 1-based and inclusive.
 type vocObject struct {
-	class     int
+	name      string
 	difficult bool
 	edge      [4]float64 // xmin, ymin, xmax, ymax
 	sides     uint8      // which of them have been read
+	polygon   [4]float64 // the extent of the corners
+	corners   [2]int     // how many x and y have been read
 }
 
-func (o *vocObject) side(i int, text string) error {
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.Abs(v) > 1<<24 || math.IsNaN(v) {
-		return fmt.Errorf("box coordinate %.40q is not a pixel", text)
+var sideNames = []string{"xmin", "ymin", "xmax", "ymax"}
+
+// read takes an element inside an object: a side of its box, or a coordinate of
+// its polygon (x1, y1, x2, … or points of x and y).
+func (o *vocObject) read(path, text string) error {
+	if side, ok := strings.CutPrefix(path, "object/bndbox/"); ok {
+		if i := slices.Index(sideNames, side); i >= 0 && text != "" {
+			v, err := parseCoordinate(text)
+			o.edge[i] = v
+			o.sides |= 1 << i
+			return err
+		}
 	}
-	o.edge[i] = v
-	o.sides |= 1 << i
+	if rest, ok := strings.CutPrefix(path, "object/polygon/"); ok && text != "" {
+		name := rest[strings.LastIndex(rest, "/")+1:]
+		if name == "" {
+			return nil
+		}
+		axis := strings.Index("xy", name[:1])
+		if axis < 0 || strings.Trim(name[1:], "0123456789") != "" {
+			return nil
+		}
+		v, err := parseCoordinate(text)
+		if err != nil {
+			return err
+		}
+		if o.corners[axis]++; o.corners[axis] == 1 {
+			o.polygon[axis], o.polygon[axis+2] = v, v
+		}
+		o.polygon[axis], o.polygon[axis+2] = min(o.polygon[axis], v), max(o.polygon[axis+2], v)
+	}
 	return nil
 }
 
-func (o *vocObject) box() data.Box {
-	return data.Box{
-		X0: float32(o.edge[0] - 1), Y0: float32(o.edge[1] - 1), X1: float32(o.edge[2]), Y1: float32(o.edge[3]),
-		Class: o.class, Difficult: o.difficult,
+func parseCoordinate(text string) (float64, error) {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.Abs(v) > 1<<24 || math.IsNaN(v) {
+		return 0, fmt.Errorf("box coordinate %.40q is not a pixel", text)
+	}
+	return v, nil
+}
+
+// add takes a finished object.
+func (a *Annotation) add(o vocObject, number int, classes data.Classes) error {
+	if o.name == "" {
+		return fmt.Errorf("object %d has no name", number)
+	}
+	what := fmt.Sprintf("object %d (%.60q)", number, o.name)
+	class := classes.Find(o.name)
+	if class <= 0 {
+		if class < 0 && len(a.Other) < mostOther && !slices.Contains(a.Other, o.name) {
+			a.Other = append(a.Other, o.name)
+		}
+		return nil
+	}
+	e := o.edge
+	switch {
+	case o.sides == 0b1111:
+		if e[0] > e[2] || e[1] > e[3] {
+			a.note("%s: bndbox (%v,%v)-(%v,%v) has its corners swapped: they are put in order", what, e[0], e[1], e[2], e[3])
+			e = [4]float64{min(e[0], e[2]), min(e[1], e[3]), max(e[0], e[2]), max(e[1], e[3])}
+		}
+	case o.corners[0] > 0 && o.corners[1] > 0:
+		e = o.polygon
+	case o.sides != 0:
+		for i, side := range sideNames {
+			if o.sides&(1<<i) == 0 {
+				return fmt.Errorf("%s: bndbox lacks %s", what, side)
+			}
+		}
+	default:
+		if len(a.Boxless) < mostNotes {
+			a.Boxless = append(a.Boxless, what+" has no bndbox, and no polygon to take one from")
+		}
+		return nil
+	}
+	a.objects = append(a.objects, what)
+	a.Boxes = append(a.Boxes, data.Box{
+		X0: float32(e[0] - 1), Y0: float32(e[1] - 1), X1: float32(e[2]), Y1: float32(e[3]),
+		Class: class, Difficult: o.difficult,
+	})
+	return nil
+}
+
+func (a *Annotation) note(format string, args ...any) {
+	if len(a.Notes) < mostNotes {
+		a.Notes = append(a.Notes, fmt.Sprintf(format, args...))
 	}
 }
 
-func (a *Annotation) clip() error {
+// Clip takes off what lies outside an image of w×h; 0 is no bound. A box that
+// covers nothing then is an error.
+func (a *Annotation) Clip(w, h int) error {
+	const slack = 1 // real annotations round at the border
 	for i := range a.Boxes {
 		b := &a.Boxes[i]
+		whole := *b
 		b.X0, b.Y0 = max(b.X0, 0), max(b.Y0, 0)
-		if a.W > 0 {
-			b.X1 = min(b.X1, float32(a.W))
+		if w > 0 {
+			b.X1 = min(b.X1, float32(w))
 		}
-		if a.H > 0 {
-			b.Y1 = min(b.Y1, float32(a.H))
+		if h > 0 {
+			b.Y1 = min(b.Y1, float32(h))
+		}
+		size := "the image"
+		if w > 0 && h > 0 {
+			size = fmt.Sprintf("the image of %d×%d", w, h)
 		}
 		if b.X0 >= b.X1 || b.Y0 >= b.Y1 {
-			return fmt.Errorf("box %d (class %d) covers no pixel of the image of %d×%d", i+1, b.Class, a.W, a.H)
+			return fmt.Errorf("%s: its box (%v,%v)-(%v,%v) covers no pixel of %s", a.objects[i], whole.X0, whole.Y0, whole.X1, whole.Y1, size)
+		}
+		if whole.X0 < -slack || whole.Y0 < -slack || whole.X1 > b.X1+slack || whole.Y1 > b.Y1+slack {
+			a.note("%s: its box (%v,%v)-(%v,%v) reaches out of %s: it is clipped", a.objects[i], whole.X0, whole.Y0, whole.X1, whole.Y1, size)
 		}
 	}
 	return nil
 }
 
 func parseSize(text string) (int, error) {
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 || n > data.MaxPixels {
+	if text == "" {
+		return 0, nil
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v >= 0 && v <= data.MaxPixels) {
 		return 0, fmt.Errorf("image side %.40q is not a number of pixels", text)
 	}
-	return n, nil
+	return int(math.Round(v)), nil
 }
 
 // walkXML calls f at the end of every element with its path from the root
 // ("annotation/size/width") and its own text, trimmed.
 func walkXML(r io.Reader, f func(path, text string) error) error {
-	dec := xml.NewDecoder(r)
-	// Element names and numbers are ASCII in every encoding that occurs.
-	dec.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
+	dec, err := text.NewXMLDecoder(r)
+	if err != nil {
+		return err
+	}
 	var path []string
-	var text strings.Builder
+	var chars strings.Builder
 	elements := 0
 	for {
 		token, err := dec.Token()
@@ -154,16 +259,16 @@ func walkXML(r io.Reader, f func(path, text string) error) error {
 				return fmt.Errorf("XML nests deeper than %d", len(path))
 			}
 			path = append(path, t.Name.Local)
-			text.Reset()
+			chars.Reset()
 		case xml.CharData:
-			text.Write(t)
+			chars.Write(t)
 		case xml.EndElement:
-			if err := f(strings.Join(path, "/"), strings.TrimSpace(text.String())); err != nil {
+			if err := f(strings.Join(path, "/"), strings.TrimSpace(chars.String())); err != nil {
 				line, _ := dec.InputPos()
 				return fmt.Errorf("line %d: %w", line, err)
 			}
 			path = path[:len(path)-1]
-			text.Reset()
+			chars.Reset()
 		}
 	}
 }
