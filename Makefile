@@ -3,15 +3,34 @@
 export GOEXPERIMENT := simd
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-ORT_VERSION := 1.30.0
-ORT_DIR     := $(CURDIR)/.cache/onnxruntime
+PYTHON      := python3
+SHA256SUM   := $(if $(shell command -v sha256sum),sha256sum,shasum -a 256)
 
-# Tests run in their package's folder, so the library is named absolutely.
-ifneq ($(wildcard $(ORT_DIR)/libonnxruntime.so.1),)
-export ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_DIR)/libonnxruntime.so.1
+ORT_VERSION := 1.30.0
+ORT_SHA256  := 6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75
+ORT_DIR     := $(CURDIR)/.cache/onnxruntime
+ifeq ($(shell uname -s),Darwin)
+ORT_FILE    := darwin/arm64/libonnxruntime.1.dylib
+else ifneq ($(filter aarch64 arm64,$(shell uname -m)),)
+ORT_FILE    := linux/arm64/libonnxruntime.so.1
+else
+ORT_FILE    := linux/x64/libonnxruntime.so.1
+endif
+ORT_LIB     := $(ORT_DIR)/$(notdir $(ORT_FILE))
+
+LOCKS       := $(CURDIR)/models/backend/nativelib/locks
+XLA_DIR     := $(CURDIR)/.cache/xla
+XLA_LIB     := $(XLA_DIR)/pjrt_c_api_cpu_plugin.so
+
+# wsss looks for no library in the working folder, so they are named here.
+ifneq ($(wildcard $(ORT_LIB)),)
+export ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
+endif
+ifneq ($(wildcard $(XLA_LIB)),)
+export WSSS_XLA ?= $(XLA_LIB)
 endif
 
-.PHONY: build demo test verify lint bench table ort clean
+.PHONY: build demo test verify lint bench table ort xla clean
 
 build: bin/wsss
 
@@ -50,13 +69,25 @@ table: build
 	./bin/wsss finetune-clip -config configs/clip_scenes.toml
 	./bin/wsss table -config configs/tables/scenes_methods.toml
 
-# ONNX Runtime from the npm registry, checked by the hash that npm pins.
-ort: $(ORT_DIR)/libonnxruntime.so.1
-$(ORT_DIR)/libonnxruntime.so.1:
+# ONNX Runtime from the npm registry: one file, checked by the hashes here. No
+# script of the package runs.
+ort: $(ORT_LIB)
+$(ORT_LIB):
 	@mkdir -p $(ORT_DIR)
-	ONNXRUNTIME_NODE_INSTALL=skip npm install --silent --no-audit --no-fund --prefix $(ORT_DIR)/npm onnxruntime-node@$(ORT_VERSION)
-	cp $(ORT_DIR)/npm/node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1 $@.tmp && mv $@.tmp $@
-	rm -rf $(ORT_DIR)/npm
+	cd $(ORT_DIR) && npm pack --silent --ignore-scripts onnxruntime-node@$(ORT_VERSION)
+	cd $(ORT_DIR) && echo "$(ORT_SHA256)  onnxruntime-node-$(ORT_VERSION).tgz" | $(SHA256SUM) -c -
+	tar -xzOf $(ORT_DIR)/onnxruntime-node-$(ORT_VERSION).tgz package/bin/napi-v6/$(ORT_FILE) > $@.tmp && mv $@.tmp $@
+	rm -f $(ORT_DIR)/onnxruntime-node-$(ORT_VERSION).tgz
+
+# XLA's plug-in for the CPU from PyPI: one file of one package, checked by the
+# hashes in $(LOCKS). Linux x86-64.
+xla: $(XLA_LIB)
+$(XLA_LIB): $(LOCKS)/xla-cpu.txt $(LOCKS)/xla-cpu.sha256
+	@rm -rf $(XLA_DIR)/wheel && mkdir -p $(XLA_DIR)/wheel
+	$(PYTHON) -m pip download --quiet --no-deps --only-binary :all: --require-hashes -r $(LOCKS)/xla-cpu.txt -d $(XLA_DIR)/wheel
+	cd $(XLA_DIR)/wheel && $(PYTHON) -m zipfile -e *.whl . && cd lammps_jax_pjrt_cpu && $(SHA256SUM) -c $(LOCKS)/xla-cpu.sha256
+	mv $(XLA_DIR)/wheel/lammps_jax_pjrt_cpu/$(@F) $@ && touch $@
+	rm -rf $(XLA_DIR)/wheel
 
 clean:
 	rm -rf bin runs
