@@ -11,6 +11,7 @@ import (
 	"wsss/eval"
 	"wsss/eval/refine"
 	"wsss/eval/report"
+	"wsss/eval/tiles"
 	"wsss/gen/crf"
 	"wsss/train"
 )
@@ -39,6 +40,7 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 		if way.CRF {
 			predictor = &refine.CRF{Net: net, Classes: p.ds.Classes().Len(), Params: crf.DeepLab()}
 		}
+		predictor = tiles.Wrap(predictor, large{}.cut(p.ds.Classes().Len(), way.CRF))
 		testTime := testTimeSettings(way)
 		o := eval.Options{
 			Name: titles[i], Kind: kind, RunHash: sum, Settings: join(networkSettings(net.Meta), testTime),

@@ -17,6 +17,7 @@ import (
 	"wsss/eval"
 	"wsss/eval/export"
 	"wsss/eval/refine"
+	"wsss/eval/tiles"
 	"wsss/gen/crf"
 )
 
@@ -55,7 +56,8 @@ func runPredict(ctx context.Context, args []string) error {
 	formats := f.String("format", "png", "comma-separated `formats`")
 	scales := f.String("scales", "1", "test-time `scales`, comma-separated; their scores are averaged")
 	flip := f.Bool("flip", false, "also average with the mirrored image")
-	maxSide := f.Int("max-side", 0, "label photos whose long side has more `pixels` at this size, and enlarge the labels; 0 = where memory asks for it: above some 3 megapixels with 21 classes")
+	tile := f.Int("tile", 0, "label photos of more than some 3 megapixels (with 21 classes) in overlapping tiles of so many `pixels` a side; 0 = as many as memory allows, 768 with 21 classes")
+	maxSide := f.Int("max-side", 0, "first shrink photos whose long side has more `pixels` to this size, and enlarge the labels")
 	crf := f.Bool("crf", false, "refine with a dense CRF")
 	f.StringVar(&f.backend, "backend", "", "`engine`: go, onnx[:lib], xla:cuda, xla:cpu")
 	f.BoolVar(&f.quiet, "quiet", false, "no progress bar")
@@ -84,7 +86,11 @@ func runPredict(ctx context.Context, args []string) error {
 	if *maxSide < 0 {
 		return usagef("predict: -max-side %d: allowed is a number of pixels, or 0", *maxSide)
 	}
-	return p.predictFiles(ctx, *checkpoint, *crf, *maxSide, images, *out, strings.Split(*formats, ","))
+	if *tile != 0 && (*tile < 64 || *tile > 8192) {
+		return usagef("predict: -tile %d: allowed are 64..8192 pixels, or 0", *tile)
+	}
+	how := large{maxSide: *maxSide, tile: *tile}
+	return p.predictFiles(ctx, *checkpoint, *crf, how, images, *out, strings.Split(*formats, ","))
 }
 
 // input is one image to label: where it is, and the id its outputs get.
@@ -209,7 +215,7 @@ func parseScales(text string) ([]float64, error) {
 // predictFiles labels images one after the other; the next ones are decoded
 // and the last ones written while the network runs. Images that cannot be read
 // or labelled are left out, and listed in the error at the end.
-func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF bool, maxSide int, images []input, out string, formats []string) (err error) {
+func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF bool, how large, images []input, out string, formats []string) (err error) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
@@ -218,12 +224,13 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 		return err
 	}
 	defer net.Close()
-	l := labelling{predictor: net, images: images, scores: len(net.Meta.Model.Classes), maxSide: maxSide, slots: make(chan struct{}, 1+runtime.GOMAXPROCS(0)), refining: make(chan struct{}, eval.Refiners())}
+	l := labelling{predictor: net, images: images, maxSide: how.maxSide, slots: make(chan struct{}, 1+runtime.GOMAXPROCS(0)), refining: make(chan struct{}, eval.Refiners())}
+	l.cut = how.cut(len(net.Meta.Model.Classes), withCRF)
 	if withCRF {
-		l.scores *= 2 // the field holds as many again
 		l.predictor = &refine.CRF{Net: net, Classes: len(net.Meta.Model.Classes), Params: crf.DeepLab()}
 		l.slots = make(chan struct{}, 2+eval.Refiners()) // else many images' scores would wait
 	}
+	l.predictor = tiles.Wrap(l.predictor, l.cut)
 	if l.writers, err = openWriters(formats, out, data.Classes{Names: net.Meta.Model.Classes}, images); err != nil {
 		return err
 	}
@@ -235,8 +242,11 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 	if err := p.stage(ctx, "predict", func(progress func(done, total int)) error { return l.run(ctx, progress) }); err != nil {
 		return err
 	}
-	if l.large > 0 {
-		p.say("large photos labelled at a smaller size, their labels enlarged: %d; see -max-side", l.large)
+	if l.shrunk > 0 {
+		p.say("photos labelled at a smaller size, their labels enlarged: %d", l.shrunk)
+	}
+	if l.tiled > 0 {
+		p.say("large photos labelled in tiles of %d pixels: %d; -max-side 1500 would show the network the whole of them, but smaller", l.cut.Side, l.tiled)
 	}
 	return l.left()
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -15,21 +14,23 @@ import (
 
 	"wsss/data"
 	"wsss/data/augment"
+	"wsss/data/photo"
 	"wsss/eval"
 	"wsss/eval/export"
+	"wsss/eval/tiles"
 )
 
 // labelling is the work of one wsss predict.
 type labelling struct {
 	predictor eval.Predictor
 	images    []input
-	scores    int // of a pixel that are in memory
-	maxSide   int // see smaller
+	cut       tiles.Options // of large photos
+	maxSide   int           // see smaller
 	writers   []export.Writer
 	slots     chan struct{} // a place per image that is labelled, refined or written
 	refining  chan struct{} // a place per image that is refined
 
-	large int // photos that were labelled at a smaller size
+	shrunk, tiled int // photos that were labelled so
 
 	mu     sync.Mutex
 	failed map[int]error // images that were left out
@@ -39,23 +40,32 @@ type labelling struct {
 // the error of the first such image in order.
 func (l *labelling) run(ctx context.Context, progress func(done, total int)) error {
 	reading, cancel := context.WithCancel(ctx)
-	defer cancel()
-	next := decodeAhead(reading, l.images)
+	next := decodeAhead(reading, l.images, photo.NewBudget(heldBytes))
+	defer func() {
+		cancel()
+		for d := range next {
+			d.release()
+		}
+	}()
 	var writing sync.WaitGroup
 	var first data.FirstError // of writing: of images that cannot be labelled leaveOut keeps all
 	for i := range l.images {
 		d, ok := <-next
 		if !ok || ctx.Err() != nil || first.Before(i) {
+			if ok {
+				d.release()
+			}
 			break
 		}
 		l.slots <- struct{}{}
 		rest, err := l.begin(ctx, d)
 		if err != nil {
+			d.release()
 			<-l.slots
 			l.leaveOut(ctx, i, err)
 		} else {
 			writing.Go(func() {
-				defer func() { <-l.slots }()
+				defer func() { d.release(); <-l.slots }()
 				l.refining <- struct{}{}
 				label, err := rest(ctx)
 				<-l.refining
@@ -80,9 +90,12 @@ func (l *labelling) begin(ctx context.Context, d decoded) (func(ctx context.Cont
 		return nil, d.err
 	}
 	size := d.img.Rect.Size()
-	at := smaller(size, l.scores, l.maxSide)
+	at := smaller(size, l.maxSide)
 	if at != size {
-		l.large++
+		l.shrunk++
+	}
+	if l.cut.Cuts(at) {
+		l.tiled++
 	}
 	return beginAt(ctx, l.predictor, d.img, at)
 }
@@ -126,21 +139,32 @@ func (l *labelling) left() error {
 	return errors.New(text)
 }
 
+// decoded is an image, and what gives its memory back.
 type decoded struct {
-	img *image.NRGBA
-	err error
+	img     *image.NRGBA
+	err     error
+	release func()
 }
 
-// decodeAhead reads the images in order, two ahead of the reader.
-func decodeAhead(ctx context.Context, images []input) <-chan decoded {
+// heldBytes bounds the memory of the photos that are decoded, labelled or
+// written at a time: two of 48 megapixels, or one larger one.
+const heldBytes = 512 << 20
+
+// decodeAhead reads the images in order, two ahead of the reader at most.
+func decodeAhead(ctx context.Context, images []input, memory *photo.Budget) <-chan decoded {
 	out := make(chan decoded, 2)
 	go func() {
 		defer close(out)
 		for _, in := range images {
-			img, err := data.ReadImage(in.path)
+			size, err := data.ImageSize(in.path)
+			d := decoded{err: err, release: memory.Reserve(5 * int64(size.X) * int64(size.Y))} // the pixels and their labels
+			if err == nil {
+				d.img, d.err = data.ReadImage(in.path)
+			}
 			select {
-			case out <- decoded{img, err}:
+			case out <- d:
 			case <-ctx.Done():
+				d.release()
 				return
 			}
 		}
@@ -148,21 +172,32 @@ func decodeAhead(ctx context.Context, images []input) <-chan decoded {
 	return out
 }
 
-// maxScores bounds the scores, one for each pixel and class, of a photo that is
-// labelled as it is: some 60 bytes each are in use at a time.
-const maxScores = 1 << 26
+// large says how photos are labelled that the network cannot see as they are.
+type large struct {
+	maxSide int // see smaller
+	tile    int // side of a tile in pixels; 0 = by memory
+}
 
-// smaller is the size at which a photo is labelled, its own where that is
-// small enough: maxSide bounds the long side, and where it is 0 maxScores the
-// area.
-func smaller(size image.Point, scores, maxSide int) image.Point {
-	scale := math.Sqrt(maxScores / (float64(size.X) * float64(size.Y) * float64(scores)))
-	if maxSide > 0 {
-		scale = float64(maxSide) / float64(max(size.X, size.Y))
+// cut is how photos are cut for a network of so many classes.
+func (l large) cut(classes int, withCRF bool) tiles.Options {
+	if withCRF {
+		classes *= 2 // the field holds as many scores again
 	}
-	if scale >= 1 {
+	o := tiles.For(classes)
+	if l.tile > 0 {
+		o.Side, o.Overlap, o.Pixels = l.tile, l.tile/6, min(o.Pixels, l.tile*l.tile)
+	}
+	return o
+}
+
+// smaller is the size at which a photo is labelled: maxSide, where it is not 0,
+// bounds the long side.
+func smaller(size image.Point, maxSide int) image.Point {
+	long := max(size.X, size.Y)
+	if maxSide == 0 || long <= maxSide {
 		return size
 	}
+	scale := float64(maxSide) / float64(long)
 	return image.Pt(max(int(float64(size.X)*scale), 1), max(int(float64(size.Y)*scale), 1))
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"wsss/data"
 	"wsss/eval/export"
+	"wsss/eval/tiles"
 )
 
 // photos makes empty files of these names in a new folder.
@@ -122,21 +123,39 @@ func TestPredictKeepsPhotos(t *testing.T) {
 
 func TestSmaller(t *testing.T) {
 	tests := []struct {
-		size             image.Point
-		classes, maxSide int
-		want             image.Point
+		size    image.Point
+		maxSide int
+		want    image.Point
 	}{
-		{image.Pt(500, 375), 21, 0, image.Pt(500, 375)},
-		{image.Pt(2000, 1500), 21, 0, image.Pt(2000, 1500)},
-		{image.Pt(6000, 4000), 21, 0, image.Pt(2189, 1459)},
-		{image.Pt(4000, 6000), 81, 0, image.Pt(743, 1114)},
-		{image.Pt(6000, 4000), 21, 6000, image.Pt(6000, 4000)},
-		{image.Pt(1000, 500), 21, 400, image.Pt(400, 200)},
-		{image.Pt(9000, 1), 2, 300, image.Pt(300, 1)},
+		{image.Pt(500, 375), 0, image.Pt(500, 375)},
+		{image.Pt(6000, 4000), 0, image.Pt(6000, 4000)},
+		{image.Pt(6000, 4000), 6000, image.Pt(6000, 4000)},
+		{image.Pt(1000, 500), 400, image.Pt(400, 200)},
+		{image.Pt(9000, 1), 300, image.Pt(300, 1)},
 	}
 	for _, tt := range tests {
-		if got := smaller(tt.size, tt.classes, tt.maxSide); got != tt.want {
-			t.Errorf("%v with %d classes, -max-side %d: %v, want %v", tt.size, tt.classes, tt.maxSide, got, tt.want)
+		if got := smaller(tt.size, tt.maxSide); got != tt.want {
+			t.Errorf("%v, -max-side %d: %v, want %v", tt.size, tt.maxSide, got, tt.want)
+		}
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, tt := range []struct {
+		how   large
+		crf   bool
+		size  image.Point
+		tiles bool
+	}{
+		{large{}, false, image.Pt(1900, 1600), false},
+		{large{}, false, image.Pt(2000, 1600), true},
+		{large{}, true, image.Pt(1900, 1600), true},
+		{large{tile: 512}, false, image.Pt(600, 500), true},
+		{large{tile: 512}, false, image.Pt(512, 512), false},
+		{large{tile: 4096}, false, image.Pt(4000, 3000), false},
+	} {
+		if got := tt.how.cut(21, tt.crf).Cuts(tt.size); got != tt.tiles {
+			t.Errorf("%+v, CRF %v: %v is cut: %v", tt.how, tt.crf, tt.size, got)
 		}
 	}
 }
@@ -238,7 +257,7 @@ func checkBroken(t *testing.T, run func(code int, args ...string) string, args, 
 	}
 	for _, crf := range []string{"-crf=false", "-crf"} {
 		text := run(exitFailed, append(args, crf, "-out", out, bad)...)
-		for _, want := range []string{"3 of 7 images are not labelled:", "left out, as only JPEG and PNG are read", "a-empty.jpg", "half.jpg", "z-text.png"} {
+		for _, want := range []string{"3 of 7 images are not labelled:", "left out, as only JPEG, PNG, WebP, TIFF and BMP are read", "a-empty.jpg", "half.jpg", "z-text.png"} {
 			if strings.Count(text, want) != 1 {
 				t.Errorf("broken photos: %q, want %q", text, want)
 			}
@@ -296,7 +315,7 @@ func TestLabellingFirstError(t *testing.T) {
 		}
 		images = append(images, input{path: path, id: id})
 	}
-	l := &labelling{predictor: blank{}, images: images, scores: 2, writers: []export.Writer{badDisk{make(chan struct{})}},
+	l := &labelling{predictor: blank{}, images: images, cut: tiles.For(2), writers: []export.Writer{badDisk{make(chan struct{})}},
 		slots: make(chan struct{}, 4), refining: make(chan struct{}, 4)}
 	err := l.run(t.Context(), func(int, int) {})
 	if want := images[1].path + ": disk full"; err == nil || err.Error() != want {

@@ -1,5 +1,5 @@
-// Package folder is the dataset of one's own images: a folder of JPEG and PNG
-// files in any subfolders, optional PNG masks beside them, cheap labels in CSV
+// Package folder is the dataset of one's own images: a folder of photos (see names.Formats)
+// in any subfolders, optional PNG masks beside them, cheap labels in CSV
 // or JSON, and lists of ids for the splits. docs/folder.md shows the layout.
 //
 //	root/images/a/b.jpg     sample "a/b": the path without extension

@@ -41,22 +41,33 @@ func (i Info) bytes() int64 {
 	return int64(per * float64(i.Stored.X) * float64(i.Stored.Y))
 }
 
-// budget shares out memory; those who ask wait their turn, in order.
-type budget struct {
+// Budget shares out a number of bytes; those who ask wait their turn, in order.
+type Budget struct {
+	total   int64
 	mu      sync.Mutex
 	free    int64
 	waiting []request
 }
+
+// NewBudget shares out so many bytes.
+func NewBudget(total int64) *Budget { return &Budget{total: total, free: total} }
 
 type request struct {
 	n     int64
 	ready chan struct{}
 }
 
-var memory = &budget{free: MaxBytes}
+var memory = NewBudget(MaxBytes)
 
-// acquire waits until n bytes are free; n is at most all of them.
-func (b *budget) acquire(n int64) {
+// Reserve waits for n bytes, all there are at most, and returns what gives them
+// back.
+func (b *Budget) Reserve(n int64) (release func()) {
+	n = min(n, b.total)
+	b.acquire(n)
+	return sync.OnceFunc(func() { b.release(n) })
+}
+
+func (b *Budget) acquire(n int64) {
 	b.mu.Lock()
 	if len(b.waiting) == 0 && n <= b.free {
 		b.free -= n
@@ -69,7 +80,7 @@ func (b *budget) acquire(n int64) {
 	<-r.ready
 }
 
-func (b *budget) release(n int64) {
+func (b *Budget) release(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.free += n
@@ -80,10 +91,5 @@ func (b *budget) release(n int64) {
 	}
 }
 
-// Reserve waits for n bytes of the process's memory for decoding, all of it at
-// most, and returns what gives them back.
-func Reserve(n int64) (release func()) {
-	n = min(n, MaxBytes)
-	memory.acquire(n)
-	return sync.OnceFunc(func() { memory.release(n) })
-}
+// Reserve is Budget.Reserve of the process's memory for decoding.
+func Reserve(n int64) (release func()) { return memory.Reserve(n) }

@@ -219,7 +219,7 @@ func pngHeader(t *testing.T, img image.Image, w, h int) []byte {
 
 // TestBudget: those who want memory wait, in order, and no one for ever.
 func TestBudget(t *testing.T) {
-	b := &budget{free: 10}
+	b := NewBudget(10)
 	b.acquire(7)
 	order := make(chan int, 2)
 	go func() { b.acquire(8); order <- 8; b.release(8) }()
@@ -242,7 +242,7 @@ func TestBudget(t *testing.T) {
 	b.acquire(10) // all is free again
 }
 
-func waits(b *budget) int {
+func waits(b *Budget) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.waiting)
