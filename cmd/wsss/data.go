@@ -21,6 +21,7 @@ var dataCommands = []command{
 	{name: "validate", short: "read everything, name each bad file, pixel value and label", run: runValidate},
 	{name: "weaken", short: "masks to tags, points, scribbles and boxes, with a seed", run: runWeaken},
 	{name: "export", short: "label maps to COCO, YOLO, CVAT, labelme, overlays", run: runExport},
+	{name: "convert", short: "labels of any tool's format to any other", run: runConvert},
 	{name: "scenes", short: "generate a labelled dataset, nothing downloaded", run: runScenes},
 }
 

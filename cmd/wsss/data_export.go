@@ -71,7 +71,7 @@ func runExport(ctx context.Context, args []string) error {
 	if err := keepPhotos(photos, *out, *formats); err != nil {
 		return err
 	}
-	opts.FileName = src.fileName
+	opts.FileName, opts.Photo = src.fileName, src.image
 	var writers []export.Writer
 	overlay := false
 	for name := range strings.SplitSeq(*formats, ",") {

@@ -199,9 +199,9 @@ func TestDataExport(t *testing.T) {
 	if code := dispatch(t.Context(), args); code != exitOK {
 		t.Fatalf("exit code %d", code)
 	}
-	for _, name := range []string{"coco.json", "yolo/data.yaml", "yolo/labels/val_000002.txt", "overlay/train_000001.jpg", "train_000003.png"} {
-		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
-			t.Error(err)
+	for _, name := range []string{"coco.json", "yolo/data.yaml", "yolo/labels/*/val_000002.txt", "yolo/images/*/val_000002.jpg", "overlay/train_000001.jpg", "train_000003.png"} {
+		if found, err := filepath.Glob(filepath.Join(out, name)); err != nil || len(found) != 1 {
+			t.Errorf("%s: %v, %v", name, found, err)
 		}
 	}
 	var coco struct {
@@ -253,6 +253,8 @@ func TestDataUsage(t *testing.T) {
 		{"weaken -masks " + dir + " -kind voc -out x", exitUsage},
 		{"export -masks " + dir + " -out x", exitUsage},
 		{"export -kind folder -root " + dir + " -out x -format coco", exitFailed},
+		{"convert -root " + dir + " -out x", exitUsage},
+		{"convert -root " + dir + " -out x -to xls", exitFailed}, // it holds no image
 		{"scenes", exitUsage},
 		{"scenes -out " + dir, exitFailed}, // it holds something else
 	} {

@@ -305,3 +305,10 @@ func (s *Set) SplitOf(id string) string {
 	}
 	return splitOf(id)
 }
+
+// NewSet makes a set of images that are there already, ascending by ID.
+func NewSet(classes data.Classes, images []*Image) *Set {
+	s := &Set{Classes: classes, Images: images}
+	s.findForms()
+	return s
+}

@@ -10,8 +10,10 @@ import (
 
 func init() {
 	Register(Format{
-		Name: "coco",
-		What: "COCO instances (JSON), as COCO, CVAT, Roboflow, Label Studio, FiftyOne and Datumaro lay it out",
+		Name:   "coco",
+		What:   "COCO instances (JSON), as COCO, CVAT, Roboflow, Label Studio, FiftyOne and Datumaro lay it out",
+		Writes: "coco.json: COCO instances, run-length masks or polygons",
+		Create: createCOCO,
 		Find: func(src *Source) []string {
 			var found []string
 			for _, file := range src.find(".json", isCOCO) {

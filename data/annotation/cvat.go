@@ -18,8 +18,10 @@ import (
 
 func init() {
 	Register(Format{
-		Name: "cvat",
-		What: "CVAT for images 1.1 (XML): box, polygon, polyline, points, mask, ellipse, tag",
+		Name:   "cvat",
+		What:   "CVAT for images 1.1 (XML): box, polygon, polyline, points, mask, ellipse, tag",
+		Writes: "cvat.xml: CVAT for images 1.1, boxes and polygons",
+		Create: createCVAT,
 		Find: func(src *Source) []string {
 			return src.find(".xml", func(head []byte) bool {
 				return bytes.Contains(head, []byte("<annotations")) && (bytes.Contains(head, []byte("<meta>")) || bytes.Contains(head, []byte("<image ")))

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"wsss/data"
 )
 
 // Format reads, and where it makes sense writes, what one tool calls its files.
@@ -138,23 +136,4 @@ func Read(src *Source, opts Options) (*Set, error) {
 	}
 	set.Format, set.Files = f.Name, opts.Files
 	return set, nil
-}
-
-// Writer takes annotated images one by one. It is safe for concurrent use, and
-// what it writes does not depend on the order of the images.
-type Writer interface {
-	// Add writes one image, whose W and H are known. Classes are label values
-	// of the target's table.
-	Add(im *Image) error
-	// Close finishes the files that cover all images. Call it also after an
-	// error: what was added is kept.
-	Close() error
-}
-
-// Target is where a writer writes, and what.
-type Target struct {
-	Dir     string
-	Classes data.Classes
-	// FileName is an image's file as other tools are to find it.
-	FileName func(id string) string
 }

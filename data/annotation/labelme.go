@@ -18,10 +18,12 @@ import (
 
 func init() {
 	Register(Format{
-		Name: "labelme",
-		What: "labelme JSON, one for each photo: polygon, rectangle, circle, line, linestrip, point, mask; flags",
-		Find: func(src *Source) []string { return src.find(".json", isLabelme) },
-		Read: readLabelme,
+		Name:   "labelme",
+		What:   "labelme JSON, one for each photo: polygon, rectangle, circle, line, linestrip, point, mask; flags",
+		Writes: "labelme/<id>.json: labelme rectangles and polygons",
+		Create: createLabelme,
+		Find:   func(src *Source) []string { return src.find(".json", isLabelme) },
+		Read:   readLabelme,
 	})
 }
 

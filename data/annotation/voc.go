@@ -14,8 +14,10 @@ import (
 
 func init() {
 	Register(Format{
-		Name: "voc",
-		What: "VOC detection XML, one for each photo, with names of its own; ImageSets",
+		Name:   "voc",
+		What:   "VOC detection XML, one for each photo, with names of its own; ImageSets",
+		Writes: "voc/Annotations/<id>.xml: VOC boxes",
+		Create: func(t Target) (Writer, error) { return vocWriter{t}, nil },
 		Find: func(src *Source) []string {
 			return src.find(".xml", func(head []byte) bool {
 				return bytes.Contains(head, []byte("<annotation>")) || bytes.Contains(head, []byte("<annotation "))

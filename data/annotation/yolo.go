@@ -13,10 +13,12 @@ import (
 
 func init() {
 	Register(Format{
-		Name: "yolo",
-		What: "YOLO boxes and polygons: data.yaml or classes.txt, a .txt for each photo",
-		Find: findYOLO,
-		Read: readYOLO,
+		Name:   "yolo",
+		What:   "YOLO boxes and polygons: data.yaml or classes.txt, a .txt for each photo",
+		Writes: "yolo/labels/<id>.txt and data.yaml: YOLO boxes and segmentation polygons",
+		Create: createYOLO,
+		Find:   findYOLO,
+		Read:   readYOLO,
 	})
 }
 

@@ -202,3 +202,19 @@ func checkedClasses(names []string) (data.Classes, error) {
 	}
 	return data.Classes{Names: slices.Clone(names)}, nil
 }
+
+// Annotated is an image with all of its labels, as writers of annotation
+// formats take it: outlines where there are some, else boxes. Its size is known.
+func (d *Dataset) Annotated(id string) (*annotation.Image, error) {
+	if d.notes != nil && !isFile(d.MaskPath(id)) {
+		im := d.notes.byID[id]
+		if im == nil {
+			return nil, nil
+		}
+		w, h, err := d.notes.size(d, im)
+		sized := *im
+		sized.W, sized.H = w, h
+		return &sized, err
+	}
+	return nil, nil
+}

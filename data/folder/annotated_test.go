@@ -2,12 +2,15 @@ package folder
 
 import (
 	"errors"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"wsss/data"
+	"wsss/data/annotation"
 	"wsss/data/annotation/annotationtest"
 )
 
@@ -77,5 +80,86 @@ func TestLayouts(t *testing.T) {
 				t.Errorf("val %v, error %v", val, err)
 			}
 		})
+	}
+}
+
+// Boxes and outlines, with splits and without, written in every format, are
+// read back to the same labels.
+func TestWriters(t *testing.T) {
+	photos := annotationtest.Photos(4)
+	for _, layout := range annotationtest.Layouts {
+		if !slices.Contains([]string{"yolo-roboflow", "coco-cvat", "labelme-polygons", "labelstudio-boxes"}, layout.Name) {
+			continue
+		}
+		from := t.TempDir()
+		layout.Write(annotationtest.NewWriter(t, from), photos)
+		d, err := Open(from, Options{}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, format := range annotation.WriterNames() {
+			t.Run(layout.Name+" as "+format, func(t *testing.T) {
+				dir := t.TempDir()
+				for _, id := range d.splits[SplitAll] {
+					raw, err := os.ReadFile(d.ImagePath(id))
+					if err != nil {
+						t.Fatal(err)
+					}
+					annotationtest.NewWriter(t, dir).Text("images/"+id+".png", string(raw))
+				}
+				w, err := annotation.Create(format, annotation.Target{
+					Dir: dir, Classes: d.Classes(), FileName: func(id string) string { return id + ".png" },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, im := range d.Annotations().Images {
+					if err := w.Add(im); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+				back, err := Open(dir, Options{}, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				outlines := layout.Outlines && format != "voc" && format != "csv" && format != "json"
+				sameLabels(t, d, back, outlines)
+			})
+		}
+	}
+}
+
+// sameLabels compares two folders of the same photos.
+func sameLabels(t *testing.T, want, got *Dataset, outlines bool) {
+	t.Helper()
+	if diff := cmp.Diff(want.Classes(), got.Classes()); diff != "" {
+		t.Errorf("classes differ:\n%s", diff)
+	}
+	for _, id := range want.splits[SplitAll] {
+		a, err := want.Load(id, data.WantWeak)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := got.Load(id, data.WantWeak)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(a.Weak.Boxes, b.Weak.Boxes); diff != "" {
+			t.Errorf("%s: boxes differ:\n%s", id, diff)
+		}
+		if !outlines {
+			continue
+		}
+		a, err = want.Load(id, data.WantTruth)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err = got.Load(id, data.WantTruth)
+		if diff := cmp.Diff(a.Truth, b.Truth); err != nil || diff != "" {
+			t.Errorf("%s: masks differ, error %v", id, err)
+		}
 	}
 }

@@ -15,16 +15,29 @@ import (
 // tools.
 func init() {
 	annotation.Register(annotation.Format{
-		Name: "csv",
-		What: "wsss' own tables: " + strings.Join(ofExt(labelFiles, ".csv"), ", "),
-		Find: func(src *annotation.Source) []string { return ownFiles(src, ".csv", nil) },
-		Read: readOwn,
+		Name:   "csv",
+		What:   "wsss' own tables: " + strings.Join(ofExt(labelFiles, ".csv"), ", "),
+		Find:   func(src *annotation.Source) []string { return ownFiles(src, ".csv", nil) },
+		Read:   readOwn,
+		Writes: "boxes.csv, points.csv, scribbles.csv, tags.csv and classes.txt: wsss' own tables",
+		Create: func(t annotation.Target) (annotation.Writer, error) {
+			return &recorder{target: t, write: func(dir string, records []Record) error {
+				_, err := WriteCSV(dir, records, t.Classes)
+				return err
+			}}, nil
+		},
 	})
 	annotation.Register(annotation.Format{
-		Name: "json",
-		What: "wsss' own labels.json",
-		Find: func(src *annotation.Source) []string { return ownFiles(src, ".json", isOwnJSON) },
-		Read: readOwn,
+		Name:   "json",
+		What:   "wsss' own labels.json",
+		Find:   func(src *annotation.Source) []string { return ownFiles(src, ".json", isOwnJSON) },
+		Read:   readOwn,
+		Writes: "labels.json and classes.txt: the same in one file",
+		Create: func(t annotation.Target) (annotation.Writer, error) {
+			return &recorder{target: t, write: func(dir string, records []Record) error {
+				return WriteJSON(filepath.Join(dir, "labels.json"), records, t.Classes)
+			}}, nil
+		},
 	})
 }
 

@@ -1,5 +1,5 @@
-// Package export writes label maps in the formats of other tools: palette PNG,
-// overlays, COCO JSON, YOLO polygons, CVAT XML, labelme JSON. Every writer
+// Package export writes label maps: as palette PNG, as overlays, and as regions
+// in the annotation formats of other tools (package annotation). Every writer
 // streams, holds one image at a time, and may be stopped and started again on
 // the same folder.
 package export
@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"wsss/data"
+	"wsss/data/annotation"
 	"wsss/data/files"
 )
 
@@ -36,16 +37,12 @@ type Options struct {
 	Opacity float64
 	// MinArea drops regions below this many pixels from polygons and COCO.
 	MinArea int
-	// Tolerance thins out polygons, pixels: see Region.Simplified. 0 keeps
-	// them exact.
+	// Tolerance thins out polygons, pixels: see outline.Region.Simplified. 0
+	// keeps them exact.
 	Tolerance float64
-}
-
-func (o Options) fileName(id string) string {
-	if o.FileName == nil {
-		return id + ".jpg"
-	}
-	return o.FileName(id)
+	// Photo is the path of an image, for formats that want it beside the
+	// labels; nil or "" leaves it out.
+	Photo func(id string) string
 }
 
 // target is where a writer writes, and what.
@@ -79,28 +76,58 @@ type format struct {
 	open       func(target) (Writer, error)
 }
 
-// formats in the order of the help.
-var formats = []format{
+// pictures are the formats that hold label maps as they are.
+var pictures = []format{
 	{"png", "palette PNG, <id>.png: the value is the class, 255 is void", newPNG},
 	{"overlay", "the classes over the image, overlay/<id>.jpg", newOverlay},
-	{"coco", "coco.json: COCO instances, run-length masks", newCOCO},
-	{"yolo", "yolo/labels/<id>.txt and data.yaml: YOLO segmentation polygons", newYOLO},
-	{"cvat", "cvat.xml: CVAT for images 1.1, polygons", newCVAT},
-	{"labelme", "labelme/<id>.json: labelme polygons", newLabelme},
 }
+
+// formats are the pictures, then the annotation formats that are written, in
+// the order of the help.
+func formats() []format {
+	all := slices.Clone(pictures)
+	for _, f := range annotation.Formats() {
+		if f.Create != nil {
+			all = append(all, format{f.Name, f.Writes, func(t target) (Writer, error) { return newAnnotations(f.Name, t) }})
+		}
+	}
+	return all
+}
+
+// annotations writes the regions of label maps in an annotation format.
+type annotations struct {
+	target
+	w annotation.Writer
+}
+
+func newAnnotations(name string, t target) (Writer, error) {
+	w, err := annotation.Create(name, annotation.Target{
+		Dir: t.dir, Classes: t.classes, FileName: t.opts.FileName, Photo: t.opts.Photo, Tolerance: t.opts.Tolerance,
+	})
+	return annotations{t, w}, err
+}
+
+func (a annotations) Add(id string, img *image.NRGBA, label *data.LabelMap) error {
+	if err := a.check(id, img, label); err != nil {
+		return err
+	}
+	return a.w.Add(annotation.FromLabelMap(id, label, a.opts.MinArea, a.opts.Tolerance))
+}
+
+func (a annotations) Close() error { return a.w.Close() }
 
 // Formats lists the names that Open accepts.
 func Formats() []string {
-	names := make([]string, len(formats))
-	for i, f := range formats {
-		names[i] = f.name
+	var names []string
+	for _, f := range formats() {
+		names = append(names, f.name)
 	}
 	return names
 }
 
 // Describe says what a format writes, "" for an unknown one.
 func Describe(name string) string {
-	for _, f := range formats {
+	for _, f := range formats() {
 		if f.name == name {
 			return f.what
 		}
@@ -126,9 +153,10 @@ func OpenWith(name, dir string, classes data.Classes, opts Options) (Writer, err
 	if !(opts.Tolerance >= 0 && opts.Tolerance <= 100) {
 		return nil, fmt.Errorf("tolerance %v: allowed are 0..100 pixels", opts.Tolerance)
 	}
-	i := slices.IndexFunc(formats, func(f format) bool { return f.name == name })
+	all := formats()
+	i := slices.IndexFunc(all, func(f format) bool { return f.name == name })
 	if i < 0 {
 		return nil, fmt.Errorf("format %q is unknown: allowed are %s", name, strings.Join(Formats(), ", "))
 	}
-	return formats[i].open(target{dir: dir, classes: classes, opts: opts})
+	return all[i].open(target{dir: dir, classes: classes, opts: opts})
 }

@@ -1,8 +1,6 @@
 package export
 
 import (
-	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"image"
 	"image/jpeg"
@@ -10,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,157 +15,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"wsss/data"
+	"wsss/data/annotation"
+	"wsss/data/outline/outlinetest"
 )
 
 var testClasses = data.Classes{Names: []string{"background", "cat", "hot dog", "a \"b\" & c: d"}}
-
-// polygonMap draws polygons on an empty map.
-func polygonMap(w, h int, classes []int, rings [][][2]float64) *data.LabelMap {
-	m := data.NewLabelMap(w, h)
-	for i, ring := range rings {
-		fill(m, ring, uint8(classes[i]))
-	}
-	return m
-}
-
-func readJSON(t *testing.T, path string, v any) {
-	t.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, v); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-}
-
-// readCOCO reads coco.json back to label maps by file name.
-func readCOCO(t *testing.T, dir string) map[string]*data.LabelMap {
-	t.Helper()
-	var f struct {
-		Images      []cocoImage
-		Annotations []cocoAnnotation
-		Categories  []cocoCategory
-	}
-	readJSON(t, filepath.Join(dir, "coco.json"), &f)
-	for i, name := range testClasses.Names[1:] {
-		if f.Categories[i].ID != i+1 || f.Categories[i].Name != name {
-			t.Errorf("category %+v, want %d %q", f.Categories[i], i+1, name)
-		}
-	}
-	out, byID := map[string]*data.LabelMap{}, map[int]*data.LabelMap{}
-	for _, im := range f.Images {
-		m := data.NewLabelMap(im.Width, im.Height)
-		if byID[im.ID] != nil {
-			t.Errorf("image id %d twice", im.ID)
-		}
-		out[im.File], byID[im.ID] = m, m
-	}
-	for i, a := range f.Annotations {
-		m := byID[a.ImageID]
-		code, err := data.ParseCOCOString(a.Mask.Counts, a.Mask.Size[1], a.Mask.Size[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := code.Bounds()
-		if a.ID != i+1 || a.Area != code.Area() || a.BBox != [4]int{b.Min.X, b.Min.Y, b.Dx(), b.Dy()} || a.Crowd != 0 {
-			t.Errorf("annotation %+v: area %d, bounds %v", a, code.Area(), b)
-		}
-		for k, in := range code.Decode() {
-			if in != 0 {
-				m.Pix[k] = uint8(a.Category)
-			}
-		}
-	}
-	return out
-}
-
-func readYOLO(t *testing.T, path string, w, h int) *data.LabelMap {
-	t.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var classes []int
-	var rings [][][2]float64
-	for line := range strings.Lines(string(raw)) {
-		fields := strings.Fields(line)
-		var v []float64
-		for _, f := range fields[1:] {
-			x, err := strconv.ParseFloat(f, 64)
-			if err != nil || x < 0 || x > 1 {
-				t.Fatalf("%s: %q", path, f)
-			}
-			v = append(v, x)
-		}
-		c, err := strconv.Atoi(fields[0])
-		if err != nil || len(v) < 6 || len(v)%2 != 0 {
-			t.Fatalf("%s: %q", path, line)
-		}
-		var ring [][2]float64
-		for i := 0; i < len(v); i += 2 {
-			ring = append(ring, [2]float64{v[i] * float64(w), v[i+1] * float64(h)})
-		}
-		classes, rings = append(classes, c+1), append(rings, ring)
-	}
-	return polygonMap(w, h, classes, rings)
-}
-
-func readLabelme(t *testing.T, path string) (*data.LabelMap, string) {
-	t.Helper()
-	var f labelmeFile
-	readJSON(t, path, &f)
-	var classes []int
-	var rings [][][2]float64
-	for _, s := range f.Shapes {
-		var ring [][2]float64
-		for _, p := range s.Points {
-			ring = append(ring, [2]float64{float64(p[0]), float64(p[1])})
-		}
-		classes, rings = append(classes, testClasses.Index(s.Label)), append(rings, ring)
-	}
-	return polygonMap(f.Width, f.Height, classes, rings), f.Path
-}
-
-func readCVAT(t *testing.T, dir string) map[string]*data.LabelMap {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(dir, "cvat.xml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var f struct {
-		Version string      `xml:"version"`
-		Labels  []cvatLabel `xml:"meta>task>labels>label"`
-		Images  []cvatImage `xml:"image"`
-	}
-	if err := xml.Unmarshal(raw, &f); err != nil {
-		t.Fatal(err)
-	}
-	if f.Version != "1.1" || len(f.Labels) != 3 || f.Labels[2].Name != testClasses.Names[3] || f.Labels[0].Color != "#800000" {
-		t.Errorf("version %q labels %+v", f.Version, f.Labels)
-	}
-	out := map[string]*data.LabelMap{}
-	for i, im := range f.Images {
-		if im.ID != i {
-			t.Errorf("image %d has id %d", i, im.ID)
-		}
-		var classes []int
-		var rings [][][2]float64
-		for _, p := range im.Polygons {
-			var ring [][2]float64
-			for pair := range strings.SplitSeq(p.Points, ";") {
-				var x, y float64
-				if _, err := fmt.Sscanf(pair, "%f,%f", &x, &y); err != nil {
-					t.Fatalf("point %q: %v", pair, err)
-				}
-				ring = append(ring, [2]float64{x, y})
-			}
-			classes, rings = append(classes, testClasses.Index(p.Label)), append(rings, ring)
-		}
-		out[im.Name] = polygonMap(im.Width, im.Height, classes, rings)
-	}
-	return out
-}
 
 // sample is a prediction and its image.
 type sample struct {
@@ -180,12 +31,12 @@ type sample struct {
 func samples() []sample {
 	var out []sample
 	for i, id := range []string{"a", "sub folder/b", "sub folder/deep/c", "empty", "void"} {
-		m := random(uint64(i), 61+7*i, 43, 4, 3)
+		m := outlinetest.Random(uint64(i), 61+7*i, 43, 4, 3)
 		if id == "empty" {
 			m = data.NewLabelMap(20, 10)
 		}
 		if id == "void" {
-			m = parse("***", "***")
+			m = outlinetest.Parse("***", "***")
 		}
 		out = append(out, sample{id, image.NewNRGBA(image.Rect(0, 0, m.W, m.H)), m})
 	}
@@ -210,44 +61,63 @@ func open(t *testing.T, format, dir string) Writer {
 	return w
 }
 
-func TestRoundTrip(t *testing.T) {
-	dir := t.TempDir()
-	list := samples()
-	for _, format := range Formats() {
-		w := open(t, format, dir)
-		addAll(t, w, list)
-		if err := w.Close(); err != nil {
+// readBack reads what a writer wrote through the format's reader. The photos
+// are files of the labels' sizes.
+func readBack(t *testing.T, format, dir string, list []sample) map[string]*data.LabelMap {
+	t.Helper()
+	photos, at := map[string]string{}, t.TempDir()
+	for i, s := range list {
+		photos[s.id] = filepath.Join(at, fmt.Sprint(i)+".png")
+		if err := data.WriteLabelMap(photos[s.id], s.label); err != nil {
 			t.Fatal(err)
 		}
 	}
-	coco, cvat := readCOCO(t, dir), readCVAT(t, dir)
-	if len(coco) != len(list) || len(cvat) != len(list) {
-		t.Errorf("coco has %d images, cvat %d, want %d", len(coco), len(cvat), len(list))
+	src, err := annotation.NewSource(dir, photos)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, s := range list {
-		want := withoutVoid(s.label)
-		same := func(format string, got *data.LabelMap) {
-			t.Helper()
-			if got == nil || got.Size() != want.Size() || !slices.Equal(got.Pix, want.Pix) {
-				t.Errorf("%s: %s changes the labels", s.id, format)
+	set, err := annotation.Read(src, annotation.Options{Format: format, Classes: testClasses.Names})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]*data.LabelMap{}
+	for _, im := range set.Images {
+		if out[im.ID], err = set.Truth(im, im.W, im.H); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// What every format holds is read back to the same pixels, void apart.
+func TestRoundTrip(t *testing.T) {
+	list := samples()
+	for _, f := range formats() {
+		t.Run(f.name, func(t *testing.T) {
+			dir := t.TempDir()
+			w := open(t, f.name, dir)
+			addAll(t, w, list)
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
 			}
-		}
-		same("coco", coco[s.id+".jpg"])
-		same("cvat", cvat[s.id+".jpg"])
-		same("yolo", readYOLO(t, filepath.Join(dir, "yolo/labels", s.id+".txt"), want.W, want.H))
-		labelme, file := readLabelme(t, filepath.Join(dir, "labelme", s.id+".json"))
-		same("labelme", labelme)
-		if file != filepath.Base(s.id)+".jpg" {
-			t.Errorf("labelme points at %q", file)
-		}
-		got, err := data.ReadLabelMap(filepath.Join(dir, s.id+".png"))
-		if err != nil || !slices.Equal(got.Pix, s.label.Pix) {
-			t.Errorf("%s: png changes the labels, void included: %v", s.id, err)
-		}
-	}
-	raw, err := os.ReadFile(filepath.Join(dir, "yolo/data.yaml"))
-	if err != nil || !strings.Contains(string(raw), "nc: 3\n") || !strings.Contains(string(raw), `  2: "a \"b\" \u0026 c: d"`) {
-		t.Errorf("data.yaml: %v\n%s", err, raw)
+			switch f.name {
+			case "png":
+				for _, s := range list {
+					got, err := data.ReadLabelMap(filepath.Join(dir, s.id+".png"))
+					if err != nil || !slices.Equal(got.Pix, s.label.Pix) {
+						t.Errorf("%s: png changes the labels, void included: %v", s.id, err)
+					}
+				}
+			case "overlay", "voc", "csv", "json": // pictures, boxes
+			default:
+				back := readBack(t, f.name, dir, list)
+				for _, s := range list {
+					if want := outlinetest.WithoutVoid(s.label); back[s.id] == nil || !slices.Equal(back[s.id].Pix, want.Pix) {
+						t.Errorf("%s: the labels change", s.id)
+					}
+				}
+			}
+		})
 	}
 }
 
@@ -338,7 +208,7 @@ func TestFaults(t *testing.T) {
 	if _, err := OpenWith("yolo", dir, testClasses, Options{Tolerance: -1}); err == nil {
 		t.Error("tolerance -1 passes")
 	}
-	good := parse("1.", ".2")
+	good := outlinetest.Parse("1.", ".2")
 	for _, format := range Formats() {
 		if Describe(format) == "" {
 			t.Errorf("%s is not described", format)
@@ -346,7 +216,7 @@ func TestFaults(t *testing.T) {
 		w := open(t, format, dir)
 		for name, err := range map[string]error{
 			"wrong size": w.Add("a", image.NewNRGBA(image.Rect(0, 0, 3, 3)), good),
-			"value 4":    w.Add("a", image.NewNRGBA(image.Rect(0, 0, 1, 1)), parse("4")),
+			"value 4":    w.Add("a", image.NewNRGBA(image.Rect(0, 0, 1, 1)), outlinetest.Parse("4")),
 		} {
 			if err == nil {
 				t.Errorf("%s: %s passes", format, name)
@@ -377,12 +247,16 @@ func TestOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addAll(t, w, []sample{{"x", nil, parse("11.2", "....")}})
+	addAll(t, w, []sample{{"x", nil, outlinetest.Parse("11.2", "....")}})
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	got := readCOCO(t, dir)["photos/x.png"]
-	if got == nil || !slices.Equal(got.Pix, parse("11..", "....").Pix) {
+	got := readBack(t, "coco", dir, []sample{{"x", nil, data.NewLabelMap(4, 2)}})["x"]
+	raw, err := os.ReadFile(filepath.Join(dir, "coco.json"))
+	if err != nil || !strings.Contains(string(raw), `"photos/x.png"`) {
+		t.Errorf("the file's name is not in %s, error %v", raw, err)
+	}
+	if got == nil || !slices.Equal(got.Pix, outlinetest.Parse("11..", "....").Pix) {
 		t.Errorf("%v", got)
 	}
 }

@@ -1,22 +1,20 @@
-package export
+package annotation
 
 import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"image"
 	"io"
 	"path/filepath"
 
-	"wsss/data"
 	"wsss/data/files"
 )
 
-// cocoWriter writes coco.json: COCO's instances format, one annotation per
-// region, its mask as run lengths. Category ids are the label values; void
-// belongs to no annotation.
+// cocoWriter writes coco.json: COCO's instances format, masks as run lengths,
+// outlines as polygons, boxes without segmentation. Category ids are the label
+// values; void belongs to no annotation.
 type cocoWriter struct {
-	target
+	Target
 	log *entryLog
 }
 
@@ -25,7 +23,7 @@ const cocoFile = "coco.json"
 // cocoEntry is what one image adds.
 type cocoEntry struct {
 	Image   cocoImage        `json:"image"`
-	Regions []cocoAnnotation `json:"regions"`
+	Objects []cocoAnnotation `json:"objects"`
 }
 
 type cocoImage struct {
@@ -36,13 +34,13 @@ type cocoImage struct {
 }
 
 type cocoAnnotation struct {
-	ID       int      `json:"id"`
-	ImageID  int      `json:"image_id"`
-	Category int      `json:"category_id"`
-	Area     int      `json:"area"`
-	BBox     [4]int   `json:"bbox"` // x, y, width, height
-	Mask     cocoMask `json:"segmentation"`
-	Crowd    int      `json:"iscrowd"`
+	ID       int             `json:"id"`
+	ImageID  int             `json:"image_id"`
+	Category int             `json:"category_id"`
+	Area     float64         `json:"area"`
+	BBox     [4]float64      `json:"bbox"`         // x, y, width, height
+	Outline  json.RawMessage `json:"segmentation"` // polygons or a cocoMask
+	Crowd    int             `json:"iscrowd"`
 }
 
 type cocoMask struct {
@@ -56,30 +54,62 @@ type cocoCategory struct {
 	Super string `json:"supercategory"`
 }
 
-func newCOCO(t target) (Writer, error) {
+func createCOCO(t Target) (Writer, error) {
 	log, err := openLog(t, "coco", cocoFile)
 	return &cocoWriter{t, log}, err
 }
 
-func (w *cocoWriter) Add(id string, img *image.NRGBA, label *data.LabelMap) error {
-	if err := w.check(id, img, label); err != nil {
+func (w *cocoWriter) Add(im *Image) error {
+	if err := w.check(im); err != nil {
 		return err
 	}
-	e := cocoEntry{Image: cocoImage{File: w.opts.fileName(id), Width: label.W, Height: label.H}}
-	for _, r := range Regions(label, w.opts.MinArea) {
-		b := r.Bounds
-		e.Regions = append(e.Regions, cocoAnnotation{
-			Category: r.Class, Area: r.Area, BBox: [4]int{b.Min.X, b.Min.Y, b.Dx(), b.Dy()},
-			Mask: cocoMask{[2]int{label.H, label.W}, r.RLE(label.W, label.H).COCOString()},
-		})
+	e := cocoEntry{Image: cocoImage{File: w.fileName(im.ID), Width: im.W, Height: im.H}, Objects: []cocoAnnotation{}}
+	for i := range im.Objects {
+		o := &im.Objects[i]
+		if !isClass(o.Class) {
+			continue
+		}
+		a, err := newCOCO(o, im.W, im.H)
+		if err != nil {
+			return fmt.Errorf("%s: %w", im.ID, err)
+		}
+		e.Objects = append(e.Objects, a)
 	}
-	return w.log.add(id, e)
+	return w.log.add(im.ID, e)
+}
+
+// newCOCO makes the annotation of an object.
+func newCOCO(o *Object, w, h int) (a cocoAnnotation, err error) {
+	x, y := short(o.X0), short(o.Y0)
+	a = cocoAnnotation{Category: o.Class, BBox: [4]float64{x, y, short(o.X1 - o.X0), short(o.Y1 - o.Y0)}}
+	if o.Crowd {
+		a.Crowd = 1
+	}
+	var outline any = [][]float64{}
+	switch {
+	case o.Mask != nil:
+		outline = cocoMask{[2]int{o.Mask.H, o.Mask.W}, o.Mask.COCOString()}
+		a.Area = float64(o.Mask.Area())
+	case len(o.Rings) > 0:
+		outline = o.Rings
+		masks, err := o.Masks(w, h)
+		if err != nil {
+			return a, err
+		}
+		for _, mask := range masks {
+			a.Area += float64(mask.Area())
+		}
+	default:
+		a.Area = a.BBox[2] * a.BBox[3]
+	}
+	a.Outline, err = json.Marshal(outline)
+	return a, err
 }
 
 // Close numbers images and annotations, by ascending id, and writes the file.
 func (w *cocoWriter) Close() error {
 	return w.log.finish(func(ids []string, load func(string, any) error) error {
-		return files.WriteAtomic(filepath.Join(w.dir, cocoFile), func(out io.Writer) error {
+		return files.WriteAtomic(filepath.Join(w.Dir, cocoFile), func(out io.Writer) error {
 			return w.encode(out, ids, load)
 		})
 	})
@@ -88,7 +118,7 @@ func (w *cocoWriter) Close() error {
 func (w *cocoWriter) encode(out io.Writer, ids []string, load func(string, any) error) error {
 	buf := bufio.NewWriter(out)
 	list := jsonList{out: buf}
-	fmt.Fprint(buf, `{"info": {"description": "label maps written by wsss"}, "licenses": [], "images": [`)
+	fmt.Fprint(buf, `{"info": {"description": "written by wsss"}, "licenses": [], "images": [`)
 	for i, id := range ids {
 		var e cocoEntry
 		if err := load(id, &e); err != nil {
@@ -107,7 +137,7 @@ func (w *cocoWriter) encode(out io.Writer, ids []string, load func(string, any) 
 		if err := load(id, &e); err != nil {
 			return err
 		}
-		for _, a := range e.Regions {
+		for _, a := range e.Objects {
 			number++
 			a.ID, a.ImageID = number, i+1
 			if err := list.add(a); err != nil {
@@ -117,7 +147,7 @@ func (w *cocoWriter) encode(out io.Writer, ids []string, load func(string, any) 
 	}
 	list.count = 0
 	fmt.Fprint(buf, "],\n\"categories\": [")
-	for i, name := range objectClasses(w.classes) {
+	for i, name := range objectClasses(w.Classes) {
 		if err := list.add(cocoCategory{i + 1, name, name}); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package export
+package annotation
 
 import (
 	"bufio"
@@ -44,12 +44,12 @@ type logLine struct {
 const maxLine = 256 << 20
 
 // openLog opens or starts the log of result, a file name below the folder.
-func openLog(t target, format, result string) (*entryLog, error) {
-	l := &entryLog{path: filepath.Join(t.dir, "."+result+".parts")}
-	if err := os.MkdirAll(t.dir, 0o755); err != nil {
+func openLog(t Target, format, result string) (*entryLog, error) {
+	l := &entryLog{path: filepath.Join(t.Dir, "."+result+".parts")}
+	if err := os.MkdirAll(t.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	want, err := json.Marshal(logHead{format, t.classes.Names})
+	want, err := json.Marshal(logHead{format, t.Classes.Names})
 	if err != nil {
 		return nil, err
 	}
@@ -121,19 +121,19 @@ func (l *entryLog) add(id string, v any) error {
 	return err
 }
 
-// place is where a line lies in the log.
-type place struct {
+// span is where a line lies in the log.
+type span struct {
 	offset int64
 	size   int
 }
 
 // index finds the last whole line of every image.
-func (l *entryLog) index() ([]string, map[string]place, error) {
+func (l *entryLog) index() ([]string, map[string]span, error) {
 	if _, err := l.file.Seek(0, io.SeekStart); err != nil {
 		return nil, nil, err
 	}
 	in := bufio.NewReaderSize(l.file, 1<<16)
-	places := map[string]place{}
+	places := map[string]span{}
 	head, err := in.ReadString('\n')
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", l.path, err)
@@ -145,7 +145,7 @@ func (l *entryLog) index() ([]string, map[string]place, error) {
 			return nil, nil, fmt.Errorf("%s: %w", l.path, err)
 		}
 		if line, ok := parseLine(text); ok {
-			places[line.ID] = place{offset, len(text)}
+			places[line.ID] = span{offset, len(text)}
 		}
 		offset += int64(len(text))
 		if err == io.EOF {
@@ -183,7 +183,7 @@ func parseLine(text []byte) (line logLine, ok bool) {
 }
 
 // load reads one entry back.
-func (l *entryLog) load(at place, v any) error {
+func (l *entryLog) load(at span, v any) error {
 	text := make([]byte, at.size)
 	if _, err := l.file.ReadAt(text, at.offset); err != nil {
 		return err
