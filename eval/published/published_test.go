@@ -73,3 +73,25 @@ func TestParseErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestPerClass: the survey's numbers of classes, of rows that exist. Their mean
+// with a background of some 95 is the row's number.
+func TestPerClass(t *testing.T) {
+	for name, want := range map[string]struct{ table, person float64 }{"chen2023 1 54": {48.9, 90.0}, "chen2023 1 55": {31.2, 86.0}} {
+		r, ok := ByName(name)
+		got := r.PerClass(VOCPseudo)
+		if !ok || len(got) != 20 || got["diningtable"] != want.table || got["person"] != want.person {
+			t.Errorf("%s: %v", name, got)
+		}
+		sum := 0.0
+		for _, v := range got {
+			sum += v
+		}
+		if background := 21*r.Scores[VOCPseudo].Percent - sum; background < 85 || background > 100 {
+			t.Errorf("%s: the classes leave %.1f for the background", name, background)
+		}
+	}
+	if r, _ := ByName("chen2023 1 53"); r.PerClass(VOCPseudo) != nil {
+		t.Error("numbers of classes that nobody printed")
+	}
+}

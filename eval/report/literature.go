@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/data/coco"
+	"wsss/data/voc"
 	"wsss/eval"
 	"wsss/eval/published"
 )
@@ -33,18 +35,47 @@ type litCell struct {
 	Doubt  string
 	Source string  // paper, table and row; "" where the line says it
 	value  float64 // per cent; -1 = none
+	name   string  // of the published row; "" = of none
 }
 
-// litTables are the comparisons that papers print, and which of a run's splits
-// belong in them.
-var litTables = []struct {
+// litTable is one of them.
+type litTable struct {
 	dataset string
 	title   string
 	kinds   []eval.Kind
 	columns []published.Column
 	names   []string
 	splits  [][]string
-}{
+}
+
+// papersClasses are the classes of the data sets that papers score on. A data
+// set of another table of classes is somebody's own, whatever its layout.
+var papersClasses = map[string][]string{"voc": voc.ClassNames, "coco": coco.ClassNames}
+
+// holds tells whether a result is of the table's data and kind.
+func (t litTable) holds(r *eval.Result) bool {
+	return strings.EqualFold(r.Dataset, t.dataset) && slices.Contains(t.kinds, r.Kind) &&
+		len(r.Classes) > 0 && slices.Equal(r.Classes[1:], papersClasses[t.dataset])
+}
+
+// splitSizes are the images of whole splits, as papers score them: COCO's have
+// a second number, without the images that hold no annotation.
+var splitSizes = map[published.Column][]int{
+	published.VOCPseudo: {1464}, published.VOCVal: {1449}, published.VOCTest: {1456},
+	published.COCOPseudo: {82783, 82081}, published.COCOVal: {40504, 40137},
+}
+
+// partial says that a result is not of a whole split; "" where it is.
+func partial(r *eval.Result, c published.Column) string {
+	if whole := splitSizes[c]; !slices.Contains(whole, r.Images) {
+		return fmt.Sprintf("of %d images; papers score %d", r.Images, whole[0])
+	}
+	return ""
+}
+
+// litTables are the comparisons that papers print, and which of a run's splits
+// belong in them.
+var litTables = []litTable{
 	{"voc", "Pseudo-labels on VOC 2012 train", []eval.Kind{eval.KindPseudo}, []published.Column{published.VOCPseudo}, []string{"train"}, [][]string{{"train"}}},
 	{"voc", "Networks and zero-shot methods on VOC 2012", notPseudo, []published.Column{published.VOCVal, published.VOCTest}, []string{"val", "test"}, [][]string{{"val"}, {"test"}}},
 	{"coco", "Pseudo-labels on COCO 2014 train", []eval.Kind{eval.KindPseudo}, []published.Column{published.COCOPseudo}, []string{"train"}, [][]string{{"train", "train2014"}}},
@@ -59,15 +90,15 @@ func literatureOf(rows []Row) []literature {
 	for _, t := range litTables {
 		lit := literature{Title: t.title, Columns: t.names}
 		for _, r := range rows {
-			if !strings.EqualFold(r.Dataset, t.dataset) || !slices.Contains(t.kinds, r.Kind) {
+			if !t.holds(r.Result) {
 				continue
 			}
 			own := litRow{Own: true, Method: r.Name, Supervision: string(r.Kind), Source: fmt.Sprintf("this report, %d images", r.Images)}
 			found := false
-			for _, splits := range t.splits {
+			for i, splits := range t.splits {
 				c := litCell{value: -1}
 				if slices.Contains(splits, r.Split) && r.MIoU.Valid() {
-					c, found = litCell{Text: r.MIoU.Percent(), value: 100 * float64(r.MIoU)}, true
+					c, found = litCell{Text: r.MIoU.Percent(), Doubt: partial(r.Result, t.columns[i]), value: 100 * float64(r.MIoU)}, true
 				}
 				own.Cells = append(own.Cells, c)
 			}

@@ -107,7 +107,7 @@ func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
 	}
 	p.Subtitle = subtitle(r.Rows)
 	p.Headline = headline(r.Rows)
-	p.Tables = classTables(r.Rows)
+	p.Tables = classTables(r.Rows, r.Published)
 	p.Settings = settingsOf(r.Rows)
 	p.Provenance = origins(r)
 	var err error
@@ -176,7 +176,7 @@ func headline(rows []Row) []Stat {
 }
 
 // classTables groups the rows that have scores by their list of classes.
-func classTables(rows []Row) []classTable {
+func classTables(rows []Row, repeats []string) []classTable {
 	var tables []classTable
 	var keys []string
 	for _, r := range rows {
@@ -202,8 +202,30 @@ func classTables(rows []Row) []classTable {
 			}
 			tables[t].Classes[c].IoU = append(tables[t].Classes[c].IoU, v)
 		}
+		tables[t].quote(r, repeats)
 	}
 	return tables
+}
+
+// quote sets beside a row what its paper prints of single classes.
+func (t *classTable) quote(r Row, repeats []string) {
+	q := quoted(r, repeats)
+	p, ok := published.ByName(q.name)
+	column, _ := columnOf(r.Result)
+	values := p.PerClass(column)
+	if !ok || values == nil {
+		return
+	}
+	t.Names = append(t.Names, p.Method+", published ("+p.Source()+")")
+	for c := range t.Classes {
+		v := eval.Value(math.NaN())
+		if x, ok := values[t.Classes[c].Name]; ok {
+			v = eval.Value(x / 100)
+		} else if c == len(t.Classes)-1 {
+			v = eval.Value(q.value / 100)
+		}
+		t.Classes[c].IoU = append(t.Classes[c].IoU, v)
+	}
 }
 
 // maxComparisons bounds the table of paired differences.

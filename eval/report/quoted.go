@@ -3,32 +3,30 @@ package report
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"wsss/eval"
 	"wsss/eval/published"
 )
 
-// The survey's rows of the same kinds as ours: SAM's pseudo-labels and the
-// network trained on them, SAM from RAM's tags, and full supervision.
-var surveyRows = map[eval.Kind]string{
-	eval.KindPseudo: "chen2023 1 54", eval.KindNetwork: "chen2023 1 54", eval.KindZeroShot: "chen2023 1 55", eval.KindBound: "chen2023 1 56",
-}
+// fullSupervision is the survey's row of networks trained on true masks: the
+// only kind of row whose supervision is known without being told.
+const fullSupervision = "chen2023 1 56"
 
 // quoted is the published number to set beside a row: of the row of a paper
 // that it is, else the first of those that the run repeats and that has a
-// number of its kind, else the survey's. Rows of other data have none.
+// number of its kind. Without either only full supervision has one, for the
+// number of another supervision compares with nothing. Rows of other data have
+// none.
 func quoted(r Row, repeats []string) litCell {
 	column, ok := columnOf(r.Result)
 	if !ok {
 		return litCell{}
 	}
-	names := []string{surveyRows[r.Kind]}
-	if len(repeats) > 0 {
-		names = repeats
-	}
+	names := repeats
 	if r.Published != "" {
 		names = []string{r.Published}
+	} else if len(repeats) == 0 && r.Kind == eval.KindBound {
+		names = []string{fullSupervision}
 	}
 	var other litCell // of the other supervision: only where the config asks for it
 	for _, name := range names {
@@ -37,7 +35,7 @@ func quoted(r Row, repeats []string) litCell {
 		if !ok || !has || s.Percent >= 100 { // 100 stands for true masks as pseudo-labels
 			continue
 		}
-		c := litCell{Text: fmt.Sprintf("%.1f", s.Percent), Doubt: s.Doubt, Source: p.Method + ": " + p.Source()}
+		c := litCell{Text: fmt.Sprintf("%.1f", s.Percent), Doubt: s.Doubt, Source: p.Method + ": " + p.Source(), value: s.Percent, name: name}
 		if full := p.Supervision == "F"; full == (r.Kind == eval.KindBound) {
 			return c
 		}
@@ -49,7 +47,7 @@ func quoted(r Row, repeats []string) litCell {
 // columnOf is where papers print such a result.
 func columnOf(r *eval.Result) (published.Column, bool) {
 	for _, t := range litTables {
-		if !strings.EqualFold(r.Dataset, t.dataset) || !slices.Contains(t.kinds, r.Kind) {
+		if !t.holds(r) {
 			continue
 		}
 		for i, splits := range t.splits {

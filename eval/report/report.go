@@ -64,7 +64,7 @@ type Row struct {
 	Shown []string
 
 	// Published is the row of a paper that this one is, by its name; "" = one
-	// of Report.Published, or else the survey's row of the same kind.
+	// of Report.Published, or else full supervision's where it is that.
 	Published string
 
 	// Quality scores by image id, made without ground truth, higher = better:
