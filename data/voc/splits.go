@@ -3,11 +3,14 @@ package voc
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"wsss/data"
+	"wsss/data/folder"
 	"wsss/data/weak"
 )
 
@@ -16,17 +19,26 @@ import (
 const trainAug = "train_aug"
 
 // reserved are text files beside the lists of a bare folder that are no lists.
-var reserved = []string{"classes", "README", "readme", "LICENSE"}
+var reserved = []string{"classes", "labelmap", "README", "readme", "LICENSE"}
+
+// splitAll holds every image of data without lists.
+const splitAll = "all"
 
 // Splits lists the names of the split lists; train_aug also where SBD's own
-// lists can make it.
+// lists can make it. Without any list there is a split of all images, and
+// train and val where data.options.val_fraction makes them.
 func (d *Dataset) Splits() []string {
 	var names []string
 	for _, dir := range d.lists {
 		for _, name := range weak.SplitNames(dir) {
-			if !slices.Contains(reserved, name) {
+			if !slices.Contains(reserved, name) && !(filepath.Base(dir) == filepath.Base(mainDir) && isClassList(name)) {
 				names = append(names, name)
 			}
+		}
+	}
+	if len(names) == 0 {
+		if names = []string{splitAll}; d.val != 0 {
+			names = append(names, "train", "val")
 		}
 	}
 	if d.sbd != "" {
@@ -36,8 +48,15 @@ func (d *Dataset) Splits() []string {
 	return slices.Compact(names)
 }
 
+// isClassList tells the lists of a single class in ImageSets/Main, as
+// cat_train.txt.
+func isClassList(name string) bool {
+	_, split, cut := strings.Cut(name, "_")
+	return cut && slices.Contains([]string{"train", "val", "trainval", "test"}, split)
+}
+
 // IDs lists a split in the order of its list. Lists hold ids, or image paths
-// with or without mask paths; of paths only the name counts.
+// with or without mask paths; of paths only what is below JPEGImages counts.
 func (d *Dataset) IDs(split string) ([]string, error) {
 	if !slices.Contains(d.Splits(), split) {
 		return nil, fmt.Errorf("split %q is unknown: the lists in %s are %s",
@@ -49,7 +68,16 @@ func (d *Dataset) IDs(split string) ([]string, error) {
 			return ids, err
 		}
 	}
-	return d.augmented()
+	if split == trainAug {
+		return d.augmented()
+	}
+	images, err := folder.List(filepath.Join(d.root, imageDir))
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Sorted(maps.Keys(images))
+	train, val := data.Divide(all, d.val, d.seed)
+	return map[string][]string{splitAll: all, "train": train, "val": val}[split], nil
 }
 
 func (d *Dataset) readList(path string) ([]string, error) {
@@ -57,11 +85,7 @@ func (d *Dataset) readList(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]string, len(rows))
-	for i, row := range rows {
-		ids[i] = row.ID
-	}
-	return ids, nil
+	return weak.ResolveRows(rows, func(id string) bool { return d.imageFile(id) != "" }, path)
 }
 
 // augmented makes train_aug: VOC's train in its order, then SBD's others,

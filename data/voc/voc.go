@@ -7,7 +7,6 @@ package voc
 import (
 	"errors"
 	"fmt"
-	"image"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,8 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/data/maskcode"
+	"wsss/data/names"
 	"wsss/data/voc/mat"
 	"wsss/data/weak"
 )
@@ -29,12 +30,6 @@ func init() {
 	})
 }
 
-// ClassNames are the twenty classes of VOC, label values 1..20.
-var ClassNames = []string{
-	"aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
-	"diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
-}
-
 // Folders of the layout.
 const (
 	imageDir      = "JPEGImages"
@@ -43,16 +38,19 @@ const (
 	augDir        = "SegmentationClassAug"
 	objectDir     = "SegmentationObject"
 	listDir       = "ImageSets/Segmentation"
+	mainDir       = "ImageSets/Main" // lists of data with boxes only
 )
 
 // Config is the table [data.options] of kind "voc". Paths are relative to
 // data.root, or absolute.
 type Config struct {
 	weak.Sources
-	Masks   string   `toml:"masks"`   // folder of masks; "" looks in SegmentationClass, SegmentationClassAug, then SBD
-	Lists   string   `toml:"lists"`   // folder of <split>.txt, looked in first
-	SBD     string   `toml:"sbd"`     // the "dataset" folder of SBD: img, cls, inst, train.txt, val.txt
-	Classes []string `toml:"classes"` // class names without background; default: VOC's
+	maskcode.Options
+	Masks       string   `toml:"masks"`        // folder of masks; "" looks in SegmentationClass, SegmentationClassAug, then SBD
+	Lists       string   `toml:"lists"`        // folder of <split>.txt, looked in first
+	SBD         string   `toml:"sbd"`          // the "dataset" folder of SBD: img, cls, inst, train.txt, val.txt
+	ValFraction float64  `toml:"val_fraction"` // in (0, 1): a seeded split of all images into train and val, where there are no lists
+	Classes     []string `toml:"classes"`      // class names without background; default: VOC's, or those of the files
 }
 
 // Dataset reads a VOC folder. It implements data.Dataset.
@@ -62,6 +60,10 @@ type Dataset struct {
 	masks   []string // folders of PNG masks, first choice first
 	lists   []string // folders of split lists, first choice first
 	sbd     string   // "" where there is none
+	coding  data.MaskCoding
+	finder  names.Finder
+	seed    int64
+	val     float64
 	weak    *weak.Loader
 }
 
@@ -71,16 +73,18 @@ func Open(root string, seed int64, cfg Config) (*Dataset, error) {
 	if err := checkRoot(root); err != nil {
 		return nil, err
 	}
-	d := &Dataset{root: root}
-	if len(cfg.Classes) == 0 {
-		cfg.Classes = ClassNames
+	if err := data.CheckFraction(cfg.ValFraction); err != nil {
+		return nil, fmt.Errorf("data.options.%w", err)
 	}
-	if len(cfg.Classes) >= data.MaxClasses {
-		return nil, fmt.Errorf("data.options.classes names %d classes: at most %d are allowed", len(cfg.Classes), data.MaxClasses-1)
-	}
-	d.classes.Names = append([]string{"background"}, cfg.Classes...)
-	d.masks = []string{filepath.Join(root, maskDir), filepath.Join(root, augDir)}
+	d := &Dataset{root: root, seed: seed, val: cfg.ValFraction}
 	var err error
+	if d.classes, err = classTable(root, cfg.Classes); err != nil {
+		return nil, err
+	}
+	if d.coding, err = cfg.Coding(root, d.classes); err != nil {
+		return nil, err
+	}
+	d.masks = []string{filepath.Join(root, maskDir), filepath.Join(root, augDir)}
 	if cfg.Masks != "" {
 		if d.masks[0], err = weak.Folder("masks", root, cfg.Masks); err != nil {
 			return nil, err
@@ -95,6 +99,8 @@ func Open(root string, seed int64, cfg Config) (*Dataset, error) {
 		d.lists = append(d.lists, dir)
 	}
 	if dir := filepath.Join(root, listDir); isDir(dir) {
+		d.lists = append(d.lists, dir)
+	} else if dir := filepath.Join(root, mainDir); isDir(dir) {
 		d.lists = append(d.lists, dir)
 	} else {
 		d.lists = append(d.lists, root)
@@ -132,7 +138,7 @@ func checkRoot(root string) error {
 			return fmt.Errorf("the folder %s is missing: set data.root to %s", imageDir, dir)
 		}
 	}
-	return fmt.Errorf("the folder %s is missing: %s", imageDir, howToGet)
+	return fmt.Errorf("the folder %s is missing (kind \"folder\" takes XML files beside photos): %s", imageDir, howToGet)
 }
 
 func isDir(path string) bool {
@@ -157,30 +163,34 @@ func sampleID(name string) string {
 // Name is "voc".
 func (d *Dataset) Name() string { return "voc" }
 
-// Classes is the background and VOC's twenty classes, or the configured ones.
+// Classes is the background and VOC's twenty classes, those of the files, or the
+// configured ones.
 func (d *Dataset) Classes() data.Classes { return d.classes }
 
-// ImagePath is the image file of a sample: JPEGImages/<id>.jpg (.jpeg and .png
-// where that is missing), else SBD's copy.
+// ImagePath is the image file of a sample in JPEGImages, whatever its
+// extension, else SBD's copy.
 func (d *Dataset) ImagePath(id string) string {
-	base := filepath.Join(d.root, imageDir, id)
-	candidates := []string{base + ".jpg", base + ".jpeg", base + ".png"}
-	if d.sbd != "" {
-		candidates = append(candidates, filepath.Join(d.sbd, "img", id+".jpg"))
+	if file := d.imageFile(id); file != "" {
+		return file
 	}
-	for _, path := range candidates {
-		if isFile(path) {
-			return path
-		}
+	return filepath.Join(d.root, imageDir, filepath.FromSlash(id)+".jpg")
+}
+
+// imageFile is ImagePath, "" where there is no such file.
+func (d *Dataset) imageFile(id string) string {
+	file := d.finder.Image(filepath.Join(d.root, imageDir), id)
+	if file == "" && d.sbd != "" {
+		file = d.finder.Image(filepath.Join(d.sbd, "img"), id)
 	}
-	return candidates[0]
+	return file
 }
 
 // MaskPath is the file of an image's true mask, "" where it has none.
 func (d *Dataset) MaskPath(id string) string {
+	image := filepath.Base(d.ImagePath(id))
 	for _, dir := range d.masks {
-		if path := filepath.Join(dir, id+".png"); isFile(path) {
-			return path
+		if file := d.finder.Mask(dir, id, image, func(id string) bool { return d.imageFile(id) != "" }); file != "" {
+			return file
 		}
 	}
 	if d.sbd != "" {
@@ -196,7 +206,7 @@ func (d *Dataset) WeakSource(kind data.WeakKind) error { return d.weak.Available
 
 // Load reads the wanted parts of an image.
 func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
-	if _, err := files.Join(d.root, id); err != nil || strings.ContainsAny(id, `/\`) {
+	if _, err := files.Join(d.root, id); err != nil || strings.Contains(id, `\`) {
 		return nil, fmt.Errorf("%q is no image id", id)
 	}
 	s := &data.Sample{ID: id}
@@ -220,34 +230,20 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 }
 
 // HasTruth tells whether there is a mask of a sample.
-func (d *Dataset) HasTruth(id string) (bool, error) {
-	for _, dir := range d.masks {
-		if _, err := os.Stat(filepath.Join(dir, id+".png")); err == nil {
-			return true, nil
-		}
-	}
-	_, err := d.truth(id)
-	if errors.Is(err, data.ErrNoTruth) {
-		return false, nil
-	}
-	return err == nil, err
-}
+func (d *Dataset) HasTruth(id string) (bool, error) { return d.MaskPath(id) != "", nil }
 
 // truth reads a mask from the first place that has one.
 func (d *Dataset) truth(id string) (*data.LabelMap, error) {
-	for _, dir := range d.masks {
-		path := filepath.Join(dir, id+".png")
-		if m, err := data.ReadLabelMap(path); !errors.Is(err, os.ErrNotExist) {
-			return d.checked(id, path, m, err)
-		}
+	path := d.MaskPath(id)
+	switch {
+	case path == "":
+		return nil, fmt.Errorf("%s: %w: no %s.png in %s", id, data.ErrNoTruth, id, strings.Join(d.masks, ", "))
+	case strings.HasSuffix(path, ".mat"):
+		m, err := mat.ReadLabelMap(path, "GTcls", "Segmentation")
+		return d.checked(id, path, m, err)
 	}
-	if d.sbd != "" {
-		path := filepath.Join(d.sbd, "cls", id+".mat")
-		if m, err := mat.ReadLabelMap(path, "GTcls", "Segmentation"); !errors.Is(err, os.ErrNotExist) {
-			return d.checked(id, path, m, err)
-		}
-	}
-	return nil, fmt.Errorf("%s: %w: no %s.png in %s", id, data.ErrNoTruth, id, strings.Join(d.masks, ", "))
+	m, err := d.coding.Read(path)
+	return d.checked(id, path, m, err)
 }
 
 func (d *Dataset) checked(id, path string, m *data.LabelMap, err error) (*data.LabelMap, error) {
@@ -281,28 +277,4 @@ func (d *Dataset) truthAndInstances(id string) (truth, instances *data.LabelMap,
 		}
 	}
 	return truth, data.Upright(d.ImagePath(id), instances), nil
-}
-
-// SkippedNames lists the objects of an image's annotation that are of none of
-// the classes, so that validation can tell of them.
-func (d *Dataset) SkippedNames(id string) ([]string, error) {
-	path := filepath.Join(d.root, annotationDir, id+".xml")
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	a, err := weak.ReadVOCXML(path, d.classes)
-	if err != nil {
-		return nil, err
-	}
-	return a.Other, nil
-}
-
-func (d *Dataset) readXML(id string) ([]int, []data.Box, error) {
-	a, err := weak.ReadVOCXML(filepath.Join(d.root, annotationDir, id+".xml"), d.classes)
-	if err != nil {
-		return nil, nil, err
-	}
-	w := data.WeakLabels{Boxes: a.Boxes}
-	w.Upright(d.ImagePath(id), image.Pt(a.W, a.H))
-	return a.Tags, w.Boxes, nil
 }

@@ -248,9 +248,9 @@ func TestOpenErrors(t *testing.T) {
 		err        string
 	}{
 		{"no root", "", nil, "data.root is empty: VOC 2012 comes as VOCtrainval_11-May-2012.tar"},
-		{"missing root", filepath.Join(root, "nowhere"), nil, "the folder JPEGImages is missing: VOC 2012 comes as"},
+		{"missing root", filepath.Join(root, "nowhere"), nil, "the folder JPEGImages is missing (kind \"folder\" takes XML files beside photos): VOC 2012 comes as"},
 		{"devkit", filepath.Join(root, "up"), nil, "set data.root to " + filepath.Join(root, "up/VOCdevkit/VOC2012")},
-		{"key", root, map[string]any{"mask": "x"}, "unknown key mask: allowed are tags, points, scribbles, scribble_base, boxes, masks, lists"},
+		{"key", root, map[string]any{"mask": "x"}, "unknown key mask: allowed are tags, points, scribbles, scribble_base, boxes, colours"},
 		{"escape", root, map[string]any{"tags": "../x.npy"}, "data.options.tags: path \"../x.npy\" leaves its folder"},
 		{"no file", root, map[string]any{"points": "p.json"}, "data.options.points: stat"},
 		{"no folder", root, map[string]any{"masks": "Seg"}, "data.options.masks: no folder"},
