@@ -21,6 +21,22 @@ func ImageSize(path string) (image.Point, error) {
 	return i.Size(), err
 }
 
+// held is the memory that photos and what is computed of them take at a time in
+// one process.
+var held = photo.NewBudget(2 << 30)
+
+// Hold waits until there is memory for a sample's photo and what is computed of
+// it, so many bytes for each pixel, and returns what gives it back. Samples
+// whose photo has no file are not counted. Nobody may hold one sample and wait
+// for another.
+func Hold(ds Dataset, id string, bytesPerPixel int64) (release func()) {
+	size, err := ImageSize(ds.ImagePath(id))
+	if err != nil { // loading it tells
+		return func() {}
+	}
+	return held.Reserve(bytesPerPixel * int64(size.X) * int64(size.Y))
+}
+
 // Upright turns a label map that was drawn on a photo's stored pixels as the
 // photo is turned. That is told by the sizes: a photo that lies on its side has
 // a stored size other than its upright one. Every other map is returned as it

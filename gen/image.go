@@ -21,6 +21,11 @@ import (
 	"wsss/data/stages"
 )
 
+// perPixel is the memory in bytes, for each pixel of a photo, that making its
+// label takes besides what a method bounds by itself: the photo, maps of
+// distances and masks.
+const perPixel = 24
+
 // one labels one image unless that is done already. claimed is false when
 // another process is at it.
 func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed bool, err error) {
@@ -147,6 +152,7 @@ func (r *runner) label(ctx context.Context, id string, did *Summary) (err error)
 	if r.Weak != data.WeakNone {
 		want |= data.WantWeak
 	}
+	defer data.Hold(r.Dataset, id, perPixel)()
 	sample, err := r.Dataset.Load(id, want)
 	if err != nil {
 		return err

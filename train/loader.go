@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
@@ -71,26 +72,35 @@ func (l *loader) load(first int64) (*batch, error) {
 	crop := make([]uint8, side*side)
 	for i := range l.batch {
 		epoch, index := l.order.At(first + int64(i))
-		s, err := l.sample(l.ids[index])
-		if err != nil {
+		if err := l.draw(b, i, crop, l.ids[index], augment.RNG(l.order.Seed, epoch, int64(index))); err != nil {
 			return nil, err
 		}
-		r, err := l.regions(s)
-		if err != nil {
-			return nil, err
-		}
-		b.ids = append(b.ids, s.ID)
-		draw := l.aug.Draw(augment.RNG(l.order.Seed, epoch, int64(index)), s.Image.Rect.Dx(), s.Image.Rect.Dy())
-		tensors.MustMutableFlatData(b.images, func(flat []float32) {
-			n := side * side * 3
-			err = l.aug.Apply(flat[i*n:(i+1)*n], crop, s.Image, r.m, draw)
-		})
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.ID, err)
-		}
-		l.fill(b, i, crop, r)
 	}
 	return b, nil
+}
+
+// draw fills place i of a batch with a crop of an image.
+func (l *loader) draw(b *batch, i int, crop []uint8, id string, rng *rand.Rand) error {
+	defer data.Hold(l.ds, id, 8)()
+	s, err := l.sample(id)
+	if err != nil {
+		return err
+	}
+	r, err := l.regions(s)
+	if err != nil {
+		return err
+	}
+	b.ids = append(b.ids, s.ID)
+	at := l.aug.Draw(rng, s.Image.Rect.Dx(), s.Image.Rect.Dy())
+	tensors.MustMutableFlatData(b.images, func(flat []float32) {
+		n := l.aug.Crop * l.aug.Crop * 3
+		err = l.aug.Apply(flat[i*n:(i+1)*n], crop, s.Image, r.m, at)
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.ID, err)
+	}
+	l.fill(b, i, crop, r)
+	return nil
 }
 
 // fill writes the label maps and weights of image i of a batch.

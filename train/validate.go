@@ -7,6 +7,7 @@ import (
 
 	"wsss/data"
 	"wsss/eval/metrics"
+	"wsss/eval/tiles"
 )
 
 // validate scores the network as it stands and records whether it is the best
@@ -39,12 +40,13 @@ func (r *run) score(ctx context.Context) (metrics.Scores, error) {
 	if err != nil {
 		return metrics.Scores{}, err
 	}
+	predictor := tiles.Wrap(r.val, tiles.For(r.Classes.Len()))
 	for _, id := range r.valIDs {
 		s, err := r.Dataset.Load(id, data.WantImage|data.WantTruth)
 		if err != nil {
 			return metrics.Scores{}, err
 		}
-		labels, err := r.val.Predict(ctx, s.Image)
+		labels, err := predictor.Predict(ctx, s.Image)
 		if err != nil {
 			return metrics.Scores{}, fmt.Errorf("validate %s: %w", id, err)
 		}

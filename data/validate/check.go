@@ -38,6 +38,7 @@ type checker struct {
 // no other.
 func (c *checker) check(id string) *sample {
 	s := &sample{}
+	defer data.Hold(c.ds, id, 8)() // the photo, the mask and what it is painted of
 	var size image.Point
 	if !c.opts.SkipImages {
 		if got, err := c.ds.Load(id, data.WantImage); err != nil {

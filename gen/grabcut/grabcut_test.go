@@ -238,3 +238,36 @@ func TestExp32(t *testing.T) {
 		t.Errorf("exp(0) = %v", exp32(0))
 	}
 }
+
+// TestEnormousRegion: where a region has more pixels than are cut at once, it is
+// cut smaller, and the mask enlarged to the image.
+func TestEnormousRegion(t *testing.T) {
+	at := image.Rect(70, 60, 250, 200)
+	img, truth := disc(320, 257, at)
+	box := []data.Box{{X0: 70, Y0: 60, X1: 250, Y1: 200, Class: 1}}
+	for _, tt := range []struct {
+		name            string
+		maxCut, maxSide int
+		fine            int
+		least           float64
+	}{
+		{"whole", 0, 240, 1, 0.97},
+		{"at a third, after a first cut at a quarter", 320 * 257 / 8, 80, 3, 0.93},
+		{"at a third at once", 320 * 257 / 8, 0, 3, 0.93},
+		{"never smaller first", 0, 0, 1, 0.97},
+	} {
+		o := defaults()
+		o.MaxSide = tt.maxSide
+		c := &cutter{ctx: t.Context(), opts: o, solver: &Solver{Gamma: o.Gamma}, img: img, maxCut: tt.maxCut}
+		if f := c.fine(img.Rect); f != tt.fine {
+			t.Errorf("%s: reduced by %d, want %d", tt.name, f, tt.fine)
+		}
+		masks, err := c.boxes(box)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := iou(t, masks, truth, 1); got < tt.least {
+			t.Errorf("%s: IoU %.3f, want %.2f", tt.name, got, tt.least)
+		}
+	}
+}

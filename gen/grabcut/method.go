@@ -84,6 +84,7 @@ type cutter struct {
 	seed   int64
 	solver *Solver
 	img    *image.NRGBA
+	maxCut int // see the constant, which 0 stands for
 }
 
 // stabilityOffset is how far, in nats, the log odds are moved to see whether
@@ -105,13 +106,14 @@ func newRegion(rect image.Rectangle) *region {
 }
 
 // cut segments the region: at a reduced size first where it is large, then at
-// full size within a band around the first border. Masks are W×H of the
-// region's rect.
+// full size, or that of maxCut, within a band around the first border. Masks are
+// W×H of the region's rect.
 func (c *cutter) cut(r *region) (inside []uint8, score, stability float32, err error) {
 	if err := c.ctx.Err(); err != nil {
 		return nil, 0, 0, err
 	}
-	s, shrink := c.solver, c.shrink(r.rect)
+	s, shrink, fine := c.solver, c.shrink(r.rect), c.fine(r.rect)
+	shrink = max(shrink, fine)
 	s.Load(c.img, r.rect, shrink)
 	small := r
 	if shrink > 1 {
@@ -120,16 +122,56 @@ func (c *cutter) cut(r *region) (inside []uint8, score, stability float32, err e
 	s.Run(small.trimap, small.prior, c.opts.Iterations, false, c.seed)
 	score, stability = s.Score(), s.Stability(stabilityOffset)
 	inside = append([]uint8(nil), s.Inside()...)
-	if shrink == 1 {
-		return inside, score, stability, nil
+	if shrink == fine {
+		return r.enlarged(inside, fine), score, stability, nil
 	}
 	if err := c.ctx.Err(); err != nil {
 		return nil, 0, 0, err
 	}
-	band := r.band(inside, s.W, s.H, shrink)
-	s.Load(c.img, r.rect, 1)
-	s.Run(band, r.prior, 1, true, c.seed)
-	return append(inside[:0], s.Inside()...), score, stability, nil
+	last := r
+	if fine > 1 {
+		last = r.shrunk(fine)
+	}
+	band := last.band(inside, s.W, s.H, fine, shrink)
+	s.Load(c.img, r.rect, fine)
+	s.Run(band, last.prior, 1, true, c.seed)
+	return r.enlarged(append(inside[:0], s.Inside()...), fine), score, stability, nil
+}
+
+// maxCut bounds the pixels of a region that is cut, each of which takes some
+// 120 bytes. Regions with more are cut at a half, a third, … of their size, and
+// the masks enlarged.
+const maxCut = 1 << 22
+
+// fine is by how much a region is reduced for the last cut, 1 unless it is
+// enormous.
+func (c *cutter) fine(r image.Rectangle) int {
+	most := c.maxCut
+	if most == 0 {
+		most = maxCut
+	}
+	f := 1
+	for ((r.Dx()+f-1)/f)*((r.Dy()+f-1)/f) > most {
+		f++
+	}
+	return f
+}
+
+// enlarged brings a cut that was made at 1/f of the region's size to its size.
+func (r *region) enlarged(inside []uint8, f int) []uint8 {
+	if f == 1 {
+		return inside
+	}
+	w, h := r.rect.Dx(), r.rect.Dy()
+	blocks := (w + f - 1) / f
+	out := make([]uint8, w*h)
+	for y := range h {
+		row := inside[y/f*blocks:]
+		for x := range w {
+			out[y*w+x] = row[x/f]
+		}
+	}
+	return out
 }
 
 // shrink is by how much a region is reduced for the first cuts.
@@ -175,9 +217,9 @@ func (r *region) shrunk(f int) *region {
 }
 
 // band is the trimap for refining a cut that was made at 1/f of the size, w×h
-// blocks: blocks away from its border are settled, the others open within the
-// region's own hard labels.
-func (r *region) band(inside []uint8, w, h, f int) []uint8 {
+// blocks, where the region is at 1/own itself: blocks away from its border are
+// settled, the others open within the region's own hard labels.
+func (r *region) band(inside []uint8, w, h, own, f int) []uint8 {
 	full := r.rect.Dx()
 	out := make([]uint8, len(r.trimap))
 	for y := range r.rect.Dy() {
@@ -187,7 +229,7 @@ func (r *region) band(inside []uint8, w, h, f int) []uint8 {
 				out[i] = t
 				continue
 			}
-			bx, by := x/f, y/f
+			bx, by := x*own/f, y*own/f
 			out[i] = inside[by*w+bx]
 			if nearBorder(inside, w, h, bx, by) {
 				out[i] += 2
