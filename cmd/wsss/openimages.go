@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"wsss/data/openimages"
@@ -15,15 +17,18 @@ func init() {
 const openImagesIntro = `
 wsss data openimages reads the official CSV files of Open Images, however
 large, and selects the images of VOC's or COCO's classes: which classes each
-image holds, and which people verified that it does not hold. It writes a list
-for the official downloader, or selects from a folder that is there already.
+image holds, and which people verified that it does not hold. It writes a list of
+photos, or selects from a folder that is there already. With -fetch it then
+downloads the photos of that list from the public bucket: each is decoded
+before it counts, failing servers are asked again, and the same command goes
+on after an interruption.
 Interrupted, the same command goes on; finished, it does nothing. Several
 splits go into one folder, one call each.
 
   wsss data openimages -classes voc -split train \
       -labels train-annotations-human-imagelabels.csv -boxes train-annotations-bbox.csv \
       -per-class 2000 -negatives 5000 -out openimages-voc
-  python downloader.py openimages-voc/train.images.txt --download_folder=openimages-voc/images
+  wsss data openimages -fetch -split train -out openimages-voc
   wsss data openimages -classes voc -split validation -labels validation-annotations-human-imagelabels.csv \
       -images photos/validation -out openimages-voc`
 
@@ -45,6 +50,9 @@ func runOpenImages(ctx context.Context, args []string) error {
 	f.BoolVar(&opt.Depictions, "depictions", false, "boxes of drawings and statues count as the thing")
 	bad := f.String("malformed", "stop", "at a malformed row: stop, or `skip` it, count it and name it in the manifest")
 	out := f.String("out", "", "`folder` to write")
+	fetch := f.Bool("fetch", false, "download the photos of the split's list, which -labels makes first where it is given")
+	from := f.String("from", openimages.Bucket, "with -fetch: `address` of the photos, FROM/<split>/<id>.jpg")
+	at := f.Int("downloads", 16, "with -fetch: so many `photos` at a time")
 	f.BoolVar(&f.quiet, "quiet", false, "no progress bar")
 	if err := f.parse(args, 0); err != nil {
 		return err
@@ -54,6 +62,13 @@ func runOpenImages(ctx context.Context, args []string) error {
 		return usagef("data openimages: -out is missing: name the folder to write")
 	case *bad != "stop" && *bad != "skip":
 		return usagef("data openimages: -malformed %s: allowed are stop, skip", *bad)
+	case *at < 1 || *at > 256:
+		return usagef("data openimages: -downloads %d: allowed are 1..256", *at)
+	case *fetch && opt.Images != "":
+		return usagef("data openimages: -fetch and -images are both given: the photos are there, or they are to come")
+	}
+	if *fetch && len(labels) == 0 {
+		return fetchPhotos(ctx, *out, opt.Split, openimages.FetchOptions{From: *from, Workers: *at}, f.quiet)
 	}
 	opt.Labels, opt.Boxes, opt.SkipBad = labels, boxes, *bad == "skip"
 	b := newBar("open images", f.quiet)
@@ -69,7 +84,31 @@ func runOpenImages(ctx context.Context, args []string) error {
 	if !m.Unchanged {
 		b.finish()
 	}
-	return printSelection(*out, m)
+	if err := printSelection(*out, m); err != nil || !*fetch {
+		return err
+	}
+	return fetchPhotos(ctx, *out, opt.Split, openimages.FetchOptions{From: *from, Workers: *at}, f.quiet)
+}
+
+// fetchPhotos downloads what the list of a split names.
+func fetchPhotos(ctx context.Context, out, split string, o openimages.FetchOptions, quiet bool) error {
+	list := openimages.List(out, split)
+	if _, err := os.Stat(list); err != nil {
+		return fmt.Errorf("%w: select photos first, with -labels", err)
+	}
+	b := newBar("download", quiet)
+	o.Progress = b.update
+	got, err := openimages.Fetch(ctx, list, filepath.Join(out, "images"), o)
+	if err != nil {
+		b.abort()
+		return fmt.Errorf("%w\n%d photos were downloaded and %d were there: the same command goes on", err, got.New, got.Here)
+	}
+	b.finish()
+	fmt.Printf("%d photos downloaded, %d were there already, in %s\n", got.New, got.Here, filepath.Join(out, "images"))
+	if n := len(got.Missing); n > 0 {
+		fmt.Printf("%d photos are no longer in the bucket and are left out: %s\n", n, strings.Join(got.Missing[:min(n, 5)], ", "))
+	}
+	return nil
 }
 
 func printSelection(out string, m *openimages.Manifest) error {
