@@ -238,8 +238,8 @@ func (s *Set) findForms() {
 // order of the file. The error wraps data.ErrNoTruth where an object has only
 // a box, and where no image of the set has an outline.
 func (s *Set) Truth(im *Image, w, h int) (*data.LabelMap, error) {
-	if !s.has.outlines || len(im.Objects) == 0 && len(im.Points)+len(im.Scribbles)+len(im.Tags) > 0 {
-		return nil, fmt.Errorf("%s: %w: nothing is outlined", im.From, data.ErrNoTruth)
+	if err := s.CheckTruth(im); err != nil {
+		return nil, err
 	}
 	m := data.NewLabelMap(w, h)
 	order := slices.Clone(im.Objects)
@@ -248,9 +248,6 @@ func (s *Set) Truth(im *Image, w, h int) (*data.LabelMap, error) {
 		o := &order[i]
 		if o.Crowd {
 			continue // a group that nobody took apart, as in COCO's masks
-		}
-		if !o.Outlined() {
-			return nil, fmt.Errorf("%s: %w: a box of %s has no outline", im.From, data.ErrNoTruth, s.Classes.Name(o.Class))
 		}
 		masks, err := o.Masks(w, h)
 		if err != nil {
@@ -265,6 +262,20 @@ func (s *Set) Truth(im *Image, w, h int) (*data.LabelMap, error) {
 		}
 	}
 	return m, nil
+}
+
+// CheckTruth is the error of Truth for an image that lacks outlines, without
+// painting them.
+func (s *Set) CheckTruth(im *Image) error {
+	if !s.has.outlines || len(im.Objects) == 0 && len(im.Points)+len(im.Scribbles)+len(im.Tags) > 0 {
+		return fmt.Errorf("%s: %w: nothing is outlined", im.From, data.ErrNoTruth)
+	}
+	for i := range im.Objects {
+		if o := &im.Objects[i]; !o.Crowd && !o.Outlined() {
+			return fmt.Errorf("%s: %w: a box of %s has no outline", im.From, data.ErrNoTruth, s.Classes.Name(o.Class))
+		}
+	}
+	return nil
 }
 
 // Masks are the pixels of an object, whose union it is. Outlines are filled by

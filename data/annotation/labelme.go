@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"image"
 	_ "image/png" // masks inside the files
 	"math"
 	"path"
@@ -184,6 +183,12 @@ func (s *labelmeShapeIn) add(b *Builder, im *Image, groups map[string]int) error
 			return need(2)
 		}
 		return im.AddBox(class, xy[0], xy[1], xy[2], xy[3])
+	case "oriented_rectangle": // four corners, at an angle: its bounds
+		x0, y0, x1, y1 := math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
+		for i := 0; i < len(xy); i += 2 {
+			x0, y0, x1, y1 = min(x0, xy[i]), min(y0, xy[i+1]), max(x1, xy[i]), max(y1, xy[i+1])
+		}
+		return im.AddBox(class, x0, y0, x1, y1)
 	case "circle":
 		if len(xy) != 4 {
 			return need(2)
@@ -209,7 +214,7 @@ func (s *labelmeShapeIn) add(b *Builder, im *Image, groups map[string]int) error
 		}
 		return err
 	}
-	return fmt.Errorf("shape_type %q: allowed are polygon, rectangle, circle, line, linestrip, point, points and mask", s.Type)
+	return fmt.Errorf("shape_type %q: allowed are polygon, rectangle, oriented_rectangle, circle, line, linestrip, point, points and mask", s.Type)
 }
 
 // addRing adds a piece to an object.
@@ -241,21 +246,11 @@ func labelmeMask(text string, x, y, w, h int) (data.RLE, error) {
 	if err != nil {
 		return data.RLE{}, fmt.Errorf("mask: %w", err)
 	}
-	cfg, _, err := image.DecodeConfig(bytes.NewReader(raw))
-	if err == nil && int64(cfg.Width)*int64(cfg.Height) > data.MaxPixels {
-		err = fmt.Errorf("%d×%d pixels: at most %d are allowed", cfg.Width, cfg.Height, data.MaxPixels)
-	}
+	part, pw, ph, err := decodeBitmap(raw)
 	if err != nil {
-		return data.RLE{}, fmt.Errorf("mask: %w", err)
+		return data.RLE{}, err
 	}
-	img, _, err := image.Decode(bytes.NewReader(raw))
-	if err != nil {
-		return data.RLE{}, fmt.Errorf("mask: %w", err)
-	}
-	return place(x, y, cfg.Width, cfg.Height, w, h, func(i, j int) bool {
-		r, _, _, _ := img.At(i, j).RGBA()
-		return r > 0
-	})
+	return place(x, y, pw, ph, w, h, part)
 }
 
 // place makes the mask of w×h pixels that holds a part of pw×ph pixels at

@@ -3,6 +3,7 @@ package folder
 import (
 	"errors"
 	"fmt"
+	"image"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,7 +98,9 @@ func (a *annotations) weak(d *Dataset) (map[string]*data.WeakLabels, error) {
 		if err != nil {
 			return nil, err
 		}
-		labels[im.ID] = new(a.set.Weak(im, w, h))
+		weak := a.set.Weak(im, w, h)
+		weak.Upright(d.images[im.ID], image.Pt(w, h))
+		labels[im.ID] = &weak
 	}
 	return labels, nil
 }
@@ -121,7 +124,11 @@ func (a *annotations) truth(d *Dataset, id string) (*data.LabelMap, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.set.Truth(im, w, h)
+	m, err := a.set.Truth(im, w, h)
+	if err != nil {
+		return nil, err
+	}
+	return data.Upright(d.images[id], m), nil
 }
 
 // split adds the splits that the annotations give.

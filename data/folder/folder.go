@@ -243,6 +243,10 @@ func (d *Dataset) HasTruth(id string) (bool, error) {
 			return true, nil
 		}
 	}
+	if d.notes != nil {
+		im := d.notes.byID[id]
+		return im != nil && d.notes.set.CheckTruth(im) == nil, nil
+	}
 	_, err := d.truth(id)
 	if errors.Is(err, data.ErrNoTruth) {
 		return false, nil

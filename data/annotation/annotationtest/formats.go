@@ -127,6 +127,54 @@ var Layouts = []Layout{
 		w.photos(photos, inSplits("images", "", plain))
 		w.cvat(photos, true)
 	}},
+	{Name: "via-project", Format: "via", Write: func(w *Writer, photos []Photo) {
+		w.photos(photos, inFolder(""))
+		images := object{}
+		for _, p := range photos {
+			images[p.Name+".png1234"] = object{"filename": p.Name + ".png", "size": 1234, "file_attributes": object{}, "regions": p.via(false)}
+		}
+		w.JSON("via_project.json", object{"_via_settings": object{"ui": object{}}, "_via_img_metadata": images, "_via_attributes": object{}})
+	}},
+	{Name: "via-polygons", Format: "via", Outlines: true, Write: func(w *Writer, photos []Photo) {
+		w.photos(photos, inFolder("images"))
+		images := object{}
+		for _, p := range photos {
+			numbered := object{}
+			for i, r := range p.via(true) {
+				numbered[fmt.Sprint(i)] = r
+			}
+			images[p.Name+".png1234"] = object{"fileref": "", "size": 1234, "filename": p.Name + ".png", "base64_img_data": "", "file_attributes": object{}, "regions": numbered}
+		}
+		w.JSON("via_region_data.json", images)
+	}},
+	{Name: "via-csv", Format: "via", Write: func(w *Writer, photos []Photo) {
+		w.photos(photos, inFolder("images"))
+		var b strings.Builder
+		b.WriteString("filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes\n")
+		for _, p := range photos {
+			if len(p.Objects) == 0 {
+				fmt.Fprintf(&b, "%s.png,1234,\"{}\",0,0,\"{}\",\"{}\"\n", p.Name)
+			}
+			for i, o := range p.Objects {
+				fmt.Fprintf(&b, "%s.png,1234,\"{}\",%d,%d,\"{\"\"name\"\":\"\"rect\"\",\"\"x\"\":%d,\"\"y\"\":%d,\"\"width\"\":%d,\"\"height\"\":%d}\",\"{\"\"class\"\":\"\"%s\"\"}\"\n",
+					p.Name, len(p.Objects), i, o.X0, o.Y0, o.X1-o.X0, o.Y1-o.Y0, o.Class)
+			}
+		}
+		w.Text("via_export_csv.csv", b.String())
+	}},
+	{Name: "supervisely", Format: "supervisely", Write: func(w *Writer, photos []Photo) {
+		w.photos(photos, inFolder("ds0/img"))
+		w.JSON("meta.json", object{"classes": []object{{"title": "bolt", "shape": "rectangle", "color": "#FF0000"}, {"title": "nut", "shape": "rectangle", "color": "#00FF00"}}, "tags": []object{}})
+		for _, p := range photos {
+			objects := []object{}
+			for i, o := range p.Objects {
+				objects = append(objects, object{"id": i, "classTitle": o.Class, "geometryType": "rectangle", "tags": []object{}, "points": object{
+					"exterior": [][]int{{o.X0, o.Y0}, {o.X1 - 1, o.Y1 - 1}}, "interior": [][]int{},
+				}})
+			}
+			w.JSON("ds0/ann/"+p.Name+".png.json", object{"description": "", "tags": []object{}, "size": object{"height": Height, "width": Width}, "objects": objects})
+		}
+	}},
 }
 
 // yolo writes label files where at places the photos.
@@ -153,6 +201,19 @@ func (w *Writer) yolo(photos []Photo, at func(Photo) string, polygons bool) {
 }
 
 type object = map[string]any
+
+// via are the regions of a photo as VIA has them.
+func (p Photo) via(polygons bool) []object {
+	regions := []object{}
+	for _, o := range p.Objects {
+		shape := object{"name": "rect", "x": o.X0, "y": o.Y0, "width": o.X1 - o.X0, "height": o.Y1 - o.Y0}
+		if polygons {
+			shape = object{"name": "polygon", "all_points_x": []int{o.X0, o.X1, o.X1, o.X0}, "all_points_y": []int{o.Y0, o.Y0, o.Y1, o.Y1}}
+		}
+		regions = append(regions, object{"shape_attributes": shape, "region_attributes": object{"class": o.Class, "remark": "b"}})
+	}
+	return regions
+}
 
 // COCO writes an instances file whose categories count from first.
 func (w *Writer) COCO(file string, photos []Photo, name func(Photo) string, first int, outlines bool) {
