@@ -54,6 +54,9 @@ type Fuse struct {
 	// differ by less than Margin in certainty, or none reaches MinScore.
 	Margin   float64 `toml:"margin"`
 	MinScore float64 `toml:"min_score"`
+	// Priority names classes whose masks lie on top where they overlap others,
+	// the first on top of all; the rule decides among the classes left out.
+	Priority []string `toml:"priority" json:",omitempty"`
 }
 
 // Train is stage two: a segmentation network from (pseudo-)labels. Defaults

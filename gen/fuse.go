@@ -89,9 +89,9 @@ func certainty(m *Ranked) float32 {
 	return m.Score
 }
 
-// NewFuser returns the fuser that the configuration describes. The error names
-// the key that is wrong.
-func NewFuser(cfg configs.Fuse) (Fuser, error) {
+// NewFuser returns the fuser that the configuration describes, for masks of
+// these classes. The error names the key that is wrong.
+func NewFuser(cfg configs.Fuse, classes data.Classes) (Fuser, error) {
 	rule, ok := overlapRules[cfg.Rule]
 	switch {
 	case !ok:
@@ -107,12 +107,29 @@ func NewFuser(cfg configs.Fuse) (Fuser, error) {
 	case !(cfg.MinScore >= 0 && cfg.MinScore <= 1):
 		return nil, fmt.Errorf("gen.fuse.min_score = %v: allowed is 0..1", cfg.MinScore)
 	}
-	return &fuser{cfg: cfg, rule: rule}, nil
+	f := &fuser{cfg: cfg, rule: rule, priority: map[int]int{}}
+	for i, name := range cfg.Priority {
+		class := classes.Index(name)
+		if class < 0 {
+			return nil, fmt.Errorf("gen.fuse.priority[%d] = %q is no class: allowed are %s", i, name, strings.Join(classes.Names, ", "))
+		}
+		if _, twice := f.priority[class]; twice {
+			return nil, fmt.Errorf("gen.fuse.priority[%d] = %q: the class is there twice", i, name)
+		}
+		f.priority[class] = len(cfg.Priority) - i
+	}
+	return f, nil
 }
 
 type fuser struct {
-	cfg  configs.Fuse
-	rule OverlapRule
+	cfg      configs.Fuse
+	rule     OverlapRule
+	priority map[int]int // by class, the highest on top; 0 = only the rule decides
+}
+
+// order is the rule's, after the user's own order of classes.
+func (f *fuser) order(a, b *Ranked) int {
+	return cmp.Or(cmp.Compare(f.priority[a.Class], f.priority[b.Class]), f.rule(a, b))
 }
 
 func (f *fuser) Fuse(size image.Point, masks []Mask) (*data.LabelMap, error) {
@@ -130,7 +147,7 @@ func (f *fuser) Fuse(size image.Point, masks []Mask) (*data.LabelMap, error) {
 		}
 	}
 	// Top first, so that equal masks keep their order; painted from the end.
-	slices.SortStableFunc(ranked, func(a, b *Ranked) int { return f.rule(b, a) })
+	slices.SortStableFunc(ranked, func(a, b *Ranked) int { return f.order(b, a) })
 	if f.cfg.NMS > 0 {
 		ranked = suppress(ranked, f.cfg.NMS)
 	}
@@ -144,16 +161,17 @@ func (f *fuser) Fuse(size image.Point, masks []Mask) (*data.LabelMap, error) {
 		})
 	}
 	if f.cfg.Rule == uncertain {
-		undecide(out, ranked, f.cfg.Margin, f.cfg.MinScore)
+		undecide(out, ranked, f.priority, f.cfg.Margin, f.cfg.MinScore)
 	}
 	ignoreBorders(out, f.cfg.IgnoreBand)
 	return out, nil
 }
 
 // undecide sets pixels of out to data.Ignore where the certainties of the most
-// certain masks of two classes differ by less than margin, or none reaches
-// least. masks are in descending order of certainty.
-func undecide(out *data.LabelMap, masks []*Ranked, margin, least float64) {
+// certain masks of two classes of the same priority differ by less than margin,
+// or the one on top does not reach least. masks are in descending order of
+// priority and certainty.
+func undecide(out *data.LabelMap, masks []*Ranked, priority map[int]int, margin, least float64) {
 	type claim struct {
 		class       int32
 		best, rival float32 // certainty of class, and of any other
@@ -164,7 +182,10 @@ func undecide(out *data.LabelMap, masks []*Ranked, margin, least float64) {
 		m.Bits.Each(func(x, y0, y1 int) {
 			for y := y0; y < y1; y++ {
 				at := &claims[y*out.W+x]
-				if at.best > 0 && at.class != class {
+				switch {
+				case at.best > 0 && priority[int(at.class)] != priority[m.Class]:
+					at.rival = 0 // the user has decided between the two
+				case at.best > 0 && at.class != class:
 					at.rival = at.best
 				}
 				at.class, at.best = class, c

@@ -43,6 +43,8 @@ func show(m *data.LabelMap) []string {
 	return rows
 }
 
+var fuseClasses = data.Classes{Names: []string{"background", "a", "b", "c"}}
+
 func TestFuse(t *testing.T) {
 	large := drawn(2, 0.9, "####..", "####..", "####..")
 	small := drawn(1, 0.5, "......", "..###.", "......")
@@ -81,10 +83,32 @@ func TestFuse(t *testing.T) {
 			[]Mask{drawn(1, 0.9, "####.."), drawn(2, 0.8, "#####.")}, []string{"111100"}},
 		{"NMS keeps what overlaps less", configs.Fuse{Rule: "score", NMS: 0.8},
 			[]Mask{drawn(1, 0.9, "####.."), drawn(2, 0.8, "######")}, []string{"111122"}},
+		{"priority over the score", configs.Fuse{Rule: "score", Priority: []string{"a"}}, []Mask{large, small},
+			[]string{"222200", "221110", "222200"}},
+		{"priority over the size", configs.Fuse{Rule: "smaller-first", Priority: []string{"b"}}, []Mask{large, small},
+			[]string{"222200", "222210", "222200"}},
+		{"priority over the index; the rule orders the classes left out", configs.Fuse{Rule: "class-index", Priority: []string{"a"}},
+			[]Mask{drawn(1, 0.1, "##...."), drawn(2, 1, "####.."), drawn(3, 0.1, "..####")}, []string{"113333"}},
+		{"priority in its own order", configs.Fuse{Rule: "score", Priority: []string{"c", "a", "b"}},
+			[]Mask{drawn(1, 0.5, ".##..."), drawn(2, 0.9, "######"), drawn(3, 0.1, "..##..")}, []string{"213322"}},
+		{"priority: within a class the rule", configs.Fuse{Rule: "score", Priority: []string{"a"}},
+			[]Mask{drawn(1, 0.2, "###..."), drawn(1, 0.9, "..##.."), drawn(2, 1, "######")}, []string{"111122"}},
+		{"priority of the background cuts out", configs.Fuse{Rule: "score", Priority: []string{"background"}},
+			[]Mask{drawn(0, 0.1, "##...."), drawn(2, 1, "####..")}, []string{"002200"}},
+		{"priority: NMS drops what lies under", configs.Fuse{Rule: "score", NMS: 0.5, Priority: []string{"b"}},
+			[]Mask{drawn(1, 0.9, "####.."), drawn(2, 0.3, "#####.")}, []string{"222220"}},
+		{"uncertain: two classes that are near", configs.Fuse{Rule: "uncertain", Margin: 0.3},
+			[]Mask{drawn(1, 0.8, "###..."), drawn(2, 0.7, "..###.")}, []string{"11*220"}},
+		{"uncertain: priority decides between them", configs.Fuse{Rule: "uncertain", Margin: 0.3, Priority: []string{"b"}},
+			[]Mask{drawn(1, 0.8, "###..."), drawn(2, 0.7, "..###.")}, []string{"112220"}},
+		{"uncertain: priority does not make sure", configs.Fuse{Rule: "uncertain", Margin: 0.3, MinScore: 0.75, Priority: []string{"b"}},
+			[]Mask{drawn(1, 0.8, "###..."), drawn(2, 0.7, "..###.")}, []string{"11***0"}},
+		{"uncertain: classes left out of it stay near", configs.Fuse{Rule: "uncertain", Margin: 0.3, Priority: []string{"c"}},
+			[]Mask{drawn(1, 0.8, "####.."), drawn(2, 0.7, "..###."), drawn(3, 0.1, "...##.")}, []string{"11*330"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f, err := NewFuser(tt.cfg)
+			f, err := NewFuser(tt.cfg, fuseClasses)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,11 +137,13 @@ func TestFuseErrors(t *testing.T) {
 		{"size", configs.Fuse{Rule: "score"}, drawn(1, 1, "##"), []string{"mask 0 is 2×1", "4×4"}},
 		{"class", configs.Fuse{Rule: "score"}, Mask{Class: 256, Bits: data.EncodeRLE(make([]uint8, 16), 4, 4)}, []string{"class 256", "0..254"}},
 		{"margin", configs.Fuse{Rule: "uncertain", Margin: 2}, Mask{}, []string{"gen.fuse.margin = 2"}},
+		{"priority", configs.Fuse{Rule: "score", Priority: []string{"a", "cat"}}, Mask{}, []string{`gen.fuse.priority[1] = "cat"`, "background, a, b, c"}},
+		{"priority twice", configs.Fuse{Rule: "score", Priority: []string{"a", "b", "a"}}, Mask{}, []string{`gen.fuse.priority[2] = "a"`, "twice"}},
 		{"least score", configs.Fuse{Rule: "uncertain", MinScore: -1}, Mask{}, []string{"gen.fuse.min_score = -1"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f, err := NewFuser(tt.cfg)
+			f, err := NewFuser(tt.cfg, fuseClasses)
 			if err == nil {
 				_, err = f.Fuse(image.Pt(4, 4), []Mask{tt.mask})
 			}

@@ -21,7 +21,7 @@ func TestLabelMasksFuseBack(t *testing.T) {
 		t.Errorf("masks %+v", masks)
 	}
 	for _, rule := range Rules() {
-		fuser, err := NewFuser(configs.Fuse{Rule: rule})
+		fuser, err := NewFuser(configs.Fuse{Rule: rule}, data.Classes{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +39,7 @@ func TestUncertainRule(t *testing.T) {
 	stable := func(m Mask, s float32) Mask { m.Stability = s; return m }
 	a := drawn(1, 0.9, "###...")
 	b := drawn(2, 0.85, "..###.")
-	fuser, err := NewFuser(configs.Fuse{Rule: "uncertain", Margin: 0.1, MinScore: 0.5})
+	fuser, err := NewFuser(configs.Fuse{Rule: "uncertain", Margin: 0.1, MinScore: 0.5}, data.Classes{})
 	if err != nil {
 		t.Fatal(err)
 	}

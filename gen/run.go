@@ -155,7 +155,7 @@ func (o RunOptions) runner() (*runner, []string, error) {
 	if o.ConfigHash == "" {
 		return nil, nil, errors.New("gen: the run has no config hash, so finished images could not be told from old ones")
 	}
-	fuser, err := NewFuser(o.Fuse)
+	fuser, err := NewFuser(o.Fuse, o.Dataset.Classes())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -186,7 +186,7 @@ func (p *pipeline) evalZeroShot(ctx context.Context, z configs.ZeroShot) (report
 	if err != nil {
 		return report.Row{}, err
 	}
-	fuser, err := gen.NewFuser(z.Fuse)
+	fuser, err := gen.NewFuser(z.Fuse, p.ds.Classes())
 	if err != nil {
 		return report.Row{}, err
 	}

@@ -112,6 +112,9 @@ func (p *pipeline) needs(list []labeller) (gen.Needs, error) {
 		if err == nil {
 			more, err = gen.NeedsOf(l.Gen)
 		}
+		if err == nil && p.ds != nil {
+			_, err = gen.NewFuser(l.Gen.Fuse, p.ds.Classes())
+		}
 		if err != nil {
 			return n, p.wrong(l, err)
 		}

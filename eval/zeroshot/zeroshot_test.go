@@ -26,7 +26,7 @@ func (m brightMethod) Generate(_ context.Context, s *data.Sample) ([]gen.Mask, e
 }
 
 func TestPredict(t *testing.T) {
-	fuser, err := gen.NewFuser(configs.Fuse{Rule: "score"})
+	fuser, err := gen.NewFuser(configs.Fuse{Rule: "score"}, data.Classes{})
 	if err != nil {
 		t.Fatal(err)
 	}

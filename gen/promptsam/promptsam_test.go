@@ -181,7 +181,7 @@ func meanIoU(t *testing.T, ds data.Dataset, method string, weak data.WeakKind, o
 	if err != nil {
 		t.Fatal(err)
 	}
-	fuser, err := gen.NewFuser(configs.Fuse{Rule: "score"})
+	fuser, err := gen.NewFuser(configs.Fuse{Rule: "score"}, data.Classes{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func TestDocumentedConfigs(t *testing.T) {
 		if _, err := gen.New(gen.Env{Classes: voc, Weak: data.WeakKind(cfg.Gen.Weak), Gen: cfg.Gen}); err != nil {
 			t.Errorf("%v in\n%s", err, text)
 		}
-		if _, err := gen.NewFuser(cfg.Gen.Fuse); err != nil {
+		if _, err := gen.NewFuser(cfg.Gen.Fuse, data.Classes{}); err != nil {
 			t.Error(err)
 		}
 	}

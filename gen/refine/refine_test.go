@@ -42,7 +42,7 @@ func label(t *testing.T, name string, o options, s *data.Sample) *data.LabelMap 
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := gen.NewFuser(configs.Fuse{Rule: "score"})
+	f, err := gen.NewFuser(configs.Fuse{Rule: "score"}, data.Classes{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -79,7 +80,7 @@ func (s *Source) check() error {
 	switch {
 	case given != 1:
 		return errors.New("allowed is exactly one of labels, scores and method")
-	case o.Method == "" && (len(o.Options) > 0 || o.Fuse != configs.Fuse{}):
+	case o.Method == "" && (len(o.Options) > 0 || !reflect.DeepEqual(o.Fuse, configs.Fuse{})):
 		return errors.New("options and fuse: allowed only with method")
 	case o.Scores != "" && o.Missing == "void":
 		return errors.New(`missing = "void": allowed only with labels`)
@@ -135,7 +136,7 @@ func (s *Source) openMethod() error {
 		s.ruled = s.opts.ScoreOptions != ScoreOptions{}
 		s.opts.ScoreOptions = s.opts.ScoreOptions.under(scorer.Rule())
 	}
-	s.fuser, err = gen.NewFuser(env.Gen.Fuse)
+	s.fuser, err = gen.NewFuser(env.Gen.Fuse, env.Classes)
 	return err
 }
 

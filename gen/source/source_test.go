@@ -114,7 +114,7 @@ func labelOf(t *testing.T, m gen.Method, s *data.Sample) *data.LabelMap {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := gen.NewFuser(configs.Fuse{Rule: "score"})
+	f, err := gen.NewFuser(configs.Fuse{Rule: "score"}, data.Classes{})
 	if err != nil {
 		t.Fatal(err)
 	}
