@@ -58,3 +58,31 @@ func NeedsOf(g configs.Gen) (Needs, error) {
 	}
 	return n, nil
 }
+
+// CheckFiles tells what the headers of the weight files that are there say
+// against a method's options, and those of the methods that they name: before
+// the first image, and without loading a weight.
+func CheckFiles(g configs.Gen) error {
+	spec, err := Lookup(g.Method)
+	if err != nil {
+		return err
+	}
+	if spec.Check != nil {
+		if err := spec.Check(g); err != nil {
+			return err
+		}
+	}
+	if spec.Inner == nil {
+		return nil
+	}
+	inner, err := spec.Inner(g.Options)
+	if err != nil {
+		return err
+	}
+	for _, g := range inner {
+		if err := CheckFiles(g); err != nil {
+			return err
+		}
+	}
+	return nil
+}

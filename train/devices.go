@@ -37,6 +37,15 @@ func newDevices(b compute.Backend, t configs.Train) (*devices, error) {
 	return planDevices(n, t.Batch)
 }
 
+// CheckDevices refuses a batch that train.devices does not divide.
+func CheckDevices(t configs.Train) error {
+	if t.Devices <= 1 {
+		return nil
+	}
+	_, err := planDevices(t.Devices, t.Batch)
+	return err
+}
+
 // planDevices is the division of a batch among n devices.
 func planDevices(n, batch int) (*devices, error) {
 	if batch%n != 0 {

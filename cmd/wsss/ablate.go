@@ -168,11 +168,8 @@ func gridCells(f *flags, base configs.Config, grid []axis) ([]cell, error) {
 		name := strings.Join(combo, " ")
 		cfg, err := configs.Load(f.config, append(slices.Clone(f.set), combo...))
 		if err == nil {
-			err = checkStart(cfg.Train)
-		}
-		if err == nil {
-			p := &pipeline{cfg: cfg}
-			_, err = p.needs(p.runLabellers())
+			p := &plan{pipeline: &pipeline{cfg: cfg}, w: io.Discard}
+			err = p.check(parts{gen: true, train: true, eval: true})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)

@@ -82,7 +82,7 @@ func printReport(w io.Writer, r *validate.Report, show int, opts validate.Option
 		images = "images not read"
 	}
 	fmt.Fprintf(w, "%s %s: %s, %s, %s\n", r.Dataset, r.Split, plural(r.Samples, "sample"), images, plural(r.Masks, "mask"))
-	fmt.Fprintf(w, "images with tags %d, points %d, scribbles %d, boxes %d\n", r.Tags, r.Points, r.Scribbles, r.Boxes)
+	fmt.Fprintf(w, "images with tags %d, points %d, scribbles %d, boxes %d, masks %d, of %d\n", r.Tags, r.Points, r.Scribbles, r.Boxes, r.Masks, r.Samples)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "class\tname\tpixels\tshare\timages\ttags\tpoints\tscribbles\tboxes\t")
 	for _, c := range r.Classes {

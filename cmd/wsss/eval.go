@@ -74,6 +74,14 @@ func runEval(ctx context.Context, args []string) error {
 		return err
 	}
 	sources := p.sources()
+	if !f.configOptional {
+		if err := p.checkNames(sources); err != nil {
+			return err
+		}
+	}
+	if err := p.preflight(parts{eval: !f.configOptional}); err != nil {
+		return err
+	}
 	if f.configOptional {
 		sources = append(p.named(nets, *labels), p.againstSources()...)
 	}

@@ -22,8 +22,7 @@ func fineTunePlan(f *flags, w io.Writer) error {
 	if err := p.fineTune(); err != nil {
 		return err
 	}
-	p.missing()
-	return nil
+	return p.missing()
 }
 
 // fineTune describes the fine-tuning.
@@ -87,14 +86,15 @@ func (p *plan) splitOf(what string, d configs.Data, split string) int {
 	return len(ids)
 }
 
-// missing ends a plan with what it lacks.
-func (p *plan) missing() {
+// missing ends a plan with what it lacks, which is an error.
+func (p *plan) missing() error {
 	if len(p.lacks) == 0 {
 		fmt.Fprintln(p.w, "\nnothing is missing")
-		return
+		return nil
 	}
 	fmt.Fprintln(p.w, "\nmissing before this can run")
 	for _, l := range p.lacks {
 		fmt.Fprintf(p.w, "  %s\n", l)
 	}
+	return missingError{lacks: p.lacks, told: true}
 }

@@ -63,11 +63,11 @@ func runGen(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := p.preflight(parts{gen: true}); err != nil {
+		return err
+	}
 	if len(sweep) > 0 {
 		return p.sweep(ctx, sweep, *images, opts)
-	}
-	if _, err := p.needs(p.labellers()); err != nil {
-		return err
 	}
 	if err := p.gen(ctx, opts); err != nil {
 		return err

@@ -20,7 +20,8 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitHeld        = 3
+	exitHeld        = 3 // another process is at it
+	exitMissing     = 3 // data, weights or a library
 	exitInterrupted = 130
 )
 
@@ -83,6 +84,7 @@ var errHelp = errors.New("help was asked for")
 func exitCode(ctx context.Context, err error) int {
 	var usage usageError
 	var held *lock.HeldError
+	var missing missingError
 	switch {
 	case err == nil, errors.Is(err, errHelp):
 		return exitOK
@@ -92,6 +94,9 @@ func exitCode(ctx context.Context, err error) int {
 	case errors.As(err, &usage):
 		fmt.Fprintf(os.Stderr, "wsss: %v\n", err)
 		return exitUsage
+	case errors.As(err, &missing):
+		fmt.Fprintf(os.Stderr, "wsss: %v\n", err)
+		return exitMissing
 	case errors.As(err, &held):
 		fmt.Fprintf(os.Stderr, "wsss: %v\n", err)
 		return exitHeld
@@ -118,6 +123,6 @@ Start here:
   wsss doctor                            which backends work on this machine
   wsss COMMAND -h                        flags and examples of one command
 
-Exit codes: 0 done, 1 failed, 2 wrong flag or config, 3 another process
-writes there, 130 interrupted.`)
+Exit codes: 0 done, 1 failed, 2 wrong flag or config, 3 something is missing
+(data, weights, a library) or another process writes there, 130 interrupted.`)
 }

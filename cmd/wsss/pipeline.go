@@ -79,6 +79,9 @@ func inFile(file string, err error) error {
 func newPipeline(cfg configs.Config, quiet bool) (p *pipeline, err error) {
 	p = &pipeline{cfg: cfg, quiet: quiet}
 	p.ds, err = data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
+	if err != nil && cfg.Data.Kind != "scenes" && !exists(cfg.Data.Root) {
+		return nil, missingError{lacks: []string{dataLack(err)}}
+	}
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -33,23 +33,37 @@ func dryRun(f *flags, w io.Writer) error {
 	if others, err := f.otherCommands(); err != nil || len(others) > 0 {
 		return cmp.Or(err, p.others(others))
 	}
-	if err := checkStart(cfg.Train); err != nil {
-		return inFile(f.config, err)
+	whole := parts{gen: true, train: true, eval: true}
+	if err := p.check(whole); err != nil {
+		return err
 	}
 	if err := p.checkNames(p.sources()); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "%s\nseed %d, backend %s\n", cfg.Name, cfg.Seed, cmp.Or(cfg.Backend, "the fastest that works here"))
-	p.data()
-	if err := p.weights(); err != nil {
+	if err := p.describe(whole); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, "\nsteps")
-	p.gen()
-	p.train()
-	p.eval()
-	p.step("report", "%s", p.path("report.html"))
-	p.missing()
+	return p.missing()
+}
+
+// describe prints the steps of some parts of a run, and finds what they lack.
+func (p *plan) describe(of parts) error {
+	p.data(of)
+	if err := p.weights(of); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.w, "\nsteps")
+	if of.gen {
+		p.gen()
+	}
+	if of.train {
+		p.train()
+	}
+	if of.eval {
+		p.eval()
+		p.step("report", "%s", p.path("report.html"))
+	}
 	return nil
 }
 
@@ -76,18 +90,20 @@ var publishedSplits = map[string]map[string]int{
 }
 
 // data says which images and weak labels the run needs.
-func (p *plan) data() {
+func (p *plan) data(of parts) {
 	d := p.cfg.Data
 	fmt.Fprintf(p.w, "\ndata     %s at %s: labels for %s, scores on %s\n", d.Kind, d.Root, d.TrainSplit, d.ValSplit)
 	if d.Kind == "scenes" {
 		fmt.Fprintln(p.w, "         generated on the first run, from the seed")
 		return
 	}
-	ds, err := data.Open(d.Kind, data.Options{Root: d.Root, Seed: p.cfg.Seed, Extra: d.Options})
-	if err != nil {
-		p.lack("data: %v; docs/datasets.md says where it comes from and what the folder looks like", err)
+	if p.ds == nil {
+		ds, err := data.Open(d.Kind, data.Options{Root: d.Root, Seed: p.cfg.Seed, Extra: d.Options})
+		if err != nil {
+			p.lack("%s", dataLack(err))
+		}
+		p.ds = ds
 	}
-	p.ds = ds
 	for _, key := range []string{"tags", "points", "scribbles", "boxes"} {
 		if path, ok := d.Options[key].(string); ok {
 			fmt.Fprintf(p.w, "         %s from %s\n", key, path)
@@ -97,29 +113,21 @@ func (p *plan) data() {
 		return
 	}
 	for _, split := range []string{d.TrainSplit, d.ValSplit} {
-		if ids, err := ds.IDs(split); err != nil {
+		if ids, err := p.ds.IDs(split); err != nil {
 			p.lack("data: %v", err)
-		} else {
-			fmt.Fprintf(p.w, "         %d images in %s\n", len(ids), split)
+		} else if p.w != io.Discard {
+			fmt.Fprintf(p.w, "         %d images in %s%s\n", len(ids), split, p.labelCounts(ids))
 		}
 	}
-	for _, g := range p.runLabellers() {
-		if err := data.CheckWeak(ds, data.WeakKind(g.Weak)); err != nil {
+	for _, g := range p.of(of) {
+		if err := data.CheckWeak(p.ds, data.WeakKind(g.Weak)); err != nil {
 			p.lack("weak labels: %v", err)
 		}
 	}
 }
 
-// runLabellers are the stages one of a whole run.
-func (p *pipeline) runLabellers() []labeller {
-	list := p.labellers()
-	if !p.labels() {
-		list = list[1:]
-	}
-	for _, z := range p.cfg.Eval.ZeroShot {
-		list = append(list, zeroShotLabeller(z))
-	}
-	return list
+func dataLack(err error) string {
+	return fmt.Sprintf("data: %v; docs/datasets.md says where it comes from and what the folder looks like", err)
 }
 
 // labels tells whether the run makes the pseudo-labels itself.
@@ -129,16 +137,18 @@ func (p *pipeline) labels() bool {
 }
 
 // weights lists what the methods and the network start from.
-func (p *plan) weights() error {
-	n, err := p.needs(p.runLabellers())
+func (p *plan) weights(of parts) error {
+	n, err := p.needs(p.of(of))
 	if err != nil {
 		return err
 	}
-	if len(p.networks()) > 0 {
+	if of.train && p.begins() {
 		n.Add(startNeeds(p.cfg.Train.Init))
 	}
 	for _, o := range p.cfg.Eval.ONNX {
-		n.Add(gen.Needs{Files: []string{o.Path}})
+		if of.eval && p.wants(o.Name) {
+			n.Add(gen.Needs{Files: []string{o.Path}})
+		}
 	}
 	return p.list(n)
 }
@@ -234,11 +244,6 @@ func (p *plan) images(split string) string {
 func (p *plan) gen() {
 	if p.labels() {
 		p.labeller("gen", p.cfg.Gen, p.cfg.Data.TrainSplit, p.labelsDir())
-	} else if dir, ok := p.trainLabels(); ok {
-		p.step("labels", "read from %s", dir)
-		if !exists(dir) {
-			p.lack("%s: a folder of label PNGs (train.labels)", dir)
-		}
 	}
 	for _, c := range p.cfg.Compare {
 		p.labeller("compare", c.Gen(0), cmp.Or(c.Split, p.cfg.Data.TrainSplit), p.compareDir(c))
@@ -254,6 +259,12 @@ func (p *plan) labeller(name string, g configs.Gen, split, dir string) {
 
 func (p *plan) train() {
 	t := p.cfg.Train
+	if dir, ok := p.trainLabels(); ok && !p.labels() {
+		p.step("labels", "read from %s", dir)
+		if !exists(dir) {
+			p.lack("%s: a folder of label PNGs (train.labels)", dir)
+		}
+	}
 	for _, net := range p.networks() {
 		p.step("train", "%s: %s %s (output stride %d%s), %d iterations of batch %d×%d, crop %d, lr %g → %s",
 			netTitle(net), t.Arch, t.Backbone, t.OutputStride, p.classes(), t.Iterations, t.Batch, t.Accumulate, t.Crop, t.LR, p.path("train", net))
@@ -268,12 +279,17 @@ func (p *plan) train() {
 	}
 }
 
-// classes is their number in words, background included, where it is known.
-func (p *plan) classes() string {
-	n := map[string]int{"voc": 21, "coco": 81}[p.cfg.Data.Kind]
+// classCount is the number of classes, background included; 0 = not known.
+func (p *plan) classCount() int {
 	if p.ds != nil {
-		n = p.ds.Classes().Len()
+		return p.ds.Classes().Len()
 	}
+	return map[string]int{"voc": 21, "coco": 81}[p.cfg.Data.Kind]
+}
+
+// classes is their number in words, where it is known.
+func (p *plan) classes() string {
+	n := p.classCount()
 	if n == 0 {
 		return ""
 	}
@@ -293,7 +309,7 @@ func (p *plan) eval() {
 	}
 	for _, n := range e.Network {
 		p.step("eval", "%s: the network of another run, %s, on %s", n.Name, n.Checkpoint, p.images(p.cfg.Data.ValSplit))
-		if !exists(n.Checkpoint) {
+		if !exists(n.Checkpoint) && !p.makes(n.Checkpoint) && p.wants(n.Name) {
 			p.lack("%s: the checkpoint of another run (eval.network)", n.Checkpoint)
 		}
 	}
@@ -302,7 +318,7 @@ func (p *plan) eval() {
 	}
 	for _, a := range e.Against {
 		p.step("eval", "%s: label maps in %s, on %s", a.Name, a.Dir, p.images(cmp.Or(a.Split, p.cfg.Data.TrainSplit)))
-		if !exists(a.Dir) {
+		if !exists(a.Dir) && !p.makes(a.Dir) && p.wants(a.Name) {
 			p.lack("%s: a folder of label PNGs (eval.against)", a.Dir)
 		}
 	}

@@ -43,8 +43,7 @@ func (p *plan) others(commands []string) error {
 			return err
 		}
 	}
-	p.missing()
-	return nil
+	return p.missing()
 }
 
 // classifier plans wsss train-classifier.

@@ -64,14 +64,19 @@ func runAll(ctx context.Context, args []string) error {
 
 // all runs every stage.
 func (p *pipeline) all(ctx context.Context) ([]report.Row, error) {
-	if err := checkStart(p.cfg.Train); err != nil {
-		return nil, err
-	}
-	if _, err := p.needs(p.runLabellers()); err != nil {
+	whole := parts{gen: true, train: true, eval: true}
+	if err := p.preflight(whole); err != nil {
 		return nil, err
 	}
 	if err := p.checkTruth(""); err != nil {
 		return nil, err
+	}
+	if needs, err := p.needsEngine((&plan{pipeline: p}).of(whole)); err != nil {
+		return nil, err
+	} else if needs {
+		if _, err := p.backend(); err != nil {
+			return nil, err
+		}
 	}
 	o := genOptions{keepGoing: p.keepGoing}
 	if p.labels() {

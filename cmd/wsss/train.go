@@ -45,21 +45,23 @@ func runTrain(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if n := *net; n != "" && n != netPseudo && n != netBound {
+		return usagef("train: -net %s: allowed are %s, %s", n, netPseudo, netBound)
+	}
 	p, err := openPipeline(f)
 	if err != nil {
 		return err
 	}
 	p.restart, p.keepGoing = *restart, *keep
+	if err := p.preflight(parts{train: true}); err != nil {
+		return err
+	}
 	if err := p.checkTruth(*net); err != nil {
 		return err
 	}
 	nets := p.networks()
-	switch *net {
-	case "":
-	case netPseudo, netBound:
+	if *net != "" {
 		nets = []string{*net}
-	default:
-		return usagef("train: -net %s: allowed are %s, %s", *net, netPseudo, netBound)
 	}
 	return p.trainAll(ctx, nets)
 }

@@ -21,6 +21,7 @@ func init() {
 		NeedsBackend: true,
 		New:          newGrounded,
 		Needs:        needsGrounded,
+		Check:        checkGrounded,
 	})
 }
 
@@ -63,7 +64,7 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 		return nil, err
 	}
 	if !g.engine.model.TakesBoxes() {
-		return nil, fmt.Errorf("gen.method = \"grounded-sam\": this SAM export takes points only; use one with Meta's decoder, such as mobile-sam")
+		return nil, fmt.Errorf("gen.method = \"grounded-sam\": %s", pointsOnly)
 	}
 	maps.Copy(g.engine.hashes, files.Hashes())
 	if g.weak == data.WeakNone {

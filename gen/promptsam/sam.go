@@ -21,6 +21,7 @@ func init() {
 		NeedsBackend: true,
 		New:          newSAM,
 		Needs:        needsSAM,
+		Check:        checkSAM,
 	})
 }
 
@@ -45,7 +46,7 @@ func newSAM(env gen.Env) (gen.Method, error) {
 		return nil, err
 	}
 	if env.Weak == data.WeakBoxes && !m.engine.model.TakesBoxes() {
-		return nil, fmt.Errorf("gen.weak = %q: this SAM export takes points only; use one with Meta's decoder, such as mobile-sam", env.Weak)
+		return nil, fmt.Errorf("gen.weak = %q: %s", env.Weak, pointsOnly)
 	}
 	return m, m.engine.allows(m.opts)
 }

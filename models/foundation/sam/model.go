@@ -3,6 +3,7 @@ package sam
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -38,6 +39,11 @@ func (m *Model) Side() int { return m.sig.side }
 // TakesBoxes tells whether prompts may have boxes; Hugging Face's export does
 // not take them (docs/sources.md §3.4b).
 func (m *Model) TakesBoxes() bool { return m.sig.kind != kindHF }
+
+// DecoderTakesBoxes tells the same from the names of a decoder's inputs alone.
+func DecoderTakesBoxes(inputs []string) bool {
+	return !slices.Contains(inputs, "image_positional_embeddings")
+}
 
 // TakesMasks tells whether prompts may have the logits of an earlier pass.
 func (m *Model) TakesMasks() bool { return m.sig.kind == kindMeta }
