@@ -13,7 +13,9 @@ import (
 	"wsss/data"
 	"wsss/data/augment"
 	"wsss/data/files"
+	"wsss/models/backend"
 	"wsss/train/batches"
+	"wsss/train/parallel"
 )
 
 // loader reads and augments training images. Which image comes when, and how
@@ -43,20 +45,29 @@ type batch struct {
 }
 
 // inputs lists the tensors in the order of the step graph's parameters.
-func (b *batch) inputs() []any {
-	in := []any{b.images}
-	for _, t := range slices.Concat(b.labels, b.weights) {
-		in = append(in, t)
-	}
-	return in
+func (b *batch) inputs() []*tensors.Tensor {
+	return slices.Concat([]*tensors.Tensor{b.images}, b.labels, b.weights)
 }
 
-// free returns the memory, which is not Go's on some backends.
-func (b *batch) free() {
-	_ = b.images.FinalizeAll()
-	for _, t := range slices.Concat(b.labels, b.weights) {
-		_ = t.FinalizeAll()
+// placed is a batch as the graph takes it.
+type placed struct {
+	ids []string
+	*parallel.Inputs
+}
+
+// place uploads a batch where the backend has a memory of its own.
+func (r *run) place(b *batch) (placed, error) {
+	var in *parallel.Inputs
+	var err error
+	if backend.KindOf(r.Backend) == backend.XLA {
+		in, err = r.devices.Upload(r.Backend, b.inputs())
+	} else {
+		in = parallel.Local(b.inputs())
 	}
+	if err != nil {
+		in.Free()
+	}
+	return placed{b.ids, in}, err
 }
 
 // load makes the batch whose first image is the given draw.

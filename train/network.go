@@ -11,7 +11,11 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/configs"
 	"wsss/models"
+	"wsss/models/backend"
+	"wsss/models/layers"
+	"wsss/train/parallel"
 )
 
 // network is a segmenter together with its variables.
@@ -30,7 +34,17 @@ type grid struct{ h, w int }
 func newNetwork(b compute.Backend, net models.Segmenter, classes int, seed int64) (*network, error) {
 	n := &network{Segmenter: net, backend: b, store: model.NewStore(), classes: classes}
 	n.store.SetParam("/"+model.ParamInitialSeed, seed)
-	return n, n.store.SetRNGStateFromSeed(seed)
+	// The store's own method makes a variable that no second device can have.
+	state, err := RNGStateFromSeed(seed)
+	if err != nil {
+		return nil, err
+	}
+	v, err := n.store.CreateVariable(rngPath, state)
+	if err != nil {
+		return nil, err
+	}
+	v.SetTrainable(false)
+	return n, nil
 }
 
 // probe makes the variables of the network that do not exist yet, and returns
@@ -71,7 +85,8 @@ type step struct {
 }
 
 // newStep prepares the graphs; they compile on the first call.
-func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, accumulate int, split *devices) (*step, error) {
+func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, t configs.Train, split *parallel.Devices) (*step, error) {
+	accumulate := t.Accumulate
 	s := &step{}
 	for _, g := range all {
 		i := slices.Index(s.grids, g)
@@ -89,6 +104,7 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, ac
 		s.scalars += len(s.grids)
 	}
 	gradients := func(scope *model.Scope, in []*Node, update *Node) (vars []*model.Variable, sum *Node, grads []*Node) {
+		defer backend.UsePrecision(n.backend, t.Precision)()
 		g := in[0].Graph()
 		n.store.SetTraining(g, true)
 		for i, logits := range n.Logits(scope, in[0], true) {
@@ -120,7 +136,7 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, ac
 		if err != nil {
 			return nil, err
 		}
-		return s, split.configure(s.whole, s.scalars, numScalars)
+		return s, split.Configure(s.whole, s.scalars, numScalars)
 	}
 	var trained []*model.Variable
 	s.add, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
@@ -142,22 +158,15 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, ac
 	if err != nil {
 		return nil, err
 	}
-	return s, errors.Join(split.configure(s.add, s.scalars, 1), split.configure(s.apply, 0, numScalars))
+	return s, errors.Join(split.Configure(s.add, s.scalars, 1), split.Configure(s.apply, 0, numScalars))
 }
 
 // squaredNorm is the sum of the squares of all values. It is not finite
-// exactly if one of them is not (or the training has long diverged). Products
-// are the fast way to sum on every backend.
+// exactly if one of them is not (or the training has long diverged).
 func squaredNorm(nodes []*Node) *Node {
-	var sum *Node
-	for _, x := range nodes {
-		x = Reshape(x, x.Shape().Size())
-		square := DotGeneral(x, []int{0}, nil, x, []int{0}, nil)
-		if sum == nil {
-			sum = square
-		} else {
-			sum = Add(sum, square)
-		}
+	sum := layers.SumSquares(nodes[0])
+	for _, x := range nodes[1:] {
+		sum = Add(sum, layers.SumSquares(x))
 	}
 	return sum
 }

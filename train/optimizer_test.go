@@ -99,12 +99,12 @@ func testOptimizer(t *testing.T, b compute.Backend, kind string, want optimizerF
 		}
 	}
 	c := configs.Train{Iterations: 6, LR: ref.LR, HeadMult: 10, BiasMult: 20, PolyPower: 0.9, LREvery: 2, Accumulate: 2}
-	graphs, err := newStep(net, grids, Loss{}, false, Optimizer{Kind: kind, Momentum: 0.9, WeightDecay: ref.Decay, Group: net.Group}, c.Accumulate, nil)
+	graphs, err := newStep(net, grids, Loss{}, false, Optimizer{Kind: kind, Momentum: 0.9, WeightDecay: ref.Decay, Group: net.Group}, c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer graphs.finalize()
-	r := &run{Job: Job{Config: c}, graphs: graphs, sched: NewSchedule(c)}
+	r := &run{Job: Job{Config: c, Backend: net.backend}, graphs: graphs, sched: NewSchedule(c)}
 	batches := want.Batches
 	next := func() (*batch, error) {
 		data := batches[0]
@@ -114,10 +114,11 @@ func testOptimizer(t *testing.T, b compute.Backend, kind string, want optimizerF
 			tensors.FromFlatDataAndDimensions(bytesOf(data.Small), 2, 4, 4),
 		}}, nil
 	}
+	take, _ := r.feed(t.Context(), len(batches), next)
 	for i, loss := range ref.Losses {
 		r.step = i
 		before := net.store.GetVariable(twoLayerPaths[0]).MustValue()
-		rec, err := r.update(next)
+		rec, err := r.update(take)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,7 @@ import (
 	"wsss/models/backend"
 	"wsss/models/manifest"
 	"wsss/train/batches"
+	"wsss/train/parallel"
 	"wsss/train/runlog"
 )
 
@@ -114,10 +115,10 @@ func (r *run) goOn(c *checkpoints.Checkpoint) error {
 // start makes what training needs beside the network.
 func (r *run) start() error {
 	var err error
-	if err := backend.SetPrecision(r.Backend, r.Config.Precision); err != nil {
+	if err := backend.CheckPrecision(r.Backend, r.Config.Precision); err != nil {
 		return fmt.Errorf("train.precision: %w", err)
 	}
-	if r.devices, err = newDevices(r.Backend, r.Config); err != nil {
+	if r.devices, err = parallel.New(r.Backend, "train", r.Config.Devices, r.Config.Batch); err != nil {
 		return err
 	}
 	fresh := r.net == nil
@@ -137,7 +138,7 @@ func (r *run) start() error {
 	}
 	opt := Optimizer{Kind: r.Config.Optimizer, Momentum: r.Config.Momentum, WeightDecay: r.Config.WeightDecay, EMA: r.Config.EMA > 0, Group: r.Net.Group}
 	weighted := r.LabelsDir != "" && r.Config.Confidence == "weight"
-	if r.graphs, err = newStep(r.net, grids, NewLoss(r.Config), weighted, opt, r.Config.Accumulate, r.devices); err != nil {
+	if r.graphs, err = newStep(r.net, grids, NewLoss(r.Config), weighted, opt, r.Config, r.devices); err != nil {
 		return err
 	}
 	aug, err := augment.FromConfig(r.Config)

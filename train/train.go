@@ -19,6 +19,7 @@ import (
 	"wsss/data/files/lock"
 	"wsss/models"
 	"wsss/train/lineage"
+	"wsss/train/parallel"
 	"wsss/train/runlog"
 )
 
@@ -116,7 +117,7 @@ type run struct {
 	data        lineage.Record // what is learnt of the images
 	net         *network
 	graphs      *step
-	devices     *devices // nil for one
+	devices     *parallel.Devices // nil for one
 	load        *loader
 	sched       Schedule
 	log         *runlog.Log

@@ -5,28 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	"wsss/models/backend"
+	"wsss/train/batches"
 )
 
 // train runs the updates that are left.
 func (r *run) train(ctx context.Context) error {
 	t := r.Config
-	batches := (t.Iterations - r.step) * t.Accumulate
+	n := (t.Iterations - r.step) * t.Accumulate
 	first := int64(r.step) * int64(t.Accumulate) * int64(t.Batch)
-	next, stop := r.load.prefetch(ctx, first, batches, t.Workers)
+	next, stop := r.load.prefetch(ctx, first, n, t.Workers)
 	defer stop()
-	if backend.KindOf(r.Backend) == backend.XLA && r.devices == nil {
-		var stopAhead func()
-		next, stopAhead = ahead(ctx, batches, next, upload(r.Backend))
-		defer stopAhead()
-	}
+	take, stopTake := r.feed(ctx, n, next)
+	defer stopTake()
 	for r.step < t.Iterations {
-		rec, err := r.update(next)
+		rec, err := r.update(take)
 		if err != nil && errors.Is(err, ctx.Err()) {
 			return r.interrupted(ctx)
 		}
@@ -53,26 +52,40 @@ func (r *run) train(ctx context.Context) error {
 	return nil
 }
 
+// feed gives n batches of next on the device, on XLA one ahead.
+func (r *run) feed(ctx context.Context, n int, next func() (*batch, error)) (take func() (placed, error), stop func()) {
+	if backend.KindOf(r.Backend) == backend.XLA {
+		return batches.Ahead(ctx, n, next, r.place, func(p placed) { p.Free() })
+	}
+	return func() (placed, error) {
+		b, err := next()
+		if err != nil {
+			return placed{}, err
+		}
+		return r.place(b)
+	}, func() {}
+}
+
 func (r *run) drawn() int64 {
 	return int64(r.step) * int64(r.Config.Accumulate) * int64(r.Config.Batch)
 }
 
 // update is one optimiser update. It returns before it touches a variable if
 // its first batch does not come.
-func (r *run) update(next func() (*batch, error)) (Record, error) {
+func (r *run) update(next func() (placed, error)) (Record, error) {
 	k := r.Config.Accumulate
 	var rec Record
-	batches := make([]*batch, 0, k)
+	drawn := make([]placed, 0, k)
 	defer func() {
-		for _, b := range batches {
-			b.free()
+		for _, b := range drawn {
+			b.Free()
 		}
 	}()
 	rates := r.sched.scalars(r.step)
 	for _, v := range rates[:inUpdate] {
 		rec.LR = append(rec.LR, float64(v.(float32)))
 	}
-	scalars, err := r.devices.scalars(rates)
+	scalars, err := r.devices.Scalars(rates)
 	if err != nil {
 		return rec, err
 	}
@@ -81,15 +94,12 @@ func (r *run) update(next func() (*batch, error)) (Record, error) {
 		if err != nil {
 			return rec, err
 		}
-		batches = append(batches, b)
+		drawn = append(drawn, b)
 	}
 	var ids []string
-	for _, b := range batches {
+	for _, b := range drawn {
 		ids = append(ids, b.ids...)
-		in, err := r.devices.batch(b.inputs())
-		if err != nil {
-			return rec, err
-		}
+		in := slices.Clip(b.Args)
 		if k == 1 {
 			out, err := call(r.graphs.whole.Call, append(in, scalars...)...)
 			if err != nil {

@@ -48,7 +48,7 @@ func (o *options) step(spec string) (func() error, error) {
 func newStep(b compute.Backend, o *options) (*model.Exec, error) {
 	cfg := configs.Default().Train
 	cfg.Arch, cfg.MSC, cfg.Width, cfg.Precision, cfg.Recompute = o.arch, o.msc, o.width, o.precision, o.recompute
-	if err := backend.SetPrecision(b, o.precision); err != nil {
+	if err := backend.CheckPrecision(b, o.precision); err != nil {
 		return nil, err
 	}
 	if o.arch != "deeplab-v2" {
@@ -63,6 +63,7 @@ func newStep(b compute.Backend, o *options) (*model.Exec, error) {
 		return nil, err
 	}
 	return model.NewExec(b, store, func(scope *model.Scope, images *Node) *Node {
+		defer backend.UsePrecision(b, o.precision)()
 		g := images.Graph()
 		store.SetTraining(g, true)
 		var loss *Node

@@ -16,6 +16,7 @@ import (
 	"wsss/models/manifest"
 	"wsss/models/weights/formats"
 	"wsss/train"
+	"wsss/train/parallel"
 )
 
 // parts are the stages that a command goes through.
@@ -102,7 +103,7 @@ func checkTrain(p *pipeline, classes int) error {
 	if err := checkStart(t); err != nil {
 		return err
 	}
-	errs := []error{train.CheckBatch(t), train.CheckDevices(t)}
+	errs := []error{train.CheckBatch(t), parallel.Check("train", t.Devices, t.Batch)}
 	_, err := train.NewSegmenter(t, cmp.Or(classes, 2))
 	errs = append(errs, err)
 	_, err = augment.FromConfig(t)

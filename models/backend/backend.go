@@ -65,6 +65,7 @@ func Open(spec string) (compute.Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("backend %q does not open: %w\nrun `wsss doctor` to see which backends work here", spec, err)
 	}
+	exact(b, resolved)
 	return b, nil
 }
 

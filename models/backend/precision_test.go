@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestSetPrecision(t *testing.T) {
+func TestCheckPrecision(t *testing.T) {
 	specs := []string{"go"}
 	if FindORT() != "" {
 		specs = append(specs, "onnx")
@@ -19,7 +19,7 @@ func TestSetPrecision(t *testing.T) {
 			"": "", "float32": "", "tf32": "NVIDIA",
 			"bf16": map[string]string{"onnx": "computes no bfloat16"}[spec],
 		} {
-			err := SetPrecision(b, precision)
+			err := CheckPrecision(b, precision)
 			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 				t.Errorf("%s, %q: error %v, want %q", spec, precision, err, want)
 			}

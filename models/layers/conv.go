@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
 
@@ -37,6 +36,10 @@ func Conv(x, w, bias *Node, o ConvOptions) *Node {
 	}
 	if got, want := w.Shape().Dim(2), x.Shape().Dim(3); got != want {
 		exceptions.Panicf("layers.Conv: kernel %s takes %d channels, x %s has %d", w.Shape(), got, x.Shape(), want)
+	}
+	if reach := (min(w.Shape().Dim(0), w.Shape().Dim(1)) - 1) * o.Dilation; o.Pad > reach {
+		// No engine's gradient allows for padding that a kernel does not reach over.
+		x, o.Pad = padImage(x, padding{o.Pad, o.Pad, o.Pad, o.Pad}, 0), 0
 	}
 	if backend.KindOf(x.Graph().Backend()) == backend.XLA {
 		return nativeConv(x, w, bias, o)
@@ -76,9 +79,20 @@ func Conv(x, w, bias *Node, o ConvOptions) *Node {
 	})
 }
 
-// nativeConv leaves the lowering to the backend.
+// nativeConv leaves the lowering to the backend. A kernel that spans an even
+// number of pixels gets a row or column of zeros: GoMLX would shift its gradient
+// by a pixel.
 func nativeConv(x, w, bias *Node, o ConvOptions) *Node {
 	pads := [][2]int{{o.Pad, o.Pad}, {o.Pad, o.Pad}}
+	var odd [2]int // zeros behind the kernel
+	for axis := range odd {
+		if odd[axis] = (w.Shape().Dim(axis) - 1) * o.Dilation % 2; odd[axis] > 0 {
+			pads[axis][1] += o.Dilation
+		}
+	}
+	if odd != [2]int{} {
+		w = Pad(w, ScalarZero(w.Graph(), w.DType()), PadAxis{End: odd[0]}, PadAxis{End: odd[1]}, PadAxis{}, PadAxis{})
+	}
 	conv := Convolve(x, w).PaddingPerDim(pads)
 	if o.Stride > 1 {
 		conv = conv.Strides(o.Stride)
@@ -86,14 +100,38 @@ func nativeConv(x, w, bias *Node, o ConvOptions) *Node {
 	if o.Dilation > 1 {
 		conv = conv.Dilations(o.Dilation)
 	}
-	y := conv.Done()
+	return biasReLU(conv.Done(), bias, o.ReLU)
+}
+
+// biasReLU adds bias [channels], nil for none, to x and applies ReLU if asked.
+// The gradient of the bias is summed by sumRows, that of the ReLU is 0 at 0;
+// GoMLX's own would be 1 there.
+func biasReLU(x, bias *Node, relu bool) *Node {
+	if bias == nil && !relu {
+		return x
+	}
+	inputs := []*Node{x}
 	if bias != nil {
-		y = addBias(y, bias)
+		inputs = append(inputs, bias)
 	}
-	if o.ReLU {
-		y = MaxScalar(y, 0)
-	}
-	return y
+	return WithGradient(inputs, func(in []*Node) *Node {
+		y := in[0]
+		if bias != nil {
+			y = addBias(y, in[1])
+		}
+		if relu {
+			y = MaxScalar(y, 0)
+		}
+		return y
+	}, func(y, dy *Node) []*Node {
+		if relu {
+			dy = reluGradient(y, dy)
+		}
+		if bias == nil {
+			return []*Node{dy}
+		}
+		return []*Node{dy, sumRows(dy)}
+	})
 }
 
 // padding counts the zeros before and after each image axis.
@@ -157,14 +195,6 @@ func addBias(x, bias *Node) *Node { return Add(x, ExpandLeftToRank(bias, x.Rank(
 func reluGradient(y, dy *Node) *Node {
 	zero := ScalarZero(y.Graph(), y.DType())
 	return Where(GreaterThan(y, zero), dy, zero)
-}
-
-// sumRows sums x [..., channels] over all but the channels, as a product with
-// a row of ones: matrix products are the one reduction that is fast everywhere.
-func sumRows(x *Node) *Node {
-	c := x.Shape().Dim(-1)
-	rows := x.Shape().Size() / c
-	return Reshape(product(Ones(x.Graph(), shapes.Make(x.DType(), 1, rows)), Reshape(x, rows, c)), c)
 }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }

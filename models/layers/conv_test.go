@@ -7,6 +7,7 @@ import (
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/backend"
 )
@@ -58,6 +59,9 @@ func TestConv(t *testing.T) {
 		{7, 3, 2, 9, 10, ConvOptions{Stride: 2, Pad: 3}},
 		{3, 2, 3, 6, 5, ConvOptions{}},
 		{2, 2, 3, 6, 5, ConvOptions{Stride: 3}},
+		{2, 2, 3, 6, 5, ConvOptions{Stride: 2, Pad: 1, ReLU: true}},
+		{4, 2, 3, 8, 9, ConvOptions{Stride: 4}},
+		{1, 2, 3, 4, 5, ConvOptions{Pad: 2}},
 	}
 	each(t, func(t *testing.T, b compute.Backend) {
 		for _, c := range cases {
@@ -114,15 +118,52 @@ func TestConvPanics(t *testing.T) {
 	})
 }
 
-// What XLA gets is the same convolution; the go backend computes it too.
+// What XLA gets is the same convolution; the go backend computes it too. GoMLX
+// alone would shift the gradient of an even kernel by a pixel.
 func TestNativeConv(t *testing.T) {
 	b, err := backend.Open("go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range []ConvOptions{{Pad: 1}, {Stride: 2, Pad: 1, ReLU: true}, {Dilation: 2, Pad: 2}} {
-		checkOp(t, b, func(in []*Node) *Node { return nativeConv(in[0], in[1], in[2], o.withDefaults()) },
-			func(in []array) array { return refConv(in[0], in[1], in[2].v, o) },
-			random(1, 2, 6, 7, 2), random(2, 3, 3, 2, 3), random(3, 3))
+	check := func(kh, kw int, o ConvOptions) {
+		t.Run(fmt.Sprintf("%d×%d/%+v", kh, kw, o), func(t *testing.T) {
+			checkOp(t, b, func(in []*Node) *Node { return nativeConv(in[0], in[1], in[2], o.withDefaults()) },
+				func(in []array) array { return refConv(in[0], in[1], in[2].v, o) },
+				random(1, 2, 6, 7, 2), random(2, kh, kw, 2, 3), random(3, 3))
+		})
 	}
+	for k := 1; k <= 4; k++ {
+		for stride := 1; stride <= 3; stride++ {
+			for pad := range k {
+				check(k, k, ConvOptions{Stride: stride, Pad: pad, ReLU: k == 2})
+			}
+		}
+	}
+	for _, dilation := range []int{2, 3} {
+		check(2, 2, ConvOptions{Dilation: dilation, Pad: 1})
+		check(3, 3, ConvOptions{Dilation: dilation, Pad: dilation})
+	}
+	check(2, 3, ConvOptions{Pad: 1})
+	check(3, 4, ConvOptions{Stride: 2, Pad: 1})
+}
+
+// Where the result is exactly 0, the gradient is 0 on every engine, as in
+// PyTorch.
+func TestReLUAtZero(t *testing.T) {
+	each(t, func(t *testing.T, b compute.Backend) {
+		x := newArray(1, 2, 2, 1)
+		w := newArray(1, 1, 1, 1)
+		*x.at(0, 0, 0, 0), w.v[0] = 1, 2
+		for name, op := range map[string]func(x, w *Node) *Node{
+			"conv":    func(x, w *Node) *Node { return Conv(x, w, nil, ConvOptions{ReLU: true}) },
+			"native":  func(x, w *Node) *Node { return nativeConv(x, w, nil, ConvOptions{ReLU: true}.withDefaults()) },
+			"addReLU": func(x, w *Node) *Node { return AddReLU(Mul(x, w), Mul(x, w)) },
+		} {
+			got := MustNewExec(b, func(x, w *Node) *Node { return Gradient(ReduceAllSum(op(x, w)), x)[0] }).MustCall(x.tensor(), w.tensor())[0]
+			flat := tensors.MustCopyFlatData[float32](got)
+			if flat[0] <= 0 || flat[1] != 0 || flat[2] != 0 || flat[3] != 0 {
+				t.Errorf("%s: gradient %v, want it at the first pixel only", name, flat)
+			}
+		}
+	})
 }

@@ -55,7 +55,7 @@ type network struct {
 // With text, one embedding of length 1 per class, the linear layer starts as
 // CLIP's own classifier.
 func newNetwork(b compute.Backend, cfg configs.FineTuneCLIP, classes int, seed int64, text [][]float32) (*network, error) {
-	if err := backend.SetPrecision(b, cfg.Precision); err != nil {
+	if err := backend.CheckPrecision(b, cfg.Precision); err != nil {
 		return nil, fmt.Errorf("finetune_clip.precision = %w", err)
 	}
 	input, output, size, err := ports(cfg)
@@ -179,6 +179,9 @@ func (n *network) makeHead(width int, seed int64, text [][]float32) error {
 	}
 	return nil
 }
+
+// Precision is that of the update; it implements multilabel.Precise.
+func (n *network) Precision() string { return n.cfg.Precision }
 
 // Close is multilabel.Net's.
 func (n *network) Close() { _ = n.encoder.Close() }

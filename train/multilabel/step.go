@@ -35,6 +35,10 @@ type Host interface {
 	UpdateHost(v *model.Variable, values, grads []float32, moments [][]float32, scalars []float32)
 }
 
+// Precise is a Net whose update has a precision of its own, one that
+// backend.CheckPrecision allows.
+type Precise interface{ Precision() string }
+
 // newStep prepares the graph; it compiles on the first call.
 func newStep(b compute.Backend, net Net) (*Step, error) {
 	s := &Step{net: net, b: b}
@@ -44,6 +48,9 @@ func newStep(b compute.Backend, net Net) (*Step, error) {
 	store := net.Store()
 	var err error
 	s.exec, err = model.NewExec(b, store, func(scope *model.Scope, in []*Node) []*Node {
+		if p, ok := net.(Precise); ok {
+			defer backend.UsePrecision(b, p.Precision())()
+		}
 		g := in[0].Graph()
 		// Otherwise some backends would compile the moments in as constants.
 		store.SetTraining(g, true)

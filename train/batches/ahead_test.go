@@ -1,0 +1,48 @@
+package batches
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+)
+
+// Ahead keeps the order, prepares each batch before it is taken, frees what is
+// not, and ends.
+func TestAhead(t *testing.T) {
+	made, freed := 0, 0
+	next := func() (int, error) {
+		made++
+		if made == 4 {
+			return 0, io.ErrUnexpectedEOF
+		}
+		return made, nil
+	}
+	prepare := func(b int) (string, error) { return string(rune('a' + b - 1)), nil }
+	free := func(string) { freed++ }
+	take, stop := Ahead(context.Background(), 9, next, prepare, free)
+	for _, want := range []string{"a", "b", "c"} {
+		if got, err := take(); err != nil || got != want {
+			t.Fatalf("got %q, %v; want %q", got, err, want)
+		}
+	}
+	if _, err := take(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("after the last batch: %v", err)
+	}
+	stop()
+	if freed != 0 {
+		t.Errorf("%d batches freed that were taken", freed)
+	}
+
+	made = 0
+	ctx, cancel := context.WithCancel(context.Background())
+	take, stop = Ahead(ctx, 9, next, prepare, free)
+	if _, err := take(); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	stop()
+	if _, err := take(); !errors.Is(err, context.Canceled) || made-freed > 2 {
+		t.Errorf("after the end: %v, %d made, %d freed", err, made, freed)
+	}
+}
