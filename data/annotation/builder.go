@@ -84,13 +84,18 @@ func (b *Builder) Image(name, near, from string) (*Image, error) {
 		return nil, fmt.Errorf("%s: %w", from, err)
 	}
 	if id == "" {
-		b.set.Lost++
-		if len(b.set.Skipped) < mostSkipped {
-			b.set.Skipped = append(b.set.Skipped, name)
-		}
+		b.miss(name)
 		return nil, nil
 	}
 	return b.Photo(id, from), nil
+}
+
+// miss notes an image that the folder lacks.
+func (b *Builder) miss(name string) {
+	b.set.Lost++
+	if len(b.set.Skipped) < mostSkipped {
+		b.set.Skipped = append(b.set.Skipped, name)
+	}
 }
 
 // Photo is the image of an id.

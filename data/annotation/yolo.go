@@ -73,6 +73,12 @@ func readYOLO(src *Source, files []string, b *Builder) error {
 	if err != nil {
 		return err
 	}
+	files = slices.DeleteFunc(slices.Clone(files), func(file string) bool { return ext(file) != ".txt" })
+	if len(files) == 0 { // named by their data.yaml
+		if files = findYOLO(src); len(files) == 0 {
+			return fmt.Errorf("%s: %w: no .txt with labels belongs to a photo", src.Root, ErrNone)
+		}
+	}
 	for _, name := range meta.names {
 		if err := b.Declare(name); err != nil {
 			return fmt.Errorf("%s: %w", meta.from, err)
@@ -83,7 +89,7 @@ func readYOLO(src *Source, files []string, b *Builder) error {
 	parse := func(file string) (yoloLabels, error) { return parseYOLOFile(src, meta, file) }
 	err = each(files, parse, func(file string, l yoloLabels) error {
 		if l.id == "" {
-			b.set.Lost++
+			b.miss(file)
 			return nil
 		}
 		im := b.Photo(l.id, src.Path(file))

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -75,26 +76,28 @@ func drawnSplit(id string) string {
 func (w *yoloWriter) rows(out io.Writer, im *Image) error {
 	var line []byte
 	width, height := float64(im.W), float64(im.H)
+	// A file must not mix boxes and outlines: ultralytics takes it for broken.
+	outlines := slices.ContainsFunc(im.Objects, func(o Object) bool { return isClass(o.Class) && o.Outlined() })
 	for i := range im.Objects {
 		o := &im.Objects[i]
 		if !isClass(o.Class) {
 			continue
 		}
-		line = line[:0]
-		if !o.Outlined() {
-			line = strconv.AppendInt(line, int64(o.Class-1), 10)
-			line = appendFraction(line, float64(o.X0+o.X1)/2, width)
-			line = appendFraction(line, float64(o.Y0+o.Y1)/2, height)
-			line = appendFraction(line, float64(o.X1-o.X0), width)
-			line = append(appendFraction(line, float64(o.Y1-o.Y0), height), '\n')
-		}
-		rings := [][]float64(nil)
-		if o.Outlined() {
+		x0, y0 := min(max(short(o.X0), 0), width), min(max(short(o.Y0), 0), height)
+		x1, y1 := min(max(short(o.X1), 0), width), min(max(short(o.Y1), 0), height)
+		var rings [][]float64
+		switch {
+		case o.Outlined():
 			var err error
 			if rings, err = w.rings(o, im.W, im.H); err != nil {
 				return fmt.Errorf("%s: %w", im.ID, err)
 			}
+		case outlines:
+			rings = [][]float64{{x0, y0, x1, y0, x1, y1, x0, y1}}
+		default: // centre, width, height
+			rings = [][]float64{{(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0}}
 		}
+		line = line[:0]
 		for _, ring := range rings {
 			line = strconv.AppendInt(line, int64(o.Class-1), 10)
 			for k, v := range ring {
