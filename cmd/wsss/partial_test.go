@@ -146,3 +146,19 @@ func TestRunKeepsGoing(t *testing.T) {
 		t.Error("there is no report")
 	}
 }
+
+// TestStagesNeedTheirSplits: each stage alone asks for the splits that it reads
+// and no other.
+func TestStagesNeedTheirSplits(t *testing.T) {
+	photos, out := filepath.Join(t.TempDir(), "photos"), t.TempDir()
+	partPhotos(t, photos, "e", "f")
+	set := []string{"-set", "data.kind=folder", "-set", "data.root=" + photos, "-set", "out=" + out}
+	for _, args := range [][]string{
+		{"eval", "-labels", filepath.Join(photos, "masks"), "-split", "val"}, // data.train_split stays VOC's
+		{"gen", "-config", "/dev/null", "-set", "gen.method=grabcut", "-set", "gen.weak=boxes", "-set", "data.train_split=train", "-set", "data.val_split=none"},
+	} {
+		if text, err := wsssCommand(t, append(args, set...)...).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", args[0], err, text)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"wsss/configs"
@@ -112,7 +113,7 @@ func (p *plan) data(of parts) {
 	if p.ds == nil {
 		return
 	}
-	for _, split := range []string{d.TrainSplit, d.ValSplit} {
+	for _, split := range p.splits(of) {
 		if ids, err := p.ds.IDs(split); err != nil {
 			p.lack("data: %v", err)
 		} else if p.w != io.Discard {
@@ -124,6 +125,19 @@ func (p *plan) data(of parts) {
 			p.lack("weak labels: %v", err)
 		}
 	}
+}
+
+// splits are those that the parts read.
+func (p *plan) splits(of parts) []string {
+	d := p.cfg.Data
+	var list []string
+	if of.gen || of.train || of.eval {
+		list = append(list, d.TrainSplit)
+	}
+	if scores := !of.gen || of.train || of.eval; scores && !slices.Contains(list, d.ValSplit) {
+		list = append(list, d.ValSplit)
+	}
+	return list
 }
 
 func dataLack(err error) string {
