@@ -171,6 +171,22 @@ func (b Box) Rect() image.Rectangle {
 	return image.Rect(floor(b.X0), floor(b.Y0), ceil(b.X1), ceil(b.Y1))
 }
 
+// Outside tells whether a box covers nothing of an image.
+func (b Box) Outside(size image.Point) bool {
+	return !(b.X0 < float32(size.X) && b.Y0 < float32(size.Y) && b.X1 > 0 && b.Y1 > 0)
+}
+
+// CheckBoxes returns an error that names the first box that covers nothing of
+// an image: what is in it would pass for background.
+func (w *WeakLabels) CheckBoxes(size image.Point, classes Classes) error {
+	for i, b := range w.Boxes {
+		if b.Outside(size) {
+			return fmt.Errorf("box %d (%s) (%v,%v)-(%v,%v) lies outside the image of %d×%d", i+1, classes.Name(b.Class), b.X0, b.Y0, b.X1, b.Y1, size.X, size.Y)
+		}
+	}
+	return nil
+}
+
 // WeakLabels are an image's cheap labels. A nil slice means that the form is
 // not available for this image; an empty, non-nil slice that it holds nothing.
 type WeakLabels struct {

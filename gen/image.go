@@ -157,6 +157,9 @@ func (r *runner) label(ctx context.Context, id string, did *Summary) (err error)
 	if err != nil {
 		return err
 	}
+	if err := sample.Weak.CheckBoxes(sample.Image.Rect.Size(), r.Dataset.Classes()); err != nil {
+		return fmt.Errorf("labels of %s: %w", id, err)
+	}
 	did.Times.Decode = lap()
 	masks, err := r.Method.Generate(ctx, sample)
 	if err != nil {

@@ -200,6 +200,14 @@ func (r *runner) describe(ctx context.Context) error {
 
 // unique drops repeated ids and refuses those that are no file name, or that
 // would name the manifest.
+// CheckID refuses ids whose label would overwrite a file of the run's own.
+func CheckID(id string) error {
+	if id+".json" == ManifestName {
+		return fmt.Errorf("image id %q: its sidecar would overwrite the run's %s", id, ManifestName)
+	}
+	return nil
+}
+
 func (r *runner) unique(ids []string) ([]string, error) {
 	seen := make(map[string]bool, len(ids))
 	var out []string
@@ -207,8 +215,8 @@ func (r *runner) unique(ids []string) ([]string, error) {
 		if _, err := files.Join(r.OutDir, id+".json"); err != nil {
 			return nil, err
 		}
-		if id+".json" == ManifestName {
-			return nil, fmt.Errorf("image id %q: its sidecar would overwrite the run's %s", id, ManifestName)
+		if err := CheckID(id); err != nil {
+			return nil, err
 		}
 		if !seen[id] {
 			seen[id] = true

@@ -58,6 +58,7 @@ type dataFlags struct {
 	*flags
 	kind, root string
 	splits     list
+	cfg        configs.Config // once open has read it
 }
 
 func newDataFlags(name, intro string) *dataFlags {
@@ -86,6 +87,7 @@ func (f *dataFlags) open() (data.Dataset, []string, error) {
 	if f.root != "" {
 		cfg.Data.Root = f.root
 	}
+	f.cfg = cfg
 	if _, err := os.Stat(cfg.Data.Root); err != nil && cfg.Data.Kind != "scenes" {
 		return nil, nil, usageError{err}
 	}

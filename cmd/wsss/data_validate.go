@@ -8,7 +8,9 @@ import (
 	"os"
 	"text/tabwriter"
 
+	"wsss/data"
 	"wsss/data/validate"
+	"wsss/gen"
 )
 
 const validateIntro = `
@@ -44,6 +46,10 @@ func runValidate(ctx context.Context, args []string) error {
 	reports := []*validate.Report{}
 	for _, split := range splits {
 		b := newBar("validate "+split, f.quiet)
+		opts.Need, opts.CheckID = "", nil
+		if f.config != "" && split == f.cfg.Data.TrainSplit {
+			opts.Need, opts.CheckID = data.WeakKind(f.cfg.Gen.Weak), gen.CheckID
+		}
 		r, err := validate.Run(ctx, ds, split, opts, b.update)
 		if err != nil {
 			b.abort()
@@ -86,7 +92,7 @@ func printReport(w io.Writer, r *validate.Report, show int, opts validate.Option
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "class\tname\tpixels\tshare\timages\ttags\tpoints\tscribbles\tboxes\t")
 	for _, c := range r.Classes {
-		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t\n", c.Class, c.Name, c.Pixels, share(c.Pixels, r.Pixels), c.Images, c.Tags, c.Points, c.Scribbles, c.Boxes)
+		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t\n", c.Class, validate.Printable(c.Name), c.Pixels, share(c.Pixels, r.Pixels), c.Images, c.Tags, c.Points, c.Scribbles, c.Boxes)
 	}
 	fmt.Fprintf(t, "255\tvoid\t%d\t%s\t\t\t\t\t\t\n", r.Void, share(r.Void, r.Pixels))
 	t.Flush()

@@ -3,7 +3,7 @@
 // or JSON, and lists of ids for the splits. docs/folder.md shows the layout.
 //
 //	root/images/a/b.jpg     sample "a/b": the path without extension
-//	root/masks/a/b.png      its mask, index or greyscale PNG, 255 = void
+//	root/masks/a/b.png      its mask, indexed, greyscale or RGB PNG, 255 = void
 //	root/classes.txt        one name per line, background first
 //	root/labels.csv         tags, points, scribbles, boxes; see ParseCSV
 //	root/splits/train.txt   one id per line
@@ -21,6 +21,8 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/data/maskcode"
+	"wsss/data/names"
 )
 
 // Kind is the dataset's name in a config: data.kind = "folder".
@@ -38,6 +40,7 @@ func init() {
 
 // Options says where things lie below the root; every key may be left out.
 type Options struct {
+	maskcode.Options
 	Images      string   `toml:"images"`       // folder of images; default "images", else the root itself
 	Masks       string   `toml:"masks"`        // folder of masks; default "masks" where it exists
 	Classes     string   `toml:"classes"`      // file of class names; default "classes.txt"
@@ -68,6 +71,9 @@ type Dataset struct {
 	root     string
 	images   map[string]string // id → path of the image
 	masks    string            // folder, "" where there are no masks
+	beside   map[string]string // masks that lie beside their images: id → path
+	coding   data.MaskCoding
+	finder   names.Finder
 	imageDir string
 	classes  data.Classes
 	labels   map[string]*data.WeakLabels
@@ -96,6 +102,9 @@ func Open(root string, opts Options, seed int64) (*Dataset, error) {
 	if d.images, err = listImages(d.imageDir, d.masks); err != nil {
 		return nil, err
 	}
+	if d.masks == "" {
+		d.beside = takeMasks(d.images)
+	}
 	if d.derived, err = opts.derived(); err != nil {
 		return nil, err
 	}
@@ -103,6 +112,9 @@ func Open(root string, opts Options, seed int64) (*Dataset, error) {
 		return nil, err
 	}
 	if d.classes, err = d.readClasses(opts); err != nil {
+		return nil, err
+	}
+	if d.coding, err = opts.Coding(root, d.classes); err != nil {
 		return nil, err
 	}
 	if err := d.readSplits(opts, seed); err != nil {
@@ -227,33 +239,6 @@ func (d *Dataset) WeakSource(kind data.WeakKind) error {
 // ImagePath is the image file of a sample, "" for an unknown id.
 func (d *Dataset) ImagePath(id string) string { return d.images[id] }
 
-// MaskPath is where the mask of a sample lies or would lie; "" where the
-// folder has no masks or the id is unknown.
-func (d *Dataset) MaskPath(id string) string {
-	if _, ok := d.images[id]; !ok || d.masks == "" {
-		return ""
-	}
-	return filepath.Join(d.masks, filepath.FromSlash(id)+".png")
-}
-
-// HasTruth tells whether a sample has a mask.
-func (d *Dataset) HasTruth(id string) (bool, error) {
-	if path := d.MaskPath(id); path != "" {
-		if _, err := os.Stat(path); err == nil {
-			return true, nil
-		}
-	}
-	if d.notes != nil {
-		im := d.notes.byID[id]
-		return im != nil && d.notes.set.CheckTruth(im) == nil, nil
-	}
-	_, err := d.truth(id)
-	if errors.Is(err, data.ErrNoTruth) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // Load reads the wanted parts of a sample. Weak labels are as the files give
 // them, also where they lie outside the image; package validate finds those.
 func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
@@ -280,24 +265,6 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 		err = d.derive(s)
 	}
 	return s, err
-}
-
-func (d *Dataset) truth(id string) (*data.LabelMap, error) {
-	path := d.MaskPath(id)
-	if d.notes != nil && !isFile(path) {
-		return d.notes.truth(d, id)
-	}
-	if path == "" {
-		return nil, fmt.Errorf("%s of %s: %w (no folder of masks)", id, d.root, data.ErrNoTruth)
-	}
-	m, err := data.ReadLabelMap(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", path, data.ErrNoTruth)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return data.Upright(d.images[id], m), nil
 }
 
 // clone copies the lists, so that no caller can change the dataset's.

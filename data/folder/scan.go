@@ -11,6 +11,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/data/maskcode"
 	"wsss/data/names"
 )
 
@@ -86,6 +87,9 @@ func (d *Dataset) readClasses(opts Options) (data.Classes, error) {
 		return checkedClasses(d.notes.set.Classes.Names) // a tool's classes.txt may lack the background
 	}
 	if errors.Is(err, fs.ErrNotExist) && opts.Classes == "" {
+		if listed, err := maskcode.ClassesOf(d.root); err != nil || listed != nil {
+			return data.Classes{Names: listed}, err
+		}
 		if learned, err2 := d.learnClasses(opts); len(learned) > 1 || err2 != nil {
 			return data.Classes{Names: learned}, err2
 		}

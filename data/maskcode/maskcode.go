@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -179,17 +178,4 @@ func ParseColour(s string) (data.RGB, error) {
 		rgb[i] = uint8(v)
 	}
 	return rgb, nil
-}
-
-// ClassesOf reads the class names of a data set's labelmap.txt, background
-// first; nil where it has none.
-func ClassesOf(root string) ([]string, error) {
-	entries, err := ReadLabelmap(filepath.Join(root, LabelmapName))
-	switch {
-	case err == nil && len(entries) > 0:
-		return Names(entries), nil
-	case err != nil && !errors.Is(err, os.ErrNotExist):
-		return nil, err
-	}
-	return nil, nil
 }

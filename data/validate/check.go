@@ -23,8 +23,12 @@ type sample struct {
 	pixels   [256]int
 }
 
+// add notes a finding, once: a broken file may spoil more than one part.
 func (s *sample) add(id string, level Level, kind, format string, args ...any) {
-	s.findings = append(s.findings, finding(id, level, kind, format, args...))
+	f := finding(id, level, kind, format, args...)
+	if !slices.ContainsFunc(s.findings, func(g Finding) bool { return g.Message == f.Message }) {
+		s.findings = append(s.findings, f)
+	}
 }
 
 // checker checks single images; safe for concurrent use.
@@ -73,7 +77,19 @@ func (c *checker) check(id string) *sample {
 			c.compare(s, id, truth)
 		}
 	}
+	if ds, ok := c.ds.(data.Faulty); ok {
+		for _, f := range ds.Faults(id) {
+			s.add(id, levelOf(f), f.Kind, "%s", f.Message)
+		}
+	}
 	return s
+}
+
+func levelOf(f data.Fault) Level {
+	if f.Warning {
+		return Warning
+	}
+	return Error
 }
 
 // checkFormat warns of photos whose name says another format than they have:
@@ -188,8 +204,10 @@ func (c *checker) checkWeak(s *sample, id string, size image.Point) {
 		switch {
 		case !finite(b) || b.X0 >= b.X1 || b.Y0 >= b.Y1:
 			s.add(id, Error, "box-empty", "%s is empty", what)
-		case known && (b.X0 < -slack || b.Y0 < -slack || b.X1 > float32(size.X+slack) || b.Y1 > float32(size.Y+slack)):
+		case known && b.Outside(size):
 			s.add(id, Error, "box-outside", "%s is outside the %d×%d image", what, size.X, size.Y)
+		case known && (b.X0 < -slack || b.Y0 < -slack || b.X1 > float32(size.X+slack) || b.Y1 > float32(size.Y+slack)):
+			s.add(id, Warning, "box-clipped", "%s reaches out of the %d×%d image: it is clipped", what, size.X, size.Y)
 		}
 	}
 }

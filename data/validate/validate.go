@@ -9,7 +9,9 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
+	"unicode"
 
 	"wsss/data"
 )
@@ -29,6 +31,11 @@ type Options struct {
 	SkipImages   bool // do not decode images: sizes of masks and labels stay unchecked
 	RequireMasks bool // an image without a mask is an error, else a warning where others have one
 	MaxFindings  int  // findings kept in the report, the rest is counted; 0 = 10,000
+	// Need is the form of labels that the configured method works from; "" is
+	// none.
+	Need data.WeakKind
+	// CheckID refuses ids that the configured stages do not take; may be nil.
+	CheckID func(id string) error
 }
 
 // Finding is one thing that is wrong.
@@ -95,15 +102,24 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 	c := checker{ds: ds, classes: classes, opts: opts}
 	first := map[string]int{}
 	var unmasked missing
+	var unlabelled []string
 	err = ordered(ctx, len(ids), opts.Workers, func(i int) *sample { return c.check(ids[i]) }, func(i int, s *sample) {
 		if k, dup := first[ids[i]]; dup {
 			r.add(opts, finding(ids[i], Error, "duplicate", "the split lists the image twice, as number %d and %d", k+1, i+1))
 		} else {
 			first[ids[i]] = i
 		}
+		if opts.CheckID != nil {
+			if err := opts.CheckID(ids[i]); err != nil {
+				r.add(opts, finding(ids[i], Error, "id", "%v", err))
+			}
+		}
 		r.merge(opts, s)
 		if s.noMask != "" {
 			unmasked.add(ids[i], s.noMask)
+		}
+		if !has(s.weak, opts.Need) {
+			unlabelled = append(unlabelled, ids[i])
 		}
 		if progress != nil {
 			progress(i+1, len(ids))
@@ -113,6 +129,12 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 		return nil, err
 	}
 	unmasked.report(r, opts)
+	if d, ok := ds.(data.Faulty); ok {
+		for _, f := range d.FileFaults(split) {
+			r.add(opts, finding("", levelOf(f), f.Kind, "%s", f.Message))
+		}
+	}
+	r.needs(opts, unlabelled)
 	if d, ok := ds.(interface{ Unread() ([]string, error) }); ok {
 		lines, err := d.Unread()
 		if err != nil {
@@ -126,7 +148,52 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 }
 
 func finding(id string, level Level, kind, format string, args ...any) Finding {
-	return Finding{ID: id, Level: level, Kind: kind, Message: fmt.Sprintf(format, args...)}
+	return Finding{ID: id, Level: level, Kind: kind, Message: Printable(fmt.Sprintf(format, args...))}
+}
+
+// Printable shows control characters, which a name in a data set may have and a
+// terminal would obey, as escapes.
+func Printable(s string) string {
+	if !strings.ContainsFunc(s, unicode.IsControl) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			fmt.Fprintf(&b, "\\x%02x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// needs tells of images that lack the labels that the configured method works
+// from.
+func (r *Report) needs(opts Options, lacking []string) {
+	if opts.Need == data.WeakNone || opts.Need == "" || len(lacking) == 0 {
+		return
+	}
+	level := Warning
+	if len(lacking) == r.Samples {
+		level = Error
+	}
+	r.add(opts, finding("", level, "no-labels", "%d of %d images have no %s, which gen.weak names: %s", len(lacking), r.Samples, opts.Need, shorten(lacking, 8)))
+}
+
+// has tells whether labels have a form.
+func has(w data.WeakLabels, kind data.WeakKind) bool {
+	switch kind {
+	case data.WeakTags:
+		return w.Tags != nil
+	case data.WeakPoints:
+		return w.Points != nil
+	case data.WeakScribbles:
+		return w.Scribbles != nil
+	case data.WeakBoxes:
+		return w.Boxes != nil
+	}
+	return true
 }
 
 func (r *Report) add(opts Options, f Finding) {

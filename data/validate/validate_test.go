@@ -83,7 +83,7 @@ func build(t *testing.T) *folder.Dataset {
 	put("classes.txt", []byte("background\ncat\ndog\n"))
 	put("tags.csv", []byte("image,tags\ngood,cat\ntags,dog\n"))
 	put("points.csv", []byte("image,class,x,y\ngood,cat,1,1\npoints,cat,8,0\npoints,dog,0,0\n"))
-	put("boxes.csv", []byte("image,class,x0,y0,x1,y1\ngood,cat,0,0,2.5,6\nboxes,cat,0,0,12,6\n"))
+	put("boxes.csv", []byte("image,class,x0,y0,x1,y1\ngood,cat,0,0,2.5,6\nboxes,cat,0,0,12,6\nboxes,cat,9,0,12,6\n"))
 	put("scribbles.csv", []byte("image,class,scribble\ngood,cat,0 0;1 5\npoints,cat,0 0;3 6;9 9\n"))
 	d, err := folder.Open(root, folder.Options{}, 1)
 	if err != nil {
@@ -106,7 +106,8 @@ func TestFindsEveryFault(t *testing.T) {
 		text  []string
 	}{
 		{"binary", Warning, "mask-empty", []string{"binary.png", "class 1 has the value 1"}},
-		{"boxes", Error, "box-outside", []string{"box 1 (cat) (0,0)-(12,6)", "8×6"}},
+		{"boxes", Warning, "box-clipped", []string{"box 1 (cat) (0,0)-(12,6)", "8×6"}},
+		{"boxes", Error, "box-outside", []string{"box 2 (cat) (9,0)-(12,6)", "8×6"}},
 		{"brokenmask", Error, "mask", []string{"brokenmask.png", "not a PNG"}},
 		{"cut", Error, "image", []string{"cut.png"}},
 		{"empty", Warning, "mask-empty", []string{"empty.png", "no object"}},
@@ -137,13 +138,13 @@ func TestFindsEveryFault(t *testing.T) {
 			}
 		}
 	}
-	if len(r.Findings) != len(want) || r.Errors != 10 || r.Warnings != 6 || r.ByKind["mask-size"] != 2 {
+	if len(r.Findings) != len(want) || r.Errors != 10 || r.Warnings != 7 || r.ByKind["mask-size"] != 2 {
 		t.Errorf("%d findings, %d errors, %d warnings, %v", len(r.Findings), r.Errors, r.Warnings, r.ByKind)
 	}
 	if total != 14 || r.Samples != 14 || r.Images != 12 || r.Masks != 12 || r.Boxes != 2 || r.Points != 2 || r.Scribbles != 2 {
 		t.Errorf("counts %+v", r)
 	}
-	catCount := ClassCount{Class: 1, Name: "cat", Pixels: 6*12 + 16 + 10, Images: 8, Tags: 3, Points: 2, Scribbles: 2, Boxes: 2}
+	catCount := ClassCount{Class: 1, Name: "cat", Pixels: 6*12 + 16 + 10, Images: 8, Tags: 3, Points: 2, Scribbles: 2, Boxes: 3}
 	if diff := cmp.Diff(catCount, r.Classes[1]); diff != "" {
 		t.Error(diff)
 	}
