@@ -30,6 +30,7 @@ type Set struct {
 	Other   map[string]int // labels of classes outside the pinned table, which are left out, by name
 	has     forms          // of any image
 	splits  map[string]string
+	src     *Source
 }
 
 // Image is one annotated photo.
@@ -314,7 +315,10 @@ func (s *Set) SplitOf(id string) string {
 	if split, ok := s.splits[id]; ok {
 		return split
 	}
-	return splitOf(id)
+	if s.src == nil {
+		return ""
+	}
+	return s.src.splitOf(id)
 }
 
 // NewSet makes a set of images that are there already, ascending by ID.

@@ -102,14 +102,31 @@ func (b *Builder) miss(name string) {
 func (b *Builder) Photo(id, from string) *Image {
 	im := b.byID[id]
 	if im == nil {
-		im = &Image{ID: id, From: from, Split: splitOf(id)}
+		im = &Image{ID: id, From: from, Split: b.src.splitOf(id)}
 		b.byID[id] = im
 	}
 	return im
 }
 
-// splitOf reads a split off the folders of a path.
-func splitOf(id string) string {
+// splitOf reads a split off the folders of a photo's path; "" where the photos
+// lie in folders of one split alone: it may be full of pictures of trains.
+func (s *Source) splitOf(id string) string {
+	s.splitsOnce.Do(func() {
+		names := map[string]bool{}
+		for id := range s.photos {
+			if split := folderSplit(id); split != "" {
+				names[split] = true
+			}
+		}
+		s.splits = len(names) > 1
+	})
+	if !s.splits {
+		return ""
+	}
+	return folderSplit(id)
+}
+
+func folderSplit(id string) string {
 	for dir := range strings.SplitSeq(path.Dir(id), "/") {
 		if split := splitName(dir); split != "" {
 			return split
@@ -154,6 +171,7 @@ func (b *Builder) finish() (*Set, error) {
 			b.set.splits[im.ID] = im.Split
 		}
 	}
+	b.set.src = b.src
 	slices.SortFunc(b.set.Images, func(x, y *Image) int { return strings.Compare(x.ID, y.ID) })
 	if !b.ordered && !b.pinned {
 		b.sortClasses()

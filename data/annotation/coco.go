@@ -3,6 +3,7 @@ package annotation
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"wsss/data/coco"
@@ -14,14 +15,9 @@ func init() {
 		What:   "COCO instances (JSON), as COCO, CVAT, Roboflow, Label Studio, FiftyOne and Datumaro lay it out",
 		Writes: "coco.json: COCO instances, run-length masks or polygons",
 		Create: createCOCO,
+		Signs:  map[string]func([]byte) bool{".json": isCOCO},
 		Find: func(src *Source) []string {
-			var found []string
-			for _, file := range src.find(".json", isCOCO) {
-				if !otherCOCO(path.Base(file)) {
-					found = append(found, file)
-				}
-			}
-			return found
+			return slices.DeleteFunc(src.signed("coco"), func(file string) bool { return otherCOCO(path.Base(file)) })
 		},
 		Read: readCOCO,
 	})

@@ -22,11 +22,7 @@ func init() {
 		What:   "CVAT for images 1.1 (XML): box, polygon, polyline, points, mask, ellipse, tag",
 		Writes: "cvat.xml: CVAT for images 1.1, boxes and polygons",
 		Create: createCVAT,
-		Find: func(src *Source) []string {
-			return src.find(".xml", func(head []byte) bool {
-				return bytes.Contains(head, []byte("<annotations")) && (bytes.Contains(head, []byte("<meta>")) || bytes.Contains(head, []byte("<image ")))
-			})
-		},
+		Signs:  map[string]func([]byte) bool{".xml": isCVAT},
 		Read: func(src *Source, files []string, b *Builder) error {
 			for _, file := range files {
 				if err := readCVAT(src, file, b); err != nil {
@@ -36,6 +32,10 @@ func init() {
 			return nil
 		},
 	})
+}
+
+func isCVAT(head []byte) bool {
+	return bytes.Contains(head, []byte("<annotations")) && (bytes.Contains(head, []byte("<meta>")) || bytes.Contains(head, []byte("<image ")))
 }
 
 // cvatImageIn is an <image> with its shapes in the order of the file.

@@ -11,8 +11,11 @@ import (
 type Format struct {
 	Name string
 	What string // one line for help: what is read
-	// Find lists the files below the source's root that are of this format.
-	// It looks at names and the first bytes only.
+	// Signs recognise a file by its first bytes, by the file's extension.
+	Signs map[string]func(head []byte) bool
+	// Find lists the files below the source's root that are of this format;
+	// nil takes those that Signs recognise. It looks at names and the first
+	// bytes only.
 	Find func(src *Source) []string
 	// Read adds what the files say to the set. Errors name file and item.
 	Read func(src *Source, files []string, set *Builder) error
@@ -49,6 +52,13 @@ func rank(name string) int {
 // Formats lists the registered formats, preferred ones first.
 func Formats() []Format { return slices.Clone(registry) }
 
+func (f Format) find(src *Source) []string {
+	if f.Find != nil {
+		return f.Find(src)
+	}
+	return src.signed(f.Name)
+}
+
 // Names lists the names of the formats that can be read.
 func Names() []string {
 	var names []string
@@ -83,7 +93,7 @@ func Detect(src *Source) []Found {
 		if f.Read == nil {
 			continue
 		}
-		if files := f.Find(src); len(files) > 0 {
+		if files := f.find(src); len(files) > 0 {
 			all = append(all, Found{f.Name, files})
 		}
 	}
@@ -122,7 +132,7 @@ func Read(src *Source, opts Options) (*Set, error) {
 		return nil, err
 	}
 	if len(opts.Files) == 0 {
-		if opts.Files = f.Find(src); len(opts.Files) == 0 {
+		if opts.Files = f.find(src); len(opts.Files) == 0 {
 			return nil, fmt.Errorf("%s: %w of format %s (%s)", src.Root, ErrNone, f.Name, f.What)
 		}
 	}

@@ -21,7 +21,7 @@ func init() {
 		What:   "labelme JSON, one for each photo: polygon, rectangle, circle, line, linestrip, point, mask; flags",
 		Writes: "labelme/<id>.json: labelme rectangles and polygons",
 		Create: createLabelme,
-		Find:   func(src *Source) []string { return src.find(".json", isLabelme) },
+		Signs:  map[string]func([]byte) bool{".json": isLabelme},
 		Read:   readLabelme,
 	})
 }

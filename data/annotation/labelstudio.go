@@ -23,7 +23,7 @@ func init() {
 		What:   "Label Studio JSON and JSON-MIN: rectangles, polygons, ellipses, brushes, key points, choices, taxonomy",
 		Writes: "labelstudio.json: Label Studio tasks to import, rectangles and polygons",
 		Create: createStudio,
-		Find:   func(src *Source) []string { return src.find(".json", isLabelStudio) },
+		Signs:  map[string]func([]byte) bool{".json": isLabelStudio},
 		Read: func(src *Source, files []string, b *Builder) error {
 			for _, file := range files {
 				if err := readLabelStudio(src, file, b); err != nil {

@@ -2,14 +2,17 @@ package annotation
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"wsss/data"
 	"wsss/data/files"
@@ -25,7 +28,7 @@ const (
 )
 
 // extensions of annotation files.
-var extensions = []string{".json", ".xml", ".txt", ".csv", ".yaml", ".yml", ".data", ".names", ".png"}
+var extensions = []string{".json", ".xml", ".txt", ".csv", ".yaml", ".yml", ".data", ".names"}
 
 // Source is a folder whose annotations are looked for.
 type Source struct {
@@ -35,13 +38,19 @@ type Source struct {
 	Files  []string
 	photos map[string]string // id → file
 	byName map[string][]string
-	heads  map[string][]byte
+
+	splitsOnce sync.Once
+	splits     bool // folders of the photos' paths name their splits
+
+	mu      sync.Mutex
+	sniffed map[string]bool     // extensions
+	signs   map[string][]string // file → formats that recognise it
 }
 
 // NewSource lists the files below root, beside which lie photos: ids and their
 // files. Folders and files that begin with a dot are skipped.
 func NewSource(root string, photos map[string]string) (*Source, error) {
-	s := &Source{Root: root, photos: photos, byName: map[string][]string{}, heads: map[string][]byte{}}
+	s := &Source{Root: root, photos: photos, byName: map[string][]string{}, sniffed: map[string]bool{}, signs: map[string][]string{}}
 	real, err := filepath.EvalSymlinks(root) // WalkDir does not enter a link
 	if err != nil {
 		return nil, err
@@ -112,33 +121,63 @@ func (s *Source) Size(id string) (w, h int, err error) {
 // Ext is a file's extension in lower case.
 func ext(file string) string { return strings.ToLower(path.Ext(file)) }
 
-// head is the beginning of a file, without a byte order mark.
+// head is the beginning of a file as UTF-8; nothing of what is no file.
 func (s *Source) head(file string) []byte {
-	if head, ok := s.heads[file]; ok {
-		return head
+	f, err := os.Open(s.Path(file))
+	if err != nil {
+		return nil
 	}
-	var head []byte
-	if f, _, err := files.OpenRegular(s.Path(file)); err == nil {
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() { // a pipe would wait for ever
-			head, _ = plain(io.LimitReader(f, headSize))
-		}
-		f.Close()
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() { // a pipe would wait for ever
+		return nil
 	}
-	if len(s.heads) < 1<<12 { // the heads of the many small files are not worth keeping
-		s.heads[file] = head
-	}
+	head, _ := plain(io.LimitReader(f, headSize))
 	return head
 }
 
-// find lists the files with an extension whose head is recognised.
-func (s *Source) find(extension string, is func(head []byte) bool) []string {
+// signed lists the files that a format recognises by their first bytes. The
+// files of an extension are looked at once, for all formats.
+func (s *Source) signed(format string) []string {
+	f, err := Lookup(format)
+	if err != nil {
+		return nil
+	}
 	var found []string
+	for extension := range f.Signs {
+		s.sniff(extension)
+	}
 	for _, file := range s.Files {
-		if ext(file) == extension && is(s.head(file)) {
+		if slices.Contains(s.signs[file], format) {
 			found = append(found, file)
 		}
 	}
 	return found
+}
+
+// sniff notes for each file of an extension which formats recognise it.
+func (s *Source) sniff(extension string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sniffed[extension] {
+		return
+	}
+	s.sniffed[extension] = true
+	of := slices.DeleteFunc(slices.Clone(s.Files), func(file string) bool { return ext(file) != extension })
+	found := make([][]string, len(of))
+	_ = data.Parallel(context.Background(), len(of), nil, func(i int) error {
+		head := s.head(of[i])
+		for _, f := range registry {
+			if is := f.Signs[extension]; is != nil && is(head) {
+				found[i] = append(found[i], f.Name)
+			}
+		}
+		return nil
+	})
+	for i, file := range of {
+		if len(found[i]) > 0 {
+			s.signs[file] = found[i]
+		}
+	}
 }
 
 // read reads a whole file of at most maxFile bytes, in any encoding, as UTF-8.

@@ -17,10 +17,10 @@ import (
 
 func init() {
 	Register(Format{
-		Name: "supervisely",
-		What: "Supervisely projects, img and ann folders: rectangle, polygon, bitmap, point, line, tags",
-		Find: func(src *Source) []string { return src.find(".json", isSupervisely) },
-		Read: readSupervisely,
+		Name:  "supervisely",
+		What:  "Supervisely projects, img and ann folders: rectangle, polygon, bitmap, point, line, tags",
+		Signs: map[string]func([]byte) bool{".json": isSupervisely},
+		Read:  readSupervisely,
 	})
 }
 

@@ -14,12 +14,10 @@ import (
 
 func init() {
 	Register(Format{
-		Name: "via",
-		What: "VGG Image Annotator 1 and 2, JSON and CSV: rect, polygon, circle, ellipse, point, polyline",
-		Find: func(src *Source) []string {
-			return slices.Concat(src.find(".json", isVIA), src.find(".csv", isVIATable))
-		},
-		Read: readVIA,
+		Name:  "via",
+		What:  "VGG Image Annotator 1 and 2, JSON and CSV: rect, polygon, circle, ellipse, point, polyline",
+		Signs: map[string]func([]byte) bool{".json": isVIA, ".csv": isVIATable},
+		Read:  readVIA,
 	})
 }
 

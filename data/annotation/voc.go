@@ -18,13 +18,13 @@ func init() {
 		What:   "VOC detection XML, one for each photo, with names of its own; ImageSets",
 		Writes: "voc/Annotations/<id>.xml: VOC boxes",
 		Create: func(t Target) (Writer, error) { return vocWriter{t}, nil },
-		Find: func(src *Source) []string {
-			return src.find(".xml", func(head []byte) bool {
-				return bytes.Contains(head, []byte("<annotation>")) || bytes.Contains(head, []byte("<annotation "))
-			})
-		},
-		Read: readVOC,
+		Signs:  map[string]func([]byte) bool{".xml": isVOC},
+		Read:   readVOC,
 	})
+}
+
+func isVOC(head []byte) bool {
+	return bytes.Contains(head, []byte("<annotation>")) || bytes.Contains(head, []byte("<annotation "))
 }
 
 func readVOC(src *Source, files []string, b *Builder) error {

@@ -17,6 +17,7 @@ func init() {
 		What:   "YOLO boxes and polygons: data.yaml or classes.txt, a .txt for each photo",
 		Writes: "yolo/labels/<id>.txt and data.yaml: YOLO boxes and segmentation polygons",
 		Create: createYOLO,
+		Signs:  map[string]func([]byte) bool{".txt": isYOLO},
 		Find:   findYOLO,
 		Read:   readYOLO,
 	})
@@ -26,7 +27,7 @@ func init() {
 // line is numbers. Lists and tables of names are none.
 func findYOLO(src *Source) []string {
 	var found []string
-	for _, file := range src.find(".txt", isYOLO) {
+	for _, file := range src.signed("yolo") {
 		if id, err := src.Find(strings.TrimSuffix(file, path.Ext(file)), file); id != "" || err != nil {
 			found = append(found, file)
 		}

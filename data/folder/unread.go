@@ -3,17 +3,33 @@ package folder
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"wsss/data/names"
 )
 
+// unread says which labels are of no class, and which images are not there.
+func (a *annotations) unread() (lines []string) {
+	if a == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.set.Other)) {
+		lines = append(lines, fmt.Sprintf("%s: %d labels of %q are left out: it is not in data.options.names", a.set.Format, a.set.Other[name], name))
+	}
+	if a.set.Lost > 0 {
+		lines = append(lines, fmt.Sprintf("%s: %d images of the annotations are not there and are left out: %s", a.set.Format, a.set.Lost, someNames(a.set.Skipped)))
+	}
+	return lines
+}
+
 // Unread says which files below the folders of images and masks are left out
 // though they look like ones, a line for each folder: iPhone photos, masks as
 // JPEG.
 func (d *Dataset) Unread() ([]string, error) {
-	var lines []string
+	lines := d.notes.unread()
 	for _, kind := range []struct {
 		dir, allowed string
 		unread       func(path string) bool
