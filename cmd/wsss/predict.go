@@ -56,7 +56,7 @@ func runPredict(ctx context.Context, args []string) error {
 	formats := f.String("format", "png", "comma-separated `formats`")
 	scales := f.String("scales", "1", "test-time `scales`, comma-separated; their scores are averaged")
 	flip := f.Bool("flip", false, "also average with the mirrored image")
-	tile := f.Int("tile", 0, "label photos of more than some 3 megapixels (with 21 classes) in overlapping tiles of so many `pixels` a side; 0 = as many as memory allows, 768 with 21 classes")
+	tile := f.Int("tile", 0, "label photos of more than some 3 megapixels (with 21 classes) in overlapping tiles of so many `pixels` a side; 0 = 640, fewer with more than 21 classes")
 	maxSide := f.Int("max-side", 0, "first shrink photos whose long side has more `pixels` to this size, and enlarge the labels")
 	crf := f.Bool("crf", false, "refine with a dense CRF")
 	f.StringVar(&f.backend, "backend", "", "`engine`: go, onnx[:lib], xla:cuda, xla:cpu")

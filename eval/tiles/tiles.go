@@ -30,14 +30,14 @@ type Options struct {
 // same of a tile.
 const (
 	wholeScores = 1 << 26
-	tileScores  = 12 << 20
+	tileScores  = 9 << 20
 )
 
 // For is the choice for a predictor that has so many scores of each pixel in
-// memory: 3.2 megapixels and tiles of 768 pixels with 21 classes.
+// memory: 3.2 megapixels and tiles of 640 pixels with 21 classes.
 func For(scores int) Options {
 	side := int(math.Sqrt(float64(tileScores)/float64(max(scores, 1)))) / 64 * 64
-	side = min(max(side, 256), 1024)
+	side = min(max(side, 256), 640) // with few classes, what the network itself takes counts
 	return Options{Pixels: wholeScores / max(scores, 1), Side: side, Overlap: side / 6}
 }
 

@@ -129,7 +129,7 @@ func TestKeepsAbilities(t *testing.T) {
 
 func TestFor(t *testing.T) {
 	for scores, want := range map[int]Options{
-		21: {Pixels: 3195660, Side: 768, Overlap: 128}, 2: {Pixels: 1 << 25, Side: 1024, Overlap: 170}, 81: {Pixels: 828504, Side: 384, Overlap: 64}, 510: {Pixels: 131586, Side: 256, Overlap: 42},
+		21: {Pixels: 3195660, Side: 640, Overlap: 106}, 2: {Pixels: 1 << 25, Side: 640, Overlap: 106}, 81: {Pixels: 828504, Side: 320, Overlap: 53}, 510: {Pixels: 131586, Side: 256, Overlap: 42},
 	} {
 		if got := For(scores); got != want {
 			t.Errorf("%d scores: %+v, want %+v", scores, got, want)
