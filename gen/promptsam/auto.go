@@ -54,6 +54,12 @@ func newAuto(env gen.Env) (gen.Method, error) {
 	if err := a.opts.Auto.Check(); err != nil {
 		return nil, fmt.Errorf("gen.options.auto.%w", err)
 	}
+	if err := a.opts.Negative.check(env.Classes); err != nil {
+		return nil, err
+	}
+	if a.opts.Namer == "" && len(a.opts.Negative) > 0 {
+		return nil, fmt.Errorf("gen.options.negative: allowed with a namer, which gives masks their classes")
+	}
 	var err error
 	if a.engine, err = a.opts.open(env.Backend); err != nil {
 		return nil, err
@@ -142,6 +148,9 @@ func (a *auto) candidates(s *data.Sample) ([]blip2.Candidate, error) {
 		}
 		for _, w := range words {
 			list = append(list, blip2.Candidate{Class: c, Text: w})
+		}
+		for _, w := range a.opts.Negative[a.classes.Name(c)] {
+			list = append(list, blip2.Candidate{Text: w})
 		}
 	}
 	for _, w := range a.namer.background {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	"wsss/configs"
 	"wsss/data"
@@ -32,6 +33,8 @@ type grounded struct {
 	inside   insideOptions
 	tagger   tagger        // nil: images have tags, or the detector looks for every class
 	phrases  []gdino.Class // by class; [0] is unused
+	negative []gdino.Class // words for look-alikes …
+	of       map[int]int   // … and the class that each is not, by its index
 	weak     data.WeakKind
 }
 
@@ -46,6 +49,12 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 	g := &grounded{weak: env.Weak, inside: opts.insideOptions}
 	var err error
 	if g.phrases, err = phrases(env.Classes, opts.Phrases, opts.Thresholds); err != nil {
+		return nil, err
+	}
+	if err := opts.Negative.check(env.Classes); err != nil {
+		return nil, err
+	}
+	if g.negative, g.of, err = opts.Negative.phrases(env.Classes, g.phrases); err != nil {
 		return nil, err
 	}
 	path, err := manifest.Resolve(opts.ModelDir, opts.Detector, opts.GDINO, "gdino", "model")
@@ -124,21 +133,51 @@ func (g *grounded) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, er
 	if err != nil || len(asked) == 0 {
 		return nil, err
 	}
-	found, err := g.detector.Detect(ctx, imageproc.FromImage(s.Image), asked)
+	found, err := g.detector.Detect(ctx, imageproc.FromImage(s.Image), g.withNegative(asked))
 	if err != nil {
 		return nil, err
 	}
 	var prompts []gen.Prompt
-	for _, d := range found {
-		prompts = append(prompts, gen.Prompt{Class: d.Box.Class, Box: &d.Box, Source: "detector", Phrase: d.Phrase, Score: d.Score})
+	positive := 0
+	for _, d := range takeBoxes(found, g.of) {
+		source := sourceNegative
+		if _, negative := g.of[d.Box.Class]; !negative {
+			source = "detector"
+			positive++
+		}
+		prompts = append(prompts, gen.Prompt{Class: d.Box.Class, Box: &d.Box, Source: source, Phrase: d.Phrase, Score: d.Score})
 	}
-	if len(prompts) == 0 {
+	if positive == 0 {
 		return nil, nil
 	}
+	var masks []gen.Mask
 	if g.inside.Inside == insideAuto {
-		return g.engine.inside(ctx, s, prompts, g.inside)
+		masks, err = g.engine.inside(ctx, s, prompts, g.inside)
+	} else {
+		masks, err = g.engine.masks(ctx, s, prompts, false)
 	}
-	return g.engine.masks(ctx, s, prompts, false)
+	if err != nil || positive == len(prompts) {
+		return masks, err
+	}
+	return takeMasks(masks, g.of), nil
+}
+
+// withNegative adds the words for look-alikes of the classes asked for.
+func (g *grounded) withNegative(asked []gdino.Class) []gdino.Class {
+	if len(g.negative) == 0 {
+		return asked
+	}
+	wanted := map[int]bool{}
+	for _, c := range asked {
+		wanted[c.Index] = true
+	}
+	list := slices.Clone(asked)
+	for _, n := range g.negative {
+		if wanted[g.of[n.Index]] {
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 // ask lists the classes to look for: the image's tags, those that the tagger

@@ -22,6 +22,7 @@ type nameOptions struct {
 	Templates  []string            `toml:"templates"`  // CLIP's prompts, with {}
 	Words      map[string][]string `toml:"words"`      // class name → words, where they differ
 	Background []string            `toml:"background"` // words for what is no class; default by namer
+	Negative   negatives           `toml:"negative"`   // class name → words for look-alikes: a mask that fits one best is left out
 	MinProb    float64             `toml:"min_prob"`   // of the class among all words; masks below are left out
 	blip2.CropOptions
 }

@@ -36,6 +36,7 @@ type tagOptions struct {
 	Templates  []string            `toml:"templates"`  // CLIP's prompts, with {}
 	Words      map[string][]string `toml:"words"`      // class name → words, where they differ
 	Background []string            `toml:"background"` // words for what is no class
+	Negative   negatives           `toml:"negative"`   // class name → words for look-alikes, which are not the class
 }
 
 // tagger names the classes that an image shows, ascending.
@@ -61,12 +62,16 @@ func (o tagOptions) openTagger(env gen.Env, s samOptions) (tagger, map[string]st
 
 // ramTagger reads classes from RAM's tags.
 type ramTagger struct {
-	model   *ram.Model
-	mapping ram.Mapping
+	model    *ram.Model
+	mapping  ram.Mapping
+	negative map[int][]string // by class
 }
 
 func (o tagOptions) openRAM(env gen.Env, s samOptions) (tagger, map[string]string, error) {
-	t := &ramTagger{}
+	t := &ramTagger{negative: map[int][]string{}}
+	for name, words := range o.Negative {
+		t.negative[env.Classes.Index(name)] = words
+	}
 	switch o.Mapping {
 	case "exact":
 		t.mapping = ram.Aliases(env.Classes.Names)
@@ -99,11 +104,7 @@ func (t *ramTagger) classes(ctx context.Context, img *imageproc.RGB) ([]int, err
 	if err != nil {
 		return nil, err
 	}
-	var list []int
-	for _, f := range t.mapping.Classes(tags) {
-		list = append(list, f.Class)
-	}
-	return list, nil
+	return takeTags(t.mapping, tags, t.negative), nil
 }
 
 // clipTagger compares the whole image with the words of every class.
@@ -112,6 +113,7 @@ type clipTagger struct {
 	opts       tagOptions
 	features   [][]float32 // of class 1.. at index 0..
 	background [][]float32
+	negative   map[int][][]float32 // of look-alikes, by class
 }
 
 func (o tagOptions) openZeroShot(env gen.Env, s samOptions) (tagger, map[string]string, error) {
@@ -144,6 +146,16 @@ func (o tagOptions) openZeroShot(env gen.Env, s samOptions) (tagger, map[string]
 	if t.features, err = model.Ensemble(ctx, o.Templates, classes); err == nil {
 		t.background, err = model.Ensemble(ctx, o.Templates, background)
 	}
+	t.negative = map[int][][]float32{}
+	for class, name := range env.Classes.Names {
+		var words []clip.Words
+		for _, w := range o.Negative[name] {
+			words = append(words, clip.Words{w})
+		}
+		if len(words) > 0 && err == nil {
+			t.negative[class], err = model.Ensemble(ctx, o.Templates, words)
+		}
+	}
 	return t, files.Hashes(), err
 }
 
@@ -159,11 +171,21 @@ func (t *clipTagger) classes(ctx context.Context, img *imageproc.RGB) ([]int, er
 		n = len(logits)
 	}
 	var list []int
-	for _, i := range clip.TopN(logits, n) {
-		if float64(probs[i]) >= t.opts.MinProb {
+	for _, i := range clip.TopN(logits, len(logits)) {
+		if len(list) == n {
+			break
+		}
+		if !t.resembles(rows[0], i+1, logits[i]) && float64(probs[i]) >= t.opts.MinProb {
 			list = append(list, i+1)
 		}
 	}
 	slices.Sort(list)
 	return list, nil
+}
+
+// resembles tells whether a negative word of the class fits the image at least
+// as well as the class, whose logit is given.
+func (t *clipTagger) resembles(image []float32, class int, logit float32) bool {
+	negative := t.negative[class]
+	return len(negative) > 0 && slices.Max(clip.Logits(image, negative, clip.LogitScale)) >= logit
 }
