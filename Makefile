@@ -34,8 +34,10 @@ endif
 
 build: bin/wsss
 
+# The libraries of .cache are linked beside the binary, where it looks for them.
 bin/wsss: FORCE
 	@go build -o $@ ./cmd/wsss
+	@mkdir -p bin/lib && for f in $(wildcard $(ORT_LIB) $(XLA_LIB)); do ln -sf "$$f" bin/lib/; done
 FORCE:
 
 # The main job to its HTML report: no download beside the Go modules.

@@ -9,7 +9,7 @@ type Config struct {
 	Name    string    `toml:"name"`    // title of the report
 	Out     string    `toml:"out"`     // run folder; every stage writes below it
 	Seed    int64     `toml:"seed"`    // seed of everything random
-	Backend string    `toml:"backend"` // "" chooses; else "go", "onnx[:lib]", "xla:cuda", "xla:cpu"
+	Backend string    `toml:"backend"` // "" chooses; else "go", "onnx", "onnx:cuda", "xla:cuda", "xla:cpu"; no path of a library
 	Data    Data      `toml:"data"`
 	Gen     Gen       `toml:"gen"`
 	Train   Train     `toml:"train"`

@@ -174,8 +174,8 @@ func gridCells(f *flags, base configs.Config, grid []axis) ([]cell, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if f.backend != "" {
-			cfg.Backend = f.backend
+		if err := f.chooseBackend(&cfg); err != nil {
+			return nil, err
 		}
 		cfg.Name = base.Name + ": " + name
 		cfg.Out = filepath.Join(base.Out, "ablate", fileName(name))

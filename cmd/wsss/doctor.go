@@ -7,17 +7,17 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute-onnx/support/onnxruntime"
-	"github.com/gomlx/go-xla/installer"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sys/cpu"
 
 	"wsss/models/backend"
+	"wsss/models/backend/nativelib"
 )
 
 func init() {
@@ -31,7 +31,11 @@ product runs, and the command that repairs what does not.
 
   wsss doctor                      check
   wsss doctor -install onnx        fetch the ONNX Runtime library
-  wsss doctor -install xla:cuda    fetch the CUDA plug-in of XLA`
+  wsss doctor -install xla:cuda    fetch XLA's plug-in for NVIDIA GPUs, 2 to 3 GB
+  wsss doctor -install xla:cpu     fetch XLA's plug-in for the CPU
+
+Nothing is fetched unless asked for here. Versions and SHA-256 are fixed in this
+binary; an older installation is replaced. It goes to the user's cache folder.`
 
 // probe is what a child process finds out about one backend.
 type probe struct {
@@ -42,7 +46,8 @@ type probe struct {
 
 func runDoctor(ctx context.Context, args []string) error {
 	f := newFlags("doctor", doctorIntro)
-	install := f.String("install", "", "download a `backend`: onnx, xla:cpu or xla:cuda")
+	install := f.String("install", "", "download a `backend`: onnx, onnx:cuda, xla:cpu or xla:cuda")
+	force := f.Bool("force", false, "with -install: for a GPU that is not visible here, and what is installed already")
 	probeSpec := f.String("probe", "", "internal: check one `backend` in this process and print JSON")
 	asJSON := f.Bool("json", false, "print the findings as JSON")
 	if err := f.parse(args, 0); err != nil {
@@ -52,10 +57,10 @@ func runDoctor(ctx context.Context, args []string) error {
 	case *probeSpec != "":
 		return json.NewEncoder(os.Stdout).Encode(probeHere(*probeSpec))
 	case *install != "":
-		return installBackend(*install)
+		return installBackend(ctx, *install, *force)
 	}
 	found := map[string]probe{}
-	for _, spec := range []string{"go", "onnx", "xla:cpu", "xla:cuda"} {
+	for _, spec := range doctorSpecs() {
 		found[spec] = probeChild(ctx, spec)
 	}
 	if *asJSON {
@@ -65,18 +70,52 @@ func runDoctor(ctx context.Context, args []string) error {
 	return nil
 }
 
+// doctorSpecs are the backends to try, the fastest first, and what the
+// environment names beside them.
+func doctorSpecs() []string {
+	specs := []string{"xla:cuda", "onnx", "xla:cpu", "go", "onnx:cuda", "onnx:migraphx"}
+	if named := os.Getenv(backend.EnvBackend); named != "" && !slices.Contains(specs, named) {
+		specs = append([]string{named}, specs...)
+	}
+	return specs
+}
+
 func printDoctor(found map[string]probe) {
-	fmt.Printf("machine   %s/%s, %d cores, GPU %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), yesNo(backend.HasGPU(), "found", "not found"))
+	fmt.Printf("machine   %s/%s, %d cores, NVIDIA GPU %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), yesNo(backend.HasGPU(), "found", "not found"))
 	fmt.Printf("SIMD      %s\n", simdState())
-	for _, spec := range []string{"xla:cuda", "onnx", "xla:cpu", "go"} {
+	for _, spec := range doctorSpecs() {
 		p := found[spec]
 		if p.Error == "" {
 			fmt.Printf("%-9s works   %6.0f GFLOP/s  %s\n", spec, p.GFLOPS, p.Description)
+			if note := outdated(spec); note != "" {
+				fmt.Printf("%9s %s\n", "", note)
+			}
 			continue
 		}
 		fmt.Printf("%-9s missing %s\n%9s fix: %s\n", spec, brief(p.Error), "", fixFor(spec))
 	}
-	fmt.Printf("\nwsss uses %s unless -backend or %s says otherwise.\n", chosen(found), backend.EnvBackend)
+	fmt.Println("\nlibraries are looked for, in this order, in")
+	for _, l := range []nativelib.Library{nativelib.ONNX, nativelib.XLACPU, nativelib.XLACUDA} {
+		named := os.Getenv(l.Env)
+		fmt.Printf("  %-9s %s%s; then %s\n", l.Name, l.Env, yesNo(named == "", " (not set)", "="+named), strings.Join(l.Places(), ", "))
+	}
+	if named := os.Getenv(backend.EnvBackend); named != "" {
+		fmt.Printf("\nwsss uses %s, which %s names, unless -backend or a config says otherwise.\n", named, backend.EnvBackend)
+		return
+	}
+	fmt.Printf("\nwsss uses %s unless -backend, a config or %s says otherwise.\n", chosen(found), backend.EnvBackend)
+	if found["xla:cuda"].Error != "" && backend.HasGPU() {
+		fmt.Println("The GPU is not used: `wsss doctor -install xla:cuda` fetches what is missing.")
+	}
+}
+
+// outdated tells that a plug-in which wsss installed is not the pinned one.
+func outdated(spec string) string {
+	plan, err := nativelib.PlanInstall(spec, true)
+	if err != nil || !plan.Installed() || plan.Current() {
+		return ""
+	}
+	return "an older installation; `wsss doctor -install " + spec + "` brings the one that this version was tried with"
 }
 
 // chosen is the backend that an automatic choice ends at.
@@ -118,13 +157,19 @@ func simdState() string {
 }
 
 func fixFor(spec string) string {
-	if spec == "xla:cuda" && !backend.HasGPU() {
+	switch {
+	case spec == "xla:cuda" && !backend.HasGPU():
 		return "needs an NVIDIA GPU with its driver; then `wsss doctor -install xla:cuda`"
+	case spec == "onnx":
+		return "`wsss doctor -install onnx`, or set " + backend.EnvORT + "=/path/to/libonnxruntime.so"
+	case spec == "onnx:cuda":
+		return "needs an NVIDIA GPU, CUDA 13 and cuDNN 9; then `wsss doctor -install onnx:cuda`"
+	case spec == "onnx:migraphx":
+		return "needs an AMD GPU and ROCm; then set " + backend.EnvORT + " to libonnxruntime.so of AMD's onnxruntime-migraphx"
+	case spec == "xla:cpu", spec == "xla:cuda":
+		return "`wsss doctor -install " + spec + "`, or -backend xla:path/to/pjrt_plugin.so"
 	}
-	if spec == "onnx" {
-		return "`make ort`, or `wsss doctor -install onnx`, or set " + backend.EnvORT + "=/path/to/libonnxruntime.so"
-	}
-	return "`wsss doctor -install " + spec + "`, or -backend xla:/path/to/pjrt_plugin.so"
+	return "give -backend, or " + backend.EnvBackend + ", another name"
 }
 
 // brief keeps the part of a loader's message that says what is wrong.
@@ -150,7 +195,6 @@ func probeChild(ctx context.Context, spec string) probe {
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self, "doctor", "-probe", spec)
-	cmd.Env = append(os.Environ(), "GOMLX_NO_AUTO_INSTALL=1")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -202,21 +246,19 @@ func matmulSpeed(b compute.Backend) float64 {
 	return 2 * n * n * n / best.Seconds() / 1e9
 }
 
-func installBackend(spec string) error {
-	switch spec {
-	case "onnx":
-		path, err := onnxruntime.Install(onnxruntime.DefaultVersion, backend.HasGPU(), "", "", false)
-		if err != nil {
-			return fmt.Errorf("install onnx: %w", err)
-		}
-		fmt.Println("installed", path)
-		return nil
-	case "xla:cpu", "xla:cuda":
-		if err := installer.AutoInstallPlugin(strings.TrimPrefix(spec, "xla:"), "", true, installer.Normal); err != nil {
-			return fmt.Errorf("install %s: %w", spec, err)
-		}
-		fmt.Println("installed", spec)
+func installBackend(ctx context.Context, spec string, force bool) error {
+	plan, err := nativelib.PlanInstall(spec, force)
+	if err != nil {
+		return usagef("doctor -install: %v", err)
+	}
+	if plan.Current() && !force {
+		fmt.Printf("%s is installed already, with the versions of %s\n", spec, plan.Lock)
 		return nil
 	}
-	return usagef("doctor: -install %s: allowed are onnx, xla:cpu, xla:cuda", spec)
+	path, err := plan.Install(ctx, func(line string) { fmt.Fprintln(os.Stderr, line) })
+	if err != nil {
+		return fmt.Errorf("doctor -install %s: %w", spec, err)
+	}
+	fmt.Println("installed", path)
+	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"wsss/configs"
+	"wsss/models/backend"
+	"wsss/models/backend/nativelib"
 )
 
 // list is a flag that may be given several times.
@@ -43,7 +45,7 @@ func newFlags(name, intro string) *flags {
 func (f *flags) withConfig() *flags {
 	f.StringVar(&f.config, "config", "", "the run's TOML `file`")
 	f.Var(&f.set, "set", "override one key, as `key=value`; may be repeated (-set train.batch=8)")
-	f.StringVar(&f.backend, "backend", "", "`engine`: go, onnx[:lib], xla:cuda, xla:cpu; default is the config's, else the fastest that works here")
+	f.StringVar(&f.backend, "backend", "", "`engine`: go, onnx[:cuda|:migraphx|:library], xla:cuda, xla:cpu, xla:plug-in; default is the config's, else the fastest that works here")
 	f.BoolVar(&f.quiet, "quiet", false, "no progress bars")
 	return f
 }
@@ -62,6 +64,19 @@ func (f *flags) parse(args []string, max int) error {
 	return nil
 }
 
+// chooseBackend puts -backend in the place of the config's. A config, which may
+// be somebody else's, names no library's file: that is code.
+func (f *flags) chooseBackend(cfg *configs.Config) error {
+	if f.backend != "" {
+		cfg.Backend = f.backend
+		return nil
+	}
+	if !backend.NamesFile(cfg.Backend) {
+		return nil
+	}
+	return usagef("backend = %q: a config may name an engine, but no library file, which is code; give the path with -backend, %s or %s", cfg.Backend, nativelib.EnvORT, nativelib.EnvXLA)
+}
+
 // load reads the config that the flags name.
 func (f *flags) load() (configs.Config, error) {
 	if f.config == "" && !f.configOptional {
@@ -71,8 +86,5 @@ func (f *flags) load() (configs.Config, error) {
 	if err != nil {
 		return cfg, usageError{err}
 	}
-	if f.backend != "" {
-		cfg.Backend = f.backend
-	}
-	return cfg, nil
+	return cfg, f.chooseBackend(&cfg)
 }

@@ -124,6 +124,9 @@ func (p *pipeline) backend() (compute.Backend, error) {
 	}
 	p.eng = b
 	p.say("backend %s", b.Description())
+	if advice := backend.GPUAdvice(b); advice != "" && p.cfg.Backend == "" && os.Getenv(backend.EnvBackend) == "" {
+		fmt.Fprintln(os.Stderr, "warning: "+advice)
+	}
 	if backend.KindOf(b) == backend.Go && !strings.Contains(versions()["goexperiment"], "simd") {
 		p.say("note: this binary lacks vector kernels and is about ten times slower than need be; build it with `make`")
 	}

@@ -59,7 +59,7 @@ func runPredict(ctx context.Context, args []string) error {
 	tile := f.Int("tile", 0, "label photos of more than some 3 megapixels (with 21 classes) in overlapping tiles of so many `pixels` a side; 0 = 640, fewer with more than 21 classes")
 	maxSide := f.Int("max-side", 0, "first shrink photos whose long side has more `pixels` to this size, and enlarge the labels")
 	crf := f.Bool("crf", false, "refine with a dense CRF")
-	f.StringVar(&f.backend, "backend", "", "`engine`: go, onnx[:lib], xla:cuda, xla:cpu")
+	f.StringVar(&f.backend, "backend", "", "`engine`: go, onnx[:cuda|:migraphx|:library], xla:cuda, xla:cpu, xla:plug-in")
 	f.BoolVar(&f.quiet, "quiet", false, "no progress bar")
 	if err := f.parse(args, 1<<30); err != nil {
 		return err

@@ -6,24 +6,28 @@ package backend
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute-onnx" // backend "onnx"
-	"github.com/gomlx/compute-onnx/support/onnxruntime"
-	_ "github.com/gomlx/compute/gobackend"              // backend "go"
-	_ "github.com/gomlx/go-xla/compute/xla/autoinstall" // backend "xla"
+	onnx "github.com/gomlx/compute-onnx"   // backend "onnx"
+	_ "github.com/gomlx/compute/gobackend" // backend "go"
+	"github.com/gomlx/go-xla/compute/xla"  // backend "xla"
+	ort "github.com/yalue/onnxruntime_go"
+
+	"wsss/models/backend/nativelib"
 )
 
 // EnvBackend overrides the choice when no -backend is given, as in GoMLX.
 const EnvBackend = "GOMLX_BACKEND"
 
 // EnvORT names the ONNX Runtime library file.
-const EnvORT = "ONNXRUNTIME_SHARED_LIBRARY_PATH"
+const EnvORT = nativelib.EnvORT
 
-// envNoInstall stops the plug-ins from downloading themselves.
-const envNoInstall = "GOMLX_NO_AUTO_INSTALL"
+// Engines download nothing on their own: `wsss doctor -install` does, when asked.
+func init() {
+	xla.EnableAutoInstall(false)
+	onnx.EnableAutoInstall(false)
+}
 
 // Kind is the engine family of an open backend; layers lower by it.
 type Kind string
@@ -47,9 +51,9 @@ func KindOf(b compute.Backend) Kind {
 }
 
 // Open opens the backend that spec names, or the best one at hand for "".
-// Accepted: go[:options], onnx[:library path or options], xla:cuda[,options],
-// xla:cpu, xla:/path/plugin.so. An automatic choice never downloads anything;
-// a named xla or onnx backend may, unless GOMLX_NO_AUTO_INSTALL is set.
+// Accepted: go[:options], onnx[:cuda|:migraphx|:/path/libonnxruntime.so],
+// xla:cuda[,options], xla:cpu, xla:/path/plugin.so. Nothing is downloaded, and
+// no library is taken from the working folder unless its path is given.
 func Open(spec string) (compute.Backend, error) {
 	if spec == "" {
 		spec = os.Getenv(EnvBackend)
@@ -66,12 +70,14 @@ func Open(spec string) (compute.Backend, error) {
 		return nil, fmt.Errorf("backend %q does not open: %w\nrun `wsss doctor` to see which backends work here", spec, err)
 	}
 	exact(b, resolved)
+	if KindOf(b) == ONNX {
+		_ = ort.DisableTelemetry() // Microsoft's builds send usage data otherwise
+	}
 	return b, nil
 }
 
 // openBest tries the candidates in order of speed; "go" always opens.
 func openBest() (compute.Backend, error) {
-	os.Setenv(envNoInstall, "1")
 	for _, spec := range Candidates() {
 		if b, err := Open(spec); err == nil {
 			return b, nil
@@ -84,7 +90,7 @@ func openBest() (compute.Backend, error) {
 // on the disk; none is opened.
 func Candidates() []string {
 	var specs []string
-	if HasGPU() {
+	if _, err := nativelib.XLACUDA.Find(); err == nil && HasGPU() {
 		specs = append(specs, "xla:cuda")
 	}
 	if lib := FindORT(); lib != "" {
@@ -93,67 +99,40 @@ func Candidates() []string {
 	return append(specs, "go")
 }
 
-// HasGPU tells whether an NVIDIA device is visible.
-func HasGPU() bool {
-	for _, p := range []string{"/dev/nvidia0", "/dev/nvidiactl", "/proc/driver/nvidia/version"} {
-		if _, err := os.Stat(p); err == nil {
+// HasGPU tells whether an NVIDIA GPU is visible.
+func HasGPU() bool { return nativelib.HasNVIDIA() }
+
+// GPUAdvice says what to do where an NVIDIA GPU is visible but b, which was
+// chosen without being asked for, does not use it. "" where that is as it should be.
+func GPUAdvice(b compute.Backend) string {
+	if KindOf(b) == XLA || !HasGPU() {
+		return ""
+	}
+	if _, err := nativelib.XLACUDA.Find(); err != nil {
+		return fmt.Sprintf("an NVIDIA GPU is here, but XLA's plug-in for it is not installed: this runs on the CPU (backend %s), many times slower. Stop it and run\n    wsss doctor -install xla:cuda", b.Name())
+	}
+	return fmt.Sprintf("an NVIDIA GPU is here and XLA's plug-in too, but they do not work: this runs on the CPU (backend %s), many times slower. What is wrong says\n    wsss doctor", b.Name())
+}
+
+// FindORT returns the path of the ONNX Runtime library, or "".
+func FindORT() string {
+	path, err := nativelib.ONNX.Find()
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+// NamesFile tells whether spec gives the path of a library, which is code.
+func NamesFile(spec string) bool {
+	name, rest, _ := strings.Cut(spec, ":")
+	if name == "go" {
+		return false
+	}
+	for _, part := range strings.Split(rest, ",") {
+		if isPath(part) {
 			return true
 		}
 	}
 	return false
-}
-
-// FindORT returns the ONNX Runtime library: $ONNXRUNTIME_SHARED_LIBRARY_PATH,
-// then where GoMLX installs it, then ./.cache/onnxruntime (make ort), then
-// the system's library folders. "" when there is none.
-func FindORT() string {
-	var places []string
-	if p := os.Getenv(EnvORT); p != "" {
-		places = append(places, p)
-	}
-	if dir, err := onnxruntime.GetInstallPath(); err == nil {
-		places = append(places, filepath.Join(dir, "libonnxruntime.so"))
-	}
-	for _, dir := range []string{filepath.Join(".cache", "onnxruntime"), "/usr/local/lib", "/usr/lib", "/usr/lib/x86_64-linux-gnu"} {
-		places = append(places, filepath.Join(dir, "libonnxruntime.so"), filepath.Join(dir, "libonnxruntime.so.1"))
-	}
-	for _, p := range places {
-		if info, err := os.Stat(p); err == nil && !info.IsDir() {
-			if abs, err := filepath.Abs(p); err == nil {
-				return abs
-			}
-		}
-	}
-	return ""
-}
-
-// resolve fills in what a short spec leaves out.
-func resolve(spec string) (string, error) {
-	name, rest, _ := strings.Cut(spec, ":")
-	switch name {
-	case "go":
-		// The parallel executor of the go backend deadlocks on large graphs;
-		// operations still use every core in sequential mode.
-		if !strings.Contains(rest, "ops_") {
-			rest = strings.TrimSuffix("ops_sequential,"+rest, ",")
-		}
-		// GoMLX would leave the gradients of weights to the end of a training
-		// step, and keep all that they need until then.
-		if !strings.Contains(rest, "_order") {
-			rest = "creation_order," + rest
-		}
-		return "go:" + rest, nil
-	case "onnx", "onnxruntime":
-		if rest == "" || rest == "cpu" {
-			if lib := FindORT(); lib != "" {
-				return "onnx:cpu," + lib, nil
-			}
-		} else if strings.Contains(rest, "/") && !strings.HasPrefix(rest, "cpu") && !strings.HasPrefix(rest, "cuda") {
-			return "onnx:cpu," + rest, nil
-		}
-		return spec, nil
-	case "xla":
-		return spec, nil
-	}
-	return "", fmt.Errorf("backend %q is unknown: allowed are go, onnx[:path/to/libonnxruntime.so], xla:cuda, xla:cpu, xla:/path/plugin.so", spec)
 }

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"errors"
 	"os"
 	"strings"
 )
@@ -15,20 +16,14 @@ func Check(spec string) (lack string, err error) {
 	if spec == "" {
 		return "", nil
 	}
-	if _, err := resolve(spec); err != nil {
+	var missing missingError
+	if _, err := resolve(spec); errors.As(err, &missing) {
+		return "backend " + spec + ": " + missing.Error(), nil
+	} else if err != nil {
 		return "", err
 	}
-	name, rest, _ := strings.Cut(spec, ":")
-	first, _, _ := strings.Cut(rest, ",")
-	switch {
-	case name != "go" && strings.ContainsRune(first, os.PathSeparator):
-		if info, err := os.Stat(first); err != nil || info.IsDir() {
-			return "backend " + spec + ": there is no library " + first, nil
-		}
-	case name == "xla" && first == "cuda" && !HasGPU():
+	if first, _, _ := strings.Cut(spec, ","); first == "xla:cuda" && !HasGPU() {
 		return "backend " + spec + ": no NVIDIA GPU is visible here; `wsss doctor` says what works", nil
-	case strings.HasPrefix(name, "onnx") && FindORT() == "" && os.Getenv(envNoInstall) != "":
-		return "backend " + spec + ": the ONNX Runtime library is not found; `wsss doctor` says where it is looked for", nil
 	}
 	return "", nil
 }

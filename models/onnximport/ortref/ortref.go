@@ -32,7 +32,10 @@ var start = sync.OnceValue(func() error {
 		return nil
 	}
 	ort.SetSharedLibraryPath(lib)
-	return ort.InitializeEnvironment(ort.WithLogLevelError())
+	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+		return err
+	}
+	return ort.DisableTelemetry()
 })
 
 // Open loads the model at path, external data included.
