@@ -70,7 +70,6 @@ func (s *starter) foundLabels(ds *folder.Dataset) error {
 	s.Options = append(s.Options, fmt.Sprintf("format = %q", set.Format))
 	s.Found = fmt.Sprintf("%s, %s, classes %s", set.Format, someFiles(set.Files), strings.Join(names[1:], ", "))
 	if set.Lost > 0 {
-		s.Options = append(s.Options, "skip_unknown = true    # the annotations name images that are not there")
 		s.Notes = append(s.Notes, fmt.Sprintf("the annotations name %s not there, for example %s", countAre(set.Lost, "image"), set.Skipped[0]))
 	}
 	for name, n := range set.Other {

@@ -57,8 +57,9 @@ func (d *Dataset) readAnnotations(opts Options) (*annotations, error) {
 	if err != nil {
 		return nil, err
 	}
-	if set.Lost > 0 && !opts.SkipUnknown {
-		return nil, fmt.Errorf("%s: %d images of the annotations are not there, for example %s (skip_unknown = true skips them)",
+	// Photos are deleted and their annotations stay: validate tells of those.
+	if set.Lost > 0 && len(set.Images) == 0 && !opts.SkipUnknown {
+		return nil, fmt.Errorf("%s: none of the %d images of the annotations is there, for example %s",
 			d.root, set.Lost, someNames(set.Skipped))
 	}
 	a := &annotations{set: set, byID: make(map[string]*annotation.Image, len(set.Images))}
