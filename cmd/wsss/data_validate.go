@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"text/tabwriter"
 
 	"wsss/data"
+	"wsss/data/folder"
 	"wsss/data/validate"
 	"wsss/gen"
 )
@@ -39,10 +41,13 @@ func runValidate(ctx context.Context, args []string) error {
 		return err
 	}
 	ds, splits, err := f.open()
+	if lines := (*folder.LineErrors)(nil); errors.As(err, &lines) {
+		return printLines(os.Stdout, lines)
+	}
 	if err != nil {
 		return err
 	}
-	errors := 0
+	faults := 0
 	reports := []*validate.Report{}
 	for _, split := range splits {
 		b := newBar("validate "+split, f.quiet)
@@ -57,7 +62,7 @@ func runValidate(ctx context.Context, args []string) error {
 		}
 		b.finish()
 		reports = append(reports, r)
-		errors += r.Errors
+		faults += r.Errors
 		if !*asJSON {
 			printReport(os.Stdout, r, *show, opts)
 		}
@@ -69,10 +74,23 @@ func runValidate(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	if errors > 0 {
-		return fmt.Errorf("the dataset has %s", plural(errors, "error"))
+	if faults > 0 {
+		return fmt.Errorf("the dataset has %s", plural(faults, "error"))
 	}
 	return nil
+}
+
+// printLines lists the bad lines of a label file, without which the dataset
+// cannot be opened.
+func printLines(w io.Writer, e *folder.LineErrors) error {
+	for _, line := range e.Lines {
+		fmt.Fprintf(w, "%-7s  %s:%s  [labels]\n", validate.Error, e.Path, validate.Printable(line))
+	}
+	n := len(e.Lines) + e.More
+	if e.More > 0 {
+		fmt.Fprintf(w, "… %d more\n", e.More)
+	}
+	return fmt.Errorf("the dataset has %s", plural(n, "error"))
 }
 
 func plural(n int, what string) string {

@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,10 +12,8 @@ import (
 	"strings"
 
 	"wsss/data"
+	"wsss/data/text"
 )
-
-// columns that a CSV label file may have.
-var columns = []string{"image", "tags", "class", "x", "y", "rank", "scribble", "x0", "y0", "x1", "y1", "difficult", "crowd"}
 
 // ParseCSV reads a label table. The first row names the columns, in any order;
 // image is the path below the image folder, with or without extension. What a
@@ -47,36 +46,63 @@ func collect(parse func(io.Reader, sink) error, r io.Reader, classes data.Classe
 
 // table is a CSV file being read.
 type table struct {
-	column map[string]int
-	record []string
+	column       map[string]int
+	width        int   // columns of the first row
+	empty        []int // columns without a name, whose cells must be empty
+	record       []string
+	decimalComma bool // "10,5" is a number
 }
 
-// parseCSV is ParseCSV into a sink; errors begin with the line's number.
+// parseCSV is ParseCSV into a sink; errors begin with the line's number. It
+// goes on after a bad line, so that all are told at once.
 func parseCSV(r io.Reader, s sink) error {
-	in := csv.NewReader(r)
-	in.TrimLeadingSpace = true
+	plain, err := text.Reader(r, s.encoding)
+	if err != nil {
+		return fmt.Errorf("1: %w", err)
+	}
+	buffered := bufio.NewReaderSize(plain, 1<<16)
+	sep, err := separator(buffered)
+	if err != nil {
+		return fmt.Errorf("1: %w", err)
+	}
+	in := csv.NewReader(buffered)
+	in.Comma = sep
+	in.TrimLeadingSpace = sep != '\t' // it would take empty cells for space
+	in.FieldsPerRecord = -1           // spreadsheets leave out empty cells
 	in.ReuseRecord = true
 	head, err := in.Read()
 	if err != nil {
 		return csvError(err)
 	}
-	t, err := newTable(head)
+	t, err := newTable(slices.Clone(head), sep != ',')
 	if err != nil {
 		return fmt.Errorf("1: %w", err)
 	}
+	bad := &LineErrors{}
 	for {
 		t.record, err = in.Read()
 		if err == io.EOF {
-			return nil
+			break
 		}
 		if err != nil {
-			return csvError(err)
+			if len(bad.Lines) == 0 {
+				return csvError(err)
+			}
+			bad.Lines = append(bad.Lines, csvError(err).Error())
+			break
+		}
+		if !slices.ContainsFunc(t.record, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
+			continue
 		}
 		if err := t.row(s); err != nil {
 			line, _ := in.FieldPos(0)
-			return fmt.Errorf("%d: %w", line, err)
+			bad.add(line, err)
 		}
 	}
+	if len(bad.Lines) > 0 {
+		return bad
+	}
+	return nil
 }
 
 func csvError(err error) error {
@@ -90,59 +116,41 @@ func csvError(err error) error {
 	return fmt.Errorf("1: %w", err)
 }
 
-func newTable(head []string) (*table, error) {
-	if len(head) == 1 && strings.ContainsAny(head[0], ";\t") {
-		return nil, fmt.Errorf("columns %q: allowed is a comma between them", head[0])
-	}
-	t := &table{column: map[string]int{}}
-	for i, name := range head {
-		name = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
-		if !slices.Contains(columns, name) {
-			return nil, fmt.Errorf("column %q is unknown: allowed are %s", name, strings.Join(columns, ", "))
-		}
-		if _, dup := t.column[name]; dup {
-			return nil, fmt.Errorf("column %q occurs twice", name)
-		}
-		t.column[name] = i
-	}
-	if !t.has("image") || len(head) < 2 {
-		return nil, fmt.Errorf("the columns are %s: needed are image and tags, class or a form of label", strings.Join(head, ", "))
-	}
-	for _, group := range [][]string{{"x", "y"}, {"x0", "y0", "x1", "y1"}} {
-		for _, name := range group {
-			if t.has(group[0]) != t.has(name) || t.has(name) && !t.has("class") {
-				return nil, fmt.Errorf("columns %s and class must occur together", strings.Join(group, ", "))
-			}
-		}
-	}
-	if t.has("scribble") && !t.has("class") {
-		return nil, errors.New("columns scribble and class must occur together")
-	}
-	return t, nil
-}
-
 func (t *table) has(name string) bool { _, ok := t.column[name]; return ok }
 
 func (t *table) cell(name string) string {
 	i, ok := t.column[name]
-	if !ok {
+	if !ok || i >= len(t.record) {
 		return ""
 	}
 	return strings.TrimSpace(t.record[i])
 }
 
-// number reads a cell; "" is 0.
+// parseNumber reads a number of the table.
+func (t *table) parseNumber(text string) (float64, error) {
+	if t.decimalComma && strings.Count(text, ",") == 1 && !strings.Contains(text, ".") {
+		text = strings.Replace(text, ",", ".", 1)
+	}
+	return strconv.ParseFloat(text, 64)
+}
+
+// number reads a cell.
 func (t *table) number(name string) (float64, error) {
 	text := t.cell(name)
-	v, err := strconv.ParseFloat(text, 64)
+	v, err := t.parseNumber(text)
 	if err != nil {
-		return 0, fmt.Errorf("%s = %q: allowed is a number", name, text)
+		return 0, fmt.Errorf("%s = %.40q: allowed is a number", name, text)
 	}
 	return v, nil
 }
 
 // row adds one row to the labels of its image.
 func (t *table) row(s sink) error {
+	for i, cell := range t.record {
+		if !t.named(i) && strings.TrimSpace(cell) != "" {
+			return fmt.Errorf("cell %d is %.40q: its column has no name", i+1, cell)
+		}
+	}
 	w, err := s.image(t.cell("image"))
 	if err != nil || w == nil {
 		return err
@@ -156,7 +164,7 @@ func (t *table) row(s sink) error {
 		w.Tags = append(w.Tags, c)
 	}
 	point := t.cell("x")+t.cell("y") != ""
-	box := t.cell("x0")+t.cell("y0")+t.cell("x1")+t.cell("y1") != ""
+	box := t.cell("x0")+t.cell("y0")+t.cell("x1")+t.cell("y1")+t.cell("w")+t.cell("h") != ""
 	scribble := t.cell("scribble") != ""
 	if !point && !box && !scribble && t.cell("class") == "" {
 		return nil // the image holds nothing
@@ -204,6 +212,9 @@ func (t *table) declare(w *data.WeakLabels) {
 	}
 }
 
+// named tells whether a column has a name, be it one that labels do without.
+func (t *table) named(i int) bool { return i < t.width && !slices.Contains(t.empty, i) }
+
 func (t *table) point(w *data.WeakLabels, class int) error {
 	var at [2]int
 	for i, name := range []string{"x", "y"} {
@@ -216,10 +227,10 @@ func (t *table) point(w *data.WeakLabels, class int) error {
 		}
 	}
 	rank := 0
-	if text := t.cell("rank"); text != "" {
+	if cell := t.cell("rank"); cell != "" {
 		var err error
-		if rank, err = strconv.Atoi(text); err != nil || rank < 0 || rank > maxCoordinate {
-			return fmt.Errorf("rank = %q: allowed is the number of the click, 1 for the first, or 0", text)
+		if rank, err = strconv.Atoi(cell); err != nil || rank < 0 || rank > maxCoordinate {
+			return fmt.Errorf("rank = %.40q: allowed is the number of the click, 1 for the first, or 0", cell)
 		}
 	}
 	w.Points = append(w.Points, data.Point{X: at[0], Y: at[1], Class: class, Rank: rank})
@@ -235,16 +246,16 @@ func (t *table) scribble(w *data.WeakLabels, class int) error {
 			continue // a final semicolon
 		}
 		if len(xy) != 2 {
-			return fmt.Errorf("scribble point %q: allowed is \"x y\", with ; between points", pair)
+			return fmt.Errorf("scribble point %.60q: allowed is \"x y\", with ; between points", pair)
 		}
 		var at [2]int
 		for i, number := range xy {
-			v, err := strconv.ParseFloat(number, 64)
+			v, err := t.parseNumber(number)
 			if err != nil {
-				return fmt.Errorf("scribble point %q: allowed is \"x y\", two numbers", pair)
+				return fmt.Errorf("scribble point %.60q: allowed is \"x y\", two numbers", pair)
 			}
 			if at[i], err = pixel(v); err != nil {
-				return fmt.Errorf("scribble point %q: %w", pair, err)
+				return fmt.Errorf("scribble point %.60q: %w", pair, err)
 			}
 		}
 		points = append(points, image.Pt(at[0], at[1]))
@@ -258,11 +269,18 @@ func (t *table) scribble(w *data.WeakLabels, class int) error {
 
 func (t *table) box(w *data.WeakLabels, class int) error {
 	var edge [4]float64
-	for i, name := range []string{"x0", "y0", "x1", "y1"} {
+	names := []string{"x0", "y0", "x1", "y1"}
+	if t.has("w") {
+		names = []string{"x0", "y0", "w", "h"}
+	}
+	for i, name := range names {
 		var err error
 		if edge[i], err = t.number(name); err != nil {
 			return err
 		}
+	}
+	if t.has("w") {
+		edge[2], edge[3] = edge[0]+edge[2], edge[1]+edge[3]
 	}
 	var flag [2]bool
 	for i, name := range []string{"difficult", "crowd"} {
@@ -272,7 +290,7 @@ func (t *table) box(w *data.WeakLabels, class int) error {
 		}
 		var err error
 		if flag[i], err = strconv.ParseBool(text); err != nil {
-			return fmt.Errorf("%s = %q: allowed are 0, 1, true, false", name, text)
+			return fmt.Errorf("%s = %.40q: allowed are 0, 1, true, false", name, text)
 		}
 	}
 	b, err := newBox(edge[0], edge[1], edge[2], edge[3], class, flag[0], flag[1])

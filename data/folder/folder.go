@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"wsss/configs"
 	"wsss/data"
@@ -49,6 +50,7 @@ type Options struct {
 	Splits      string   `toml:"splits"`       // folder of split lists; default "splits" where it exists
 	ValFraction float64  `toml:"val_fraction"` // in (0, 1): a seeded split into train and val
 	SkipUnknown bool     `toml:"skip_unknown"` // skip labels of images that are not there; else they are an error
+	Encoding    string   `toml:"encoding"`     // of the label files: "latin1", "gbk", …; default: found out
 	Format      string   `toml:"format"`       // of the annotations, see package annotation; default: what is found
 	Tags        string   `toml:"tags"`         // "masks" draws the image tags from the masks; default: from the label files
 	Points      string   `toml:"points"`       // "masks", likewise
@@ -74,6 +76,7 @@ type Dataset struct {
 	beside   map[string]string // masks that lie beside their images: id → path
 	coding   data.MaskCoding
 	finder   names.Finder
+	aliases  func() map[string]string // other ways to write an image's id → id, "" where several images are meant
 	imageDir string
 	classes  data.Classes
 	labels   map[string]*data.WeakLabels
@@ -105,6 +108,7 @@ func Open(root string, opts Options, seed int64) (*Dataset, error) {
 	if d.masks == "" {
 		d.beside = takeMasks(d.images)
 	}
+	d.aliases = sync.OnceValue(d.findAliases)
 	if d.derived, err = opts.derived(); err != nil {
 		return nil, err
 	}
@@ -179,7 +183,7 @@ func (d *Dataset) readLabels(opts Options) error {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && len(opts.Labels) == 0 {
 			continue
 		}
-		part := sink{labels: map[string]*data.WeakLabels{}, classes: d.classes, known: known, skip: opts.SkipUnknown}
+		part := sink{labels: map[string]*data.WeakLabels{}, classes: d.classes, known: known, skip: opts.SkipUnknown, encoding: opts.Encoding, resolve: d.resolve}
 		if err := readLabelFile(path, part); err != nil {
 			return err
 		}

@@ -165,9 +165,6 @@ func TestFaults(t *testing.T) {
 		{"labels of what", "l.xls", "", Options{Labels: []string{"l.xls"}}, []string{"l.xls", ".csv and .json"}},
 		{"same id", "images/d.jpg", "", Options{}, []string{"d.jpg", "d.png", `same id "d"`}},
 		{"bad row", "labels.csv", "image,tags\nd,cat\na/b,cow\n", Options{}, []string{"labels.csv:3", `"cow"`, "cat, hot dog"}},
-		{"semicolons", "points.csv", "image;class;x;y\nd;cat;1;1\n", Options{}, []string{"points.csv:1", "a comma between them"}},
-		{"UTF-16 labels", "tags.csv", "\xff\xfei\x00m\x00a\x00g\x00e\x00", Options{}, []string{"tags.csv:1", "UTF-16", "save it as UTF-8"}},
-		{"UTF-16 classes", "classes.txt", "\xfe\xff\x00b\x00a", Options{}, []string{"classes.txt:1", "UTF-16"}},
 		{"unknown image", "tags.csv", "image,tags\nq,cat\n", Options{}, []string{"tags.csv:2", `"q"`, "skip_unknown"}},
 		{"two files", "tags.csv", "image,tags\nd,cat\n", Options{Labels: []string{"tags.csv", "tags.csv"}}, []string{"tags.csv", `"d" has tags`}},
 	} {

@@ -10,6 +10,7 @@ import (
 	"math"
 
 	"wsss/data"
+	"wsss/data/text"
 )
 
 // imageJSON are the labels of one image in a JSON label file. A form that is
@@ -71,7 +72,11 @@ func ParseJSON(r io.Reader, classes data.Classes, known func(id string) bool) (m
 
 // parseJSON is ParseJSON into a sink; errors begin with the line's number.
 func parseJSON(r io.Reader, s sink) error {
-	raw, err := io.ReadAll(r)
+	plain, err := text.Reader(r, s.encoding)
+	if err != nil {
+		return fmt.Errorf("1: %w", err)
+	}
+	raw, err := io.ReadAll(plain)
 	if err != nil {
 		return fmt.Errorf("1: %w", err)
 	}

@@ -1,7 +1,6 @@
 package folder
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"image"
@@ -25,11 +24,13 @@ const maxCoordinate = 1 << 20
 
 // sink collects the labels that the parsers read.
 type sink struct {
-	labels  map[string]*data.WeakLabels
-	classes data.Classes
-	known   func(id string) bool
-	skip    bool      // labels of unknown images are skipped
-	learned *[]string // where not nil, gathers the names that classes lacks, which become classes
+	labels   map[string]*data.WeakLabels
+	classes  data.Classes
+	known    func(id string) bool
+	skip     bool                                   // labels of unknown images are skipped
+	encoding string                                 // of the file; "" finds out
+	resolve  func(name string) (id string, ok bool) // of names that are no ids; may be nil
+	learned  *[]string                              // where not nil, gathers the names that classes lacks, which become classes
 }
 
 // readLabelFile reads a file in the format that its extension names.
@@ -48,7 +49,12 @@ func readLabelFile(path string, s sink) error {
 		return err
 	}
 	defer f.Close()
-	if err := parse(&bounded{r: f, left: maxFile}, s); err != nil {
+	err = parse(&bounded{r: f, left: maxFile}, s)
+	if lines := (*LineErrors)(nil); errors.As(err, &lines) {
+		lines.Path = path
+		return lines
+	}
+	if err != nil {
 		return fmt.Errorf("%s:%w", path, err) // the parsers begin with the line
 	}
 	return nil
@@ -58,11 +64,16 @@ func readLabelFile(path string, s sink) error {
 // skipped.
 func (s sink) image(name string) (*data.WeakLabels, error) {
 	id := sampleID(name)
+	if !s.known(id) && s.resolve != nil {
+		if found, ok := s.resolve(name); ok {
+			id = found
+		}
+	}
 	if !s.known(id) {
 		if s.skip {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("image = %q: no such image; allowed are paths below the image folder, with or without extension (skip_unknown = true skips others)", name)
+		return nil, fmt.Errorf("image = %.100q: no such image; allowed are paths below the image folder, with or without extension (skip_unknown = true skips others)", name)
 	}
 	w := s.labels[id]
 	if w == nil {
@@ -75,6 +86,9 @@ func (s sink) image(name string) (*data.WeakLabels, error) {
 // class reads a class name or label value of at least low.
 func (s sink) class(text string, low int) (int, error) {
 	c := s.classes.Index(text)
+	if c < 0 && s.learned == nil {
+		c = s.classes.Find(text)
+	}
 	if c < 0 && s.learned != nil {
 		return s.learn(text)
 	}
@@ -84,7 +98,7 @@ func (s sink) class(text string, low int) (int, error) {
 		}
 	}
 	if c < low || c >= s.classes.Len() {
-		return 0, fmt.Errorf("%q: allowed are label values %d..%d and the names %s", text, low, s.classes.Len()-1, someNames(s.classes.Names[low:]))
+		return 0, fmt.Errorf("%.60q: allowed are label values %d..%d and the names %s", text, low, s.classes.Len()-1, someNames(s.classes.Names[low:]))
 	}
 	return c, nil
 }
@@ -94,7 +108,7 @@ func (s sink) learn(name string) (int, error) {
 	i := slices.Index(*s.learned, name)
 	if i < 0 {
 		if i = len(*s.learned); name == "" || s.classes.Len()+i >= data.MaxClasses {
-			return 0, fmt.Errorf("%q: allowed are at most %d class names", name, data.MaxClasses-1)
+			return 0, fmt.Errorf("%.60q: allowed are at most %d class names", name, data.MaxClasses-1)
 		}
 		*s.learned = append(*s.learned, name)
 	}
@@ -118,13 +132,14 @@ func pixel(v float64) (int, error) {
 	return int(v), nil
 }
 
-// newBox checks the edges of a box.
+// newBox checks the edges of a box, whose corners may come in any order.
 func newBox(x0, y0, x1, y1 float64, class int, difficult, crowd bool) (data.Box, error) {
 	for _, v := range []float64{x0, y0, x1, y1} {
 		if !(math.Abs(v) <= maxCoordinate) {
 			return data.Box{}, fmt.Errorf("box edge %v: allowed are pixels up to ±%d", v, maxCoordinate)
 		}
 	}
+	x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
 	b := data.Box{X0: float32(x0), Y0: float32(y0), X1: float32(x1), Y1: float32(y1), Class: class, Difficult: difficult, Crowd: crowd}
 	if b.X0 >= b.X1 || b.Y0 >= b.Y1 {
 		return b, fmt.Errorf("box (%v,%v)-(%v,%v) is empty: allowed is x0 < x1 and y0 < y1 (edges: a box of one pixel has x1 = x0 + 1)", x0, y0, x1, y1)
@@ -220,13 +235,6 @@ func (b *bounded) Read(p []byte) (int, error) {
 		p = p[:b.left]
 	}
 	n, err := b.r.Read(p)
-	start := b.left == maxFile
 	b.left -= int64(n)
-	if start && n >= 2 && (p[0] == 0xff && p[1] == 0xfe || p[0] == 0xfe && p[1] == 0xff) {
-		return 0, errors.New("text in UTF-16: save it as UTF-8")
-	}
-	if start && bytes.HasPrefix(p[:n], []byte("\ufeff")) { // Windows begins UTF-8 so
-		n = copy(p, p[3:n])
-	}
 	return n, err
 }

@@ -13,6 +13,7 @@ import (
 	"wsss/data/files"
 	"wsss/data/maskcode"
 	"wsss/data/names"
+	"wsss/data/text"
 )
 
 // List maps the ids of the images below a folder to their files; Open takes
@@ -151,11 +152,15 @@ func readLines(file string) ([]numberedLine, error) {
 	}
 	defer f.Close()
 	var lines []numberedLine
-	scan := bufio.NewScanner(&bounded{r: f, left: maxFile})
+	plain, err := text.Reader(&bounded{r: f, left: maxFile}, "")
+	if err != nil {
+		return nil, fmt.Errorf("%s:1: %w", file, err)
+	}
+	scan := bufio.NewScanner(plain)
 	for n := 1; scan.Scan(); n++ {
-		text := strings.TrimSpace(strings.TrimPrefix(scan.Text(), "\ufeff"))
-		if text != "" {
-			lines = append(lines, numberedLine{n, text})
+		line := strings.TrimSpace(scan.Text())
+		if line != "" {
+			lines = append(lines, numberedLine{n, line})
 		}
 	}
 	if err := scan.Err(); err != nil {
@@ -254,6 +259,11 @@ func (d *Dataset) readSplit(list string) ([]string, error) {
 	seen := make(map[string]int, len(lines))
 	for i, l := range lines {
 		id := sampleID(l.text)
+		if !d.isImage(id) {
+			if found, ok := d.resolve(l.text); ok {
+				id = found
+			}
+		}
 		if _, ok := d.images[id]; !ok {
 			return nil, fmt.Errorf("%s:%d: no image %q: allowed are paths below the image folder, with or without extension", list, l.number, l.text)
 		}
