@@ -65,6 +65,26 @@ func TestInitOwnClasses(t *testing.T) {
 			}
 			w.Text("classes.txt", "background\nbolt\nnut\n")
 		}, nil, []string{`labels = "truth"`, `boxes = "masks"`, `weak = "boxes"`}, []string{"trained on the masks"}},
+		{"masks that nobody named, in a folder of another name", func(w *annotationtest.Writer) {
+			for _, p := range photos {
+				w.Photo("photos/"+p.Name+".png", p)
+				w.Mask("ground truth/"+p.Name+"_mask.png", p)
+			}
+		}, nil, []string{`images = "photos"`, `masks = "ground truth"`, `names = ["background", "class_1", "class_2"]`, `labels = "truth"`}, []string{"which nobody named"}},
+		{"masks of 0 and 255", func(w *annotationtest.Writer) {
+			for _, p := range photos {
+				w.Photo("images/"+p.Name+".png", p)
+				w.MaskOf("masks/"+p.Name+".png", p, func(v uint8) uint8 { return -min(v, 1) })
+			}
+		}, nil, []string{`names = ["background", "object"]`, `binary_masks = true`, `labels = "truth"`}, []string{"taken for background and one class"}},
+		{"a tool's labels beside masks and a table", func(w *annotationtest.Writer) {
+			for _, p := range photos {
+				w.Photo("images/"+p.Name+".png", p)
+				w.MaskOf("masks/"+p.Name+".png", p, func(v uint8) uint8 { return [3]uint8{0, 2, 1}[v] })
+			}
+			w.COCO("boxes.json", photos, func(p annotationtest.Photo) string { return p.Name + ".png" }, 1, false)
+			w.Text("classes.txt", "background\nnut\nbolt\n")
+		}, nil, []string{`names = ["background", "nut", "bolt"]`, `labels = "truth"`, `format = "coco"`}, nil},
 		{"points from masks", func(w *annotationtest.Writer) {
 			for _, p := range photos {
 				w.Photo("images/"+p.Name+".png", p)

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +18,11 @@ func (s *starter) openFolder() (data.Dataset, error) {
 	if len(s.classes) > 0 {
 		extra["names"] = append([]string{"background"}, s.classes...)
 	}
+	for key, name := range s.findMasks() {
+		extra[key] = name
+		s.Options = append(s.Options, fmt.Sprintf("%s = %q", key, name))
+	}
+	slices.Sort(s.Options)
 	open := func() (*folder.Dataset, error) {
 		ds, err := data.Open(s.Kind, data.Options{Root: s.Root, Seed: 1, Extra: extra})
 		if err != nil {
@@ -28,11 +31,20 @@ func (s *starter) openFolder() (data.Dataset, error) {
 		return ds.(*folder.Dataset), nil
 	}
 	ds, err := open()
-	if errors.Is(err, fs.ErrNotExist) && len(s.classes) == 0 {
-		return nil, s.noLabels(err)
+	if err != nil && len(s.classes) == 0 {
+		if err := s.nameMasks(extra, err); err != nil {
+			return nil, err
+		}
+		ds, err = open()
 	}
 	if err != nil {
 		return nil, err
+	}
+	if len(s.classes) == 1 { // one class, masks of 0 and 255
+		if _, binary, err := s.namesOfMasks(extra); err == nil && binary {
+			extra["binary_masks"] = true
+			s.Options = append(s.Options, "binary_masks = true    # 255 is the object, not void")
+		}
 	}
 	set := ds.Annotations()
 	if set == nil || set.Lost == 0 {

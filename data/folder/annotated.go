@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/files"
+	"wsss/data/maskcode"
 	"wsss/data/weaken"
 )
 
@@ -33,10 +35,14 @@ func (d *Dataset) Annotations() *annotation.Set {
 // readAnnotations reads a labelling tool's files: those of the options, else
 // those that are found where the folder has no label files of wsss' own.
 func (d *Dataset) readAnnotations(opts Options) (*annotations, error) {
-	ask := annotation.Options{Format: opts.Format, Classes: opts.Names}
 	if opts.Format == "csv" || opts.Format == "json" {
 		return nil, nil
 	}
+	table, err := d.table(opts)
+	if err != nil {
+		return nil, err
+	}
+	ask := annotation.Options{Format: opts.Format, Classes: table}
 	for _, name := range opts.Labels {
 		if _, err := files.Join(d.root, name); err != nil {
 			return nil, fmt.Errorf("labels: %w", err)
@@ -67,6 +73,29 @@ func (d *Dataset) readAnnotations(opts Options) (*annotations, error) {
 		a.byID[im.ID] = im
 	}
 	return a, nil
+}
+
+// table is the class table by which masks count, and so must annotations: that
+// of the options, of classes.txt with background first, or of a table of
+// colours; nil where there is none. A classes.txt without background is YOLO's.
+func (d *Dataset) table(opts Options) ([]string, error) {
+	if len(opts.Names) > 0 {
+		return opts.Names, nil
+	}
+	if opts.Classes != "" {
+		path, err := files.Join(d.root, opts.Classes)
+		if err != nil {
+			return nil, fmt.Errorf("classes: %w", err)
+		}
+		if c, err := ReadClasses(path); !errors.Is(err, fs.ErrNotExist) {
+			return c.Names, err
+		}
+		return nil, nil // readClasses says what is missing
+	}
+	if c, err := ReadClasses(filepath.Join(d.root, "classes.txt")); err == nil {
+		return c.Names, nil
+	}
+	return maskcode.ClassesOf(d.root)
 }
 
 // hasOwn tells whether the label files, by default those of the usual names,

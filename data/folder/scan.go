@@ -84,8 +84,8 @@ func (d *Dataset) readClasses(opts Options) (data.Classes, error) {
 		return data.Classes{}, fmt.Errorf("classes: %w", err)
 	}
 	c, err := ReadClasses(file)
-	if d.notes != nil && opts.Classes == "" && (err != nil || len(c.Names) < 2) {
-		return checkedClasses(d.notes.set.Classes.Names) // a tool's classes.txt may lack the background
+	if d.notes != nil {
+		return checkedClasses(d.notes.set.Classes.Names) // by the table, where there is one
 	}
 	if errors.Is(err, fs.ErrNotExist) && opts.Classes == "" {
 		if listed, err := maskcode.ClassesOf(d.root); err != nil || listed != nil {

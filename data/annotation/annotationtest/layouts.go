@@ -152,8 +152,18 @@ func (w *Writer) png(name string, img image.Image) {
 // Mask writes the label map of a photo.
 func (w *Writer) Mask(name string, p Photo) {
 	w.t.Helper()
+	w.MaskOf(name, p, func(v uint8) uint8 { return v })
+}
+
+// MaskOf writes the label map of a photo, its values as code makes them.
+func (w *Writer) MaskOf(name string, p Photo, code func(v uint8) uint8) {
+	w.t.Helper()
 	file := filepath.Join(w.Root, filepath.FromSlash(name))
-	if err := data.WriteLabelMap(file, p.Label(append([]string{"background"}, Classes...))); err != nil {
+	m := p.Label(append([]string{"background"}, Classes...))
+	for i, v := range m.Pix {
+		m.Pix[i] = code(v)
+	}
+	if err := data.WriteLabelMap(file, m); err != nil {
 		w.t.Fatal(err)
 	}
 }

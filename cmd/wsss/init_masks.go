@@ -1,0 +1,173 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"wsss/data"
+	"wsss/data/folder"
+	"wsss/data/names"
+)
+
+// findMasks looks for a folder of masks under another name than the usual
+// ones: PNGs that are called like the photos of the folder beside them. It
+// gives the options of both; nil where there is none.
+func (s *starter) findMasks() map[string]string {
+	for _, usual := range []string{"masks", "SegmentationClass"} {
+		if exists(filepath.Join(s.Root, usual)) {
+			return nil
+		}
+	}
+	entries, err := os.ReadDir(s.Root)
+	if err != nil {
+		return nil
+	}
+	lists := map[string]map[string]string{} // folder → its pictures
+	for _, e := range entries {
+		if path := filepath.Join(s.Root, e.Name()); !strings.HasPrefix(e.Name(), ".") && isFolder(path) {
+			if list, err := folder.List(path); err == nil {
+				lists[e.Name()] = list
+			}
+		}
+	}
+	for _, e := range entries {
+		masks := lists[e.Name()]
+		if masks == nil || !areMasks(masks) {
+			continue
+		}
+		for _, other := range entries {
+			photos := lists[other.Name()]
+			if other.Name() != e.Name() && len(photos) > 0 && 2*matching(photos, filepath.Join(s.Root, e.Name())) >= len(photos) {
+				return map[string]string{"images": other.Name(), "masks": e.Name()}
+			}
+		}
+	}
+	return nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// areMasks tells whether all pictures are PNG and the first, by name, is a
+// label map of few values.
+func areMasks(pictures map[string]string) bool {
+	first := ""
+	for _, path := range pictures {
+		if !strings.EqualFold(filepath.Ext(path), ".png") {
+			return false
+		}
+		if first == "" || path < first {
+			first = path
+		}
+	}
+	m, err := data.ReadLabelMap(first)
+	if err != nil {
+		return false
+	}
+	values := 0
+	for _, seen := range m.Present() {
+		if seen {
+			values++
+		}
+	}
+	return values <= 64 // a grey photo has more
+}
+
+// matching counts the photos that have a mask in a folder.
+func matching(photos map[string]string, dir string) (n int) {
+	finder := names.Finder{}
+	for id, path := range photos {
+		if finder.Mask(dir, id, filepath.Base(path), nil) != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// namesOfMasks makes class names for masks that nobody named: one for each
+// value, or "object" where all are of 0 and 255. It gives the names,
+// background first, and whether the masks are of the latter kind; no names
+// where there are no masks.
+func (s *starter) namesOfMasks(extra map[string]any) (classes []string, binary bool, err error) {
+	trial := map[string]any{}
+	for key, v := range extra {
+		trial[key] = v
+	}
+	trial["names"] = numbered(data.MaxClasses - 1)
+	ds, err := data.Open(s.Kind, data.Options{Root: s.Root, Seed: 1, Extra: trial})
+	if err != nil {
+		return nil, false, err
+	}
+	ids, err := ds.IDs(folder.SplitAll)
+	if err != nil {
+		return nil, false, err
+	}
+	most, read := 0, 0
+	binary = true
+	for _, id := range ids {
+		sample, err := ds.Load(id, data.WantTruth)
+		if errors.Is(err, data.ErrNoTruth) {
+			continue
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		for v, seen := range sample.Truth.Present() {
+			if seen && v != data.Ignore {
+				most = max(most, v)
+			}
+		}
+		binary = binary && (sample.Truth.Binary() || !hasVoid(sample.Truth))
+		if read++; read == mostMasks*10 {
+			break
+		}
+	}
+	switch {
+	case read == 0:
+		return nil, false, nil
+	case most == 0 && binary:
+		return []string{"background", "object"}, true, nil
+	}
+	return numbered(most), false, nil
+}
+
+func hasVoid(m *data.LabelMap) bool { return slices.Contains(m.Pix, data.Ignore) }
+
+// numbered are names for n classes, background first.
+func numbered(n int) []string {
+	list := []string{"background"}
+	for i := range n {
+		list = append(list, fmt.Sprintf("class_%d", i+1))
+	}
+	return list
+}
+
+// nameMasks opens a folder that has nothing but photos and masks.
+func (s *starter) nameMasks(extra map[string]any, cause error) error {
+	if !errors.Is(cause, fs.ErrNotExist) {
+		return cause
+	}
+	classes, binary, err := s.namesOfMasks(extra)
+	if err != nil {
+		return err
+	}
+	if classes == nil {
+		return s.noLabels(cause)
+	}
+	if binary {
+		extra["binary_masks"] = true
+		s.Options = append(s.Options, "binary_masks = true    # 255 is the object, not void")
+		s.Notes = append(s.Notes, "the masks hold 0 and 255: taken for background and one class, \"object\" (-classes names it)")
+	} else {
+		s.Notes = append(s.Notes, fmt.Sprintf("the masks hold the values 1..%d, which nobody named: -classes names them in this order", len(classes)-1))
+	}
+	extra["names"] = classes
+	return nil
+}
