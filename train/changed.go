@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -95,4 +96,34 @@ func (r *run) noteData() error {
 		return nil
 	}
 	return r.data.Write(r.OutDir)
+}
+
+// Changed says what has changed of the data that the network in job.OutDir
+// learnt, "" where nothing has, or where there is no network of this config.
+// It changes nothing.
+func Changed(ctx context.Context, job Job) (string, error) {
+	c, err := checkpoints.Latest(job.OutDir, nil)
+	if errors.Is(err, checkpoints.ErrNone) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	job.ValSplit = ""
+	r := &run{Job: job}
+	r.Log = func(string) {}
+	if r.Classes.Len() == 0 {
+		r.Classes = job.Dataset.Classes()
+	}
+	if err := r.choose(ctx); err != nil {
+		return "", err
+	}
+	if err := r.lookAtData(ctx); err != nil {
+		return "", err
+	}
+	if c.Meta.ConfigHash != r.ConfigHash || !r.sameFolder(c.Meta) {
+		return "", nil
+	}
+	return r.changed(c.Meta), nil
 }

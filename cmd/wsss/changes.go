@@ -1,10 +1,17 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/files"
 	"wsss/gen"
+	"wsss/train"
 )
 
 // saveHashes keeps what the run knows of the files of its data for the next
@@ -48,4 +55,85 @@ func count(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
+}
+
+// staleLabels counts what gen would make again of the labels that it has made;
+// nothing where it has made none.
+func (p *pipeline) staleLabels(ctx context.Context) (gen.Changes, error) {
+	dir, ours := p.trainLabels()
+	if !ours || dir != p.labelsDir() || checkGenerated(dir) != nil {
+		return gen.Changes{}, nil
+	}
+	g := p.cfg.Gen
+	return gen.Check(ctx, gen.RunOptions{
+		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, Name: g.Method, Weak: data.WeakKind(g.Weak), Fuse: g.Fuse,
+		OutDir: dir, ConfigHash: p.cfg.GenHash(), Hashes: p.hashes,
+	})
+}
+
+// refreshLabels makes the pseudo-labels again whose data were edited since,
+// before a network learns them. Labels of other settings are left to the user.
+func (p *pipeline) refreshLabels(ctx context.Context) error {
+	c, err := p.staleLabels(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Settings > 0 {
+		p.say("note: %s made with other settings than the config's; `wsss gen` makes them again", count(c.Settings, "pseudo-label is", "pseudo-labels are"))
+	}
+	if c.Data() == 0 || c.Settings > 0 {
+		return nil
+	}
+	p.say("pseudo-labels are older than their data: %s", c.Why())
+	return p.gen(ctx, genOptions{keepGoing: p.keepGoing})
+}
+
+// noteStale says which labels and networks are older than the data, of what is
+// about to be scored or used. It makes nothing again: that can take days.
+func (p *pipeline) noteStale(ctx context.Context) {
+	if p.ds == nil {
+		return
+	}
+	if c, err := p.staleLabels(ctx); err == nil && c.Data() > 0 {
+		p.say("note: %s older than the data (%s): `wsss gen` or `wsss run` makes them again", count(c.Data(), "pseudo-label is", "pseudo-labels are"), c.Why())
+	}
+	for _, net := range p.networks() {
+		if net == netPseudo && p.cfg.Train.SelfRounds > 0 {
+			continue // its labels are those of the round before
+		}
+		job := train.Job{Dataset: p.ds, Split: p.cfg.Data.TrainSplit, Config: p.cfg.Train, Seed: p.cfg.Seed,
+			OutDir: p.path("train", net), ConfigHash: p.cfg.TrainHash(), Hashes: p.hashes}
+		if net == netPseudo {
+			job.LabelsDir, _ = p.trainLabels()
+			if ids, err := labelledIn(p.ds, job.Split, job.LabelsDir); err == nil {
+				job.IDs = ids
+			}
+		}
+		if text, err := train.Changed(ctx, job); err == nil && text != "" {
+			p.say("note: the network %s: %s since it was trained; `wsss train` or `wsss run` trains it again", netTitle(net), text)
+		}
+	}
+	p.saveHashes()
+}
+
+// noteStaleNetwork is noteStale for a checkpoint in a run's folder,
+// OUT/train/NET, by the config that the run left there. Elsewhere nothing is
+// known of the data.
+func noteStaleNetwork(ctx context.Context, checkpoint string, quiet bool) {
+	dir := checkpoint
+	if info, err := os.Stat(checkpoint); err == nil && !info.IsDir() {
+		dir = filepath.Dir(checkpoint)
+	}
+	out := filepath.Dir(filepath.Dir(dir))
+	cfg, err := configs.Load(filepath.Join(out, "config.toml"), nil)
+	if err != nil || filepath.Base(filepath.Dir(dir)) != "train" || cfg.Data.Kind == "scenes" {
+		return
+	}
+	cfg.Out = out
+	ds, err := data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
+	if err != nil {
+		return
+	}
+	p := &pipeline{cfg: cfg, quiet: quiet, ds: ds, hashes: files.OpenHashes(filepath.Join(out, files.HashesName))}
+	p.noteStale(ctx)
 }

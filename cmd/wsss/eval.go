@@ -91,6 +91,9 @@ func runEval(ctx context.Context, args []string) error {
 	case *submission != "":
 		return p.submit(ctx, sources, *submission)
 	}
+	if !f.configOptional {
+		p.noteStale(ctx)
+	}
 	rows, err := p.score(ctx, sources)
 	if err != nil {
 		return err

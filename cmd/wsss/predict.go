@@ -219,6 +219,7 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
+	noteStaleNetwork(ctx, checkpoint, p.quiet)
 	net, err := p.loadNetwork(checkpoint)
 	if err != nil {
 		return err

@@ -36,6 +36,7 @@ func runReport(ctx context.Context, args []string) error {
 	if err := p.addAgainst(against); err != nil {
 		return err
 	}
+	p.noteStale(ctx)
 	rows, err := p.eval(ctx)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"wsss/configs"
@@ -62,6 +63,11 @@ func runTrain(ctx context.Context, args []string) error {
 	nets := p.networks()
 	if *net != "" {
 		nets = []string{*net}
+	}
+	if slices.Contains(nets, netPseudo) {
+		if err := p.refreshLabels(ctx); err != nil {
+			return err
+		}
 	}
 	return p.trainAll(ctx, nets)
 }

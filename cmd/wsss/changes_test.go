@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wsss/gen"
+)
+
+func TestChangesText(t *testing.T) {
+	for _, tt := range []struct {
+		s    gen.Summary
+		want string
+	}{
+		{gen.Summary{Images: 40, Generated: 40, Changes: gen.Changes{New: 40}}, ""},
+		{gen.Summary{Images: 40, Generated: 10, Changes: gen.Changes{New: 10}}, ""}, // goes on after a kill
+		{gen.Summary{Images: 40, Changes: gen.Changes{Labels: 2, Photos: 1, Gone: 1}}, "3 of 40 made again: 2 labels edited, 1 photo replaced; 1 image is gone"},
+		{gen.Summary{Images: 41, Grown: true, Changes: gen.Changes{New: 1}}, "1 new image"},
+		{gen.Summary{Images: 40, Changes: gen.Changes{Settings: 40}}, "40 of 40 made again: 40 of other settings"},
+		{gen.Summary{Images: 9, Grown: true, Changes: gen.Changes{Files: 2, New: 1, Gone: 2}}, "2 of 9 made again: 2 images with changed input files; 1 new image; 2 images are gone"},
+	} {
+		if got := changesText(tt.s); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}
+
+// boltPhotos writes a folder of n photos with a box each, and a config that
+// takes a second for all stages.
+func boltPhotos(t *testing.T, n int) (dir, config string) {
+	t.Helper()
+	dir = t.TempDir()
+	csv := "image,class,x0,y0,x1,y1\n"
+	for i := range n {
+		img := image.NewNRGBA(image.Rect(0, 0, 48, 40))
+		for y := range 40 {
+			for x := range 48 {
+				c := color.NRGBA{uint8(90 + x), 110, uint8(80 + i), 255}
+				if x >= 10+i && x < 30 && y >= 8 && y < 28 {
+					c = color.NRGBA{220, 30, uint8(30 + y), 255}
+				}
+				img.SetNRGBA(x, y, c)
+			}
+		}
+		path := filepath.Join(dir, "mine", "images", fmt.Sprintf("p%d.png", i))
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		f, err2 := os.Create(path)
+		if err := errors.Join(err, err2, png.Encode(f, img), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		csv += fmt.Sprintf("p%d,bolt,%d,7,31,29\n", i, 9+i)
+	}
+	put := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("mine/labels.csv", csv)
+	put("mine/classes.txt", "background\nbolt\n")
+	put("mine.toml", `name = "mine"
+out = "`+dir+`/run"
+backend = "go"
+[data]
+kind = "folder"
+root = "`+dir+`/mine"
+train_split = "all"
+val_split = "all"
+[gen]
+method = "grabcut"
+weak = "boxes"
+[train]
+arch = "deeplab-v3plus"
+backbone = "resnet18"
+width = 0.25
+output_stride = 16
+msc = false
+init = ""
+input = "torch"
+batch_norm = "train"
+iterations = 2
+batch = 2
+crop = 33
+`)
+	return dir, filepath.Join(dir, "mine.toml")
+}
+
+// An edited box is noticed by every command: named where it only looks, made
+// again where it works.
+func TestEditedBoxIsNoticed(t *testing.T) {
+	dir, config := boltPhotos(t, 4)
+	wsss := func(args ...string) string {
+		t.Helper()
+		text, err := wsssCommand(t, args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, text)
+		}
+		return string(text)
+	}
+	edit := func(from, to string) {
+		t.Helper()
+		path := filepath.Join(dir, "mine", "labels.csv")
+		raw, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(raw), from) {
+			t.Fatal(from, err)
+		}
+		if err := os.WriteFile(path, []byte(strings.Replace(string(raw), from, to, 1)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has := func(text, want string) {
+		t.Helper()
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %q:\n%s", want, text)
+		}
+	}
+	first := wsss("run", "-config", config)
+	if strings.Contains(first, "made again") || strings.Contains(first, "trained again") {
+		t.Errorf("a first run makes nothing again:\n%s", first)
+	}
+	edit("p1,bolt,10,7,31,29", "p1,bolt,12,9,28,25")
+	photo := filepath.Join(dir, "mine", "images", "p0.png")
+	has(wsss("eval", "-config", config), "note: 1 pseudo-label is older than the data (1 label edited)")
+	has(wsss("predict", "-checkpoint", filepath.Join(dir, "run/train/pseudo"), "-out", filepath.Join(dir, "look"), photo), "note: 1 pseudo-label is older than the data")
+	text := wsss("train", "-config", config)
+	has(text, "1 of 4 made again: 1 label edited")
+	has(text, "trained again: 1 of 4 labels changed")
+	if text := wsss("eval", "-config", config); strings.Contains(text, "older than") || strings.Contains(text, "since it was") {
+		t.Errorf("after training:\n%s", text)
+	}
+	edit("p2,bolt,11,7,31,29\n", "")
+	if err := os.Remove(filepath.Join(dir, "mine", "images", "p2.png")); err != nil {
+		t.Fatal(err)
+	}
+	text = wsss("run", "-config", config)
+	has(text, "1 image is gone")
+	has(text, "trained again: 1 image is gone")
+	for _, stale := range []string{"run/gen/p2.png", "run/gen/p2.json"} {
+		if _, err := os.Stat(filepath.Join(dir, stale)); err == nil {
+			t.Errorf("%s is still there", stale)
+		}
+	}
+	if text := wsss("run", "-config", config); strings.Contains(text, "again") || strings.Contains(text, "gone") {
+		t.Errorf("nothing has changed:\n%s", text)
+	}
+}
