@@ -117,6 +117,12 @@ func (m *LabelMap) Binary() bool {
 	return void > len(m.Pix)/100
 }
 
+// BinaryNote is what a person must know who takes binary masks for class
+// numbers. n of total masks are.
+func BinaryNote(n, total int, where string) string {
+	return fmt.Sprintf("%s: in %d of %d masks only 0 and %d occur: are they binary masks? %d is void, class 1 has the value 1", where, n, total, Ignore, Ignore)
+}
+
 // Offsets in a PNG file: 8 bytes of signature, 8 of chunk head, then IHDR with
 // width, height, bit depth and colour type.
 const (

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/data/names"
 )
 
 // Folder scores labelsDir/<id>.png against the truth of a split (docs/sources.md §10):
@@ -50,6 +51,8 @@ func Folder(ctx context.Context, ds data.Dataset, split, labelsDir string, opts 
 	}
 	images := make([]ImageScore, len(ids))
 	scored := make([]bool, len(ids))
+	coding := data.MaskCoding{Classes: ds.Classes().Len(), Binary: opts.Binary}
+	var binary, binaryTruth atomic.Int64
 	err = data.ParallelWorkers(ctx, len(ids), opts.Workers, progress, func(worker, i int) error {
 		s, err := ds.Load(ids[i], data.WantTruth)
 		if errors.Is(err, data.ErrNoTruth) && opts.AllowNoTruth {
@@ -60,9 +63,15 @@ func Folder(ctx context.Context, ds data.Dataset, split, labelsDir string, opts 
 		}
 		pred := data.NewLabelMap(s.Truth.W, s.Truth.H)
 		if paths[i] != "" {
-			if pred, err = data.ReadLabelMap(paths[i]); err != nil {
+			if pred, err = coding.Read(paths[i]); err != nil {
 				return err
 			}
+			if pred.Binary() {
+				binary.Add(1)
+			}
+		}
+		if s.Truth.Binary() {
+			binaryTruth.Add(1)
 		}
 		images[i], err = counters[worker].add(ids[i], s.Truth, pred, "the truth of "+ids[i], paths[i])
 		scored[i] = true
@@ -82,10 +91,17 @@ func Folder(ctx context.Context, ds data.Dataset, split, labelsDir string, opts 
 		return nil, err
 	}
 	r.Missing, r.Unscored = len(absent), len(ids)-len(kept)
+	if n := int(binary.Load()); n > 0 {
+		r.Notes = append(r.Notes, data.BinaryNote(n, len(kept), labelsDir)+"; -binary reads them as class 1")
+	}
+	if n := int(binaryTruth.Load()); n > 0 {
+		r.Notes = append(r.Notes, data.BinaryNote(n, len(kept), "true masks of split "+split)+"; data.options.binary_masks = true reads them as class 1")
+	}
 	return r, nil
 }
 
-// labelPaths finds dir/<id>.png; absent ones have an empty path and are listed.
+// labelPaths finds dir/<id>.png, or what another tool calls it (names.Finder);
+// absent ones have an empty path and are listed.
 func labelPaths(dir string, ids []string) (paths, absent []string, err error) {
 	if info, err := os.Stat(dir); err != nil {
 		return nil, nil, err
@@ -93,18 +109,17 @@ func labelPaths(dir string, ids []string) (paths, absent []string, err error) {
 		return nil, nil, fmt.Errorf("%s is not a folder of label maps", dir)
 	}
 	paths = make([]string, len(ids))
+	known := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		known[id] = true
+	}
+	var finder names.Finder
 	for i, id := range ids {
-		p, err := files.Join(dir, id+".png")
-		if err != nil {
+		if _, err := files.Join(dir, id+".png"); err != nil {
 			return nil, nil, err
 		}
-		switch _, err := os.Stat(p); {
-		case errors.Is(err, fs.ErrNotExist):
+		if paths[i] = finder.Mask(dir, id, "", func(id string) bool { return known[id] }); paths[i] == "" {
 			absent = append(absent, id)
-		case err != nil:
-			return nil, nil, err
-		default:
-			paths[i] = p
 		}
 	}
 	return paths, absent, nil

@@ -19,6 +19,7 @@ type Options struct {
 
 	AllowMissing    bool // count an absent prediction as background
 	AllowOutOfRange bool // count values outside the classes as void instead of refusing them
+	Binary          bool // label maps of only 0 and 255 are those of class 1
 	AllowNoTruth    bool // images without a mask are predicted but not scored
 
 	Boundary bool         // also boundary and trimap IoU, some milliseconds per image

@@ -148,6 +148,7 @@ func (r *run) start() error {
 	r.load = &loader{ds: r.Dataset, ids: r.ids, labelsDir: r.LabelsDir, classes: r.Classes.Len(), aug: aug, grids: r.graphs.grids,
 		batch: r.Config.Batch, order: batches.Order{Seed: r.Seed, N: len(r.ids)},
 		confidence: r.Config.Confidence, scoresDir: or(r.ScoresDir, r.LabelsDir), minScore: r.Config.ConfidenceMin}
+	r.load.warnBinary(r.Log)
 	r.sched = NewSchedule(r.Config)
 	if r.val, err = NewPredictor(r.Backend, r.Net, r.net.store, r.Config.Input, r.Val); err != nil {
 		return err

@@ -53,6 +53,7 @@ func runEval(ctx context.Context, args []string) error {
 	page := f.Bool("report", false, "also write OUT/report.html of these rows")
 	submission := f.String("submission", "", "for the VOC evaluation server: label -split with one row, or take -labels, and pack this .tgz `file`")
 	void := f.Bool("void-as-background", false, "with -labels and -submission: write 255 as background instead of refusing it")
+	binary := f.Bool("binary", false, "with -labels and -against: label maps of only 0 and 255 are those of class 1")
 	f.Var(&against, "against", "also score `NAME=FOLDER`; may be repeated")
 	if err := f.parse(args, 0); err != nil {
 		return err
@@ -66,7 +67,7 @@ func runEval(ctx context.Context, args []string) error {
 		return err
 	}
 	defer p.close()
-	p.only = *only
+	p.only, p.binary = *only, *binary
 	if *split != "" {
 		p.cfg.Data.ValSplit = *split
 	}
@@ -305,13 +306,16 @@ func (p *pipeline) evalFolder(ctx context.Context, f labelled) (report.Row, erro
 	var r *eval.Result
 	err = p.stage(ctx, "score "+f.name, func(progress func(done, total int)) (err error) {
 		r, err = eval.Folder(ctx, p.ds, f.split, f.dir, eval.Options{
-			Name: f.name, Kind: f.kind, AllowNoTruth: true, IDs: f.ids, Workers: p.cfg.Eval.Workers, Boundary: p.cfg.Eval.Boundary,
+			Name: f.name, Kind: f.kind, AllowNoTruth: true, IDs: f.ids, Binary: p.binary && f.kind == eval.KindAgainst, Workers: p.cfg.Eval.Workers, Boundary: p.cfg.Eval.Boundary,
 			Boot: metrics.Boot{Seed: uint64(p.cfg.Seed)}, Provenance: p.provenance(nil), Settings: f.settings,
 		}, progress)
 		return err
 	})
 	if err != nil {
 		return report.Row{}, err
+	}
+	for _, note := range r.Notes {
+		p.say("warning: %s: %s", f.name, note)
 	}
 	if r.PerSecond = 0; f.hash != "" {
 		r.PerSecond = eval.Speed(f.dir, f.hash)

@@ -218,7 +218,7 @@ func (p *pipeline) explainGen(s gen.Summary, kind string) {
 		p.say("  note: %d images got no mask and are all background", s.Empty)
 	}
 	if s.Noted > 0 {
-		p.say("  note: %d masks carry a note in their sidecar, such as a prompt too weak to trust", s.Noted)
+		p.say("  note: %d masks carry a note in their sidecar, such as a prompt too weak to trust, or an imported label of only 0 and 255", s.Noted)
 	}
 }
 

@@ -35,6 +35,7 @@ type pipeline struct {
 	restart   bool     // replace trainings of another config
 	genDir    string   // pseudo-labels that runs share; "" = out/gen
 	only      string   // the only row to score; "" = all
+	binary    bool     // label maps of other tools with only 0 and 255 are of class 1
 	unscored  bool     // also label splits without true masks
 	skipped   []string // why rows were left out
 	noBound   bool     // no image of the training split has a true mask

@@ -47,5 +47,11 @@ func (m imported) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, err
 	if err != nil {
 		return nil, err
 	}
-	return gen.LabelMasks(label, confidence, "import"), nil
+	masks := gen.LabelMasks(label, confidence, "import")
+	if label.Binary() {
+		for i := range masks {
+			masks[i].Note = data.BinaryNote(1, 1, "the imported label")
+		}
+	}
+	return masks, nil
 }
