@@ -20,6 +20,7 @@ type sample struct {
 	mask     bool
 	noMask   string // why there is no mask, "" where there is one or it is broken
 	weak     data.WeakLabels
+	read     bool // the labels could be read
 	pixels   [256]int
 }
 
@@ -70,6 +71,7 @@ func (c *checker) check(id string) *sample {
 	if got, err := c.ds.Load(id, data.WantWeak); err != nil {
 		s.add(id, Error, "labels", "%v", err)
 	} else {
+		s.read = true
 		s.weak = got.Weak
 		c.checkWeak(s, id, size)
 		c.checkNames(s, id)

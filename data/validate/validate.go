@@ -118,7 +118,7 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 		if s.noMask != "" {
 			unmasked.add(ids[i], s.noMask)
 		}
-		if !has(s.weak, opts.Need) {
+		if s.read && !has(s.weak, opts.Need) {
 			unlabelled = append(unlabelled, ids[i])
 		}
 		if progress != nil {
