@@ -192,6 +192,7 @@ func (p *pipeline) method(l labeller) (gen.Method, error) {
 	if err != nil {
 		return nil, p.wrong(l, err)
 	}
+	p.warnDebugSize(l.Gen)
 	env := gen.Env{Classes: p.ds.Classes(), Weak: data.WeakKind(l.Weak), Seed: p.cfg.Seed, Gen: l.Gen}
 	if needsBackend {
 		if env.Backend, err = p.backend(); err != nil {

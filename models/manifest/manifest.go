@@ -25,6 +25,7 @@ type Model struct {
 	Licence string `toml:"licence"`
 	Repo    string `toml:"repo"`   // on Hugging Face; "" for other sources
 	Source  string `toml:"source"` // page, where there is no repository
+	Make    string `toml:"make"`   // how its local files are made, for people
 	Files   []File `toml:"file"`
 }
 

@@ -52,7 +52,7 @@ func (s *Store) Pull(ctx context.Context, m Model, progress func(file string, do
 		if f.Path != "" && repo == nil {
 			var err error
 			if repo, err = s.repo(m); err != nil {
-				return err
+				return s.offline(m, err)
 			}
 		}
 		from, err := locate(repo, m, f)
@@ -65,7 +65,7 @@ func (s *Store) Pull(ctx context.Context, m Model, progress func(file string, do
 			}
 		}
 		if err := fetch(ctx, from, path, report); err != nil {
-			return fmt.Errorf("%s of %s: %w", f.Name(), m.Name, err)
+			return s.offline(m, fmt.Errorf("%s of %s: %w", f.Name(), m.Name, err))
 		}
 		if err := s.check(ctx, m, f, true); err != nil {
 			return err
@@ -82,9 +82,24 @@ func (s *Store) repo(m Model) (*hub.Repo, error) {
 	}
 	r.Verbosity = 0
 	if err := r.DownloadInfo(true); err != nil {
-		return nil, fmt.Errorf("repository %s: %s", m.Repo, firstLine(err))
+		return nil, fmt.Errorf("repository %s: %w", m.Repo, err)
 	}
 	return r, nil
+}
+
+// offline is an error in one line, and says what to do where it is that the
+// network cannot be reached.
+func (s *Store) offline(m Model, err error) error {
+	text := firstLine(err)
+	for _, sign := range []string{"no such host", "server misbehaving", "dial tcp", "connection refused", "network is unreachable", "i/o timeout", "TLS handshake timeout", "proxyconnect"} {
+		if strings.Contains(err.Error(), sign) {
+			return fmt.Errorf("no network: %s cannot be reached (%s); fetch its files elsewhere and put them into %s", m.Origin(), sign, filepath.Join(s.dir, m.Name))
+		}
+	}
+	if text != err.Error() {
+		return errors.New(text)
+	}
+	return err
 }
 
 func firstLine(err error) string {

@@ -132,6 +132,9 @@ func Start(ctx context.Context, init string) (string, error) {
 }
 
 func missing(m Model, f File, path string) error {
+	if f.Local != "" && m.Make != "" {
+		return fmt.Errorf("%s is missing: it is made by `%s` (%s); put it there, or name another file in the config", path, m.Make, m.Origin())
+	}
 	if f.Local != "" {
 		return fmt.Errorf("%s is missing: get it from %s and put it there, or name another file in the config", path, m.Origin())
 	}
