@@ -29,6 +29,7 @@ import (
 //	out/results/*.json    scores
 //	out/report.html       everything in one page
 type pipeline struct {
+	debugSize bool // the warning of debug-size models has been given
 	cfg       configs.Config
 	file      string // that the config comes from; "" = none
 	quiet     bool
