@@ -32,7 +32,7 @@ func Decode(section string, options map[string]any, v any) error {
 			keys[i] = k.String()
 		}
 		sort.Strings(keys)
-		return fmt.Errorf("[%s]: unknown key %s: allowed are %s", section, strings.Join(keys, ", "), strings.Join(tomlKeys(v), ", "))
+		return fmt.Errorf("[%s]: unknown key %s: allowed are %s%s", section, strings.Join(keys, ", "), strings.Join(tomlKeys(v), ", "), DidYouMean(keys[0], tomlKeys(v)))
 	}
 	return nil
 }

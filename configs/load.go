@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -75,9 +76,18 @@ func decode(tree map[string]any) (Config, error) {
 	}
 	if extra := unknown(meta, cfg); len(extra) > 0 {
 		key := extra[0]
-		return cfg, fmt.Errorf("unknown key %s: allowed are %s", key, strings.Join(siblings(key), ", "))
+		return cfg, fmt.Errorf("unknown key %s: allowed are %s%s", key, strings.Join(siblings(key), ", "), suggest(key))
 	}
 	return cfg, nil
+}
+
+// suggest names the key that an unknown one is nearest to: in its first part
+// that is not known.
+func suggest(key toml.Key) string {
+	if len(key) > 1 && !slices.Contains(siblings(key[:1]), key[0]) {
+		key = key[:1]
+	}
+	return DidYouMean(key[len(key)-1], siblings(key))
 }
 
 // siblings lists the keys allowed where an unknown key was found.

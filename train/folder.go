@@ -101,7 +101,7 @@ func (r *run) choose(ctx context.Context) (err error) {
 	}
 	r.valIDs, err = ValidationIDs(ctx, r.Dataset, all, r.Config.ValImages)
 	if err == nil && len(r.valIDs) == 0 {
-		r.Log(fmt.Sprintf("no image of split %s has a true mask: the training is not validated", r.ValSplit))
+		r.Warn(fmt.Sprintf("no image of split %s has a true mask: the training is not validated", r.ValSplit))
 	}
 	return err
 }

@@ -27,7 +27,7 @@ func (r *run) open() error {
 	if err != nil {
 		return err
 	}
-	c, err := checkpoints.Latest(r.OutDir, r.Log)
+	c, err := checkpoints.Latest(r.OutDir, r.Warn)
 	if err == nil {
 		defer c.Close()
 		same := c.Meta.ConfigHash == r.ConfigHash && c.Meta.Seed == r.Seed && r.sameFolder(c.Meta) &&
@@ -37,7 +37,7 @@ func (r *run) open() error {
 		case same && changed == "":
 			return r.goOn(c)
 		case same:
-			r.Log(fmt.Sprintf("trained again: %s since %s was trained", changed, r.OutDir))
+			r.Warn(fmt.Sprintf("trained again: %s since %s was trained", changed, r.OutDir))
 		case !r.Restart:
 			return fmt.Errorf("%s %w (config %s, labels %s; now %s, %s): remove the folder, or choose another out",
 				r.OutDir, ErrOtherRun, c.Meta.ConfigHash, or(c.Meta.LabelsHash, trueMasks), r.ConfigHash, or(r.LabelsHash, trueMasks))
@@ -95,14 +95,14 @@ func (r *run) goOn(c *checkpoints.Checkpoint) error {
 		return err
 	}
 	var err error
-	if r.meta.LogBytes, err = runlog.Repair(filepath.Join(r.OutDir, LogFile), r.meta.LogBytes, r.Log); err != nil {
+	if r.meta.LogBytes, err = runlog.Repair(filepath.Join(r.OutDir, LogFile), r.meta.LogBytes, r.Warn); err != nil {
 		return err
 	}
 	if pending, err := r.pending(); err != nil || !pending {
 		return err
 	}
 	if c.Meta.Backend != r.Backend.Name() {
-		r.Log(fmt.Sprintf("going on with backend %s what began on %s: the result is as good, but not the same to the last bit", r.Backend.Name(), c.Meta.Backend))
+		r.Warn(fmt.Sprintf("going on with backend %s what began on %s: the result is as good, but not the same to the last bit", r.Backend.Name(), c.Meta.Backend))
 		r.meta.Backend = r.Backend.Name()
 	}
 	if r.net, err = newNetwork(r.Backend, r.Net, r.Classes.Len(), r.Seed); err != nil {

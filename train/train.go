@@ -47,7 +47,9 @@ type Job struct {
 	Hashes     *files.Hashes     // remembers hashes of the data between calls; may be nil
 
 	Progress func(done, total int) // after every update; may be nil
+	Updated  func(Record)          // before it, what the update came to; may be nil
 	Log      func(line string)     // notes for a person; may be nil
+	Warn     func(line string)     // of damage, and of work that is not as before; nil = Log
 }
 
 // Result is what a training came to.
@@ -137,6 +139,12 @@ func newRun(ctx context.Context, job Job) (*run, error) {
 	r := &run{Job: job}
 	if r.Log == nil {
 		r.Log = func(string) {}
+	}
+	if r.Warn == nil {
+		r.Warn = r.Log
+	}
+	if r.Updated == nil {
+		r.Updated = func(Record) {}
 	}
 	if r.Progress == nil {
 		r.Progress = func(int, int) {}

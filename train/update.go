@@ -41,6 +41,7 @@ func (r *run) train(ctx context.Context) error {
 		if err := r.watch.add(rec.Loss); err != nil {
 			return errors.Join(err, r.record(Record{Step: r.step, Event: err.Error()}))
 		}
+		r.Updated(rec)
 		r.Progress(r.step, t.Iterations)
 		if err := r.after(ctx); err != nil {
 			return err // a validation cut short is repeated from the last checkpoint

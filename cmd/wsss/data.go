@@ -42,7 +42,7 @@ func runData(ctx context.Context, args []string) error {
 			return c.run(ctx, args[1:])
 		}
 	}
-	return usagef("data: unknown command %q: allowed are %s", args[0], dataCommandNames())
+	return usagef("data: unknown command %q: allowed are %s%s", args[0], dataCommandNames(), configs.DidYouMean(args[0], strings.Split(dataCommandNames(), ", ")))
 }
 
 func dataCommandNames() string {

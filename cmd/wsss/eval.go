@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -105,7 +106,21 @@ func runEval(ctx context.Context, args []string) error {
 		}
 	}
 	printRows(rows)
+	p.tellResults(rows)
+	if *page {
+		fmt.Printf("report: %s\n", p.path(report.HTMLName))
+	}
 	return nil
+}
+
+// tellResults says where the scores of the rows are, and the label maps that
+// were predicted for them.
+func (p *pipeline) tellResults(rows []report.Row) {
+	fmt.Printf("scores: %s\n", p.path("results"))
+	dir := p.path("predictions")
+	if slices.ContainsFunc(rows, func(r report.Row) bool { return filepath.Dir(r.Labels) == dir }) {
+		fmt.Printf("label maps: %s\n", dir)
+	}
 }
 
 // netArg takes [NAME=]FILE apart; a file whose name has a = in it comes first.

@@ -208,7 +208,7 @@ func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, text [][]floa
 		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, Val: val, ValSplit: p.valSplitCLIP(),
 		Config: p.cfg.FineTuneCLIP, Seed: p.cfg.Seed, OutDir: p.path("finetune"),
 		ConfigHash: p.cfg.FineTuneHash(), Versions: versions(), Hashes: p.hashes,
-		Log: func(line string) { p.say("  %s", line) },
+		Log: func(line string) { p.say("  %s", line) }, Warn: func(line string) { p.warn("  %s", line) },
 	}
 	if p.cfg.FineTuneCLIP.Head == "text" {
 		job.Text = text

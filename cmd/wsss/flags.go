@@ -46,20 +46,29 @@ func (f *flags) withConfig() *flags {
 	f.StringVar(&f.config, "config", "", "the run's TOML `file`")
 	f.Var(&f.set, "set", "override one key, as `key=value`; may be repeated (-set train.batch=8)")
 	f.StringVar(&f.backend, "backend", "", "`engine`: go, onnx[:cuda|:migraphx|:library], xla:cuda, xla:cpu, xla:plug-in; default is the config's, else the fastest that works here")
-	f.BoolVar(&f.quiet, "quiet", false, "no progress bars")
+	f.BoolVar(&f.quiet, "quiet", false, "no progress; warnings stay")
 	return f
 }
 
-// parse parses args; positional arguments are allowed only up to max.
+// parse parses args; positional arguments are allowed only up to max. Flags may
+// follow them, up to a "--".
 func (f *flags) parse(args []string, max int) error {
-	if err := f.Parse(args); err != nil {
+	if err := f.parseAnywhere(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return errHelp
+		}
+		if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
+			return usagef("%s: unknown flag %s; `wsss %s -h` shows what is allowed%s", f.Name(), name, f.Name(), f.near(name, ""))
 		}
 		return usageError{err}
 	}
 	if f.NArg() > max {
-		return usagef("%s: unexpected argument %q; `wsss %s -h` shows what is allowed", f.Name(), f.Arg(max), f.Name())
+		word := f.Arg(max)
+		name, value, _ := strings.Cut(word, "=")
+		if value != "" {
+			value = "=" + value
+		}
+		return usagef("%s: unexpected argument %q; `wsss %s -h` shows what is allowed%s", f.Name(), word, f.Name(), f.near(name, value))
 	}
 	return nil
 }
@@ -75,6 +84,33 @@ func (f *flags) chooseBackend(cfg *configs.Config) error {
 		return nil
 	}
 	return usagef("backend = %q: a config may name an engine, but no library file, which is code; give the path with -backend, %s or %s", cfg.Backend, nativelib.EnvORT, nativelib.EnvXLA)
+}
+
+// parseAnywhere is flag.FlagSet.Parse for flags and words in any order.
+func (f *flags) parseAnywhere(args []string) error {
+	var words []string
+	for {
+		if err := f.Parse(args); err != nil {
+			return err
+		}
+		rest := f.Args()
+		if at := len(args) - len(rest); len(rest) == 0 || at > 0 && args[at-1] == "--" {
+			words = append(words, rest...)
+			break
+		}
+		words, args = append(words, rest[0]), rest[1:]
+	}
+	return f.Parse(append([]string{"--"}, words...))
+}
+
+// near suggests the flag that a word looks like.
+func (f *flags) near(word, value string) string {
+	var names []string
+	f.VisitAll(func(g *flag.Flag) { names = append(names, g.Name) })
+	if name := configs.Nearest(strings.TrimLeft(word, "-–—"), names); name != "" {
+		return "; did you mean -" + name + value + "?"
+	}
+	return ""
 }
 
 // load reads the config that the flags name.

@@ -209,7 +209,7 @@ func (p *pipeline) method(l labeller) (gen.Method, error) {
 // explainGen says what a reader of the numbers should know.
 func (p *pipeline) explainGen(s gen.Summary, kind string) {
 	if s.Unlabelled > 0 {
-		p.say("  left out: %d of %d images, which have no %s", s.Unlabelled, s.Images, kind)
+		p.warn("  left out: %d of %d images, which have no %s", s.Unlabelled, s.Images, kind)
 	}
 	if s.Generated == 0 {
 		return

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"wsss/configs"
 	"wsss/data/files/lock"
 )
 
@@ -57,7 +58,7 @@ func dispatch(ctx context.Context, args []string) int {
 	}
 	cmd, ok := find(args[0])
 	if !ok {
-		fmt.Fprintf(os.Stderr, "wsss: unknown command %q: allowed are %s\n", args[0], strings.Join(order, ", "))
+		fmt.Fprintf(os.Stderr, "wsss: unknown command %q: allowed are %s%s\n", args[0], strings.Join(order, ", "), configs.DidYouMean(strings.TrimLeft(args[0], "-"), order))
 		return exitUsage
 	}
 	return exitCode(ctx, cmd.run(ctx, args[1:]))

@@ -64,7 +64,10 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{nil, exitUsage, ""},
 		{[]string{"help"}, exitOK, ""},
-		{[]string{"trian"}, exitUsage, "unknown command"},
+		{[]string{"trian"}, exitUsage, "did you mean train?"},
+		{[]string{"--predcit"}, exitUsage, "did you mean predict?"},
+		{[]string{"data", "valdate"}, exitUsage, "did you mean validate?"},
+		{[]string{"models", "lits"}, exitUsage, "did you mean list?"},
 		{[]string{"run"}, exitUsage, "-config is missing"},
 		{[]string{"run", "-h"}, exitOK, "wsss run -config"},
 		{[]string{"run", "-no-such-flag"}, exitUsage, "no-such-flag"},

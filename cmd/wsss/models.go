@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"wsss/configs"
 )
 
 func init() {
@@ -39,7 +41,7 @@ func runModels(ctx context.Context, args []string) error {
 	}
 	c, ok := findModels(args[0])
 	if !ok {
-		return usagef("models: unknown subcommand %q: allowed are %s", args[0], strings.Join(modelsNames(), ", "))
+		return usagef("models: unknown subcommand %q: allowed are %s%s", args[0], strings.Join(modelsNames(), ", "), configs.DidYouMean(args[0], modelsNames()))
 	}
 	return c.run(ctx, args[1:])
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -160,5 +161,31 @@ func TestStagesNeedTheirSplits(t *testing.T) {
 		if text, err := wsssCommand(t, append(args, set...)...).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", args[0], err, text)
 		}
+	}
+}
+
+// TestQuietWarns: -quiet hides no damage.
+func TestQuietWarns(t *testing.T) {
+	dir := t.TempDir()
+	photos, out := filepath.Join(dir, "photos"), filepath.Join(dir, "out")
+	partPhotos(t, photos)
+	args := append(partRun(photos, out, "train.val_every=0"), "-quiet")
+	if raw, err := wsssCommand(t, args...).CombinedOutput(); err != nil || !strings.Contains(string(raw), "left out: 1 of 4 images") || strings.Contains(string(raw), "backend") {
+		t.Fatalf("%v\n%s", err, raw)
+	}
+	last := filepath.Join(out, "train", "pseudo", checkpoints.FileName(4))
+	whole, err := os.ReadFile(last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(last, whole[:len(whole)/2], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := wsssCommand(t, args...).CombinedOutput()
+	if err != nil || !strings.Contains(string(raw), checkpoints.FileName(4)) {
+		t.Errorf("%v: says nothing of the damaged checkpoint\n%s", err, raw)
+	}
+	if again, err := os.ReadFile(last); err != nil || !bytes.Equal(again, whole) {
+		t.Errorf("the training did not end with the same bytes: %v", err)
 	}
 }

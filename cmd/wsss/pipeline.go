@@ -148,13 +148,24 @@ func (p *pipeline) say(format string, args ...any) {
 	}
 }
 
+// warn says what -quiet does not hide: damage that was found, work that is not
+// as it was before, images that are left out.
+func (p *pipeline) warn(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+}
+
 // stage runs do with a progress bar of its own.
 func (p *pipeline) stage(ctx context.Context, title string, do func(progress func(done, total int)) error) error {
+	return p.withBar(ctx, title, func(b *bar) error { return do(b.update) })
+}
+
+// withBar is stage for work that says more than how far it is.
+func (p *pipeline) withBar(ctx context.Context, title string, do func(b *bar) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	b := newBar(title, p.quiet)
-	err := do(b.update)
+	err := do(b)
 	if err == nil {
 		b.finish()
 	} else {

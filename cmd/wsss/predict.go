@@ -249,6 +249,9 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 	if l.tiled > 0 {
 		p.say("large photos labelled in tiles of %d pixels: %d; -max-side 1500 would show the network the whole of them, but smaller", l.cut.Side, l.tiled)
 	}
+	if n := len(images) - len(l.failed); n > 0 {
+		fmt.Printf("labels of %s in %s (%s)\n", plural(n, "image"), out, strings.Join(formats, ", "))
+	}
 	return l.left()
 }
 

@@ -10,8 +10,15 @@ import (
 	"golang.org/x/term"
 )
 
-// bar shows the progress of one stage: a bar with ETA on a terminal, one line
-// at the end elsewhere.
+// Where there is no terminal a line tells how far a stage is, at least as often
+// as this.
+var (
+	lineEvery   = 30 * time.Second
+	lineUpdates = 50 // of a training
+)
+
+// bar shows the progress of one stage: a bar with ETA on a terminal, a line now
+// and then elsewhere, and one at the end.
 type bar struct {
 	mu    sync.Mutex
 	title string
@@ -22,11 +29,40 @@ type bar struct {
 	done  int
 	total int
 	bar   *progressbar.ProgressBar
+
+	images int            // of a training update; 0 = the items are images
+	learns map[int]string // what a training says of its last update, by network
+
+	said  int         // items done when the last line was printed
+	lines int         // printed
+	timer *time.Timer // until the next line; nil on a terminal
+	ended bool
 }
 
 func newBar(title string, quiet bool) *bar {
 	tty := term.IsTerminal(int(os.Stderr.Fd()))
-	return &bar{title: title, quiet: quiet, tty: tty && !quiet, start: time.Now(), first: -1}
+	b := &bar{title: title, quiet: quiet, tty: tty && !quiet, start: time.Now(), first: -1}
+	if !quiet && !tty {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.timer = time.AfterFunc(lineEvery, func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.line()
+		})
+	}
+	return b
+}
+
+// trains makes the bar one of a training, with so many images per update.
+func (b *bar) trains(images int) { b.images, b.learns = images, map[int]string{} }
+
+// learned notes the loss and the learning rate of the last update of network
+// net; it comes before the update is counted.
+func (b *bar) learned(net int, loss, rate float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.learns[net] = fmt.Sprintf("loss %.4f, lr %.3g", loss, rate)
 }
 
 // update is the callback that long work reports to; safe for concurrent use.
@@ -38,8 +74,12 @@ func (b *bar) update(done, total int) {
 		if done > 1 { // the others were done before
 			b.first, b.start = done, time.Now()
 		}
+		b.said = b.first
 	}
 	b.done, b.total = max(done, b.done), total
+	if b.timer != nil && b.images > 0 && b.done-b.said >= lineUpdates && b.done < total {
+		b.line()
+	}
 	if !b.tty {
 		return
 	}
@@ -49,13 +89,71 @@ func (b *bar) update(done, total int) {
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
 	}
+	if text := b.learning(); text != "" {
+		b.bar.Describe(fmt.Sprintf("%-28s %s", b.title, text))
+	}
 	_ = b.bar.Set(b.done) // drawing may fail; the work must not
+}
+
+// learning is what the networks say, "loss 0.41, lr 0.001".
+func (b *bar) learning() string {
+	text := ""
+	for net := range len(b.learns) {
+		if text != "" {
+			text += " | "
+		}
+		text += b.learns[net]
+	}
+	return text
+}
+
+// line prints how far the stage is, and winds the timer up again. The lock is
+// held.
+func (b *bar) line() {
+	if b.ended || b.timer == nil {
+		return
+	}
+	b.said = b.done
+	b.lines++
+	b.timer.Reset(lineEvery)
+	fmt.Fprintf(os.Stderr, "%-28s %s\n", b.title, b.state())
+}
+
+// state is "120/600, loss 0.41, lr 0.001, 31.2 images/s, ETA 2m0s, peak memory
+// 812 MiB".
+func (b *bar) state() string {
+	text := fmt.Sprintf("%d/%d", b.done, b.total)
+	if b.total == 0 {
+		text = "begins"
+	}
+	if l := b.learning(); l != "" {
+		text += ", " + l
+	}
+	took := time.Since(b.start)
+	if fresh := b.done - max(b.first, 0); fresh > 0 {
+		each := took / time.Duration(fresh)
+		text += fmt.Sprintf(", %.3g images/s, ETA %s", float64(fresh*max(b.images, 1))/took.Seconds(), (time.Duration(b.total-b.done) * each).Round(time.Second))
+	} else {
+		text += fmt.Sprintf(", for %s", took.Round(time.Second))
+	}
+	if peak := peakMemory(); peak > 0 && b.images > 0 {
+		text += fmt.Sprintf(", peak memory %d MiB", peak>>20)
+	}
+	return text
 }
 
 // abort takes the bar off the screen; the error says the rest.
 func (b *bar) abort() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.end()
+}
+
+func (b *bar) end() {
+	b.ended = true
+	if b.timer != nil {
+		b.timer.Stop()
+	}
 	if b.bar != nil {
 		_ = b.bar.Clear()
 	}
@@ -65,9 +163,7 @@ func (b *bar) abort() {
 func (b *bar) finish() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.bar != nil {
-		_ = b.bar.Clear()
-	}
+	b.end()
 	if b.quiet {
 		return
 	}

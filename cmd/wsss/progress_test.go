@@ -1,6 +1,13 @@
 package main
 
-import "testing"
+import (
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
 
 // TestBarCountsFresh: what was done before a run began is not counted as its
 // work; a single image is.
@@ -23,5 +30,106 @@ func TestBarCountsFresh(t *testing.T) {
 		if b.first != tt.want {
 			t.Errorf("%s: %d done before, want %d", tt.name, b.first, tt.want)
 		}
+	}
+}
+
+// stderrOf returns what do prints to standard error.
+func stderrOf(t *testing.T, do func()) string {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := os.Stderr
+	os.Stderr = w
+	text := make(chan string)
+	go func() {
+		raw, _ := io.ReadAll(r)
+		text <- string(raw)
+	}()
+	defer func() { os.Stderr = old }()
+	do()
+	w.Close()
+	return <-text
+}
+
+// TestBarLines: without a terminal a training prints a line at least every 50
+// updates, with what a person wants to know; -quiet prints none.
+func TestBarLines(t *testing.T) {
+	updates := func(quiet bool) string {
+		return stderrOf(t, func() {
+			b := newBar("train", quiet)
+			b.trains(4)
+			for i := 1; i <= 120; i++ {
+				b.learned(0, 1/float64(i), 0.01)
+				b.update(i, 120)
+			}
+			b.finish()
+		})
+	}
+	lines := strings.Split(strings.TrimSpace(updates(false)), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("%d lines, want those of updates 50 and 100 and the last: %q", len(lines), lines)
+	}
+	for i, wants := range [][]string{{"50/120", "loss 0.0200", "lr 0.01", "images/s", "ETA", "peak memory", "MiB"}, {"100/120", "loss 0.0100"}, {"120/120 in"}} {
+		for _, want := range wants {
+			if !strings.Contains(lines[i], want) {
+				t.Errorf("line %d lacks %q: %s", i+1, want, lines[i])
+			}
+		}
+	}
+	if text := updates(true); text != "" {
+		t.Errorf("quiet, and says %q", text)
+	}
+}
+
+// TestBarSaysThatItLives: a line comes after a while, also where no item ends.
+func TestBarSaysThatItLives(t *testing.T) {
+	every := lineEvery
+	lineEvery = 5 * time.Millisecond
+	defer func() { lineEvery = every }()
+	text := stderrOf(t, func() {
+		b := newBar("gen", false)
+		b.update(2, 10)
+		b.update(3, 10)
+		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			b.mu.Lock()
+			lines := b.lines
+			b.mu.Unlock()
+			if lines >= 2 {
+				break
+			}
+		}
+		b.abort()
+	})
+	if n := strings.Count(text, "3/10, "); n < 2 || !strings.Contains(text, "images/s, ETA") || strings.Contains(text, "loss") {
+		t.Errorf("%d lines:\n%s", n, text)
+	}
+}
+
+// TestFlagsAnywhere: flags may follow words, and a misspelt one is told what it
+// is near to.
+func TestFlagsAnywhere(t *testing.T) {
+	parse := func(args ...string) (*flags, error) {
+		f := newFlags("run", "").withConfig()
+		f.SetOutput(io.Discard)
+		return f, f.parse(args, 2)
+	}
+	f, err := parse("photos", "-quiet", "more", "-config", "my.toml")
+	if err != nil || !f.quiet || f.config != "my.toml" || !slices.Equal(f.Args(), []string{"photos", "more"}) {
+		t.Errorf("%v, quiet %v, config %q, args %q", err, f.quiet, f.config, f.Args())
+	}
+	f, err = parse("photos", "--", "-quiet")
+	if err != nil || f.quiet || !slices.Equal(f.Args(), []string{"photos", "-quiet"}) {
+		t.Errorf("%v, quiet %v, args %q", err, f.quiet, f.Args())
+	}
+	for word, want := range map[string]string{"-confg": "did you mean -config?", "--quite": "did you mean -quiet?", "-bakend=go": "did you mean -backend?"} {
+		if _, err := parse(word); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", word, err, want)
+		}
+	}
+	g := newFlags("run", "").withConfig()
+	if err := g.parse([]string{"config=my.toml"}, 0); err == nil || !strings.Contains(err.Error(), "did you mean -config=my.toml?") {
+		t.Errorf("a flag without its dash: %v", err)
 	}
 }

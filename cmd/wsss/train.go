@@ -139,8 +139,9 @@ func (p *pipeline) trainAll(ctx context.Context, nets []string) error {
 			return err
 		}
 		job.Backend = b
-		err = p.stage(ctx, netTitle(net), func(progress func(done, total int)) error {
-			job.Progress = progress
+		err = p.withBar(ctx, netTitle(net), func(b *bar) error {
+			p.shows(&job, b, 0)
+			job.Progress = b.update
 			return p.runNet(ctx, net, job)
 		})
 		if err != nil {
@@ -155,7 +156,14 @@ func (p *pipeline) trainAll(ctx context.Context, nets []string) error {
 func (p *pipeline) trainBoth(ctx context.Context, nets []string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	return p.stage(ctx, "train two networks", func(progress func(done, total int)) error {
+	jobs := make([]train.Job, len(nets))
+	for i, net := range nets {
+		var err error
+		if jobs[i], err = p.trainJob(net); err != nil {
+			return err
+		}
+	}
+	return p.withBar(ctx, "train two networks", func(b *bar) error {
 		var mu sync.Mutex
 		done, totals, errs := make([]int, len(nets)), make([]int, len(nets)), make([]error, len(nets))
 		for i := range totals {
@@ -163,13 +171,15 @@ func (p *pipeline) trainBoth(ctx context.Context, nets []string) error {
 		}
 		var wg sync.WaitGroup
 		for i, net := range nets {
+			p.shows(&jobs[i], b, i)
+			jobs[i].Progress = func(n, total int) {
+				mu.Lock()
+				defer mu.Unlock()
+				done[i], totals[i] = n, total
+				b.update(done[0]+done[1], totals[0]+totals[1])
+			}
 			wg.Go(func() {
-				errs[i] = p.trainBeside(ctx, net, func(n, total int) {
-					mu.Lock()
-					defer mu.Unlock()
-					done[i], totals[i] = n, total
-					progress(done[0]+done[1], totals[0]+totals[1])
-				})
+				errs[i] = p.trainBeside(ctx, net, jobs[i])
 				if errs[i] != nil {
 					cancel() // the other one saves what it has
 				}
@@ -185,17 +195,21 @@ func (p *pipeline) trainBoth(ctx context.Context, nets []string) error {
 	})
 }
 
-func (p *pipeline) trainBeside(ctx context.Context, net string, progress func(done, total int)) error {
-	job, err := p.trainJob(net)
-	if err != nil {
-		return err
-	}
+func (p *pipeline) trainBeside(ctx context.Context, net string, job train.Job) error {
+	var err error
 	if job.Backend, err = backend.Open(p.cfg.Backend); err != nil {
 		return err
 	}
 	defer job.Backend.Finalize()
-	job.Progress = progress
 	return p.runNet(ctx, net, job)
+}
+
+// shows makes the bar tell of a job's updates.
+func (p *pipeline) shows(job *train.Job, b *bar, net int) {
+	if b.learns == nil {
+		b.trains(job.Config.Batch * job.Config.Accumulate)
+	}
+	job.Updated = func(rec train.Record) { b.learned(net, rec.Loss, rec.LR[0]) }
 }
 
 // runNet trains a network, with the rounds of self-training that the config
@@ -217,7 +231,7 @@ func (p *pipeline) trainJob(net string) (train.Job, error) {
 		Name: net, Dataset: p.ds, Split: p.cfg.Data.TrainSplit, ValSplit: p.valSplit(), Config: p.cfg.Train,
 		Val:  train.PredictOptions{Scales: p.cfg.Eval.Scales},
 		Seed: p.cfg.Seed, OutDir: p.path("train", net), ConfigHash: p.cfg.TrainHash(), Versions: versions(), Restart: p.restart, Hashes: p.hashes,
-		Log: func(line string) { p.say("  %s", line) },
+		Log: func(line string) { p.say("  %s", line) }, Warn: func(line string) { p.warn("  %s", line) },
 	}
 	if net == netPseudo {
 		job.LabelsDir, _ = p.trainLabels()

@@ -41,7 +41,7 @@ func runTrainClassifier(ctx context.Context, args []string) error {
 		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, ValSplit: p.cfg.Data.ValSplit,
 		Config: p.cfg.Classifier, Seed: p.cfg.Seed, OutDir: p.path("classifier"),
 		ConfigHash: p.cfg.ClassifierHash(), Versions: versions(), Hashes: p.hashes,
-		Log: func(line string) { p.say("  %s", line) },
+		Log: func(line string) { p.say("  %s", line) }, Warn: func(line string) { p.warn("  %s", line) },
 	}
 	if job.Backend, err = p.backend(); err != nil {
 		return err

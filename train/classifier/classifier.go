@@ -47,6 +47,7 @@ type Job struct {
 
 	Progress func(done, total int) // after every update; may be nil
 	Log      func(line string)     // notes for a person; may be nil
+	Warn     func(line string)     // of damage, and of work that is not as before; nil = Log
 }
 
 // Run trains, or goes on with, or recognises as finished, the training in
@@ -60,7 +61,7 @@ func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
 		},
 		Dataset: job.Dataset, Split: job.Split, ValSplit: job.ValSplit, Seed: job.Seed, Backend: job.Backend,
 		Net:    func(classes int) (multilabel.Net, error) { return newNetwork(c, classes, job.Seed, job.Log) },
-		OutDir: job.OutDir, ConfigHash: job.ConfigHash, Versions: job.Versions, Hashes: job.Hashes, Progress: job.Progress, Log: job.Log,
+		OutDir: job.OutDir, ConfigHash: job.ConfigHash, Versions: job.Versions, Hashes: job.Hashes, Progress: job.Progress, Log: job.Log, Warn: job.Warn,
 	})
 }
 

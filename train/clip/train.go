@@ -38,6 +38,7 @@ type Job struct {
 
 	Progress func(done, total int) // after every update; may be nil
 	Log      func(line string)     // notes for a person; may be nil
+	Warn     func(line string)     // of damage, and of work that is not as before; nil = Log
 }
 
 // Run fine-tunes, or goes on with, or recognises as finished, the training in
@@ -57,7 +58,7 @@ func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
 		Net: func(classes int) (multilabel.Net, error) {
 			return NewNet(job.Backend, c, classes, job.Seed, job.Text)
 		},
-		OutDir: job.OutDir, ConfigHash: job.ConfigHash, Versions: job.Versions, Hashes: job.Hashes, Progress: job.Progress, Log: job.Log,
+		OutDir: job.OutDir, ConfigHash: job.ConfigHash, Versions: job.Versions, Hashes: job.Hashes, Progress: job.Progress, Log: job.Log, Warn: job.Warn,
 	})
 }
 

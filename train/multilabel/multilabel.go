@@ -99,6 +99,7 @@ type Job struct {
 
 	Progress func(done, total int) // after every update; may be nil
 	Log      func(line string)     // notes for a person; may be nil
+	Warn     func(line string)     // of damage, and of work that is not as before; nil = Log
 }
 
 // Result is what a training came to.
@@ -188,6 +189,9 @@ func newRun(job Job) (*run, error) {
 	r := &run{Job: job}
 	if r.Log == nil {
 		r.Log = func(string) {}
+	}
+	if r.Warn == nil {
+		r.Warn = r.Log
 	}
 	if r.Progress == nil {
 		r.Progress = func(int, int) {}

@@ -27,7 +27,7 @@ func (r *run) open() error {
 		Backend: r.Backend.Name(), Versions: checkpoints.Versions(),
 	}
 	maps.Copy(r.meta.Versions, r.Versions)
-	c, err := checkpoints.Latest(r.OutDir, r.Log)
+	c, err := checkpoints.Latest(r.OutDir, r.Warn)
 	switch {
 	case err == nil:
 		defer c.Close()
@@ -37,14 +37,14 @@ func (r *run) open() error {
 				r.OutDir, ErrOtherRun, m.ConfigHash, m.LabelsHash, m.InitHash, r.ConfigHash, r.meta.LabelsHash, start)
 		}
 		if changed := r.changed(m); changed != "" {
-			r.Log(fmt.Sprintf("trained again: %s since %s was trained", changed, r.OutDir))
+			r.Warn(fmt.Sprintf("trained again: %s since %s was trained", changed, r.OutDir))
 			if err := removeAll(r.OutDir); err != nil {
 				return err
 			}
 			break
 		}
 		if c.Meta.Backend != r.Backend.Name() && c.Meta.Step < r.total {
-			r.Log(fmt.Sprintf("going on with backend %s what began on %s: the result is as good, but not the same to the last bit", r.Backend.Name(), c.Meta.Backend))
+			r.Warn(fmt.Sprintf("going on with backend %s what began on %s: the result is as good, but not the same to the last bit", r.Backend.Name(), c.Meta.Backend))
 			c.Meta.Backend = r.Backend.Name()
 		}
 		r.meta, r.step, r.from, r.last = c.Meta, c.Meta.Step, c.Meta.Step, c.Path
@@ -62,7 +62,7 @@ func (r *run) open() error {
 		return err
 	}
 	path := filepath.Join(r.OutDir, runlog.File)
-	if r.meta.LogBytes, err = runlog.Repair(path, r.meta.LogBytes, r.Log); err != nil {
+	if r.meta.LogBytes, err = runlog.Repair(path, r.meta.LogBytes, r.Warn); err != nil {
 		return err
 	}
 	if r.log, err = runlog.Open(path, r.meta.LogBytes); err != nil {
