@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -123,14 +122,11 @@ func ext(file string) string { return strings.ToLower(path.Ext(file)) }
 
 // head is the beginning of a file as UTF-8; nothing of what is no file.
 func (s *Source) head(file string) []byte {
-	f, err := os.Open(s.Path(file))
+	f, _, err := files.OpenRegular(s.Path(file))
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() { // a pipe would wait for ever
-		return nil
-	}
 	head, _ := plain(io.LimitReader(f, headSize))
 	return head
 }

@@ -174,7 +174,7 @@ func placePhoto(photo, path string) error {
 	if os.Link(real, path) == nil {
 		return nil
 	}
-	in, err := os.Open(real)
+	in, _, err := files.OpenRegular(real)
 	if err != nil {
 		return err
 	}

@@ -3,11 +3,11 @@ package coco
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"wsss/data"
+	"wsss/data/files"
 	"wsss/data/maskcode"
 )
 
@@ -117,17 +117,13 @@ const peeked = 1 << 18
 // where tools write them, without reading the file; nil where they are not
 // found. They are checked when the file is read.
 func peekCategories(path string) []category {
-	f, err := os.Open(path)
+	f, size, err := files.OpenRegular(path)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil
-	}
-	for _, at := range []int64{max(info.Size()-peeked, 0), 0} {
-		raw := make([]byte, min(peeked, info.Size()))
+	for _, at := range []int64{max(size-peeked, 0), 0} {
+		raw := make([]byte, min(peeked, size))
 		if _, err := f.ReadAt(raw, at); err != nil {
 			return nil
 		}
