@@ -146,7 +146,7 @@ func parseLabelmap(r io.Reader) ([]Entry, error) {
 			e.Colored = true
 		}
 		if e.Name == "" || seen[e.Name] {
-			return nil, fmt.Errorf("%d: the name %.60q is empty or a second time there: allowed are lines name:red,green,blue::", n, e.Name)
+			return nil, fmt.Errorf("%d: the name %.60q is empty or a second time there: allowed are lines \"name:red,green,blue::\"", n, e.Name)
 		}
 		seen[e.Name] = true
 		entries = append(entries, e)
