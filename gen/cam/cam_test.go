@@ -15,7 +15,7 @@ import (
 	"wsss/gen"
 	_ "wsss/gen/refine"
 	"wsss/gen/source"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/weights/formats"
 )
 
@@ -25,14 +25,7 @@ var classes = data.Classes{Names: []string{"background", "a", "b", "c"}}
 
 func newMethod(t *testing.T, spec, name string, options map[string]any) (gen.Method, error) {
 	t.Helper()
-	if spec == "onnx" && backend.FindORT() == "" {
-		t.Skip("no ONNX Runtime library: set " + backend.EnvORT)
-	}
-	b, err := backend.Open(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Finalize)
+	b := backendtest.Open(t, spec)
 	return gen.New(gen.Env{Backend: b, Classes: classes, Weak: data.WeakTags, Gen: configs.Gen{Method: name, Weak: "tags", Options: options}})
 }
 
@@ -63,7 +56,7 @@ func reference(t *testing.T, name string) (values []float32, w, h int) {
 // TestParity: multi-scale maps with flips, at full size and at a quarter,
 // within 1e-4 of PyTorch's by docs/sources.md §11.1; saved files read back.
 func TestParity(t *testing.T) {
-	for _, spec := range []string{"go", "onnx"} {
+	for _, spec := range backendtest.Names(t) {
 		t.Run(spec, func(t *testing.T) {
 			dir := t.TempDir()
 			m, err := newMethod(t, spec, "cam", map[string]any{"classifier": fixtures + "res50_cam.pth", "save": dir, "bucket": 1, "max_shapes": 3})

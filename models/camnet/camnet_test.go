@@ -13,7 +13,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/models"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
@@ -23,19 +23,7 @@ import (
 const checkpoint = "testdata/res50_cam.pth"
 
 func eachBackend(t *testing.T, test func(t *testing.T, b compute.Backend)) {
-	for _, spec := range []string{"go", "onnx"} {
-		t.Run(spec, func(t *testing.T) {
-			if spec == "onnx" && backend.FindORT() == "" {
-				t.Skip("no ONNX Runtime library: set " + backend.EnvORT)
-			}
-			b, err := backend.Open(spec)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Finalize()
-			test(t, b)
-		})
-	}
+	backendtest.Each(t, backendtest.Names(t), test)
 }
 
 // reference reads an array of the fixture.

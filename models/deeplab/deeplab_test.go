@@ -14,21 +14,11 @@ import (
 	"wsss/configs"
 	"wsss/models"
 	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 )
 
 func each(t *testing.T, test func(*testing.T, compute.Backend)) {
-	for _, spec := range []string{"go", "onnx"} {
-		t.Run(spec, func(t *testing.T) {
-			if spec == "onnx" && backend.FindORT() == "" {
-				t.Skip("no ONNX Runtime library: set " + backend.EnvORT)
-			}
-			b, err := backend.Open(spec)
-			if err != nil {
-				t.Fatal(err)
-			}
-			test(t, b)
-		})
-	}
+	backendtest.Each(t, backendtest.Quick(t), test)
 }
 
 // tiny is a narrow network of the architecture.

@@ -9,7 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 )
 
 // array is a float64 tensor of the reference implementations.
@@ -52,20 +52,9 @@ func (a array) tensor() *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(flat, a.dims...)
 }
 
-// each runs a test on every CPU backend at hand.
+// each runs a test on every engine at hand.
 func each(t *testing.T, test func(*testing.T, compute.Backend)) {
-	for _, spec := range []string{"go", "onnx"} {
-		t.Run(spec, func(t *testing.T) {
-			if spec == "onnx" && backend.FindORT() == "" {
-				t.Skip("no ONNX Runtime library: set " + backend.EnvORT)
-			}
-			b, err := backend.Open(spec)
-			if err != nil {
-				t.Fatal(err)
-			}
-			test(t, b)
-		})
-	}
+	backendtest.Each(t, backendtest.Names(t), test)
 }
 
 // checkOp compares a graph function with a float64 reference: its result, and

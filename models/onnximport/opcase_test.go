@@ -19,7 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wsss/data/files"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/onnximport/ortref"
 )
 
@@ -291,19 +291,7 @@ func compare(got, want sample, tol float64) error {
 // engines are the backends that the tests run on here.
 func engines(t testing.TB) map[string]compute.Backend {
 	t.Helper()
-	specs := []string{"go"}
-	if backend.FindORT() != "" {
-		specs = append(specs, "onnx")
-	}
-	out := map[string]compute.Backend{}
-	for _, spec := range specs {
-		b, err := backend.Open(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[spec] = b
-	}
-	return out
+	return backendtest.All(t, backendtest.Names(t))
 }
 
 // fixture is the stored expectation of a table of cases.

@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/onnximport/legalise"
 )
 
@@ -51,7 +52,7 @@ func TestResizeTwice(t *testing.T) {
 			}})
 			inputs := map[string]*tensors.Tensor{"x": x}
 			want := reference(t, path, inputs)
-			for _, spec := range []string{"go", "onnx"} {
+			for _, spec := range backendtest.Names(t) {
 				b, err := backend.Open(spec)
 				if err != nil {
 					t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 	"wsss/data"
 	"wsss/data/augment"
 	"wsss/data/scenes"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/camnet"
 	"wsss/models/weights/formats"
 	"wsss/train/multilabel"
@@ -31,15 +31,7 @@ const fixtures = "../../models/camnet/testdata/"
 
 func open(t testing.TB, spec string) compute.Backend {
 	t.Helper()
-	if spec == "onnx" && backend.FindORT() == "" {
-		t.Skip("no ONNX Runtime library: set " + backend.EnvORT)
-	}
-	b, err := backend.Open(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Finalize)
-	return b
+	return backendtest.Open(t, spec)
 }
 
 // TestLossesEqualPyTorch: five SGD updates by IRN's optimiser, and with real
@@ -62,7 +54,7 @@ func TestLossesEqualPyTorch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	for _, spec := range []string{"go", "onnx"} {
+	for _, spec := range backendtest.Names(t) {
 		t.Run(spec, func(t *testing.T) {
 			b := open(t, spec)
 			known := tensors.FromValue([][]float32{{1, 1, 1}, {1, 1, 1}})
@@ -73,7 +65,7 @@ func TestLossesEqualPyTorch(t *testing.T) {
 			}
 			worst := 0.0
 			for momentum, losses := range want.Losses {
-				if spec == "onnx" && momentum != "0.9" {
+				if spec != "go" && momentum != "0.9" {
 					continue // compiling takes long there, and the graph is the same
 				}
 				cfg := configs.Default().Classifier

@@ -13,7 +13,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/configs"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/weights/safetensors"
 	"wsss/train/multilabel"
 )
@@ -84,21 +84,9 @@ func (f *fixture) network(t *testing.T, b compute.Backend, cfg configs.FineTuneC
 	return n
 }
 
-// eachBackend runs a test on go, and on onnx where its library is found.
+// eachBackend runs a test on every engine at hand.
 func eachBackend(t *testing.T, test func(t *testing.T, b compute.Backend)) {
-	for _, spec := range []string{"go", "onnx"} {
-		t.Run(spec, func(t *testing.T) {
-			if spec == "onnx" && backend.FindORT() == "" {
-				t.Skip("no ONNX Runtime library: set " + backend.EnvORT)
-			}
-			b, err := backend.Open(spec)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Finalize()
-			test(t, b)
-		})
-	}
+	backendtest.Each(t, backendtest.Quick(t), test)
 }
 
 func flat(t *testing.T, v *tensors.Tensor) []float32 {

@@ -9,10 +9,11 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 )
 
-// TestZooEqualsONNXRuntime runs every model of the zoo on the go and the onnx
-// backend, all outputs: relative to the
+// TestZooEqualsONNXRuntime runs every model of the zoo on every
+// engine, all outputs: relative to the
 // largest value 1e-3 at most, masks IoU 0.999 at least.
 func TestZooEqualsONNXRuntime(t *testing.T) {
 	if backend.FindORT() == "" {
@@ -24,7 +25,7 @@ func TestZooEqualsONNXRuntime(t *testing.T) {
 		t.Fatal("no models in the zoo", err, err2)
 	}
 	paths = append(paths, small...)
-	for _, spec := range []string{"go", "onnx"} {
+	for _, spec := range backendtest.Quick(t) {
 		b, err := backend.Open(spec)
 		if err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/onnximport"
 	"wsss/models/onnximport/onnxfile"
@@ -53,19 +54,7 @@ func readFixtures(t *testing.T) (f fixtures) {
 
 func engines(t *testing.T) map[string]compute.Backend {
 	t.Helper()
-	list := map[string]compute.Backend{}
-	for _, spec := range []string{"go", "onnx"} {
-		if spec == "onnx" && backend.FindORT() == "" {
-			t.Log("not on onnx: ONNX Runtime is not installed; set ONNXRUNTIME_SHARED_LIBRARY_PATH")
-			continue
-		}
-		b, err := backend.Open(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list[spec] = b
-	}
-	return list
+	return backendtest.All(t, backendtest.Quick(t))
 }
 
 // picture is the generator's.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/onnximport"
 	"wsss/models/onnximport/legalise"
 	"wsss/models/onnximport/onnxfile"
@@ -123,7 +124,7 @@ func TestAttentionByParts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, spec := range []string{"go", "onnx"} {
+			for _, spec := range backendtest.Names(t) {
 				compare(t, spec, path, inputs, want["out"])
 			}
 		})
