@@ -30,7 +30,12 @@ ifneq ($(wildcard $(XLA_LIB)),)
 export WSSS_XLA ?= $(XLA_LIB)
 endif
 
-.PHONY: build demo test verify lint bench table ort xla clean
+TORCH       := $(CURDIR)/.cache/torch/bin/python
+ifneq ($(wildcard $(TORCH)),)
+export WSSS_TORCH ?= $(TORCH)
+endif
+
+.PHONY: build demo test verify lint bench table ort xla torch clean
 
 build: bin/wsss
 
@@ -90,6 +95,14 @@ $(XLA_LIB): $(LOCKS)/xla-cpu.txt $(LOCKS)/xla-cpu.sha256
 	cd $(XLA_DIR)/wheel && $(PYTHON) -m zipfile -e *.whl . && cd lammps_jax_pjrt_cpu && $(SHA256SUM) -c $(LOCKS)/xla-cpu.sha256
 	mv $(XLA_DIR)/wheel/lammps_jax_pjrt_cpu/$(@F) $@ && touch $@
 	rm -rf $(XLA_DIR)/wheel
+
+# PyTorch as a peer, in a virtual environment of its own (some 5 GB): never
+# needed by wsss. Tests and benchmarks find it by WSSS_TORCH.
+torch: $(TORCH)
+$(TORCH): bench/torch.txt
+	$(PYTHON) -m venv --clear $(CURDIR)/.cache/torch
+	$(CURDIR)/.cache/torch/bin/pip install --quiet -r bench/torch.txt
+	touch $@
 
 clean:
 	rm -rf bin runs
