@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestNewcomer(t *testing.T) {
 	}
 	photos := annotationtest.Photos(n)
 	labels := map[string][]byte{} // photo → the first layout's label map
-	for _, layout := range annotationtest.Layouts {
+	for _, layout := range append(slices.Clone(annotationtest.Layouts), annotationtest.Masks) {
 		t.Run(layout.Name, func(t *testing.T) {
 			dir := t.TempDir()
 			root, config, out := filepath.Join(dir, "photos"), filepath.Join(dir, "my.toml"), filepath.Join(dir, "out")

@@ -177,6 +177,15 @@ var Layouts = []Layout{
 	}},
 }
 
+// Masks is a folder of mask PNGs, which no annotation format reads.
+var Masks = Layout{Name: "masks", Outlines: true, Write: func(w *Writer, photos []Photo) {
+	w.photos(photos, inFolder("images"))
+	for _, p := range photos {
+		w.Mask("masks/"+p.Name+".png", p)
+	}
+	w.Text("classes.txt", "background\n"+strings.Join(Classes, "\n")+"\n")
+}}
+
 // yolo writes label files where at places the photos.
 func (w *Writer) yolo(photos []Photo, at func(Photo) string, polygons bool) {
 	for _, p := range photos {
