@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"sync"
+
+	"wsss/data/crash"
 )
 
 // Parallel runs f(0..n-1) on every CPU and stops at the first error: the one of
@@ -41,7 +43,7 @@ func ParallelContext(ctx context.Context, n, workers int, progress func(done, to
 				inner, cancel := context.WithCancel(ctx)
 				running[i] = cancel
 				mu.Unlock()
-				err := f(inner, w, i)
+				err := crash.Do(func() error { return f(inner, w, i) })
 				cancel()
 				mu.Lock()
 				delete(running, i)

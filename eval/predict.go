@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wsss/data"
+	"wsss/data/crash"
 	"wsss/train/batches"
 )
 
@@ -166,7 +167,7 @@ func (r *predictRun) stage(ctx context.Context, j job, part func() error) bool {
 	}
 	err := j.failed
 	if err == nil {
-		err = part()
+		err = crash.Do(part)
 	}
 	r.first.Add(j.at, err)
 	return err == nil
@@ -179,7 +180,8 @@ func (r *predictRun) decodeAll(parent context.Context) (jobs <-chan job, stop fu
 	next, stopNext := batches.Prefetch(ctx, len(order), r.opts.Workers, func(at int) (job, error) {
 		r.cpus <- struct{}{}
 		defer func() { <-r.cpus }()
-		j, err := r.decode(order[at])
+		var j job
+		err := crash.Do(func() (err error) { j, err = r.decode(order[at]); return err })
 		j.at, j.failed = at, err
 		return j, nil
 	})

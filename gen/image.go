@@ -12,11 +12,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
 	"wsss/data"
+	"wsss/data/crash"
 	"wsss/data/files"
 	"wsss/data/stages"
 )
@@ -131,11 +131,7 @@ func checksum(raw []byte) string {
 // label makes and writes one image's label. A panic of the dataset or method
 // becomes an error.
 func (r *runner) label(ctx context.Context, id string, did *Summary) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v (at %s)", p, panicSite())
-		}
-	}()
+	defer crash.Catch(&err)
 	watch := time.Now()
 	lap := func() time.Duration {
 		took := time.Since(watch)
@@ -260,22 +256,6 @@ func (r *runner) count(did Summary) {
 	s.Times.add(did.Times)
 	if r.Progress != nil {
 		r.Progress(s.Generated+s.Skipped+s.Failed+s.Unlabelled, s.Images)
-	}
-}
-
-// panicSite is where the panic that is being recovered came from: the first
-// caller outside the runtime and the function that recovers.
-func panicSite() string {
-	pcs := make([]uintptr, 32)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
-	for {
-		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "runtime.") {
-			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
-		}
-		if !more {
-			return "unknown"
-		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -61,7 +60,7 @@ func runAblate(ctx context.Context, args []string) error {
 	}
 	if *dry {
 		for _, c := range cells {
-			fmt.Println(c.name)
+			fmt.Fprintln(stdout, c.name)
 		}
 		return nil
 	}
@@ -72,13 +71,13 @@ func runAblate(ctx context.Context, args []string) error {
 	defer held.Release()
 	var eng compute.Backend // shared by all
 	for i := range cells {
-		fmt.Fprintf(os.Stderr, "[%d/%d] %s\n", i+1, len(cells), cells[i].name)
+		fmt.Fprintf(stderr, "[%d/%d] %s\n", i+1, len(cells), cells[i].name)
 		if err := cells[i].run(ctx, f.quiet, &eng); err != nil {
 			return fmt.Errorf("%s: %w", cells[i].name, err)
 		}
 	}
 	table := tabulate(cells)
-	fmt.Print(table.markdown())
+	fmt.Fprint(stdout, table.markdown())
 	dir := filepath.Join(base.Out, "ablate")
 	if err := files.WriteJSON(filepath.Join(dir, "table.json"), table); err != nil {
 		return err

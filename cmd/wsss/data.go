@@ -27,11 +27,11 @@ var dataCommands = []command{
 
 func runData(ctx context.Context, args []string) error {
 	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
-		fmt.Println("wsss data: tools for datasets.\n\nCommands:")
+		fmt.Fprintln(stdout, "wsss data: tools for datasets.\n\nCommands:")
 		for _, c := range dataCommands {
-			fmt.Printf("  data %-9s %s\n", c.name, c.short)
+			fmt.Fprintf(stdout, "  data %-9s %s\n", c.name, c.short)
 		}
-		fmt.Printf("\nDataset kinds: %s. `wsss data COMMAND -h` shows flags and examples.\n", strings.Join(data.Kinds(), ", "))
+		fmt.Fprintf(stdout, "\nDataset kinds: %s. `wsss data COMMAND -h` shows flags and examples.\n", strings.Join(data.Kinds(), ", "))
 		if len(args) == 0 {
 			return usagef("data: a command is missing: allowed are %s", dataCommandNames())
 		}

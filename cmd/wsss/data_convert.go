@@ -85,11 +85,11 @@ func runConvert(ctx context.Context, args []string) error {
 		return err
 	}
 	b.finish()
-	fmt.Printf("%d images as %s in %s", c.done.Load(), *to, *out)
+	fmt.Fprintf(stdout, "%d images as %s in %s", c.done.Load(), *to, *out)
 	if n := len(c.ids) - int(c.done.Load()); n > 0 {
-		fmt.Printf("; %d without any label are left out", n)
+		fmt.Fprintf(stdout, "; %d without any label are left out", n)
 	}
-	fmt.Println()
+	fmt.Fprintln(stdout)
 	return nil
 }
 

@@ -40,6 +40,6 @@ func runScenes(ctx context.Context, args []string) error {
 		return err
 	}
 	b.finish()
-	fmt.Printf("%d + %d pictures in %s\n", cfg.Train, cfg.Val, *out)
+	fmt.Fprintf(stdout, "%d + %d pictures in %s\n", cfg.Train, cfg.Val, *out)
 	return nil
 }

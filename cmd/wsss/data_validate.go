@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 
 	"wsss/data"
@@ -42,7 +41,7 @@ func runValidate(ctx context.Context, args []string) error {
 	}
 	ds, splits, err := f.open()
 	if lines := (*folder.LineErrors)(nil); errors.As(err, &lines) {
-		return printLines(os.Stdout, lines)
+		return printLines(stdout, lines)
 	}
 	if err != nil {
 		return err
@@ -64,11 +63,11 @@ func runValidate(ctx context.Context, args []string) error {
 		reports = append(reports, r)
 		faults += r.Errors
 		if !*asJSON {
-			printReport(os.Stdout, r, *show, opts)
+			printReport(stdout, r, *show, opts)
 		}
 	}
 	if *asJSON {
-		enc := json.NewEncoder(os.Stdout)
+		enc := json.NewEncoder(stdout)
 		enc.SetIndent("", "  ")
 		if err := enc.Encode(reports); err != nil {
 			return err

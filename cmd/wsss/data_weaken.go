@@ -92,7 +92,7 @@ func runWeaken(ctx context.Context, args []string) error {
 	}
 	written, err := f.write(records, kinds, src.classes)
 	for _, path := range written {
-		fmt.Println(path)
+		fmt.Fprintln(stdout, path)
 	}
 	return err
 }
@@ -141,7 +141,7 @@ func withMask(all []folder.Record) ([]folder.Record, error) {
 		return nil, errors.New("data weaken: no image has a mask")
 	}
 	if n := len(all) - len(records); n > 0 {
-		fmt.Fprintf(os.Stderr, "%d of %d images have no mask and get no labels\n", n, len(all))
+		fmt.Fprintf(stderr, "%d of %d images have no mask and get no labels\n", n, len(all))
 	}
 	return records, nil
 }

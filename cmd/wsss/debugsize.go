@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"wsss/configs"
@@ -17,7 +16,7 @@ func (p *pipeline) warnDebugSize(g configs.Gen) {
 	}
 	if text := debugSizeText(g); text != "" {
 		p.debugSize = true
-		fmt.Fprintln(os.Stderr, text)
+		fmt.Fprintln(stderr, text)
 	}
 }
 

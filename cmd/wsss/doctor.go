@@ -55,7 +55,7 @@ func runDoctor(ctx context.Context, args []string) error {
 	}
 	switch {
 	case *probeSpec != "":
-		return json.NewEncoder(os.Stdout).Encode(probeHere(*probeSpec))
+		return json.NewEncoder(stdout).Encode(probeHere(*probeSpec))
 	case *install != "":
 		return installBackend(ctx, *install, *force)
 	}
@@ -64,7 +64,7 @@ func runDoctor(ctx context.Context, args []string) error {
 		found[spec] = probeChild(ctx, spec)
 	}
 	if *asJSON {
-		return json.NewEncoder(os.Stdout).Encode(found)
+		return json.NewEncoder(stdout).Encode(found)
 	}
 	printDoctor(found)
 	return nil
@@ -81,31 +81,31 @@ func doctorSpecs() []string {
 }
 
 func printDoctor(found map[string]probe) {
-	fmt.Printf("machine   %s/%s, %d cores, NVIDIA GPU %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), yesNo(backend.HasGPU(), "found", "not found"))
-	fmt.Printf("SIMD      %s\n", simdState())
+	fmt.Fprintf(stdout, "machine   %s/%s, %d cores, NVIDIA GPU %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), yesNo(backend.HasGPU(), "found", "not found"))
+	fmt.Fprintf(stdout, "SIMD      %s\n", simdState())
 	for _, spec := range doctorSpecs() {
 		p := found[spec]
 		if p.Error == "" {
-			fmt.Printf("%-9s works   %6.0f GFLOP/s  %s\n", spec, p.GFLOPS, p.Description)
+			fmt.Fprintf(stdout, "%-9s works   %6.0f GFLOP/s  %s\n", spec, p.GFLOPS, p.Description)
 			if note := outdated(spec); note != "" {
-				fmt.Printf("%9s %s\n", "", note)
+				fmt.Fprintf(stdout, "%9s %s\n", "", note)
 			}
 			continue
 		}
-		fmt.Printf("%-9s missing %s\n%9s fix: %s\n", spec, brief(p.Error), "", fixFor(spec))
+		fmt.Fprintf(stdout, "%-9s missing %s\n%9s fix: %s\n", spec, brief(p.Error), "", fixFor(spec))
 	}
-	fmt.Println("\nlibraries are looked for, in this order, in")
+	fmt.Fprintln(stdout, "\nlibraries are looked for, in this order, in")
 	for _, l := range []nativelib.Library{nativelib.ONNX, nativelib.XLACPU, nativelib.XLACUDA} {
 		named := os.Getenv(l.Env)
-		fmt.Printf("  %-9s %s%s; then %s\n", l.Name, l.Env, yesNo(named == "", " (not set)", "="+named), strings.Join(l.Places(), ", "))
+		fmt.Fprintf(stdout, "  %-9s %s%s; then %s\n", l.Name, l.Env, yesNo(named == "", " (not set)", "="+named), strings.Join(l.Places(), ", "))
 	}
 	if named := os.Getenv(backend.EnvBackend); named != "" {
-		fmt.Printf("\nwsss uses %s, which %s names, unless -backend or a config says otherwise.\n", named, backend.EnvBackend)
+		fmt.Fprintf(stdout, "\nwsss uses %s, which %s names, unless -backend or a config says otherwise.\n", named, backend.EnvBackend)
 		return
 	}
-	fmt.Printf("\nwsss uses %s unless -backend, a config or %s says otherwise.\n", chosen(found), backend.EnvBackend)
+	fmt.Fprintf(stdout, "\nwsss uses %s unless -backend, a config or %s says otherwise.\n", chosen(found), backend.EnvBackend)
 	if found["xla:cuda"].Error != "" && backend.HasGPU() {
-		fmt.Println("The GPU is not used: `wsss doctor -install xla:cuda` fetches what is missing.")
+		fmt.Fprintln(stdout, "The GPU is not used: `wsss doctor -install xla:cuda` fetches what is missing.")
 	}
 }
 
@@ -252,13 +252,13 @@ func installBackend(ctx context.Context, spec string, force bool) error {
 		return usagef("doctor -install: %v", err)
 	}
 	if plan.Current() && !force {
-		fmt.Printf("%s is installed already, with the versions of %s\n", spec, plan.Lock)
+		fmt.Fprintf(stdout, "%s is installed already, with the versions of %s\n", spec, plan.Lock)
 		return nil
 	}
-	path, err := plan.Install(ctx, func(line string) { fmt.Fprintln(os.Stderr, line) })
+	path, err := plan.Install(ctx, func(line string) { fmt.Fprintln(stderr, line) })
 	if err != nil {
 		return fmt.Errorf("doctor -install %s: %w", spec, err)
 	}
-	fmt.Println("installed", path)
+	fmt.Fprintln(stdout, "installed", path)
 	return nil
 }

@@ -108,7 +108,7 @@ func runEval(ctx context.Context, args []string) error {
 	printRows(rows)
 	p.tellResults(rows)
 	if *page {
-		fmt.Printf("report: %s\n", p.path(report.HTMLName))
+		fmt.Fprintf(stdout, "report: %s\n", p.path(report.HTMLName))
 	}
 	return nil
 }
@@ -116,10 +116,10 @@ func runEval(ctx context.Context, args []string) error {
 // tellResults says where the scores of the rows are, and the label maps that
 // were predicted for them.
 func (p *pipeline) tellResults(rows []report.Row) {
-	fmt.Printf("scores: %s\n", p.path("results"))
+	fmt.Fprintf(stdout, "scores: %s\n", p.path("results"))
 	dir := p.path("predictions")
 	if slices.ContainsFunc(rows, func(r report.Row) bool { return filepath.Dir(r.Labels) == dir }) {
-		fmt.Printf("label maps: %s\n", dir)
+		fmt.Fprintf(stdout, "label maps: %s\n", dir)
 	}
 }
 
@@ -376,12 +376,12 @@ func printRows(rows []report.Row) {
 	for _, r := range rows {
 		width = max(width, utf8.RuneCountInString(r.Name))
 	}
-	fmt.Printf("\n%-*s %-13s %-10s %7s %7s %8s %9s\n", width, "", "kind", "split", "mIoU", "pixacc", "images", "images/s")
+	fmt.Fprintf(stdout, "\n%-*s %-13s %-10s %7s %7s %8s %9s\n", width, "", "kind", "split", "mIoU", "pixacc", "images", "images/s")
 	for _, r := range rows {
 		speed := "–"
 		if r.PerSecond > 0 {
 			speed = fmt.Sprintf("%.4g", r.PerSecond)
 		}
-		fmt.Printf("%-*s %-13s %-10s %7s %7s %8d %9s\n", width, r.Name, r.Kind, r.Split, r.MIoU.Percent(), r.PixelAcc.Percent(), r.Images, speed)
+		fmt.Fprintf(stdout, "%-*s %-13s %-10s %7s %7s %8d %9s\n", width, r.Name, r.Kind, r.Split, r.MIoU.Percent(), r.PixelAcc.Percent(), r.Images, speed)
 	}
 }

@@ -49,9 +49,9 @@ func runExportNet(_ context.Context, args []string) error {
 			return usagef("export: -out %s would replace the checkpoint: choose another name", *out)
 		}
 	}
-	if err := write(*checkpoint, *out, func(line string) { fmt.Fprintln(os.Stderr, line) }); err != nil {
+	if err := write(*checkpoint, *out, func(line string) { fmt.Fprintln(stderr, line) }); err != nil {
 		return err
 	}
-	fmt.Println(*out)
+	fmt.Fprintln(stdout, *out)
 	return nil
 }

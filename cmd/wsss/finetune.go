@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"wsss/data"
 	"wsss/data/files"
@@ -46,7 +45,7 @@ func runFineTune(ctx context.Context, args []string) error {
 		return err
 	}
 	if *dry {
-		return fineTunePlan(f, os.Stdout)
+		return fineTunePlan(f, stdout)
 	}
 	p, err := openAlone(f)
 	if err != nil {
@@ -219,8 +218,11 @@ func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, text [][]floa
 	}
 	var res *multilabel.Result
 	err = p.stage(ctx, "fine-tune CLIP", func(progress func(done, total int)) error {
-		job.Progress = progress
-		res, err = clip.Run(ctx, job)
+		err := updating.while(progress, func(progress func(done, total int)) (err error) {
+			job.Progress = progress
+			res, err = clip.Run(ctx, job)
+			return err
+		})
 		if errors.Is(err, multilabel.ErrOtherRun) {
 			return fmt.Errorf("%w; -set out=… keeps both", err)
 		}
@@ -247,11 +249,11 @@ func (p *pipeline) judge(ctx context.Context, l *clip.Labeler, t *clip.Trial, re
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n%-24s %8s %8s %8s %10s %8s  on %d images\n", "mAP:", "VOC 2010", "VOC 2007", "plain", "precision", "recall", len(t.Val.IDs))
+	fmt.Fprintf(stdout, "\n%-24s %8s %8s %8s %10s %8s  on %d images\n", "mAP:", "VOC 2010", "VOC 2007", "plain", "precision", "recall", len(t.Val.IDs))
 	for _, j := range judged {
-		fmt.Printf("%-24s %8.2f %8.2f %8.2f %10.1f %8.1f\n", j.Name, 100*j.MAP, 100*j.MAP11, 100*j.MAPPlain, 100*j.Precision, 100*j.Recall)
+		fmt.Fprintf(stdout, "%-24s %8.2f %8.2f %8.2f %10.1f %8.1f\n", j.Name, 100*j.MAP, 100*j.MAP11, 100*j.MAPPlain, 100*j.Precision, 100*j.Recall)
 	}
-	fmt.Printf("classifier: %s, best after %d of %d updates\n", res.Classifier, res.BestStep, res.Steps)
+	fmt.Fprintf(stdout, "classifier: %s, best after %d of %d updates\n", res.Classifier, res.BestStep, res.Steps)
 	if err := files.WriteJSON(p.path("finetune", resultFile), fineTuned{res, p.cfg.Data.Kind + " " + p.valSplitCLIP(), l.Classes[1:], judged}); err != nil {
 		return err
 	}

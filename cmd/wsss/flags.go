@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 
 	"wsss/configs"
@@ -33,7 +32,7 @@ type flags struct {
 // flags: what the command does, with examples.
 func newFlags(name, intro string) *flags {
 	f := &flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError)}
-	f.SetOutput(os.Stderr)
+	f.SetOutput(stderr)
 	f.Usage = func() {
 		fmt.Fprintln(f.Output(), strings.TrimSpace(intro)+"\n\nFlags:")
 		f.PrintDefaults()

@@ -72,7 +72,7 @@ func runInit(_ context.Context, args []string) error {
 	if err := s.write(path); err != nil {
 		return err
 	}
-	s.report(os.Stdout, path)
+	s.report(stdout, path)
 	return nil
 }
 

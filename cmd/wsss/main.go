@@ -13,7 +13,7 @@ import (
 	"syscall"
 
 	"wsss/configs"
-	"wsss/data/files/lock"
+	"wsss/data/crash"
 )
 
 // Exit codes, as documented in the help.
@@ -21,8 +21,8 @@ const (
 	exitOK          = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitHeld        = 3 // another process is at it
 	exitMissing     = 3 // data, weights or a library
+	exitHeld        = 4 // another process is at it
 	exitInterrupted = 130
 )
 
@@ -42,7 +42,10 @@ var order = []string{"init", "run", "gen", "train", "eval", "predict", "export",
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	context.AfterFunc(ctx, func() {
+		stop() // a second Ctrl-C ends the program at once
+		endBlocked()
+	})
 	code := dispatch(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -54,14 +57,15 @@ func dispatch(ctx context.Context, args []string) int {
 		if len(args) == 0 {
 			return exitUsage
 		}
-		return exitOK
+		return exitOf(false, nil)
 	}
 	cmd, ok := find(args[0])
 	if !ok {
-		fmt.Fprintf(os.Stderr, "wsss: unknown command %q: allowed are %s%s\n", args[0], strings.Join(order, ", "), configs.DidYouMean(strings.TrimLeft(args[0], "-"), order))
+		fmt.Fprintf(stderr, "wsss: unknown command %q: allowed are %s%s\n", args[0], strings.Join(order, ", "), configs.DidYouMean(strings.TrimLeft(args[0], "-"), order))
 		return exitUsage
 	}
-	return exitCode(ctx, cmd.run(ctx, args[1:]))
+	err := crash.Do(func() error { return cmd.run(ctx, args[1:]) })
+	return exitOf(ctx.Err() != nil, err)
 }
 
 func find(name string) (command, bool) {
@@ -82,42 +86,18 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 var errHelp = errors.New("help was asked for")
 
-func exitCode(ctx context.Context, err error) int {
-	var usage usageError
-	var held *lock.HeldError
-	var missing missingError
-	switch {
-	case err == nil, errors.Is(err, errHelp):
-		return exitOK
-	case ctx.Err() != nil:
-		fmt.Fprintln(os.Stderr, "wsss: interrupted; what is finished is kept, the same command goes on from there")
-		return exitInterrupted
-	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "wsss: %v\n", err)
-		return exitUsage
-	case errors.As(err, &missing):
-		fmt.Fprintf(os.Stderr, "wsss: %v\n", err)
-		return exitMissing
-	case errors.As(err, &held):
-		fmt.Fprintf(os.Stderr, "wsss: %v\n", err)
-		return exitHeld
-	}
-	fmt.Fprintf(os.Stderr, "wsss: %v\n", err)
-	return exitFailed
-}
-
 func printHelp() {
-	fmt.Println(`wsss: a segmentation network from images and cheap labels.
+	fmt.Fprintln(stdout, `wsss: a segmentation network from images and cheap labels.
 
     images + weak labels ──gen──▶ pseudo-label masks ──train──▶ network ──eval──▶ report
 
 Commands:`)
 	for _, name := range order {
 		if c, ok := find(name); ok {
-			fmt.Printf("  %-16s %s\n", c.name, c.short)
+			fmt.Fprintf(stdout, "  %-16s %s\n", c.name, c.short)
 		}
 	}
-	fmt.Println(`
+	fmt.Fprintln(stdout, `
 Start here:
   wsss run -config configs/demo.toml     the whole pipeline, about 4 minutes on 2 cores
   wsss init photos                       a config for your own photos
@@ -125,5 +105,5 @@ Start here:
   wsss COMMAND -h                        flags and examples of one command
 
 Exit codes: 0 done, 1 failed, 2 wrong flag or config, 3 something is missing
-(data, weights, a library) or another process writes there, 130 interrupted.`)
+(data, weights, a library), 4 another process writes there, 130 interrupted.`)
 }

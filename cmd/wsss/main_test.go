@@ -14,6 +14,8 @@ import (
 // its exit code.
 func TestMain(m *testing.M) {
 	if os.Getenv("WSSS_TEST_AS_COMMAND") != "" {
+		register(command{name: "test-fault", run: faultyCommand})
+		register(command{name: "test-blocked", run: blockedCommand})
 		main()
 		return
 	}

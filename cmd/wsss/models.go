@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"wsss/configs"
@@ -57,10 +56,10 @@ func modelsNames() []string {
 }
 
 func printModelsHelp() {
-	fmt.Fprintln(os.Stderr, "wsss models SUBCOMMAND handles the files of foundation models.\n\nSubcommands:")
+	fmt.Fprintln(stderr, "wsss models SUBCOMMAND handles the files of foundation models.\n\nSubcommands:")
 	for _, name := range modelsNames() {
 		c, _ := findModels(name)
-		fmt.Fprintf(os.Stderr, "  %-26s %s\n", strings.TrimSpace(name+" "+c.args), c.short)
+		fmt.Fprintf(stderr, "  %-26s %s\n", strings.TrimSpace(name+" "+c.args), c.short)
 	}
-	fmt.Fprintln(os.Stderr, "\n`wsss models SUBCOMMAND -h` shows the flags of one.")
+	fmt.Fprintln(stderr, "\n`wsss models SUBCOMMAND -h` shows the flags of one.")
 }

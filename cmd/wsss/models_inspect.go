@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -61,7 +60,7 @@ func runModelsInspect(_ context.Context, args []string) error {
 		}
 	}
 	r := m.Inspect(shapes)
-	r.Write(os.Stdout)
+	r.Write(stdout)
 	return nil
 }
 

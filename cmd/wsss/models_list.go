@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -37,8 +36,8 @@ licences and sources, and which files are here.
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Folder: %s\n\n", store.Dir())
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(stdout, "Folder: %s\n\n", store.Dir())
+	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "MODEL\tFILE\tSIZE\tSTATE\tLICENCE\tSOURCE")
 	for _, m := range manifest.Models() {
 		name, licence, origin := m.Name, m.Licence, m.Origin()
@@ -93,7 +92,7 @@ HF_TOKEN, if set, is used for Hugging Face.
 		if err := pull(ctx, store, m); err != nil {
 			return err
 		}
-		fmt.Printf("%s is in %s (licence: %s)\n", m.Name, store.Path(m, manifest.File{Local: "."}), m.Licence)
+		fmt.Fprintf(stdout, "%s is in %s (licence: %s)\n", m.Name, store.Path(m, manifest.File{Local: "."}), m.Licence)
 	}
 	return nil
 }
@@ -152,7 +151,7 @@ checks all models.
 			if st.State == manifest.Absent && f.NArg() == 0 {
 				continue // of all models, only those that are here matter
 			}
-			fmt.Printf("%-9s %s/%s\n", st.State, m.Name, st.File.Name())
+			fmt.Fprintf(stdout, "%-9s %s/%s\n", st.State, m.Name, st.File.Name())
 			switch st.State {
 			case manifest.Damaged:
 				wrong = append(wrong, st.Err)

@@ -55,7 +55,7 @@ a second run. Models are those of the list that are here, or ONNX files.
 	if backend.FindORT() == "" {
 		return fmt.Errorf("models parity compares with ONNX Runtime, which is not found; `wsss doctor` tells where it is looked for")
 	}
-	fmt.Println("| model | backend | output | relative error | mask IoU | ms | ONNX Runtime, ms |\n|---|---|---|---|---|---|---|")
+	fmt.Fprintln(stdout, "| model | backend | output | relative error | mask IoU | ms | ONNX Runtime, ms |\n|---|---|---|---|---|---|---|")
 	worst := 0.0
 	for _, spec := range strings.Split(*specs, ",") {
 		b, err := backend.Open(spec)
@@ -76,7 +76,7 @@ a second run. Models are those of the list that are here, or ONNX files.
 				if run.Whole {
 					note = " (whole)"
 				}
-				fmt.Printf("| %s | %s%s | %s | %.1e | %s | %.1f | %.1f |\n", filepath.Base(path), spec, note, o.Output, o.Error, iou,
+				fmt.Fprintf(stdout, "| %s | %s%s | %s | %.1e | %s | %.1f | %.1f |\n", filepath.Base(path), spec, note, o.Output, o.Error, iou,
 					run.Ours.Seconds()*1e3, run.ORT.Seconds()*1e3)
 				if !(o.Error <= worst) {
 					worst = o.Error

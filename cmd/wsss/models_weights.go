@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 
 	"wsss/models/deeplab"
@@ -23,13 +22,13 @@ func inspectWeights(f *flags, classes int) error {
 	}
 	defer src.Close()
 	m, refused := deeplab.Describe(cfg.Train, classes, src)
-	if err := writeMapping(os.Stdout, src, m); err != nil {
+	if err := writeMapping(stdout, src, m); err != nil {
 		return err
 	}
 	if refused != nil {
 		return fmt.Errorf("%s: train.init would refuse it for this network: %w", f.Arg(0), refused)
 	}
-	fmt.Printf("train.init takes it: %s\n", m)
+	fmt.Fprintf(stdout, "train.init takes it: %s\n", m)
 	return nil
 }
 

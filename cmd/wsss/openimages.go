@@ -104,9 +104,9 @@ func fetchPhotos(ctx context.Context, out, split string, o openimages.FetchOptio
 		return fmt.Errorf("%w\n%d photos were downloaded and %d were there: the same command goes on", err, got.New, got.Here)
 	}
 	b.finish()
-	fmt.Printf("%d photos downloaded, %d were there already, in %s\n", got.New, got.Here, filepath.Join(out, "images"))
+	fmt.Fprintf(stdout, "%d photos downloaded, %d were there already, in %s\n", got.New, got.Here, filepath.Join(out, "images"))
 	if n := len(got.Missing); n > 0 {
-		fmt.Printf("%d photos are no longer in the bucket and are left out: %s\n", n, strings.Join(got.Missing[:min(n, 5)], ", "))
+		fmt.Fprintf(stdout, "%d photos are no longer in the bucket and are left out: %s\n", n, strings.Join(got.Missing[:min(n, 5)], ", "))
 	}
 	return nil
 }
@@ -116,21 +116,21 @@ func printSelection(out string, m *openimages.Manifest) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-16s %9s %9s\n", "images with", "present", "absent")
+	fmt.Fprintf(stdout, "%-16s %9s %9s\n", "images with", "present", "absent")
 	for i, c := range classes {
-		fmt.Printf("%-16s %9d %9d\n", c.Name, m.Positive[i], m.Negative[i])
+		fmt.Fprintf(stdout, "%-16s %9d %9d\n", c.Name, m.Positive[i], m.Negative[i])
 	}
-	fmt.Printf("%d images and %d boxes of split %s in %s\n", m.Images, m.Boxes, m.Split, out)
+	fmt.Fprintf(stdout, "%d images and %d boxes of split %s in %s\n", m.Images, m.Boxes, m.Split, out)
 	if n := m.Bad(); n > 0 {
-		fmt.Printf("%d malformed rows were skipped, first:\n", n)
+		fmt.Fprintf(stdout, "%d malformed rows were skipped, first:\n", n)
 		for _, s := range m.Sources {
 			for _, line := range s.First {
-				fmt.Println("  " + line)
+				fmt.Fprintln(stdout, "  "+line)
 			}
 		}
 	}
 	if m.Missing > 0 {
-		fmt.Printf("%d images are not in the folder and were left out\n", m.Missing)
+		fmt.Fprintf(stdout, "%d images are not in the folder and were left out\n", m.Missing)
 	}
 	return nil
 }

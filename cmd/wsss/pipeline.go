@@ -127,7 +127,7 @@ func (p *pipeline) backend() (compute.Backend, error) {
 	p.eng = b
 	p.say("backend %s", b.Description())
 	if advice := backend.GPUAdvice(b); advice != "" && p.cfg.Backend == "" && os.Getenv(backend.EnvBackend) == "" {
-		fmt.Fprintln(os.Stderr, "warning: "+advice)
+		fmt.Fprintln(stderr, "warning: "+advice)
 	}
 	if backend.KindOf(b) == backend.Go && !strings.Contains(versions()["goexperiment"], "simd") {
 		p.say("note: this binary lacks vector kernels and is about ten times slower than need be; build it with `make`")
@@ -144,14 +144,14 @@ func (p *pipeline) backendName() string {
 
 func (p *pipeline) say(format string, args ...any) {
 	if !p.quiet {
-		fmt.Fprintf(os.Stderr, format+"\n", args...)
+		fmt.Fprintf(stderr, format+"\n", args...)
 	}
 }
 
 // warn says what -quiet does not hide: damage that was found, work that is not
 // as it was before, images that are left out.
 func (p *pipeline) warn(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, format+"\n", args...)
+	fmt.Fprintf(stderr, format+"\n", args...)
 }
 
 // stage runs do with a progress bar of its own.

@@ -117,7 +117,7 @@ func listImages(args []string) ([]input, error) {
 		}
 	}
 	if len(unread) > 0 {
-		fmt.Fprintf(os.Stderr, "left out, as only %s are read: %d pictures such as %s\n", names.Formats, len(unread), unread[0])
+		fmt.Fprintf(stderr, "left out, as only %s are read: %d pictures such as %s\n", names.Formats, len(unread), unread[0])
 	}
 	if len(list) == 0 {
 		return nil, usagef("predict: no image in %s: looked for %s", strings.Join(args, " "), strings.Join(names.Extensions, ", "))
@@ -250,7 +250,7 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 		p.say("large photos labelled in tiles of %d pixels: %d; -max-side 1500 would show the network the whole of them, but smaller", l.cut.Side, l.tiled)
 	}
 	if n := len(images) - len(l.failed); n > 0 {
-		fmt.Printf("labels of %s in %s (%s)\n", plural(n, "image"), out, strings.Join(formats, ", "))
+		fmt.Fprintf(stdout, "labels of %s in %s (%s)\n", plural(n, "image"), out, strings.Join(formats, ", "))
 	}
 	return l.left()
 }

@@ -14,6 +14,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/augment"
+	"wsss/data/crash"
 	"wsss/data/photo"
 	"wsss/eval"
 	"wsss/eval/export"
@@ -58,7 +59,8 @@ func (l *labelling) run(ctx context.Context, progress func(done, total int)) err
 			break
 		}
 		l.slots <- struct{}{}
-		rest, err := l.begin(ctx, d)
+		var rest func(ctx context.Context) (*data.LabelMap, error)
+		err := crash.Do(func() (err error) { rest, err = l.begin(ctx, d); return err })
 		if err != nil {
 			d.release()
 			<-l.slots
@@ -67,12 +69,13 @@ func (l *labelling) run(ctx context.Context, progress func(done, total int)) err
 			writing.Go(func() {
 				defer func() { d.release(); <-l.slots }()
 				l.refining <- struct{}{}
-				label, err := rest(ctx)
+				var label *data.LabelMap
+				err := crash.Do(func() (err error) { label, err = rest(ctx); return err })
 				<-l.refining
 				if err != nil {
 					l.leaveOut(ctx, i, err)
 				} else if !first.Before(i) {
-					first.Add(i, l.write(i, d.img, label))
+					first.Add(i, crash.Do(func() error { return l.write(i, d.img, label) }))
 				}
 			})
 		}
@@ -159,7 +162,7 @@ func decodeAhead(ctx context.Context, images []input, memory *photo.Budget) <-ch
 			size, err := data.ImageSize(in.path)
 			d := decoded{err: err, release: memory.Reserve(5 * int64(size.X) * int64(size.Y))} // the pixels and their labels
 			if err == nil {
-				d.img, d.err = data.ReadImage(in.path)
+				d.err = crash.Do(func() (err error) { d.img, err = data.ReadImage(in.path); return err })
 			}
 			select {
 			case out <- d:

@@ -41,7 +41,7 @@ type bar struct {
 
 func newBar(title string, quiet bool) *bar {
 	tty := term.IsTerminal(int(os.Stderr.Fd()))
-	b := &bar{title: title, quiet: quiet, tty: tty && !quiet, start: time.Now(), first: -1}
+	b := &bar{title: string(visible([]byte(title))), quiet: quiet, tty: tty && !quiet, start: time.Now(), first: -1}
 	if !quiet && !tty {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -116,7 +116,7 @@ func (b *bar) line() {
 	b.said = b.done
 	b.lines++
 	b.timer.Reset(lineEvery)
-	fmt.Fprintf(os.Stderr, "%-28s %s\n", b.title, b.state())
+	fmt.Fprintf(stderr, "%-28s %s\n", b.title, b.state())
 }
 
 // state is "120/600, loss 0.41, lr 0.001, 31.2 images/s, ETA 2m0s, peak memory
@@ -171,8 +171,8 @@ func (b *bar) finish() {
 	took := time.Since(b.start)
 	switch {
 	case b.total == 0 || fresh <= 0:
-		fmt.Fprintf(os.Stderr, "%-28s %d done already\n", b.title, b.done)
+		fmt.Fprintf(stderr, "%-28s %d done already\n", b.title, b.done)
 	default:
-		fmt.Fprintf(os.Stderr, "%-28s %d/%d in %s (%.1f/s)\n", b.title, b.done, b.total, took.Round(100*time.Millisecond), float64(fresh)/took.Seconds())
+		fmt.Fprintf(stderr, "%-28s %d/%d in %s (%.1f/s)\n", b.title, b.done, b.total, took.Round(100*time.Millisecond), float64(fresh)/took.Seconds())
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"wsss/eval"
@@ -33,7 +32,7 @@ func runAll(ctx context.Context, args []string) error {
 		return err
 	}
 	if *dry {
-		return dryRun(f, os.Stdout)
+		return dryRun(f, stdout)
 	}
 	others, err := f.otherCommands()
 	if err == nil && len(others) > 0 {
@@ -108,15 +107,15 @@ func (p *pipeline) summary(rows []report.Row) {
 	}
 	line := func(title string, kind eval.Kind) {
 		if v, ok := score[kind]; ok {
-			fmt.Printf("%-52s %5s\n", title, v.Percent())
+			fmt.Fprintf(stdout, "%-52s %5s\n", title, v.Percent())
 		}
 	}
-	fmt.Println()
+	fmt.Fprintln(stdout)
 	line("pseudo-label mIoU ("+p.cfg.Data.TrainSplit+")", eval.KindPseudo)
 	line("network trained on pseudo-labels, mIoU ("+p.cfg.Data.ValSplit+")", eval.KindNetwork)
 	line("same network trained on true masks, mIoU ("+p.cfg.Data.ValSplit+")", eval.KindBound)
 	if net, bound := score[eval.KindNetwork], score[eval.KindBound]; net.Valid() && bound.Valid() && bound > 0 {
-		fmt.Printf("%-52s %5.1f %%\n", "of full supervision", 100*float64(net)/float64(bound))
+		fmt.Fprintf(stdout, "%-52s %5.1f %%\n", "of full supervision", 100*float64(net)/float64(bound))
 	}
-	fmt.Printf("report: %s\n", p.path("report.html"))
+	fmt.Fprintf(stdout, "report: %s\n", p.path("report.html"))
 }

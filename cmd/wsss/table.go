@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -60,7 +59,7 @@ func runTable(ctx context.Context, args []string) error {
 	}
 	defer held.Release()
 	for i, seed := range t.Seeds {
-		fmt.Fprintf(os.Stderr, "seed %d (%d of %d)\n", seed, i+1, len(t.Seeds))
+		fmt.Fprintf(stderr, "seed %d (%d of %d)\n", seed, i+1, len(t.Seeds))
 		if err := t.run(ctx, seed, f.quiet); err != nil {
 			return fmt.Errorf("seed %d: %w", seed, err)
 		}
@@ -69,8 +68,8 @@ func runTable(ctx context.Context, args []string) error {
 	if err := report.WriteMethods(t.cfg.Out, t.Methods); err != nil {
 		return err
 	}
-	fmt.Print(t.Markdown())
-	fmt.Printf("\n%s\n", filepath.Join(t.cfg.Out, "table.html"))
+	fmt.Fprint(stdout, t.Markdown())
+	fmt.Fprintf(stdout, "\n%s\n", filepath.Join(t.cfg.Out, "table.html"))
 	return nil
 }
 
@@ -126,7 +125,7 @@ func newTable(cfg configs.Config, seeds, only string) (*table, error) {
 			return nil, fmt.Errorf("compare[%d]: %w", i, err)
 		}
 		if len(lacks) > 0 {
-			fmt.Fprintf(os.Stderr, "left out: %s needs %s\n", c.Name, strings.Join(lacks, ", "))
+			fmt.Fprintf(stderr, "left out: %s needs %s\n", c.Name, strings.Join(lacks, ", "))
 		} else {
 			t.cfg.Compare, t.Rows = append(t.cfg.Compare, c), append(t.Rows, row)
 		}

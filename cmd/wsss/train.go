@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"wsss/configs"
+	"wsss/data/crash"
 	"wsss/models/backend"
 	"wsss/train"
 )
@@ -179,7 +180,7 @@ func (p *pipeline) trainBoth(ctx context.Context, nets []string) error {
 				b.update(done[0]+done[1], totals[0]+totals[1])
 			}
 			wg.Go(func() {
-				errs[i] = p.trainBeside(ctx, net, jobs[i])
+				errs[i] = crash.Do(func() error { return p.trainBeside(ctx, net, jobs[i]) })
 				if errs[i] != nil {
 					cancel() // the other one saves what it has
 				}
@@ -250,7 +251,12 @@ func (p *pipeline) trainJob(net string) (train.Job, error) {
 
 // runJob trains, or takes up where it stopped.
 func runJob(ctx context.Context, job train.Job) (*train.Result, error) {
-	res, err := train.Run(ctx, job)
+	var res *train.Result
+	err := updating.while(job.Progress, func(progress func(done, total int)) (err error) {
+		job.Progress = progress
+		res, err = train.Run(ctx, job)
+		return err
+	})
 	if errors.Is(err, train.ErrOtherRun) {
 		return nil, fmt.Errorf("%w; -restart replaces it, -set out=… keeps both", err)
 	}

@@ -48,8 +48,11 @@ func runTrainClassifier(ctx context.Context, args []string) error {
 	}
 	var res *multilabel.Result
 	err = p.stage(ctx, "train classifier", func(progress func(done, total int)) error {
-		job.Progress = progress
-		res, err = classifier.Run(ctx, job)
+		err := updating.while(progress, func(progress func(done, total int)) (err error) {
+			job.Progress = progress
+			res, err = classifier.Run(ctx, job)
+			return err
+		})
 		if errors.Is(err, multilabel.ErrOtherRun) {
 			return fmt.Errorf("%w; -set out=… keeps both", err)
 		}

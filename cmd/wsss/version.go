@@ -24,7 +24,7 @@ func runVersion(_ context.Context, args []string) error {
 	}
 	sort.Strings(keys)
 	for _, k := range keys {
-		fmt.Printf("%-14s %s\n", k, v[k])
+		fmt.Fprintf(stdout, "%-14s %s\n", k, v[k])
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"wsss/data"
+	"wsss/data/crash"
 	"wsss/data/photo"
 )
 
@@ -37,6 +38,16 @@ type checker struct {
 	ds      data.Dataset
 	classes data.Classes
 	opts    Options
+}
+
+// checkSafely is check, for which a panic is one more finding.
+func (c *checker) checkSafely(id string) *sample {
+	var s *sample
+	if err := crash.Do(func() error { s = c.check(id); return nil }); err != nil {
+		s = &sample{}
+		s.add(id, Error, "crash", "%v", err)
+	}
+	return s
 }
 
 // check loads each part of a sample by itself, so that one broken file hides

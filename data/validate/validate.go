@@ -103,7 +103,7 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 	first := map[string]int{}
 	var unmasked missing
 	var unlabelled []string
-	err = ordered(ctx, len(ids), opts.Workers, func(i int) *sample { return c.check(ids[i]) }, func(i int, s *sample) {
+	err = ordered(ctx, len(ids), opts.Workers, func(i int) *sample { return c.checkSafely(ids[i]) }, func(i int, s *sample) {
 		if k, dup := first[ids[i]]; dup {
 			r.add(opts, finding(ids[i], Error, "duplicate", "the split lists the image twice, as number %d and %d", k+1, i+1))
 		} else {

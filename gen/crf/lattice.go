@@ -4,8 +4,9 @@ import (
 	"errors"
 	"math"
 	"runtime"
-	"sync"
 	"sync/atomic"
+
+	"wsss/data/crash"
 )
 
 // lattice is the permutohedral lattice: it filters n points of any number of
@@ -43,7 +44,7 @@ func newLattice(features []float32, d int) (*lattice, error) {
 		return nil, err
 	}
 	found := l.number(keys)
-	var wg sync.WaitGroup
+	var wg crash.Group
 	wg.Go(l.index)
 	order := sorted(found)
 	l.chains = make([][]int32, d+1)
@@ -275,7 +276,7 @@ func parallel(n int, f func(lo, hi int)) {
 		f(0, n)
 		return
 	}
-	var wg sync.WaitGroup
+	var wg crash.Group
 	for w := range workers {
 		wg.Go(func() { f(n*w/workers, n*(w+1)/workers) })
 	}

@@ -1,6 +1,10 @@
 package batches
 
-import "context"
+import (
+	"context"
+
+	"wsss/data/crash"
+)
 
 // Ahead gives n batches of next and runs one batch ahead: while the graph works
 // on a batch, the following one is fetched and handed to prepare, which puts it
@@ -19,9 +23,12 @@ func Ahead[From, To any](ctx context.Context, n int, next func() (From, error), 
 		for range n {
 			var r result
 			var b From
-			if b, r.err = next(); r.err == nil {
-				r.b, r.err = prepare(b)
-			}
+			r.err = crash.Do(func() (err error) {
+				if b, err = next(); err == nil {
+					r.b, err = prepare(b)
+				}
+				return err
+			})
 			select {
 			case ready <- r:
 			case <-ctx.Done():

@@ -7,8 +7,10 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 
 	"wsss/data/augment"
+	"wsss/data/crash"
 )
 
 // Order is the order of N images: every epoch is a fresh permutation. It is
@@ -59,6 +61,7 @@ func Prefetch[Batch any](ctx context.Context, n, workers int, load func(i int) (
 		i   int
 		out chan result
 	}
+	parent := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	jobs := make(chan job)
 	ordered := make(chan chan result, workers) // bounds what is loaded ahead
@@ -82,8 +85,9 @@ func Prefetch[Batch any](ctx context.Context, n, workers int, load func(i int) (
 	for range workers {
 		wg.Go(func() {
 			for j := range jobs {
-				b, err := load(j.i)
-				j.out <- result{b, err}
+				var r result
+				r.err = crash.Do(func() (err error) { r.b, err = load(j.i); return err })
+				j.out <- r
 			}
 		})
 	}
@@ -102,6 +106,27 @@ func Prefetch[Batch any](ctx context.Context, n, workers int, load func(i int) (
 	}
 	return next, func() {
 		cancel()
-		wg.Wait()
+		ended := make(chan struct{})
+		go func() {
+			wg.Wait()
+			close(ended)
+		}()
+		select {
+		case <-ended:
+		case <-blocked(parent):
+		}
 	}
+}
+
+// patience is how long a load may go on after the program was told to end: a
+// read of a pipe, or of a disk that does not answer, may do so for ever.
+const patience = time.Second
+
+// blocked tells when a load need no longer be waited for: never, unless ctx has
+// ended.
+func blocked(ctx context.Context) <-chan time.Time {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return time.After(patience)
 }

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"unicode"
+	"unicode/utf8"
+
+	"wsss/data/crash"
+	"wsss/data/files/lock"
+)
+
+// stdout and stderr are where the commands print. Control characters of names
+// and texts that come from data are shown, not obeyed.
+var (
+	stdout = &console{file: func() *os.File { return os.Stdout }}
+	stderr = &console{file: func() *os.File { return os.Stderr }}
+)
+
+// console writes to the terminal, or to wherever the output goes, and keeps the
+// first error: a full disk below a redirected output is a failure.
+type console struct {
+	file func() *os.File
+	mu   sync.Mutex
+	err  error
+}
+
+func (c *console) Write(p []byte) (int, error) {
+	_, err := c.file().Write(visible(p))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = err
+	}
+	return len(p), err
+}
+
+func (c *console) failed() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// visible shows control characters other than tab and newline, those that turn
+// the direction of text, and bytes that are no text, by their numbers.
+func visible(p []byte) []byte {
+	clean := true
+	for _, c := range p {
+		if c < ' ' && c != '\n' && c != '\t' || c >= 0x7f {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return p
+	}
+	out := make([]byte, 0, len(p)+16)
+	for len(p) > 0 {
+		r, n := utf8.DecodeRune(p)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			out = fmt.Appendf(out, `\x%02x`, p[0])
+		case r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)):
+			out = fmt.Appendf(out, `\u%04x`, r)
+		default:
+			out = append(out, p[:n]...)
+		}
+		p = p[n:]
+	}
+	return out
+}
+
+// maxLine bounds a line of an error message: a cell of a table can be megabytes
+// long.
+const maxLine = 2000
+
+// complain prints an error.
+func complain(err error) {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		if len(line) > maxLine {
+			head, tail := line[:maxLine/2], line[len(line)-maxLine/2:]
+			lines[i] = fmt.Sprintf("%s… (%d bytes) …%s", strings.ToValidUTF8(head, ""), len(line)-maxLine, strings.ToValidUTF8(tail, ""))
+		}
+	}
+	fmt.Fprintf(stderr, "wsss: %s\n", strings.Join(lines, "\n"))
+}
+
+// exitOf prints what went wrong, if anything did, and gives the exit code.
+func exitOf(interrupted bool, err error) int {
+	var usage usageError
+	var held *lock.HeldError
+	var missing missingError
+	var fault *crash.Panic
+	switch {
+	case err == nil, errors.Is(err, errHelp):
+		if err := stdout.failed(); err != nil && !errors.Is(err, syscall.EPIPE) {
+			complain(fmt.Errorf("standard output: %w", err))
+			return exitFailed
+		}
+		return exitOK
+	case interrupted:
+		sayInterrupted()
+		return exitInterrupted
+	case errors.As(err, &usage):
+		complain(err)
+		return exitUsage
+	case errors.As(err, &missing):
+		complain(err)
+		return exitMissing
+	case errors.As(err, &held):
+		complain(err)
+		return exitHeld
+	case errors.As(err, &fault):
+		complain(fmt.Errorf("%w; what is finished is kept. This is a fault of wsss: please report this line%s", err, keepStack(fault)))
+		return exitFailed
+	}
+	complain(err)
+	return exitFailed
+}
+
+func sayInterrupted() {
+	fmt.Fprintln(stderr, "wsss: interrupted; what is finished is kept, the same command goes on from there")
+}
+
+// envDebug makes a fault of the program print its stack.
+const envDebug = "WSSS_DEBUG"
+
+// keepStack puts the stack of a fault into a file, and says where.
+func keepStack(p *crash.Panic) string {
+	if os.Getenv(envDebug) != "" {
+		defer fmt.Fprintf(stderr, "%s\n", p.Stack)
+	}
+	f, err := os.CreateTemp("", "wsss-fault-*.txt")
+	if err != nil {
+		return " (" + envDebug + "=1 prints the stack)"
+	}
+	defer f.Close()
+	v := versions()
+	_, err = fmt.Fprintf(f, "%s\n%v\n%v\n\n%s", strings.Join(os.Args, " "), v, p.Value, p.Stack)
+	if err != nil {
+		return ""
+	}
+	path, _ := filepath.Abs(f.Name())
+	return " and the file " + path
+}
+
+var _ io.Writer = (*console)(nil)
