@@ -32,10 +32,11 @@ type Classifier struct {
 	Flip    bool   `toml:"flip"`    // mirror half of the images
 	Unknown string `toml:"unknown"` // classes that nobody checked (Open Images): ignore or absent
 
-	Workers         int `toml:"workers"`          // decode and augmentation goroutines; 0 = one per CPU
-	CheckpointEvery int `toml:"checkpoint_every"` // updates between checkpoints; 0 = one per epoch
-	Keep            int `toml:"keep"`             // checkpoints kept beside the last and the best
-	ValEvery        int `toml:"val_every"`        // epochs between validations; 0 = only at the end
+	Devices         int `toml:"devices" json:",omitempty"` // devices that share each batch; 0 = 1
+	Workers         int `toml:"workers"`                   // decode and augmentation goroutines; 0 = one per CPU
+	CheckpointEvery int `toml:"checkpoint_every"`          // updates between checkpoints; 0 = one per epoch
+	Keep            int `toml:"keep"`                      // checkpoints kept beside the last and the best
+	ValEvery        int `toml:"val_every"`                 // epochs between validations; 0 = only at the end
 }
 
 func defaultClassifier() Classifier {
@@ -64,6 +65,7 @@ func (c Classifier) validate(v *validator) {
 	v.that(c.Momentum >= 0 && c.Momentum < 1, at+"momentum", c.Momentum, "a number in [0, 1)")
 	v.that(len(c.Long) == 0 || len(c.Long) == 2 && c.Long[0] >= 16 && c.Long[0] <= c.Long[1] && c.Long[1] <= 8192, at+"long", fmt.Sprint(c.Long), "[min, max] in 16 to 8192, or empty")
 	v.that(c.Crop >= 32 && c.Crop <= 4096, at+"crop", c.Crop, "32 to 4096 pixels")
+	v.atLeast(at+"devices", c.Devices, 0)
 	v.atLeast(at+"workers", c.Workers, 0)
 	v.atLeast(at+"checkpoint_every", c.CheckpointEvery, 0)
 	v.atLeast(at+"keep", c.Keep, 0)
@@ -75,6 +77,6 @@ func (c Classifier) validate(v *validator) {
 func (c Config) ClassifierHash() string {
 	d, k := c.Data, c.Classifier
 	d.Root, d.ValSplit = "", ""
-	k.Init, k.Workers, k.CheckpointEvery, k.Keep, k.ValEvery = "", 0, 0, 0, 0
+	k.Init, k.Devices, k.Workers, k.CheckpointEvery, k.Keep, k.ValEvery = "", 0, 0, 0, 0, 0
 	return hash(c.Seed, d, k)
 }

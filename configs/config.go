@@ -6,10 +6,14 @@ package configs
 
 // Config is a whole run: gen → train → eval → report.
 type Config struct {
-	Name    string    `toml:"name"`    // title of the report
-	Out     string    `toml:"out"`     // run folder; every stage writes below it
-	Seed    int64     `toml:"seed"`    // seed of everything random
-	Backend string    `toml:"backend"` // "" chooses; else "go", "onnx", "onnx:cuda", "xla:cuda", "xla:cpu"; no path of a library
+	Name    string `toml:"name"`    // title of the report
+	Out     string `toml:"out"`     // run folder; every stage writes below it
+	Seed    int64  `toml:"seed"`    // seed of everything random
+	Backend string `toml:"backend"` // "" chooses; else "go", "onnx", "onnx:cuda", "xla:cuda", "xla:cpu"; no path of a library
+	// Deterministic makes XLA on a GPU end with the same bytes from the same
+	// seed, more slowly; on a CPU every engine does.
+	Deterministic bool `toml:"deterministic" json:",omitempty"`
+
 	Data    Data      `toml:"data"`
 	Gen     Gen       `toml:"gen"`
 	Train   Train     `toml:"train"`

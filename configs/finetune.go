@@ -46,11 +46,12 @@ type FineTuneCLIP struct {
 	Precision string `toml:"precision" json:",omitempty"` // of training: float32, tf32 (NVIDIA's rounding of products) or bf16 (products alone, as PyTorch's autocast); "" = the backend's own
 	Recompute int    `toml:"recompute" json:",omitempty"` // blocks that the backward pass computes again together instead of keeping their activations; 0 = none
 
-	Workers         int   `toml:"workers"`          // decode and augmentation goroutines; 0 = one per CPU
-	CheckpointEvery int   `toml:"checkpoint_every"` // updates between checkpoints; 0 = one per epoch
-	Keep            int   `toml:"keep"`             // checkpoints kept beside the last and the best
-	ValEvery        int   `toml:"val_every"`        // epochs between validations; 0 = only at the end
-	Val             *Data `toml:"val"`              // dataset to validate on, its val_split; none = the run's own
+	Devices         int   `toml:"devices" json:",omitempty"` // devices that share each batch; 0 = 1
+	Workers         int   `toml:"workers"`                   // decode and augmentation goroutines; 0 = one per CPU
+	CheckpointEvery int   `toml:"checkpoint_every"`          // updates between checkpoints; 0 = one per epoch
+	Keep            int   `toml:"keep"`                      // checkpoints kept beside the last and the best
+	ValEvery        int   `toml:"val_every"`                 // epochs between validations; 0 = only at the end
+	Val             *Data `toml:"val"`                       // dataset to validate on, its val_split; none = the run's own
 }
 
 func defaultFineTuneCLIP() FineTuneCLIP {
@@ -91,6 +92,7 @@ func (f FineTuneCLIP) validate(v *validator) {
 	v.atLeast(at+"freeze", f.Freeze, -1)
 	v.oneOf(at+"precision", f.Precision, "", "float32", "tf32", "bf16")
 	v.atLeast(at+"recompute", f.Recompute, 0)
+	v.atLeast(at+"devices", f.Devices, 0)
 	v.atLeast(at+"workers", f.Workers, 0)
 	v.atLeast(at+"checkpoint_every", f.CheckpointEvery, 0)
 	v.atLeast(at+"keep", f.Keep, 0)
@@ -107,6 +109,6 @@ func (c Config) FineTuneHash() string {
 	d, f := c.Data, c.FineTuneCLIP
 	d.Root, d.ValSplit = "", ""
 	f.Model, f.Encoder, f.Workers, f.CheckpointEvery, f.Keep, f.ValEvery, f.Val, f.Ensemble = "", "", 0, 0, 0, 0, nil, 0
-	f.Recompute, f.Beta = 0, 0
+	f.Recompute, f.Devices, f.Beta = 0, 0, 0
 	return hash(c.Seed, d, f)
 }

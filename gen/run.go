@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -42,6 +43,7 @@ type RunOptions struct {
 
 	Workers   int                   // images in flight; 0 = one per CPU
 	Shard     Shard                 // the part of the split to do
+	ByShape   bool                  // images of one size follow each other, for an engine that compiles for each
 	KeepGoing bool                  // go on after an image that fails
 	Progress  func(done, total int) // called after each image, one call at a time; may be nil
 }
@@ -250,6 +252,13 @@ func (r *runner) work(ctx context.Context, ids []string) error {
 		}
 	}
 	var fails failures
+	given := ids
+	if r.ByShape {
+		ids = make([]string, len(given))
+		for i, at := range data.ByShape(r.Dataset, given, func(size image.Point) image.Point { return size }) {
+			ids[i] = given[at]
+		}
+	}
 	busy, err := r.pass(ctx, ids, r.claims.try, &fails)
 	if err == nil && len(busy) > 0 {
 		_, err = r.pass(ctx, busy, r.claims.wait, &fails)
@@ -260,7 +269,7 @@ func (r *runner) work(ctx context.Context, ids []string) error {
 	if n := r.summary.Unlabelled; n > 0 && n == len(ids) && r.Shard.Count <= 1 {
 		return fmt.Errorf("none of the %d images of split %q: %w", n, r.Split, Unlabelled(r.Weak))
 	}
-	return fails.inOrder(ids)
+	return fails.inOrder(given)
 }
 
 // claimFunc claims an image for this process; false means that somebody else

@@ -37,7 +37,7 @@ type PredictOptions struct {
 	// image at its own size, which is exact. 0 chooses by what a new size
 	// costs: 1 on go, 32 on onnx, 64 on xla.
 	Bucket int
-	Shapes int // compiled sizes kept, each with its working memory; 0 = 3
+	Shapes int // compiled sizes kept, each with its working memory; 0 = 3, on xla what memory holds
 
 	Warn func(line string) // told where a run folder's newest checkpoint is damaged; may be nil
 }
@@ -74,7 +74,7 @@ func NewPredictor(b compute.Backend, net models.Segmenter, store *model.Store, i
 		opts.Bucket = defaultBucket[backend.KindOf(b)]
 	}
 	if opts.Shapes <= 0 {
-		opts.Shapes = 3
+		opts.Shapes = backend.GraphsKept(b, 3)
 	}
 	return &Predictor{net: &network{Segmenter: net, backend: b, store: store}, in: in, opts: opts,
 		graphs: shapecache.Cache[compiled, *model.Exec]{Limit: opts.Shapes, Free: (*model.Exec).Finalize}}, nil

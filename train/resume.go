@@ -12,6 +12,7 @@ import (
 
 	"wsss/checkpoints"
 	"wsss/configs"
+	"wsss/data"
 	"wsss/data/augment"
 	"wsss/data/files"
 	"wsss/models/backend"
@@ -152,6 +153,12 @@ func (r *run) start() error {
 	r.sched = NewSchedule(r.Config)
 	if r.val, err = NewPredictor(r.Backend, r.Net, r.net.store, r.Config.Input, r.Val); err != nil {
 		return err
+	}
+	// Images of one shape follow each other, so that each is compiled once.
+	ids := r.valIDs
+	r.valIDs = make([]string, len(ids))
+	for i, at := range data.ByShape(r.Dataset, ids, r.val.Shape) {
+		r.valIDs[i] = ids[at]
 	}
 	if r.Config.EMA > 0 {
 		r.val.root = averageScope

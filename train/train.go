@@ -2,7 +2,7 @@
 // pseudo-labels or true masks, by the schedules of docs/sources.md §8, and predicts
 // with the result. A run survives being killed: it goes on from its last
 // checkpoint and ends with the same bytes as an undisturbed one on the same
-// backend.
+// backend (on a GPU with the config's deterministic).
 package train
 
 import (

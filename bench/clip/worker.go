@@ -28,7 +28,7 @@ func (o *options) step(spec string) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	update, _, err := multilabel.Compile(b, net)
+	update, _, err := multilabel.Compile(b, net, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -45,8 +45,12 @@ func (o *options) step(spec string) (func() error, error) {
 	}
 	images := tensors.FromFlatDataAndDimensions(pixels, o.Batch, 3, o.size, o.size)
 	t, k := tensors.FromFlatDataAndDimensions(targets, o.Batch, classes), tensors.FromFlatDataAndDimensions(known, o.Batch, classes)
+	batch, err := update.Place(images, t, k)
+	if err != nil {
+		return nil, err
+	}
 	return func() error {
-		loss, _, err := update.Run(images, t, k, net.Scalars(0, 1000, 100))
+		loss, _, err := update.Run(batch, net.Scalars(0, 1000, 100))
 		if err == nil {
 			fmt.Fprintf(os.Stderr, "%s: loss %v\n", spec, loss)
 		}

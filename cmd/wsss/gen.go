@@ -13,6 +13,7 @@ import (
 	"wsss/eval"
 	"wsss/gen"
 	_ "wsss/gen/all" // methods
+	"wsss/models/backend"
 )
 
 func init() {
@@ -170,7 +171,7 @@ func (p *pipeline) label(ctx context.Context, l labeller, dir string, o genOptio
 			Dataset: p.ds, Split: o.split, Method: method, Name: g.Method,
 			Weak: data.WeakKind(g.Weak), Fuse: g.Fuse, OutDir: dir,
 			ConfigHash: cfg.GenHash(), Config: cfg.TOML(), Weights: gen.WeightsOf(method), Versions: versions(), Hashes: p.hashes,
-			Workers: g.Workers, Shard: o.shard, KeepGoing: o.keepGoing, Checks: g.Checks, Progress: progress,
+			Workers: g.Workers, Shard: o.shard, ByShape: p.eng != nil && backend.KindOf(p.eng) == backend.XLA, KeepGoing: o.keepGoing, Checks: g.Checks, Progress: progress,
 		})
 		return err
 	})

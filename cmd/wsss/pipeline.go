@@ -120,6 +120,9 @@ func (p *pipeline) backend() (compute.Backend, error) {
 	if p.eng != nil {
 		return p.eng, nil
 	}
+	if p.cfg.Deterministic {
+		backend.Deterministic()
+	}
 	b, err := backend.Open(p.cfg.Backend)
 	if err != nil {
 		return nil, err
@@ -165,9 +168,13 @@ func (p *pipeline) withBar(ctx context.Context, title string, do func(b *bar) er
 		return err
 	}
 	b := newBar(title, p.quiet)
+	before := backend.Compilations()
 	err := do(b)
 	if err == nil {
 		b.finish()
+		if n := backend.Compilations() - before; n > 0 && p.eng != nil && backend.KindOf(p.eng) == backend.XLA {
+			p.say("%s: compiled for %d shapes", title, n)
+		}
 	} else {
 		b.abort()
 	}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,6 +21,7 @@ import (
 	"wsss/eval/refine"
 	"wsss/eval/tiles"
 	"wsss/gen/crf"
+	"wsss/models/backend"
 )
 
 func init() {
@@ -240,6 +243,9 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 			err = errors.Join(err, w.Close())
 		}
 	}()
+	if backend.KindOf(p.eng) == backend.XLA {
+		l.images = byShape(net, images, how.maxSide)
+	}
 	if err := p.stage(ctx, "predict", func(progress func(done, total int)) error { return l.run(ctx, progress) }); err != nil {
 		return err
 	}
@@ -253,6 +259,30 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 		fmt.Fprintf(stdout, "labels of %s in %s (%s)\n", plural(n, "image"), out, strings.Join(formats, ", "))
 	}
 	return l.left()
+}
+
+// byShape orders images so that those follow each other that the network sees
+// at one shape, and XLA compiles once for.
+func byShape(net eval.Shaper, images []input, maxSide int) []input {
+	type sized struct {
+		input
+		shape image.Point
+	}
+	all := make([]sized, len(images))
+	for i, in := range images {
+		all[i].input = in
+		if size, err := data.ImageSize(in.path); err == nil { // else reading it says what is wrong
+			all[i].shape = net.Shape(smaller(size, maxSide))
+		}
+	}
+	slices.SortStableFunc(all, func(a, b sized) int {
+		return cmp.Or(cmp.Compare(a.shape.X, b.shape.X), cmp.Compare(a.shape.Y, b.shape.Y))
+	})
+	out := make([]input, len(all))
+	for i, in := range all {
+		out[i] = in.input
+	}
+	return out
 }
 
 // openWriters opens the formats; exports that name the photo name it as it is

@@ -198,6 +198,9 @@ func (p *pipeline) trainBoth(ctx context.Context, nets []string) error {
 
 func (p *pipeline) trainBeside(ctx context.Context, net string, job train.Job) error {
 	var err error
+	if p.cfg.Deterministic {
+		backend.Deterministic()
+	}
 	if job.Backend, err = backend.Open(p.cfg.Backend); err != nil {
 		return err
 	}

@@ -65,6 +65,9 @@ func Open(spec string) (compute.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(resolved, "xla") && strings.Contains(resolved, "cuda") {
+		cacheAutotuning()
+	}
 	b, err := compute.NewWithConfig(resolved)
 	if err != nil {
 		return nil, fmt.Errorf("backend %q does not open: %w\nrun `wsss doctor` to see which backends work here", spec, err)

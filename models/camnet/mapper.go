@@ -49,7 +49,7 @@ func NewMapper(b compute.Backend, n *Network, store *model.Store, opts MapOption
 		opts.Bucket = defaultBucket[backend.KindOf(b)]
 	}
 	return &Mapper{net: n, backend: b, store: store, opts: opts,
-		graphs: shapecache.Cache[image.Point, *model.Exec]{Limit: opts.Shapes, Free: (*model.Exec).Finalize}}
+		graphs: shapecache.Cache[image.Point, *model.Exec]{Limit: backend.GraphsKept(b, opts.Shapes), Free: (*model.Exec).Finalize}}
 }
 
 // Close frees the network.

@@ -67,6 +67,7 @@ func NewRunner(b compute.Backend, m *Model, opt RunnerOptions) (*Runner, error) 
 	if opt.MaxShapes <= 0 {
 		opt.MaxShapes = 4
 	}
+	opt.MaxShapes = backend.GraphsKept(b, opt.MaxShapes)
 	return &Runner{model: m, backend: b, opt: opt, store: model.NewStore(),
 		byValue: map[string]bool{}, compiled: map[string]*list.Element{}, recent: list.New()}, nil
 }
@@ -217,6 +218,7 @@ func (r *Runner) keep(p *program) {
 }
 
 func (r *Runner) compile(key string, inputs map[string]*tensors.Tensor) (*program, error) {
+	backend.NoteCompilation()
 	dims := map[string][]int{}
 	for name, t := range inputs {
 		dims[name] = append([]int{}, t.Shape().Dimensions...)

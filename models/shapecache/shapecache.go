@@ -2,7 +2,11 @@
 // image.
 package shapecache
 
-import "slices"
+import (
+	"slices"
+
+	"wsss/models/backend"
+)
 
 // Cache keeps the values used last; those that make room are freed. It is not
 // safe for concurrent use.
@@ -25,6 +29,7 @@ func (c *Cache[Key, Value]) Get(key Key, make func() (Value, error)) (Value, err
 		c.list = append(slices.Delete(c.list, i, i+1), e)
 		return e.value, nil
 	}
+	backend.NoteCompilation()
 	v, err := make()
 	if err != nil {
 		return v, err

@@ -57,7 +57,7 @@ func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
 	return multilabel.Run(ctx, multilabel.Job{
 		Settings: multilabel.Settings{
 			Table: "classifier", Epochs: c.Epochs, Batch: c.Batch, Unknown: c.Unknown, LR: c.LR,
-			Workers: c.Workers, CheckpointEvery: c.CheckpointEvery, Keep: c.Keep, ValEvery: c.ValEvery,
+			Devices: c.Devices, Workers: c.Workers, CheckpointEvery: c.CheckpointEvery, Keep: c.Keep, ValEvery: c.ValEvery,
 		},
 		Dataset: job.Dataset, Split: job.Split, ValSplit: job.ValSplit, Seed: job.Seed, Backend: job.Backend,
 		Net:    func(classes int) (multilabel.Net, error) { return newNetwork(c, classes, job.Seed, job.Log) },

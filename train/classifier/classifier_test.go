@@ -25,6 +25,7 @@ import (
 	"wsss/models/camnet"
 	"wsss/models/weights/formats"
 	"wsss/train/multilabel"
+	"wsss/train/runlog"
 )
 
 const fixtures = "../../models/camnet/testdata/"
@@ -78,14 +79,18 @@ func TestLossesEqualPyTorch(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer n.Close()
-				update, forward, err := multilabel.Compile(b, n)
+				update, forward, err := multilabel.Compile(b, n, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer update.Finalize()
 				defer forward.Finalize()
+				batch, err := update.Place(images, targets, known)
+				if err != nil {
+					t.Fatal(err)
+				}
 				for step, w := range losses {
-					got, _, err := update.Run(images, targets, known, n.Scalars(step, want.Steps, 1))
+					got, _, err := update.Run(batch, n.Scalars(step, want.Steps, 1))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -224,5 +229,43 @@ func TestPrepare(t *testing.T) {
 	prepare(plain, img, cfg, nil)
 	if r := box(plain); r != image.Rect(0, 8, 32, 24) {
 		t.Errorf("at test time the picture is at %v", r)
+	}
+}
+
+// TestDevices trains on one device and on two, of XLA's plug-in for CPUs.
+func TestDevices(t *testing.T) {
+	path := os.Getenv("WSSS_XLA")
+	if path == "" {
+		t.Skip("no XLA plug-in: set WSSS_XLA to that of `make xla`")
+	}
+	root := t.TempDir()
+	cfg := scenes.DefaultConfig()
+	cfg.Train, cfg.Val, cfg.MinSize, cfg.MaxSize, cfg.Classes = 24, 12, 40, 56, 3
+	if err := scenes.Write(context.Background(), root, cfg, nil); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, "xla:"+path)
+	if b.NumDevices() < 2 {
+		t.Skip("one device: set XLA_FLAGS=--xla_force_host_platform_device_count=2")
+	}
+	var logs [2][]multilabel.Record
+	for i := range logs {
+		j := job(t, root)
+		j.Backend, j.Config.Devices = b, i+1
+		if _, err := Run(context.Background(), j); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if logs[i], err = runlog.Read[multilabel.Record](filepath.Join(j.OutDir, runlog.File)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, one := range logs[0] {
+		if two := logs[1][i]; one.Val == nil {
+			t.Logf("update %d: loss %.7g on one device, %.7g on two", one.Step, one.Loss, two.Loss)
+			if limit := map[bool]float64{true: 1e-5, false: 1e-2}[i == 0]; math.Abs(one.Loss-two.Loss) > limit*one.Loss {
+				t.Errorf("update %d: loss %.7g on one device, %.7g on two", one.Step, one.Loss, two.Loss)
+			}
+		}
 	}
 }

@@ -165,14 +165,18 @@ func (f *fixture) losses(t *testing.T, b compute.Backend, cfg configs.FineTuneCL
 
 func (f *fixture) lossesOf(t *testing.T, b compute.Backend, net multilabel.Net, cfg configs.FineTuneCLIP, updates int) (list []float64) {
 	t.Helper()
-	update, forward, err := multilabel.Compile(b, net)
+	update, forward, err := multilabel.Compile(b, net, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer update.Finalize()
 	defer forward.Finalize()
 	for step := range updates {
-		loss, _, err := update.Run(f.tensor(t, "images"), f.tensor(t, "targets"), f.tensor(t, "known"), []float32{float32(cfg.LR), float32(step + 1)})
+		batch, err := update.Place(f.tensor(t, "images"), f.tensor(t, "targets"), f.tensor(t, "known"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		loss, _, err := update.Run(batch, []float32{float32(cfg.LR), float32(step + 1)})
 		if err != nil {
 			t.Fatal(err)
 		}

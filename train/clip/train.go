@@ -51,7 +51,7 @@ func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
 	return multilabel.Run(ctx, multilabel.Job{
 		Settings: multilabel.Settings{
 			Table: "finetune_clip", Epochs: c.Epochs, Batch: c.Batch, Unknown: c.Unknown, LR: c.LR, HoldOut: c.Calibrate,
-			Workers: c.Workers, CheckpointEvery: c.CheckpointEvery, Keep: c.Keep, ValEvery: c.ValEvery,
+			Devices: c.Devices, Workers: c.Workers, CheckpointEvery: c.CheckpointEvery, Keep: c.Keep, ValEvery: c.ValEvery,
 			Smaller: smaller(c),
 		},
 		Dataset: job.Dataset, Split: job.Split, Val: job.Val, ValSplit: job.ValSplit, Seed: job.Seed, Backend: job.Backend,

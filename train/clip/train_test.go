@@ -290,7 +290,7 @@ func predictions(t *testing.T, j Job, checkpoint string) (rows [][]float32) {
 			t.Fatal(err)
 		}
 	}
-	_, forward, err := multilabel.Compile(j.Backend, n)
+	_, forward, err := multilabel.Compile(j.Backend, n, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"wsss/checkpoints"
+	"wsss/models/backend"
 	"wsss/train/batches"
+	"wsss/train/parallel"
 	"wsss/train/runlog"
 )
 
@@ -24,8 +26,10 @@ func (r *run) updates(ctx context.Context) error {
 			return err
 		}
 	}
+	take, stopTake := r.feed(ctx, r.total-r.step, next)
+	defer stopTake()
 	for r.step < r.total {
-		b, err := next()
+		b, err := take()
 		if err != nil {
 			if ctx.Err() != nil {
 				return r.interrupted(ctx)
@@ -33,7 +37,7 @@ func (r *run) updates(ctx context.Context) error {
 			return err
 		}
 		rec, err := r.one(b)
-		b.free()
+		b.Free()
 		if err != nil {
 			return err
 		}
@@ -51,10 +55,38 @@ func (r *run) updates(ctx context.Context) error {
 	return nil
 }
 
+// placed is a batch as the update takes it.
+type placed struct {
+	ids []string
+	*parallel.Inputs
+}
+
+func (r *run) place(b *batch) (placed, error) {
+	in, err := r.update.Place(b.images, b.targets, b.known)
+	if err != nil {
+		in.Free()
+	}
+	return placed{b.ids, in}, err
+}
+
+// feed gives n batches of next on the device, on XLA one ahead.
+func (r *run) feed(ctx context.Context, n int, next func() (*batch, error)) (take func() (placed, error), stop func()) {
+	if backend.KindOf(r.Backend) == backend.XLA {
+		return batches.Ahead(ctx, n, next, r.place, func(p placed) { p.Free() })
+	}
+	return func() (placed, error) {
+		b, err := next()
+		if err != nil {
+			return placed{}, err
+		}
+		return r.place(b)
+	}, func() {}
+}
+
 // one is one update.
-func (r *run) one(b *batch) (Record, error) {
+func (r *run) one(b placed) (Record, error) {
 	scalars := r.net.Scalars(r.step, r.total, r.perEpoch)
-	loss, norm, err := r.update.Run(b.images, b.targets, b.known, scalars)
+	loss, norm, err := r.update.Run(b.Inputs, scalars)
 	if err != nil {
 		return Record{}, err
 	}

@@ -26,6 +26,7 @@ import (
 	"wsss/data/files/lock"
 	"wsss/models/backend"
 	"wsss/train/lineage"
+	"wsss/train/parallel"
 	"wsss/train/runlog"
 )
 
@@ -73,6 +74,7 @@ type Settings struct {
 	Unknown         string // classes that nobody checked: ignore or absent
 	LR              float64
 	HoldOut         float64 // share of the images to validate on instead of training, see Examples.HoldOut; 0: on ValSplit
+	Devices         int     // that share each batch; 0 = 1
 	Workers         int
 	CheckpointEvery int // updates; 0 = one epoch
 	Keep            int
@@ -134,6 +136,7 @@ type run struct {
 	data       lineage.Record // what is learnt, and judged on
 	net        Net
 	update     *Step
+	devices    *parallel.Devices // nil for one
 	forward    *model.Exec
 	log        *runlog.Log
 	meta       checkpoints.Meta
@@ -221,7 +224,11 @@ func newRun(job Job) (*run, error) {
 	}
 	r.perEpoch = len(r.train.IDs) / r.Batch
 	r.total = r.Epochs * r.perEpoch
-	if r.update, r.forward, err = Compile(r.Backend, r.net); err != nil {
+	if r.devices, err = parallel.New(r.Backend, r.Table, r.Devices, r.Batch); err != nil {
+		r.close()
+		return nil, err
+	}
+	if r.update, r.forward, err = Compile(r.Backend, r.net, r.devices); err != nil {
 		r.close()
 		return nil, err
 	}
@@ -242,9 +249,10 @@ func (r *run) close() {
 }
 
 // Compile prepares the graphs of a network: an update, and forward, which takes
-// images and returns probabilities. They compile on the first call.
-func Compile(b compute.Backend, net Net) (update *Step, forward *model.Exec, err error) {
-	if update, err = newStep(b, net); err != nil {
+// images and returns probabilities. They compile on the first call. devices share
+// the update; nil is one.
+func Compile(b compute.Backend, net Net, devices *parallel.Devices) (update *Step, forward *model.Exec, err error) {
+	if update, err = newStep(b, net, devices); err != nil {
 		return nil, nil, err
 	}
 	store := net.Store()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
@@ -12,6 +13,7 @@ import (
 
 	"wsss/data"
 	"wsss/models/backend"
+	"wsss/train/parallel"
 )
 
 // Step is a compiled update of a network.
@@ -21,6 +23,7 @@ type Step struct {
 	vars []*model.Variable
 	net  Net
 	b    compute.Backend
+	on   *parallel.Devices
 }
 
 // Host is a Net that can update its weights on the host as well. Where the
@@ -40,8 +43,8 @@ type Host interface {
 type Precise interface{ Precision() string }
 
 // newStep prepares the graph; it compiles on the first call.
-func newStep(b compute.Backend, net Net) (*Step, error) {
-	s := &Step{net: net, b: b}
+func newStep(b compute.Backend, net Net, devices *parallel.Devices) (*Step, error) {
+	s := &Step{net: net, b: b, on: devices}
 	if host, ok := net.(Host); ok && backend.KindOf(b) != backend.XLA && b.HasSharedBuffers() {
 		s.host = host
 	}
@@ -71,20 +74,39 @@ func newStep(b compute.Backend, net Net) (*Step, error) {
 		net.Update(s.vars, grads, in[3:])
 		return []*Node{cost, Sqrt(norm)}
 	})
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	const divided = 3 // images, targets, known
+	return s, devices.Configure(s.exec, divided, len(net.Scalars(0, 1, 1)))
 }
 
 // Finalize frees the compiled graph.
 func (s *Step) Finalize() { s.exec.Finalize() }
 
-// Run makes one update with a batch of images, targets and known, and the
-// network's Scalars. It returns the loss and the norm of the gradient.
-func (s *Step) Run(images, targets, known *tensors.Tensor, scalars []float32) (loss, norm float64, err error) {
-	in := []any{images, targets, known}
+// Place gives a batch of images, targets and known the form in which Run takes
+// it: on the devices, where they have a memory of their own.
+func (s *Step) Place(images, targets, known *tensors.Tensor) (*parallel.Inputs, error) {
+	batch := []*tensors.Tensor{images, targets, known}
+	if backend.KindOf(s.b) != backend.XLA {
+		return parallel.Local(batch), nil
+	}
+	return s.on.Upload(s.b, batch)
+}
+
+// Run makes one update with a batch and the network's Scalars. It returns the
+// loss and the norm of the gradient.
+func (s *Step) Run(batch *parallel.Inputs, scalars []float32) (loss, norm float64, err error) {
+	in := slices.Clip(batch.Args)
 	if s.host == nil {
-		for _, v := range scalars {
-			in = append(in, v)
+		rates := make([]any, len(scalars))
+		for i, v := range scalars {
+			rates[i] = v
 		}
+		if rates, err = s.on.Scalars(rates); err != nil {
+			return 0, 0, err
+		}
+		in = append(in, rates...)
 		out, err := Call(s.exec, in...)
 		if err != nil {
 			return 0, 0, err

@@ -19,6 +19,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/data/stages"
+	"wsss/models/backend"
 	"wsss/models/foundation"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/onnximport"
@@ -85,7 +86,7 @@ type Model struct {
 func Open(b compute.Backend, path string, opt Options) (*Model, error) {
 	m := &Model{opt: opt, backend: b, store: model.NewStore()}
 	m.opt.Blocks, m.opt.MaxSide, m.opt.MaxShapes = or(opt.Blocks, defaultBlocks), or(opt.MaxSide, defaultMaxSide), or(opt.MaxShapes, defaultShapes)
-	m.shapes.Limit, m.shapes.Free = m.opt.MaxShapes, (*shape).free
+	m.shapes.Limit, m.shapes.Free = backend.GraphsKept(b, m.opt.MaxShapes), (*shape).free
 	m.opt.Zoom = or(opt.Zoom, 1)
 	if err := m.open(path); err != nil {
 		return nil, errors.Join(err, m.Close())

@@ -1,0 +1,54 @@
+package backend
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"github.com/gomlx/compute"
+)
+
+// compilations counts the graphs that this process has built for a new shape.
+var compilations atomic.Int64
+
+// NoteCompilation counts a graph that is built for a new shape.
+func NoteCompilation() { compilations.Add(1) }
+
+// Compilations is how many graphs this process has built for new shapes.
+func Compilations() int { return int(compilations.Load()) }
+
+// Bounds of the graphs that XLA keeps of one network. A program is some tens of
+// megabytes of the host's memory; what it works in is taken when it runs.
+const (
+	programBytes = 64 << 20
+	leastGraphs  = 32
+	mostGraphs   = 512
+)
+
+// GraphsKept is how many compiled shapes of one network to keep. On XLA, where a
+// new one costs more than many images, it is what a quarter of the host's memory
+// holds; elsewhere graphs are cheap, and their working memory stays with them,
+// so that it is few.
+func GraphsKept(b compute.Backend, few int) int {
+	if KindOf(b) != XLA {
+		return few
+	}
+	return max(few, min(max(int(hostMemory()/4/programBytes), leastGraphs), mostGraphs))
+}
+
+// hostMemory is the machine's, 0 where it is not told.
+func hostMemory() int64 {
+	raw, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for lines := bufio.NewScanner(bytes.NewReader(raw)); lines.Scan(); {
+		var kb int64
+		if _, err := fmt.Sscanf(lines.Text(), "MemTotal: %d kB", &kb); err == nil {
+			return kb << 10
+		}
+	}
+	return 0
+}
