@@ -35,7 +35,7 @@ ifneq ($(wildcard $(TORCH)),)
 export WSSS_TORCH ?= $(TORCH)
 endif
 
-.PHONY: build demo test verify lint bench table ort xla torch clean
+.PHONY: build demo test verify lint torture bench table ort xla torch clean
 
 build: bin/wsss
 
@@ -60,6 +60,18 @@ lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "gofmt: the files above are not formatted"; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
+
+# Pairs of trainings with kills, kills of gen, train and run, and every fuzz
+# target for FUZZ. The short form of each is in `make test`.
+PAIRS ?= 100
+FUZZ  ?= 60s
+torture:
+	WSSS_TEST_PAIRS=$(PAIRS) go test -count=1 -timeout 60m -v -run '^TestPairs$$' ./train
+	go test -count=5 -timeout 60m -run 'Kill' ./data/files ./gen ./train ./cmd/wsss
+	@set -e; for p in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+		for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$p/*_test.go); do \
+			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) -fuzzminimizetime 20x ./$$p; \
+		done; done
 
 # Ratios against peers measured in the same run; minutes. PyTorch's rows need
 # Debian's python3-torch.
