@@ -2,6 +2,7 @@
 # The go backend's vector kernels need GOEXPERIMENT=simd at build time.
 export GOEXPERIMENT := simd
 
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PYTHON      := python3
 SHA256SUM   := $(if $(shell command -v sha256sum),sha256sum,shasum -a 256)
@@ -35,7 +36,7 @@ ifneq ($(wildcard $(TORCH)),)
 export WSSS_TORCH ?= $(TORCH)
 endif
 
-.PHONY: build demo test verify lint torture bench table ort xla torch clean
+.PHONY: build demo test verify lint torture bench table ort xla torch clean vulncheck release
 
 build: bin/wsss
 
@@ -116,5 +117,21 @@ $(TORCH): bench/torch.txt
 	$(CURDIR)/.cache/torch/bin/pip install --quiet -r bench/torch.txt
 	touch $@
 
+# Known vulnerabilities of the modules, by the Go project's database.
+vulncheck:
+	go run $(GOVULNCHECK) ./...
+
+# The binary with its libraries beside it, for this machine's system. The
+# engines need cgo, so each system's archive is made on that system; XLA's
+# plug-in for the CPU exists for Linux x86-64 alone.
+RELEASE := wsss-$(shell go env GOOS)-$(shell go env GOARCH)
+release: ort
+	rm -rf dist/$(RELEASE) && mkdir -p dist/$(RELEASE)/lib
+	go build -trimpath -ldflags "-s -w" -o dist/$(RELEASE)/wsss ./cmd/wsss
+	cp $(ORT_LIB) dist/$(RELEASE)/lib/
+	dist/$(RELEASE)/wsss licenses -full > dist/$(RELEASE)/LICENCES.txt
+	tar -czf dist/$(RELEASE).tar.gz -C dist $(RELEASE)
+	cd dist && $(SHA256SUM) $(RELEASE).tar.gz > $(RELEASE).tar.gz.sha256
+
 clean:
-	rm -rf bin runs
+	rm -rf bin dist runs

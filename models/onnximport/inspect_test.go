@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"wsss/models/backend/backendtest"
 )
 
 func TestInspect(t *testing.T) {
@@ -55,7 +57,7 @@ func TestInspectUnsupported(t *testing.T) {
 	if r.Importable() || r.Failed["NoSuchOp"] == nil {
 		t.Errorf("an unknown op is not reported: %v", r.Failed)
 	}
-	run, err := NewRunner(engines(t)["go"], m, RunnerOptions{})
+	run, err := NewRunner(backendtest.Open(t, "go"), m, RunnerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
