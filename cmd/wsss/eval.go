@@ -105,7 +105,11 @@ func runEval(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	printRows(rows)
+	look := inReport
+	if !*page {
+		look = "-report makes a page that shows them"
+	}
+	printRows(rows, look)
 	p.tellResults(rows)
 	if *page {
 		fmt.Fprintf(stdout, "report: %s\n", p.path(report.HTMLName))
@@ -370,8 +374,22 @@ func (p *pipeline) provenance(weights map[string]string) eval.Provenance {
 	}
 }
 
-// printRows prints one line per row.
-func printRows(rows []report.Row) {
+// inReport is where to look at rows without scores.
+const inReport = "the report shows the labels and what the networks see"
+
+// printRows prints one line per row. Where none has a score it says so, and
+// where to look instead, and gives false.
+func printRows(rows []report.Row, look string) bool {
+	if !slices.ContainsFunc(rows, func(r report.Row) bool { return r.Images > 0 }) {
+		var splits []string
+		for _, r := range rows {
+			if split := fmt.Sprintf("%q", r.Split); !slices.Contains(splits, split) {
+				splits = append(splits, split)
+			}
+		}
+		fmt.Fprintf(stdout, "\nnothing could be scored: no true masks in %s; %s\n", strings.Join(splits, " and "), look)
+		return false
+	}
 	width := 28
 	for _, r := range rows {
 		width = max(width, utf8.RuneCountInString(r.Name))
@@ -384,4 +402,5 @@ func printRows(rows []report.Row) {
 		}
 		fmt.Fprintf(stdout, "%-*s %-13s %-10s %7s %7s %8d %9s\n", width, r.Name, r.Kind, r.Split, r.MIoU.Percent(), r.PixelAcc.Percent(), r.Images, speed)
 	}
+	return true
 }

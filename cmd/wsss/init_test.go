@@ -83,11 +83,14 @@ func TestInitOwnPhotos(t *testing.T) {
 	for _, s := range []string{"out=" + out, "train.init=", "train.batch_norm=train", "train.backbone=resnet18", "train.width=0.0625", "train.batch=2", "train.accumulate=1", "train.crop=33", "train.iterations=2", "train.val_every=0"} {
 		args = append(args, "-set", s)
 	}
-	capture(t, func() {
+	text = capture(t, func() {
 		if code := dispatch(t.Context(), args); code != exitOK {
 			t.Fatalf("run: exit code %d", code)
 		}
 	})
+	if strings.Contains(text, "–") || !strings.Contains(text, `nothing could be scored: no true masks in "train" and "val"; the report shows`) || !strings.Contains(text, "report: "+filepath.Join(out, "report.html")) {
+		t.Errorf("the run without true masks prints:\n%s", text)
+	}
 	page, err := os.ReadFile(filepath.Join(out, "report.html"))
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func runReport(ctx context.Context, args []string) error {
 	if err := p.report(ctx, rows); err != nil {
 		return err
 	}
-	printRows(rows)
+	printRows(rows, inReport)
 	p.say("report: %s", p.path(report.HTMLName))
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"wsss/eval"
@@ -55,8 +56,10 @@ func runAll(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	printRows(rows)
-	p.summary(rows)
+	if printRows(rows, inReport) {
+		p.summary(rows)
+	}
+	fmt.Fprintf(stdout, "report: %s\n", p.path(report.HTMLName))
 	p.say("%s took %s", p.cfg.Name, time.Since(start).Round(time.Second))
 	return errors.Join(p.failed...)
 }
@@ -96,17 +99,19 @@ func (p *pipeline) all(ctx context.Context) ([]report.Row, error) {
 	return rows, p.report(ctx, rows)
 }
 
-// summary prints the three numbers that a weakly supervised method is judged
-// by, and their ratio.
+// summary prints those of the three numbers that a weakly supervised method is
+// judged by that are there, and their ratio.
 func (p *pipeline) summary(rows []report.Row) {
-	score := map[eval.Kind]eval.Value{}
-	for _, r := range rows {
-		if _, seen := score[r.Kind]; !seen {
-			score[r.Kind] = r.MIoU
+	score := func(kind eval.Kind) eval.Value {
+		for _, r := range rows {
+			if r.Kind == kind {
+				return r.MIoU
+			}
 		}
+		return eval.Value(math.NaN())
 	}
 	line := func(title string, kind eval.Kind) {
-		if v, ok := score[kind]; ok {
+		if v := score(kind); v.Valid() {
 			fmt.Fprintf(stdout, "%-52s %5s\n", title, v.Percent())
 		}
 	}
@@ -114,8 +119,7 @@ func (p *pipeline) summary(rows []report.Row) {
 	line("pseudo-label mIoU ("+p.cfg.Data.TrainSplit+")", eval.KindPseudo)
 	line("network trained on pseudo-labels, mIoU ("+p.cfg.Data.ValSplit+")", eval.KindNetwork)
 	line("same network trained on true masks, mIoU ("+p.cfg.Data.ValSplit+")", eval.KindBound)
-	if net, bound := score[eval.KindNetwork], score[eval.KindBound]; net.Valid() && bound.Valid() && bound > 0 {
+	if net, bound := score(eval.KindNetwork), score(eval.KindBound); net.Valid() && bound.Valid() && bound > 0 {
 		fmt.Fprintf(stdout, "%-52s %5.1f %%\n", "of full supervision", 100*float64(net)/float64(bound))
 	}
-	fmt.Fprintf(stdout, "report: %s\n", p.path("report.html"))
 }

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"wsss/configs"
+	"wsss/eval"
+	"wsss/eval/report"
+)
+
+// The summary names the scores that are there, and the ratio only of two.
+func TestSummary(t *testing.T) {
+	none := eval.Value(math.NaN())
+	for name, c := range map[string]struct {
+		scores map[eval.Kind]eval.Value
+		lines  []string
+	}{
+		"all": {map[eval.Kind]eval.Value{eval.KindPseudo: 0.9, eval.KindNetwork: 0.4, eval.KindBound: 0.8},
+			[]string{"pseudo-label mIoU (train)  90.0", "network trained on pseudo-labels, mIoU (val)  40.0", "same network trained on true masks, mIoU (val)  80.0", "of full supervision  50.0 %"}},
+		"trained on masks alone": {map[eval.Kind]eval.Value{eval.KindBound: 0.8},
+			[]string{"same network trained on true masks, mIoU (val)  80.0"}},
+		"no masks to train on": {map[eval.Kind]eval.Value{eval.KindPseudo: none, eval.KindNetwork: 0.4},
+			[]string{"network trained on pseudo-labels, mIoU (val)  40.0"}},
+		"no masks at all": {map[eval.Kind]eval.Value{eval.KindPseudo: none, eval.KindNetwork: none}, nil},
+	} {
+		p := &pipeline{cfg: configs.Config{}}
+		p.cfg.Data.TrainSplit, p.cfg.Data.ValSplit = "train", "val"
+		var rows []report.Row
+		for kind, v := range c.scores {
+			rows = append(rows, report.Row{Result: &eval.Result{Kind: kind, MIoU: v}})
+		}
+		var got []string
+		for line := range strings.Lines(capture(t, func() { p.summary(rows) })) {
+			if title, value, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
+				got = append(got, title+"  "+strings.TrimSpace(value))
+			}
+		}
+		if strings.Join(got, "\n") != strings.Join(c.lines, "\n") {
+			t.Errorf("%s: %q, want %q", name, got, c.lines)
+		}
+	}
+}
