@@ -2,7 +2,6 @@ package nativelib
 
 import (
 	"archive/zip"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,6 +18,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gomlx/go-xla/installer"
 )
 
 // platform is how a Python package for this machine is called.
@@ -37,46 +38,79 @@ func platform() *regexp.Regexp {
 // envIndex names a mirror of PyPI, as for pip.
 const envIndex = "PIP_INDEX_URL"
 
+// published is a file of a pinned package.
+type published struct{ name, address, hash string }
+
 // locate asks PyPI, or the mirror that PIP_INDEX_URL names, for the address of a
 // pinned package's file for this machine.
 func locate(ctx context.Context, p pin) (address, hash string, err error) {
-	index := cmp.Or(os.Getenv(envIndex), "https://pypi.org/simple")
+	var list []published
+	if index := os.Getenv(envIndex); index != "" {
+		list, err = fromMirror(ctx, index, p)
+	} else {
+		list, err = fromPyPI(p)
+	}
+	if err != nil {
+		return "", "", err
+	}
+	for _, f := range list {
+		if slices.Contains(p.Hashes, f.hash) && platform().MatchString(f.name) {
+			return f.address, f.hash, nil
+		}
+	}
+	return "", "", fmt.Errorf("%s %s has no file with a pinned SHA-256 for %s/%s", p.Name, p.Version, runtime.GOOS, runtime.GOARCH)
+}
+
+// fromPyPI lists a version's files as go-xla's installer finds them.
+func fromPyPI(p pin) ([]published, error) {
+	info, err := installer.GetPipInfo(p.Name)
+	if err != nil {
+		return nil, err
+	}
+	var list []published
+	for _, f := range info.Releases[p.Version] {
+		list = append(list, published{f.Filename, f.URL, f.Digests["sha256"]})
+	}
+	return list, nil
+}
+
+// fromMirror lists a package's files by the index's own JSON.
+func fromMirror(ctx context.Context, index string, p pin) ([]published, error) {
 	base, err := url.Parse(strings.TrimRight(index, "/") + "/" + p.Name + "/")
 	if err != nil {
-		return "", "", fmt.Errorf("%s: %w", envIndex, err)
+		return nil, fmt.Errorf("%s: %w", envIndex, err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.String(), nil)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
 	req.Header.Set("Accept", "application/vnd.pypi.simple.v1+json")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return "", "", fmt.Errorf("%s: %s", base.Redacted(), res.Status)
+		return nil, fmt.Errorf("%s: %s", base.Redacted(), res.Status)
 	}
-	var list struct {
+	var found struct {
 		Files []struct {
 			Filename, URL string
 			Hashes        map[string]string
 		}
 	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<26)).Decode(&list); err != nil {
-		return "", "", fmt.Errorf("%s: no list of files in JSON: %w", base.Redacted(), err)
+	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<26)).Decode(&found); err != nil {
+		return nil, fmt.Errorf("%s: no list of files in JSON: %w", base.Redacted(), err)
 	}
-	for _, file := range list.Files {
-		if hash := file.Hashes["sha256"]; slices.Contains(p.Hashes, hash) && platform().MatchString(file.Filename) {
-			at, err := base.Parse(file.URL)
-			if err != nil {
-				return "", "", err
-			}
-			return at.String(), hash, nil
+	var list []published
+	for _, f := range found.Files {
+		at, err := base.Parse(f.URL)
+		if err != nil {
+			return nil, err
 		}
+		list = append(list, published{f.Filename, at.String(), f.Hashes["sha256"]})
 	}
-	return "", "", fmt.Errorf("%s has no file with a pinned SHA-256 for %s/%s", base.Redacted(), runtime.GOOS, runtime.GOARCH)
+	return list, nil
 }
 
 // download writes the file at an address to path and checks its SHA-256.
