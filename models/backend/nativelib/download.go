@@ -69,6 +69,9 @@ func fromPyPI(p pin) ([]published, error) {
 	}
 	var list []published
 	for _, f := range info.Releases[p.Version] {
+		if !strings.HasPrefix(f.URL, "https://") {
+			return nil, fmt.Errorf("%s: the address %q is not whole, so something stands between here and PyPI: name its simple index in %s", p.Name, f.URL, envIndex)
+		}
 		list = append(list, published{f.Filename, f.URL, f.Digests["sha256"]})
 	}
 	return list, nil
