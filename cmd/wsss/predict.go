@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"image"
 	"io/fs"
@@ -25,18 +26,27 @@ import (
 )
 
 func init() {
-	register(command{name: "predict", short: "label your own images with a trained network", run: runPredict})
+	register(command{name: "predict", short: "label your own images with a trained network, or by a method without training", run: runPredict})
 }
 
 func predictIntro() string {
 	return `
-wsss predict labels images with a trained network. Images are files, folders
-(searched to the bottom), globs, or - for a list of paths on standard input.
+wsss predict labels images with a trained network, or without training by a
+method of wsss gen. Images are files, folders (searched to the bottom), globs,
+or - for a list of paths on standard input.
 
   wsss predict -checkpoint runs/demo/train/pseudo -out labels photos/
   ls *.jpg | wsss predict -checkpoint net.safetensors -out labels -format png,overlay -
+  wsss predict -method grounded-sam -classes "cat,dog" photos/
+  wsss predict -method sam -labels boxes.json -out masks photos/
+  wsss predict -method grabcut -weak points -format coco photos/
 
 A checkpoint is a file, or a folder of checkpoints, whose last one is used.
+A method works from nothing but the names of classes, or from boxes, points,
+scribbles or tags: of a file or folder that -labels names, in any format of
+docs/folder.md, else of the one folder that holds photos and labels. Photos
+that it has no labels of are left out. wsss gen -h lists the methods,
+docs/models.md their options (-set gen.options.KEY=VALUE).
 Images that cannot be read are left out and listed at the end; the exit code is
 then 1.
 
@@ -55,7 +65,13 @@ func formatHelp() string {
 func runPredict(ctx context.Context, args []string) error {
 	f := newFlags("predict", predictIntro())
 	checkpoint := f.String("checkpoint", "", "trained network: a `file`, or a folder of checkpoints")
-	out := f.String("out", "", "`folder` to write to")
+	var m withMethod
+	f.StringVar(&m.method, "method", "", "`name` of a method that labels without training, instead of -checkpoint")
+	f.StringVar(&m.classes, "classes", "", "the `names` of the classes for -method, separated by commas, without background; default is what the labels name")
+	f.StringVar(&m.labels, "labels", "", "`file` or folder of the labels that -method works from; default is the folder of the photos")
+	f.StringVar(&m.weak, "weak", "", "the `form` of them: none, tags, points, scribbles, boxes; default is none where the method takes that and there is no -labels, else what says most")
+	f.Var(&m.set, "set", "with -method: one `key=value` of its config; may be repeated (-set gen.options.sam=sam-vit-h-meta, -set gen.fuse.min_area=50)")
+	out := f.String("out", "predictions", "`folder` to write to")
 	formats := f.String("format", "png", "comma-separated `formats`")
 	scales := f.String("scales", "1", "test-time `scales`, comma-separated; their scores are averaged")
 	flip := f.Bool("flip", false, "also average with the mirrored image")
@@ -67,8 +83,16 @@ func runPredict(ctx context.Context, args []string) error {
 	if err := f.parse(args, 1<<30); err != nil {
 		return err
 	}
-	if *checkpoint == "" || *out == "" || f.NArg() == 0 {
-		return usagef("predict: -checkpoint, -out and at least one image, folder or - are needed; see `wsss predict -h`")
+	if (*checkpoint == "") == (m.method == "") || *out == "" || f.NArg() == 0 {
+		return usagef("predict: -checkpoint or -method, -out and at least one image, folder or - are needed; see `wsss predict -h`")
+	}
+	if err := oneWay(f, m.method != ""); err != nil {
+		return err
+	}
+	p := &pipeline{quiet: f.quiet}
+	p.cfg.Backend = f.backend
+	if m.method != "" {
+		return m.run(ctx, p, f.Args(), *out, *formats)
 	}
 	if err := namedExist([]string{*checkpoint}, ""); err != nil {
 		return err
@@ -80,8 +104,6 @@ func runPredict(ctx context.Context, args []string) error {
 	if err := keepPhotos(images, *out, *formats); err != nil {
 		return err
 	}
-	p := &pipeline{quiet: f.quiet}
-	p.cfg.Backend = f.backend
 	if p.cfg.Eval.Scales, err = parseScales(*scales); err != nil {
 		return err
 	}
@@ -94,6 +116,20 @@ func runPredict(ctx context.Context, args []string) error {
 	}
 	how := large{maxSide: *maxSide, tile: *tile}
 	return p.predictFiles(ctx, *checkpoint, *crf, how, images, *out, strings.Split(*formats, ","))
+}
+
+// oneWay refuses flags of the other way to label.
+func oneWay(f *flags, byMethod bool) (err error) {
+	other, way := methodOnly, "-method"
+	if byMethod {
+		other, way = networkOnly, "-checkpoint"
+	}
+	f.Visit(func(g *flag.Flag) {
+		if slices.Contains(other, g.Name) {
+			err = usagef("predict: -%s goes with %s only; see `wsss predict -h`", g.Name, way)
+		}
+	})
+	return err
 }
 
 // input is one image to label: where it is, and the id its outputs get.
@@ -218,7 +254,7 @@ func parseScales(text string) ([]float64, error) {
 // predictFiles labels images one after the other; the next ones are decoded
 // and the last ones written while the network runs. Images that cannot be read
 // or labelled are left out, and listed in the error at the end.
-func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF bool, how large, images []input, out string, formats []string) (err error) {
+func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF bool, how large, images []input, out string, formats []string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
@@ -235,7 +271,15 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 		l.slots = make(chan struct{}, 2+eval.Refiners()) // else many images' scores would wait
 	}
 	l.predictor = tiles.Wrap(l.predictor, l.cut)
-	if l.writers, err = openWriters(formats, out, data.Classes{Names: net.Meta.Model.Classes}, images); err != nil {
+	if backend.KindOf(p.eng) == backend.XLA {
+		l.images = byShape(net, images, how.maxSide)
+	}
+	return p.labelFiles(ctx, "predict", &l, data.Classes{Names: net.Meta.Model.Classes}, out, formats)
+}
+
+// labelFiles labels the images and writes them in the formats.
+func (p *pipeline) labelFiles(ctx context.Context, title string, l *labelling, classes data.Classes, out string, formats []string) (err error) {
+	if l.writers, err = openWriters(formats, out, classes, l.images); err != nil {
 		return err
 	}
 	defer func() {
@@ -243,10 +287,7 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 			err = errors.Join(err, w.Close())
 		}
 	}()
-	if backend.KindOf(p.eng) == backend.XLA {
-		l.images = byShape(net, images, how.maxSide)
-	}
-	if err := p.stage(ctx, "predict", func(progress func(done, total int)) error { return l.run(ctx, progress) }); err != nil {
+	if err := p.stage(ctx, title, func(progress func(done, total int)) error { return l.run(ctx, progress) }); err != nil {
 		return err
 	}
 	if l.shrunk > 0 {
@@ -255,7 +296,10 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 	if l.tiled > 0 {
 		p.say("large photos labelled in tiles of %d pixels: %d; -max-side 1500 would show the network the whole of them, but smaller", l.cut.Side, l.tiled)
 	}
-	if n := len(images) - len(l.failed); n > 0 {
+	if len(l.unlabelled) > 0 {
+		p.warn("left out: %d of %d images, which have no %s, such as %s", len(l.unlabelled), len(l.images), l.weak, slices.Min(l.unlabelled))
+	}
+	if n := len(l.images) - len(l.failed) - len(l.unlabelled); n > 0 {
 		fmt.Fprintf(stdout, "labels of %s in %s (%s)\n", plural(n, "image"), out, strings.Join(formats, ", "))
 	}
 	return l.left()

@@ -19,11 +19,14 @@ import (
 	"wsss/eval"
 	"wsss/eval/export"
 	"wsss/eval/tiles"
+	"wsss/gen"
 )
 
 // labelling is the work of one wsss predict.
 type labelling struct {
 	predictor eval.Predictor
+	of        func(in input, size image.Point) (eval.Predictor, error) // instead of it, where each image has its own
+	weak      data.WeakKind                                            // of labels that of reads
 	images    []input
 	cut       tiles.Options // of large photos
 	maxSide   int           // see smaller
@@ -33,15 +36,16 @@ type labelling struct {
 
 	shrunk, tiled int // photos that were labelled so
 
-	mu     sync.Mutex
-	failed map[int]error // images that were left out
+	mu         sync.Mutex
+	failed     map[int]error // images that were left out
+	unlabelled []string      // images without the labels that a method works from
 }
 
 // run labels all images. It ends early where a label cannot be written, with
 // the error of the first such image in order.
 func (l *labelling) run(ctx context.Context, progress func(done, total int)) error {
 	reading, cancel := context.WithCancel(ctx)
-	next := decodeAhead(reading, l.images, photo.NewBudget(heldBytes))
+	next := decodeAhead(reading, l.images, l.memory())
 	defer func() {
 		cancel()
 		for d := range next {
@@ -60,7 +64,7 @@ func (l *labelling) run(ctx context.Context, progress func(done, total int)) err
 		}
 		l.slots <- struct{}{}
 		var rest func(ctx context.Context) (*data.LabelMap, error)
-		err := crash.Do(func() (err error) { rest, err = l.begin(ctx, d); return err })
+		err := crash.Do(func() (err error) { rest, err = l.begin(ctx, i, d); return err })
 		if err != nil {
 			d.release()
 			<-l.slots
@@ -88,11 +92,18 @@ func (l *labelling) run(ctx context.Context, progress func(done, total int)) err
 	return first.Err()
 }
 
-func (l *labelling) begin(ctx context.Context, d decoded) (func(ctx context.Context) (*data.LabelMap, error), error) {
+func (l *labelling) begin(ctx context.Context, i int, d decoded) (func(ctx context.Context) (*data.LabelMap, error), error) {
 	if d.err != nil {
 		return nil, d.err
 	}
 	size := d.img.Rect.Size()
+	if l.of != nil {
+		own, err := l.of(l.images[i], size)
+		if err != nil {
+			return nil, err
+		}
+		return eval.Begin(ctx, own, d.img)
+	}
 	at := smaller(size, l.maxSide)
 	if at != size {
 		l.shrunk++
@@ -119,6 +130,10 @@ func (l *labelling) leaveOut(ctx context.Context, i int, err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if errors.Is(err, gen.ErrUnlabelled) {
+		l.unlabelled = append(l.unlabelled, l.images[i].path)
+		return
+	}
 	if l.failed == nil {
 		l.failed = map[int]error{}
 	}
@@ -128,6 +143,9 @@ func (l *labelling) leaveOut(ctx context.Context, i int, err error) {
 // left lists the images that were left out, one per line; nil where there are
 // none.
 func (l *labelling) left() error {
+	if n := len(l.unlabelled); n > 0 && n == len(l.images) {
+		return fmt.Errorf("no photo is labelled: none has %s", l.weak)
+	}
 	if len(l.failed) == 0 {
 		return nil
 	}
@@ -153,14 +171,24 @@ type decoded struct {
 // written at a time: two of 48 megapixels, or one larger one.
 const heldBytes = 512 << 20
 
+// memory bounds what photos take; methods hold several maps of a photo beside it.
+func (l *labelling) memory() (reserve func(pixels int64) (release func())) {
+	bytes, perPixel := int64(heldBytes), int64(5) // the pixels and their labels
+	if l.of != nil {
+		bytes, perPixel = 4*heldBytes, 5+24
+	}
+	budget := photo.NewBudget(bytes)
+	return func(pixels int64) func() { return budget.Reserve(perPixel * pixels) }
+}
+
 // decodeAhead reads the images in order, two ahead of the reader at most.
-func decodeAhead(ctx context.Context, images []input, memory *photo.Budget) <-chan decoded {
+func decodeAhead(ctx context.Context, images []input, reserve func(pixels int64) (release func())) <-chan decoded {
 	out := make(chan decoded, 2)
 	go func() {
 		defer close(out)
 		for _, in := range images {
 			size, err := data.ImageSize(in.path)
-			d := decoded{err: err, release: memory.Reserve(5 * int64(size.X) * int64(size.Y))} // the pixels and their labels
+			d := decoded{err: err, release: reserve(int64(size.X) * int64(size.Y))}
 			if err == nil {
 				d.err = crash.Do(func() (err error) { d.img, err = data.ReadImage(in.path); return err })
 			}

@@ -49,6 +49,15 @@ type Source struct {
 // NewSource lists the files below root, beside which lie photos: ids and their
 // files. Folders and files that begin with a dot are skipped.
 func NewSource(root string, photos map[string]string) (*Source, error) {
+	return newSource(root, photos, false)
+}
+
+// NewFlatSource is NewSource without the folders below root.
+func NewFlatSource(root string, photos map[string]string) (*Source, error) {
+	return newSource(root, photos, true)
+}
+
+func newSource(root string, photos map[string]string, flat bool) (*Source, error) {
 	s := &Source{Root: root, photos: photos, byName: map[string][]string{}, sniffed: map[string]bool{}, signs: map[string][]string{}}
 	real, err := filepath.EvalSymlinks(root) // WalkDir does not enter a link
 	if err != nil {
@@ -58,6 +67,8 @@ func NewSource(root string, photos map[string]string) (*Source, error) {
 		switch {
 		case err != nil:
 			return err
+		case p != real && flat && e.IsDir():
+			return fs.SkipDir
 		case p != real && strings.HasPrefix(e.Name(), "."):
 			if e.IsDir() {
 				return fs.SkipDir

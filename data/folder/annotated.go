@@ -49,7 +49,7 @@ func (d *Dataset) readAnnotations(opts Options) (*annotations, error) {
 		}
 		ask.Files = append(ask.Files, filepath.ToSlash(filepath.Clean(name)))
 	}
-	src, err := annotation.NewSource(d.root, d.images)
+	src, err := d.source()
 	if err != nil {
 		return nil, err
 	}

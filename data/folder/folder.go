@@ -78,6 +78,7 @@ type Dataset struct {
 	finder   names.Finder
 	aliases  func() map[string]string // other ways to write an image's id → id, "" where several images are meant
 	imageDir string
+	flat     bool // labels lie in the root itself, not below
 	classes  data.Classes
 	labels   map[string]*data.WeakLabels
 	splits   map[string][]string

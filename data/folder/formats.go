@@ -160,7 +160,7 @@ func (d *Dataset) learnClasses(opts Options) ([]string, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	src, err := annotation.NewSource(d.root, d.images)
+	src, err := d.source()
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -171,11 +172,7 @@ func readLines(file string) ([]numberedLine, error) {
 
 // readSplits makes the splits: all, the seeded ones, the lists.
 func (d *Dataset) readSplits(opts Options, seed int64) error {
-	all := make([]string, 0, len(d.images))
-	for id := range d.images {
-		all = append(all, id)
-	}
-	slices.Sort(all)
+	all := idsOf(d.images)
 	d.splits = map[string][]string{SplitAll: all}
 	if d.notes != nil {
 		d.notes.split(d.splits, all)
@@ -185,6 +182,9 @@ func (d *Dataset) readSplits(opts Options, seed int64) error {
 	}
 	return d.drawVal(opts.ValFraction, seed)
 }
+
+// idsOf lists the ids of photos, ascending.
+func idsOf(photos map[string]string) []string { return slices.Sorted(maps.Keys(photos)) }
 
 // drawVal divides the train split, or everything where there is none, by
 // val_fraction; and makes the split of what is in no other.

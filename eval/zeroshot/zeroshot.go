@@ -17,15 +17,16 @@ import (
 type Predictor struct {
 	Method gen.Method
 	Fuser  gen.Fuser
+	ID     string          // of the image, for methods that read files by it; "" = none
+	Weak   data.WeakLabels // of the image, for methods that need some
 }
 
 var _ eval.Predictor = Predictor{}
 
-// Predict generates the masks of one image, without weak labels, and fuses
-// them. Pixels that the fusion leaves undecided stay data.Ignore, which
+// Predict generates the masks of one image and fuses them. Pixels that the fusion leaves undecided stay data.Ignore, which
 // evaluation counts as background (docs/sources.md §10).
 func (p Predictor) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, error) {
-	masks, err := p.Method.Generate(ctx, &data.Sample{Image: img})
+	masks, err := p.Method.Generate(ctx, &data.Sample{ID: p.ID, Image: img, Weak: p.Weak})
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func TestPredict(t *testing.T) {
 	}
 	img := image.NewNRGBA(image.Rect(0, 0, 3, 2))
 	img.Pix[4*4] = 200 // pixel (1,1)
-	got, err := Predictor{brightMethod{}, fuser}.Predict(context.Background(), img)
+	got, err := Predictor{Method: brightMethod{}, Fuser: fuser}.Predict(context.Background(), img)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestPredict(t *testing.T) {
 		t.Errorf("label map %d×%d %v, want 3×2 %v", got.W, got.H, got.Pix, want)
 	}
 	broken := errors.New("no tags")
-	if _, err := (Predictor{brightMethod{broken}, fuser}).Predict(context.Background(), img); !errors.Is(err, broken) {
+	if _, err := (Predictor{Method: brightMethod{broken}, Fuser: fuser}).Predict(context.Background(), img); !errors.Is(err, broken) {
 		t.Errorf("error %v, want the method's", err)
 	}
 }
