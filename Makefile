@@ -121,14 +121,15 @@ $(TORCH): bench/torch.txt
 vulncheck:
 	go run $(GOVULNCHECK) ./...
 
-# The binary with its libraries beside it, for this machine's system. The
-# engines need cgo, so each system's archive is made on that system; XLA's
+# The binary with its library beside it, the configs, what they start from and
+# the documents, for this machine's system. The engines need cgo, so each system's archive is made on that system; XLA's
 # plug-in for the CPU exists for Linux x86-64 alone.
 RELEASE := wsss-$(shell go env GOOS)-$(shell go env GOARCH)
 release: ort
 	rm -rf dist/$(RELEASE) && mkdir -p dist/$(RELEASE)/lib
 	go build -trimpath -ldflags "-s -w" -o dist/$(RELEASE)/wsss ./cmd/wsss
 	cp $(ORT_LIB) dist/$(RELEASE)/lib/
+	tar -cf - README.md CHANGELOG.md $$(git ls-files docs 'configs/*.toml' '*.safetensors' | grep -v /testdata/ | grep -v '\.go$$') | tar -xf - -C dist/$(RELEASE)
 	dist/$(RELEASE)/wsss licenses -full > dist/$(RELEASE)/LICENCES.txt
 	tar -czf dist/$(RELEASE).tar.gz -C dist $(RELEASE)
 	cd dist && $(SHA256SUM) $(RELEASE).tar.gz > $(RELEASE).tar.gz.sha256
