@@ -118,7 +118,8 @@ func (p *pipeline) noteStale(ctx context.Context) {
 
 // noteStaleNetwork is noteStale for a checkpoint in a run's folder,
 // OUT/train/NET, by the config that the run left there. Elsewhere nothing is
-// known of the data.
+// known of the data. It also warns of a network that learnt from labels of
+// debug-size models.
 func noteStaleNetwork(ctx context.Context, checkpoint string, quiet bool) {
 	dir := checkpoint
 	if info, err := os.Stat(checkpoint); err == nil && !info.IsDir() {
@@ -130,6 +131,9 @@ func noteStaleNetwork(ctx context.Context, checkpoint string, quiet bool) {
 		return
 	}
 	cfg.Out = out
+	if filepath.Base(dir) == netPseudo && cfg.Train.Labels == "" {
+		(&pipeline{cfg: cfg}).warnDebugSize(cfg.Gen) // what the network learnt from
+	}
 	ds, err := data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
 	if err != nil {
 		return

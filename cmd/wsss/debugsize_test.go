@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -19,6 +21,28 @@ func TestDebugSizeText(t *testing.T) {
 	} {
 		if got := debugSizeText(tt.g); (got == "") != (tt.want == "") || !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.g.Method, got, tt.want)
+		}
+	}
+}
+
+// TestPredictDebugSize: a network that learnt from labels of debug-size models
+// is used with the same warning.
+func TestPredictDebugSize(t *testing.T) {
+	for kind, want := range map[string]int{"folder": 1, "scenes": 0} {
+		out := t.TempDir()
+		net := filepath.Join(out, "train", "pseudo", "net.safetensors")
+		if err := os.MkdirAll(filepath.Dir(net), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		config := "[data]\nkind = \"" + kind + "\"\nroot = \"photos\"\n[gen]\nmethod = \"sam\"\n[gen.options]\nsam = \"tiny-sam\"\n"
+		for name, text := range map[string]string{filepath.Join(out, "config.toml"): config, net: "no weights"} {
+			if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text := predictCall(t, exitFailed, "-checkpoint", net, "-backend", "go", "-out", filepath.Join(out, "labels"), photos(t, "a.jpg"))
+		if strings.Count(text, "WARNING: tiny-sam: debug-size") != want {
+			t.Errorf("%s: %q", kind, text)
 		}
 	}
 }
