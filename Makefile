@@ -36,7 +36,12 @@ ifneq ($(wildcard $(TORCH)),)
 export WSSS_TORCH ?= $(TORCH)
 endif
 
-.PHONY: build demo test verify lint torture bench table ort xla torch clean vulncheck release
+TOOLS       := $(CURDIR)/.cache/tools/bin/python
+ifneq ($(wildcard $(TOOLS)),)
+export WSSS_TOOLS ?= $(TOOLS)
+endif
+
+.PHONY: build demo test verify lint torture bench table ort xla torch tools clean vulncheck release
 
 build: bin/wsss
 
@@ -115,6 +120,15 @@ torch: $(TORCH)
 $(TORCH): bench/torch.txt
 	$(PYTHON) -m venv --clear $(CURDIR)/.cache/torch
 	$(CURDIR)/.cache/torch/bin/pip install --quiet -r bench/torch.txt
+	touch $@
+
+# The labelling tools whose own readers check what wsss writes, in a virtual
+# environment of their own (some 6 GB, as one of them needs PyTorch): never
+# needed by wsss. Tests find it by WSSS_TOOLS.
+tools: $(TOOLS)
+$(TOOLS): bench/tools.txt
+	$(PYTHON) -m venv --clear $(CURDIR)/.cache/tools
+	$(CURDIR)/.cache/tools/bin/pip install --quiet -r bench/tools.txt
 	touch $@
 
 # Known vulnerabilities of the modules, by the Go project's database.

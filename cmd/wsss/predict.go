@@ -50,6 +50,11 @@ docs/models.md their options (-set gen.options.KEY=VALUE).
 Images that cannot be read are left out and listed at the end; the exit code is
 then 1.
 
+-format coco holds every region to the pixel. Polygons are thinned out by
+-tolerance 1 and leave out specks below -min-area 10; -tolerance 0 -min-area 0
+keeps them exact. -format yolo has the photos beside the labels, a fifth of them
+in val, so that yolo train starts on yolo/data.yaml.
+
 Formats:
 ` + formatHelp()
 }
@@ -77,6 +82,8 @@ func runPredict(ctx context.Context, args []string) error {
 	flip := f.Bool("flip", false, "also average with the mirrored image")
 	tile := f.Int("tile", 0, "label photos of more than some 3 megapixels (with 21 classes) in overlapping tiles of so many `pixels` a side; 0 = 640, fewer with more than 21 classes")
 	maxSide := f.Int("max-side", 0, "first shrink photos whose long side has more `pixels` to this size, and enlarge the labels")
+	outlines := f.outlines()
+	m.outlines = outlines
 	crf := f.Bool("crf", false, "refine with a dense CRF")
 	f.StringVar(&f.backend, "backend", "", "`engine`: go, onnx[:cuda|:migraphx|:library], xla:cuda, xla:cpu, xla:plug-in")
 	f.BoolVar(&f.quiet, "quiet", false, "no progress bar")
@@ -115,7 +122,7 @@ func runPredict(ctx context.Context, args []string) error {
 		return usagef("predict: -tile %d: allowed are 64..8192 pixels, or 0", *tile)
 	}
 	how := large{maxSide: *maxSide, tile: *tile}
-	return p.predictFiles(ctx, *checkpoint, *crf, how, images, *out, strings.Split(*formats, ","))
+	return p.predictFiles(ctx, *checkpoint, *crf, how, images, *out, strings.Split(*formats, ","), outlines)
 }
 
 // oneWay refuses flags of the other way to label.
@@ -254,7 +261,7 @@ func parseScales(text string) ([]float64, error) {
 // predictFiles labels images one after the other; the next ones are decoded
 // and the last ones written while the network runs. Images that cannot be read
 // or labelled are left out, and listed in the error at the end.
-func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF bool, how large, images []input, out string, formats []string) error {
+func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF bool, how large, images []input, out string, formats []string, outlines *outlines) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
@@ -264,7 +271,7 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 		return err
 	}
 	defer net.Close()
-	l := labelling{predictor: net, images: images, maxSide: how.maxSide, slots: make(chan struct{}, 1+runtime.GOMAXPROCS(0)), refining: make(chan struct{}, eval.Refiners())}
+	l := labelling{predictor: net, images: images, outlines: outlines, maxSide: how.maxSide, slots: make(chan struct{}, 1+runtime.GOMAXPROCS(0)), refining: make(chan struct{}, eval.Refiners())}
 	l.cut = how.cut(len(net.Meta.Model.Classes), withCRF)
 	if withCRF {
 		l.predictor = &refine.CRF{Net: net, Classes: len(net.Meta.Model.Classes), Params: crf.DeepLab()}
@@ -279,7 +286,7 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 
 // labelFiles labels the images and writes them in the formats.
 func (p *pipeline) labelFiles(ctx context.Context, title string, l *labelling, classes data.Classes, out string, formats []string) (err error) {
-	if l.writers, err = openWriters(formats, out, classes, l.images); err != nil {
+	if l.writers, err = openWriters(formats, out, classes, l.images, l.outlines); err != nil {
 		return err
 	}
 	defer func() {
@@ -330,16 +337,19 @@ func byShape(net eval.Shaper, images []input, maxSide int) []input {
 }
 
 // openWriters opens the formats; exports that name the photo name it as it is
-// called on disk.
-func openWriters(formats []string, out string, classes data.Classes, images []input) ([]export.Writer, error) {
-	names := make(map[string]string, len(images))
+// called on disk, and YOLO has it beside its labels.
+func openWriters(formats []string, out string, classes data.Classes, images []input, outlines *outlines) ([]export.Writer, error) {
+	paths := make(map[string]string, len(images))
 	for _, in := range images {
-		names[in.id] = in.id + filepath.Ext(in.path)
+		paths[in.id] = in.path
 	}
-	opts := export.Options{FileName: func(id string) string { return names[id] }}
 	var writers []export.Writer
 	for _, format := range formats {
-		w, err := export.OpenWith(strings.TrimSpace(format), out, classes, opts)
+		format = strings.TrimSpace(format)
+		opts := outlines.options(format)
+		opts.FileName = func(id string) string { return id + filepath.Ext(paths[id]) }
+		opts.Photo = func(id string) string { return paths[id] }
+		w, err := export.OpenWith(format, out, classes, opts)
 		if err != nil {
 			return nil, usageError{err}
 		}

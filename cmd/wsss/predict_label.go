@@ -31,6 +31,7 @@ type labelling struct {
 	cut       tiles.Options // of large photos
 	maxSide   int           // see smaller
 	writers   []export.Writer
+	outlines  *outlines     // of the writers
 	slots     chan struct{} // a place per image that is labelled, refined or written
 	refining  chan struct{} // a place per image that is refined
 

@@ -25,11 +25,12 @@ import (
 
 // withMethod says how photos are labelled without a trained network.
 type withMethod struct {
-	method  string
-	weak    string // "" = the form that says most, of those that the labels have
-	labels  string // file or folder; "" = those beside the photos
-	classes string
-	set     list
+	outlines *outlines
+	method   string
+	weak     string // "" = the form that says most, of those that the labels have
+	labels   string // file or folder; "" = those beside the photos
+	classes  string
+	set      list
 }
 
 // methodOnly and networkOnly are flags of one of the two ways to label.
@@ -201,7 +202,7 @@ func (m withMethod) run(ctx context.Context, p *pipeline, args []string, out, fo
 		return usageError{err}
 	}
 	workers := cmp.Or(l.Workers, runtime.GOMAXPROCS(0))
-	work := labelling{images: images, slots: make(chan struct{}, 1+workers), refining: make(chan struct{}, workers), weak: weak}
+	work := labelling{images: images, outlines: m.outlines, slots: make(chan struct{}, 1+workers), refining: make(chan struct{}, workers), weak: weak}
 	work.of = func(in input, size image.Point) (eval.Predictor, error) {
 		zero := zeroshot.Predictor{Method: method, Fuser: fuser, ID: in.id}
 		if weak == data.WeakNone {

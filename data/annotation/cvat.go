@@ -18,11 +18,12 @@ import (
 
 func init() {
 	Register(Format{
-		Name:   "cvat",
-		What:   "CVAT for images 1.1 (XML): box, polygon, polyline, points, mask, ellipse, tag",
-		Writes: "cvat.xml: CVAT for images 1.1, boxes and polygons",
-		Create: createCVAT,
-		Signs:  map[string]func([]byte) bool{".xml": isCVAT},
+		Name:     "cvat",
+		What:     "CVAT for images 1.1 (XML): box, polygon, polyline, points, mask, ellipse, tag",
+		Writes:   "cvat.xml: CVAT for images 1.1, boxes and polygons",
+		Polygons: true,
+		Create:   createCVAT,
+		Signs:    map[string]func([]byte) bool{".xml": isCVAT},
 		Read: func(src *Source, files []string, b *Builder) error {
 			for _, file := range files {
 				if err := readCVAT(src, file, b); err != nil {

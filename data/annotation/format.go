@@ -21,6 +21,9 @@ type Format struct {
 	Read func(src *Source, files []string, set *Builder) error
 	// Writes says in one line what Create writes, "" where nothing.
 	Writes string
+	// Polygons tells that Create writes outlines as polygons, even where an
+	// object has a mask.
+	Polygons bool
 	// Create starts a writer below a folder.
 	Create func(t Target) (Writer, error)
 }

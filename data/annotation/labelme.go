@@ -17,12 +17,13 @@ import (
 
 func init() {
 	Register(Format{
-		Name:   "labelme",
-		What:   "labelme JSON, one for each photo: polygon, rectangle, circle, line, linestrip, point, mask; flags",
-		Writes: "labelme/<id>.json: labelme rectangles and polygons",
-		Create: createLabelme,
-		Signs:  map[string]func([]byte) bool{".json": isLabelme},
-		Read:   readLabelme,
+		Name:     "labelme",
+		What:     "labelme JSON, one for each photo: polygon, rectangle, circle, line, linestrip, point, mask; flags",
+		Writes:   "labelme/<id>.json: labelme rectangles and polygons",
+		Polygons: true,
+		Create:   createLabelme,
+		Signs:    map[string]func([]byte) bool{".json": isLabelme},
+		Read:     readLabelme,
 	})
 }
 

@@ -19,11 +19,12 @@ import (
 
 func init() {
 	Register(Format{
-		Name:   "labelstudio",
-		What:   "Label Studio JSON and JSON-MIN: rectangles, polygons, ellipses, brushes, key points, choices, taxonomy",
-		Writes: "labelstudio.json: Label Studio tasks to import, rectangles and polygons",
-		Create: createStudio,
-		Signs:  map[string]func([]byte) bool{".json": isLabelStudio},
+		Name:     "labelstudio",
+		What:     "Label Studio JSON and JSON-MIN: rectangles, polygons, ellipses, brushes, key points, choices, taxonomy",
+		Writes:   "labelstudio.json: Label Studio tasks to import, rectangles and polygons",
+		Polygons: true,
+		Create:   createStudio,
+		Signs:    map[string]func([]byte) bool{".json": isLabelStudio},
 		Read: func(src *Source, files []string, b *Builder) error {
 			for _, file := range files {
 				if err := readLabelStudio(src, file, b); err != nil {

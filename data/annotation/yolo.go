@@ -13,13 +13,14 @@ import (
 
 func init() {
 	Register(Format{
-		Name:   "yolo",
-		What:   "YOLO boxes and polygons: data.yaml or classes.txt, a .txt for each photo",
-		Writes: "yolo/labels/<id>.txt and data.yaml: YOLO boxes and segmentation polygons",
-		Create: createYOLO,
-		Signs:  map[string]func([]byte) bool{".txt": isYOLO},
-		Find:   findYOLO,
-		Read:   readYOLO,
+		Name:     "yolo",
+		What:     "YOLO boxes and polygons: data.yaml or classes.txt, a .txt for each photo",
+		Writes:   "yolo/labels/<id>.txt and data.yaml: YOLO boxes and segmentation polygons",
+		Polygons: true,
+		Create:   createYOLO,
+		Signs:    map[string]func([]byte) bool{".txt": isYOLO},
+		Find:     findYOLO,
+		Read:     readYOLO,
 	})
 }
 

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"image"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wsss/data"
+)
+
+// Predictions are exact as run lengths and short as polygons, unless the flags
+// say otherwise; YOLO has the photos beside the labels.
+func TestPredictOutlines(t *testing.T) {
+	label := data.NewLabelMap(60, 60)
+	for y := range 60 {
+		for x := range 60 {
+			if d := image.Pt(x-25, y-25); d.X*d.X+d.Y*d.Y < 400 { // a disc
+				label.Set(x, y, 1)
+			}
+		}
+	}
+	label.Set(58, 58, 1) // and a speck
+	for _, c := range []struct {
+		name     string
+		args     []string
+		polygons int  // in cvat.xml
+		short    bool // whether the disc's is
+		masks    int  // in coco.json
+	}{
+		{"default", nil, 1, true, 2},
+		{"exact", []string{"-tolerance", "0", "-min-area", "0"}, 2, false, 2},
+		{"specks", []string{"-min-area", "5"}, 1, true, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			photo := filepath.Join(dir, "in", "a.JPG")
+			if err := os.MkdirAll(filepath.Dir(photo), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(photo, []byte("a photo"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			f := newFlags("predict", "")
+			outlines := f.outlines()
+			if err := f.parse(c.args, 0); err != nil {
+				t.Fatal(err)
+			}
+			classes := data.Classes{Names: []string{"background", "cat"}}
+			writers, err := openWriters([]string{"coco", " cvat", "yolo"}, dir, classes, []input{{photo, "a"}}, outlines)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range writers {
+				if err := w.Add("a", nil, label); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := closeAll(writers); err != nil {
+				t.Fatal(err)
+			}
+			read := func(name string) string {
+				raw, err := os.ReadFile(filepath.Join(dir, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(raw)
+			}
+			cvat := read("cvat.xml")
+			if n := strings.Count(cvat, "<polygon"); n != c.polygons {
+				t.Errorf("%d polygons, want %d", n, c.polygons)
+			}
+			if corners := strings.Count(cvat, ";"); (corners < 60) != c.short {
+				t.Errorf("polygons of %d corners", corners)
+			}
+			coco := read("coco.json")
+			annotations := coco[strings.Index(coco, `"annotations"`):strings.Index(coco, `"categories"`)]
+			if n := strings.Count(annotations, "\n{"); n != c.masks {
+				t.Errorf("%d masks, want %d", n, c.masks)
+			}
+			if placed, _ := filepath.Glob(filepath.Join(dir, "yolo/images/*/a.JPG")); len(placed) != 1 {
+				t.Errorf("the photo lies at %v", placed)
+			}
+		})
+	}
+}
