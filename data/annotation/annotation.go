@@ -158,7 +158,8 @@ func pixel(x, y float64) (image.Point, error) {
 
 // Weak are the labels as weak supervision takes them: clipped to the image of
 // w×h pixels, forms that the set lacks nil. Boxes of outlined objects are those
-// of their outlines.
+// of their outlines. A box that lies outside the image stays as it is: what is
+// in it would pass for background, so data.WeakLabels.CheckBoxes names it.
 func (s *Set) Weak(im *Image, w, h int) data.WeakLabels {
 	forms := s.has
 	var out data.WeakLabels
@@ -168,10 +169,12 @@ func (s *Set) Weak(im *Image, w, h int) data.WeakLabels {
 	}
 	for i := range im.Objects {
 		b := im.Objects[i].Box
-		b.X0, b.Y0 = max(b.X0, 0), max(b.Y0, 0)
-		b.X1, b.Y1 = min(b.X1, float32(w)), min(b.Y1, float32(h))
-		if b.Class == 0 || b.Class == data.Ignore || b.X0 >= b.X1 || b.Y0 >= b.Y1 {
+		if b.Class == 0 || b.Class == data.Ignore {
 			continue
+		}
+		if !b.Outside(image.Pt(w, h)) {
+			b.X0, b.Y0 = max(b.X0, 0), max(b.Y0, 0)
+			b.X1, b.Y1 = min(b.X1, float32(w)), min(b.Y1, float32(h))
 		}
 		if tags = append(tags, b.Class); forms.boxes {
 			out.Boxes = append(out.Boxes, b)

@@ -97,6 +97,9 @@ func (t Target) check(im *Image) error {
 		if c := im.Objects[i].Class; c != data.Ignore && (c < 0 || c >= t.Classes.Len()) {
 			return fmt.Errorf("%s: object %d has class %d: allowed are 0..%d", im.ID, i+1, c, t.Classes.Len()-1)
 		}
+		if b := im.Objects[i].Box; b.Outside(image.Pt(im.W, im.H)) {
+			return fmt.Errorf("%s: box %d (%s) (%v,%v)-(%v,%v) lies outside the image of %d×%d", im.From, i+1, t.Classes.Name(b.Class), b.X0, b.Y0, b.X1, b.Y1, im.W, im.H)
+		}
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package folder
 
 import (
+	"fmt"
+	"image"
 	"io"
 	"path/filepath"
 	"slices"
@@ -29,6 +31,9 @@ func (r *recorder) Add(im *annotation.Image) error {
 	}
 	one := annotation.NewSet(r.target.Classes, []*annotation.Image{im})
 	rec := Record{ID: im.ID, W: im.W, H: im.H, Weak: one.Weak(im, im.W, im.H)}
+	if err := rec.Weak.CheckBoxes(image.Pt(im.W, im.H), r.target.Classes); err != nil {
+		return fmt.Errorf("%s: %w", im.From, err)
+	}
 	if rec.Weak.Boxes == nil && rec.Weak.Points == nil && rec.Weak.Scribbles == nil && len(rec.Weak.Tags) == 0 {
 		rec.Weak.Boxes = []data.Box{} // it holds nothing
 	}
