@@ -8,6 +8,8 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"maps"
+	"slices"
 
 	"wsss/data/files"
 	"wsss/data/photo"
@@ -242,6 +244,25 @@ func (c MaskCoding) colours(img image.Image, scale uint8) (*LabelMap, error) {
 	return m, nil
 }
 
+// ColourError says that a colour of a mask stands for no class.
+type ColourError struct {
+	Colours []RGB // all that occur in the mask, sorted
+	text    string
+}
+
+func (e *ColourError) Error() string { return e.text }
+
+// MaskColours lists the colours of a mask PNG that is read by its colours,
+// sorted; none of one whose indices or grey values are the classes.
+func MaskColours(path string) ([]RGB, error) {
+	_, err := MaskCoding{Colours: map[RGB]uint8{}}.Read(path)
+	var unknown *ColourError
+	if errors.As(err, &unknown) {
+		return unknown.Colours, nil
+	}
+	return nil, err
+}
+
 // table finds the label of every colour that occurs. Without a table of the
 // data set's own, masks whose colours are all grey class numbers are read as
 // these, others as VOC's palette.
@@ -271,7 +292,10 @@ func (c MaskCoding) table(first map[RGB]int, scale uint8, w int) (map[RGB]uint8,
 		}
 	}
 	if at >= 0 {
-		return nil, fmt.Errorf("pixel (%d,%d) of a colour mask is %v, which stands for no class in %s", at%w, at/w, odd, what)
+		return nil, &ColourError{
+			Colours: slices.SortedFunc(maps.Keys(first), func(a, b RGB) int { return slices.Compare(a[:], b[:]) }),
+			text:    fmt.Sprintf("pixel (%d,%d) of a colour mask is %v, which stands for no class in %s", at%w, at/w, odd, what),
+		}
 	}
 	return table, nil
 }

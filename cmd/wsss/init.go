@@ -16,6 +16,7 @@ import (
 	"wsss/data"
 	"wsss/data/files"
 	"wsss/data/folder"
+	"wsss/data/maskcode"
 	"wsss/models/backend"
 	"wsss/models/manifest"
 )
@@ -166,6 +167,10 @@ func newStarter(root, kind string, weak data.WeakKind, classes []string) (*start
 		return nil, err
 	}
 	if err := s.look(ds); err != nil {
+		var unknown *data.ColourError
+		if errors.As(err, &unknown) {
+			err = fmt.Errorf("%w\nWrite %s with a line for each class, as  cat:255,0,0::  (docs/folder.md), and run wsss init again", err, filepath.Join(root, maskcode.LabelmapName))
+		}
 		return nil, err
 	}
 	s.Weak = cmp.Or(weak, s.best())

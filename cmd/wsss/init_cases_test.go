@@ -77,6 +77,12 @@ func TestInitOwnClasses(t *testing.T) {
 				w.MaskOf("masks/"+p.Name+".png", p, func(v uint8) uint8 { return -min(v, 1) })
 			}
 		}, nil, []string{`names = ["background", "object"]`, `binary_masks = true`, `labels = "truth"`}, []string{"taken for background and one class"}},
+		{"RGB masks of colours that nobody named", func(w *annotationtest.Writer) {
+			for _, p := range photos {
+				w.Photo("images/"+p.Name+".png", p)
+				w.RGBMask("masks/"+p.Name+".png", p, [][3]uint8{{}, {200, 30, 30}, {10, 220, 40}})
+			}
+		}, nil, []string{`colours = {class_1 = "#0adc28", class_2 = "#c81e1e"}    # of the masks`, `names = ["background", "class_1", "class_2"]`, `labels = "truth"`}, []string{"2 colours that nobody named"}},
 		{"a tool's labels beside masks and a table", func(w *annotationtest.Writer) {
 			for _, p := range photos {
 				w.Photo("images/"+p.Name+".png", p)
@@ -133,5 +139,26 @@ func TestInitNoLabels(t *testing.T) {
 	_, err := newStarter(filepath.Join(dir, "mine"), "folder", "", nil)
 	if err == nil || !strings.Contains(err.Error(), `wsss init -classes "cat,dog"`) || strings.Contains(err.Error(), "data.options") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// With names for masks of colours that nobody named, init says where the two
+// come together, and that works.
+func TestInitNamesForColours(t *testing.T) {
+	t.Setenv(manifest.Env, t.TempDir())
+	root := filepath.Join(t.TempDir(), "mine")
+	w := annotationtest.NewWriter(t, root)
+	for _, p := range annotationtest.Photos(3) {
+		w.Photo("images/"+p.Name+".png", p)
+		w.RGBMask("masks/"+p.Name+".png", p, [][3]uint8{{}, {200, 30, 30}, {10, 220, 40}})
+	}
+	if _, err := newStarter(root, "folder", "", []string{"bolt", "nut"}); err == nil || !strings.Contains(err.Error(), filepath.Join(root, "labelmap.txt")) {
+		t.Errorf("error %v", err)
+	}
+	w.Text("labelmap.txt", "nut:10,220,40::\nbolt:200,30,30::\n")
+	for _, names := range [][]string{nil, {"bolt", "nut"}} {
+		if s, err := newStarter(root, "folder", "", names); err != nil || s.Masks == 0 || !s.Supervised {
+			t.Errorf("-classes %v: %v", names, err)
+		}
 	}
 }

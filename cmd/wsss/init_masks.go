@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,6 +117,11 @@ func (s *starter) namesOfMasks(extra map[string]any) (classes []string, binary b
 		if errors.Is(err, data.ErrNoTruth) {
 			continue
 		}
+		var unknown *data.ColourError
+		if errors.As(err, &unknown) {
+			classes, err := s.nameColours(ds.(*folder.Dataset), ids, extra, err)
+			return classes, false, err
+		}
 		if err != nil {
 			return nil, false, err
 		}
@@ -136,6 +142,39 @@ func (s *starter) namesOfMasks(extra map[string]any) (classes []string, binary b
 		return []string{"background", "object"}, true, nil
 	}
 	return numbered(most), false, nil
+}
+
+// mostNamed bounds the colours that are classes: masks with soft edges or of
+// lossy files have more.
+const mostNamed = 64
+
+// nameColours makes a class of every colour of masks whose colours nobody
+// named, black apart, and puts them into extra. Where there are too many the
+// error is cause.
+func (s *starter) nameColours(ds *folder.Dataset, ids []string, extra map[string]any, cause error) ([]string, error) {
+	found := map[data.RGB]bool{}
+	for _, id := range ids {
+		colours, err := data.MaskColours(ds.MaskPath(id))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, c := range colours {
+			found[c] = true
+		}
+		if len(found) > mostNamed {
+			return nil, fmt.Errorf("%w; more than %d colours occur in the masks: soft edges, or saved as JPEG once?", cause, mostNamed)
+		}
+	}
+	delete(found, data.RGB{})
+	classes, table, lines := numbered(len(found)), map[string]any{}, []string{}
+	for i, c := range slices.SortedFunc(maps.Keys(found), func(a, b data.RGB) int { return slices.Compare(a[:], b[:]) }) {
+		table[classes[i+1]] = c.String()
+		lines = append(lines, fmt.Sprintf("%s = %q", classes[i+1], c))
+	}
+	extra["colours"] = table
+	s.Options = append(s.Options, fmt.Sprintf("colours = {%s}    # of the masks; black is background", strings.Join(lines, ", ")))
+	s.Notes = append(s.Notes, fmt.Sprintf("the masks hold %d colours that nobody named: name the classes of data.options.colours, there and in data.options.names", len(found)))
+	return classes, nil
 }
 
 func hasVoid(m *data.LabelMap) bool { return slices.Contains(m.Pix, data.Ignore) }
@@ -161,11 +200,13 @@ func (s *starter) nameMasks(extra map[string]any, cause error) error {
 	if classes == nil {
 		return s.noLabels(cause)
 	}
-	if binary {
+	switch {
+	case extra["colours"] != nil: // nameColours has said it
+	case binary:
 		extra["binary_masks"] = true
 		s.Options = append(s.Options, "binary_masks = true    # 255 is the object, not void")
 		s.Notes = append(s.Notes, "the masks hold 0 and 255: taken for background and one class, \"object\" (-classes names it)")
-	} else {
+	default:
 		s.Notes = append(s.Notes, fmt.Sprintf("the masks hold the values 1..%d, which nobody named: -classes names them in this order", len(classes)-1))
 	}
 	extra["names"] = classes

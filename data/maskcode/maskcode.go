@@ -36,7 +36,8 @@ type Entry struct {
 }
 
 // Coding is what the masks of a data set mean. Colours that the options do not
-// name come from root/labelmap.txt, where it exists.
+// name come from root/labelmap.txt, where it exists. Black is background where
+// the file names no background.
 func (o Options) Coding(root string, classes data.Classes) (data.MaskCoding, error) {
 	c := data.MaskCoding{Classes: classes.Len(), Binary: o.Binary}
 	table := map[data.RGB]uint8{}
@@ -59,10 +60,15 @@ func (o Options) Coding(root string, classes data.Classes) (data.MaskCoding, err
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return c, err
 		}
+		background := false
 		for _, e := range entries {
 			if label, ok := labelOf(e.Name, classes); ok && e.Colored {
 				table[e.Colour] = label
+				background = background || label == 0
 			}
+		}
+		if _, taken := table[data.RGB{}]; len(table) > 0 && !background && !taken {
+			table[data.RGB{}] = 0
 		}
 	}
 	if len(table) > 0 {

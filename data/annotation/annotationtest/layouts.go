@@ -168,6 +168,18 @@ func (w *Writer) MaskOf(name string, p Photo, code func(v uint8) uint8) {
 	}
 }
 
+// RGBMask writes the true mask of a photo with colours[v] for class v.
+func (w *Writer) RGBMask(name string, p Photo, colours [][3]uint8) {
+	w.t.Helper()
+	m := p.Label(append([]string{"background"}, Classes...))
+	img := image.NewNRGBA(image.Rect(0, 0, m.W, m.H))
+	for i, v := range m.Pix {
+		c := colours[v]
+		copy(img.Pix[4*i:], []uint8{c[0], c[1], c[2], 255})
+	}
+	w.png(name, img)
+}
+
 // photos writes all pictures, each to the path that at gives.
 func (w *Writer) photos(photos []Photo, at func(p Photo) string) {
 	w.t.Helper()
