@@ -72,6 +72,7 @@ func runExport(ctx context.Context, args []string) error {
 		return err
 	}
 	opts.FileName, opts.Photo = src.fileName, src.image
+	opts.Split = func(id string) string { return src.split[id] }
 	var writers []export.Writer
 	overlay := false
 	for name := range strings.SplitSeq(*formats, ",") {

@@ -27,6 +27,7 @@ type maskSource struct {
 	classes data.Classes
 	truth   func(id string) (*data.LabelMap, error)
 	image   func(id string) string // path, "" where it is not known
+	split   map[string]string      // id → train, val or test, of those that a dataset names
 }
 
 // source lists the masks of a folder or of a dataset's splits.
@@ -60,7 +61,19 @@ func (f *maskFlags) datasetSource() (*maskSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	src := &maskSource{classes: ds.Classes(), image: ds.ImagePath}
+	src := &maskSource{classes: ds.Classes(), image: ds.ImagePath, split: map[string]string{}}
+	for _, split := range []string{"train", "val", "test"} {
+		if !slices.Contains(ds.Splits(), split) {
+			continue
+		}
+		ids, err := ds.IDs(split)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			src.split[id] = split
+		}
+	}
 	seen := map[string]bool{}
 	for _, split := range splits {
 		ids, err := ds.IDs(split)

@@ -43,6 +43,9 @@ type Options struct {
 	// Photo is the path of an image, for formats that want it beside the
 	// labels; nil or "" leaves it out.
 	Photo func(id string) string
+	// Split is an image's, "train", "val" or "test", for formats that divide
+	// the images; nil or "" lets the format draw it.
+	Split func(id string) string
 }
 
 // target is where a writer writes, and what.
@@ -111,7 +114,11 @@ func (a annotations) Add(id string, img *image.NRGBA, label *data.LabelMap) erro
 	if err := a.check(id, img, label); err != nil {
 		return err
 	}
-	return a.w.Add(annotation.FromLabelMap(id, label, a.opts.MinArea, a.opts.Tolerance))
+	im := annotation.FromLabelMap(id, label, a.opts.MinArea, a.opts.Tolerance)
+	if a.opts.Split != nil {
+		im.Split = a.opts.Split(id)
+	}
+	return a.w.Add(im)
 }
 
 func (a annotations) Close() error { return a.w.Close() }

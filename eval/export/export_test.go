@@ -261,6 +261,40 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// A dataset's split is YOLO's too: what is to be scored is not trained on.
+func TestSplit(t *testing.T) {
+	dir := t.TempDir()
+	split := map[string]string{"a": "val", "empty": "train", "void": "val"}
+	w, err := OpenWith("yolo", dir, testClasses, Options{
+		Split: func(id string) string { return split[id] },
+		Photo: func(id string) string {
+			path := filepath.Join(dir, id+".png")
+			if err := os.WriteFile(path, []byte(id), 0o644); err != nil {
+				t.Error(err)
+			}
+			return path
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range samples() {
+		if split[s.id] != "" {
+			addAll(t, w, []sample{s})
+		}
+	}
+	for id, name := range split {
+		for _, file := range []string{"images/" + name + "/" + id + ".png", "labels/" + name + "/" + id + ".txt"} {
+			if _, err := os.Stat(filepath.Join(dir, "yolo", file)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestOverlay(t *testing.T) {
 	dir := t.TempDir()
 	img := image.NewNRGBA(image.Rect(0, 0, 32, 24))
