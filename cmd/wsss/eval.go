@@ -59,6 +59,12 @@ func runEval(ctx context.Context, args []string) error {
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
+	switch {
+	case *binary && *labels == "" && len(against) == 0:
+		return usagef("eval: -binary is about the folders of -labels and -against: name one")
+	case *void && (*labels == "" || *submission == ""):
+		return usagef("eval: -void-as-background goes with -labels and -submission")
+	}
 	if err := namedExist(nets, *labels); err != nil {
 		return err
 	}
