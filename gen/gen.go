@@ -79,6 +79,9 @@ type Spec struct {
 	// far as that is possible without opening anything; nil for a method that
 	// needs nothing.
 	Needs func(options map[string]any) (Needs, error)
+	// Classes refuses options that name classes which the dataset has not; nil
+	// for a method without such options.
+	Classes func(options map[string]any, classes data.Classes) error
 	// Check tells what the headers of the files say against the method's
 	// options, as far as the files are there; nil for a method that all fit.
 	Check func(g configs.Gen) error

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"wsss/configs"
+	"wsss/data"
 )
 
 // Needs is what a method reads beside the dataset.
@@ -59,6 +60,38 @@ func NeedsOf(g configs.Gen) (Needs, error) {
 	return n, nil
 }
 
+// CheckClasses refuses options of a method, and of those that they name, which
+// name classes that the dataset has not: before weights are asked for.
+func CheckClasses(g configs.Gen, classes data.Classes) error {
+	spec, err := Lookup(g.Method)
+	if err != nil {
+		return err
+	}
+	if spec.Classes != nil {
+		if err := spec.Classes(g.Options, classes); err != nil {
+			return err
+		}
+	}
+	return eachInner(spec, g, func(g configs.Gen) error { return CheckClasses(g, classes) })
+}
+
+// eachInner calls do for the methods that a method's options name.
+func eachInner(spec Spec, g configs.Gen, do func(g configs.Gen) error) error {
+	if spec.Inner == nil {
+		return nil
+	}
+	inner, err := spec.Inner(g.Options)
+	if err != nil {
+		return err
+	}
+	for _, g := range inner {
+		if err := do(g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // CheckFiles tells what the headers of the weight files that are there say
 // against a method's options, and those of the methods that they name: before
 // the first image, and without loading a weight.
@@ -72,17 +105,5 @@ func CheckFiles(g configs.Gen) error {
 			return err
 		}
 	}
-	if spec.Inner == nil {
-		return nil
-	}
-	inner, err := spec.Inner(g.Options)
-	if err != nil {
-		return err
-	}
-	for _, g := range inner {
-		if err := CheckFiles(g); err != nil {
-			return err
-		}
-	}
-	return nil
+	return eachInner(spec, g, CheckFiles)
 }

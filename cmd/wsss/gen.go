@@ -41,6 +41,12 @@ Methods (gen.method), and the weak labels they take (gen.weak):
 		spec, _ := gen.Lookup(name)
 		fmt.Fprintf(&b, "  %-12s %s\n", name, spec.Doc)
 	}
+	fmt.Fprintf(&b, `
+Where masks overlap, gen.fuse.rule decides (%s), after
+gen.fuse.priority, the classes that lie on top: ["person", "dog"]. Words for
+look-alikes keep them out: gen.options.negative.cat = ["toy cat"] (grounded-sam,
+sam-auto with a namer). docs/models.md lists all keys.
+`, strings.Join(gen.Rules(), ", "))
 	return b.String()
 }
 
@@ -114,7 +120,9 @@ func (p *pipeline) needs(list []labeller) (gen.Needs, error) {
 			more, err = gen.NeedsOf(l.Gen)
 		}
 		if err == nil && p.ds != nil {
-			_, err = gen.NewFuser(l.Gen.Fuse, p.ds.Classes())
+			if _, err = gen.NewFuser(l.Gen.Fuse, p.ds.Classes()); err == nil {
+				err = gen.CheckClasses(l.Gen, p.ds.Classes())
+			}
 		}
 		if err != nil {
 			return n, p.wrong(l, err)

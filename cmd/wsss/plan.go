@@ -104,6 +104,7 @@ func (p *plan) data(of parts) {
 			p.lack("%s", dataLack(err))
 		}
 		p.ds = ds
+		p.pipeline.ds = ds // so that class names in options are checked, too
 	}
 	for _, key := range []string{"tags", "points", "scribbles", "boxes"} {
 		if path, ok := d.Options[key].(string); ok {

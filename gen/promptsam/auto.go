@@ -22,6 +22,7 @@ func init() {
 		NeedsBackend: true,
 		New:          newAuto,
 		Needs:        needsAuto,
+		Classes:      autoClasses,
 	})
 }
 

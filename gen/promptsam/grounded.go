@@ -22,6 +22,7 @@ func init() {
 		NeedsBackend: true,
 		New:          newGrounded,
 		Needs:        needsGrounded,
+		Classes:      groundedClasses,
 		Check:        checkGrounded,
 	})
 }
@@ -96,12 +97,12 @@ var surveyPhrases = map[string]string{"bird": "wild bird", "diningtable": "dinin
 func phrases(classes data.Classes, own map[string]string, limits map[string]float64) ([]gdino.Class, error) {
 	for name := range own {
 		if classes.Index(name) <= 0 {
-			return nil, fmt.Errorf("gen.options.phrases.%s: the dataset has no such class", name)
+			return nil, noClass("phrases", name, classes)
 		}
 	}
 	for name, limit := range limits {
 		if classes.Index(name) <= 0 {
-			return nil, fmt.Errorf("gen.options.thresholds.%s: the dataset has no such class", name)
+			return nil, noClass("thresholds", name, classes)
 		}
 		if !(limit > 0 && limit <= 1) {
 			return nil, fmt.Errorf("gen.options.thresholds.%s = %v: allowed is above 0, up to 1", name, limit)

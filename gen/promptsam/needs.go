@@ -2,6 +2,7 @@ package promptsam
 
 import (
 	"wsss/configs"
+	"wsss/data"
 	"wsss/gen"
 )
 
@@ -60,4 +61,24 @@ func needsGrounded(options map[string]any) (gen.Needs, error) {
 	}
 	n.Add(o.tagOptions.needs())
 	return n, o.insideOptions.check(o.Merge)
+}
+
+// groundedClasses checks the options that name classes.
+func groundedClasses(options map[string]any, classes data.Classes) error {
+	o := defaultGrounded()
+	if err := configs.Decode("gen.options", options, &o); err != nil {
+		return err
+	}
+	if _, err := phrases(classes, o.Phrases, o.Thresholds); err != nil {
+		return err
+	}
+	return o.Negative.check(classes)
+}
+
+func autoClasses(options map[string]any, classes data.Classes) error {
+	o := defaultAuto()
+	if err := configs.Decode("gen.options", options, &o); err != nil {
+		return err
+	}
+	return o.Negative.check(classes)
 }

@@ -24,7 +24,7 @@ type negatives map[string][]string
 func (n negatives) check(classes data.Classes) error {
 	for name, words := range n {
 		if classes.Index(name) <= 0 {
-			return fmt.Errorf("gen.options.negative.%s: the dataset has no such class: allowed are %s", name, strings.Join(classes.Names[min(1, classes.Len()):], ", "))
+			return noClass("negative", name, classes)
 		}
 		for i, w := range words {
 			if strings.TrimSpace(w) == "" {
@@ -33,6 +33,11 @@ func (n negatives) check(classes data.Classes) error {
 		}
 	}
 	return nil
+}
+
+// noClass is the error of an option that names a class which the dataset has not.
+func noClass(key, name string, classes data.Classes) error {
+	return fmt.Errorf("gen.options.%s.%s: the dataset has no such class: allowed are %s", key, name, strings.Join(classes.Names[min(1, classes.Len()):], ", "))
 }
 
 // phrases are the words as classes to look for, beyond the dataset's own, with
