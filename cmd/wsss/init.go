@@ -137,6 +137,7 @@ type starter struct {
 	Weak             data.WeakKind
 	Truth            bool // the validation split has masks
 	Supervised       bool // train on the masks
+	own              bool // the classes are the folder's own, in a published layout
 	Methods          []string
 	Models           []string // to be fetched first
 	Start            string   // initial weights that are here; "" = none
@@ -174,7 +175,8 @@ func newStarter(root, kind string, weak data.WeakKind, classes []string) (*start
 		return nil, err
 	}
 	s.Weak = cmp.Or(weak, s.best())
-	if s.Kind == folder.Kind {
+	// VOC 2012 and COCO have masks, too; there weak labels are what is wanted.
+	if s.Kind == folder.Kind || s.own || s.Have[s.Weak] == 0 {
 		s.useMasks(weak)
 	}
 	if s.Weak != data.WeakNone && s.Have[s.Weak] == 0 {
@@ -191,14 +193,17 @@ func (s *starter) useMasks(asked data.WeakKind) {
 	}
 	looked := min(s.Looked, mostMasks)
 	s.Supervised = asked == "" && s.Masks*s.Looked >= s.Have[s.Weak]*looked
-	if asked == "" && s.Have[s.Weak] == 0 {
+	if s.Kind == folder.Kind && asked == "" && s.Have[s.Weak] == 0 {
 		s.Weak = data.WeakBoxes
 	}
-	if s.Weak != data.WeakNone && s.Have[s.Weak] == 0 {
+	if s.Kind == folder.Kind && s.Weak != data.WeakNone && s.Have[s.Weak] == 0 {
 		s.Options = append(s.Options, fmt.Sprintf("%s = \"masks\"    # drawn from the masks", s.Weak))
 		s.Have[s.Weak] = s.Masks
 	}
-	if s.Supervised {
+	switch {
+	case s.Supervised && s.Weak == data.WeakNone:
+		s.Notes = append(s.Notes, `the network is trained on the masks (train.labels = "truth")`)
+	case s.Supervised:
 		s.Notes = append(s.Notes, fmt.Sprintf("the network is trained on the masks (train.labels = \"truth\"); for labels made from %s instead take that line out", s.Weak))
 	}
 }
@@ -213,7 +218,7 @@ func (s *starter) open() (data.Dataset, error) {
 	if names, from, err := s.ownNames(); err != nil {
 		return nil, err
 	} else if names != nil {
-		extra["classes"] = names
+		extra["classes"], s.own = names, true
 		s.Options = append(s.Options, fmt.Sprintf("classes = [%s]    # of %s", quoted(names), from))
 	}
 	ds, err := data.Open(s.Kind, data.Options{Root: s.Root, Seed: 1, Extra: extra})

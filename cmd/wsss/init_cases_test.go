@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"wsss/data"
 	"wsss/data/annotation/annotationtest"
 	"wsss/models/manifest"
 )
@@ -160,5 +164,40 @@ func TestInitNamesForColours(t *testing.T) {
 		if s, err := newStarter(root, "folder", "", names); err != nil || s.Masks == 0 || !s.Supervised {
 			t.Errorf("-classes %v: %v", names, err)
 		}
+	}
+}
+
+// TestInitMasksOnly: a folder in VOC's layout with masks and no other label is
+// trained on its masks.
+func TestInitMasksOnly(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "cvat")
+	write := func(name, text string) {
+		path := filepath.Join(root, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("labelmap.txt", "# label:color_rgb:parts:actions\nbackground:0,0,0::\nbolt:128,0,0::\n")
+	write("ImageSets/Segmentation/default.txt", "a\n")
+	m := data.NewLabelMap(40, 32)
+	m.Set(3, 3, 1)
+	if err := data.WriteLabelMap(filepath.Join(root, "SegmentationClass", "a.png"), m); err != nil {
+		t.Fatal(err)
+	}
+	photo, err := os.Create(filepath.Join(root, "a.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer photo.Close()
+	if err := errors.Join(png.Encode(photo, image.NewNRGBA(image.Rect(0, 0, 40, 32))), os.MkdirAll(filepath.Join(root, "JPEGImages"), 0o755),
+		os.Rename(filepath.Join(root, "a.png"), filepath.Join(root, "JPEGImages", "a.png"))); err != nil {
+		t.Fatal(err)
+	}
+	s, err := newStarter(root, "voc", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.Supervised || s.Masks != 1 || len(s.Models) != 0 {
+		t.Errorf("supervised %t, %d masks, models %v", s.Supervised, s.Masks, s.Models)
 	}
 }
