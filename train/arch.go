@@ -27,13 +27,15 @@ func initialise(n *network, t configs.Train, log func(string)) error {
 	return nil
 }
 
-// CheckBatch refuses a batch of one image where a network with image pooling learns its normalisation: the pooled features are one value per
-// channel and image, of which a single one has no variance, and the branch
-// learns nothing but its own mean. PyTorch refuses the same.
+// CheckBatch refuses one image a device where a network with image pooling
+// learns its normalisation: the pooled features are one value per channel and
+// image, of which a single one has no variance, and the branch learns nothing
+// but its own mean. PyTorch refuses the same.
 func CheckBatch(t configs.Train) error {
-	if !deeplab.PoolsImage(t.Arch) || t.BatchNorm == "frozen" || t.Batch >= 2 {
+	devices := max(t.Devices, 1)
+	if !deeplab.PoolsImage(t.Arch) || t.BatchNorm == "frozen" || t.Batch/devices >= 2 {
 		return nil
 	}
-	return fmt.Errorf("train.batch = %d: %s pools each image to one value per channel, and train.batch_norm = %q needs two images or more to normalise it; train.accumulate does not help, as every batch is normalised by itself. Set train.batch = %d (with a smaller train.crop, or train.recompute = 4, where memory is short), train.batch_norm = \"frozen\" with initial weights, or train.arch = %q",
-		t.Batch, t.Arch, t.BatchNorm, 2, deeplab.V2)
+	return fmt.Errorf("train.batch = %d on %d %s: %s pools each image to one value per channel, and train.batch_norm = %q needs two images or more on a device to normalise it; train.accumulate does not help, as every batch is normalised by itself. Set train.batch = %d (with a smaller train.crop, or train.recompute = 4, where memory is short), train.batch_norm = \"frozen\" with initial weights, or train.arch = %q",
+		t.Batch, devices, map[bool]string{true: "device", false: "devices"}[devices == 1], t.Arch, t.BatchNorm, 2*devices, deeplab.V2)
 }

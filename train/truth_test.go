@@ -168,7 +168,7 @@ func TestCheckBatch(t *testing.T) {
 		{"deeplab-v3plus", "train", 1, 0, 1, false},
 		{"deeplab-v3plus", "head", 1, 1, 16, false},
 		{"deeplab-v3plus-multigrid", "head", 1, 1, 1, false},
-		{"deeplab-v3plus", "train", 4, 4, 1, true}, // statistics are those of the whole batch
+		{"deeplab-v3plus", "train", 4, 4, 1, false},
 		{"deeplab-v3plus", "train", 8, 4, 1, true},
 		{"deeplab-v3plus", "train", 2, 0, 1, true},
 		{"deeplab-v3plus", "frozen", 1, 0, 1, true},
