@@ -55,16 +55,7 @@ func (r *run) train(ctx context.Context) error {
 
 // feed gives n batches of next on the device, on XLA one ahead.
 func (r *run) feed(ctx context.Context, n int, next func() (*batch, error)) (take func() (placed, error), stop func()) {
-	if backend.KindOf(r.Backend) == backend.XLA {
-		return batches.Ahead(ctx, n, next, r.place, func(p placed) { p.Free() })
-	}
-	return func() (placed, error) {
-		b, err := next()
-		if err != nil {
-			return placed{}, err
-		}
-		return r.place(b)
-	}, func() {}
+	return batches.Feed(ctx, backend.KindOf(r.Backend) == backend.XLA, n, next, r.place, func(p placed) { p.Free() })
 }
 
 func (r *run) drawn() int64 {

@@ -132,3 +132,28 @@ func TestInterruptBlocked(t *testing.T) {
 		t.Errorf("exit code %d after %v", code, time.Since(start))
 	}
 }
+
+// TestPrintThroughConsole: commands print through stdout and stderr of
+// console.go, which escape control characters and notice what fails. Only the
+// progress bar, which draws with such characters, writes by itself.
+func TestPrintThroughConsole(t *testing.T) {
+	paths, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := regexp.MustCompile(`\bos\.Std(out|err)\b|\bfmt\.Print(f|ln)?\(`)
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") || path == "console.go" || path == "progress.go" {
+			continue
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, line := range strings.Split(string(raw), "\n") {
+			if direct.MatchString(line) {
+				t.Errorf("%s:%d prints past the console: %s", path, n+1, strings.TrimSpace(line))
+			}
+		}
+	}
+}

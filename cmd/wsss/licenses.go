@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"os"
 	"text/tabwriter"
 
 	"wsss/cmd/wsss/licences"
@@ -34,7 +33,7 @@ libraries of its engines and of the weights that it knows.
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
-	out := bufio.NewWriter(os.Stdout)
+	out := bufio.NewWriter(stdout)
 	if *full {
 		for _, m := range licences.Modules() {
 			fmt.Fprintf(out, "%s%s %s, %s\n\n%s\n", licences.Rule, m.Path, m.Version, m.Licence, m.Text)

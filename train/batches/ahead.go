@@ -56,3 +56,19 @@ func Ahead[From, To any](ctx context.Context, n int, next func() (From, error), 
 		<-done
 	}
 }
+
+// Feed is Ahead where that pays, on engines with a memory of their own; else it
+// prepares each batch when it is taken.
+func Feed[From, To any](ctx context.Context, ahead bool, n int, next func() (From, error), prepare func(From) (To, error), free func(To)) (take func() (To, error), stop func()) {
+	if ahead {
+		return Ahead(ctx, n, next, prepare, free)
+	}
+	return func() (To, error) {
+		b, err := next()
+		if err != nil {
+			var none To
+			return none, err
+		}
+		return prepare(b)
+	}, func() {}
+}

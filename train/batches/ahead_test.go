@@ -46,3 +46,31 @@ func TestAhead(t *testing.T) {
 		t.Errorf("after the end: %v, %d made, %d freed", err, made, freed)
 	}
 }
+
+// TestFeed: in its turn a batch is fetched when it is taken, not before; ahead
+// or not, the batches and the error are the same.
+func TestFeed(t *testing.T) {
+	for _, ahead := range []bool{false, true} {
+		made := 0
+		next := func() (int, error) {
+			if made == 2 {
+				return 0, io.ErrUnexpectedEOF
+			}
+			made++
+			return made, nil
+		}
+		take, stop := Feed(context.Background(), ahead, 9, next, func(b int) (int, error) { return 10 * b, nil }, func(int) {})
+		if !ahead && made != 0 {
+			t.Errorf("%d batches fetched that nobody asked for", made)
+		}
+		for _, want := range []int{10, 20} {
+			if got, err := take(); got != want || err != nil {
+				t.Errorf("ahead %t: %d, %v, want %d", ahead, got, err, want)
+			}
+		}
+		if _, err := take(); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("ahead %t: %v", ahead, err)
+		}
+		stop()
+	}
+}
