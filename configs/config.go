@@ -167,6 +167,7 @@ type Eval struct {
 	ONNX     []ONNX     `toml:"onnx"`      // segmenters of the user's own
 	TestTime []TestTime `toml:"test_time"` // further ways to run each trained network, a row each
 	Boundary bool       `toml:"boundary"`  // also boundary IoU and trimap IoU (slower)
+	Bucket   int        `toml:"bucket"`    // photos share compiled networks: sides go to about multiples of so many pixels; 1 = own size, exact; 0 = by engine
 
 	TrainSplit  bool     `toml:"train_split"`  // score trained networks on the training split, too
 	HourlyPrice float64  `toml:"hourly_price"` // of the machine: the report then tells the price of 1,000 images

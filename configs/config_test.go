@@ -67,6 +67,8 @@ func TestLoadErrorsNameTheKey(t *testing.T) {
 		{"self start", "", "train.self_start=best", []string{"train.self_start = \"best\"", "init, last"}},
 		{"network without checkpoint", "[[eval.network]]\nname='a'", "", []string{"eval.network[0].checkpoint"}},
 		{"network key", "[[eval.network]]\nname='a'\ncheckpoints='x'", "", []string{"eval.network.checkpoints", "checkpoint, bound"}},
+		{"bucket", "", "eval.bucket=513", []string{"eval.bucket = 513", "0..512"}},
+		{"bucket below 0", "", "eval.bucket=-1", []string{"eval.bucket = -1", "own size"}},
 		{"against twice", "[[eval.against]]\nname='a'\ndir='x'\n[[eval.against]]\nname='a'\ndir='y'", "", []string{"eval.against[1].name"}},
 	}
 	for _, tt := range tests {

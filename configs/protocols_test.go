@@ -44,8 +44,25 @@ func TestProtocols(t *testing.T) {
 			r.BatchNorm != w.norm || !strings.Contains(r.Init, w.init) || r.CropAt != w.crop2 || r.Backbone != "resnet101" || r.Width != 1 {
 			t.Errorf("%s: %+v, want %+v", name, r, w)
 		}
+		if c.Eval.Bucket != 1 {
+			t.Errorf("%s: eval.bucket = %d, want every photo's own size", name, c.Eval.Bucket)
+		}
 		if c.Out != "runs/"+name {
 			t.Errorf("%s writes to %s", name, c.Out)
+		}
+	}
+}
+
+// TestPapersOwnSize: numbers beside published ones come from photos at their
+// own size on every engine.
+func TestPapersOwnSize(t *testing.T) {
+	paths, err := filepath.Glob("papers/*.toml")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d configs, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		if c, err := Load(path, nil); err != nil || c.Eval.Bucket != 1 {
+			t.Errorf("%s: eval.bucket = %d, %v", path, c.Eval.Bucket, err)
 		}
 	}
 }

@@ -127,6 +127,7 @@ func (e Eval) validate(v *validator) {
 		v.that(s >= 0.05 && s <= 10, "eval.scales", s, "numbers in [0.05, 10]")
 	}
 	v.that(len(e.Scales) > 0, "eval.scales", e.Scales, "at least one number ([1.0] for the plain image)")
+	v.that(e.Bucket >= 0 && e.Bucket <= 512, "eval.bucket", e.Bucket, "0..512 pixels: 1 for every photo's own size, 0 for what suits the engine")
 	v.atLeast("eval.overlays", e.Overlays, 0)
 	v.atLeast("eval.workers", e.Workers, 0)
 	v.that(e.HourlyPrice >= 0 && !math.IsInf(e.HourlyPrice, 0), "eval.hourly_price", e.HourlyPrice, "a number >= 0")

@@ -112,6 +112,9 @@ func loadPredictor(b compute.Backend, path string, opts PredictOptions, build fu
 	return p, nil
 }
 
+// Bucket is the one in use: the engine's where PredictOptions leave it open.
+func (p *Predictor) Bucket() int { return p.opts.Bucket }
+
 // Predict returns the label map of one image: the class of the highest mean
 // logit, each logit map first resized bilinearly to the image.
 func (p *Predictor) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, error) {

@@ -293,7 +293,7 @@ func (p *pipeline) loadNetwork(checkpoint string) (*train.Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return train.LoadPredictor(b, checkpoint, train.PredictOptions{Scales: p.cfg.Eval.Scales, Flip: p.cfg.Eval.Flip, Warn: func(line string) { p.say("%s", line) }})
+	return train.LoadPredictor(b, checkpoint, train.PredictOptions{Scales: p.cfg.Eval.Scales, Flip: p.cfg.Eval.Flip, Bucket: p.cfg.Eval.Bucket, Warn: func(line string) { p.say("%s", line) }})
 }
 
 // checkpointHash is the SHA-256 of the checkpoint file that LoadPredictor takes.

@@ -53,7 +53,7 @@ func TestEvalWays(t *testing.T) {
 		}
 	}
 	way := doc.Results[4].Settings
-	for key, want := range map[string]string{report.TrainedOn: "scenes train, 10 images", report.Start: "random weights", report.Scales: "0.375", report.Flip: "no", report.CRF: "yes"} {
+	for key, want := range map[string]string{report.TrainedOn: "scenes train, 10 images", report.Start: "random weights", report.Scales: "0.375", report.Flip: "no", report.CRF: "yes", report.Sides: "own"} {
 		if way[key] != want {
 			t.Errorf("%s: %s is %q, want %q", names[4], key, way[key], want)
 		}
@@ -93,6 +93,7 @@ func TestEvalWays(t *testing.T) {
 	}
 
 	checkPredict(t, run, scenes, filepath.Join(dir, "train", netPseudo), filepath.Join(dir, "predictions", fileName(net)))
+	checkBucket(t, run, eval, scenes, filepath.Join(dir, "train", netPseudo), filepath.Join(dir, "predictions", fileName(net)))
 
 	// Networks of other runs share one table, and names must differ.
 	checkpoint := filepath.Join(dir, "train", netPseudo)

@@ -41,7 +41,7 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 			predictor = &refine.CRF{Net: net, Classes: p.ds.Classes().Len(), Params: crf.DeepLab()}
 		}
 		predictor = tiles.Wrap(predictor, large{}.cut(p.ds.Classes().Len(), way.CRF))
-		testTime := testTimeSettings(way)
+		testTime := testTimeSettings(way, net.Bucket())
 		o := eval.Options{
 			Name: titles[i], Kind: kind, RunHash: sum, Settings: join(networkSettings(net.Meta), testTime),
 			Provenance: p.provenance(map[string]string{filepath.Base(checkpoint): sum}),
@@ -111,7 +111,7 @@ func (p *pipeline) openNetwork(checkpoint string, way configs.TestTime) (*train.
 	if err != nil {
 		return nil, err
 	}
-	net, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{Scales: way.Scales, Flip: way.Flip})
+	net, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{Scales: way.Scales, Flip: way.Flip, Bucket: p.cfg.Eval.Bucket})
 	if err != nil {
 		return nil, err
 	}

@@ -82,6 +82,7 @@ func runPredict(ctx context.Context, args []string) error {
 	flip := f.Bool("flip", false, "also average with the mirrored image")
 	tile := f.Int("tile", 0, "label photos of more than some 3 megapixels (with 21 classes) in overlapping tiles of so many `pixels` a side; 0 = 640, fewer with more than 21 classes")
 	maxSide := f.Int("max-side", 0, "first shrink photos whose long side has more `pixels` to this size, and enlarge the labels")
+	bucket := f.Int("bucket", 0, "photos share compiled networks: their sides go to about multiples of so many `pixels`; 1 = own size, exact; 0 = by engine: 1 on go, 32 on onnx, 64 on xla")
 	outlines := f.outlines()
 	m.outlines = outlines
 	crf := f.Bool("crf", false, "refine with a dense CRF")
@@ -115,6 +116,9 @@ func runPredict(ctx context.Context, args []string) error {
 		return err
 	}
 	p.cfg.Eval.Flip = *flip
+	if p.cfg.Eval.Bucket = *bucket; *bucket < 0 || *bucket > 512 {
+		return usagef("predict: -bucket %d: allowed are 0..512 pixels: 1 for every photo's own size, 0 for what suits the engine", *bucket)
+	}
 	if *maxSide < 0 {
 		return usagef("predict: -max-side %d: allowed is a number of pixels, or 0", *maxSide)
 	}

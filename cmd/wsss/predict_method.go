@@ -36,7 +36,7 @@ type withMethod struct {
 // methodOnly and networkOnly are flags of one of the two ways to label.
 var (
 	methodOnly  = []string{"weak", "labels", "classes", "set"}
-	networkOnly = []string{"scales", "flip", "tile", "max-side", "crf"}
+	networkOnly = []string{"scales", "flip", "tile", "max-side", "bucket", "crf"}
 )
 
 // rulesOf are the overlap rules that suit methods; of the others, the default.

@@ -237,6 +237,42 @@ func checkPredict(t *testing.T, run func(code int, args ...string) string, scene
 	checkBroken(t, run, args, list)
 }
 
+// checkBucket: another bucket makes the predictions of a run again, and predict
+// labels the same with it.
+func checkBucket(t *testing.T, run func(code int, args ...string) string, eval []string, scenes, checkpoint, predictions string) {
+	t.Helper()
+	read := func(dir string) string {
+		all := ""
+		paths, err := filepath.Glob(filepath.Join(dir, "*.png"))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("no label maps in %s: %v", dir, err)
+		}
+		for _, path := range paths {
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += string(raw)
+		}
+		return all
+	}
+	before := read(predictions)
+	run(exitOK, append(slices.Clone(eval), "-set", "eval.bucket=256")...)
+	after := read(predictions)
+	if after == before {
+		t.Error("another eval.bucket: the predictions are those of before")
+	}
+	args := []string{"predict", "-checkpoint", checkpoint, "-backend", "go", "-scales", "0.375", "-quiet", "-bucket"}
+	out := t.TempDir()
+	run(exitOK, append(args, "256", "-out", out, filepath.Join(scenes, "JPEGImages", "val_*.jpg"))...)
+	if read(out) != after {
+		t.Error("predict -bucket 256 labels otherwise than eval.bucket = 256")
+	}
+	if text := run(exitUsage, append(args, "513", "-out", out, scenes)...); !strings.Contains(text, "-bucket 513") || !strings.Contains(text, "0..512") {
+		t.Errorf("-bucket 513: %q", text)
+	}
+}
+
 // checkBroken labels a folder with photos that cannot be read: the others,
 // however small, are labelled as ever, and these are listed.
 func checkBroken(t *testing.T, run func(code int, args ...string) string, args, list []string) {

@@ -233,7 +233,7 @@ func (p *pipeline) runNet(ctx context.Context, net string, job train.Job) error 
 func (p *pipeline) trainJob(net string) (train.Job, error) {
 	job := train.Job{
 		Name: net, Dataset: p.ds, Split: p.cfg.Data.TrainSplit, ValSplit: p.valSplit(), Config: p.cfg.Train,
-		Val:  train.PredictOptions{Scales: p.cfg.Eval.Scales},
+		Val:  train.PredictOptions{Scales: p.cfg.Eval.Scales, Bucket: p.cfg.Eval.Bucket},
 		Seed: p.cfg.Seed, OutDir: p.path("train", net), ConfigHash: p.cfg.TrainHash(), Versions: versions(), Restart: p.restart, Hashes: p.hashes,
 		Log: func(line string) { p.say("  %s", line) }, Warn: func(line string) { p.warn("  %s", line) },
 	}

@@ -18,10 +18,11 @@ const (
 	Scales    = "scales"          // at test time
 	Flip      = "flip"
 	CRF       = "CRF"
+	Sides     = "photo sides" // as the network sees them: their own, or rounded
 	Stages    = "time by stage"
 )
 
-var settingsOrder = []string{MadeBy, TrainedOn, Start, Updates, Scales, Flip, CRF, Stages}
+var settingsOrder = []string{MadeBy, TrainedOn, Start, Updates, Scales, Flip, CRF, Sides, Stages}
 
 // settingsTable says how each row came about; empty where no row tells.
 type settingsTable struct {
