@@ -56,6 +56,7 @@ func readOne(path string) (tree map[string]any, base string, err error) {
 	if err := toml.Unmarshal(append(raw, '\n'), &tree); err != nil { // at the end of input the decoder miscounts
 		return nil, "", fmt.Errorf("%s: %w", path, explain(raw, err))
 	}
+	resolveNeeds(tree, path)
 	switch b := tree["base"].(type) {
 	case nil:
 	case string:

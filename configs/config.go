@@ -14,6 +14,8 @@ type Config struct {
 	// seed, more slowly; on a CPU every engine does.
 	Deterministic bool `toml:"deterministic" json:",omitempty"`
 
+	Needs []Need `toml:"needs" json:",omitempty"` // configs whose results this one reads; see Chain
+
 	Data    Data      `toml:"data"`
 	Gen     Gen       `toml:"gen"`
 	Train   Train     `toml:"train"`

@@ -27,6 +27,9 @@ func (c Config) Validate() error {
 		o.Gen(0).validate(v, key)
 		names[o.Name] = true
 	}
+	for i, n := range c.Needs {
+		n.validate(v, fmt.Sprintf("needs[%d]", i))
+	}
 	c.Train.validate(v)
 	c.Eval.validate(v)
 	c.FineTuneCLIP.validate(v)

@@ -95,7 +95,9 @@ func newPipeline(cfg configs.Config, quiet bool) (p *pipeline, err error) {
 // for later stages.
 func (p *pipeline) recordConfig() error {
 	path := p.path("config.toml")
-	text := p.cfg.TOML()
+	cfg := p.cfg
+	cfg.Needs = nil // named from elsewhere, and made by now
+	text := cfg.TOML()
 	if old, err := os.ReadFile(path); err == nil && string(old) == text {
 		return nil
 	}
