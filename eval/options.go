@@ -6,7 +6,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/files"
-	"wsss/eval/metrics"
+	"wsss/data/metrics"
 )
 
 // Options of an evaluation. The zero value is the default protocol with

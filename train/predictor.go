@@ -46,7 +46,7 @@ type PredictOptions struct {
 var defaultBucket = map[backend.Kind]int{backend.Go: 1, backend.ONNX: 32, backend.XLA: 64}
 
 // Predictor labels images with a trained network. It implements
-// eval.Predictor; calls run one at a time.
+// models.Predictor; calls run one at a time.
 type Predictor struct {
 	Meta checkpoints.Meta // of the checkpoint it was loaded from; zero for NewPredictor
 
@@ -123,7 +123,7 @@ func (p *Predictor) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelM
 
 // Prepare makes the network's input of an image, and leaves the rest to the
 // function it returns. It may run while the network computes other images; it
-// implements eval.Preparer.
+// implements models.Preparer.
 func (p *Predictor) Prepare(img *image.NRGBA) func(ctx context.Context) (*data.LabelMap, error) {
 	in := p.input(img)
 	return func(ctx context.Context) (*data.LabelMap, error) {
@@ -196,7 +196,7 @@ func (p *Predictor) run(ctx context.Context, in prepared, scores bool, use func(
 }
 
 // Shape is the size at which the network sees an image; it implements
-// eval.Shaper.
+// models.Shaper.
 func (p *Predictor) Shape(size image.Point) image.Point {
 	least := int(math.Ceil(leastSide / slices.Min(p.opts.Scales)))
 	return image.Pt(nearest(max(size.X, least), p.opts.Bucket), nearest(max(size.Y, least), p.opts.Bucket))

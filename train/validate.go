@@ -6,8 +6,8 @@ import (
 	"math"
 
 	"wsss/data"
-	"wsss/eval/metrics"
-	"wsss/eval/tiles"
+	"wsss/data/metrics"
+	"wsss/models/tiles"
 )
 
 // validate scores the network as it stands and records whether it is the best

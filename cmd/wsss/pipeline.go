@@ -16,6 +16,7 @@ import (
 	_ "wsss/data/all" // dataset kinds
 	"wsss/data/files"
 	"wsss/data/files/lock"
+	"wsss/eval/report"
 	"wsss/models/backend"
 )
 
@@ -80,6 +81,9 @@ func inFile(file string, err error) error {
 
 func newPipeline(cfg configs.Config, quiet bool) (p *pipeline, err error) {
 	p = &pipeline{cfg: cfg, quiet: quiet}
+	if err := report.CheckPublished(cfg.Eval); err != nil {
+		return nil, usageError{err}
+	}
 	p.ds, err = data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
 	if err != nil && cfg.Data.Kind != "scenes" && !exists(cfg.Data.Root) {
 		return nil, missingError{lacks: []string{dataLack(err)}}

@@ -20,9 +20,10 @@ import (
 	"wsss/eval"
 	"wsss/eval/export"
 	"wsss/eval/refine"
-	"wsss/eval/tiles"
 	"wsss/gen/crf"
+	"wsss/models"
 	"wsss/models/backend"
+	"wsss/models/tiles"
 )
 
 func init() {
@@ -318,7 +319,7 @@ func (p *pipeline) labelFiles(ctx context.Context, title string, l *labelling, c
 
 // byShape orders images so that those follow each other that the network sees
 // at one shape, and XLA compiles once for.
-func byShape(net eval.Shaper, images []input, maxSide int) []input {
+func byShape(net models.Shaper, images []input, maxSide int) []input {
 	type sized struct {
 		input
 		shape image.Point

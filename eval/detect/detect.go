@@ -12,8 +12,8 @@ import (
 
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/data/metrics"
 	"wsss/eval"
-	"wsss/eval/metrics"
 	"wsss/gen"
 )
 

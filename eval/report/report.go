@@ -14,8 +14,8 @@ import (
 
 	"wsss/data"
 	"wsss/data/files"
+	"wsss/data/metrics"
 	"wsss/eval"
-	"wsss/eval/metrics"
 )
 
 // The files that Write leaves in its folder.

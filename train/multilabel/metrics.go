@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"wsss/eval/metrics"
+	"wsss/data/metrics"
 )
 
 // Metrics is how well scores agree with image labels. Images count for the

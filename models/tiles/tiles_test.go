@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"wsss/data"
-	"wsss/eval"
+	"wsss/models"
 )
 
 // near labels a pixel by its red value, except near the border of what it
@@ -100,7 +100,7 @@ func TestKeepsAbilities(t *testing.T) {
 	o := Options{Pixels: 1000, Side: 32, Overlap: 10}
 	calls := 0
 	n := near{t, map[image.Point]int{}, 0}
-	r, ok := Wrap(failing{n, &calls}, o).(eval.Refiner)
+	r, ok := Wrap(failing{n, &calls}, o).(models.Refiner)
 	if !ok {
 		t.Fatal("no Refiner")
 	}
@@ -110,7 +110,7 @@ func TestKeepsAbilities(t *testing.T) {
 	if _, err := r.Begin(t.Context(), picture(100, 70, 0)); err == nil || calls != 3 {
 		t.Errorf("after %d calls %v", calls, err)
 	}
-	p, ok := Wrap(prepared{n}, o).(eval.Preparer)
+	p, ok := Wrap(prepared{n}, o).(models.Preparer)
 	if !ok {
 		t.Fatal("no Preparer")
 	}
@@ -119,10 +119,10 @@ func TestKeepsAbilities(t *testing.T) {
 			t.Errorf("%v: %v", size, err)
 		}
 	}
-	if s := p.(eval.Shaper); s.Shape(image.Pt(20, 20)) != image.Pt(40, 40) || s.Shape(image.Pt(500, 20)) != image.Pt(64, 40) {
+	if s := p.(models.Shaper); s.Shape(image.Pt(20, 20)) != image.Pt(40, 40) || s.Shape(image.Pt(500, 20)) != image.Pt(64, 40) {
 		t.Error("shapes are not those of tiles")
 	}
-	if _, ok := Wrap(n, o).(eval.Refiner); ok {
+	if _, ok := Wrap(n, o).(models.Refiner); ok {
 		t.Error("a Refiner out of nothing")
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"math"
 
 	"wsss/data"
-	"wsss/eval"
+	"wsss/models"
 )
 
 // Options says what is large and how it is cut.
@@ -48,19 +48,19 @@ func (o Options) Cuts(size image.Point) bool {
 
 // Wrap is a predictor that cuts large images. It prepares, or refines, where p
 // does.
-func Wrap(p eval.Predictor, o Options) eval.Predictor {
+func Wrap(p models.Predictor, o Options) models.Predictor {
 	t := predictor{p, o}
 	switch p := p.(type) {
-	case eval.Refiner:
+	case models.Refiner:
 		return refiner{t, p}
-	case eval.Preparer:
+	case models.Preparer:
 		return preparer{t, p}
 	}
 	return t
 }
 
 type predictor struct {
-	p eval.Predictor
+	p models.Predictor
 	o Options
 }
 
@@ -80,7 +80,7 @@ func (t predictor) cut(ctx context.Context, img *image.NRGBA) (*data.LabelMap, e
 	for _, y := range t.o.spans(size.Y) {
 		for _, x := range t.o.spans(size.X) {
 			tile := image.Rect(x.from, y.from, x.to, y.to).Add(img.Rect.Min)
-			rest, err := eval.Begin(ctx, t.p, crop(img, tile))
+			rest, err := models.Begin(ctx, t.p, crop(img, tile))
 			if err != nil {
 				return nil, err
 			}
@@ -97,12 +97,12 @@ func (t predictor) cut(ctx context.Context, img *image.NRGBA) (*data.LabelMap, e
 }
 
 // Shape is the network's, of a tile where the image is cut; it implements
-// eval.Shaper.
+// models.Shaper.
 func (t predictor) Shape(size image.Point) image.Point {
 	if t.o.Cuts(size) {
 		size = image.Pt(min(size.X, t.o.Side), min(size.Y, t.o.Side))
 	}
-	if s, ok := t.p.(eval.Shaper); ok {
+	if s, ok := t.p.(models.Shaper); ok {
 		return s.Shape(size)
 	}
 	return image.Point{}
@@ -110,7 +110,7 @@ func (t predictor) Shape(size image.Point) image.Point {
 
 type refiner struct {
 	predictor
-	r eval.Refiner
+	r models.Refiner
 }
 
 // Begin is the whole work for an image that is cut: the scores of all its tiles
@@ -125,7 +125,7 @@ func (t refiner) Begin(ctx context.Context, img *image.NRGBA) (func(ctx context.
 
 type preparer struct {
 	predictor
-	pre eval.Preparer
+	pre models.Preparer
 }
 
 // Prepare does nothing ahead for an image that is cut.
