@@ -8,6 +8,7 @@ import (
 	"wsss/data"
 	"wsss/data/files"
 	foundation "wsss/models/foundation/clip"
+	"wsss/models/foundation/cliptags"
 	"wsss/models/foundation/load"
 	"wsss/models/manifest"
 	"wsss/train/clip"
@@ -86,7 +87,7 @@ func runFineTune(ctx context.Context, args []string) error {
 }
 
 // fineTuneWhole trains the classifier and judges it.
-func (p *pipeline) fineTuneWhole(ctx context.Context, val data.Dataset) (*clip.Labeler, error) {
+func (p *pipeline) fineTuneWhole(ctx context.Context, val data.Dataset) (*cliptags.Labeler, error) {
 	trial, err := p.trial(val)
 	if err != nil {
 		return nil, err
@@ -103,7 +104,7 @@ func (p *pipeline) fineTuneWhole(ctx context.Context, val data.Dataset) (*clip.L
 	if err != nil {
 		return nil, err
 	}
-	l, err := clip.OpenLabeler(b, res.Classifier)
+	l, err := cliptags.Open(b, res.Classifier)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +203,7 @@ func (p *pipeline) findCLIP(ctx context.Context, val data.Dataset, t *clip.Trial
 	}
 	defer sessions.Close()
 	f.Encoder = paths[0]
-	if text, err = clip.Prompts(ctx, m, val.Classes()); err != nil {
+	if text, err = cliptags.Prompts(ctx, m, val.Classes()); err != nil {
 		return nil, err
 	}
 	err = p.stage(ctx, "CLIP without training", func(progress func(done, total int)) error {
@@ -253,7 +254,7 @@ type fineTuned struct {
 }
 
 // judge measures the classifier, finds its thresholds and reports both.
-func (p *pipeline) judge(ctx context.Context, l *clip.Labeler, t *clip.Trial, res *multilabel.Result) error {
+func (p *pipeline) judge(ctx context.Context, l *cliptags.Labeler, t *clip.Trial, res *multilabel.Result) error {
 	var judged []clip.Judged
 	err := p.stage(ctx, "judge the classifier", func(progress func(done, total int)) (err error) {
 		judged, err = clip.Judge(ctx, l, *t, p.cfg.FineTuneCLIP.Ensemble, progress)
