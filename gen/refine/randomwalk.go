@@ -80,6 +80,11 @@ func (o walkOptions) check() error {
 
 func (m *walkMethod) Weights() map[string]string { return m.from.Weights() }
 
+// Learn lets the source learn (gen.Learner).
+func (m *walkMethod) Learn(ctx context.Context, from gen.Lesson) error {
+	return m.from.Learn(ctx, from)
+}
+
 func (m *walkMethod) InputFiles(id string) ([]string, error) {
 	own, err := below(m.opts.Edges+m.opts.Features, id+".npy", id+".png")
 	if err != nil {

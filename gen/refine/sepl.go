@@ -128,6 +128,14 @@ func (m *seplMethod) Weights() map[string]string {
 	return all
 }
 
+// Learn lets the source, and what makes the masks, learn (gen.Learner).
+func (m *seplMethod) Learn(ctx context.Context, from gen.Lesson) error {
+	if err := m.from.Learn(ctx, from); err != nil || m.segments == nil {
+		return err
+	}
+	return gen.Learn(ctx, m.segments, from)
+}
+
 func (m *seplMethod) InputFiles(id string) ([]string, error) {
 	own, err := below(m.opts.Masks, id)
 	if err == nil && m.opts.Sidecars != "" {

@@ -155,6 +155,14 @@ func (s *Source) Weights() map[string]string {
 	return nil
 }
 
+// Learn lets the method behind the source learn, for gen.Learner.
+func (s *Source) Learn(ctx context.Context, from gen.Lesson) error {
+	if s.method == nil {
+		return nil
+	}
+	return gen.Learn(ctx, s.method, from)
+}
+
 func (s *Source) dir() string {
 	if s.opts.Labels != "" {
 		return s.opts.Labels

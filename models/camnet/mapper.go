@@ -27,6 +27,8 @@ type MapOptions struct {
 	Bucket  int
 	MaxSide int // scaled images are no longer than this, so that memory is bounded
 	Shapes  int // compiled sizes kept
+
+	Prototypes *Prototypes // LPCAM's, in the place of the classifier; nil = the classifier
 }
 
 var defaultBucket = map[backend.Kind]int{backend.Go: 1, backend.ONNX: 16, backend.XLA: 32}
@@ -40,7 +42,22 @@ type Mapper struct {
 	opts    MapOptions
 
 	mu     sync.Mutex
-	graphs shapecache.Cache[image.Point, *model.Exec]
+	graphs shapecache.Cache[view, *model.Exec]
+}
+
+// view is what a graph is compiled for.
+type view struct {
+	size     image.Point
+	features bool // of the last stage, in the place of maps
+}
+
+// SetPrototypes puts LPCAM's prototypes in the place of the classifier, before
+// the first call of Maps.
+func (m *Mapper) SetPrototypes(p *Prototypes) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.graphs.Clear()
+	m.opts.Prototypes = p
 }
 
 // NewMapper takes a network and its variables, which go with it.
@@ -49,7 +66,7 @@ func NewMapper(b compute.Backend, n *Network, store *model.Store, opts MapOption
 		opts.Bucket = defaultBucket[backend.KindOf(b)]
 	}
 	return &Mapper{net: n, backend: b, store: store, opts: opts,
-		graphs: shapecache.Cache[image.Point, *model.Exec]{Limit: backend.GraphsKept(b, opts.Shapes), Free: (*model.Exec).Finalize}}
+		graphs: shapecache.Cache[view, *model.Exec]{Limit: backend.GraphsKept(b, opts.Shapes), Free: (*model.Exec).Finalize}}
 }
 
 // Close frees the network.
@@ -60,8 +77,8 @@ func (m *Mapper) Close() {
 	m.store.Finalize()
 }
 
-// Map has the activations of all classes at one scale, after ReLU, with those
-// of the mirrored image added: [H][W][classes].
+// Map has the activations of all classes at one scale, with those of the
+// mirrored image added: [H][W][classes]. A classifier's are after ReLU.
 type Map struct {
 	W, H, Classes int
 	Values        []float32
@@ -83,15 +100,28 @@ func (m *Mapper) Maps(ctx context.Context, img *imageproc.RGB) ([]*Map, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		fits := min(s, float64(m.opts.MaxSide)/float64(max(img.W, img.H)))
-		scaled := img.Resize(m.side(img.W, fits), m.side(img.H, fits), imageproc.Bicubic)
-		one, err := m.run(scaled)
+		one, err := m.run(m.scaled(img, s), m.opts.Flip, false)
 		if err != nil {
 			return nil, fmt.Errorf("image of %d×%d pixels at scale %g: %w", img.W, img.H, s, err)
 		}
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// Features are those of the network's last stage for the image as it is:
+// [H][W][channels].
+func (m *Mapper) Features(img *imageproc.RGB) (*Map, error) {
+	f, err := m.run(m.scaled(img, 1), false, true)
+	if err != nil {
+		return nil, fmt.Errorf("image of %d×%d pixels: %w", img.W, img.H, err)
+	}
+	return f, nil
+}
+
+func (m *Mapper) scaled(img *imageproc.RGB, scale float64) *imageproc.RGB {
+	fits := min(scale, float64(m.opts.MaxSide)/float64(max(img.W, img.H)))
+	return img.Resize(m.side(img.W, fits), m.side(img.H, fits), imageproc.Bicubic)
 }
 
 // side is a scaled side, rounded as NumPy does, then to the bucket.
@@ -101,14 +131,15 @@ func (m *Mapper) side(n int, scale float64) int {
 	return max(int(math.Round(v/b)*b), int(b))
 }
 
-func (m *Mapper) run(img *imageproc.RGB) (*Map, error) {
+// run returns the maps of an image, or its features.
+func (m *Mapper) run(img *imageproc.RGB, flip, features bool) (*Map, error) {
 	views := 1
-	if m.opts.Flip {
+	if flip {
 		views = 2
 	}
 	pixels := make([]float32, 3*views*img.W*img.H)
 	img.Interleaved(imageproc.ImageNetNorm, pixels, img.W, image.Point{})
-	if m.opts.Flip {
+	if flip {
 		mirrored := img.Crop(image.Rect(0, 0, img.W, img.H))
 		mirrored.Mirror()
 		mirrored.Interleaved(imageproc.ImageNetNorm, pixels[len(pixels)/2:], img.W, image.Point{})
@@ -117,11 +148,11 @@ func (m *Mapper) run(img *imageproc.RGB) (*Map, error) {
 	defer in.FinalizeAll() //nolint:errcheck // memory only
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	exec, err := m.graphs.Get(image.Pt(img.W, img.H), func() (*model.Exec, error) {
+	exec, err := m.graphs.Get(view{image.Pt(img.W, img.H), features}, func() (*model.Exec, error) {
 		return model.NewExec(m.backend, m.store, func(scope *model.Scope, images *Node) *Node {
 			// Else the onnx backend keeps a copy of the weights per image size.
 			m.store.SetTraining(images.Graph(), true)
-			return m.net.Maps(scope, images)
+			return m.graph(scope, images, features)
 		})
 	})
 	if err != nil {
@@ -137,11 +168,22 @@ func (m *Mapper) run(img *imageproc.RGB) (*Map, error) {
 	err = tensors.ConstFlatData(out, func(flat []float32) {
 		n := d[1] * d[2] * d[3]
 		result.Values = append(result.Values, flat[:n]...)
-		if m.opts.Flip {
+		if len(flat) > n {
 			result.addMirrored(flat[n:])
 		}
 	})
 	return result, err
+}
+
+// graph is what run computes.
+func (m *Mapper) graph(scope *model.Scope, images *Node, features bool) *Node {
+	switch {
+	case features:
+		return m.net.Features(scope, images)
+	case m.opts.Prototypes != nil:
+		return m.net.PrototypeMaps(scope, images, m.opts.Prototypes)
+	}
+	return m.net.Maps(scope, images)
 }
 
 // addMirrored adds the map of the mirrored image.
