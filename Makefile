@@ -81,7 +81,7 @@ PAIRS ?= 100
 FUZZ  ?= 60s
 torture:
 	WSSS_TEST_PAIRS=$(PAIRS) go test -count=1 -timeout 60m -v -run '^TestPairs$$' ./train
-	go test -count=5 -timeout 60m -run 'Kill' ./data/files ./gen ./train ./cmd/wsss
+	go test -count=5 -timeout 60m -run 'Kill' ./checkpoints/files ./gen ./train ./cmd/wsss
 	@set -e; for p in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
 		for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$p/*_test.go); do \
 			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) -fuzzminimizetime 20x ./$$p; \

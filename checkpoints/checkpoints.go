@@ -15,8 +15,8 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints/safetensors"
 	"wsss/configs"
-	"wsss/models/weights/safetensors"
 )
 
 // Prefixes of tensor names. What follows is the variable's path.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"runtime"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/metrics"
 )
 

@@ -11,9 +11,9 @@ import (
 	"slices"
 	"sync"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // RunOptions says what Run makes, and where.

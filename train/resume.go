@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/augment"
-	"wsss/data/files"
 	"wsss/models/backend"
 	"wsss/models/manifest"
 	"wsss/train/batches"

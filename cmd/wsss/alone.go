@@ -3,9 +3,9 @@ package main
 import (
 	"os"
 
+	"wsss/checkpoints/files"
+	"wsss/checkpoints/files/lock"
 	"wsss/configs"
-	"wsss/data/files"
-	"wsss/data/files/lock"
 )
 
 // openAlone opens the run for a command that writes its scores or its report,

@@ -11,9 +11,9 @@ import (
 	"unicode/utf8"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/metrics"
 	"wsss/eval"
 	"wsss/eval/report"

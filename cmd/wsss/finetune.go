@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	foundation "wsss/models/foundation/clip"
 	"wsss/models/foundation/cliptags"
 	"wsss/models/foundation/load"

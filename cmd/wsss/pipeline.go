@@ -11,11 +11,11 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"wsss/checkpoints/files"
+	"wsss/checkpoints/files/lock"
 	"wsss/configs"
 	"wsss/data"
 	_ "wsss/data/all" // dataset kinds
-	"wsss/data/files"
-	"wsss/data/files/lock"
 	"wsss/eval/report"
 	"wsss/models/backend"
 )

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/train/classifier"
 	"wsss/train/multilabel"
 )

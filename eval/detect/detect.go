@@ -10,8 +10,8 @@ import (
 	"runtime"
 	"slices"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/metrics"
 	"wsss/eval"
 	"wsss/gen"

@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/metrics"
 	"wsss/eval"
 )

@@ -12,9 +12,9 @@ import (
 
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/stages"
 	"wsss/gen"
 	"wsss/gen/source"

@@ -12,11 +12,11 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints/safetensors"
 	"wsss/data"
 	"wsss/gen"
 	"wsss/models/camnet"
 	"wsss/models/foundation/imageproc"
-	"wsss/models/weights/safetensors"
 )
 
 // study makes the prototypes: the features of every image are divided by its

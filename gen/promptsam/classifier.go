@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/gen"
 	"wsss/models/foundation/cliptags"
 	"wsss/models/foundation/imageproc"

@@ -9,9 +9,9 @@ import (
 	"os"
 	"slices"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/weak/npy"
 	"wsss/gen"
 	"wsss/gen/affinity"

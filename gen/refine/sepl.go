@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/gen"
 	"wsss/gen/sepl"
 	"wsss/gen/source"

@@ -13,10 +13,10 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/checkpoints/safetensors"
 	"wsss/models/deeplab"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
-	"wsss/models/weights/safetensors"
 )
 
 // Build makes the variables of a network, by building its graph, which is

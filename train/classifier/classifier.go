@@ -15,9 +15,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/models"
 	"wsss/models/camnet"
 	"wsss/models/weights/formats"

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wsss/checkpoints"
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/models/foundation/cliptags"
 	"wsss/models/onnximport/onnxfile"
 	"wsss/train/multilabel"

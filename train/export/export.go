@@ -12,9 +12,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wsss/checkpoints"
-	"wsss/data/files"
+	"wsss/checkpoints/files"
+	"wsss/checkpoints/safetensors"
 	"wsss/models/layers"
-	"wsss/models/weights/safetensors"
 )
 
 // averagePrefix marks the moving average among a checkpoint's tensors.

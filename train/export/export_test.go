@@ -15,13 +15,13 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/safetensors"
 	"wsss/configs"
 	"wsss/data"
 	_ "wsss/data/scenes" // the dataset
 	"wsss/models/backend"
 	"wsss/models/deeplab"
 	"wsss/models/onnximport/ortref"
-	"wsss/models/weights/safetensors"
 	"wsss/train"
 )
 

@@ -21,9 +21,9 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
+	"wsss/checkpoints/files/lock"
 	"wsss/data"
-	"wsss/data/files"
-	"wsss/data/files/lock"
 	"wsss/data/metrics"
 	"wsss/models/backend"
 	"wsss/train/lineage"

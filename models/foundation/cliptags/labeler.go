@@ -19,8 +19,8 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/metrics"
 	"wsss/models/foundation/clip"
 	"wsss/models/foundation/imageproc"

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"sort"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"

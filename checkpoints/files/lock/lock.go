@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // WriteFile writes tensors and metadata atomically. The same content always

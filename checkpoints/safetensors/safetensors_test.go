@@ -12,11 +12,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
-
-	"wsss/models/weights"
 )
-
-var _ weights.Source = (*Reader)(nil)
 
 func sample() map[string]*tensors.Tensor {
 	half := tensors.FromShape(shapes.Make(dtypes.Float16, 3))
@@ -122,32 +118,6 @@ func TestBoolValues(t *testing.T) {
 	}
 	if _, err := r.Tensor("b"); err == nil || !strings.Contains(err.Error(), `no tensor "b"`) {
 		t.Fatalf("error %v", err)
-	}
-}
-
-func TestFloat32(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		in   *tensors.Tensor
-		want []float32
-	}{
-		{"f16", sample()["half"], []float32{1, -2, 0.5}},
-		{"f32", sample()["w"], []float32{1, -2, 3, 4, 5, 6}},
-		{"f64", sample()["double"], []float32{0.1}},
-		{"u8", sample()["bytes"], []float32{1, 2, 255}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := weights.Float32(c.in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if v := tensors.MustCopyFlatData[float32](got); !reflect.DeepEqual(v, c.want) {
-				t.Fatalf("%v, want %v", v, c.want)
-			}
-		})
-	}
-	if _, err := weights.Float32(sample()["flag"]); err == nil {
-		t.Fatal("bool became a number")
 	}
 }
 
