@@ -23,6 +23,9 @@ import (
 const (
 	WeightPrefix    = "var" // network variables, batch-norm statistics and device RNG state included
 	OptimizerPrefix = "opt" // momentum buffers
+	// GradientScope holds the sums of gradients between updates, which are no
+	// part of a checkpoint.
+	GradientScope = "accumulate"
 )
 
 // ErrNone is returned by Latest for a folder without checkpoints.

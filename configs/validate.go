@@ -66,10 +66,10 @@ func (t Train) Validate() error {
 }
 
 func (t Train) validate(v *validator) {
-	v.oneOf("train.arch", t.Arch, "deeplab-v2", "deeplab-v3plus", "deeplab-v3plus-multigrid")
-	v.oneOf("train.backbone", t.Backbone, "resnet18", "resnet34", "resnet50", "resnet101")
+	v.plugIn("train.arch", t.Arch, Architectures)
+	v.plugIn("train.backbone", t.Backbone, Backbones)
 	v.that(t.Width > 0 && t.Width <= 4, "train.width", t.Width, "a number in (0, 4]")
-	v.that(t.OutputStride == 8 || t.OutputStride == 16, "train.output_stride", t.OutputStride, "8 or 16")
+	v.outputStride(t.Arch, t.OutputStride)
 	v.oneOf("train.stride_in", t.StrideIn, "1x1", "3x3")
 	v.oneOf("train.input", t.Input, "caffe", "torch")
 	v.oneOf("train.batch_norm", t.BatchNorm, "frozen", "head", "train")

@@ -1,4 +1,6 @@
-package deeplab
+// Package pretrained gives a network's variables the values of a weight file,
+// and writes them as a state dict.
+package pretrained
 
 import (
 	"fmt"
@@ -22,18 +24,16 @@ import (
 
 // Init loads the weights that train.init names, a file or a model of the
 // manifest such as resnet101, into the network's variables below
-// scope, which must exist, as Load does. A checkpoint with Caffe's names needs
-// Caffe's network: stride in the 1×1 convolution, BGR input. The error names
-// the file.
-func Init(scope *model.Scope, cfg configs.Train) (weights.Mapping, error) {
+// scope, which must exist, as Load does. The error names the file.
+func Init(net models.Segmenter, scope *model.Scope, cfg configs.Train) (weights.Mapping, error) {
 	src, path, err := formats.OpenStart(cfg.Init)
 	if err != nil {
 		return weights.Mapping{}, err
 	}
 	defer src.Close()
-	m, err := Load(scope, src)
+	m, err := Load(scope, src, rename(net))
 	if err == nil {
-		err = checkLayout(m, cfg)
+		err = checkWeights(net, m, cfg)
 	}
 	if err != nil {
 		return m, fmt.Errorf("%s: %w", path, err)
@@ -41,38 +41,38 @@ func Init(scope *model.Scope, cfg configs.Train) (weights.Mapping, error) {
 	return m, nil
 }
 
-// checkLayout compares what the names tell about a file with the config.
-func checkLayout(m weights.Mapping, cfg configs.Train) error {
-	for _, p := range m.Pairs {
-		if !caffeBlock.MatchString(wrappers.ReplaceAllString(p.Tensor, "")) {
-			continue
-		}
-		if cfg.StrideIn != "1x1" {
-			return fmt.Errorf("the file was converted from Caffe: it needs train.stride_in = \"1x1\", not %q", cfg.StrideIn)
-		}
-		if cfg.Input != "caffe" {
-			return fmt.Errorf("the file was converted from Caffe: it needs train.input = \"caffe\", not %q", cfg.Input)
-		}
-		return nil
+// rename is how a network names the tensors of weight files.
+func rename(net models.Segmenter) func(tensor string) string {
+	if r, ok := net.(models.WeightReader); ok {
+		return r.Rename
+	}
+	return nil
+}
+
+func checkWeights(net models.Segmenter, m weights.Mapping, cfg configs.Train) error {
+	if r, ok := net.(models.WeightReader); ok {
+		return r.CheckWeights(m, cfg)
 	}
 	return nil
 }
 
 // Load fills the network's variables below scope, which must exist, from a
-// weight file. It knows the names of torchvision's ResNets, of the DeepLab-v1
-// and v2 checkpoints converted from Caffe (deeplab-pytorch, and the older
-// conversion with layer5.conv2d_list), of both DeepLab-v3+ of docs/sources.md §8.2, of
-// StateDict, and of wsss's own training checkpoints.
+// weight file. rename gives the variable for a tensor, both as state-dict names
+// (models.WeightReader); nil keeps its name. wsss's own training checkpoints and what StateDict
+// returns need no names.
 //
 // The file must fill the whole backbone. A head that it lacks, or has for
 // another number of classes, keeps its initial values; the mapping tells.
-func Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
-	variables := networkVariables(scope)
+func Load(scope *model.Scope, src weights.Source, rename func(tensor string) string) (weights.Mapping, error) {
+	variables := Variables(scope)
 	if len(variables) == 0 {
 		return weights.Mapping{}, fmt.Errorf("no network below %s to load weights into", scope.Scope())
 	}
+	if rename == nil {
+		rename = func(tensor string) string { return tensor }
+	}
 	own := ownPrefix(src)
-	m, err := match(variables, src, own)
+	m, err := match(variables, src, own, rename)
 	if err != nil {
 		return m, err
 	}
@@ -95,13 +95,14 @@ func Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
 	return m, nil
 }
 
-// networkVariables are the variables below scope by their state-dict names.
-func networkVariables(scope *model.Scope) map[string]*model.Variable {
+// Variables are the network's variables below scope by their state-dict names:
+// what training adds beside it is left out.
+func Variables(scope *model.Scope) map[string]*model.Variable {
 	out := map[string]*model.Variable{}
 	for v := range scope.IterVariables() {
 		name := layers.TorchName(scope.Scope(), v.Path())
-		switch root, _, _ := strings.Cut(name, "."); root {
-		case backboneScope, asppScope, headScope:
+		root, _, _ := strings.Cut(name, ".")
+		if root != checkpoints.OptimizerPrefix && root != checkpoints.GradientScope && !strings.HasPrefix(root, "#") {
 			out[name] = v
 		}
 	}
@@ -119,7 +120,7 @@ const (
 // ownPrefix is the one to load of a training checkpoint; "" for other files.
 func ownPrefix(src weights.Source) string {
 	for _, prefix := range []string{ownAverage, ownWeights} {
-		if slices.ContainsFunc(src.Names(), func(name string) bool { return strings.HasPrefix(name, prefix+backboneScope+"/") }) {
+		if slices.ContainsFunc(src.Names(), func(name string) bool { return strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, prefix+"#") }) {
 			return prefix
 		}
 	}
@@ -127,7 +128,7 @@ func ownPrefix(src weights.Source) string {
 }
 
 // match pairs a file's tensors with the variables and checks the backbone.
-func match(variables map[string]*model.Variable, src weights.Source, own string) (weights.Mapping, error) {
+func match(variables map[string]*model.Variable, src weights.Source, own string, rename func(string) string) (weights.Mapping, error) {
 	wanted := map[string][]int{}
 	for name, v := range variables {
 		wanted[name] = v.Shape().Dimensions
@@ -135,7 +136,6 @@ func match(variables map[string]*model.Variable, src weights.Source, own string)
 			wanted[name] = layers.TorchShape(wanted[name])
 		}
 	}
-	rename := Rename
 	if own != "" {
 		rename = func(tensor string) string {
 			if path, ok := strings.CutPrefix(tensor, own); ok {
@@ -155,7 +155,7 @@ func match(variables map[string]*model.Variable, src weights.Source, own string)
 // cfg describes, for so many classes; the error is the one that Init would
 // give, and the mapping is complete all the same unless the file is unreadable.
 func Describe(cfg configs.Train, classes int, src weights.Source) (weights.Mapping, error) {
-	net, err := New(cfg, classes)
+	net, err := models.NewSegmenter(cfg, classes)
 	if err != nil {
 		return weights.Mapping{}, err
 	}
@@ -163,9 +163,9 @@ func Describe(cfg configs.Train, classes int, src weights.Source) (weights.Mappi
 	if err != nil {
 		return weights.Mapping{}, err
 	}
-	m, err := match(networkVariables(store.RootScope()), src, ownPrefix(src))
+	m, err := match(Variables(store.RootScope()), src, ownPrefix(src), rename(net))
 	if err == nil {
-		err = checkLayout(m, cfg)
+		err = checkWeights(net, m, cfg)
 	}
 	return m, err
 }
@@ -195,7 +195,7 @@ func build(net models.Segmenter) (*model.Store, error) {
 // PyTorch's load_state_dict in a network of the same module names.
 func StateDict(scope *model.Scope) (map[string]*tensors.Tensor, error) {
 	out := map[string]*tensors.Tensor{}
-	for name, v := range networkVariables(scope) {
+	for name, v := range Variables(scope) {
 		t, err := v.Value()
 		if err == nil {
 			t, err = layers.ToTorch(t)
@@ -210,7 +210,7 @@ func StateDict(scope *model.Scope) (map[string]*tensors.Tensor, error) {
 
 // checkBackbone refuses to start from half a backbone.
 func checkBackbone(m weights.Mapping) error {
-	isBackbone := func(name string) bool { return strings.HasPrefix(name, backboneScope+".") }
+	isBackbone := func(name string) bool { return strings.HasPrefix(name, models.BackboneScope+".") }
 	for _, p := range m.Differ {
 		if isBackbone(p.Variable) {
 			return fmt.Errorf("tensor %q has shape %v, which is not that of %s: check train.backbone and train.width", p.Tensor, p.Shape, p.Variable)
