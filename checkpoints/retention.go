@@ -4,7 +4,7 @@ import (
 	"os"
 	"slices"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 )
 
 // Prune applies the retention rule: it keeps the newest checkpoint, the pinned

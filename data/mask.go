@@ -11,7 +11,7 @@ import (
 	"maps"
 	"slices"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 	"wsss/data/photo"
 )
 

@@ -6,7 +6,7 @@ import (
 	"image/png"
 	"io"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 )
 
 // VOCPalette is the 256-colour map of PASCAL VOC: bits of the index dealt to

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"wsss/data"
-	"wsss/data/metrics"
+	"wsss/eval/metrics"
 )
 
 // counter is one worker's accumulators.

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"runtime"
 
-	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/metrics"
+	"wsss/data/files"
+	"wsss/eval/metrics"
 )
 
 // Options of an evaluation. The zero value is the default protocol with

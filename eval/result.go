@@ -6,7 +6,7 @@ import (
 	"math"
 
 	"wsss/data"
-	"wsss/data/metrics"
+	"wsss/eval/metrics"
 )
 
 // Kind says what was scored; the report's headline tells them apart.

@@ -12,7 +12,7 @@ import (
 	"slices"
 
 	"wsss/checkpoints"
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 	"wsss/train/lineage"
 )
 

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 )
 
 // point is one value of a curve.

@@ -32,11 +32,11 @@ func (twoLayers) Logits(scope *model.Scope, x *Node, training bool) []*Node {
 func (twoLayers) Group(path string) models.Group {
 	switch {
 	case path == "/head/bias":
-		return models.GroupHeadBias
+		return models.HeadBias
 	case strings.HasPrefix(path, "/head"):
-		return models.GroupHead
+		return models.Head
 	}
-	return models.GroupBackbone
+	return models.Backbone
 }
 
 var twoLayerPaths = []string{"/conv/weight", "/conv/bias", "/head/weight", "/head/bias"}

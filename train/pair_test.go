@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"wsss/checkpoints"
-	"wsss/checkpoints/files/lock"
+	"wsss/data/files/lock"
 )
 
 // pairEnv makes the test binary train in the folder it names, as TestKilled.

@@ -45,13 +45,13 @@ func (n tinyNet) Logits(scope *model.Scope, x *Node, training bool) []*Node {
 func (tinyNet) Group(path string) models.Group {
 	switch {
 	case strings.Contains(path, "running"):
-		return models.GroupFrozen
+		return models.Frozen
 	case path == "/head/bias":
-		return models.GroupHeadBias
+		return models.HeadBias
 	case path == "/head/weight":
-		return models.GroupHead
+		return models.Head
 	}
-	return models.GroupBackbone
+	return models.Backbone
 }
 
 // squares is a dataset of coloured squares on grey: class 1 red, class 2 blue.

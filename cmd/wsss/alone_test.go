@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"wsss/checkpoints/files/lock"
+	"wsss/data/files/lock"
 )
 
 // TestOneWriter: a command that would write where another process does ends at

@@ -11,15 +11,14 @@ import (
 	"unicode/utf8"
 
 	"wsss/checkpoints"
-	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/metrics"
+	"wsss/data/files"
 	"wsss/eval"
+	"wsss/eval/metrics"
 	"wsss/eval/report"
 	"wsss/eval/zeroshot"
 	"wsss/gen"
-	"wsss/models"
 	"wsss/train"
 )
 
@@ -242,7 +241,7 @@ const predictions = "stretched"
 // predictRow labels a split and scores it; a split without masks makes no row.
 // Predictions of an earlier run with the same o.RunHash and test-time choices
 // are taken up.
-func (p *pipeline) predictRow(ctx context.Context, split string, predictor models.Predictor, testTime map[string]string, o eval.Options) (report.Row, error) {
+func (p *pipeline) predictRow(ctx context.Context, split string, predictor eval.Predictor, testTime map[string]string, o eval.Options) (report.Row, error) {
 	has, err := p.hasTruth(split)
 	if err != nil {
 		return report.Row{}, err

@@ -11,9 +11,8 @@ import (
 	"wsss/eval"
 	"wsss/eval/refine"
 	"wsss/eval/report"
+	"wsss/eval/tiles"
 	"wsss/gen/crf"
-	"wsss/models"
-	"wsss/models/tiles"
 	"wsss/train"
 )
 
@@ -37,7 +36,7 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 		if err != nil {
 			return nil, err
 		}
-		var predictor models.Predictor = net
+		var predictor eval.Predictor = net
 		if way.CRF {
 			predictor = &refine.CRF{Net: net, Classes: p.ds.Classes().Len(), Params: crf.DeepLab()}
 		}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"wsss/models/foundation/cliptags"
 	"wsss/train/clip"
 )
 
@@ -79,7 +78,7 @@ func TestFineTuneFeedsGen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d cliptags.Description
+	var d clip.Description
 	if err := json.Unmarshal(raw, &d); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"wsss/data"
 	"wsss/eval/export"
-	"wsss/models/tiles"
+	"wsss/eval/tiles"
 )
 
 // photos makes empty files of these names in a new folder.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"time"
 
@@ -19,9 +18,7 @@ func init() {
 const runIntro = `
 wsss run does everything that a config describes: pseudo-labels, training,
 scores and the HTML report. What is done already is skipped, so after a crash,
-a Ctrl-C or a change of one key the same command does only the rest. Configs that
-it needs ([[needs]]), and classifiers of its own ([classifier], [finetune_clip])
-that its labels read, are made first.
+a Ctrl-C or a change of one key the same command does only the rest.
 
   wsss run -config configs/demo.toml
   wsss run -config my.toml -dry-run            check it and show the plan
@@ -38,25 +35,15 @@ func runAll(ctx context.Context, args []string) error {
 	if *dry {
 		return dryRun(f, stdout)
 	}
-	links, err := f.chain()
+	others, err := f.otherCommands()
+	if err == nil && len(others) > 0 {
+		err = trainsNothing(f.config, others)
+	}
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	start := time.Now()
-	if len(links) > 1 { // before days of work
-		lacks, err := planChain(links, io.Discard, f.quiet)
-		if err != nil {
-			return err
-		}
-		if len(lacks) > 0 {
-			return missingError{lacks: lacks}
-		}
-		if err := makeNeeds(ctx, links, f.quiet); err != nil {
-			return err
-		}
-	}
-	last := links[len(links)-1]
-	p, err := openLink(last, f.quiet)
+	p, err := openAlone(f)
 	if err != nil {
 		return err
 	}
@@ -65,16 +52,14 @@ func runAll(ctx context.Context, args []string) error {
 		return err
 	}
 	p.restart, p.keepGoing = *restart, *keep
-	rows, err := p.link(ctx, last)
+	rows, err := p.all(ctx)
 	if err != nil {
 		return err
 	}
-	if len(rows) > 0 && printRows(rows, inReport) {
+	if printRows(rows, inReport) {
 		p.summary(rows)
 	}
-	if page := p.path(report.HTMLName); exists(page) {
-		fmt.Fprintf(stdout, "report: %s\n", page)
-	}
+	fmt.Fprintf(stdout, "report: %s\n", p.path(report.HTMLName))
 	p.say("%s took %s", p.cfg.Name, time.Since(start).Round(time.Second))
 	return errors.Join(p.failed...)
 }

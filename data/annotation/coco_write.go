@@ -7,7 +7,7 @@ import (
 	"io"
 	"path/filepath"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 )
 
 // cocoWriter writes coco.json: COCO's instances format, masks as run lengths,

@@ -7,7 +7,7 @@ import (
 	"path"
 	"path/filepath"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 )
 
 // labelmeWriter writes labelme/<id>.json: rectangles, polygons, lines and

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 	"wsss/data/names"
 )
 

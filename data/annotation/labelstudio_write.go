@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 )
 
 // studioWriter writes labelstudio.json, tasks with one annotation each, to be

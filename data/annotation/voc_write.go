@@ -5,7 +5,7 @@ import (
 	"path"
 	"path/filepath"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 	"wsss/data/weak"
 )
 

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 )
 
 // Splits are the names of the official splits, as the official downloader

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 )
 
 // Source is what a scan found in one CSV file.

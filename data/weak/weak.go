@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 	"wsss/data/names"
 )
 

@@ -10,10 +10,10 @@ import (
 	"runtime"
 	"slices"
 
-	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/metrics"
+	"wsss/data/files"
 	"wsss/eval"
+	"wsss/eval/metrics"
 	"wsss/gen"
 )
 

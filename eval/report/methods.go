@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 	"wsss/eval"
 )
 

@@ -4,7 +4,7 @@ import (
 	"math"
 	"sort"
 
-	"wsss/data/metrics"
+	"wsss/eval/metrics"
 )
 
 // maxLook bounds the list of images to look at first.

@@ -12,10 +12,10 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/metrics"
+	"wsss/data/files"
 	"wsss/eval"
+	"wsss/eval/metrics"
 )
 
 // The files that Write leaves in its folder.

@@ -3,7 +3,7 @@ package source
 import (
 	"io"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 	"wsss/data/weak/npy"
 )
 

@@ -247,18 +247,18 @@ func sgdStep(n *network, scope *model.Scope, x *Node, lr float64) *Node {
 	var vars []*model.Variable
 	var values []*Node
 	for v := range scope.Store().IterVariables() {
-		if n.Group(v.Path()) != models.GroupFrozen && !strings.HasPrefix(v.Path(), "/momentum") {
+		if n.Group(v.Path()) != models.Frozen && !strings.HasPrefix(v.Path(), "/momentum") {
 			vars, values = append(vars, v), append(values, v.NodeValue(g))
 		}
 	}
 	for i, d := range Gradient(loss, values...) {
 		rate := lr
-		if group := n.Group(vars[i].Path()); group == models.GroupHead {
+		if group := n.Group(vars[i].Path()); group == models.Head {
 			rate *= 10
-		} else if group == models.GroupHeadBias {
+		} else if group == models.HeadBias {
 			rate *= 20
 		}
-		if n.Group(vars[i].Path()) != models.GroupHeadBias {
+		if n.Group(vars[i].Path()) != models.HeadBias {
 			d = Add(d, MulScalar(values[i], 5e-4))
 		}
 		m := scope.Store().VariableWithValue("/momentum"+vars[i].Path(), tensors.FromShape(vars[i].Shape())).SetTrainable(false)

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"sync"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 	"wsss/models/foundation/zoo"
 )
 

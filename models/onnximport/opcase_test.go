@@ -18,7 +18,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"google.golang.org/protobuf/proto"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 	"wsss/models/backend/backendtest"
 	"wsss/models/onnximport/ortref"
 )

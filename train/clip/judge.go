@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"image"
 
-	"wsss/data/metrics"
-	"wsss/models/foundation/cliptags"
+	"wsss/data/files"
 	"wsss/models/foundation/imageproc"
 	"wsss/train/multilabel"
 )
@@ -14,7 +13,7 @@ import (
 // Judged is one way to name the classes in images, and how well it does.
 type Judged struct {
 	Name string `json:"name"`
-	*metrics.MultiLabel
+	*multilabel.Metrics
 }
 
 // Trial is what classifiers are judged on: the validation images, and images
@@ -29,7 +28,7 @@ type Trial struct {
 // Judge measures CLIP without training, a classifier, and both together with
 // the given weight of the former, and writes the thresholds found beside the
 // classifier. What is not known or has no weight is left out.
-func Judge(ctx context.Context, l *cliptags.Labeler, t Trial, weight float64, progress func(done, total int)) ([]Judged, error) {
+func Judge(ctx context.Context, l *Labeler, t Trial, weight float64, progress func(done, total int)) ([]Judged, error) {
 	total, before := len(t.Val.IDs), 0
 	if t.Held != nil {
 		total += len(t.Held.IDs)
@@ -40,7 +39,7 @@ func Judge(ctx context.Context, l *cliptags.Labeler, t Trial, weight float64, pr
 		}
 		rows := make([][]float32, len(s.IDs))
 		err := s.Each(func(i int, img image.Image) (err error) {
-			if rows[i], err = l.Own(ctx, imageproc.FromImage(img)); err == nil && progress != nil {
+			if rows[i], err = l.own(ctx, imageproc.FromImage(img)); err == nil && progress != nil {
 				progress(before+i+1, total)
 			}
 			return err
@@ -78,15 +77,15 @@ func Judge(ctx context.Context, l *cliptags.Labeler, t Trial, weight float64, pr
 	if err := add("fine-tuned CLIP", val, held); err != nil {
 		return nil, err
 	}
-	l.Val = out[len(out)-1].MultiLabel
+	l.Val = out[len(out)-1].Metrics
 	l.Threshold, l.Ensemble = l.Val.Threshold, nil
 	if t.ValZero != nil && weight > 0 {
 		if err := add("both", mixAll(val, t.ValZero, weight), mixAll(held, t.HeldZero, weight)); err != nil {
 			return nil, err
 		}
-		l.Ensemble = &cliptags.Ensemble{Weight: weight, Threshold: out[len(out)-1].Threshold}
+		l.Ensemble = &Ensemble{weight, out[len(out)-1].Threshold}
 	}
-	return out, l.WriteDescription()
+	return out, files.WriteJSON(l.path, l.Description)
 }
 
 func mixAll(a, b [][]float32, weight float64) [][]float32 {
@@ -95,7 +94,7 @@ func mixAll(a, b [][]float32, weight float64) [][]float32 {
 	}
 	out := make([][]float32, len(a))
 	for i := range a {
-		out[i] = cliptags.Mean(a[i], b[i], weight)
+		out[i] = mix(a[i], b[i], weight)
 	}
 	return out
 }

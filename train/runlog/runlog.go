@@ -13,7 +13,7 @@ import (
 	"io/fs"
 	"os"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 )
 
 // File is the log's name in a run folder.

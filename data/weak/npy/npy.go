@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 	"wsss/data/pickle"
 )
 

@@ -17,7 +17,7 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 	"google.golang.org/protobuf/proto"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 )
 
 // File is an open ONNX model. It is safe for concurrent use.

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"sort"
 
-	"wsss/checkpoints/files"
+	"wsss/data/files"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"

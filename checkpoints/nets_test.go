@@ -1,3 +1,0 @@
-package checkpoints_test
-
-import _ "wsss/models/nets" // the networks that a header may name
