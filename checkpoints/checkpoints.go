@@ -15,14 +15,17 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints/safetensors"
 	"wsss/configs"
-	"wsss/models/weights/safetensors"
 )
 
 // Prefixes of tensor names. What follows is the variable's path.
 const (
 	WeightPrefix    = "var" // network variables, batch-norm statistics and device RNG state included
 	OptimizerPrefix = "opt" // momentum buffers
+	// GradientScope holds the sums of gradients between updates, which are no
+	// part of a checkpoint.
+	GradientScope = "accumulate"
 )
 
 // ErrNone is returned by Latest for a folder without checkpoints.

@@ -15,7 +15,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"wsss/models/weights/safetensors"
+	"wsss/checkpoints/safetensors"
 )
 
 // TestHeaderRanges: a header whose checksum is right and whose values are not

@@ -4,7 +4,7 @@ import (
 	"os"
 	"slices"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // Prune applies the retention rule: it keeps the newest checkpoint, the pinned

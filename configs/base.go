@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
-
-	"wsss/data/files"
 )
 
 // maxBases bounds how far files may build on each other.
@@ -34,7 +32,7 @@ func readTree(path string) (map[string]any, error) {
 			return nil, fmt.Errorf("%s: base = %q: more than %d files build on each other", filepath.Join(root, name), base, maxBases)
 		}
 		next := filepath.Join(filepath.Dir(name), base)
-		if _, err := files.Join(filepath.Clean(root), next); filepath.IsAbs(base) || err != nil {
+		if filepath.IsAbs(base) || !filepath.IsLocal(next) || strings.ContainsRune(next, 0) {
 			return nil, fmt.Errorf("%s: base = %q: allowed is a file in %s or below", filepath.Join(root, name), base, filepath.Clean(root))
 		}
 		name = next
@@ -56,6 +54,7 @@ func readOne(path string) (tree map[string]any, base string, err error) {
 	if err := toml.Unmarshal(append(raw, '\n'), &tree); err != nil { // at the end of input the decoder miscounts
 		return nil, "", fmt.Errorf("%s: %w", path, explain(raw, err))
 	}
+	resolveNeeds(tree, path)
 	switch b := tree["base"].(type) {
 	case nil:
 	case string:

@@ -9,7 +9,7 @@ import (
 // class activation maps the gen method "cam" takes. Defaults are IRN's (docs/sources.md
 // §11.1).
 type Classifier struct {
-	Backbone  string  `toml:"backbone"`   // resnet18, resnet34, resnet50, resnet101
+	Backbone  string  `toml:"backbone"`   // a registered backbone, such as resnet50
 	Width     float64 `toml:"width"`      // channel multiplier; 1 = the published size
 	StrideIn  string  `toml:"stride_in"`  // bottleneck convolution that strides: "3x3" (torchvision) or "1x1" (Caffe)
 	Init      string  `toml:"init"`       // weights file: torchvision's, or an earlier classifier; "" = random
@@ -49,7 +49,7 @@ func defaultClassifier() Classifier {
 
 func (c Classifier) validate(v *validator) {
 	const at = "classifier."
-	v.oneOf(at+"backbone", c.Backbone, "resnet18", "resnet34", "resnet50", "resnet101")
+	v.plugIn(at+"backbone", c.Backbone, Backbones)
 	v.that(c.Width > 0 && c.Width <= 4, at+"width", c.Width, "a number in (0, 4]")
 	v.oneOf(at+"stride_in", c.StrideIn, "3x3", "1x1")
 	v.oneOf(at+"batch_norm", c.BatchNorm, "running", "frozen", "train")

@@ -14,6 +14,8 @@ type Config struct {
 	// seed, more slowly; on a CPU every engine does.
 	Deterministic bool `toml:"deterministic" json:",omitempty"`
 
+	Needs []Need `toml:"needs" json:",omitempty"` // configs whose results this one reads; see Chain
+
 	Data    Data      `toml:"data"`
 	Gen     Gen       `toml:"gen"`
 	Train   Train     `toml:"train"`
@@ -71,10 +73,10 @@ type Train struct {
 
 	Labels          string    `toml:"labels"`           // folder of label PNGs; "" = what gen wrote, "truth" = the true masks
 	Bound           bool      `toml:"bound"`            // also train the same network on true masks, the supervised bound
-	Arch            string    `toml:"arch"`             // deeplab-v2, deeplab-v3plus, deeplab-v3plus-multigrid
-	Backbone        string    `toml:"backbone"`         // resnet18, resnet50, resnet101
+	Arch            string    `toml:"arch"`             // a registered network: deeplab-v2, deeplab-v3plus, deeplab-v3plus-multigrid, …
+	Backbone        string    `toml:"backbone"`         // a registered backbone: resnet18, resnet34, resnet50, resnet101, …
 	Width           float64   `toml:"width"`            // channel multiplier of the backbone; 1 = the published size
-	OutputStride    int       `toml:"output_stride"`    // 8 or 16
+	OutputStride    int       `toml:"output_stride"`    // 8 or 16; 32 where the network takes it
 	StrideIn        string    `toml:"stride_in"`        // bottleneck convolution that strides: "1x1" (Caffe) or "3x3" (torchvision)
 	MSC             bool      `toml:"msc"`              // multi-scale inputs ×1, ×0.5, ×0.75 and pixel-wise max (v2)
 	Init            string    `toml:"init"`             // weights file; "" = random initialisation

@@ -57,7 +57,7 @@ func TestLoadErrorsNameTheKey(t *testing.T) {
 		{"wrong type", "[train]\nbatch = 'four'", "", []string{"train.batch: the value is of type string, allowed is integer"}},
 		{"batch", "[train]\nbatch = 0", "", []string{"train.batch = 0", ">= 1"}},
 		{"weak", "[gen]\nweak = 'box'", "", []string{`gen.weak = "box"`, "points", "boxes"}},
-		{"stride", "", "train.output_stride=32", []string{"train.output_stride = 32", "8 or 16"}},
+		{"stride", "", "train.output_stride=9", []string{"train.output_stride = 9", "8 or 16"}},
 		{"set shape", "", "train", []string{"-set train", "key=value"}},
 		{"set through a value", "", "seed.x=1", []string{"seed"}},
 		{"nan", "[train]\nlr = nan", "", []string{"train.lr"}},

@@ -96,6 +96,8 @@ func siblings(key toml.Key) []string {
 		return append(tomlKeys(&Config{}), "base")
 	}
 	switch key[0] {
+	case "needs":
+		return tomlKeys(&Need{})
 	case "data":
 		return tomlKeys(&Data{})
 	case "gen":

@@ -13,7 +13,4 @@ type Network struct {
 func (n Network) validate(v *validator, key string) {
 	v.that(n.Name != "", key+".name", n.Name, "a name for the table")
 	v.that(n.Checkpoint != "", key+".checkpoint", n.Checkpoint, "a checkpoint file, or a folder of them")
-	if n.Published != "" {
-		v.published(key+".published", n.Published)
-	}
 }

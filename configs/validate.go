@@ -5,8 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"wsss/eval/published"
 )
 
 // Validate checks every key that does not belong to a plug-in. The error names
@@ -26,6 +24,9 @@ func (c Config) Validate() error {
 		v.that(!names[o.Name], key+".name", o.Name, "a name used once")
 		o.Gen(0).validate(v, key)
 		names[o.Name] = true
+	}
+	for i, n := range c.Needs {
+		n.validate(v, fmt.Sprintf("needs[%d]", i))
 	}
 	c.Train.validate(v)
 	c.Eval.validate(v)
@@ -65,10 +66,10 @@ func (t Train) Validate() error {
 }
 
 func (t Train) validate(v *validator) {
-	v.oneOf("train.arch", t.Arch, "deeplab-v2", "deeplab-v3plus", "deeplab-v3plus-multigrid")
-	v.oneOf("train.backbone", t.Backbone, "resnet18", "resnet34", "resnet50", "resnet101")
+	v.plugIn("train.arch", t.Arch, Architectures)
+	v.plugIn("train.backbone", t.Backbone, Backbones)
 	v.that(t.Width > 0 && t.Width <= 4, "train.width", t.Width, "a number in (0, 4]")
-	v.that(t.OutputStride == 8 || t.OutputStride == 16, "train.output_stride", t.OutputStride, "8 or 16")
+	v.outputStride(t.Arch, t.OutputStride)
 	v.oneOf("train.stride_in", t.StrideIn, "1x1", "3x3")
 	v.oneOf("train.input", t.Input, "caffe", "torch")
 	v.oneOf("train.batch_norm", t.BatchNorm, "frozen", "head", "train")
@@ -117,11 +118,6 @@ func (t Train) validate(v *validator) {
 	v.atLeast("train.val_images", t.ValImages, 0)
 }
 
-func (v *validator) published(key, name string) {
-	_, known := published.ByName(name)
-	v.that(known, key, name, "paper, table and row of eval/published/published.csv, such as \"box2024 1 17\"")
-}
-
 func (e Eval) validate(v *validator) {
 	for _, s := range e.Scales {
 		v.that(s >= 0.05 && s <= 10, "eval.scales", s, "numbers in [0.05, 10]")
@@ -131,18 +127,12 @@ func (e Eval) validate(v *validator) {
 	v.atLeast("eval.overlays", e.Overlays, 0)
 	v.atLeast("eval.workers", e.Workers, 0)
 	v.that(e.HourlyPrice >= 0 && !math.IsInf(e.HourlyPrice, 0), "eval.hourly_price", e.HourlyPrice, "a number >= 0")
-	for _, name := range e.Published {
-		v.published("eval.published", name)
-	}
 	seen := map[string]bool{}
 	for i, a := range e.Against {
 		key := fmt.Sprintf("eval.against[%d]", i)
 		v.that(a.Name != "", key+".name", a.Name, "a name for the table")
 		v.that(a.Dir != "", key+".dir", a.Dir, "a folder of label PNGs")
 		v.that(!seen[a.Name], key+".name", a.Name, "a name used once")
-		if a.Published != "" {
-			v.published(key+".published", a.Published)
-		}
 		seen[a.Name] = true
 	}
 	for i, z := range e.ZeroShot {

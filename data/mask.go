@@ -11,7 +11,7 @@ import (
 	"maps"
 	"slices"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/data/photo"
 )
 

@@ -6,7 +6,7 @@ import (
 	"image/png"
 	"io"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // VOCPalette is the 256-colour map of PASCAL VOC: bits of the index dealt to

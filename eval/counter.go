@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"wsss/data"
-	"wsss/eval/metrics"
+	"wsss/data/metrics"
 )
 
 // counter is one worker's accumulators.

@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"slices"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // Rightness counts pixels by which of two label maps is right.

@@ -14,8 +14,8 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/data/metrics"
 	"wsss/data/scenes"
-	"wsss/eval/metrics"
 )
 
 // memory is a dataset of label maps held in memory; images carry the truth in

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/names"
 )
 

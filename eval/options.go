@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"runtime"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
-	"wsss/eval/metrics"
+	"wsss/data/metrics"
 )
 
 // Options of an evaluation. The zero value is the default protocol with

@@ -13,6 +13,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/crash"
+	"wsss/models"
 	"wsss/train/batches"
 )
 
@@ -26,7 +27,7 @@ import (
 // are taken up if its RunFile has opts.RunHash and the photos are those that
 // they are of, replaced if not, and refused if there is no such file (they are
 // somebody else's).
-func Predict(ctx context.Context, ds data.Dataset, split string, p Predictor, outDir string, opts Options, progress Progress) (*Result, error) {
+func Predict(ctx context.Context, ds data.Dataset, split string, p models.Predictor, outDir string, opts Options, progress Progress) (*Result, error) {
 	start := time.Now()
 	opts = opts.withDefaults()
 	if opts.Name == "" {
@@ -75,7 +76,7 @@ func Predict(ctx context.Context, ds data.Dataset, split string, p Predictor, ou
 // predictRun is the pipeline decode → predict → write and count.
 type predictRun struct {
 	ds       data.Dataset
-	p        Predictor
+	p        models.Predictor
 	dir      string
 	ids      []string
 	ready    []bool
@@ -104,7 +105,7 @@ type job struct {
 	failed error // why it could not be decoded
 }
 
-// rest is the second part of a Refiner, or all of a prepared prediction.
+// rest is the second part of a models.Refiner, or all of a prepared prediction.
 type rest = func(context.Context) (*data.LabelMap, error)
 
 // do runs the stages. Images begin in order, and those before one that fails
@@ -229,16 +230,8 @@ func (r *predictRun) keepCPU(jobs <-chan job) iter.Seq[job] {
 
 // order lists the images by compiled shape, in the dataset's order within one.
 func (r *predictRun) order() []int {
-	if shaper, ok := r.p.(Shaper); ok {
-		var shapes []image.Point
-		order := data.ByShape(r.ds, r.ids, func(size image.Point) image.Point {
-			shapes = append(shapes, shaper.Shape(size))
-			return shapes[len(shapes)-1]
-		})
-		if f, ok := r.p.(Foreseer); ok {
-			f.Foresee(shapes)
-		}
-		return order
+	if shaper, ok := r.p.(models.Shaper); ok {
+		return data.ByShape(r.ds, r.ids, shaper.Shape)
 	}
 	order := make([]int, len(r.ids))
 	for i := range order {
@@ -279,10 +272,13 @@ func (r *predictRun) decode(i int) (job, error) {
 		return j, err
 	}
 	img := j.s.Image
-	j.begin = func(ctx context.Context) (rest, error) { return Begin(ctx, r.p, img) }
-	if p, ok := r.p.(Preparer); ok {
+	j.begin = func(ctx context.Context) (rest, error) { return models.Begin(ctx, r.p, img) }
+	if p, ok := r.p.(models.Preparer); ok {
 		predict := p.Prepare(img)
-		j.begin = func(ctx context.Context) (rest, error) { return predicted(predict(ctx)) }
+		j.begin = func(ctx context.Context) (rest, error) {
+			label, err := predict(ctx)
+			return func(context.Context) (*data.LabelMap, error) { return label, nil }, err
+		}
 	}
 	j.size = j.s.Image.Rect.Size()
 	j.s.Image = nil
@@ -300,7 +296,7 @@ func (r *predictRun) predict(ctx context.Context, j *job) error {
 		return fmt.Errorf("predict %s: %w", r.ids[j.i], err)
 	}
 	j.begin = nil
-	if _, ok := r.p.(Refiner); ok {
+	if _, ok := r.p.(models.Refiner); ok {
 		return nil
 	}
 	return r.refine(ctx, j)

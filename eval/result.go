@@ -6,7 +6,7 @@ import (
 	"math"
 
 	"wsss/data"
-	"wsss/eval/metrics"
+	"wsss/data/metrics"
 )
 
 // Kind says what was scored; the report's headline tells them apart.

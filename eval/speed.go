@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // SpeedFile lies beside label maps and says how long making them took, so that

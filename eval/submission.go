@@ -16,8 +16,8 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // vocTestImages is the size of VOC 2012's segmentation test split, whose masks

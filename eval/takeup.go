@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // RunFile is the file in a folder of predictions that tells which run they are

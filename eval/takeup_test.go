@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // photos is a dataset in memory whose pictures are also files, as hashes of

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/folder"
 )
 

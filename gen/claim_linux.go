@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // claims shares the images of one output folder between processes: each image

@@ -15,9 +15,9 @@ import (
 	"strings"
 	"time"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/crash"
-	"wsss/data/files"
 	"wsss/data/stages"
 )
 

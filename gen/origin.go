@@ -11,8 +11,8 @@ import (
 	"maps"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // Origin says what one label was made from, beside the method, its options and

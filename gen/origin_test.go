@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // editable is a dataset whose photos are files and whose labels a test edits.

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // ImageQuality is what is known of one image's label without ground truth.

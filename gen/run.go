@@ -11,9 +11,9 @@ import (
 	"slices"
 	"sync"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // RunOptions says what Run makes, and where.
@@ -46,6 +46,7 @@ type RunOptions struct {
 	ByShape   bool                  // images of one size follow each other, for an engine that compiles for each
 	KeepGoing bool                  // go on after an image that fails
 	Progress  func(done, total int) // called after each image, one call at a time; may be nil
+	Learning  func(done, total int) // the same while the method learns from the split (Learner); may be nil
 }
 
 // Summary counts what a run did.
@@ -144,6 +145,10 @@ func prepare(ctx context.Context, o RunOptions) (*runner, []string, error) {
 		return nil, nil, err
 	}
 	if err := r.describe(ctx); err != nil {
+		r.claims.close()
+		return nil, nil, err
+	}
+	if err := r.learn(ctx); err != nil {
 		r.claims.close()
 		return nil, nil, err
 	}

@@ -12,9 +12,9 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // Axis is one key of a config, below "gen", and the values to try for it.

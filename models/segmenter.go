@@ -1,11 +1,16 @@
-// Package models holds what the networks of wsss share. Each family has its
-// own sub-package: backend, layers, resnet, deeplab, weights, onnximport and
-// the foundation models.
+// Package models holds what the networks of wsss share: the interfaces of a
+// segmentation network and of a backbone, and the registries of both. Each
+// family has its own sub-package, which registers itself; package nets links
+// them.
 package models
 
 import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/configs"
+	"wsss/models/onnxwrite"
+	"wsss/models/weights"
 )
 
 // Group is the learning-rate group of a variable (docs/sources.md §8.1).
@@ -13,13 +18,15 @@ type Group int
 
 // The learning-rate groups.
 const (
-	Frozen   Group = iota // never updated: batch-norm statistics, scale and shift when frozen
-	Backbone              // × 1
-	Head                  // × head_mult
-	HeadBias              // × bias_mult, no weight decay
+	GroupFrozen   Group = iota // never updated: batch-norm statistics, scale and shift when frozen
+	GroupBackbone              // × 1
+	GroupHead                  // × head_mult
+	GroupHeadBias              // × bias_mult, no weight decay
 )
 
-// Segmenter is a trainable segmentation network.
+// Segmenter is a trainable segmentation network. One that knows the names
+// of weight files is a WeightReader, too, one that other programs may run an
+// ONNXWriter.
 type Segmenter interface {
 	// Logits builds the graph for images [batch, height, width, 3], already
 	// normalised, and returns one or more logit maps [batch, h', w', classes].
@@ -30,11 +37,20 @@ type Segmenter interface {
 	Group(variablePath string) Group
 }
 
-// CanvasSegmenter is a Segmenter that images of many sizes share a graph of.
-type CanvasSegmenter interface {
-	Segmenter
-	// LogitsWithin is the map to evaluate of images that are size, [height,
-	// width] as float32, in the upper left corner of images [batch, h, w, 3],
-	// and of what size the map is, in its corner: as if each image were alone.
-	LogitsWithin(scope *model.Scope, images, size *graph.Node) (logits, logitsSize *graph.Node)
+// WeightReader is a network that knows the names of weight files.
+type WeightReader interface {
+	// Rename gives the variable for a tensor of a weight file, both as state-dict
+	// names ("backbone.layer2.0.conv1.weight"). Unknown names stay as they are;
+	// "" means a tensor that is no weight.
+	Rename(tensor string) string
+	// CheckWeights compares what the names of a file tell about its network with
+	// a [train] table; the error names the key to change.
+	CheckWeights(m weights.Mapping, t configs.Train) error
+}
+
+// ONNXWriter is a network that can be written as an ONNX graph.
+type ONNXWriter interface {
+	// ONNX appends the network to a graph, for images [batch, 3, height, width]
+	// normalised as in training; the logits are [batch, classes, height, width].
+	ONNX(b *onnxwrite.Builder, images onnxwrite.Value) (logits onnxwrite.Value, err error)
 }

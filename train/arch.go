@@ -5,12 +5,13 @@ import (
 
 	"wsss/configs"
 	"wsss/models"
-	"wsss/models/deeplab"
+	_ "wsss/models/nets" // architectures and backbones
+	"wsss/models/pretrained"
 )
 
 // NewSegmenter builds the network that a [train] table names.
 func NewSegmenter(t configs.Train, classes int) (models.Segmenter, error) {
-	net, err := deeplab.New(t, classes)
+	net, err := models.NewSegmenter(t, classes)
 	if err != nil {
 		return nil, fmt.Errorf("train.arch = %q: %w", t.Arch, err)
 	}
@@ -19,7 +20,7 @@ func NewSegmenter(t configs.Train, classes int) (models.Segmenter, error) {
 
 // initialise loads the weight file of a [train] table into a new network.
 func initialise(n *network, t configs.Train, log func(string)) error {
-	m, err := deeplab.Init(n.store.RootScope(), t)
+	m, err := pretrained.Init(n.Segmenter, n.store.RootScope(), t)
 	if err != nil {
 		return err
 	}
@@ -33,9 +34,9 @@ func initialise(n *network, t configs.Train, log func(string)) error {
 // but its own mean. PyTorch refuses the same.
 func CheckBatch(t configs.Train) error {
 	devices := max(t.Devices, 1)
-	if !deeplab.PoolsImage(t.Arch) || t.BatchNorm == "frozen" || t.Batch/devices >= 2 {
+	if !models.PoolsImage(t.Arch) || t.BatchNorm == "frozen" || t.Batch/devices >= 2 {
 		return nil
 	}
 	return fmt.Errorf("train.batch = %d on %d %s: %s pools each image to one value per channel, and train.batch_norm = %q needs two images or more on a device to normalise it; train.accumulate does not help, as every batch is normalised by itself. Set train.batch = %d (with a smaller train.crop, or train.recompute = 4, where memory is short), train.batch_norm = \"frozen\" with initial weights, or train.arch = %q",
-		t.Batch, devices, map[bool]string{true: "device", false: "devices"}[devices == 1], t.Arch, t.BatchNorm, 2*devices, deeplab.V2)
+		t.Batch, devices, map[bool]string{true: "device", false: "devices"}[devices == 1], t.Arch, t.BatchNorm, 2*devices, configs.Default().Train.Arch)
 }

@@ -1,8 +1,8 @@
 package train
 
 import (
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // looked is how many label maps are looked at for what is wrong with all.

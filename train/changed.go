@@ -12,7 +12,7 @@ import (
 	"slices"
 
 	"wsss/checkpoints"
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/train/lineage"
 )
 

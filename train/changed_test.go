@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/train/lineage"
 )
 

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/gen"
 )
 

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // point is one value of a curve.

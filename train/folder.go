@@ -13,9 +13,9 @@ import (
 	"strings"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/train/lineage"
 )
 

@@ -8,9 +8,9 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints/safetensors"
 	"wsss/configs"
 	"wsss/models/layers"
-	"wsss/models/weights/safetensors"
 )
 
 // A network starts from a weight file; a head for other classes stays random.

@@ -10,9 +10,9 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/augment"
-	"wsss/data/files"
 	"wsss/models/backend"
 	"wsss/train/batches"
 	"wsss/train/parallel"

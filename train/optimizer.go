@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/checkpoints"
 	"wsss/models"
 )
 
@@ -19,7 +20,7 @@ import (
 type Optimizer struct {
 	Kind        string  // "sgd" or "adamw"
 	Momentum    float64 // of SGD
-	WeightDecay float64 // not applied to models.HeadBias
+	WeightDecay float64 // not applied to models.GroupHeadBias
 	EMA         bool    // keep a moving average of the network
 	// Group tells the learning-rate group of a variable.
 	Group func(variablePath string) models.Group
@@ -27,12 +28,12 @@ type Optimizer struct {
 
 // Variable scopes of what training adds beside the network.
 const (
-	optimizerScope = "/opt/"         // saved with the checkpoint
-	momentumScope  = "/opt/momentum" //
-	meanScope      = "/opt/mean"     // AdamW's moments
-	squareScope    = "/opt/square"   //
-	averageScope   = "/opt/ema"      // the moving average of the network
-	gradientScope  = "/accumulate"   // zero between updates, so never saved
+	optimizerScope = "/opt/"                         // saved with the checkpoint
+	momentumScope  = "/opt/momentum"                 //
+	meanScope      = "/opt/mean"                     // AdamW's moments
+	squareScope    = "/opt/square"                   //
+	averageScope   = "/opt/ema"                      // the moving average of the network
+	gradientScope  = "/" + checkpoints.GradientScope // zero between updates, so never saved
 )
 
 // rngPath is the state of the random numbers drawn in graphs (dropout).
@@ -49,7 +50,7 @@ func isModelVariable(path string) bool {
 func (o Optimizer) Variables(store *model.Store, g *Graph) []*model.Variable {
 	var vars []*model.Variable
 	for v := range store.IterVariables() {
-		if isModelVariable(v.Path()) && v.InUseByGraph(g) && v.DType() == dtypes.Float32 && o.Group(v.Path()) != models.Frozen {
+		if isModelVariable(v.Path()) && v.InUseByGraph(g) && v.DType() == dtypes.Float32 && o.Group(v.Path()) != models.GroupFrozen {
 			vars = append(vars, v)
 		}
 	}
@@ -67,7 +68,7 @@ func (o Optimizer) Update(store *model.Store, vars []*model.Variable, grads, in 
 		group := o.Group(v.Path())
 		w, rate := v.NodeValue(grads[i]), in[group-1]
 		decay := o.WeightDecay
-		if group == models.HeadBias {
+		if group == models.GroupHeadBias {
 			decay = 0
 		}
 		if o.Kind == "adamw" {

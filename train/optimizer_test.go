@@ -32,11 +32,11 @@ func (twoLayers) Logits(scope *model.Scope, x *Node, training bool) []*Node {
 func (twoLayers) Group(path string) models.Group {
 	switch {
 	case path == "/head/bias":
-		return models.HeadBias
+		return models.GroupHeadBias
 	case strings.HasPrefix(path, "/head"):
-		return models.Head
+		return models.GroupHead
 	}
-	return models.Backbone
+	return models.GroupBackbone
 }
 
 var twoLayerPaths = []string{"/conv/weight", "/conv/bias", "/head/weight", "/head/bias"}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"wsss/checkpoints"
-	"wsss/data/files/lock"
+	"wsss/checkpoints/files/lock"
 )
 
 // pairEnv makes the test binary train in the folder it names, as TestKilled.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
 	"io/fs"
 	"maps"
 	"os"
@@ -12,10 +11,10 @@ import (
 	"time"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/augment"
-	"wsss/data/files"
 	"wsss/models/backend"
 	"wsss/models/manifest"
 	"wsss/train/batches"
@@ -157,12 +156,8 @@ func (r *run) start() error {
 	}
 	// Images of one shape follow each other, so that each is compiled once.
 	ids := r.valIDs
-	r.valShapes = nil
 	r.valIDs = make([]string, len(ids))
-	for i, at := range data.ByShape(r.Dataset, ids, func(size image.Point) image.Point {
-		r.valShapes = append(r.valShapes, r.val.Shape(size))
-		return r.valShapes[len(r.valShapes)-1]
-	}) {
+	for i, at := range data.ByShape(r.Dataset, ids, r.val.Shape) {
 		r.valIDs[i] = ids[at]
 	}
 	if r.Config.EMA > 0 {

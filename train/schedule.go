@@ -19,14 +19,14 @@ type Schedule struct {
 }
 
 // numGroups counts models.Group's values; rates are indexed by group.
-const numGroups = int(models.HeadBias) + 1
+const numGroups = int(models.GroupHeadBias) + 1
 
 // NewSchedule takes the learning-rate keys of a [train] table.
 func NewSchedule(t configs.Train) Schedule {
 	s := Schedule{total: t.Iterations, power: t.PolyPower, every: max(t.LREvery, 1), floor: t.LRMin, decay: t.EMA}
-	s.base[models.Backbone] = t.LR
-	s.base[models.Head] = t.LR * t.HeadMult
-	s.base[models.HeadBias] = t.LR * t.BiasMult
+	s.base[models.GroupBackbone] = t.LR
+	s.base[models.GroupHead] = t.LR * t.HeadMult
+	s.base[models.GroupHeadBias] = t.LR * t.BiasMult
 	return s
 }
 
@@ -34,7 +34,7 @@ func NewSchedule(t configs.Train) Schedule {
 // base · (1 − s/T)^power, where s is step rounded down to a multiple of
 // LREvery, and never below the floor. Frozen variables have rate 0.
 func (s Schedule) Rate(g models.Group, step int) float64 {
-	if g == models.Frozen {
+	if g == models.GroupFrozen {
 		return 0
 	}
 	done := float64(step/s.every*s.every) / float64(s.total)
@@ -52,7 +52,7 @@ const (
 // the number of the update counted from 1, and the step of the moving average.
 func (s Schedule) scalars(step int) []any {
 	var in []any
-	for g := models.Backbone; int(g) < numGroups; g++ {
+	for g := models.GroupBackbone; int(g) < numGroups; g++ {
 		in = append(in, float32(s.Rate(g, step)))
 	}
 	// Early on the average must not remember the random start.

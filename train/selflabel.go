@@ -16,9 +16,9 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // SelfOptions say which of its own labels a network is trusted with. It is sure

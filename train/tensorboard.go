@@ -10,7 +10,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // EventsFile is the log in TensorBoard's format, written if train.tensorboard

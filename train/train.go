@@ -8,16 +8,15 @@ package train
 import (
 	"context"
 	"errors"
-	"image"
 	"time"
 
 	"github.com/gomlx/compute"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
+	"wsss/checkpoints/files/lock"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
-	"wsss/data/files/lock"
 	"wsss/models"
 	"wsss/train/lineage"
 	"wsss/train/parallel"
@@ -117,7 +116,6 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 type run struct {
 	Job
 	ids, valIDs []string
-	valShapes   []image.Point
 	data        lineage.Record // what is learnt of the images
 	net         *network
 	graphs      *step

@@ -45,13 +45,13 @@ func (n tinyNet) Logits(scope *model.Scope, x *Node, training bool) []*Node {
 func (tinyNet) Group(path string) models.Group {
 	switch {
 	case strings.Contains(path, "running"):
-		return models.Frozen
+		return models.GroupFrozen
 	case path == "/head/bias":
-		return models.HeadBias
+		return models.GroupHeadBias
 	case path == "/head/weight":
-		return models.Head
+		return models.GroupHead
 	}
-	return models.Backbone
+	return models.GroupBackbone
 }
 
 // squares is a dataset of coloured squares on grey: class 1 red, class 2 blue.

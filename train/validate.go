@@ -6,8 +6,8 @@ import (
 	"math"
 
 	"wsss/data"
-	"wsss/eval/metrics"
-	"wsss/eval/tiles"
+	"wsss/data/metrics"
+	"wsss/models/tiles"
 )
 
 // validate scores the network as it stands and records whether it is the best
@@ -40,7 +40,6 @@ func (r *run) score(ctx context.Context) (metrics.Scores, error) {
 	if err != nil {
 		return metrics.Scores{}, err
 	}
-	r.val.Foresee(r.valShapes)
 	predictor := tiles.Wrap(r.val, tiles.For(r.Classes.Len()))
 	for _, id := range r.valIDs {
 		s, err := r.Dataset.Load(id, data.WantImage|data.WantTruth)

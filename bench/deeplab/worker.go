@@ -14,7 +14,7 @@ import (
 	"wsss/configs"
 	"wsss/models"
 	"wsss/models/backend"
-	"wsss/models/deeplab"
+	_ "wsss/models/nets"
 )
 
 // step compiles the training step on a backend.
@@ -54,7 +54,7 @@ func newStep(b compute.Backend, o *options) (*model.Exec, error) {
 	if o.arch != "deeplab-v2" {
 		cfg.OutputStride, cfg.StrideIn, cfg.Input = 16, "3x3", "torch"
 	}
-	net, err := deeplab.New(cfg, 21)
+	net, err := models.NewSegmenter(cfg, 21)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func newStep(b compute.Backend, o *options) (*model.Exec, error) {
 		var vars []*model.Variable
 		var values []*Node
 		for v := range store.IterVariables() {
-			if net.Group(v.Path()) != models.Frozen {
+			if net.Group(v.Path()) != models.GroupFrozen {
 				vars, values = append(vars, v), append(values, v.NodeValue(g))
 			}
 		}

@@ -23,8 +23,8 @@ import (
 	"time"
 
 	"wsss/data"
+	"wsss/data/metrics"
 	"wsss/eval"
-	"wsss/eval/metrics"
 )
 
 func main() {

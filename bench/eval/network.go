@@ -11,8 +11,9 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/metrics"
 	"wsss/eval"
-	"wsss/eval/metrics"
+	"wsss/models"
 	"wsss/models/backend"
 	"wsss/train"
 )
@@ -56,7 +57,7 @@ func networks(ds *masks, out, engine string) error {
 
 // compare evaluates some images of ds and lets p alone label as many, in turns;
 // the first, in which the network is compiled, does not count.
-func compare(ds *masks, out, name string, p eval.Preparer, rounds, images int) error {
+func compare(ds *masks, out, name string, p models.Preparer, rounds, images int) error {
 	ids := ds.ids[:images]
 	var whole, alone time.Duration
 	for round := range rounds + 1 {

@@ -8,8 +8,8 @@ import (
 	"io"
 	"path/filepath"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // draw writes one JPEG per image: photo, truth and pseudo-label side by side.

@@ -4,8 +4,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/gen"
 )
 

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/gen"
 )
 

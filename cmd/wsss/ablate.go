@@ -13,8 +13,8 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
-	"wsss/data/files"
 	"wsss/eval"
 	"wsss/eval/report"
 )

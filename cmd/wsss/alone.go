@@ -3,9 +3,9 @@ package main
 import (
 	"os"
 
+	"wsss/checkpoints/files"
+	"wsss/checkpoints/files/lock"
 	"wsss/configs"
-	"wsss/data/files"
-	"wsss/data/files/lock"
 )
 
 // openAlone opens the run for a command that writes its scores or its report,
@@ -16,16 +16,21 @@ func openAlone(f *flags) (*pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	held, err := hold(cfg.Out)
+	return openLink(configs.Link{File: f.config, Config: cfg}, f.quiet)
+}
+
+// openLink is openAlone for a config that is read already.
+func openLink(l configs.Link, quiet bool) (*pipeline, error) {
+	held, err := hold(l.Config.Out)
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPipeline(cfg, f.quiet)
+	p, err := newPipeline(l.Config, quiet)
 	if err != nil {
 		held.Release()
-		return nil, inFile(f.config, err)
+		return nil, inFile(l.File, err)
 	}
-	p.file, p.held = f.config, held
+	p.file, p.held = l.File, held
 	return p, nil
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"wsss/data/files/lock"
+	"wsss/checkpoints/files/lock"
 )
 
 // TestOneWriter: a command that would write where another process does ends at

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/gen"
 	"wsss/train"
 )

@@ -12,8 +12,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"wsss/checkpoints/files/lock"
 	"wsss/data/crash"
-	"wsss/data/files/lock"
 )
 
 // stdout and stderr are where the commands print. Control characters of names

@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/folder"
 	"wsss/data/weaken"
 )

@@ -11,14 +11,15 @@ import (
 	"unicode/utf8"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
+	"wsss/data/metrics"
 	"wsss/eval"
-	"wsss/eval/metrics"
 	"wsss/eval/report"
 	"wsss/eval/zeroshot"
 	"wsss/gen"
+	"wsss/models"
 	"wsss/train"
 )
 
@@ -241,7 +242,7 @@ const predictions = "stretched"
 // predictRow labels a split and scores it; a split without masks makes no row.
 // Predictions of an earlier run with the same o.RunHash and test-time choices
 // are taken up.
-func (p *pipeline) predictRow(ctx context.Context, split string, predictor eval.Predictor, testTime map[string]string, o eval.Options) (report.Row, error) {
+func (p *pipeline) predictRow(ctx context.Context, split string, predictor models.Predictor, testTime map[string]string, o eval.Options) (report.Row, error) {
 	has, err := p.hasTruth(split)
 	if err != nil {
 		return report.Row{}, err

@@ -11,8 +11,9 @@ import (
 	"wsss/eval"
 	"wsss/eval/refine"
 	"wsss/eval/report"
-	"wsss/eval/tiles"
 	"wsss/gen/crf"
+	"wsss/models"
+	"wsss/models/tiles"
 	"wsss/train"
 )
 
@@ -36,7 +37,7 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 		if err != nil {
 			return nil, err
 		}
-		var predictor eval.Predictor = net
+		var predictor models.Predictor = net
 		if way.CRF {
 			predictor = &refine.CRF{Net: net, Classes: p.ds.Classes().Len(), Params: crf.DeepLab()}
 		}

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	foundation "wsss/models/foundation/clip"
+	"wsss/models/foundation/cliptags"
 	"wsss/models/foundation/load"
 	"wsss/models/manifest"
 	"wsss/train/clip"
@@ -56,29 +57,13 @@ func runFineTune(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	trial, err := p.trial(val)
-	if err != nil {
-		return err
-	}
-	text, err := p.findCLIP(ctx, val, trial)
-	if err != nil {
-		return err
-	}
-	res, err := p.fineTune(ctx, val, text)
-	if err != nil {
-		return err
-	}
-	b, err := p.backend()
-	if err != nil {
-		return err
-	}
-	l, err := clip.OpenLabeler(b, res.Classifier)
+	l, err := p.fineTuneWhole(ctx, val)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	if err := p.judge(ctx, l, trial, res); err != nil || *label == "" {
-		return err
+	if *label == "" {
+		return nil
 	}
 	if l.Ensemble != nil {
 		m, sessions, err := p.openCLIP(ctx)
@@ -99,6 +84,34 @@ func runFineTune(ctx context.Context, args []string) error {
 		p.say("labels in %s: data.options.tags takes them", tags)
 	}
 	return err
+}
+
+// fineTuneWhole trains the classifier and judges it.
+func (p *pipeline) fineTuneWhole(ctx context.Context, val data.Dataset) (*cliptags.Labeler, error) {
+	trial, err := p.trial(val)
+	if err != nil {
+		return nil, err
+	}
+	text, err := p.findCLIP(ctx, val, trial)
+	if err != nil {
+		return nil, err
+	}
+	res, err := p.fineTune(ctx, val, text)
+	if err != nil {
+		return nil, err
+	}
+	b, err := p.backend()
+	if err != nil {
+		return nil, err
+	}
+	l, err := cliptags.Open(b, res.Classifier)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.judge(ctx, l, trial, res); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }
 
 // trial reads the labels of the images that the classifier is judged on, and of
@@ -190,7 +203,7 @@ func (p *pipeline) findCLIP(ctx context.Context, val data.Dataset, t *clip.Trial
 	}
 	defer sessions.Close()
 	f.Encoder = paths[0]
-	if text, err = clip.Prompts(ctx, m, val.Classes()); err != nil {
+	if text, err = cliptags.Prompts(ctx, m, val.Classes()); err != nil {
 		return nil, err
 	}
 	err = p.stage(ctx, "CLIP without training", func(progress func(done, total int)) error {
@@ -234,13 +247,14 @@ func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, text [][]floa
 // fineTuned is what fine-tuning came to, for OUT/finetune/result.json.
 type fineTuned struct {
 	*multilabel.Result
+	Config  string        `json:"config"`  // hash of what it was trained by
 	On      string        `json:"on"`      // dataset and split
 	Classes []string      `json:"classes"` // after the background
 	Judged  []clip.Judged `json:"judged"`
 }
 
 // judge measures the classifier, finds its thresholds and reports both.
-func (p *pipeline) judge(ctx context.Context, l *clip.Labeler, t *clip.Trial, res *multilabel.Result) error {
+func (p *pipeline) judge(ctx context.Context, l *cliptags.Labeler, t *clip.Trial, res *multilabel.Result) error {
 	var judged []clip.Judged
 	err := p.stage(ctx, "judge the classifier", func(progress func(done, total int)) (err error) {
 		judged, err = clip.Judge(ctx, l, *t, p.cfg.FineTuneCLIP.Ensemble, progress)
@@ -254,7 +268,7 @@ func (p *pipeline) judge(ctx context.Context, l *clip.Labeler, t *clip.Trial, re
 		fmt.Fprintf(stdout, "%-24s %8.2f %8.2f %8.2f %10.1f %8.1f\n", j.Name, 100*j.MAP, 100*j.MAP11, 100*j.MAPPlain, 100*j.Precision, 100*j.Recall)
 	}
 	fmt.Fprintf(stdout, "classifier: %s, best after %d of %d updates\n", res.Classifier, res.BestStep, res.Steps)
-	if err := files.WriteJSON(p.path("finetune", resultFile), fineTuned{res, p.cfg.Data.Kind + " " + p.valSplitCLIP(), l.Classes[1:], judged}); err != nil {
+	if err := files.WriteJSON(p.path("finetune", resultFile), fineTuned{res, p.cfg.FineTuneHash(), p.cfg.Data.Kind + " " + p.valSplitCLIP(), l.Classes[1:], judged}); err != nil {
 		return err
 	}
 	return p.report(ctx, nil)

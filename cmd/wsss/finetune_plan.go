@@ -22,7 +22,7 @@ func fineTunePlan(f *flags, w io.Writer) error {
 	if err := p.fineTune(); err != nil {
 		return err
 	}
-	return p.missing()
+	return missing(w, p.lacks)
 }
 
 // fineTune describes the fine-tuning.
@@ -87,14 +87,14 @@ func (p *plan) splitOf(what string, d configs.Data, split string) int {
 }
 
 // missing ends a plan with what it lacks, which is an error.
-func (p *plan) missing() error {
-	if len(p.lacks) == 0 {
-		fmt.Fprintln(p.w, "\nnothing is missing")
+func missing(w io.Writer, lacks []string) error {
+	if len(lacks) == 0 {
+		fmt.Fprintln(w, "\nnothing is missing")
 		return nil
 	}
-	fmt.Fprintln(p.w, "\nmissing before this can run")
-	for _, l := range p.lacks {
-		fmt.Fprintf(p.w, "  %s\n", l)
+	fmt.Fprintln(w, "\nmissing before this can run")
+	for _, l := range lacks {
+		fmt.Fprintf(w, "  %s\n", l)
 	}
-	return missingError{lacks: p.lacks, told: true}
+	return missingError{lacks: lacks, told: true}
 }

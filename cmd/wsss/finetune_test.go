@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/models/foundation/cliptags"
 	"wsss/train/clip"
 )
 
@@ -78,7 +79,7 @@ func TestFineTuneFeedsGen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d clip.Description
+	var d cliptags.Description
 	if err := json.Unmarshal(raw, &d); err != nil {
 		t.Fatal(err)
 	}

@@ -179,7 +179,7 @@ func (p *pipeline) label(ctx context.Context, l labeller, dir string, o genOptio
 			Dataset: p.ds, Split: o.split, Method: method, Name: g.Method,
 			Weak: data.WeakKind(g.Weak), Fuse: g.Fuse, OutDir: dir,
 			ConfigHash: cfg.GenHash(), Config: cfg.TOML(), Weights: gen.WeightsOf(method), Versions: versions(), Hashes: p.hashes,
-			Workers: g.Workers, Shard: o.shard, ByShape: p.eng != nil && backend.KindOf(p.eng) == backend.XLA, KeepGoing: o.keepGoing, Checks: g.Checks, Progress: progress,
+			Workers: g.Workers, Shard: o.shard, ByShape: p.eng != nil && backend.KindOf(p.eng) == backend.XLA, KeepGoing: o.keepGoing, Checks: g.Checks, Progress: progress, Learning: p.lesson(g.Method),
 		})
 		return err
 	})
@@ -193,6 +193,19 @@ func (p *pipeline) label(ctx context.Context, l labeller, dir string, o genOptio
 		err = eval.RecordSpeed(dir, cfg.GenHash(), sum.Generated, time.Since(start), sum.Times.Seconds())
 	}
 	return err
+}
+
+// lesson shows how far a method is that learns from the split before it labels.
+func (p *pipeline) lesson(method string) func(done, total int) {
+	var b *bar
+	return func(done, total int) {
+		if b == nil {
+			b = newBar(method+" looks at the split", p.quiet)
+		}
+		if b.update(done, total); done == total {
+			b.finish()
+		}
+	}
 }
 
 // method builds a labeller's method.

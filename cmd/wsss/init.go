@@ -12,9 +12,9 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/folder"
 	"wsss/data/maskcode"
 	"wsss/models/backend"

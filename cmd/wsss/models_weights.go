@@ -5,7 +5,7 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"wsss/models/deeplab"
+	"wsss/models/pretrained"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
 )
@@ -21,7 +21,7 @@ func inspectWeights(f *flags, classes int) error {
 		return err
 	}
 	defer src.Close()
-	m, refused := deeplab.Describe(cfg.Train, classes, src)
+	m, refused := pretrained.Describe(cfg.Train, classes, src)
 	if err := writeMapping(stdout, src, m); err != nil {
 		return err
 	}

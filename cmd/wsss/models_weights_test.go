@@ -9,9 +9,9 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints/safetensors"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
-	"wsss/models/weights/safetensors"
 )
 
 func TestInspectWeights(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 	"os"
 	"slices"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/gen"
 )
 

@@ -11,11 +11,12 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"wsss/checkpoints/files"
+	"wsss/checkpoints/files/lock"
 	"wsss/configs"
 	"wsss/data"
 	_ "wsss/data/all" // dataset kinds
-	"wsss/data/files"
-	"wsss/data/files/lock"
+	"wsss/eval/report"
 	"wsss/models/backend"
 )
 
@@ -80,6 +81,9 @@ func inFile(file string, err error) error {
 
 func newPipeline(cfg configs.Config, quiet bool) (p *pipeline, err error) {
 	p = &pipeline{cfg: cfg, quiet: quiet}
+	if err := report.CheckPublished(cfg.Eval); err != nil {
+		return nil, usageError{err}
+	}
 	p.ds, err = data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
 	if err != nil && cfg.Data.Kind != "scenes" && !exists(cfg.Data.Root) {
 		return nil, missingError{lacks: []string{dataLack(err)}}
@@ -95,7 +99,9 @@ func newPipeline(cfg configs.Config, quiet bool) (p *pipeline, err error) {
 // for later stages.
 func (p *pipeline) recordConfig() error {
 	path := p.path("config.toml")
-	text := p.cfg.TOML()
+	cfg := p.cfg
+	cfg.Needs = nil // named from elsewhere, and made by now
+	text := cfg.TOML()
 	if old, err := os.ReadFile(path); err == nil && string(old) == text {
 		return nil
 	}
@@ -168,14 +174,11 @@ func (p *pipeline) withBar(ctx context.Context, title string, do func(b *bar) er
 		return err
 	}
 	b := newBar(title, p.quiet)
-	xla := p.eng != nil && backend.KindOf(p.eng) == backend.XLA
-	if xla {
-		defer b.watchCompilations()()
-	}
+	before := backend.Compilations()
 	err := do(b)
 	if err == nil {
 		b.finish()
-		if n := backend.Compilations() - b.compiled; n > 0 && xla {
+		if n := backend.Compilations() - before; n > 0 && p.eng != nil && backend.KindOf(p.eng) == backend.XLA {
 			p.say("%s: compiled for %d shapes", title, n)
 		}
 	} else {

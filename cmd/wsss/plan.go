@@ -20,32 +20,22 @@ type plan struct {
 	w     io.Writer
 	ds    data.Dataset // nil: not there yet
 	lacks []string
+	outs  []string // folders of the runs that it needs, which are made first
 }
 
 // dryRun checks everything that can be checked without working, and prints
 // what the run would do. Data and weights may be absent: the plan says what is
 // missing, and how to get it.
 func dryRun(f *flags, w io.Writer) error {
-	cfg, err := f.load()
+	links, err := f.chain()
 	if err != nil {
 		return err
 	}
-	p := &plan{pipeline: &pipeline{cfg: cfg, file: f.config, quiet: f.quiet}, w: w}
-	if others, err := f.otherCommands(); err != nil || len(others) > 0 {
-		return cmp.Or(err, p.others(others))
-	}
-	whole := parts{gen: true, train: true, eval: true}
-	if err := p.check(whole); err != nil {
+	lacks, err := planChain(links, w, f.quiet)
+	if err != nil {
 		return err
 	}
-	if err := p.checkNames(p.sources()); err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "%s\nseed %d, backend %s\n", cfg.Name, cfg.Seed, cmp.Or(cfg.Backend, "the fastest that works here"))
-	if err := p.describe(whole); err != nil {
-		return err
-	}
-	return p.missing()
+	return missing(w, lacks)
 }
 
 // describe prints the steps of some parts of a run, and finds what they lack.
@@ -68,11 +58,13 @@ func (p *plan) describe(of parts) error {
 	return nil
 }
 
-// makes tells whether a file that is not there lies in the run's own folder,
-// where an earlier step writes it.
+// makes tells whether a file that is not there lies in the run's own folder, or
+// in that of a config that it needs, where an earlier step writes it.
 func (p *plan) makes(path string) bool {
-	rel, err := filepath.Rel(p.cfg.Out, path)
-	return err == nil && filepath.IsLocal(rel)
+	return slices.ContainsFunc(append([]string{p.cfg.Out}, p.outs...), func(dir string) bool {
+		rel, err := filepath.Rel(dir, path)
+		return err == nil && filepath.IsLocal(rel)
+	})
 }
 
 func (p *plan) step(name, format string, args ...any) {

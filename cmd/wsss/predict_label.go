@@ -16,17 +16,17 @@ import (
 	"wsss/data/augment"
 	"wsss/data/crash"
 	"wsss/data/photo"
-	"wsss/eval"
 	"wsss/eval/export"
-	"wsss/eval/tiles"
 	"wsss/gen"
+	"wsss/models"
+	"wsss/models/tiles"
 )
 
 // labelling is the work of one wsss predict.
 type labelling struct {
-	predictor eval.Predictor
-	of        func(in input, size image.Point) (eval.Predictor, error) // instead of it, where each image has its own
-	weak      data.WeakKind                                            // of labels that of reads
+	predictor models.Predictor
+	of        func(in input, size image.Point) (models.Predictor, error) // instead of it, where each image has its own
+	weak      data.WeakKind                                              // of labels that of reads
 	images    []input
 	cut       tiles.Options // of large photos
 	maxSide   int           // see smaller
@@ -103,7 +103,7 @@ func (l *labelling) begin(ctx context.Context, i int, d decoded) (func(ctx conte
 		if err != nil {
 			return nil, err
 		}
-		return eval.Begin(ctx, own, d.img)
+		return models.Begin(ctx, own, d.img)
 	}
 	at := smaller(size, l.maxSide)
 	if at != size {
@@ -233,16 +233,16 @@ func smaller(size image.Point, maxSide int) image.Point {
 	return image.Pt(max(int(float64(size.X)*scale), 1), max(int(float64(size.Y)*scale), 1))
 }
 
-// beginAt is eval.Begin on the photo at a smaller size; the label map is
+// beginAt is models.Begin on the photo at a smaller size; the label map is
 // enlarged to the photo's.
-func beginAt(ctx context.Context, p eval.Predictor, img *image.NRGBA, at image.Point) (func(ctx context.Context) (*data.LabelMap, error), error) {
+func beginAt(ctx context.Context, p models.Predictor, img *image.NRGBA, at image.Point) (func(ctx context.Context) (*data.LabelMap, error), error) {
 	size := img.Rect.Size()
 	if at == size {
-		return eval.Begin(ctx, p, img)
+		return models.Begin(ctx, p, img)
 	}
 	small := image.NewNRGBA(image.Rectangle{Max: at})
 	draw.BiLinear.Scale(small, small.Rect, img, img.Rect, draw.Src, nil)
-	rest, err := eval.Begin(ctx, p, small)
+	rest, err := models.Begin(ctx, p, small)
 	if err != nil {
 		return nil, err
 	}

@@ -17,9 +17,9 @@ import (
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/folder"
-	"wsss/eval"
 	"wsss/eval/zeroshot"
 	"wsss/gen"
+	"wsss/models"
 	"wsss/models/backend"
 )
 
@@ -203,7 +203,7 @@ func (m withMethod) run(ctx context.Context, p *pipeline, args []string, out, fo
 	}
 	workers := cmp.Or(l.Workers, runtime.GOMAXPROCS(0))
 	work := labelling{images: images, outlines: m.outlines, slots: make(chan struct{}, 1+workers), refining: make(chan struct{}, workers), weak: weak}
-	work.of = func(in input, size image.Point) (eval.Predictor, error) {
+	work.of = func(in input, size image.Point) (models.Predictor, error) {
 		zero := zeroshot.Predictor{Method: method, Fuser: fuser, ID: in.id}
 		if weak == data.WeakNone {
 			return later{zero}, nil

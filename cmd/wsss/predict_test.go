@@ -15,7 +15,7 @@ import (
 
 	"wsss/data"
 	"wsss/eval/export"
-	"wsss/eval/tiles"
+	"wsss/models/tiles"
 )
 
 // photos makes empty files of these names in a new folder.

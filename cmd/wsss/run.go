@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"time"
 
@@ -18,7 +19,9 @@ func init() {
 const runIntro = `
 wsss run does everything that a config describes: pseudo-labels, training,
 scores and the HTML report. What is done already is skipped, so after a crash,
-a Ctrl-C or a change of one key the same command does only the rest.
+a Ctrl-C or a change of one key the same command does only the rest. Configs that
+it needs ([[needs]]), and classifiers of its own ([classifier], [finetune_clip])
+that its labels read, are made first.
 
   wsss run -config configs/demo.toml
   wsss run -config my.toml -dry-run            check it and show the plan
@@ -35,15 +38,25 @@ func runAll(ctx context.Context, args []string) error {
 	if *dry {
 		return dryRun(f, stdout)
 	}
-	others, err := f.otherCommands()
-	if err == nil && len(others) > 0 {
-		err = trainsNothing(f.config, others)
-	}
+	links, err := f.chain()
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	start := time.Now()
-	p, err := openAlone(f)
+	if len(links) > 1 { // before days of work
+		lacks, err := planChain(links, io.Discard, f.quiet)
+		if err != nil {
+			return err
+		}
+		if len(lacks) > 0 {
+			return missingError{lacks: lacks}
+		}
+		if err := makeNeeds(ctx, links, f.quiet); err != nil {
+			return err
+		}
+	}
+	last := links[len(links)-1]
+	p, err := openLink(last, f.quiet)
 	if err != nil {
 		return err
 	}
@@ -52,14 +65,16 @@ func runAll(ctx context.Context, args []string) error {
 		return err
 	}
 	p.restart, p.keepGoing = *restart, *keep
-	rows, err := p.all(ctx)
+	rows, err := p.link(ctx, last)
 	if err != nil {
 		return err
 	}
-	if printRows(rows, inReport) {
+	if len(rows) > 0 && printRows(rows, inReport) {
 		p.summary(rows)
 	}
-	fmt.Fprintf(stdout, "report: %s\n", p.path(report.HTMLName))
+	if page := p.path(report.HTMLName); exists(page) {
+		fmt.Fprintf(stdout, "report: %s\n", page)
+	}
 	p.say("%s took %s", p.cfg.Name, time.Since(start).Round(time.Second))
 	return errors.Join(p.failed...)
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"wsss/data"
+	"wsss/data/metrics"
 	"wsss/eval"
-	"wsss/eval/metrics"
 	"wsss/gen"
 )
 

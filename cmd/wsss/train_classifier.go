@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/train/classifier"
 	"wsss/train/multilabel"
 )
@@ -37,6 +37,11 @@ func runTrainClassifier(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	return p.trainClassifier(ctx)
+}
+
+// trainClassifier is the whole command, for a run that needs its classifier, too.
+func (p *pipeline) trainClassifier(ctx context.Context) (err error) {
 	job := classifier.Job{
 		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, ValSplit: p.cfg.Data.ValSplit,
 		Config: p.cfg.Classifier, Seed: p.cfg.Seed, OutDir: p.path("classifier"),
@@ -67,5 +72,8 @@ func runTrainClassifier(ctx context.Context, args []string) error {
 			res.BestStep, res.Steps, 100*m.MAP, 100*m.MAP11, m.Images, 100*m.Precision, 100*m.Recall)
 	}
 	p.say("classifier: %s", res.Classifier)
-	return files.WriteJSON(p.path("classifier", "result.json"), res)
+	return files.WriteJSON(p.path("classifier", resultFile), struct {
+		*multilabel.Result
+		Config string `json:"config"` // hash of what it was trained by
+	}{res, job.ConfigHash})
 }

@@ -7,7 +7,7 @@ import (
 	"io"
 	"path/filepath"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // cocoWriter writes coco.json: COCO's instances format, masks as run lengths,

@@ -11,8 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/text"
 )
 

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strconv"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // cvatWriter writes cvat.xml, "CVAT for images 1.1": boxes, polygons, lines,

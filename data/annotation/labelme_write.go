@@ -7,7 +7,7 @@ import (
 	"path"
 	"path/filepath"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // labelmeWriter writes labelme/<id>.json: rectangles, polygons, lines and

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/data/names"
 )
 

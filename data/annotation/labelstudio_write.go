@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // studioWriter writes labelstudio.json, tasks with one annotation each, to be

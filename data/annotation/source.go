@@ -13,8 +13,8 @@ import (
 	"strings"
 	"sync"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/names"
 	"wsss/data/text"
 )

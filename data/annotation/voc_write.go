@@ -5,7 +5,7 @@ import (
 	"path"
 	"path/filepath"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/data/weak"
 )
 

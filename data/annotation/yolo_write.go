@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"sync"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // yoloWriter writes YOLO's labels: lines "class x y width height" of boxes and

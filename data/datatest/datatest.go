@@ -74,3 +74,21 @@ func isDir(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
+
+// RealEnv names the folder of published networks that `make real` fetches.
+const RealEnv = "WSSS_REAL"
+
+// Real is the path of a published network that `make real` fetches, checked by
+// its hash there; the test is skipped where it is not.
+func Real(t testing.TB, name string) string {
+	t.Helper()
+	dir := os.Getenv(RealEnv)
+	if dir == "" {
+		t.Skipf("%s: `make real` fetches published networks, and sets %s", name, RealEnv)
+	}
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("%s lacks %s: `make real` fetches it", dir, name)
+	}
+	return path
+}

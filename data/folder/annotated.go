@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/annotation"
-	"wsss/data/files"
 	"wsss/data/maskcode"
 	"wsss/data/weaken"
 )

@@ -19,9 +19,9 @@ import (
 	"strings"
 	"sync"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/maskcode"
 	"wsss/data/names"
 )

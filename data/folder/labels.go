@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // maxFile bounds the size of a label file or list.

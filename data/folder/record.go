@@ -9,9 +9,9 @@ import (
 	"strings"
 	"sync"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/annotation"
-	"wsss/data/files"
 )
 
 // recorder gathers annotated images for wsss' own files, which hold weak

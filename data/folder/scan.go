@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/maskcode"
 	"wsss/data/names"
 	"wsss/data/text"

@@ -7,8 +7,8 @@ import (
 	"path"
 	"path/filepath"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/weak"
 )
 

@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // Record is one image's labels on their way to a file.

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // Splits are the names of the official splits, as the official downloader

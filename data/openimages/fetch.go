@@ -16,8 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/photo"
 )
 

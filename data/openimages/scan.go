@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // Source is what a scan found in one CSV file.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"wsss/checkpoints/files"
 	"wsss/data/coco"
-	"wsss/data/files"
 	"wsss/data/voc"
 )
 

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/image/tiff"
 	"golang.org/x/image/webp"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // Inspect reads a photo's header only. Errors name the file.

@@ -14,8 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/weak"
 	"wsss/data/weaken"
 )

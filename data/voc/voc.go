@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/maskcode"
 	"wsss/data/names"
 	"wsss/data/voc/mat"

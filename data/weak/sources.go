@@ -8,8 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/weaken"
 )
 

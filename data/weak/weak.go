@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/data/names"
 )
 

@@ -10,10 +10,10 @@ import (
 	"runtime"
 	"slices"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
+	"wsss/data/metrics"
 	"wsss/eval"
-	"wsss/eval/metrics"
 	"wsss/gen"
 )
 

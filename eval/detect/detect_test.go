@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/gen"
 )
 

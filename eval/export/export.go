@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/annotation"
-	"wsss/data/files"
 )
 
 // Writer takes label maps one by one. It is safe for concurrent use; what it

@@ -6,8 +6,8 @@ import (
 	"image/jpeg"
 	"io"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // pngWriter writes palette PNGs; each file is whole or absent.

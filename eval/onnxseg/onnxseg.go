@@ -19,7 +19,7 @@ import (
 	"wsss/models/onnximport"
 )
 
-// Predictor runs one network. It implements eval.Predictor; calls take turns.
+// Predictor runs one network. It implements models.Predictor; calls take turns.
 type Predictor struct {
 	cfg     configs.ONNX
 	model   *onnximport.Model

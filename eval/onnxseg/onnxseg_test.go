@@ -18,11 +18,11 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
-	"wsss/eval"
+	"wsss/models"
 	"wsss/models/backend"
 )
 
-var _ eval.Predictor = (*Predictor)(nil)
+var _ models.Predictor = (*Predictor)(nil)
 
 // net describes a test network: a 1×1 convolution whose classes 1, 2, 3 are
 // the red, green and blue input and whose class 0 is a constant.

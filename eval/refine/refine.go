@@ -39,7 +39,7 @@ func (c *CRF) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, er
 }
 
 // Begin computes the network's logits of an image, and leaves the field to the
-// function it returns. It implements eval.Refiner.
+// function it returns. It implements models.Refiner.
 func (c *CRF) Begin(ctx context.Context, img *image.NRGBA) (func(ctx context.Context) (*data.LabelMap, error), error) {
 	w, h, k := img.Rect.Dx(), img.Rect.Dy(), c.Classes
 	z := make([]float32, w*h*k)

@@ -10,11 +10,11 @@ import (
 	"testing"
 
 	"wsss/data"
-	"wsss/eval"
 	"wsss/gen/crf"
+	"wsss/models"
 )
 
-var _ eval.Refiner = (*CRF)(nil)
+var _ models.Refiner = (*CRF)(nil)
 
 // blurry is a network that knows a square only roughly.
 type blurry struct {

@@ -3,11 +3,14 @@ package report
 import (
 	"cmp"
 	"errors"
+	"io/fs"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"wsss/configs"
 	"wsss/eval"
 )
 
@@ -143,5 +146,37 @@ func TestLiterature(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("page lacks %q", want)
 		}
+	}
+}
+
+// TestCheckPublished: a name that no paper has is refused with its key, and the
+// configs that come with wsss hold none.
+func TestCheckPublished(t *testing.T) {
+	for key, e := range map[string]configs.Eval{
+		"eval.published = ":            {Published: []string{"box2024 1 17", "box2024 1 99"}},
+		"eval.against[1].published = ": {Against: []configs.Against{{}, {Published: "box2024 1 99"}}},
+		"eval.network[0].published = ": {Network: []configs.Network{{Published: "box2024 1 99"}}},
+	} {
+		if err := CheckPublished(e); err == nil || !strings.HasPrefix(err.Error(), key+`"box2024 1 99"`) {
+			t.Errorf("%s: error %v", key, err)
+		}
+	}
+	n := 0
+	err := filepath.WalkDir("../../configs", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".toml" {
+			return err
+		}
+		n++
+		cfg, err := configs.Load(path, nil)
+		if err == nil {
+			err = CheckPublished(cfg.Eval)
+		}
+		if err != nil {
+			t.Error(path, err)
+		}
+		return nil
+	})
+	if err != nil || n == 0 {
+		t.Fatalf("%d configs, %v", n, err)
 	}
 }

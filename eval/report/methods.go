@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/eval"
 )
 

@@ -10,8 +10,8 @@ import (
 	"sort"
 	"strings"
 
+	"wsss/data/metrics"
 	"wsss/eval"
-	"wsss/eval/metrics"
 	"wsss/eval/published"
 )
 

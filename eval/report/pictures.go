@@ -20,8 +20,8 @@ import (
 
 	"golang.org/x/image/draw"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/eval"
 )
 

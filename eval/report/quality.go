@@ -4,7 +4,7 @@ import (
 	"math"
 	"sort"
 
-	"wsss/eval/metrics"
+	"wsss/data/metrics"
 )
 
 // maxLook bounds the list of images to look at first.

@@ -4,9 +4,37 @@ import (
 	"fmt"
 	"slices"
 
+	"wsss/configs"
 	"wsss/eval"
 	"wsss/eval/published"
 )
+
+// CheckPublished refuses names of papers' rows that nobody published. The error
+// names the key.
+func CheckPublished(e configs.Eval) error {
+	check := func(key, name string) error {
+		if _, known := published.ByName(name); known {
+			return nil
+		}
+		return fmt.Errorf("%s = %q: allowed is paper, table and row of eval/published/published.csv, such as \"box2024 1 17\"", key, name)
+	}
+	for _, name := range e.Published {
+		if err := check("eval.published", name); err != nil {
+			return err
+		}
+	}
+	for i, a := range e.Against {
+		if err := check(fmt.Sprintf("eval.against[%d].published", i), a.Published); a.Published != "" && err != nil {
+			return err
+		}
+	}
+	for i, n := range e.Network {
+		if err := check(fmt.Sprintf("eval.network[%d].published", i), n.Published); n.Published != "" && err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // fullSupervision is the survey's row of networks trained on true masks: the
 // only kind of row whose supervision is known without being told.

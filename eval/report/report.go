@@ -12,10 +12,10 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
+	"wsss/data/metrics"
 	"wsss/eval"
-	"wsss/eval/metrics"
 )
 
 // The files that Write leaves in its folder.

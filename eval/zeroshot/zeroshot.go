@@ -9,8 +9,8 @@ import (
 	"image"
 
 	"wsss/data"
-	"wsss/eval"
 	"wsss/gen"
+	"wsss/models"
 )
 
 // Predictor labels images with a method and a fusion rule.
@@ -21,7 +21,7 @@ type Predictor struct {
 	Weak   data.WeakLabels // of the image, for methods that need some
 }
 
-var _ eval.Predictor = Predictor{}
+var _ models.Predictor = Predictor{}
 
 // Predict generates the masks of one image and fuses them. Pixels that the fusion leaves undecided stay data.Ignore, which
 // evaluation counts as background (docs/sources.md §10).

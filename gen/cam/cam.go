@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/stages"
 	"wsss/gen"
 	"wsss/gen/source"
@@ -46,30 +48,38 @@ type options struct {
 }
 
 func decode(table map[string]any) (options, error) {
-	o := options{Scales: []float64{1, 0.5, 1.5, 2}, Flip: true, Threshold: 0.15, MaxSide: 2048, MaxShapes: 8}
+	o := defaults()
 	if err := configs.Decode("gen.options", table, &o); err != nil {
 		return o, err
 	}
+	return o, o.check()
+}
+
+func defaults() options {
+	return options{Scales: []float64{1, 0.5, 1.5, 2}, Flip: true, Threshold: 0.15, MaxSide: 2048, MaxShapes: 8}
+}
+
+func (o options) check() error {
 	switch {
 	case o.Classifier == "":
-		return o, errors.New("gen.options.classifier is missing: the file of a trained classifier; see wsss train-classifier")
+		return errors.New("gen.options.classifier is missing: the file of a trained classifier; see wsss train-classifier")
 	case len(o.Scales) == 0:
-		return o, errors.New("gen.options.scales = []: allowed is at least one number")
+		return errors.New("gen.options.scales = []: allowed is at least one number")
 	case !(o.Threshold >= 0 && o.Threshold <= 1):
-		return o, fmt.Errorf("gen.options.threshold = %v: allowed are numbers in [0, 1]", o.Threshold)
+		return fmt.Errorf("gen.options.threshold = %v: allowed are numbers in [0, 1]", o.Threshold)
 	case o.Bucket < 0 || o.Bucket > 512:
-		return o, fmt.Errorf("gen.options.bucket = %d: allowed are 0 to 512 pixels", o.Bucket)
+		return fmt.Errorf("gen.options.bucket = %d: allowed are 0 to 512 pixels", o.Bucket)
 	case o.MaxSide < 64 || o.MaxSide > 16384:
-		return o, fmt.Errorf("gen.options.max_side = %d: allowed are 64 to 16384 pixels", o.MaxSide)
+		return fmt.Errorf("gen.options.max_side = %d: allowed are 64 to 16384 pixels", o.MaxSide)
 	case o.MaxShapes < 1:
-		return o, fmt.Errorf("gen.options.max_shapes = %d: allowed are 1 or more", o.MaxShapes)
+		return fmt.Errorf("gen.options.max_shapes = %d: allowed are 1 or more", o.MaxShapes)
 	}
 	for _, s := range o.Scales {
 		if !(s >= 0.05 && s <= 8) {
-			return o, fmt.Errorf("gen.options.scales = %v: allowed are numbers in [0.05, 8]", o.Scales)
+			return fmt.Errorf("gen.options.scales = %v: allowed are numbers in [0.05, 8]", o.Scales)
 		}
 	}
-	return o, nil
+	return nil
 }
 
 // method makes maps. It is safe for concurrent use.
@@ -78,6 +88,7 @@ type method struct {
 	mapper  *camnet.Mapper
 	classes int // background not counted
 	hashes  map[string]string
+	exact   bool // maps are divided by their maximum, without a small number added to it
 }
 
 var _ source.Scorer = (*method)(nil)
@@ -87,6 +98,13 @@ func newCAM(env gen.Env) (gen.Method, error) {
 	if err != nil {
 		return nil, err
 	}
+	m := &method{}
+	_, err = m.open(env, o)
+	return m, err
+}
+
+// open reads the classifier, whose variables it returns.
+func (m *method) open(env gen.Env, o options) (*model.Store, error) {
 	if o.Save != "" && len(env.Gen.Checks) > 0 {
 		return nil, errors.New("gen.options.save: not with gen.checks, which make scores of changed images, too")
 	}
@@ -94,14 +112,14 @@ func newCAM(env gen.Env) (gen.Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &method{opts: o, classes: env.Classes.Len() - 1}
+	*m = method{opts: o, classes: env.Classes.Len() - 1}
 	if n := net.Config().Classes; n != m.classes || names != nil && !slices.Equal(names, env.Classes.Names) {
 		return nil, fmt.Errorf("%s knows %d classes%s, the dataset has %d: %v", o.Classifier, n, list(names), m.classes, env.Classes.Names[1:])
 	}
 	m.mapper = camnet.NewMapper(env.Backend, net, store, camnet.MapOptions{Scales: o.Scales, Flip: o.Flip, Bucket: o.Bucket, MaxSide: o.MaxSide, Shapes: o.MaxShapes})
 	sum, err := files.SHA256(o.Classifier)
 	m.hashes = map[string]string{filepath.Base(o.Classifier): sum}
-	return m, err
+	return store, err
 }
 
 // list shows the names of the classes after the background, if any.
@@ -140,10 +158,10 @@ func (m *method) Scores(ctx context.Context, s *data.Sample) (*source.Scores, er
 			return nil, err
 		}
 	}
-	scores := merge(maps, tags, size.X, size.Y, up(size.X, camnet.Stride)*camnet.Stride, up(size.Y, camnet.Stride)*camnet.Stride)
+	scores := m.merge(maps, tags, size.X, size.Y, up(size.X, camnet.Stride)*camnet.Stride, up(size.Y, camnet.Stride)*camnet.Stride)
 	if m.opts.Save != "" {
 		w, h := up(size.X, smallStride), up(size.Y, smallStride)
-		err = source.Save(m.opts.Save, s.ID, scores, merge(maps, tags, w, h, w, h))
+		err = source.Save(m.opts.Save, s.ID, scores, m.merge(maps, tags, w, h, w, h))
 	}
 	return scores, err
 }
@@ -156,19 +174,23 @@ func up(n, stride int) int { return (n + stride - 1) / stride }
 // merge resizes the maps of every scale to fullW×fullH, cuts them to w×h, sums
 // them, and divides each class by its maximum. The reference resizes to the
 // multiple of the stride above the size of the image, whatever the scale.
-func merge(maps []*camnet.Map, tags []int, w, h, fullW, fullH int) *source.Scores {
+func (m *method) merge(maps []*camnet.Map, tags []int, w, h, fullW, fullH int) *source.Scores {
 	out := &source.Scores{W: w, H: h, Classes: tags}
 	for _, tag := range tags {
 		sum := make([]float32, w*h)
-		for _, m := range maps {
-			scaled := source.Bilinear(m.Plane(tag-1), m.W, m.H, w, h, float64(m.W)/float64(fullW), float64(m.H)/float64(fullH))
+		for _, one := range maps {
+			scaled := source.Bilinear(one.Plane(tag-1), one.W, one.H, w, h, float64(one.W)/float64(fullW), float64(one.H)/float64(fullH))
 			for i, v := range scaled {
 				sum[i] += v
 			}
 		}
 		out.Maps = append(out.Maps, sum)
 	}
-	out.Normalise("max")
+	if m.exact {
+		divide(out.Maps)
+	} else {
+		out.Normalise("max")
+	}
 	return out
 }
 

@@ -112,6 +112,9 @@ func (m *camMethod) Weights() map[string]string {
 	return all
 }
 
+// Learn lets the source learn (gen.Learner).
+func (m *camMethod) Learn(ctx context.Context, from gen.Lesson) error { return m.from.Learn(ctx, from) }
+
 // Inputs describes the folder of scores, if any (gen.Reader).
 func (m *camMethod) Inputs() (map[string]string, error) { return m.from.Inputs() }
 

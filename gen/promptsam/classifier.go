@@ -8,21 +8,21 @@ import (
 	"slices"
 	"strings"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/gen"
+	"wsss/models/foundation/cliptags"
 	"wsss/models/foundation/imageproc"
-	"wsss/train/clip"
 )
 
 // classifierTagger names classes by fine-tuned CLIP, alone or together with
 // CLIP as it was (docs/sources.md §7).
-type classifierTagger struct{ *clip.Labeler }
+type classifierTagger struct{ *cliptags.Labeler }
 
 func (o tagOptions) openClassifier(env gen.Env, s samOptions) (tagger, map[string]string, error) {
 	if o.TopN < 0 {
 		return nil, nil, fmt.Errorf("gen.options.top_n = %d: allowed are 0 or more", o.TopN)
 	}
-	l, err := clip.OpenLabeler(env.Backend, o.Classifier)
+	l, err := cliptags.Open(env.Backend, o.Classifier)
 	if err != nil {
 		return nil, nil, fmt.Errorf("gen.options.classifier: %w", err)
 	}

@@ -115,6 +115,9 @@ func (m *crfMethod) InputFiles(id string) ([]string, error) { return inputFiles(
 
 func (m *crfMethod) Weights() map[string]string { return m.from.Weights() }
 
+// Learn lets the source learn (gen.Learner).
+func (m *crfMethod) Learn(ctx context.Context, from gen.Lesson) error { return m.from.Learn(ctx, from) }
+
 // Generate returns one mask per class of the refined label; scores are mean
 // posteriors.
 func (m *crfMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {

@@ -98,6 +98,16 @@ func (m *ensemble) Weights() map[string]string {
 	return all
 }
 
+// Learn lets every member learn (gen.Learner).
+func (m *ensemble) Learn(ctx context.Context, from gen.Lesson) error {
+	for _, s := range m.members {
+		if err := s.Learn(ctx, from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Generate returns one mask per class that won somewhere; its score is the
 // mean share of votes.
 func (m *ensemble) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {

@@ -9,9 +9,9 @@ import (
 	"os"
 	"slices"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/weak/npy"
 	"wsss/gen"
 	"wsss/gen/affinity"
@@ -79,6 +79,11 @@ func (o walkOptions) check() error {
 }
 
 func (m *walkMethod) Weights() map[string]string { return m.from.Weights() }
+
+// Learn lets the source learn (gen.Learner).
+func (m *walkMethod) Learn(ctx context.Context, from gen.Lesson) error {
+	return m.from.Learn(ctx, from)
+}
 
 func (m *walkMethod) InputFiles(id string) ([]string, error) {
 	own, err := below(m.opts.Edges+m.opts.Features, id+".npy", id+".png")

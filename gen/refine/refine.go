@@ -7,9 +7,9 @@ package refine
 import (
 	"maps"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/gen"
 	"wsss/gen/source"
 )

@@ -15,9 +15,9 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/data/weak/npy"
 	"wsss/gen"
 	"wsss/models/backend"

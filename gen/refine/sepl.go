@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/gen"
 	"wsss/gen/sepl"
 	"wsss/gen/source"
@@ -126,6 +126,14 @@ func (m *seplMethod) Weights() map[string]string {
 		return nil
 	}
 	return all
+}
+
+// Learn lets the source, and what makes the masks, learn (gen.Learner).
+func (m *seplMethod) Learn(ctx context.Context, from gen.Lesson) error {
+	if err := m.from.Learn(ctx, from); err != nil || m.segments == nil {
+		return err
+	}
+	return gen.Learn(ctx, m.segments, from)
 }
 
 func (m *seplMethod) InputFiles(id string) ([]string, error) {

@@ -3,7 +3,7 @@ package source
 import (
 	"io"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/data/weak/npy"
 )
 

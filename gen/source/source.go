@@ -16,9 +16,9 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/gen"
 )
 
@@ -153,6 +153,14 @@ func (s *Source) Weights() map[string]string {
 		return m.Weights()
 	}
 	return nil
+}
+
+// Learn lets the method behind the source learn, for gen.Learner.
+func (s *Source) Learn(ctx context.Context, from gen.Lesson) error {
+	if s.method == nil {
+		return nil
+	}
+	return gen.Learn(ctx, s.method, from)
 }
 
 func (s *Source) dir() string {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
@@ -16,7 +15,6 @@ import (
 
 	"wsss/models"
 	"wsss/models/layers"
-	"wsss/models/resnet"
 )
 
 // Stride is the image pixels per pixel of a map.
@@ -24,7 +22,7 @@ const Stride = 16
 
 // Scopes of the variables below the one passed to Logits.
 const (
-	backboneScope   = "backbone"
+	backboneScope   = models.BackboneScope
 	classifierScope = "classifier"
 )
 
@@ -40,7 +38,7 @@ const maxClasses = 4096
 
 // Config is the layout of a network.
 type Config struct {
-	Backbone  string  // resnet18, resnet34, resnet50, resnet101
+	Backbone  string  // a registered backbone, such as resnet50
 	Width     float64 // channel multiplier; 1 = the published size
 	StrideIn  string  // bottleneck convolution that strides: "3x3" (torchvision, IRN) or "1x1" (Caffe)
 	BatchNorm string  // Running, Frozen or Train
@@ -52,17 +50,20 @@ type Config struct {
 // errors.
 type Network struct {
 	cfg      Config
-	backbone resnet.Config
+	backbone models.Backbone
 }
 
 // New checks a config.
 func New(c Config) (*Network, error) {
-	depth, err := strconv.Atoi(strings.TrimPrefix(c.Backbone, "resnet"))
-	if err != nil || c.StrideIn != "3x3" && c.StrideIn != "1x1" || !slices.Contains([]string{Running, Frozen, Train}, c.BatchNorm) || c.Classes < 1 || c.Classes > maxClasses {
-		return nil, fmt.Errorf("a CAM network of %q, stride in %q, batch norm %q, %d classes: allowed are resnet18, 34, 50, 101; 3x3, 1x1; running, frozen, train; 1 to %d", c.Backbone, c.StrideIn, c.BatchNorm, c.Classes, maxClasses)
+	if c.StrideIn != "3x3" && c.StrideIn != "1x1" || !slices.Contains([]string{Running, Frozen, Train}, c.BatchNorm) || c.Classes < 1 || c.Classes > maxClasses {
+		return nil, fmt.Errorf("a CAM network with stride in %q, batch norm %q, %d classes: allowed are 3x3, 1x1; running, frozen, train; 1 to %d", c.StrideIn, c.BatchNorm, c.Classes, maxClasses)
 	}
-	n := &Network{c, resnet.Config{Depth: depth, Width: c.Width, OutputStride: Stride, StrideIn1x1: c.StrideIn == "1x1", Placement: resnet.Undilated, CutAfter: c.CutAfter}}
-	return n, n.backbone.Check()
+	backbone, err := models.BackboneByName("classifier.backbone", c.Backbone, models.BackboneOptions{
+		Width: c.Width, OutputStride: Stride, StrideIn1x1: c.StrideIn == "1x1", Dilation: models.DilateNone, CutAfter: c.CutAfter})
+	if err != nil {
+		return nil, err
+	}
+	return &Network{c, backbone}, nil
 }
 
 // Config returns what New was given.
@@ -70,11 +71,7 @@ func (n *Network) Config() Config { return n.cfg }
 
 // features are [batch, h, w, channels].
 func (n *Network) features(scope *model.Scope, images *Node, training bool) *Node {
-	return n.featuresOn(nil, scope, images, training)
-}
-
-func (n *Network) featuresOn(canvas *layers.Canvas, scope *model.Scope, images *Node, training bool) *Node {
-	net := layers.Net{Training: training, TrainNorm: n.cfg.BatchNorm == Train, TrainAffine: n.cfg.BatchNorm == Running, Canvas: canvas}
+	net := layers.Net{Training: training, TrainNorm: n.cfg.BatchNorm == Train, TrainAffine: n.cfg.BatchNorm == Running}
 	return n.backbone.Stages(net, scope.At(backboneScope), images)[3]
 }
 
@@ -98,13 +95,6 @@ func (n *Network) Maps(scope *model.Scope, images *Node) *Node {
 	return n.classify(scope, n.features(scope, images, false), true)
 }
 
-// MapsWithin are the maps of images that are size, [height, width] as float32,
-// in the upper left corner of images: in that of the result, as if each image
-// were alone.
-func (n *Network) MapsWithin(scope *model.Scope, images, size *Node) *Node {
-	return n.classify(scope, n.featuresOn(layers.NewCanvas(images, size), scope, images, false), true)
-}
-
 // Group tells how the optimiser treats the variable of a path: what lies
 // before the cut of the gradient is frozen, weight decay included, as PyTorch
 // leaves parameters without a gradient alone.
@@ -113,23 +103,16 @@ func (n *Network) Group(path string) models.Group {
 	leaf := parts[len(parts)-1]
 	switch {
 	case parts[0] == classifierScope:
-		return models.Head
-	case parts[0] != backboneScope || len(parts) < 3 || leaf != "weight" && leaf != "bias":
-		return models.Frozen
-	case n.cfg.BatchNorm == Frozen && isNorm(parts[len(parts)-3:]):
-		return models.Frozen
+		return models.GroupHead
+	case parts[0] != backboneScope || leaf != "weight" && leaf != "bias":
+		return models.GroupFrozen
 	}
-	stage := 0 // of the stem
-	if rest, ok := strings.CutPrefix(parts[1], "layer"); ok {
-		stage, _ = strconv.Atoi(rest)
+	below := strings.Join(parts[1:], "/")
+	if n.cfg.BatchNorm == Frozen && n.backbone.IsNorm(below) {
+		return models.GroupFrozen
 	}
-	if n.cfg.CutAfter > 0 && stage <= n.cfg.CutAfter {
-		return models.Frozen
+	if n.cfg.CutAfter > 0 && n.backbone.Stage(below) <= n.cfg.CutAfter {
+		return models.GroupFrozen
 	}
-	return models.Backbone
-}
-
-// isNorm takes the last three parts of a path.
-func isNorm(parts []string) bool {
-	return strings.HasPrefix(parts[1], "bn") || parts[0] == "downsample" && parts[1] == "1"
+	return models.GroupBackbone
 }

@@ -79,7 +79,7 @@ func TestParity(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer src.Close()
-		m, err := Load(store.RootScope(), src)
+		m, err := n.Load(store.RootScope(), src)
 		if err != nil || len(m.Missing)+len(m.Differ) > 0 || len(m.Pairs) != 53*5+1 {
 			t.Fatalf("%v: %s", err, m)
 		}
@@ -155,7 +155,7 @@ func TestGroups(t *testing.T) {
 	}
 	n, _ := New(Config{Backbone: "resnet18", Width: 1, StrideIn: "3x3", BatchNorm: Train, Classes: 3})
 	for path, want := range map[string]models.Group{
-		"/backbone/conv1/weight": models.Backbone, "/backbone/bn1/bias": models.Backbone, "/backbone/bn1/running_var": models.Frozen, "/classifier/weight": models.Head,
+		"/backbone/conv1/weight": models.GroupBackbone, "/backbone/bn1/bias": models.GroupBackbone, "/backbone/bn1/running_var": models.GroupFrozen, "/classifier/weight": models.GroupHead,
 	} {
 		if got := n.Group(path); got != want {
 			t.Errorf("%s: group %d, want %d", path, got, want)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -13,10 +14,12 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"wsss/models/deeplab"
+	"wsss/checkpoints/safetensors"
+	"wsss/models"
+	"wsss/models/pretrained"
+	"wsss/models/resnet"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
-	"wsss/models/weights/safetensors"
 )
 
 // Build makes the variables of a network, by building its graph, which is
@@ -38,26 +41,42 @@ func (n *Network) Build(seed int64) (*model.Store, error) {
 	return store, err
 }
 
+// rename is the names of the backbone, which training scripts may have wrapped,
+// and of the classifier.
+func (n *Network) rename(tensor string) string {
+	if strings.HasSuffix(tensor, ".num_batches_tracked") {
+		return ""
+	}
+	tensor = weights.Unwrap(tensor)
+	if name, ok := models.RenameBackbone(n.backbone, tensor); ok {
+		return name
+	}
+	return tensor
+}
+
 // Load fills the variables, which must exist, from torchvision's ResNets, from
 // IRN's and ReCAM's res50_cam.pth (names resnet50.… and classifier.weight), from
 // what Save wrote, and from checkpoints of wsss. The whole backbone has to be
 // there; a classifier that is not, or is of other classes, keeps its initial
 // weights; the mapping tells.
-func Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
-	return deeplab.Load(scope, src)
+func (n *Network) Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
+	return pretrained.Load(scope, src, n.rename)
 }
 
 // Keys of the metadata of a saved classifier.
 const (
 	metaStride  = "stride_in"
 	metaClasses = "classes" // JSON list, background first
+	// Of backbones that are no ResNet, whose tensors tell.
+	metaBackbone = "backbone"
+	metaWidth    = "width"
 )
 
 // Save writes the network below scope as safetensors with torchvision's names
 // (conv1.weight, layer1.0.conv1.weight, …) and classifier.weight. classes are
 // the names, background first.
 func (n *Network) Save(path string, scope *model.Scope, classes []string) error {
-	state, err := deeplab.StateDict(scope)
+	state, err := pretrained.StateDict(scope)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -69,7 +88,11 @@ func (n *Network) Save(path string, scope *model.Scope, classes []string) error 
 	if err != nil {
 		return err
 	}
-	return safetensors.WriteFile(path, values, map[string]string{metaStride: n.cfg.StrideIn, metaClasses: string(names)})
+	metadata := map[string]string{metaStride: n.cfg.StrideIn, metaClasses: string(names)}
+	if _, is := n.backbone.(resnet.Config); !is {
+		metadata[metaBackbone], metadata[metaWidth] = n.cfg.Backbone, strconv.FormatFloat(n.cfg.Width, 'g', -1, 64)
+	}
+	return safetensors.WriteFile(path, values, metadata)
 }
 
 // Open reads a trained classifier: a file that Load knows with a classifier in
@@ -90,7 +113,7 @@ func Open(path string) (n *Network, store *model.Store, classes []string, err er
 	}
 	var m weights.Mapping
 	if err == nil {
-		m, err = Load(store.RootScope(), src)
+		m, err = n.Load(store.RootScope(), src)
 	}
 	if err == nil && len(m.Missing)+len(m.Differ) > 0 {
 		err = fmt.Errorf("the file has no classifier for %d classes: %s", cfg.Classes, m)
@@ -101,42 +124,50 @@ func Open(path string) (n *Network, store *model.Store, classes []string, err er
 	return n, store, classes, nil
 }
 
-// detect reads the layout off the tensors.
+// detect reads the layout off the metadata, or off the tensors of a ResNet.
 func detect(src weights.Source) (Config, []string, error) {
+	cfg := Config{Backbone: "resnet18", Width: 1, StrideIn: "3x3", BatchNorm: Frozen, Classes: 1}
+	metadata := map[string]string{}
+	if r, ok := src.(*safetensors.Reader); ok {
+		metadata = r.Metadata()
+	}
+	named := metadata[metaBackbone] != ""
+	if named {
+		cfg.Backbone = metadata[metaBackbone]
+		var err error
+		if cfg.Width, err = strconv.ParseFloat(metadata[metaWidth], 64); err != nil {
+			return cfg, nil, fmt.Errorf("metadata %q = %q: wanted is a number", metaWidth, metadata[metaWidth])
+		}
+	}
+	if s := metadata[metaStride]; s != "" {
+		cfg.StrideIn = s
+	}
+	n, err := New(cfg)
+	if err != nil {
+		return cfg, nil, err
+	}
 	shape := map[string][]int{}
 	for _, tensor := range src.Names() {
 		s, err := src.Shape(tensor)
 		if err != nil {
-			return Config{}, nil, err
+			return cfg, nil, err
 		}
-		shape[deeplab.Rename(tensor)] = s
+		shape[strings.TrimPrefix(n.rename(tensor), backboneScope+".")] = s
 	}
-	stem, head := shape["backbone.conv1.weight"], shape["classifier.weight"]
-	if len(stem) != 4 || len(head) != 4 {
-		return Config{}, nil, fmt.Errorf("no CAM classifier: wanted are the tensors of a ResNet (conv1.weight, …) and classifier.weight [classes, channels, 1, 1]")
+	stem, head := shape["conv1.weight"], shape["classifier.weight"]
+	if len(stem) != 4 && !named || len(head) != 4 {
+		return cfg, nil, fmt.Errorf("no CAM classifier: wanted are the tensors of a ResNet (conv1.weight, …) and classifier.weight [classes, channels, 1, 1]")
 	}
-	blocks := 0
-	for shape[fmt.Sprintf("backbone.layer3.%d.conv1.weight", blocks)] != nil {
-		blocks++
-	}
-	_, bottleneck := shape["backbone.layer1.0.conv3.weight"]
-	depth := map[int]string{2: "resnet18", 6: "resnet34"}
-	if bottleneck {
-		depth = map[int]string{6: "resnet50", 23: "resnet101"}
-	}
-	cfg := Config{Backbone: depth[blocks], Width: float64(stem[0]) / 64, StrideIn: "3x3", BatchNorm: Frozen, Classes: head[0]}
-	if cfg.Backbone == "" {
-		return cfg, nil, fmt.Errorf("a ResNet of %d blocks in its third stage: allowed are ResNet-18, 34, 50 and 101", blocks)
+	cfg.Classes = head[0]
+	if !named {
+		if cfg.Backbone, cfg.Width, err = resnet.Detect(shape); err != nil {
+			return cfg, nil, err
+		}
 	}
 	var classes []string
-	if r, ok := src.(*safetensors.Reader); ok {
-		if s := r.Metadata()[metaStride]; s != "" {
-			cfg.StrideIn = s
-		}
-		if list := r.Metadata()[metaClasses]; list != "" {
-			if err := json.Unmarshal([]byte(list), &classes); err != nil || len(classes) != cfg.Classes+1 {
-				return cfg, nil, fmt.Errorf("metadata %q: wanted is a list of %d names", metaClasses, cfg.Classes+1)
-			}
+	if list := metadata[metaClasses]; list != "" {
+		if err := json.Unmarshal([]byte(list), &classes); err != nil || len(classes) != cfg.Classes+1 {
+			return cfg, nil, fmt.Errorf("metadata %q: wanted is a list of %d names", metaClasses, cfg.Classes+1)
 		}
 	}
 	return cfg, slices.Clip(classes), nil

@@ -1,5 +1,6 @@
 // Package deeplab builds the segmentation networks DeepLab-v2 (docs/sources.md §8.1)
-// and DeepLab-v3+ (docs/sources.md §8.2) on a dilated ResNet.
+// and DeepLab-v3+ (docs/sources.md §8.2) on a backbone. They register themselves
+// as architectures.
 package deeplab
 
 import (
@@ -16,7 +17,6 @@ import (
 	"wsss/configs"
 	"wsss/models"
 	"wsss/models/layers"
-	"wsss/models/resnet"
 )
 
 // The architectures, as configs name them.
@@ -28,26 +28,26 @@ const (
 	V3PlusMultiGrid = "deeplab-v3plus-multigrid"
 )
 
-// PoolsImage tells whether a branch of an architecture sees the mean of the
-// whole image, and normalises it.
-func PoolsImage(arch string) bool { return arch == V3Plus || arch == V3PlusMultiGrid }
+func init() {
+	for _, arch := range []string{V2, V3Plus, V3PlusMultiGrid} {
+		models.RegisterArchitecture(arch, models.Architecture{New: New, OutputStrides: []int{8, 16}, PoolsImage: arch != V2})
+	}
+}
 
 // Scopes of a network's variables below the one passed to Logits.
 const (
-	backboneScope = "backbone"
-	asppScope     = "aspp"       // v2's head
-	headScope     = "classifier" // v3+'s head
+	asppScope = "aspp"       // v2's head
+	headScope = "classifier" // v3+'s head
 )
 
 // mscScales are the extra inputs of MSC (docs/sources.md §8.1), in the order of the
 // training logits.
 var mscScales = []float64{0.5, 0.75}
 
-var depths = map[string]int{"resnet18": 18, "resnet34": 34, "resnet50": 50, "resnet101": 101}
-
 // network is any of the architectures.
 type network struct {
-	backbone  resnet.Config
+	backbone  models.Backbone
+	stride    int // of the backbone's output
 	arch      string
 	classes   int
 	msc       bool
@@ -68,25 +68,18 @@ type network struct {
 // Initial weights depend on the store's parameter model.ParamInitialSeed
 // (int64) alone; dropout draws from the store's random state.
 func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
-	depth, ok := depths[cfg.Backbone]
-	if !ok {
-		return nil, fmt.Errorf("train.backbone %q is unknown: allowed are resnet18, resnet34, resnet50, resnet101", cfg.Backbone)
-	}
-	if numClasses < 2 || numClasses > 255 {
-		return nil, fmt.Errorf("%d classes: a segmentation network has 2 to 255, background included", numClasses)
-	}
 	n := &network{
-		backbone: resnet.Config{Depth: depth, Width: cfg.Width, OutputStride: cfg.OutputStride, Recompute: cfg.Recompute},
-		arch:     cfg.Arch, classes: numClasses, msc: cfg.MSC, width: cfg.Width, momentum: cfg.BNMomentum,
+		stride: cfg.OutputStride, arch: cfg.Arch, classes: numClasses, msc: cfg.MSC, width: cfg.Width, momentum: cfg.BNMomentum,
 		half: cfg.Precision == "bf16",
 	}
+	backbone := models.BackboneOptions{Width: cfg.Width, OutputStride: cfg.OutputStride, Recompute: cfg.Recompute}
 	switch cfg.Arch {
 	case V2:
-		n.backbone.CeilPool, n.backbone.Placement = true, resnet.Whole
+		backbone.CeilPool, backbone.Dilation = true, models.DilateAll
 	case V3Plus:
-		n.backbone.Placement, n.v3 = resnet.Late, v3Usual
+		backbone.Dilation, n.v3 = models.DilateLate, v3Usual
 	case V3PlusMultiGrid:
-		n.backbone.Placement, n.v3 = resnet.MultiGrid, v3MultiGrid
+		backbone.Dilation, n.v3 = models.DilateMultiGrid, v3MultiGrid
 	default:
 		return nil, fmt.Errorf("train.arch %q is unknown: allowed are %s, %s, %s", cfg.Arch, V2, V3Plus, V3PlusMultiGrid)
 	}
@@ -95,7 +88,7 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 	}
 	switch cfg.StrideIn {
 	case "1x1":
-		n.backbone.StrideIn1x1 = true
+		backbone.StrideIn1x1 = true
 	case "3x3":
 	default:
 		return nil, fmt.Errorf("train.stride_in %q is unknown: allowed are 1x1 (Caffe), 3x3 (torchvision)", cfg.StrideIn)
@@ -112,7 +105,8 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 	if cfg.OutputStride != 8 && cfg.OutputStride != 16 {
 		return nil, fmt.Errorf("train.output_stride %d is unknown: allowed are 8, 16", cfg.OutputStride)
 	}
-	if err := n.backbone.Check(); err != nil {
+	var err error
+	if n.backbone, err = models.BackboneByName("train.backbone", cfg.Backbone, backbone); err != nil {
 		return nil, err
 	}
 	return n, nil
@@ -122,17 +116,7 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 // map, or with MSC in training those of the inputs ×1, ×0.5 and ×0.75 and their
 // maximum. v3+ gives one map of the size of the images.
 func (n *network) Logits(scope *model.Scope, images *Node, training bool) []*Node {
-	return n.logits(layers.Net{Training: training, TrainNorm: n.trainNorm, Momentum: n.momentum}, scope, images)
-}
-
-// LogitsWithin is models.CanvasSegmenter's.
-func (n *network) LogitsWithin(scope *model.Scope, images, size *Node) (logits, logitsSize *Node) {
-	net := layers.Net{TrainNorm: n.trainNorm, Momentum: n.momentum, Canvas: layers.NewCanvas(images, size)}
-	logits = n.logits(net, scope, images)[0]
-	return logits, net.Canvas.Size(logits)
-}
-
-func (n *network) logits(net layers.Net, scope *model.Scope, images *Node) []*Node {
+	net := layers.Net{Training: training, TrainNorm: n.trainNorm, Momentum: n.momentum}
 	if n.arch != V2 {
 		return []*Node{n.v3plus(net, scope, images)}
 	}
@@ -142,38 +126,17 @@ func (n *network) logits(net layers.Net, scope *model.Scope, images *Node) []*No
 	first := n.v2(net, scope, images)
 	all, best := []*Node{first}, first
 	for _, s := range mscScales {
-		one, small := net, n.shrunk(net, images, s)
-		if net.Canvas != nil {
-			one.Canvas = layers.NewCanvas(small, shrunkSize(net.Canvas.Size(images), s))
-		}
-		logits := n.v2(one, scope, small)
+		h, w := images.Shape().Dim(1), images.Shape().Dim(2)
+		small := layers.Resize(images, scaled(h, s), scaled(w, s), false)
+		logits := n.v2(net, scope, small)
 		all = append(all, logits)
-		h, w := first.Shape().Dim(1), first.Shape().Dim(2)
-		if net.Canvas != nil {
-			logits = layers.ResizeWithin(logits, h, w, layers.Within{From: one.Canvas.Size(logits), To: net.Canvas.Size(first)})
-		} else {
-			logits = layers.Resize(logits, h, w, false)
-		}
-		best = Max(best, logits)
+		best = Max(best, layers.Resize(logits, first.Shape().Dim(1), first.Shape().Dim(2), false))
 	}
-	if !net.Training {
+	if !training {
 		return []*Node{best}
 	}
 	return append(all, best)
 }
-
-// shrunk are the images at one of mscScales.
-func (n *network) shrunk(net layers.Net, images *Node, s float64) *Node {
-	h, w := scaled(images.Shape().Dim(1), s), scaled(images.Shape().Dim(2), s)
-	if net.Canvas == nil {
-		return layers.Resize(images, h, w, false)
-	}
-	size := net.Canvas.Size(images)
-	return layers.ResizeWithin(images, h, w, layers.Within{From: size, To: shrunkSize(size, s)})
-}
-
-// shrunkSize is scaled of a size that is known when the graph runs.
-func shrunkSize(size *Node, s float64) *Node { return Floor(MulScalar(size, s)) }
 
 // stages is the backbone. With precision bf16 it, and what follows, computes in
 // bfloat16 while training: products still sum in float32, and batch statistics
@@ -183,7 +146,7 @@ func (n *network) stages(net layers.Net, scope *model.Scope, images *Node) [4]*N
 		images = ConvertDType(images, dtypes.BFloat16)
 	}
 	net.TrainNorm = net.TrainNorm && !n.keepBackbone
-	return n.backbone.Stages(net, scope.At(backboneScope), images)
+	return n.backbone.Stages(net, scope.At(models.BackboneScope), images)
 }
 
 // scaled rounds down, as PyTorch's interpolate.
@@ -194,25 +157,28 @@ func (n *network) Group(path string) models.Group {
 	parts := strings.Split(path, "/")
 	leaf := parts[len(parts)-1]
 	if leaf != "weight" && leaf != "bias" {
-		return models.Frozen // running statistics
+		return models.GroupFrozen // running statistics
 	}
-	fixed := !n.trainNorm || n.keepBackbone && slices.Contains(parts, backboneScope)
-	if fixed && norms.MatchString(strings.Join(parts[:len(parts)-1], "/")) {
-		return models.Frozen
+	if i := slices.Index(parts, models.BackboneScope); i >= 0 {
+		if (!n.trainNorm || n.keepBackbone) && n.backbone.IsNorm(strings.Join(parts[i+1:], "/")) {
+			return models.GroupFrozen
+		}
+		return models.GroupBackbone
+	}
+	if !n.trainNorm && headNorms.MatchString(strings.Join(parts[:len(parts)-1], "/")) {
+		return models.GroupFrozen
 	}
 	for _, p := range parts {
 		switch {
-		case p == backboneScope:
-			return models.Backbone
 		case p == asppScope && leaf == "bias" && n.arch == V2:
-			return models.HeadBias
+			return models.GroupHeadBias
 		case p == asppScope || p == headScope:
-			return models.Head
+			return models.GroupHead
 		}
 	}
-	return models.Frozen
+	return models.GroupFrozen
 }
 
-// norms are the modules of batch normalisation; the others of a Sequential are
-// convolutions.
-var norms = regexp.MustCompile(`(^|/)(bn[123]|downsample/1|project/1|aspp/convs/[0-3]/1|` + poolNorm + `|classifier/classifier/[15])$`)
+// headNorms are the modules of batch normalisation in a head; the others of a
+// Sequential are convolutions.
+var headNorms = regexp.MustCompile(`(^|/)(project/1|aspp/convs/[0-3]/1|` + poolNorm + `|classifier/classifier/[15])$`)

@@ -92,7 +92,7 @@ func TestLearnsOneBatch(t *testing.T) {
 					var vars []*model.Variable
 					var values []*Node
 					for v := range store.IterVariables() {
-						if net.Group(v.Path()) != models.Frozen {
+						if net.Group(v.Path()) != models.GroupFrozen {
 							vars = append(vars, v)
 							values = append(values, v.NodeValue(g))
 						}
@@ -130,27 +130,27 @@ func TestGroups(t *testing.T) {
 		arch, norm, path string
 		want             models.Group
 	}{
-		{V2, "frozen", "/model/backbone/conv1/weight", models.Backbone},
-		{V2, "frozen", "/model/backbone/bn1/weight", models.Frozen},
-		{V2, "train", "/model/backbone/bn1/weight", models.Backbone},
-		{V2, "train", "/model/backbone/bn1/running_var", models.Frozen},
-		{V2, "frozen", "/model/backbone/layer3/1/conv2/weight", models.Backbone},
-		{V2, "frozen", "/model/backbone/layer1/0/downsample/0/weight", models.Backbone},
-		{V2, "frozen", "/model/backbone/layer1/0/downsample/1/bias", models.Frozen},
-		{V2, "frozen", "/model/aspp/c1/weight", models.Head},
-		{V2, "frozen", "/model/aspp/c1/bias", models.HeadBias},
-		{V3Plus, "frozen", "/model/classifier/aspp/convs/1/0/weight", models.Head},
-		{V3Plus, "frozen", "/model/classifier/aspp/convs/1/1/weight", models.Frozen},
-		{V3Plus, "train", "/model/classifier/aspp/convs/1/1/weight", models.Head},
-		{V3Plus, "frozen", "/model/classifier/aspp/convs/4/1/weight", models.Head},
-		{V3Plus, "frozen", "/model/classifier/aspp/convs/4/2/weight", models.Frozen},
-		{V3Plus, "frozen", "/model/classifier/classifier/3/bias", models.Head},
-		{V3PlusMultiGrid, "frozen", "/model/classifier/classifier/5/weight", models.Frozen},
-		{V3PlusMultiGrid, "frozen", "/model/classifier/classifier/4/weight", models.Head},
-		{V3Plus, "head", "/model/backbone/layer3/1/bn2/weight", models.Frozen},
-		{V3Plus, "head", "/model/backbone/layer3/1/conv2/weight", models.Backbone},
-		{V3Plus, "head", "/model/classifier/aspp/convs/1/1/weight", models.Head},
-		{V3Plus, "train", "/#rngState", models.Frozen},
+		{V2, "frozen", "/model/backbone/conv1/weight", models.GroupBackbone},
+		{V2, "frozen", "/model/backbone/bn1/weight", models.GroupFrozen},
+		{V2, "train", "/model/backbone/bn1/weight", models.GroupBackbone},
+		{V2, "train", "/model/backbone/bn1/running_var", models.GroupFrozen},
+		{V2, "frozen", "/model/backbone/layer3/1/conv2/weight", models.GroupBackbone},
+		{V2, "frozen", "/model/backbone/layer1/0/downsample/0/weight", models.GroupBackbone},
+		{V2, "frozen", "/model/backbone/layer1/0/downsample/1/bias", models.GroupFrozen},
+		{V2, "frozen", "/model/aspp/c1/weight", models.GroupHead},
+		{V2, "frozen", "/model/aspp/c1/bias", models.GroupHeadBias},
+		{V3Plus, "frozen", "/model/classifier/aspp/convs/1/0/weight", models.GroupHead},
+		{V3Plus, "frozen", "/model/classifier/aspp/convs/1/1/weight", models.GroupFrozen},
+		{V3Plus, "train", "/model/classifier/aspp/convs/1/1/weight", models.GroupHead},
+		{V3Plus, "frozen", "/model/classifier/aspp/convs/4/1/weight", models.GroupHead},
+		{V3Plus, "frozen", "/model/classifier/aspp/convs/4/2/weight", models.GroupFrozen},
+		{V3Plus, "frozen", "/model/classifier/classifier/3/bias", models.GroupHead},
+		{V3PlusMultiGrid, "frozen", "/model/classifier/classifier/5/weight", models.GroupFrozen},
+		{V3PlusMultiGrid, "frozen", "/model/classifier/classifier/4/weight", models.GroupHead},
+		{V3Plus, "head", "/model/backbone/layer3/1/bn2/weight", models.GroupFrozen},
+		{V3Plus, "head", "/model/backbone/layer3/1/conv2/weight", models.GroupBackbone},
+		{V3Plus, "head", "/model/classifier/aspp/convs/1/1/weight", models.GroupHead},
+		{V3Plus, "train", "/#rngState", models.GroupFrozen},
 	}
 	for _, c := range cases {
 		cfg := tiny(c.arch, "resnet50")
@@ -220,7 +220,7 @@ func TestNewRejects(t *testing.T) {
 			t.Errorf("%s: error %v", want, err)
 		}
 	}
-	if _, err := New(configs.Default().Train, 1); err == nil {
+	if _, err := models.NewSegmenter(configs.Default().Train, 1); err == nil {
 		t.Error("one class is accepted")
 	}
 }

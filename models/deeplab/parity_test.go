@@ -247,18 +247,18 @@ func sgdStep(n *network, scope *model.Scope, x *Node, lr float64) *Node {
 	var vars []*model.Variable
 	var values []*Node
 	for v := range scope.Store().IterVariables() {
-		if n.Group(v.Path()) != models.Frozen && !strings.HasPrefix(v.Path(), "/momentum") {
+		if n.Group(v.Path()) != models.GroupFrozen && !strings.HasPrefix(v.Path(), "/momentum") {
 			vars, values = append(vars, v), append(values, v.NodeValue(g))
 		}
 	}
 	for i, d := range Gradient(loss, values...) {
 		rate := lr
-		if group := n.Group(vars[i].Path()); group == models.Head {
+		if group := n.Group(vars[i].Path()); group == models.GroupHead {
 			rate *= 10
-		} else if group == models.HeadBias {
+		} else if group == models.GroupHeadBias {
 			rate *= 20
 		}
-		if n.Group(vars[i].Path()) != models.HeadBias {
+		if n.Group(vars[i].Path()) != models.GroupHeadBias {
 			d = Add(d, MulScalar(values[i], 5e-4))
 		}
 		m := scope.Store().VariableWithValue("/momentum"+vars[i].Path(), tensors.FromShape(vars[i].Shape())).SetTrainable(false)

@@ -23,7 +23,7 @@ func (n *network) v2(net layers.Net, scope *model.Scope, images *Node) *Node {
 	head := scope.At(asppScope)
 	var sum *Node
 	for i, rate := range v2Rates {
-		d := rate * 8 / n.backbone.OutputStride
+		d := rate * 8 / n.stride
 		y := net.Conv(head, fmt.Sprintf("c%d", i), x, n.classes, 3, true, v2HeadStd, layers.ConvOptions{Dilation: d, Pad: d})
 		y = ConvertDType(y, images.DType())
 		if sum == nil {

@@ -37,6 +37,15 @@ var (
 	v3MultiGrid = v3Plus{asppDropout: 0.5, decoder: []float64{0.5, 0.1}, alignCorners: true, lowLast: true, bnMomentum: 0.1}
 )
 
+// after is where the decoder's Sequential goes on behind a step at a place:
+// convolution, normalisation, ReLU and, if there is any, dropout.
+func (v3Plus) after(at int, dropout float64) int {
+	if dropout > 0 {
+		return at + 4
+	}
+	return at + 3
+}
+
 // inner scales a channel count of the head with the network's width.
 func (n *network) inner(c int) int {
 	if n.width == 0 {
@@ -55,7 +64,7 @@ func (n *network) v3plus(net layers.Net, scope *model.Scope, images *Node) *Node
 	head := scope.At(headScope)
 	low := net.ConvNorm(head, "project.0", "project.1", stages[0], n.inner(v3LowLevel), 1, layers.ConvOptions{ReLU: true})
 	x := n.asppPooled(net, head, stages[3])
-	x = net.Resize(x, low, n.v3.alignCorners)
+	x = layers.Resize(x, low.Shape().Dim(1), low.Shape().Dim(2), n.v3.alignCorners)
 	if n.v3.lowLast {
 		x, low = low, x
 	}
@@ -65,15 +74,12 @@ func (n *network) v3plus(net layers.Net, scope *model.Scope, images *Node) *Node
 	at := 0
 	for _, p := range n.v3.decoder {
 		x = net.ConvNorm(head, fmt.Sprintf("classifier.%d", at), fmt.Sprintf("classifier.%d", at+1), x, n.inner(v3Inner), 3, layers.ConvOptions{Pad: 1, ReLU: true})
-		at += 3
-		if p > 0 {
-			x = net.Dropout(head, x, p)
-			at++
-		}
+		x = net.Dropout(head, x, p)
+		at = n.v3.after(at, p)
 	}
 	x = net.Conv(head, fmt.Sprintf("classifier.%d", at), x, n.classes, 1, true, layers.Kaiming(1, 1, n.inner(v3Inner)), layers.ConvOptions{})
 	x = ConvertDType(x, images.DType())
-	return net.Resize(x, images, n.v3.alignCorners)
+	return layers.Resize(x, images.Shape().Dim(1), images.Shape().Dim(2), n.v3.alignCorners)
 }
 
 // asppPooled is ASPP with image pooling: a 1×1 branch, three dilated 3×3 ones
@@ -82,11 +88,11 @@ func (n *network) asppPooled(net layers.Net, head *model.Scope, x *Node) *Node {
 	c := n.inner(v3Inner)
 	branches := []*Node{net.ConvNorm(head, "aspp.convs.0.0", "aspp.convs.0.1", x, c, 1, layers.ConvOptions{ReLU: true})}
 	for i, rate := range v3Rates {
-		d := rate * 8 / n.backbone.OutputStride
+		d := rate * 8 / n.stride
 		name := fmt.Sprintf("aspp.convs.%d.", i+1)
 		branches = append(branches, net.ConvNorm(head, name+"0", name+"1", x, c, 3, layers.ConvOptions{Dilation: d, Pad: d, ReLU: true}))
 	}
-	mean := ConvertDType(net.MeanImage(ConvertDType(x, dtypes.Float32)), x.DType())
+	mean := ConvertDType(layers.MeanImage(ConvertDType(x, dtypes.Float32)), x.DType())
 	pooled := net.ConvNorm(head, dotted(poolConv), dotted(poolNorm), mean, c, 1, layers.ConvOptions{ReLU: true})
 	like := branches[0].Shape()
 	branches = append(branches, BroadcastToShape(pooled, like))

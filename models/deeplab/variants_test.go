@@ -43,7 +43,7 @@ func gradients(t *testing.T, cfg configs.Train) (loss float64, all []float32) {
 			}
 			var targets []*Node
 			for v := range store.IterVariables() {
-				if v.InUseByGraph(x.Graph()) && net.Group(v.Path()) != models.Frozen {
+				if v.InUseByGraph(x.Graph()) && net.Group(v.Path()) != models.GroupFrozen {
 					targets = append(targets, v.NodeValue(x.Graph()))
 				}
 			}

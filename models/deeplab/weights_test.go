@@ -15,13 +15,16 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/layers"
+	"wsss/models/pretrained"
 	"wsss/models/resnet"
 	"wsss/models/weights/formats"
 )
 
 func TestRename(t *testing.T) {
+	net := mustNew(t, tiny(V2, "resnet50"))
 	for tensor, want := range map[string]string{
 		"conv1.weight":                                   "backbone.conv1.weight",
 		"layer3.22.bn3.running_var":                      "backbone.layer3.22.bn3.running_var",
@@ -47,11 +50,13 @@ func TestRename(t *testing.T) {
 		"decoder.last_conv.8.bias":                       "classifier.classifier.8.bias",
 		"optimizer_state.state.0.momentum_buffer":        "optimizer_state.state.0.momentum_buffer",
 	} {
-		if got := Rename(tensor); got != want {
+		if got := rename(net)(tensor); got != want {
 			t.Errorf("%s is %q, want %q", tensor, got, want)
 		}
 	}
 }
+
+func rename(net models.Segmenter) func(string) string { return net.(models.WeightReader).Rename }
 
 // memory is a Source of tensors in memory.
 type memory map[string]*tensors.Tensor
@@ -70,7 +75,7 @@ func (m memory) Close() error                                { return nil }
 // exported is the network's state dict.
 func exported(t *testing.T, store *model.Store) memory {
 	t.Helper()
-	out, err := StateDict(store.RootScope())
+	out, err := pretrained.StateDict(store.RootScope())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +91,7 @@ func TestLoad(t *testing.T) {
 		return store
 	}
 	store := fresh()
-	m, err := Load(store.RootScope(), source)
+	m, err := pretrained.Load(store.RootScope(), source, rename(net))
 	if err != nil || len(m.Pairs) != len(source) || len(m.Missing)+len(m.Unused)+len(m.Differ) > 0 {
 		t.Fatalf("%s (%v), want all of %d", m, err, len(source))
 	}
@@ -101,7 +106,7 @@ func TestLoad(t *testing.T) {
 	source["aspp.c0.weight"] = tensors.FromFlatDataAndDimensions(make([]float32, 7*256*9), 7, 256, 3, 3)
 	delete(source, "aspp.c1.bias")
 	source["fc.weight"] = source["aspp.c0.bias"]
-	m, err = Load(fresh().RootScope(), source)
+	m, err = pretrained.Load(fresh().RootScope(), source, rename(net))
 	if err != nil || len(m.Differ) != 1 || m.Differ[0].Variable != "aspp.c0.weight" || !slices.Equal(m.Missing, []string{"aspp.c1.bias"}) || !slices.Equal(m.Unused, []string{"fc.weight"}) {
 		t.Errorf("%+v (%v)", m, err)
 	}
@@ -111,16 +116,16 @@ func TestLoad(t *testing.T) {
 
 	// A backbone is loaded whole or not at all.
 	source["module.conv1.weight"] = source["backbone.conv1.weight"]
-	if _, err = Load(fresh().RootScope(), source); err == nil || !strings.Contains(err.Error(), "both for the variable backbone.conv1.weight") {
+	if _, err = pretrained.Load(fresh().RootScope(), source, rename(net)); err == nil || !strings.Contains(err.Error(), "both for the variable backbone.conv1.weight") {
 		t.Errorf("error %v", err)
 	}
 	delete(source, "module.conv1.weight")
 	source["backbone.conv1.weight"] = source["aspp.c0.weight"]
-	if _, err = Load(fresh().RootScope(), source); err == nil || !strings.Contains(err.Error(), "train.width") {
+	if _, err = pretrained.Load(fresh().RootScope(), source, rename(net)); err == nil || !strings.Contains(err.Error(), "train.width") {
 		t.Errorf("error %v", err)
 	}
 	delete(source, "backbone.conv1.weight")
-	if _, err = Load(fresh().RootScope(), source); err == nil || !strings.Contains(err.Error(), "lacks 1 variables of the backbone: backbone.conv1.weight") {
+	if _, err = pretrained.Load(fresh().RootScope(), source, rename(net)); err == nil || !strings.Contains(err.Error(), "lacks 1 variables of the backbone: backbone.conv1.weight") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -133,7 +138,7 @@ func TestLoadOwnCheckpoint(t *testing.T) {
 	makeVariables(t, other, net)
 	for _, prefix := range []string{"var", "opt/ema"} {
 		source := memory{}
-		for _, v := range networkVariables(wanted.RootScope()) {
+		for _, v := range pretrained.Variables(wanted.RootScope()) {
 			source["var"+v.Path()] = other.GetVariable(v.Path()).MustValue()
 			source["opt/momentum"+v.Path()] = v.MustValue()
 			source[prefix+v.Path()] = v.MustValue()
@@ -141,11 +146,11 @@ func TestLoadOwnCheckpoint(t *testing.T) {
 		source["var/#rngState"] = tensors.FromValue([]uint64{1, 2})
 		fresh := model.NewStore()
 		makeVariables(t, fresh, net)
-		m, err := Load(fresh.RootScope(), source)
+		m, err := pretrained.Load(fresh.RootScope(), source, rename(net))
 		if err != nil || len(m.Missing)+len(m.Differ) > 0 {
 			t.Fatalf("%s: %s (%v)", prefix, m, err)
 		}
-		for _, v := range networkVariables(fresh.RootScope()) {
+		for _, v := range pretrained.Variables(fresh.RootScope()) {
 			want := wanted.GetVariable(v.Path()).MustValue()
 			if !slices.Equal(tensors.MustCopyFlatData[float32](v.MustValue()), tensors.MustCopyFlatData[float32](want)) {
 				t.Errorf("%s: %s differs after loading", prefix, v.Path())
@@ -157,12 +162,12 @@ func TestLoadOwnCheckpoint(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	cfg := tiny(V2, "resnet18")
 	source := exported(t, hashStore(t, mustNew(t, cfg)))
-	m, err := Describe(cfg, 5, source)
+	m, err := pretrained.Describe(cfg, 5, source)
 	if err != nil || len(m.Pairs) != len(source) {
 		t.Errorf("%s (%v)", m, err)
 	}
 	cfg.Width = 0.25
-	if m, err = Describe(cfg, 7, source); err == nil || len(m.Differ) == 0 {
+	if m, err = pretrained.Describe(cfg, 7, source); err == nil || len(m.Differ) == 0 {
 		t.Errorf("%s (%v), want shapes that differ and an error", m, err)
 	}
 }
@@ -208,26 +213,27 @@ func TestPyTorchCheckpoints(t *testing.T) {
 			n := c.network(t)
 			store := model.NewStore()
 			makeVariables(t, store, n)
-			m, err := Init(store.RootScope(), cfg)
+			m, err := pretrained.Init(n, store.RootScope(), cfg)
 			if err != nil || len(m.Missing)+len(m.Differ) > 0 {
 				t.Fatalf("%s (%v)", m, err)
 			}
 			checkLogits(t, b, c, n, store)
 			cfg.StrideIn = map[string]string{"1x1": "3x3", "3x3": "1x1"}[cfg.StrideIn]
-			if _, err := Init(store.RootScope(), cfg); (err != nil) != (file == "caffe.pth") {
+			if _, err := pretrained.Init(n, store.RootScope(), cfg); (err != nil) != (file == "caffe.pth") {
 				t.Errorf("stride in %s: error %v", cfg.StrideIn, err)
 			}
 		})
 	}
 	t.Run("headless.pth", func(t *testing.T) {
 		store := model.NewStore()
-		makeVariables(t, store, cases[1].network(t))
+		net := cases[1].network(t)
+		makeVariables(t, store, net)
 		src, err := formats.Open(filepath.Join(dir, "headless.pth"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer src.Close()
-		if m, err := Load(store.RootScope(), src); err != nil || len(m.Missing) != 8 {
+		if m, err := pretrained.Load(store.RootScope(), src, rename(net)); err != nil || len(m.Missing) != 8 {
 			t.Errorf("%s (%v), want the eight variables of the head missing", m, err)
 		}
 	})
@@ -256,19 +262,19 @@ func checkTorchvision(t *testing.T, dir string) {
 	defer src.Close()
 	each(t, func(t *testing.T, b compute.Backend) {
 		store := model.NewStore()
-		layout := resnet.Config{Depth: want.Depth, OutputStride: want.OutputStride, Placement: resnet.Late}
+		layout := resnet.Config{Depth: want.Depth, BackboneOptions: models.BackboneOptions{OutputStride: want.OutputStride, Dilation: models.DilateLate}}
 		image := hashUniform("image", 97*129*3)
 		for i := range image {
 			image[i] *= 2
 		}
 		run := func() []float32 {
 			return tensors.MustCopyFlatData[float32](model.MustCallOnce(b, store, func(scope *model.Scope, x *Node) *Node {
-				x = layout.Stages(layers.Net{}, scope.At(backboneScope), x)[3]
+				x = layout.Stages(layers.Net{}, scope.At(models.BackboneScope), x)[3]
 				return Reshape(layers.MeanImage(x), -1)
 			}, tensors.FromFlatDataAndDimensions(image, 1, 97, 129, 3)))
 		}
 		run() // makes the variables
-		m, err := Load(store.RootScope(), src)
+		m, err := pretrained.Load(store.RootScope(), src, rename(mustNew(t, tiny(V2, "resnet50"))))
 		if err != nil {
 			t.Fatal(err)
 		}

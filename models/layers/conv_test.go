@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -166,4 +168,71 @@ func TestReLUAtZero(t *testing.T) {
 			}
 		}
 	})
+}
+
+// refDepthwise is the definition of the depthwise convolution.
+func refDepthwise(x, w array, o ConvOptions) array {
+	o = o.withDefaults()
+	n, h, wd, c := x.dims[0], x.dims[1], x.dims[2], x.dims[3]
+	kh, kw := w.dims[0], w.dims[1]
+	ho, wo := (h+2*o.Pad-(kh-1)*o.Dilation-1)/o.Stride+1, (wd+2*o.Pad-(kw-1)*o.Dilation-1)/o.Stride+1
+	y := newArray(n, ho, wo, c)
+	for k := range y.v {
+		d, j, i, b := k%c, k/c%wo, k/c/wo%ho, k/c/wo/ho
+		for a := range kh {
+			for e := range kw {
+				if r, s := i*o.Stride+a*o.Dilation-o.Pad, j*o.Stride+e*o.Dilation-o.Pad; r >= 0 && r < h && s >= 0 && s < wd {
+					y.v[k] += *x.at(b, r, s, d) * *w.at(a, e, 0, d)
+				}
+			}
+		}
+		if o.ReLU {
+			y.v[k] = max(y.v[k], 0)
+		}
+	}
+	return y
+}
+
+func TestDepthwise(t *testing.T) {
+	each(t, func(t *testing.T, b compute.Backend) {
+		for _, c := range []struct {
+			k, c, h, w int
+			o          ConvOptions
+		}{
+			{3, 3, 5, 4, ConvOptions{}},
+			{3, 2, 5, 6, ConvOptions{Pad: 1, ReLU: true}},
+			{5, 2, 6, 7, ConvOptions{Pad: 2}},
+			{3, 2, 7, 6, ConvOptions{Stride: 2}},
+			{3, 2, 8, 9, ConvOptions{Stride: 2, Pad: 1}},
+			{5, 3, 9, 8, ConvOptions{Stride: 2, Pad: 2}},
+			{3, 2, 8, 7, ConvOptions{Pad: 2, Dilation: 2}},
+			{5, 1, 10, 9, ConvOptions{Dilation: 2}},
+		} {
+			t.Run(fmt.Sprintf("%d×%d×%d/%d/%+v", c.h, c.w, c.c, c.k, c.o), func(t *testing.T) {
+				checkOp(t, b, func(in []*Node) *Node { return Depthwise(in[0], in[1], nil, c.o) },
+					func(in []array) array { return refDepthwise(in[0], in[1], c.o) },
+					random(1, 2, c.h, c.w, c.c), random(2, c.k, c.k, 1, c.c))
+			})
+		}
+	})
+}
+
+// TestSamePad: sizes and places of the zeros are TensorFlow's.
+func TestSamePad(t *testing.T) {
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Finalize()
+	for _, c := range []struct {
+		n, k, stride int
+		want         string
+	}{{4, 3, 2, "[1 1 1 1 0]"}, {5, 3, 2, "[0 1 1 1 1 1 0]"}, {3, 5, 1, "[0 0 1 1 1 0 0]"}, {4, 1, 2, "[1 1 1 1]"}} {
+		got := MustExecOnce(b, func(g *Graph) *Node {
+			return Reshape(Slice(SamePad(Ones(g, shapes.Make(dtypes.Float32, 1, c.n, 9, 1)), c.k, c.stride, 0), AxisElem(0), AxisRange(), AxisElem(4), AxisElem(0)), -1)
+		})
+		if s := fmt.Sprint(tensors.MustCopyFlatData[float32](got)); s != c.want {
+			t.Errorf("%+v: %s", c, s)
+		}
+	}
 }

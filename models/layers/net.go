@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -24,11 +25,10 @@ type Net struct {
 	Training  bool    // dropout is active, and batch statistics if TrainNorm
 	TrainNorm bool    // batch normalisation learns; false freezes it entirely
 	Momentum  float64 // weight of the batch in the running statistics (PyTorch's momentum); 0 means 0.1
+	Epsilon   float64 // added to the variance; 0 means the constant Epsilon
 	// TrainAffine: scale and shift learn while the running statistics stay and
 	// are what normalises, in training too.
 	TrainAffine bool
-
-	Canvas *Canvas // of the images; nil where they fill their array
 }
 
 // Kaiming is the initial standard deviation of a kernel followed by ReLU
@@ -95,19 +95,7 @@ func (n Net) Conv(scope *model.Scope, module string, x *Node, out, k int, biased
 	if biased {
 		b = ConvertDType(n.Bias(s, x.Graph(), out), x.DType())
 	}
-	return n.conv(x, ConvertDType(w, x.DType()), b, o)
-}
-
-// conv is Conv within the canvas.
-func (n Net) conv(x, w, bias *Node, o ConvOptions) *Node {
-	o = o.withDefaults()
-	reach := (w.Shape().Dim(0) - 1) * o.Dilation
-	if reach > 0 {
-		x = n.Canvas.fill(x, 0)
-	}
-	y := Conv(x, w, bias, o)
-	n.Canvas.note(x, y, reach, o.Stride, o.Pad)
-	return y
+	return Conv(x, ConvertDType(w, x.DType()), b, o)
 }
 
 // ConvNorm is a bias-free convolution (variables at module conv) followed by
@@ -115,22 +103,37 @@ func (n Net) conv(x, w, bias *Node, o ConvOptions) *Node {
 // running_var) and, if o.ReLU, ReLU. Statistics are float32 whatever the type of
 // x.
 func (n Net) ConvNorm(scope *model.Scope, conv, norm string, x *Node, out, k int, o ConvOptions) *Node {
+	w := n.Kernel(at(scope, conv), x.Graph(), k, x.Shape().Dim(3), out, Kaiming(k, k, out))
+	return n.normalised(Conv, scope, norm, x, w, o)
+}
+
+// DepthwiseNorm is ConvNorm where each channel has a k×k kernel of its own.
+func (n Net) DepthwiseNorm(scope *model.Scope, conv, norm string, x *Node, k int, o ConvOptions) *Node {
+	w := n.Kernel(at(scope, conv), x.Graph(), k, 1, x.Shape().Dim(3), Kaiming(k, k, 1))
+	return n.normalised(Depthwise, scope, norm, x, w, o)
+}
+
+// normalised is a convolution by the kernel w with batch normalisation, which is
+// folded into w where its statistics are fixed.
+func (n Net) normalised(convolve func(x, w, bias *Node, o ConvOptions) *Node, scope *model.Scope, norm string, x, w *Node, o ConvOptions) *Node {
 	g := x.Graph()
-	w := n.Kernel(at(scope, conv), g, k, x.Shape().Dim(3), out, Kaiming(k, k, out))
-	p := n.norm(at(scope, norm), out)
+	p := n.norm(at(scope, norm), w.Shape().Dim(3))
 	if n.Training && n.TrainNorm {
 		relu := o.ReLU
 		o.ReLU = false
-		y := Conv(x, ConvertDType(w, x.DType()), nil, o)
+		y := convolve(x, ConvertDType(w, x.DType()), nil, o)
 		return ConvertDType(n.batchNorm(ConvertDType(y, w.DType()), p, relu), x.DType())
 	}
-	scale := Mul(p.gamma.NodeValue(g), inverseDeviation(p.variance.NodeValue(g)))
+	scale := Mul(p.gamma.NodeValue(g), inverseDeviation(p.variance.NodeValue(g), n.epsilon()))
 	bias := Sub(p.beta.NodeValue(g), Mul(p.mean.NodeValue(g), scale))
 	if n.TrainAffine {
-		return n.conv(x, mulChannels(w, scale), bias, o)
+		return convolve(x, mulChannels(w, scale), bias, o)
 	}
-	return n.conv(x, ConvertDType(foldScale(w, scale), x.DType()), ConvertDType(bias, x.DType()), o)
+	return convolve(x, ConvertDType(foldScale(w, scale), x.DType()), ConvertDType(bias, x.DType()), o)
 }
+
+// epsilon is what is added to the variance.
+func (n Net) epsilon() float64 { return cmp.Or(n.Epsilon, Epsilon) }
 
 // Dropout zeroes a fraction p of the values and scales up the rest; it does
 // nothing unless training.
@@ -141,4 +144,29 @@ func (n Net) Dropout(scope *model.Scope, x *Node, p float64) *Node {
 	u := scope.RandomUniform(x.Graph(), shapes.Make(dtypes.Float32, x.Shape().Dimensions...))
 	keep := GreaterOrEqual(u, Scalar(x.Graph(), u.DType(), p))
 	return Where(keep, MulScalar(x, 1/(1-p)), ScalarZero(x.Graph(), x.DType()))
+}
+
+// DropImages leaves out x [batch, ...] for a fraction p of the images and scales
+// up the rest (stochastic depth); it does nothing unless training.
+func (n Net) DropImages(scope *model.Scope, x *Node, p float64) *Node {
+	if !n.Training || p <= 0 {
+		return x
+	}
+	dims := make([]int, x.Rank())
+	for i := range dims {
+		dims[i] = 1
+	}
+	dims[0] = x.Shape().Dim(0)
+	u := scope.RandomUniform(x.Graph(), shapes.Make(dtypes.Float32, dims...))
+	keep := ConvertDType(GreaterOrEqual(u, Scalar(x.Graph(), u.DType(), p)), x.DType())
+	return Mul(x, MulScalar(keep, 1/(1-p)))
+}
+
+// Linear is x [batch, in] times the variable weight [out, in], plus bias [out],
+// with PyTorch's layout and the deviation of its initial weights.
+func (n Net) Linear(scope *model.Scope, module string, x *Node, out int) *Node {
+	s, g, in := at(scope, module), x.Graph(), x.Shape().Dim(1)
+	std := 1 / math.Sqrt(3*float64(in))
+	w := n.variable(s, g, "weight", true, func(r *rand.Rand) float64 { return r.NormFloat64() * std }, out, in)
+	return addBias(productT(x, ConvertDType(w, x.DType())), ConvertDType(n.Bias(s, g, out), x.DType()))
 }

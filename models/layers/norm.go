@@ -26,6 +26,7 @@ func (n Net) norm(scope *model.Scope, c int) normVars {
 func (n Net) batchNorm(x *Node, p normVars, relu bool) *Node {
 	g := x.Graph()
 	stats := batchStatistics(x)
+	stats.epsilon = n.epsilon()
 	m := n.Momentum
 	if m == 0 {
 		m = 0.1
@@ -42,6 +43,7 @@ func (n Net) batchNorm(x *Node, p normVars, relu bool) *Node {
 type statistics struct {
 	mean, variance *Node
 	count          float64
+	epsilon        float64 // of the variance
 }
 
 // batchStatistics lets no gradient through: normalise accounts for it.
@@ -50,14 +52,14 @@ func batchStatistics(x *Node) statistics {
 	count := float64(x.Shape().Size() / x.Shape().Dim(-1))
 	mean := MulScalar(sumRows(x), 1/count)
 	centred := addBias(x, Neg(mean))
-	return statistics{mean, MulScalar(sumRows(Square(centred)), 1/count), count}
+	return statistics{mean: mean, variance: MulScalar(sumRows(Square(centred)), 1/count), count: count, epsilon: Epsilon}
 }
 
 // normalise is γ·(x-mean)·inv + β, then ReLU if asked, where inv = 1/√(var+ε),
 // with the gradient through the statistics of x written out:
 // dx = γ·inv·(dy - (Σdy + x̂·Σ(dy·x̂))/count), dγ = Σ(dy·x̂), dβ = Σdy.
 func (s statistics) normalise(x, gamma, beta *Node, relu bool) *Node {
-	inv := inverseDeviation(s.variance)
+	inv := inverseDeviation(s.variance, s.epsilon)
 	return withGradient([]*Node{x, gamma, beta}, func(in []*Node) *Node {
 		a := Mul(in[1], inv)
 		y := addBias(mulChannels(in[0], a), Sub(in[2], Mul(s.mean, a)))
@@ -97,8 +99,8 @@ func (s statistics) normalise(x, gamma, beta *Node, relu bool) *Node {
 
 // inverseDeviation is 1/√(variance+ε), a constant to the gradient. The onnx
 // backend has no Rsqrt.
-func inverseDeviation(variance *Node) *Node {
-	return StopGradient(Reciprocal(Sqrt(AddScalar(variance, Epsilon))))
+func inverseDeviation(variance *Node, epsilon float64) *Node {
+	return StopGradient(Reciprocal(Sqrt(AddScalar(variance, epsilon))))
 }
 
 // foldScale multiplies a kernel by constant factors per output channel. GoMLX's

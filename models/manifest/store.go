@@ -14,7 +14,7 @@ import (
 	"strings"
 	"sync"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/models/foundation/zoo"
 )
 

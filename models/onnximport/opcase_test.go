@@ -18,7 +18,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"google.golang.org/protobuf/proto"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/models/backend/backendtest"
 	"wsss/models/onnximport/ortref"
 )

@@ -1,7 +1,8 @@
 // Package resnet builds dilated residual networks (ResNet-18, 34, 50, 101) with
 // torchvision's variable names, in the layouts that segmentation networks use:
-// output stride 8 or 16, stride in the first 1×1 convolution (Caffe) or in the
-// 3×3 one (torchvision), and four ways to place the dilations.
+// output stride 8, 16 or 32, stride in the first 1×1 convolution (Caffe) or in
+// the 3×3 one (torchvision), and four ways to place the dilations. They register
+// themselves as backbones.
 package resnet
 
 import (
@@ -11,41 +12,23 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/models"
 	"wsss/models/layers"
-)
-
-// Placement says which dilation the blocks of a stage get once its stride has
-// been replaced by dilation.
-type Placement int
-
-// The placements in use.
-const (
-	// Whole gives every block the dilation of its stage (DeepLab-v2, docs/sources.md §8.1).
-	Whole Placement = iota
-	// Late keeps the dilation of the stage before in the first block, as
-	// torchvision's replace_stride_with_dilation.
-	Late
-	// MultiGrid is Whole with the blocks of the last stage dilated a further
-	// 1, 2, 4 times (the JFZ networks of docs/sources.md §8.2).
-	MultiGrid
-	// Undilated dilates nothing: stages beyond the output stride just have stride
-	// 1 (IRN's CAM network, docs/sources.md §11.1).
-	Undilated
 )
 
 // Config is the layout of one network.
 type Config struct {
-	Depth        int     // 18, 34, 50 or 101
-	Width        float64 // channel multiplier; 0 means 1
-	OutputStride int     // 8, 16 or 32: input pixels per pixel of the last stage
-	StrideIn1x1  bool    // bottlenecks stride in their first 1×1 convolution (Caffe), not in the 3×3 one
-	CeilPool     bool    // the max-pool rounds its size up (Caffe)
-	Placement    Placement
-	// CutAfter stops the gradient behind the stem and so many stages; 0 = nowhere.
-	CutAfter int
-	// Recompute, if not 0, is how many blocks the backward pass computes again
-	// together instead of keeping what is inside them (layers.Recompute).
-	Recompute int
+	Depth int // 18, 34, 50 or 101
+	models.BackboneOptions
+}
+
+func init() {
+	for _, depth := range []int{18, 34, 50, 101} {
+		models.RegisterBackbone(fmt.Sprintf("resnet%d", depth), func(o models.BackboneOptions) (models.Backbone, error) {
+			c := Config{depth, o}
+			return c, c.Check()
+		})
+	}
 }
 
 // layouts are the blocks per stage.
@@ -89,42 +72,48 @@ func (c Config) expansion() int {
 	return 4
 }
 
-// Stages builds the graph for images [batch, height, width, 3] and returns the
-// outputs of the four stages, [batch, h, w, Channels(stage)]. scope holds the
-// variables conv1/weight, layer1/0/conv1/weight and so on. It panics where
-// Check reports an error.
-func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) [4]*Node {
-	if err := c.Check(); err != nil {
-		panic(err)
-	}
-	x := net.ConvNorm(scope, "conv1", "bn1", images, c.scaled(64), 7, layers.ConvOptions{Stride: 2, Pad: 3, ReLU: true})
-	x = net.MaxPool3s2(x, c.CeilPool)
-	var out [4]*Node
-	reached, dilation := 4, 1 // input pixels per pixel of x; dilation so far
+// plan lists the residual blocks of the stages. The graph and the ONNX file are
+// both made from it.
+func (c Config) plan() (stages [models.Stages][]block) {
+	reached, dilation := 4, 1 // input pixels per pixel; dilation so far
 	for stage, blocks := range layouts[c.Depth] {
 		stride, before := 1, dilation
 		if stage > 0 {
 			if reached < c.OutputStride {
 				stride, reached = 2, reached*2
-			} else if c.Placement != Undilated {
+			} else if c.Dilation != models.DilateNone {
 				dilation *= 2
 			}
 		}
-		list := make([]block, blocks)
-		for i := range list {
-			b := block{planes: c.planes(stage), basic: c.expansion() == 1, stride: 1, dilation: dilation, in1x1: c.StrideIn1x1}
+		for i := range blocks {
+			b := block{name: fmt.Sprintf("layer%d.%d", stage+1, i), planes: c.planes(stage), basic: c.expansion() == 1, stride: 1, dilation: dilation, in1x1: c.StrideIn1x1}
 			if i == 0 {
 				b.stride = stride
 				b.project = stage > 0 || c.expansion() > 1
-				if c.Placement == Late {
+				if c.Dilation == models.DilateLate {
 					b.dilation = before
 				}
 			}
-			if c.Placement == MultiGrid && stage == 3 {
+			if c.Dilation == models.DilateMultiGrid && stage == 3 {
 				b.dilation *= 1 << i
 			}
-			b.scope = scope.At("layer%d", stage+1).At("%d", i)
-			list[i] = b
+			stages[stage] = append(stages[stage], b)
+		}
+	}
+	return stages
+}
+
+// Stages is models.GroupBackbone's. scope holds the variables conv1/weight,
+// layer1/0/conv1/weight and so on. It panics where Check reports an error.
+func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) (out [models.Stages]*Node) {
+	if err := c.Check(); err != nil {
+		panic(err)
+	}
+	x := net.ConvNorm(scope, "conv1", "bn1", images, c.scaled(64), 7, layers.ConvOptions{Stride: 2, Pad: 3, ReLU: true})
+	x = layers.MaxPool3s2(x, c.CeilPool)
+	for stage, list := range c.plan() {
+		for i := range list {
+			list[i].scope = scope.At("layer%d", stage+1).At("%d", i)
 		}
 		x = c.chain(net, list, x)
 		if stage+1 == c.CutAfter {
@@ -166,6 +155,7 @@ func build(net layers.Net, list []block, x *Node) *Node {
 
 // block is one residual block.
 type block struct {
+	name                     string // "layer1.0"
 	scope                    *model.Scope
 	basic                    bool // two 3×3 convolutions, no bottleneck
 	planes, stride, dilation int
@@ -180,14 +170,19 @@ func (b block) simple(net layers.Net, s *model.Scope, x *Node) *Node {
 }
 
 func (b block) bottleneck(net layers.Net, s *model.Scope, x *Node) *Node {
-	s1, s3 := 1, b.stride
-	if b.in1x1 {
-		s1, s3 = b.stride, 1
-	}
+	s1, s3 := b.strides()
 	y := net.ConvNorm(s, "conv1", "bn1", x, b.planes, 1, layers.ConvOptions{Stride: s1, ReLU: true})
 	y = net.ConvNorm(s, "conv2", "bn2", y, b.planes, 3, layers.ConvOptions{Stride: s3, Dilation: b.dilation, Pad: b.dilation, ReLU: true})
 	y = net.ConvNorm(s, "conv3", "bn3", y, 4*b.planes, 1, layers.ConvOptions{})
 	return layers.AddReLU(y, b.shortcut(net, s, x, 4*b.planes))
+}
+
+// strides are those of a bottleneck's first 1×1 convolution and of its 3×3 one.
+func (b block) strides() (s1, s3 int) {
+	if b.in1x1 {
+		return b.stride, 1
+	}
+	return 1, b.stride
 }
 
 func (b block) shortcut(net layers.Net, s *model.Scope, x *Node, out int) *Node {

@@ -11,6 +11,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/layers"
 )
@@ -27,12 +28,12 @@ func TestStages(t *testing.T) {
 		want   string
 		vars   int // kernels and four per normalisation
 	}{
-		{Config{Depth: 18, OutputStride: 32}, "[1 17 23 64] [1 9 12 128] [1 5 6 256] [1 3 3 512]", 5 * 20},
-		{Config{Depth: 34, OutputStride: 16, Width: 0.5}, "[1 17 23 32] [1 9 12 64] [1 5 6 128] [1 5 6 256]", 5 * 36},
-		{Config{Depth: 50, OutputStride: 8, Placement: Late}, "[1 17 23 256] [1 9 12 512] [1 9 12 1024] [1 9 12 2048]", 5 * 53},
-		{Config{Depth: 50, OutputStride: 8, Width: 0.25, StrideIn1x1: true, CeilPool: true}, "[1 17 23 64] [1 9 12 128] [1 9 12 256] [1 9 12 512]", 5 * 53},
-		{Config{Depth: 50, OutputStride: 16, Width: 0.25, Placement: Undilated, CutAfter: 2}, "[1 17 23 64] [1 9 12 128] [1 5 6 256] [1 5 6 512]", 5 * 53},
-		{Config{Depth: 101, OutputStride: 16, Width: 0.001, Placement: MultiGrid}, "[1 17 23 4] [1 9 12 4] [1 5 6 4] [1 5 6 4]", 5 * 104},
+		{Config{18, models.BackboneOptions{OutputStride: 32}}, "[1 17 23 64] [1 9 12 128] [1 5 6 256] [1 3 3 512]", 5 * 20},
+		{Config{34, models.BackboneOptions{OutputStride: 16, Width: 0.5}}, "[1 17 23 32] [1 9 12 64] [1 5 6 128] [1 5 6 256]", 5 * 36},
+		{Config{50, models.BackboneOptions{OutputStride: 8, Dilation: models.DilateLate}}, "[1 17 23 256] [1 9 12 512] [1 9 12 1024] [1 9 12 2048]", 5 * 53},
+		{Config{50, models.BackboneOptions{OutputStride: 8, Width: 0.25, StrideIn1x1: true, CeilPool: true}}, "[1 17 23 64] [1 9 12 128] [1 9 12 256] [1 9 12 512]", 5 * 53},
+		{Config{50, models.BackboneOptions{OutputStride: 16, Width: 0.25, Dilation: models.DilateNone, CutAfter: 2}}, "[1 17 23 64] [1 9 12 128] [1 5 6 256] [1 5 6 512]", 5 * 53},
+		{Config{101, models.BackboneOptions{OutputStride: 16, Width: 0.001, Dilation: models.DilateMultiGrid}}, "[1 17 23 4] [1 9 12 4] [1 5 6 4] [1 5 6 4]", 5 * 104},
 	} {
 		t.Run(fmt.Sprintf("%+v", c.config), func(t *testing.T) {
 			store := model.NewStore()
@@ -62,11 +63,11 @@ func TestStages(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for want, c := range map[string]Config{
-		"depth 19":        {Depth: 19, OutputStride: 8},
-		"output stride 4": {Depth: 18, OutputStride: 4},
-		"after stage 4":   {Depth: 18, OutputStride: 8, CutAfter: 4},
-		"width -1":        {Depth: 18, OutputStride: 8, Width: -1},
-		"width NaN":       {Depth: 18, OutputStride: 8, Width: math.NaN()},
+		"depth 19":        {19, models.BackboneOptions{OutputStride: 8}},
+		"output stride 4": {18, models.BackboneOptions{OutputStride: 4}},
+		"after stage 4":   {18, models.BackboneOptions{OutputStride: 8, CutAfter: 4}},
+		"width -1":        {18, models.BackboneOptions{OutputStride: 8, Width: -1}},
+		"width NaN":       {18, models.BackboneOptions{OutputStride: 8, Width: math.NaN()}},
 	} {
 		if err := c.Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: error %v, want %q", c, err, want)

@@ -2,6 +2,7 @@ package weights
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -11,6 +12,7 @@ import (
 type Pair struct {
 	Tensor, Variable string
 	Shape            []int // in the file
+	Want             []int // of the variable, as the file would hold it
 }
 
 // Mapping says which tensor of a file goes to which variable of a network.
@@ -46,7 +48,7 @@ func Match(src Source, variables map[string][]int, rename func(tensor string) st
 		if err != nil {
 			return Mapping{}, err
 		}
-		pair := Pair{tensor, name, shape}
+		pair := Pair{tensor, name, shape, want}
 		if slices.Equal(shape, want) {
 			m.Pairs = append(m.Pairs, pair)
 		} else {
@@ -61,6 +63,13 @@ func Match(src Source, variables map[string][]int, rename func(tensor string) st
 	sort.Strings(m.Missing)
 	return m, nil
 }
+
+// wrappers are the names under which training scripts save a network.
+var wrappers = regexp.MustCompile(`^((state_dict|model_state|model_state_dict|model|module|net|base|scale|Scale|Scale1|resnet[0-9]+)\.)+`)
+
+// Unwrap takes the names under which training scripts save a network from that
+// of a tensor: "model_state.module.conv1.weight" is conv1.weight.
+func Unwrap(tensor string) string { return wrappers.ReplaceAllString(tensor, "") }
 
 // String is one line for a log, such as
 // "520 tensors loaded; another shape: aspp.c0.weight; unused: fc.bias, fc.weight".

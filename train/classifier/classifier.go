@@ -15,9 +15,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/models"
 	"wsss/models/camnet"
 	"wsss/models/weights/formats"
@@ -91,7 +91,7 @@ func newNetwork(c configs.Classifier, classes int, seed int64, log func(string))
 		return nil, fmt.Errorf("classifier.init: %w", err)
 	}
 	defer src.Close()
-	m, err := camnet.Load(n.store.RootScope(), src)
+	m, err := net.Load(n.store.RootScope(), src)
 	if err != nil {
 		return nil, fmt.Errorf("classifier.init: %s: %w", c.Init, err)
 	}
@@ -131,7 +131,7 @@ func (n *network) Update(vars []*model.Variable, grads, scalars []*Node) {
 func (n *network) Scalars(step, total, _ int) []float32 {
 	s := train.NewSchedule(configs.Train{Iterations: total, LR: n.cfg.LR, HeadMult: n.cfg.HeadMult, PolyPower: n.cfg.PolyPower})
 	return []float32{
-		float32(s.Rate(models.Backbone, step)), float32(s.Rate(models.Head, step)), float32(s.Rate(models.HeadBias, step)),
+		float32(s.Rate(models.GroupBackbone, step)), float32(s.Rate(models.GroupHead, step)), float32(s.Rate(models.GroupHeadBias, step)),
 		float32(step + 1),
 	}
 }
@@ -143,7 +143,7 @@ func (n *network) Export(c *checkpoints.Checkpoint, dir string, d multilabel.Des
 		return "", err
 	}
 	defer store.Finalize()
-	m, err := camnet.Load(store.RootScope(), c)
+	m, err := n.net.Load(store.RootScope(), c)
 	if err == nil && len(m.Missing)+len(m.Differ) > 0 {
 		err = fmt.Errorf("the checkpoint is of another network: %s", m)
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"wsss/models/foundation/cliptags"
 	"wsss/models/foundation/imageproc"
 )
 
@@ -23,7 +24,11 @@ const (
 // mirror image half of the time, "strong" crops, flips, changes colours and
 // erases.
 func prepare(dst []float32, img *imageproc.RGB, size int, kind string, rng *rand.Rand) {
-	flip := kind != "none" && rng.IntN(2) == 1
+	if kind == "none" {
+		cliptags.Prepare(dst, img, size)
+		return
+	}
+	flip := rng.IntN(2) == 1
 	if kind == "strong" {
 		img = randomCrop(img, size, rng)
 	} else {

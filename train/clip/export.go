@@ -14,38 +14,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wsss/checkpoints"
-	"wsss/data/files"
+	"wsss/checkpoints/files"
+	"wsss/models/foundation/cliptags"
 	"wsss/models/onnximport/onnxfile"
 	"wsss/train/multilabel"
 )
 
-// Files of an exported classifier in a run folder.
-const (
-	ClassifierFile  = "classifier.onnx"
-	descriptionFile = "classifier.json"
-)
-
-// logitsName is the output of an exported classifier.
-const logitsName = "logits"
-
-// Description says how to use an exported classifier. Its input is an image of
-// Size × Size pixels, prepared as for CLIP (docs/sources.md §7); its output "logits",
-// [batch, classes], one per class after the background.
-type Description struct {
-	Input string `json:"input"`
-	Size  int    `json:"size"`
-	Loss  string `json:"loss"` // softmax: probabilities over all classes; else each for itself
-	multilabel.Description
-	Encoder  string    `json:"encoder"`            // SHA-256 of the file it started from
-	Ensemble *Ensemble `json:"ensemble,omitempty"` // how to use it together with CLIP without training
-}
-
-// Ensemble is the mean of two probabilities: of CLIP without training, by the
-// prompts of Prompts, and of the classifier.
-type Ensemble struct {
-	Weight    float64   `json:"weight"`    // of CLIP without training, 0..1
-	Threshold []float64 `json:"threshold"` // of the mean
-}
+// ClassifierFile is an exported classifier in a run folder.
+const ClassifierFile = "classifier.onnx"
 
 // Export is multilabel.Net's: the checkpoint as ONNX, with its description.
 func (n *network) Export(c *checkpoints.Checkpoint, dir string, d multilabel.Description) (string, error) {
@@ -65,8 +41,10 @@ func (n *network) Export(c *checkpoints.Checkpoint, dir string, d multilabel.Des
 	if err != nil {
 		return "", err
 	}
-	return path, files.WriteJSON(filepath.Join(dir, descriptionFile),
-		Description{Input: n.input, Size: n.size, Loss: n.cfg.Loss, Description: d, Encoder: c.Meta.InitHash})
+	return path, files.WriteJSON(cliptags.DescriptionPath(path), cliptags.Description{
+		Input: n.input, Size: n.size, Loss: n.cfg.Loss, Encoder: c.Meta.InitHash,
+		Classes: d.Classes, Threshold: d.Threshold, Val: d.Val, Step: d.Step,
+	})
 }
 
 // tuned is the encoder's graph with the weights of a checkpoint and the new
@@ -242,7 +220,7 @@ func appendHead(g *protos.GraphProto, from string, c *checkpoints.Checkpoint) er
 	add("Mul", p+"scaled", p+"normal", p+normScale)
 	add("Add", p+"shifted", p+"scaled", p+normBias)
 	add("MatMul", p+"product", p+"shifted", p+weightName)
-	add("Add", logitsName, p+"product", p+biasName)
+	add("Add", cliptags.LogitsName, p+"product", p+biasName)
 	classes := g.Initializer[len(g.Initializer)-3].Dims[0] // of the bias
 	g.Output = []*protos.ValueInfoProto{{Name: last, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{TensorType: &protos.TypeProto_Tensor{
 		ElemType: int32(protos.TensorProto_FLOAT),

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"image"
 
-	"wsss/data/files"
+	"wsss/data/metrics"
+	"wsss/models/foundation/cliptags"
 	"wsss/models/foundation/imageproc"
 	"wsss/train/multilabel"
 )
@@ -13,7 +14,7 @@ import (
 // Judged is one way to name the classes in images, and how well it does.
 type Judged struct {
 	Name string `json:"name"`
-	*multilabel.Metrics
+	*metrics.MultiLabel
 }
 
 // Trial is what classifiers are judged on: the validation images, and images
@@ -28,7 +29,7 @@ type Trial struct {
 // Judge measures CLIP without training, a classifier, and both together with
 // the given weight of the former, and writes the thresholds found beside the
 // classifier. What is not known or has no weight is left out.
-func Judge(ctx context.Context, l *Labeler, t Trial, weight float64, progress func(done, total int)) ([]Judged, error) {
+func Judge(ctx context.Context, l *cliptags.Labeler, t Trial, weight float64, progress func(done, total int)) ([]Judged, error) {
 	total, before := len(t.Val.IDs), 0
 	if t.Held != nil {
 		total += len(t.Held.IDs)
@@ -39,7 +40,7 @@ func Judge(ctx context.Context, l *Labeler, t Trial, weight float64, progress fu
 		}
 		rows := make([][]float32, len(s.IDs))
 		err := s.Each(func(i int, img image.Image) (err error) {
-			if rows[i], err = l.own(ctx, imageproc.FromImage(img)); err == nil && progress != nil {
+			if rows[i], err = l.Own(ctx, imageproc.FromImage(img)); err == nil && progress != nil {
 				progress(before+i+1, total)
 			}
 			return err
@@ -77,15 +78,15 @@ func Judge(ctx context.Context, l *Labeler, t Trial, weight float64, progress fu
 	if err := add("fine-tuned CLIP", val, held); err != nil {
 		return nil, err
 	}
-	l.Val = out[len(out)-1].Metrics
+	l.Val = out[len(out)-1].MultiLabel
 	l.Threshold, l.Ensemble = l.Val.Threshold, nil
 	if t.ValZero != nil && weight > 0 {
 		if err := add("both", mixAll(val, t.ValZero, weight), mixAll(held, t.HeldZero, weight)); err != nil {
 			return nil, err
 		}
-		l.Ensemble = &Ensemble{weight, out[len(out)-1].Threshold}
+		l.Ensemble = &cliptags.Ensemble{Weight: weight, Threshold: out[len(out)-1].Threshold}
 	}
-	return out, files.WriteJSON(l.path, l.Description)
+	return out, l.WriteDescription()
 }
 
 func mixAll(a, b [][]float32, weight float64) [][]float32 {
@@ -94,7 +95,7 @@ func mixAll(a, b [][]float32, weight float64) [][]float32 {
 	}
 	out := make([][]float32, len(a))
 	for i := range a {
-		out[i] = mix(a[i], b[i], weight)
+		out[i] = cliptags.Mean(a[i], b[i], weight)
 	}
 	return out
 }

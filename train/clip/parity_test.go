@@ -12,9 +12,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/checkpoints/safetensors"
 	"wsss/configs"
 	"wsss/models/backend/backendtest"
-	"wsss/models/weights/safetensors"
 	"wsss/train/multilabel"
 )
 

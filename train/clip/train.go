@@ -11,9 +11,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/files"
 	"wsss/models/foundation/imageproc"
 	"wsss/train/multilabel"
 )

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -27,6 +26,7 @@ import (
 	"wsss/data/scenes"
 	"wsss/data/weak"
 	"wsss/models/backend"
+	"wsss/models/foundation/cliptags"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/onnximport/ortref"
 	"wsss/train/multilabel"
@@ -220,7 +220,7 @@ func TestExport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := OpenLabeler(j.Backend, res.Classifier)
+	l, err := cliptags.Open(j.Backend, res.Classifier)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +315,7 @@ func predictions(t *testing.T, j Job, checkpoint string) (rows [][]float32) {
 	return rows
 }
 
-func ort(t *testing.T, path string, l *Labeler, s *data.Sample, want []float32) {
+func ort(t *testing.T, path string, l *cliptags.Labeler, s *data.Sample, want []float32) {
 	if backend.FindORT() == "" {
 		t.Log("no ONNX Runtime library: not compared with it")
 		return
@@ -331,32 +331,11 @@ func ort(t *testing.T, path string, l *Labeler, s *data.Sample, want []float32) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := squash(l.Loss, tensors.MustCopyFlatData[float32](out[logitsName]))
+	got := cliptags.Probabilities(l.Loss, tensors.MustCopyFlatData[float32](out[cliptags.LogitsName]))
 	for c := range got {
 		if math.Abs(float64(got[c]-want[c])) > 1e-5 {
 			t.Errorf("ONNX Runtime: %v, want %v", got, want)
 			break
-		}
-	}
-}
-
-func TestChoose(t *testing.T) {
-	l := &Labeler{Description: Description{Description: multilabel.Description{Threshold: []float64{0.5, 0.2, 0.9}}}, AtLeast: 1}
-	for _, c := range []struct {
-		top, least int
-		scores     []float32
-		want       string
-	}{
-		{0, 1, []float32{0.6, 0.3, 0.8}, "[1 2 3]"}, // the best counts, whatever its threshold
-		{0, 0, []float32{0.6, 0.3, 0.8}, "[1 2]"},
-		{0, 1, []float32{0.1, 0.1, 0.15}, "[3]"},
-		{0, 0, []float32{0.1, 0.1, 0.15}, "[]"},
-		{2, 1, []float32{0.1, 0.3, 0.2}, "[2 3]"},
-		{9, 1, []float32{0.1, 0.3, 0.2}, "[1 2 3]"},
-	} {
-		l.Top, l.AtLeast = c.top, c.least
-		if got := fmt.Sprint(l.Choose(c.scores)); got != c.want {
-			t.Errorf("%+v: %s", c, got)
 		}
 	}
 }

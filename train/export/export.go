@@ -6,15 +6,17 @@ package export
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"google.golang.org/protobuf/proto"
 
 	"wsss/checkpoints"
-	"wsss/data/files"
+	"wsss/checkpoints/files"
+	"wsss/checkpoints/safetensors"
 	"wsss/models/layers"
-	"wsss/models/weights/safetensors"
+	"wsss/models/pretrained"
 )
 
 // averagePrefix marks the moving average among a checkpoint's tensors.
@@ -44,23 +46,29 @@ func open(path string, warn func(string)) (*network, error) {
 			}
 		}
 	}
-	if err := n.checkClasses(); err != nil {
+	if err := n.check(); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("%s: %w", c.Path, err)
 	}
 	return n, nil
 }
 
-// checkClasses tells whether the last convolution gives as many maps as the
-// header names classes.
-func (n *network) checkClasses() error {
-	want := len(n.c.Meta.Model.Classes)
-	for _, last := range []string{"aspp.c0.weight", head + "classifier.3.weight", head + "classifier.8.weight"} {
-		if t, ok := n.c.Info(n.stored[last]); ok && len(t.Shape) == 4 && t.Shape[3] != want { // [kh, kw, in, out]
-			return fmt.Errorf("its header names %d classes, its last layer has %d", want, t.Shape[3])
-		}
+// check tells whether the tensors are of the network that the header describes.
+func (n *network) check() error {
+	classes := len(n.c.Meta.Model.Classes)
+	m, err := pretrained.Describe(n.c.Meta.Model.Train, classes, n.c)
+	if err != nil {
+		return err
 	}
-	return nil
+	if len(m.Differ) == 0 {
+		return nil
+	}
+	p := m.Differ[0]
+	last := len(p.Want) - 1
+	if len(p.Shape) == len(p.Want) && p.Want[last] == classes && slices.Equal(p.Shape[:last], p.Want[:last]) {
+		return fmt.Errorf("its header names %d classes, its last layer has %d", classes, p.Shape[last])
+	}
+	return fmt.Errorf("its tensor %s has shape %v, the network that its header describes %v", p.Tensor, p.Shape, p.Want)
 }
 
 // tensor reads a value by PyTorch's name, kernels as [out, in, kh, kw].

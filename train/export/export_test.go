@@ -15,13 +15,13 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/safetensors"
 	"wsss/configs"
 	"wsss/data"
 	_ "wsss/data/scenes" // the dataset
 	"wsss/models/backend"
-	"wsss/models/deeplab"
 	"wsss/models/onnximport/ortref"
-	"wsss/models/weights/safetensors"
+	"wsss/models/pretrained"
 	"wsss/train"
 )
 
@@ -164,7 +164,7 @@ func TestSafetensors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	if m := src.Metadata(); m["arch"] != deeplab.V2 || !strings.HasPrefix(m["classes"], "background,") {
+	if m := src.Metadata(); m["arch"] != "deeplab-v2" || !strings.HasPrefix(m["classes"], "background,") {
 		t.Errorf("metadata %v", m)
 	}
 	shape, err := src.Shape("backbone.conv1.weight")
@@ -175,7 +175,7 @@ func TestSafetensors(t *testing.T) {
 	p.Variables(func(path string, value *tensors.Tensor) {
 		store.VariableWithValue(path, tensors.FromShape(value.Shape()))
 	})
-	m, err := deeplab.Load(store.RootScope(), src)
+	m, err := pretrained.Load(store.RootScope(), src, nil)
 	if err != nil || len(m.Missing)+len(m.Unused)+len(m.Differ) > 0 {
 		t.Fatalf("mapping %v, %v", m, err)
 	}

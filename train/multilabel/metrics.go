@@ -5,31 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"wsss/eval/metrics"
+	"wsss/data/metrics"
 )
-
-// Metrics is how well scores agree with image labels. Images count for the
-// classes that are known of them; averages leave out classes without positive
-// images.
-type Metrics struct {
-	Images    int       `json:"images"`
-	MAP       float64   `json:"map"`      // mean over classes of the area since VOC 2010; what "best" means
-	MAP11     float64   `json:"map11"`    // VOC 2007, eleven points
-	MAPPlain  float64   `json:"map_area"` // uninterpolated
-	AP        []float64 `json:"ap"`       // per class, since VOC 2010; −1 without positives
-	Threshold []float64 `json:"threshold"`
-	Precision float64   `json:"precision"` // of all labels at the thresholds
-	Recall    float64   `json:"recall"`
-	ECE       float64   `json:"ece"`  // expected calibration error of the probabilities, ten bins
-	Bins      []Bin     `json:"bins"` // of those, with the scores in them
-}
-
-// Bin is the scores within a tenth of 0..1.
-type Bin struct {
-	N    int     `json:"n"`
-	Mean float64 `json:"mean"` // score
-	Yes  float64 `json:"yes"`  // share that is right
-}
 
 // scored is the output for one image and class with what is known of it.
 type scored struct {
@@ -40,7 +17,7 @@ type scored struct {
 // Measure computes the metrics of scores [image][class], at thresholds that were
 // found elsewhere or, where they are nil, at those of the best F-measure here:
 // beta > 1 weighs recall more than precision, 0 is 1 (F1).
-func Measure(s *Examples, scores [][]float32, thresholds []float64, beta float64) (*Metrics, error) {
+func Measure(s *Examples, scores [][]float32, thresholds []float64, beta float64) (*metrics.MultiLabel, error) {
 	rankings := make([]metrics.Ranking, s.Classes)
 	lists := make([][]scored, s.Classes)
 	for i := range s.IDs {
@@ -56,7 +33,7 @@ func Measure(s *Examples, scores [][]float32, thresholds []float64, beta float64
 			lists[c] = append(lists[c], scored{float64(scores[i][c]), l.has(c + 1)})
 		}
 	}
-	m := &Metrics{Images: len(s.IDs)}
+	m := &metrics.MultiLabel{Images: len(s.IDs)}
 	m.MAP = metrics.MeanAP(rankings, (*metrics.Ranking).APArea)
 	m.MAP11 = metrics.MeanAP(rankings, (*metrics.Ranking).AP11)
 	m.MAPPlain = metrics.MeanAP(rankings, (*metrics.Ranking).AP)
@@ -137,7 +114,7 @@ func bestThreshold(list []scored, beta float64) float64 {
 
 // calibration sorts scores into ten bins; ece is the mean, weighted by their
 // sizes, of the distance between mean score and share of positives.
-func calibration(list []scored) (bins []Bin, ece float64) {
+func calibration(list []scored) (bins []metrics.Bin, ece float64) {
 	var n, yes, sum [10]float64
 	for _, x := range list {
 		b := min(max(int(x.score*10), 0), 9)
@@ -150,7 +127,7 @@ func calibration(list []scored) (bins []Bin, ece float64) {
 	for b := range n {
 		if n[b] > 0 {
 			ece += math.Abs(sum[b]-yes[b]) / float64(len(list))
-			bins = append(bins, Bin{int(n[b]), sum[b] / n[b], yes[b] / n[b]})
+			bins = append(bins, metrics.Bin{N: int(n[b]), Mean: sum[b] / n[b], Yes: yes[b] / n[b]})
 		}
 	}
 	return bins, ece

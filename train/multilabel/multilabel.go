@@ -21,9 +21,10 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
+	"wsss/checkpoints/files/lock"
 	"wsss/data"
-	"wsss/data/files"
-	"wsss/data/files/lock"
+	"wsss/data/metrics"
 	"wsss/models/backend"
 	"wsss/train/lineage"
 	"wsss/train/parallel"
@@ -61,10 +62,10 @@ type Net interface {
 
 // Description is what every exported classifier tells of itself.
 type Description struct {
-	Classes   []string  `json:"classes"`   // background first
-	Threshold []float64 `json:"threshold"` // per class after the background: the probability from which on F1 is best, on the validation split or on images held out for that
-	Val       *Metrics  `json:"val"`
-	Step      int       `json:"step"`
+	Classes   []string            `json:"classes"`   // background first
+	Threshold []float64           `json:"threshold"` // per class after the background: the probability from which on F1 is best, on the validation split or on images held out for that
+	Val       *metrics.MultiLabel `json:"val"`
+	Step      int                 `json:"step"`
 }
 
 // Settings are the keys of a config that all such trainings have.
@@ -106,24 +107,24 @@ type Job struct {
 
 // Result is what a training came to.
 type Result struct {
-	Classifier string   `json:"classifier"` // file of the best checkpoint; a JSON file of the same name describes it
-	Best       string   `json:"best"`       // the checkpoint of the highest mAP; the last where no validation ran
-	BestStep   int      `json:"best_step"`
-	Steps      int      `json:"steps"`
-	From       int      `json:"from"` // the step it went on from
-	Val        *Metrics `json:"val"`  // of the best checkpoint; nil where no validation ran
-	Skipped    bool     `json:"skipped"`
-	PerSecond  float64  `json:"per_second"` // images of this call's updates
+	Classifier string              `json:"classifier"` // file of the best checkpoint; a JSON file of the same name describes it
+	Best       string              `json:"best"`       // the checkpoint of the highest mAP; the last where no validation ran
+	BestStep   int                 `json:"best_step"`
+	Steps      int                 `json:"steps"`
+	From       int                 `json:"from"` // the step it went on from
+	Val        *metrics.MultiLabel `json:"val"`  // of the best checkpoint; nil where no validation ran
+	Skipped    bool                `json:"skipped"`
+	PerSecond  float64             `json:"per_second"` // images of this call's updates
 }
 
 // Record is one line of the log: an update, or a validation after it.
 type Record struct {
-	Step     int      `json:"step"` // updates done
-	Loss     float64  `json:"loss,omitempty"`
-	LR       float64  `json:"lr,omitempty"`
-	GradNorm float64  `json:"grad_norm,omitempty"`
-	Val      *Metrics `json:"val,omitempty"`
-	Event    string   `json:"event,omitempty"` // why a run stopped
+	Step     int                 `json:"step"` // updates done
+	Loss     float64             `json:"loss,omitempty"`
+	LR       float64             `json:"lr,omitempty"`
+	GradNorm float64             `json:"grad_norm,omitempty"`
+	Val      *metrics.MultiLabel `json:"val,omitempty"`
+	Event    string              `json:"event,omitempty"` // why a run stopped
 }
 
 // ErrOtherRun is wrapped where OutDir holds another training.

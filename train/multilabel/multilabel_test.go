@@ -9,6 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/metrics"
 	"wsss/models/backend"
 )
 
@@ -31,7 +32,7 @@ func TestMeasure(t *testing.T) {
 	if m.Recall != 1 || math.Abs(m.Precision-3.0/5) > 1e-9 {
 		t.Errorf("precision %v, recall %v", m.Precision, m.Recall)
 	}
-	if len(m.Bins) != 4 || m.Bins[1] != (Bin{1, 0.5, 1}) || m.Bins[2].N != 2 || m.ECE <= 0 {
+	if len(m.Bins) != 4 || m.Bins[1] != (metrics.Bin{N: 1, Mean: 0.5, Yes: 1}) || m.Bins[2].N != 2 || m.ECE <= 0 {
 		t.Errorf("bins %+v, ECE %v", m.Bins, m.ECE)
 	}
 	// Thresholds from elsewhere: class 1 is never said, class 2 always.

@@ -13,7 +13,7 @@ import (
 	"io/fs"
 	"os"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // File is the log's name in a run folder.

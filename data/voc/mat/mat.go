@@ -13,8 +13,8 @@ import (
 	"math"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
-	"wsss/data/files"
 )
 
 // MaxBytes bounds a file, and what one of its elements decompresses to.

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 	"wsss/data/pickle"
 )
 

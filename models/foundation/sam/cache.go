@@ -17,8 +17,8 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints/safetensors"
 	"wsss/models/foundation/imageproc"
-	"wsss/models/weights/safetensors"
 )
 
 // Cache keeps embeddings on disk, one safetensors file each, named by a hash

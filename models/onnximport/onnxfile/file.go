@@ -17,7 +17,7 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 	"google.golang.org/protobuf/proto"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 )
 
 // File is an open ONNX model. It is safe for concurrent use.

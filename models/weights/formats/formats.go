@@ -10,10 +10,10 @@ import (
 	"os"
 	"strings"
 
+	"wsss/checkpoints/safetensors"
 	"wsss/models/manifest"
 	"wsss/models/weights"
 	"wsss/models/weights/pth"
-	"wsss/models/weights/safetensors"
 )
 
 // Open opens a .safetensors file or a PyTorch checkpoint (.pth, .pt, .bin),

@@ -8,8 +8,8 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints/safetensors"
 	"wsss/models/manifest"
-	"wsss/models/weights/safetensors"
 )
 
 func TestOpen(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"sort"
 
-	"wsss/data/files"
+	"wsss/checkpoints/files"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"

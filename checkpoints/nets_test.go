@@ -1,0 +1,3 @@
+package checkpoints_test
+
+import _ "wsss/models/nets" // the networks that a header may name

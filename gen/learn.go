@@ -1,0 +1,51 @@
+package gen
+
+import (
+	"context"
+
+	"wsss/data"
+)
+
+// Lesson is what a Learner learns from.
+type Lesson struct {
+	Dataset data.Dataset
+	IDs     []string // of the whole split, whatever the shard
+	Dir     string   // folder of the run: what is learnt is kept in it
+	// Progress is told of every image looked at; may be nil. It is not called
+	// where all was learnt before.
+	Progress func(done, total int)
+}
+
+// Learner is a Method that learns from the whole split before it labels the
+// first image. Run calls Learn once, in one process at a time.
+type Learner interface {
+	Method
+	// Learn reads what an earlier call left in Dir, or makes it where that is
+	// missing or was learnt from other images or with other options. The same
+	// dataset, config and weights give the same bytes.
+	Learn(ctx context.Context, from Lesson) error
+}
+
+// Learn lets a method learn; nothing happens where it is no Learner. Methods
+// that work on another's output pass it on.
+func Learn(ctx context.Context, m Method, from Lesson) error {
+	if l, ok := m.(Learner); ok {
+		return l.Learn(ctx, from)
+	}
+	return nil
+}
+
+// lessonClaim is the name under which one process at a time learns.
+const lessonClaim = ".lesson"
+
+// learn lets the run's method learn.
+func (r *runner) learn(ctx context.Context) error {
+	if _, ok := r.Method.(Learner); !ok {
+		return nil
+	}
+	if !r.claims.wait(ctx, lessonClaim) {
+		return ctx.Err()
+	}
+	defer r.claims.release(lessonClaim)
+	return Learn(ctx, r.Method, Lesson{Dataset: r.Dataset, IDs: r.all, Dir: r.OutDir, Progress: r.Learning})
+}

@@ -1,0 +1,9 @@
+// Package nets links the networks of wsss: importing it registers every
+// architecture and every backbone. A new one is a file of its own, in one of
+// these packages or in a package that this list names.
+package nets
+
+import (
+	_ "wsss/models/deeplab" // deeplab-v2, deeplab-v3plus, deeplab-v3plus-multigrid
+	_ "wsss/models/resnet"  // resnet18, resnet34, resnet50, resnet101
+)

@@ -1,0 +1,239 @@
+// Package onnxwrite builds ONNX graphs (opset 13) of networks with native
+// convolutions, batch normalisation folded in. Weights come by the names of a
+// state dict.
+package onnxwrite
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/layers"
+)
+
+// Value is the name of a value in the ONNX graph.
+type Value string
+
+// Image is the input of a network's graph: float32 [batch, 3, height, width].
+const Image Value = "image"
+
+// Builder appends nodes to an ONNX graph. The first error stays, see Err.
+type Builder struct {
+	Graph  *protos.GraphProto
+	weight func(name string) (*tensors.Tensor, error)
+	err    error
+}
+
+// New is a graph of a name, without nodes. weight reads a tensor by its
+// state-dict name, kernels as [out, in, kh, kw].
+func New(name string, weight func(name string) (*tensors.Tensor, error)) *Builder {
+	return &Builder{Graph: &protos.GraphProto{Name: name}, weight: weight}
+}
+
+// Err is the first error.
+func (b *Builder) Err() error { return b.err }
+
+// Attr is an attribute: an int, []int or string.
+type Attr struct {
+	Name string
+	V    any
+}
+
+// A is an attribute.
+func A(name string, v any) Attr { return Attr{name, v} }
+
+func (a Attr) proto() *protos.AttributeProto {
+	p := &protos.AttributeProto{Name: a.Name}
+	switch v := a.V.(type) {
+	case int:
+		p.Type, p.I = protos.AttributeProto_INT, int64(v)
+	case []int:
+		p.Type = protos.AttributeProto_INTS
+		for _, x := range v {
+			p.Ints = append(p.Ints, int64(x))
+		}
+	case string:
+		p.Type, p.S = protos.AttributeProto_STRING, []byte(v)
+	default:
+		panic(fmt.Sprintf("attribute %s of type %T", a.Name, a.V))
+	}
+	return p
+}
+
+// Op appends a node and returns its output.
+func (b *Builder) Op(kind string, in []Value, attrs ...Attr) Value {
+	out := Value(fmt.Sprintf("%s_%d", kind, len(b.Graph.Node)))
+	b.Named(out, kind, in, attrs...)
+	return out
+}
+
+// Named appends a node whose output has a name.
+func (b *Builder) Named(out Value, kind string, in []Value, attrs ...Attr) {
+	node := &protos.NodeProto{OpType: kind, Name: string(out), Output: []string{string(out)}}
+	for _, v := range in {
+		node.Input = append(node.Input, string(v))
+	}
+	for _, a := range attrs {
+		node.Attribute = append(node.Attribute, a.proto())
+	}
+	b.Graph.Node = append(b.Graph.Node, node)
+}
+
+// Floats is a constant.
+func (b *Builder) Floats(name string, v []float32, dims ...int) Value {
+	raw := make([]byte, 0, 4*len(v))
+	for _, x := range v {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
+	}
+	return b.constant(name, protos.TensorProto_FLOAT, raw, dims)
+}
+
+// Ints is a constant of one axis.
+func (b *Builder) Ints(v ...int) Value {
+	raw := make([]byte, 0, 8*len(v))
+	for _, x := range v {
+		raw = binary.LittleEndian.AppendUint64(raw, uint64(x))
+	}
+	return b.constant(fmt.Sprintf("const_%d", len(b.Graph.Initializer)), protos.TensorProto_INT64, raw, []int{len(v)})
+}
+
+func (b *Builder) constant(name string, kind protos.TensorProto_DataType, raw []byte, dims []int) Value {
+	t := &protos.TensorProto{Name: name, DataType: int32(kind), RawData: raw}
+	for _, d := range dims {
+		t.Dims = append(t.Dims, int64(d))
+	}
+	b.Graph.Initializer = append(b.Graph.Initializer, t)
+	return Value(name)
+}
+
+// values reads a tensor of the network.
+func (b *Builder) values(name string) (flat []float32, dims []int) {
+	t, err := b.weight(name)
+	if err != nil {
+		if b.err == nil {
+			b.err = err
+		}
+		return nil, []int{0, 0, 0, 0}
+	}
+	tensors.MustConstFlatData(t, func(v []float32) { flat = append(flat, v...) })
+	return flat, t.Shape().Dimensions
+}
+
+// Conv is a convolution with bias, the variables at module.
+func (b *Builder) Conv(x Value, module string, stride, dilation int) Value {
+	w, dims := b.values(module + ".weight")
+	bias, _ := b.values(module + ".bias")
+	return b.convolve(x, module, w, dims, bias, stride, dilation)
+}
+
+// ConvNorm is a convolution with the batch normalisation of module norm folded
+// in, and ReLU.
+func (b *Builder) ConvNorm(x Value, module, norm string, stride, dilation int) Value {
+	return b.Op("Relu", []Value{b.ConvLinear(x, module, norm, stride, dilation)})
+}
+
+// ConvLinear is ConvNorm without ReLU.
+func (b *Builder) ConvLinear(x Value, module, norm string, stride, dilation int) Value {
+	w, dims := b.values(module + ".weight")
+	gamma, _ := b.values(norm + ".weight")
+	beta, _ := b.values(norm + ".bias")
+	mean, _ := b.values(norm + ".running_mean")
+	variance, _ := b.values(norm + ".running_var")
+	if b.err != nil {
+		return x
+	}
+	bias := make([]float32, dims[0])
+	per := len(w) / dims[0]
+	for o := range bias {
+		scale := float64(gamma[o]) / math.Sqrt(float64(variance[o])+layers.Epsilon)
+		bias[o] = float32(float64(beta[o]) - float64(mean[o])*scale)
+		for i := range per {
+			w[o*per+i] = float32(float64(w[o*per+i]) * scale)
+		}
+	}
+	return b.convolve(x, module, w, dims, bias, stride, dilation)
+}
+
+func (b *Builder) convolve(x Value, module string, w []float32, dims []int, bias []float32, stride, dilation int) Value {
+	if b.err != nil {
+		return x
+	}
+	pad := dilation * (dims[2] - 1) / 2
+	weight := Value(module + ".weight")
+	offset := Value(module + ".bias")
+	if !b.has(weight) { // MSC applies the network three times
+		b.Floats(string(weight), w, dims...)
+		b.Floats(string(offset), bias, len(bias))
+	}
+	return b.Op("Conv", []Value{x, weight, offset},
+		Attr{"kernel_shape", []int{dims[2], dims[3]}}, Attr{"strides", []int{stride, stride}},
+		Attr{"dilations", []int{dilation, dilation}}, Attr{"pads", []int{pad, pad, pad, pad}})
+}
+
+func (b *Builder) has(name Value) bool {
+	for _, t := range b.Graph.Initializer {
+		if t.Name == string(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Size is the height and width of x, int64 [2].
+func (b *Builder) Size(x Value) Value {
+	return b.Op("Slice", []Value{b.Op("Shape", []Value{x}), b.Ints(2), b.Ints(4)})
+}
+
+// Resize scales x bilinearly to a size, pixel areas aligned.
+func (b *Builder) Resize(x, size Value) Value { return b.resizeBy("half_pixel", x, size) }
+
+// ResizeCorners is Resize with the corner pixels aligned.
+func (b *Builder) ResizeCorners(x, size Value) Value { return b.resizeBy("align_corners", x, size) }
+
+func (b *Builder) resizeBy(grid string, x, size Value) Value {
+	head := b.Op("Slice", []Value{b.Op("Shape", []Value{x}), b.Ints(0), b.Ints(2)})
+	sizes := b.Op("Concat", []Value{head, size}, Attr{"axis", 0})
+	return b.Op("Resize", []Value{x, "", "", sizes}, Attr{"mode", "linear"}, Attr{"coordinate_transformation_mode", grid})
+}
+
+// Scaled is the size of x times s, rounded down.
+func (b *Builder) Scaled(x Value, s float32) Value {
+	f := b.Op("Cast", []Value{b.Size(x)}, A("to", int(protos.TensorProto_FLOAT)))
+	f = b.Op("Mul", []Value{f, b.Floats(fmt.Sprintf("factor_%g_%d", s, len(b.Graph.Initializer)), []float32{s}, 1)})
+	return b.Op("Cast", []Value{b.Op("Floor", []Value{f})}, A("to", int(protos.TensorProto_INT64)))
+}
+
+// Model wraps the graph.
+func (b *Builder) Model(metadata map[string]string) *protos.ModelProto {
+	m := &protos.ModelProto{
+		IrVersion: 7, ProducerName: "wsss", Graph: b.Graph,
+		OpsetImport: []*protos.OperatorSetIdProto{{Version: 13}},
+	}
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		m.MetadataProps = append(m.MetadataProps, &protos.StringStringEntryProto{Key: key, Value: metadata[key]})
+	}
+	return m
+}
+
+// Port describes an input or output; a string is a free dimension.
+func Port(name string, kind protos.TensorProto_DataType, dims ...any) *protos.ValueInfoProto {
+	shape := &protos.TensorShapeProto{}
+	for _, d := range dims {
+		dim := &protos.TensorShapeProto_Dimension{}
+		switch d := d.(type) {
+		case int:
+			dim.Value = &protos.TensorShapeProto_Dimension_DimValue{DimValue: int64(d)}
+		case string:
+			dim.Value = &protos.TensorShapeProto_Dimension_DimParam{DimParam: d}
+		}
+		shape.Dim = append(shape.Dim, dim)
+	}
+	return &protos.ValueInfoProto{Name: name, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{
+		TensorType: &protos.TypeProto_Tensor{ElemType: int32(kind), Shape: shape},
+	}}}
+}

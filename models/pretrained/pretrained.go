@@ -1,0 +1,230 @@
+// Package pretrained gives a network's variables the values of a weight file,
+// and writes them as a state dict.
+package pretrained
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/checkpoints"
+	"wsss/configs"
+	"wsss/models"
+	"wsss/models/backend"
+	"wsss/models/layers"
+	"wsss/models/weights"
+	"wsss/models/weights/formats"
+)
+
+// Init loads the weights that train.init names, a file or a model of the
+// manifest such as resnet101, into the network's variables below
+// scope, which must exist, as Load does. The error names the file.
+func Init(net models.Segmenter, scope *model.Scope, cfg configs.Train) (weights.Mapping, error) {
+	src, path, err := formats.OpenStart(cfg.Init)
+	if err != nil {
+		return weights.Mapping{}, err
+	}
+	defer src.Close()
+	m, err := Load(scope, src, rename(net))
+	if err == nil {
+		err = checkWeights(net, m, cfg)
+	}
+	if err != nil {
+		return m, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// rename is how a network names the tensors of weight files.
+func rename(net models.Segmenter) func(tensor string) string {
+	if r, ok := net.(models.WeightReader); ok {
+		return r.Rename
+	}
+	return nil
+}
+
+func checkWeights(net models.Segmenter, m weights.Mapping, cfg configs.Train) error {
+	if r, ok := net.(models.WeightReader); ok {
+		return r.CheckWeights(m, cfg)
+	}
+	return nil
+}
+
+// Load fills the network's variables below scope, which must exist, from a
+// weight file. rename gives the variable for a tensor, both as state-dict names
+// (models.WeightReader); nil keeps its name. wsss's own training checkpoints and what StateDict
+// returns need no names.
+//
+// The file must fill the whole backbone. A head that it lacks, or has for
+// another number of classes, keeps its initial values; the mapping tells.
+func Load(scope *model.Scope, src weights.Source, rename func(tensor string) string) (weights.Mapping, error) {
+	variables := Variables(scope)
+	if len(variables) == 0 {
+		return weights.Mapping{}, fmt.Errorf("no network below %s to load weights into", scope.Scope())
+	}
+	if rename == nil {
+		rename = func(tensor string) string { return tensor }
+	}
+	own := ownPrefix(src)
+	m, err := match(variables, src, own, rename)
+	if err != nil {
+		return m, err
+	}
+	for _, p := range m.Pairs {
+		t, err := src.Tensor(p.Tensor)
+		if err != nil {
+			return m, err
+		}
+		t, err = weights.Float32(t)
+		if err == nil && own == "" {
+			t, err = layers.FromTorch(t)
+		}
+		if err == nil {
+			err = variables[p.Variable].SetValue(t)
+		}
+		if err != nil {
+			return m, fmt.Errorf("tensor %q: %w", p.Tensor, err)
+		}
+	}
+	return m, nil
+}
+
+// Variables are the network's variables below scope by their state-dict names:
+// what training adds beside it is left out.
+func Variables(scope *model.Scope) map[string]*model.Variable {
+	out := map[string]*model.Variable{}
+	for v := range scope.IterVariables() {
+		name := layers.TorchName(scope.Scope(), v.Path())
+		root, _, _ := strings.Cut(name, ".")
+		if root != checkpoints.OptimizerPrefix && root != checkpoints.GradientScope && !strings.HasPrefix(root, "#") {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// What starts the names of weights in wsss's training checkpoints, which hold
+// kernels as the variables do: the weights, and their moving average if there is
+// one, which is the better start.
+const (
+	ownWeights = checkpoints.WeightPrefix + "/"
+	ownAverage = checkpoints.OptimizerPrefix + "/ema/"
+)
+
+// ownPrefix is the one to load of a training checkpoint; "" for other files.
+func ownPrefix(src weights.Source) string {
+	for _, prefix := range []string{ownAverage, ownWeights} {
+		if slices.ContainsFunc(src.Names(), func(name string) bool { return strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, prefix+"#") }) {
+			return prefix
+		}
+	}
+	return ""
+}
+
+// match pairs a file's tensors with the variables and checks the backbone.
+func match(variables map[string]*model.Variable, src weights.Source, own string, rename func(string) string) (weights.Mapping, error) {
+	wanted := map[string][]int{}
+	for name, v := range variables {
+		wanted[name] = v.Shape().Dimensions
+		if own == "" {
+			wanted[name] = layers.TorchShape(wanted[name])
+		}
+	}
+	if own != "" {
+		rename = func(tensor string) string {
+			if path, ok := strings.CutPrefix(tensor, own); ok {
+				return layers.TorchName("", path)
+			}
+			return tensor
+		}
+	}
+	m, err := weights.Match(src, wanted, rename)
+	if err != nil {
+		return m, err
+	}
+	return m, checkBackbone(m)
+}
+
+// Describe says where the tensors of a weight file would go in the network that
+// cfg describes, for so many classes; the error is the one that Init would
+// give, and the mapping is complete all the same unless the file is unreadable.
+func Describe(cfg configs.Train, classes int, src weights.Source) (weights.Mapping, error) {
+	net, err := models.NewSegmenter(cfg, classes)
+	if err != nil {
+		return weights.Mapping{}, err
+	}
+	store, err := build(net)
+	if err != nil {
+		return weights.Mapping{}, err
+	}
+	m, err := match(Variables(store.RootScope()), src, ownPrefix(src), rename(net))
+	if err == nil {
+		err = checkWeights(net, m, cfg)
+	}
+	return m, err
+}
+
+// build makes the variables of a network by building its graph, which is never
+// run.
+func build(net models.Segmenter) (*model.Store, error) {
+	b, err := backend.Open("go")
+	if err != nil {
+		return nil, err
+	}
+	defer b.Finalize()
+	store := model.NewStore()
+	exec, err := model.NewExec1(b, store, func(scope *model.Scope, x *Node) *Node {
+		return net.Logits(scope, x, false)[0]
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer exec.Finalize()
+	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, 33, 33, 3))
+	return store, err
+}
+
+// StateDict returns the network's values below scope under the names and in the
+// layout of PyTorch, ready for safetensors.WriteFile: what Load reads again, and
+// PyTorch's load_state_dict in a network of the same module names.
+func StateDict(scope *model.Scope) (map[string]*tensors.Tensor, error) {
+	out := map[string]*tensors.Tensor{}
+	for name, v := range Variables(scope) {
+		t, err := v.Value()
+		if err == nil {
+			t, err = layers.ToTorch(t)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", v.Path(), err)
+		}
+		out[name] = t
+	}
+	return out, nil
+}
+
+// checkBackbone refuses to start from half a backbone.
+func checkBackbone(m weights.Mapping) error {
+	isBackbone := func(name string) bool { return strings.HasPrefix(name, models.BackboneScope+".") }
+	for _, p := range m.Differ {
+		if isBackbone(p.Variable) {
+			return fmt.Errorf("tensor %q has shape %v, which is not that of %s: check train.backbone and train.width", p.Tensor, p.Shape, p.Variable)
+		}
+	}
+	var missing []string
+	for _, name := range m.Missing {
+		if isBackbone(name) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the file lacks %d variables of the backbone: %s; it has %d tensors of other names: %s",
+			len(missing), weights.Some(missing), len(m.Unused), weights.Some(m.Unused))
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package resnet
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"wsss/configs"
+	"wsss/models/weights"
+)
+
+var (
+	caffeBlock = regexp.MustCompile(`^layer([2-5])\.block([0-9]{1,2})\.(reduce|conv3x3|increase|shortcut|proj)\.(conv|bn)\.(\w+)$`)
+	caffeStem  = regexp.MustCompile(`^layer1\.conv1\.(conv|bn)\.(\w+)$`)
+	ownName    = regexp.MustCompile(`^(conv1|bn1|layer[1-4]\.[0-9]+)\.`)
+	normModule = regexp.MustCompile(`(^|/)(bn[123]|downsample/1)/(weight|bias)$`)
+)
+
+// caffeModules maps the parts of a Caffe bottleneck to convolution and
+// normalisation of torchvision's.
+var caffeModules = map[string][2]string{
+	"reduce": {"conv1", "bn1"}, "conv3x3": {"conv2", "bn2"}, "increase": {"conv3", "bn3"},
+	"shortcut": {"downsample.0", "downsample.1"}, "proj": {"downsample.0", "downsample.1"},
+}
+
+// Rename is models.GroupBackbone's. It knows the names of torchvision
+// (layer2.0.conv1.weight) and of networks converted from Caffe
+// (layer3.block1.reduce.conv.weight).
+func (Config) Rename(tensor string) (name string, ok bool) {
+	if m := caffeBlock.FindStringSubmatch(tensor); m != nil {
+		stage, _ := strconv.Atoi(m[1])
+		block, _ := strconv.Atoi(m[2])
+		return fmt.Sprintf("layer%d.%d.%s.%s", stage-1, block-1, caffeModules[m[3]][part(m[4])], m[5]), true
+	}
+	if m := caffeStem.FindStringSubmatch(tensor); m != nil {
+		return [2]string{"conv1", "bn1"}[part(m[1])] + "." + m[2], true
+	}
+	return tensor, ownName.MatchString(tensor)
+}
+
+// part is 0 for a convolution and 1 for its normalisation.
+func part(kind string) int {
+	if kind == "bn" {
+		return 1
+	}
+	return 0
+}
+
+// CheckWeights is models.GroupBackbone's: a file with Caffe's names needs Caffe's
+// network, stride in the 1×1 convolution and BGR input.
+func (Config) CheckWeights(m weights.Mapping, t configs.Train) error {
+	for _, p := range m.Pairs {
+		if !caffeBlock.MatchString(weights.Unwrap(p.Tensor)) {
+			continue
+		}
+		if t.StrideIn != "1x1" {
+			return fmt.Errorf("the file was converted from Caffe: it needs train.stride_in = \"1x1\", not %q", t.StrideIn)
+		}
+		if t.Input != "caffe" {
+			return fmt.Errorf("the file was converted from Caffe: it needs train.input = \"caffe\", not %q", t.Input)
+		}
+		return nil
+	}
+	return nil
+}
+
+// IsNorm is models.GroupBackbone's.
+func (Config) IsNorm(path string) bool { return normModule.MatchString(path) }
+
+// Stage is models.GroupBackbone's.
+func (Config) Stage(path string) int {
+	rest, ok := strings.CutPrefix(path, "layer")
+	if !ok {
+		return 0
+	}
+	number, _, _ := strings.Cut(rest, "/")
+	stage, _ := strconv.Atoi(number)
+	return stage
+}
+
+// Detect tells the network from the shapes of a weight file by the names of
+// Rename; ok is false where they are those of no ResNet.
+func Detect(shape map[string][]int) (name string, width float64, err error) {
+	blocks := 0
+	for shape[fmt.Sprintf("layer3.%d.conv1.weight", blocks)] != nil {
+		blocks++
+	}
+	_, bottleneck := shape["layer1.0.conv3.weight"]
+	depth := map[int]string{2: "resnet18", 6: "resnet34"}
+	if bottleneck {
+		depth = map[int]string{6: "resnet50", 23: "resnet101"}
+	}
+	if depth[blocks] == "" {
+		return "", 0, fmt.Errorf("a ResNet of %d blocks in its third stage: allowed are ResNet-18, 34, 50 and 101", blocks)
+	}
+	return depth[blocks], float64(shape["conv1.weight"][0]) / 64, nil
+}

@@ -1,0 +1,53 @@
+package export
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+
+	"wsss/models"
+	"wsss/models/onnxwrite"
+)
+
+// build writes the graph of the network that the checkpoint's config names.
+func build(n *network) (*protos.ModelProto, error) {
+	t, classes := n.c.Meta.Model.Train, len(n.c.Meta.Model.Classes)
+	net, err := models.NewSegmenter(t, classes)
+	if err != nil {
+		return nil, err
+	}
+	w, ok := net.(models.ONNXWriter)
+	if !ok {
+		return nil, fmt.Errorf("train.arch = %q cannot be written as an ONNX graph; safetensors holds its weights", t.Arch)
+	}
+	b := onnxwrite.New(t.Arch, n.tensor)
+	b.Graph.Input = []*protos.ValueInfoProto{onnxwrite.Port(string(onnxwrite.Image), protos.TensorProto_FLOAT, "batch", 3, "height", "width")}
+	b.Graph.Output = []*protos.ValueInfoProto{
+		onnxwrite.Port("logits", protos.TensorProto_FLOAT, "batch", classes, "height", "width"),
+		onnxwrite.Port("labels", protos.TensorProto_INT64, "batch", "height", "width"),
+	}
+	logits, err := w.ONNX(b, normalise(b, t.Input))
+	if err != nil {
+		return nil, fmt.Errorf("train.arch = %q, train.backbone = %q: %w", t.Arch, t.Backbone, err)
+	}
+	b.Named("logits", "Identity", []onnxwrite.Value{logits})
+	b.Named("labels", "ArgMax", []onnxwrite.Value{"logits"}, onnxwrite.A("axis", 1), onnxwrite.A("keepdims", 0))
+	return b.Model(n.metadata()), b.Err()
+}
+
+// normalise turns RGB in 0..255 into what the network was trained on.
+func normalise(b *onnxwrite.Builder, input string) onnxwrite.Value {
+	x := onnxwrite.Image
+	if input == "caffe" { // BGR minus the mean
+		x = b.Op("Gather", []onnxwrite.Value{x, b.Ints(2, 1, 0)}, onnxwrite.A("axis", 1))
+		return b.Op("Sub", []onnxwrite.Value{x, b.Floats("mean", []float32{104.008, 116.669, 122.675}, 1, 3, 1, 1)})
+	}
+	var scale, shift []float32
+	mean, std := []float64{0.485, 0.456, 0.406}, []float64{0.229, 0.224, 0.225}
+	for c := range 3 {
+		scale = append(scale, float32(1/(255*std[c])))
+		shift = append(shift, float32(-mean[c]/std[c]))
+	}
+	x = b.Op("Mul", []onnxwrite.Value{x, b.Floats("scale", scale, 1, 3, 1, 1)})
+	return b.Op("Add", []onnxwrite.Value{x, b.Floats("shift", shift, 1, 3, 1, 1)})
+}
