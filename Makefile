@@ -75,17 +75,15 @@ lint:
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-# Pairs of trainings with kills, kills of gen, train and run, and every fuzz
-# target for FUZZ. The short form of each is in `make test`.
-PAIRS ?= 100
-FUZZ  ?= 60s
-torture:
-	WSSS_TEST_PAIRS=$(PAIRS) go test -count=1 -timeout 60m -v -run '^TestPairs$$' ./train
-	go test -count=5 -timeout 60m -run 'Kill' ./checkpoints/files ./gen ./train ./cmd/wsss
-	@set -e; for p in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
-		for f in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$p/*_test.go); do \
-			echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) -fuzzminimizetime 20x ./$$p; \
-		done; done
+# Attacks on what wsss promises, for MINUTES in all: kills, pairs of writers,
+# full disks, limits, hostile files, the race detector, repeated tests, fuzzing.
+# Finer: KILLS=500 PAIRS=100 REPEATS=200 FUZZ=60s (a target), ENGINES=go,onnx
+# and ONLY=kills,fuzz. Its short form is in `make test`; docs/reliability.md has
+# the numbers.
+MINUTES ?= 60
+torture: build
+	go run ./bench/torture -minutes $(MINUTES) -wsss bin/wsss $(if $(ONLY),-only "$(ONLY)") $(if $(ENGINES),-engines $(ENGINES)) \
+		$(if $(KILLS),-kills $(KILLS)) $(if $(PAIRS),-pairs $(PAIRS)) $(if $(REPEATS),-repeats $(REPEATS)) $(if $(FUZZ),-fuzz $(FUZZ))
 
 # Ratios against peers measured in the same run; minutes. PyTorch's rows need
 # Debian's python3-torch.

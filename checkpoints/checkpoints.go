@@ -29,7 +29,7 @@ const (
 )
 
 // ErrNone is returned by Latest for a folder without checkpoints.
-var ErrNone = errors.New("no checkpoint")
+var ErrNone = errors.New("no checkpoint, " + kind)
 
 // Model is what rebuilds a network without the config it was trained with.
 type Model struct {
@@ -91,7 +91,7 @@ func Save(dir string, meta Meta, values map[string]*tensors.Tensor) (string, err
 func Open(path string) (*Checkpoint, error) {
 	r, err := safetensors.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, whatIs(path, err)
 	}
 	c := &Checkpoint{Reader: r, Path: path}
 	if err = c.decode(); err == nil {
@@ -106,6 +106,17 @@ func Open(path string) (*Checkpoint, error) {
 	}
 	return c, nil
 }
+
+// whatIs says what a checkpoint is where a file does not even begin as one.
+func whatIs(path string, err error) error {
+	if stat, statErr := os.Stat(path); statErr != nil || !stat.Mode().IsRegular() || filepath.Ext(path) == ".safetensors" {
+		return err
+	}
+	return fmt.Errorf("%s is no checkpoint: %s (%w)", path, kind, err)
+}
+
+// kind tells people what a checkpoint is.
+const kind = "that is a file step-….safetensors which training writes below OUT/train/NET, or this folder"
 
 // Versions records what made a checkpoint.
 func Versions() map[string]string {

@@ -58,6 +58,7 @@ func TestBoxRect(t *testing.T) {
 }
 
 func TestRegistry(t *testing.T) {
+	t.Cleanup(func() { delete(registry, "registry-test") })
 	Register("registry-test", func(o Options) (Dataset, error) { return nil, nil })
 	if _, err := Open("registry-test", Options{}); err != nil {
 		t.Error(err)

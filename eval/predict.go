@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"wsss/data"
@@ -46,7 +47,9 @@ func Predict(ctx context.Context, ds data.Dataset, split string, p models.Predic
 	}
 	run := &predictRun{ds: ds, p: p, dir: outDir, ids: ids, ready: ready, opts: opts, progress: progress,
 		images: make([]ImageScore, len(ids)), scored: make([]bool, len(ids))}
-	if err := run.do(ctx); err != nil {
+	err = run.do(ctx)
+	// What a call made before it was stopped counts, images and time alike.
+	if err := errors.Join(err, RecordSpeed(outDir, opts.RunHash, int(run.made.Load()), time.Since(start), nil)); err != nil {
 		return nil, err
 	}
 	kept := run.images[:0]
@@ -60,15 +63,6 @@ func Predict(ctx context.Context, ds data.Dataset, split string, p models.Predic
 		return nil, err
 	}
 	r.Unscored = len(ids) - len(kept)
-	made := len(ids)
-	for _, taken := range ready {
-		if taken {
-			made--
-		}
-	}
-	if err := RecordSpeed(outDir, opts.RunHash, made, time.Since(start), nil); err != nil {
-		return nil, err
-	}
 	r.PerSecond = Speed(outDir, opts.RunHash)
 	return r, nil
 }
@@ -88,6 +82,7 @@ type predictRun struct {
 	cpus     chan struct{} // a place per CPU, held while decoding and predicting
 	first    data.FirstError
 
+	made atomic.Int64 // label maps written, without those that were there
 	mu   sync.Mutex
 	done int
 }
@@ -320,6 +315,7 @@ func (r *predictRun) finish(c *counter, j job) error {
 		if err := data.WriteLabelMap(r.path(j.i), j.pred); err != nil {
 			return err
 		}
+		r.made.Add(1)
 	}
 	if j.s.Truth != nil {
 		var err error

@@ -71,14 +71,21 @@ type Failure struct {
 	Err error
 }
 
+func (f Failure) Error() string { return fmt.Sprintf("%s: %v", f.ID, f.Err) }
+
+func (f Failure) Unwrap() error { return f.Err }
+
 // FailedError lists the images that failed in a run that kept going, in the
 // order of the split.
 type FailedError struct{ Failures []Failure }
 
 func (e *FailedError) Error() string {
 	msg := fmt.Sprintf("%d images failed:", len(e.Failures))
+	if len(e.Failures) == 1 {
+		msg = "1 image failed:"
+	}
 	for _, f := range e.Failures {
-		msg += fmt.Sprintf("\n  %s: %v", f.ID, f.Err)
+		msg += "\n  " + f.Error()
 	}
 	return msg
 }
@@ -95,7 +102,7 @@ func (e *FailedError) Error() string {
 // Images without the weak labels that the method works from are left out; it
 // is an error where all are.
 //
-// Run stops at the first image that fails, whose id the error begins with; with
+// Run stops at the first image that fails with a Failure; with
 // KeepGoing it does the others and returns a *FailedError. When ctx ends, Run
 // leaves the folder as a later run can take it up, and returns ctx's error.
 // The Summary is right in every case.
@@ -299,7 +306,7 @@ func (r *runner) pass(ctx context.Context, ids []string, claim claimFunc, fails 
 		if r.KeepGoing {
 			return nil
 		}
-		return fmt.Errorf("%s: %w", ids[i], err)
+		return Failure{ids[i], err}
 	})
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -62,6 +63,9 @@ func runConvert(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := apart("data convert", f.cfg.Data.Root, *out); err != nil {
+		return err
+	}
 	c := converter{ds: ds, split: map[string]string{}}
 	if err := c.list(splits, len(f.splits) > 0); err != nil {
 		return err
@@ -85,11 +89,24 @@ func runConvert(ctx context.Context, args []string) error {
 		return err
 	}
 	b.finish()
-	fmt.Fprintf(stdout, "%d images as %s in %s", c.done.Load(), *to, *out)
+	fmt.Fprintf(stdout, "%s as %s in %s", plural(int(c.done.Load()), "image"), *to, *out)
 	if n := len(c.ids) - int(c.done.Load()); n > 0 {
 		fmt.Fprintf(stdout, "; %d without any label are left out", n)
 	}
 	fmt.Fprintln(stdout)
+	return nil
+}
+
+// apart refuses a folder to write to that is the one that is read: what is
+// written would be read as more labels, and photos twice, the next time.
+func apart(command, root, out string) error {
+	from, err := os.Stat(root)
+	if err != nil {
+		return nil // reading it tells
+	}
+	if to, err := os.Stat(out); err == nil && os.SameFile(from, to) {
+		return usagef("%s: -out %s is the folder that is read, and what is written would be read as its labels the next time: choose another folder", command, out)
+	}
 	return nil
 }
 

@@ -62,6 +62,9 @@ func runGen(ctx context.Context, args []string) error {
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
+	if *images != 0 && len(sweep) == 0 || *images < 0 {
+		return usagef("gen: -sweep-images %d: allowed is a number of images, or 0 for all, and -sweep beside it", *images)
+	}
 	var err error
 	if opts.shard, err = gen.ParseShard(*shard); err != nil {
 		return usageError{err}
@@ -77,9 +80,9 @@ func runGen(ctx context.Context, args []string) error {
 		return p.sweep(ctx, sweep, *images, opts)
 	}
 	if err := p.gen(ctx, opts); err != nil {
-		return err
+		return sayKeepGoing(err)
 	}
-	return p.compare(ctx, opts)
+	return sayKeepGoing(p.compare(ctx, opts))
 }
 
 // genOptions are the choices of one call of the stage, beside the config.
@@ -186,11 +189,12 @@ func (p *pipeline) label(ctx context.Context, l labeller, dir string, o genOptio
 	p.explainChanges(sum)
 	p.explainGen(sum, g.Weak)
 	p.saveHashes()
+	if o.shard == (gen.Shard{}) { // the wall clock of one of many says little
+		// What a call made before it was stopped counts, images and time alike.
+		err = errors.Join(err, eval.RecordSpeed(dir, cfg.GenHash(), sum.Generated, time.Since(start), sum.Times.Seconds()))
+	}
 	if err != nil && l.title != "" {
 		return fmt.Errorf("%s%w", l.title, err)
-	}
-	if err == nil && o.shard == (gen.Shard{}) { // the wall clock of one of many says little
-		err = eval.RecordSpeed(dir, cfg.GenHash(), sum.Generated, time.Since(start), sum.Times.Seconds())
 	}
 	return err
 }
@@ -238,7 +242,7 @@ func (p *pipeline) explainGen(s gen.Summary, kind string) {
 	}
 	p.say("  %d masks; time: %v", s.Masks, s.Times)
 	if s.Empty > 0 {
-		p.say("  note: %d images got no mask and are all background", s.Empty)
+		p.say("  note: without a mask, and all background: %s", plural(s.Empty, "image"))
 	}
 	if s.Noted > 0 {
 		p.say("  note: %d masks carry a note in their sidecar, such as a prompt too weak to trust, or an imported label of only 0 and 255", s.Noted)

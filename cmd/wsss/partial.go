@@ -79,10 +79,18 @@ func (p *pipeline) once(format string, args ...any) {
 func (p *pipeline) goOn(err error) error {
 	var some *gen.FailedError
 	if !p.keepGoing || !errors.As(err, &some) {
-		return err
+		return sayKeepGoing(err)
 	}
 	p.failed = append(p.failed, err)
 	return nil
+}
+
+// sayKeepGoing says beside the error of one image how to go on without it.
+func sayKeepGoing(err error) error {
+	if !errors.As(err, new(gen.Failure)) || errors.As(err, new(*gen.FailedError)) {
+		return err
+	}
+	return fmt.Errorf("%w\n-keep-going goes on without the images that fail", err)
 }
 
 // trainIDs lists the images of the training split that have a label map in the

@@ -135,12 +135,12 @@ func TestRunKeepsGoing(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := partRun(photos, out)
-	if raw, err := wsssCommand(t, args...).CombinedOutput(); err == nil || !strings.Contains(string(raw), "b.png") || exists(filepath.Join(out, "train")) {
+	if raw, err := wsssCommand(t, args...).CombinedOutput(); err == nil || !strings.Contains(string(raw), "b.png") || !strings.Contains(string(raw), "-keep-going") || exists(filepath.Join(out, "train")) {
 		t.Fatalf("%v\n%s", err, raw)
 	}
 	cmd := wsssCommand(t, append(args, "-keep-going")...)
 	raw, _ := cmd.CombinedOutput()
-	if text := string(raw); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(text, "1 images failed") || !strings.Contains(text, "b.png") {
+	if text := string(raw); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(text, "1 image failed") || !strings.Contains(text, "b.png") {
 		t.Errorf("exit code %d\n%s", cmd.ProcessState.ExitCode(), text)
 	}
 	if !exists(filepath.Join(out, "report.html")) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,6 +88,9 @@ func newPipeline(cfg configs.Config, quiet bool) (p *pipeline, err error) {
 	p.ds, err = data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
 	if err != nil && cfg.Data.Kind != "scenes" && !exists(cfg.Data.Root) {
 		return nil, missingError{lacks: []string{dataLack(err)}}
+	}
+	if err != nil && cfg.Data.Kind == "scenes" && errors.As(err, new(*fs.PathError)) {
+		return nil, err // the scenes could not be written: the config is right
 	}
 	if err != nil {
 		return nil, usageError{err}

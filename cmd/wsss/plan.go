@@ -209,8 +209,7 @@ func (p *plan) model(store *manifest.Store, name string) error {
 	if err != nil {
 		return err
 	}
-	var absent, local []string
-	size := ""
+	var absent, local, sizes []string
 	for _, st := range store.Status(m) {
 		if st.State == manifest.Absent {
 			absent = append(absent, st.File.Name())
@@ -218,7 +217,7 @@ func (p *plan) model(store *manifest.Store, name string) error {
 				local = append(local, st.File.Name())
 			}
 			if text := st.File.SizeText(); strings.Trim(text, "–?-") != "" {
-				size += " " + text
+				sizes = append(sizes, text)
 			}
 		}
 	}
@@ -229,7 +228,7 @@ func (p *plan) model(store *manifest.Store, name string) error {
 		p.lack("%s: put %s into %s; from %s", name, strings.Join(local, ", "), filepath.Join(store.Dir(), name), m.Origin())
 	case len(absent) > 0:
 		state = "missing"
-		p.lack("%s: wsss models pull %s  (%s)", name, name, strings.TrimSpace(size))
+		p.lack("%s: wsss models pull %s  (%s)", name, name, strings.Join(sizes, " + "))
 	}
 	fmt.Fprintf(p.w, "  %-26s %s; %s\n", name, state, m.Doc)
 	return nil

@@ -55,6 +55,7 @@ func (p *pipeline) report(ctx context.Context, rows []report.Row) error {
 		Title: p.cfg.Name, Rows: rows, Dataset: p.ds, Config: p.cfg.TOML(), From: p.provenance(nil),
 		Overlays: p.cfg.Eval.Overlays, Workers: p.cfg.Eval.Workers,
 		HourlyPrice: p.cfg.Eval.HourlyPrice, Published: p.cfg.Eval.Published,
+		Warn: func(line string) { p.warn("%s", line) },
 	}
 	for _, net := range p.networks() {
 		if log := p.path("train", net, train.LogFile); exists(log) {

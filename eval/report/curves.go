@@ -1,15 +1,15 @@
 package report
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"slices"
 	"strings"
+
+	"wsss/train/runlog"
 )
 
 // Series is one logged number over training steps.
@@ -22,45 +22,26 @@ type Series struct {
 var stepKeys = []string{"step", "iteration", "iter", "update"}
 
 const (
-	maxLogLine = 1 << 20
-	maxCharts  = 8
-	maxPoints  = 400 // per drawn line; more are averaged
+	maxCharts = 8
+	maxPoints = 400 // per drawn line; more are averaged
 )
 
 // ReadLog reads a metrics log: one JSON object per line with a step (or
 // iteration, iter, update) and any numbers, which become one series per key; of a list of
-// learning rates the first counts. Other values are skipped, and so is a last line that a killed process left
-// unfinished. After a resume steps may repeat: the later line counts. The
-// error names file and line.
-func ReadLog(path string) (map[string]Series, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
+// learning rates the first counts. Other values are skipped. After a resume
+// steps may repeat: the later line counts. Damaged lines are left out, and
+// counted.
+func ReadLog(path string) (map[string]Series, runlog.Damage, error) {
 	out := map[string]Series{}
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, maxLogLine)
-	var torn error
-	for n := 1; s.Scan(); n++ {
-		if torn != nil {
-			return nil, torn
-		}
-		line := strings.TrimSpace(s.Text())
-		if line == "" {
-			continue
-		}
+	damage, err := runlog.Each(path, func(line []byte) bool {
 		var fields map[string]any
-		if err := json.Unmarshal([]byte(line), &fields); err != nil {
-			torn = fmt.Errorf("%s:%d: not a JSON object: %w", path, n, err)
-			continue
+		if json.Unmarshal(line, &fields) != nil {
+			return false
 		}
 		addLine(out, fields)
-	}
-	if err := s.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return out, nil
+		return true
+	})
+	return out, damage, err
 }
 
 func addLine(out map[string]Series, fields map[string]any) {
@@ -127,13 +108,17 @@ const (
 )
 
 // charts draws every number that the logs share, loss first. A log that does
-// not exist (yet) is left out.
-func charts(curves []Curve) ([]chart, error) {
+// not exist (yet) is left out. It says to warn what is damaged.
+func charts(curves []Curve, warn func(string)) ([]chart, error) {
 	logs := make([]map[string]Series, len(curves))
 	var keys []string
 	for i, c := range curves {
+		var damage runlog.Damage
 		var err error
-		logs[i], err = ReadLog(c.Log)
+		logs[i], damage, err = ReadLog(c.Log)
+		if damage.Lines > 0 && warn != nil {
+			warn(damage.String())
+		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

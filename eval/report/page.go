@@ -121,7 +121,7 @@ func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
 		return nil, err
 	}
 	p.Literature = literatureOf(r.Rows)
-	if p.Charts, err = charts(r.Curves); err != nil {
+	if p.Charts, err = charts(r.Curves, r.Warn); err != nil {
 		return nil, err
 	}
 	return p, nil

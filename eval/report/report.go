@@ -52,6 +52,8 @@ type Report struct {
 
 	Overlays int // images in the gallery per split, worst first, beside those of Look; 0 = all
 	Workers  int // goroutines that make pictures; 0 = one per CPU
+
+	Warn func(string) // hears of damaged lines in the logs of Curves; may be nil
 }
 
 // Row is one line of the results table.

@@ -63,18 +63,14 @@ func Repair(path string, keep int64, warn func(string)) (int64, error) {
 	}
 	defer f.Close()
 	var good bytes.Buffer
-	damaged, first := 0, 0
-	n, err := eachLine(io.LimitReader(f, keep), func(n int, line []byte) {
-		if whole(line) {
-			good.Write(line)
-		} else if damaged++; first == 0 {
-			first = n
-		}
+	damage, err := each(path, io.LimitReader(f, keep), false, func(line []byte) bool {
+		good.Write(line)
+		return true
 	})
-	if err != nil || damaged == 0 {
+	if err != nil || damage.Lines == 0 {
 		return keep, err
 	}
-	warn(fmt.Sprintf("%s: %d of %d lines are damaged, line %d first, and left out: the curves lack them, the network does not", path, damaged, n, first))
+	warn(damage.String())
 	return int64(good.Len()), files.WriteAtomic(path, func(w io.Writer) error {
 		_, err := w.Write(good.Bytes())
 		return err
@@ -103,31 +99,73 @@ func (l *Log) Sync() (int64, error) {
 // Close writes what is buffered and closes the file.
 func (l *Log) Close() error { return errors.Join(l.w.Flush(), l.f.Close()) }
 
-// Read reads a log up to the first damaged line: a crash cuts a line short, or
-// leaves zeros where a file system had given room to what was not yet written.
-// What a checkpoint counts on Repair has looked after. A missing file is an
-// empty log.
-func Read[Record any](path string) ([]Record, error) {
+// Damage is what reading a log has left out: lines that hold no whole record.
+type Damage struct {
+	Path  string
+	Lines int // damaged ones
+	First int // the first of them, from 1
+	Of    int // lines of the log
+}
+
+func (d Damage) String() string {
+	return fmt.Sprintf("%s: %d of %d lines are damaged, line %d first, and left out: the curves lack them, the network does not", d.Path, d.Lines, d.Of, d.First)
+}
+
+// Each hands over the records of a log. Damaged lines are skipped and counted:
+// a file system leaves zeros where it had given room to what was not yet
+// written, and people edit. Empty lines, and a last line that a killed process
+// left unfinished, are no damage. do tells whether the line is a record.
+func Each(path string, do func(line []byte) bool) (Damage, error) {
 	f, err := os.Open(path)
+	if err != nil {
+		return Damage{}, err
+	}
+	defer f.Close()
+	return each(path, f, true, do)
+}
+
+// each is Each on a part of the log, which may end where no line does.
+func each(path string, r io.Reader, unfinished bool, do func(line []byte) bool) (Damage, error) {
+	d := Damage{Path: path}
+	last := false // the line before was damaged, and had no end
+	var err error
+	d.Of, err = eachLine(r, func(n int, line []byte) {
+		last = false
+		if whole(line) && do(line) || len(bytes.TrimSpace(line)) == 0 {
+			return
+		}
+		if d.Lines++; d.First == 0 {
+			d.First = n
+		}
+		last = line[len(line)-1] != '\n'
+	})
+	if err != nil {
+		return d, fmt.Errorf("%s: %w", path, err)
+	}
+	if last && unfinished {
+		if d.Lines--; d.Lines == 0 {
+			d.First = 0
+		}
+	}
+	return d, nil
+}
+
+// Read reads the records of a log as Each does. What a checkpoint counts on
+// Repair has looked after. A missing file is an empty log.
+func Read[Record any](path string) ([]Record, error) {
+	var records []Record
+	_, err := Each(path, func(line []byte) bool {
+		var r Record
+		if json.Unmarshal(line, &r) != nil {
+			return false
+		}
+		records = append(records, r)
+		return true
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var records []Record
-	cut := false
-	_, err = eachLine(f, func(_ int, line []byte) {
-		var r Record
-		if cut = cut || !whole(line) || json.Unmarshal(line, &r) != nil; !cut {
-			records = append(records, r)
-		}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return records, nil
+	return records, err
 }
 
 // whole tells a line that was written to its end.

@@ -1,6 +1,7 @@
 package runlog
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -52,12 +53,29 @@ func TestRead(t *testing.T) {
 	if log, err := Read[record](path); err != nil || log != nil {
 		t.Errorf("a missing file: %v, %v", log, err)
 	}
-	for _, damage := range []string{"nonsense\n", "\x00\x00\x00{\"step\":2}\n", "{\"step\":2}", "{\"step\":\"two\"}\n", "[]\n", "\n"} {
-		if err := os.WriteFile(path, []byte("{\"step\":1}\n"+damage+"{\"step\":3}\n"), 0o644); err != nil {
+	for _, tt := range []struct {
+		text    string
+		records int
+		damage  Damage
+	}{
+		{"nonsense\n{\"step\":3}\n", 2, Damage{Lines: 1, First: 2, Of: 3}},
+		{"\x00\x00\x00{\"step\":2}\n{\"step\":3}\n{\"step\":4}\n[]\n", 3, Damage{Lines: 2, First: 2, Of: 5}},
+		{"{\"step\":2}{\"step\":3}\n", 1, Damage{Lines: 1, First: 2, Of: 2}},
+		{"{\"step\":\"two\"}\n{\"step\":3}\n", 2, Damage{Lines: 1, First: 2, Of: 3}},
+		{"\n{\"step\":3}\n", 2, Damage{Of: 3}},
+		{"{\"step\":3}\n{\"st", 2, Damage{Of: 3}},
+		{"[]\n{\"st", 1, Damage{Lines: 1, First: 2, Of: 3}},
+	} {
+		if err := os.WriteFile(path, []byte("{\"step\":1}\n"+tt.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if log, err := Read[record](path); err != nil || len(log) != 1 {
-			t.Errorf("after %q: %v, %v; want the first record", damage, log, err)
+		if log, err := Read[record](path); err != nil || len(log) != tt.records {
+			t.Errorf("%q: %v, %v; want %d records", tt.text, log, err, tt.records)
+		}
+		tt.damage.Path = path
+		damage, err := Each(path, func(line []byte) bool { return json.Unmarshal(line, new(record)) == nil })
+		if err != nil || damage != tt.damage {
+			t.Errorf("%q: %+v, %v; want %+v", tt.text, damage, err, tt.damage)
 		}
 	}
 }

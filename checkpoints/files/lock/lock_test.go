@@ -17,10 +17,15 @@ import (
 
 const childEnv = "WSSS_TEST_LOCK"
 
+// kept keeps the other process's lock from the garbage collector, which closes
+// files that nobody refers to.
+var kept *Lock
+
 // TestMain lets this binary hold a lock as another process does.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childEnv); dir != "" {
-		if _, err := Acquire(dir, "train"); err != nil {
+		var err error
+		if kept, err = Acquire(dir, "train"); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
