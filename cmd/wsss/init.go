@@ -330,8 +330,8 @@ func (s *starter) choose() error {
 		return err == nil && !slices.ContainsFunc(store.Status(m), func(st manifest.Status) bool { return st.State == manifest.Absent })
 	}
 	sam := "mobile-sam"
-	for _, name := range []string{"sam-vit-b", "sam-vit-l", "sam-vit-h", "sam-vit-h-meta"} {
-		if here(name) && (s.Weak != data.WeakBoxes || name == "sam-vit-h-meta") { // the others' decoders take points only
+	for _, name := range []string{"sam-vit-b", "sam-vit-l", "sam-vit-h", "sam-vit-b-meta", "sam-vit-l-meta", "sam-vit-h-meta"} {
+		if here(name) && (s.Weak != data.WeakBoxes || strings.HasSuffix(name, "-meta")) { // the others' decoders take points only
 			sam = name
 		}
 	}

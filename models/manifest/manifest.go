@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"wsss/models/official"
 )
 
 //go:embed models.toml
@@ -31,19 +33,22 @@ type Model struct {
 
 // File is one file of a model.
 type File struct {
-	Role   string `toml:"role"`   // encoder, decoder, model, vocabulary, …
-	Path   string `toml:"path"`   // in the repository, or
-	URL    string `toml:"url"`    // where to get it, or
-	Embed  string `toml:"embed"`  // in the program, or
-	Local  string `toml:"local"`  // only put into the folder by the user
-	SHA256 string `toml:"sha256"` // "" where it is not known
-	Size   int64  `toml:"size"`   // bytes; 0 where it is not known
-	About  string `toml:"about"`  // the size in words, where it is known roughly
+	Role   string   `toml:"role"`  // encoder, decoder, model, vocabulary, …
+	Path   string   `toml:"path"`  // in the repository, or
+	URL    string   `toml:"url"`   // where to get it, or
+	Embed  string   `toml:"embed"` // in the program, or
+	Local  string   `toml:"local"` // only put into the folder by the user
+	Build  string   `toml:"build"` // made by a builder of models/official, under the name As, from the files of roles From
+	As     string   `toml:"as"`
+	From   []string `toml:"from"`
+	SHA256 string   `toml:"sha256"` // "" where it is not known
+	Size   int64    `toml:"size"`   // bytes; 0 where it is not known
+	About  string   `toml:"about"`  // the size in words, where it is known roughly
 }
 
 // Name is the file's name in the model's folder.
 func (f File) Name() string {
-	for _, s := range []string{f.Embed, f.Local, f.Path, f.URL} {
+	for _, s := range []string{f.As, f.Embed, f.Local, f.Path, f.URL} {
 		if s != "" {
 			return path.Base(s)
 		}
@@ -115,20 +120,30 @@ func parse(text string) ([]Model, error) {
 
 func (f File) check(m Model) error {
 	sources := 0
-	for _, s := range []string{f.Path, f.URL, f.Embed, f.Local} {
+	for _, s := range []string{f.Path, f.URL, f.Embed, f.Local, f.Build} {
 		if s != "" {
 			sources++
 		}
 	}
 	switch {
 	case f.Role == "" || sources != 1:
-		return fmt.Errorf("file %+v needs a role and exactly one of path, url, embed, local", f)
+		return fmt.Errorf("file %+v needs a role and exactly one of path, url, embed, local, build", f)
 	case f.Path != "" && m.Repo == "":
 		return fmt.Errorf("file %s has a path, but the model no repo", f.Path)
 	case f.SHA256 != "" && len(f.SHA256) != 64:
 		return fmt.Errorf("file %s: a SHA-256 has 64 digits", f.Name())
+	case (f.Build != "") != (f.As != "") || (f.Build != "") != (len(f.From) > 0):
+		return fmt.Errorf("file %s: build, as and from go together", f.Name())
 	case strings.ContainsAny(f.Name(), `\/`) || f.Name() == "." || f.Name() == "..":
 		return fmt.Errorf("file name %q", f.Name())
+	}
+	for _, role := range f.From {
+		if from, err := m.file(role); err != nil || from.Build != "" {
+			return fmt.Errorf("file %s is built from %q, which is no file to fetch", f.Name(), role)
+		}
+	}
+	if f.Build != "" {
+		return official.Check(f.Build, len(f.From))
 	}
 	return nil
 }

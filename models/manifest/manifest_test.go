@@ -64,13 +64,16 @@ func TestStart(t *testing.T) {
 func TestParseFaults(t *testing.T) {
 	const head = "[[model]]\nname='m'\nlicence='x'\nrepo='r'\n"
 	for text, want := range map[string]string{
-		"[[model]]\nname='m'":                                                               "needs files",
-		head + "[[model.file]]\nrole='a'":                                                   "exactly one",
-		head + "[[model.file]]\nrole='a'\npath='p'\nurl='u'":                                "exactly one",
-		head + "[[model.file]]\nrole='a'\npath='p'\nsha256='12'":                            "64 digits",
-		head + "[[model.file]]\nrole='a'\npath='p/..'":                                      "file name",
-		head + "colour='red'":                                                               "unknown key",
-		head + "[[model.file]]\nrole='a'\npath='x/p'\n[[model.file]]\nrole='b'\npath='y/p'": "twice",
+		"[[model]]\nname='m'":                                                                                "needs files",
+		head + "[[model.file]]\nrole='a'":                                                                    "exactly one",
+		head + "[[model.file]]\nrole='a'\npath='p'\nurl='u'":                                                 "exactly one",
+		head + "[[model.file]]\nrole='a'\npath='p'\nsha256='12'":                                             "64 digits",
+		head + "[[model.file]]\nrole='a'\npath='p/..'":                                                       "file name",
+		head + "[[model.file]]\nrole='a'\nbuild='sam-encoder'\nas='x.onnx'\nfrom=['b']":                      "no file to fetch",
+		head + "[[model.file]]\nrole='a'\nbuild='sam-encoder'":                                               "go together",
+		head + "[[model.file]]\nrole='b'\npath='p'\n[[model.file]]\nrole='a'\nbuild='x'\nas='y'\nfrom=['b']": "is unknown",
+		head + "colour='red'":                                                                                "unknown key",
+		head + "[[model.file]]\nrole='a'\npath='x/p'\n[[model.file]]\nrole='b'\npath='y/p'":                  "twice",
 	} {
 		if _, err := parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
@@ -318,5 +321,40 @@ func TestPullFromAddress(t *testing.T) {
 				t.Errorf("ranges %q, want %q", asked, c.ranges)
 			}
 		})
+	}
+}
+
+// TestPullBuilds: pull fetches a checkpoint and builds the graphs that point
+// into it; again it does nothing; a checkpoint of something else is named.
+func TestPullBuilds(t *testing.T) {
+	web := httptest.NewServer(http.FileServer(http.Dir("../official/testdata")))
+	defer web.Close()
+	s := open(t)
+	m := Model{Name: "m", Files: []File{
+		{Role: "checkpoint", URL: web.URL + "/sam.pth"},
+		{Role: "encoder", Build: "sam-encoder", As: "e.onnx", From: []string{"checkpoint"}},
+		{Role: "decoder", Build: "sam-decoder", As: "d.onnx", From: []string{"checkpoint"}},
+	}}
+	var first os.FileInfo
+	for i := range 2 {
+		if err := s.Pull(t.Context(), m, nil); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(s.Path(m, m.Files[1]))
+		if err != nil || info.Size() > 100<<10 {
+			t.Fatalf("graph of %d bytes, %v", info.Size(), err)
+		}
+		if i == 0 {
+			first = info
+		} else if !info.ModTime().Equal(first.ModTime()) {
+			t.Error("built again")
+		}
+	}
+	if list, err := s.Verify(t.Context(), m); err != nil || list[0].State != Good || list[1].State != Good {
+		t.Errorf("%+v, %v", list, err)
+	}
+	m.Name, m.Files[0].URL = "other", web.URL+"/sam_values.pth"
+	if err := s.Pull(t.Context(), m, nil); err == nil || !strings.Contains(err.Error(), "sam_values.pth: it has no tensor image_encoder.pos_embed") {
+		t.Errorf("another checkpoint: %v", err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/gomlx/go-huggingface/hub"
+
+	"wsss/models/official"
 )
 
 // partial ends the name of a file that is being fetched; a later pull goes on
@@ -46,6 +48,12 @@ func (s *Store) Pull(ctx context.Context, m Model, progress func(file string, do
 			}
 			continue
 		}
+		if f.Build != "" {
+			if err := s.build(m, f, path); err != nil {
+				return err
+			}
+			continue
+		}
 		if f.Local != "" {
 			return missing(m, f, path)
 		}
@@ -72,6 +80,20 @@ func (s *Store) Pull(ctx context.Context, m Model, progress func(file string, do
 		}
 	}
 	return nil
+}
+
+// build makes a graph of the checkpoints that it points into, which stand
+// before it in the manifest.
+func (s *Store) build(m Model, f File, path string) error {
+	var from []string
+	for _, role := range f.From {
+		c, err := m.file(role)
+		if err != nil {
+			return err
+		}
+		from = append(from, s.Path(m, c))
+	}
+	return official.Build(f.Build, from, path)
 }
 
 // repo asks the hub what the model's repository holds.

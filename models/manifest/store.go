@@ -157,6 +157,9 @@ func (s *Store) unpack(f File, path string) error {
 // its first use, which this may be. A file that has not changed since it was
 // last hashed is hashed again only where always is set.
 func (s *Store) check(ctx context.Context, m Model, f File, always bool) error {
+	if f.Build != "" { // another version may build another; its weights are checked
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	path, key := s.Path(m, f), m.Name+"/"+f.Name()

@@ -1,4 +1,4 @@
-// Package onnxwrite builds ONNX graphs (opset 13) of networks with native
+// Package onnxwrite builds ONNX graphs (opset 13 to 17) of networks with native
 // convolutions, batch normalisation folded in. Weights come by the names of a
 // state dict.
 package onnxwrite
@@ -26,19 +26,20 @@ const Image Value = "image"
 type Builder struct {
 	Graph  *protos.GraphProto
 	weight func(name string) (*tensors.Tensor, error)
+	inits  map[Value]bool // names of constants
 	err    error
 }
 
 // New is a graph of a name, without nodes. weight reads a tensor by its
 // state-dict name, kernels as [out, in, kh, kw].
 func New(name string, weight func(name string) (*tensors.Tensor, error)) *Builder {
-	return &Builder{Graph: &protos.GraphProto{Name: name}, weight: weight}
+	return &Builder{Graph: &protos.GraphProto{Name: name}, weight: weight, inits: map[Value]bool{}}
 }
 
 // Err is the first error.
 func (b *Builder) Err() error { return b.err }
 
-// Attr is an attribute: an int, []int or string.
+// Attr is an attribute: an int, []int, float64 or string.
 type Attr struct {
 	Name string
 	V    any
@@ -57,6 +58,8 @@ func (a Attr) proto() *protos.AttributeProto {
 		for _, x := range v {
 			p.Ints = append(p.Ints, int64(x))
 		}
+	case float64:
+		p.Type, p.F = protos.AttributeProto_FLOAT, float32(v)
 	case string:
 		p.Type, p.S = protos.AttributeProto_STRING, []byte(v)
 	default:
@@ -108,6 +111,7 @@ func (b *Builder) constant(name string, kind protos.TensorProto_DataType, raw []
 		t.Dims = append(t.Dims, int64(d))
 	}
 	b.Graph.Initializer = append(b.Graph.Initializer, t)
+	b.inits[Value(name)] = true
 	return Value(name)
 }
 
@@ -166,7 +170,7 @@ func (b *Builder) convolve(x Value, module string, w []float32, dims []int, bias
 	pad := dilation * (dims[2] - 1) / 2
 	weight := Value(module + ".weight")
 	offset := Value(module + ".bias")
-	if !b.has(weight) { // MSC applies the network three times
+	if !b.Has(weight) { // MSC applies the network three times
 		b.Floats(string(weight), w, dims...)
 		b.Floats(string(offset), bias, len(bias))
 	}
@@ -175,14 +179,8 @@ func (b *Builder) convolve(x Value, module string, w []float32, dims []int, bias
 		Attr{"dilations", []int{dilation, dilation}}, Attr{"pads", []int{pad, pad, pad, pad}})
 }
 
-func (b *Builder) has(name Value) bool {
-	for _, t := range b.Graph.Initializer {
-		if t.Name == string(name) {
-			return true
-		}
-	}
-	return false
-}
+// Has tells whether there is a constant of a name.
+func (b *Builder) Has(name Value) bool { return b.inits[name] }
 
 // Size is the height and width of x, int64 [2].
 func (b *Builder) Size(x Value) Value {

@@ -52,6 +52,9 @@ type storage struct {
 type store interface {
 	// open returns the bytes of a storage of n bytes.
 	open(key string, n int64) (io.ReaderAt, error)
+	// place tells where in the file those bytes begin; not ok where they do
+	// not stand there as they are.
+	place(key string, n int64) (offset int64, ok bool, err error)
 }
 
 // Open opens a checkpoint and reads its names and shapes; no value is read yet.

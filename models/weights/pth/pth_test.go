@@ -74,6 +74,55 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestPlace: the bytes at a tensor's place are its values; those that do not
+// stand in a row have none.
+func TestPlace(t *testing.T) {
+	for _, file := range []string{"zip", "legacy", "deflated"} {
+		path := "testdata/" + file + ".pth"
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		found := 0
+		for _, name := range r.Names() {
+			p, ok, err := r.Place(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := file != "deflated" && !strings.Contains(name, "transposed") && !strings.Contains(name, "strided"); ok != want {
+				t.Errorf("%s: %s has a place: %t, want %t", file, name, ok, want)
+			}
+			if !ok {
+				continue
+			}
+			found++
+			x, err := r.Tensor(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = x.ConstBytes(func(data []byte) {
+				if !bytes.Equal(data, raw[p.Offset:p.Offset+p.Bytes]) || p.DType != x.DType() || !slices.Equal(p.Shape, x.Shape().Dimensions) {
+					t.Errorf("%s: %s is not at %+v", file, name, p)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if file != "deflated" && found < 10 {
+			t.Errorf("%s: places of %d tensors", file, found)
+		}
+		if _, _, err := r.Place("none"); err == nil {
+			t.Error("a place of no tensor")
+		}
+	}
+}
+
 // A real checkpoint of the older format.
 func TestReadReal(t *testing.T) {
 	r, err := Open(datatest.Path(t, "weights", "espnetv2_s_0.5_pascal_256x256.pth"))
