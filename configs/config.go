@@ -28,11 +28,12 @@ type Config struct {
 
 // Data chooses the dataset.
 type Data struct {
-	Kind       string         `toml:"kind"` // registered dataset kind
-	Root       string         `toml:"root"`
-	TrainSplit string         `toml:"train_split"` // images that get pseudo-labels and train the network
-	ValSplit   string         `toml:"val_split"`   // images that score the network
-	Options    map[string]any `toml:"options"`     // the dataset's own keys
+	Kind        string         `toml:"kind"` // registered dataset kind
+	Root        string         `toml:"root"`
+	TrainSplit  string         `toml:"train_split"`          // images that get pseudo-labels and train the network
+	ValSplit    string         `toml:"val_split"`            // images that score the network
+	Corrections string         `toml:"corrections" json:"-"` // folder of what was corrected in review; "" = corrections below root, or below out where there is none; "none" = no corrections count
+	Options     map[string]any `toml:"options"`              // the dataset's own keys
 }
 
 // Gen is stage one: weak labels to pseudo-label masks.

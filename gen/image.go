@@ -51,7 +51,11 @@ func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed b
 		did.Generated = 1
 		did.Changes.count(found)
 	} else if ctx.Err() == nil {
-		if did.Failed = 1; errors.Is(err, ErrUnlabelled) {
+		did.Failed = 1
+		if errors.Is(err, ErrRejected) {
+			did.Rejected = 1
+		}
+		if errors.Is(err, ErrUnlabelled) {
 			did.Failed, did.Unlabelled, err = 0, 1, nil
 		}
 		// What an earlier configuration left must not pass for this one's.
@@ -157,31 +161,33 @@ func (r *runner) label(ctx context.Context, id string, did *Summary) (err error)
 		return fmt.Errorf("labels of %s: %w", id, err)
 	}
 	did.Times.Decode = lap()
-	masks, err := r.Method.Generate(ctx, sample)
+	made, err := r.produce(ctx, sample)
 	if err != nil {
 		return err
 	}
-	making := lap()
-	label, err := r.fuse(sample.Image.Rect.Size(), masks)
-	if err != nil {
-		return err
-	}
-	did.Times.Fuse = lap()
+	did.Times.Fuse = made.fusing
+	making := lap() - made.fusing
+	label, masks := made.label, made.masks
 	signs := assess(label, masks, sample.Weak)
-	if err := r.check(ctx, sample, label, signs); err != nil {
-		return err
+	if made.corrected == "" {
+		if err := r.check(ctx, sample, label, signs); err != nil {
+			return err
+		}
 	}
 	did.Times.split(making+lap(), clock.Times())
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := r.write(id, origin, label, masks, signs); err != nil {
+	if err := r.write(id, origin, label, masks, signs, made.corrected); err != nil {
 		return err
 	}
 	did.Times.Write = lap()
 	did.Masks = len(masks)
 	if len(masks) == 0 {
 		did.Empty = 1
+	}
+	if made.corrected != "" {
+		did.Corrected = 1
 	}
 	for _, m := range masks {
 		if m.Note != "" {
@@ -202,7 +208,7 @@ func (r *runner) fuse(size image.Point, masks []Mask) (*data.LabelMap, error) {
 
 // write commits a label: the PNG, then the sidecar. An old sidecar goes first,
 // or it would vouch for the new PNG if we were killed in between.
-func (r *runner) write(id string, origin Origin, label *data.LabelMap, masks []Mask, signs Signs) error {
+func (r *runner) write(id string, origin Origin, label *data.LabelMap, masks []Mask, signs Signs, corrected string) error {
 	png, sidecar := r.paths(id)
 	var buf bytes.Buffer
 	if err := data.EncodeLabelMap(&buf, label); err != nil {
@@ -215,7 +221,7 @@ func (r *runner) write(id string, origin Origin, label *data.LabelMap, masks []M
 		return err
 	}
 	side := newSidecar(id, label, checksum(buf.Bytes()), r.source, r.classes, masks)
-	side.Origin, side.Quality = &origin, signs
+	side.Origin, side.Quality, side.Corrected = &origin, signs, corrected
 	return files.WriteJSON(sidecar, side)
 }
 
@@ -249,9 +255,11 @@ func (r *runner) count(did Summary) {
 	s.Skipped += did.Skipped
 	s.Failed += did.Failed
 	s.Unlabelled += did.Unlabelled
+	s.Rejected += did.Rejected
 	s.Masks += did.Masks
 	s.Noted += did.Noted
 	s.Empty += did.Empty
+	s.Corrected += did.Corrected
 	s.Changes.add(did.Changes)
 	s.Times.add(did.Times)
 	if r.Progress != nil {

@@ -13,6 +13,7 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/data"
+	"wsss/data/corrections"
 )
 
 // Origin says what one label was made from, beside the method, its options and
@@ -22,6 +23,8 @@ type Origin struct {
 	Labels  string `json:"labels,omitempty"` // of the image's weak labels; "" for a method that takes none
 	Classes string `json:"classes"`          // of the class table
 	Files   string `json:"files,omitempty"`  // of what the method reads for the image (see Reader)
+	// Corrected is the version of what a person corrected; "" for nothing.
+	Corrected string `json:"corrected,omitempty"`
 }
 
 // originOf describes the data behind an image's label as it is now. classes is
@@ -41,6 +44,9 @@ func originOf(ds data.Dataset, id string, weak data.WeakKind, classes string, me
 			return o, err
 		}
 		o.Labels = hashOf(s.Weak)
+	}
+	if o.Corrected, err = corrections.VersionOf(ds, id); err != nil {
+		return o, err
 	}
 	o.Files, err = filesHash(method, id, hashes)
 	return o, err
@@ -84,6 +90,7 @@ const (
 	isResettled        // of another configuration
 	isReweighed        // of other weights
 	isRenamed          // of another class table
+	isCorrected        // before a person corrected it, or otherwise
 	isRelabelled       // from other weak labels
 	isReplaced         // of another photo
 	isReread           // from other files of another tool or run
@@ -92,16 +99,17 @@ const (
 // Changes counts the images whose labels are not of the data, configuration
 // and weights as they are, by the first reason that holds for each.
 type Changes struct {
-	New      int // not labelled before
-	Damaged  int // the label file is not what its sidecar says
-	Settings int // labelled by another configuration
-	Weights  int // … by other weights
-	Classes  int // … for another class table
-	Labels   int // … from other weak labels
-	Photos   int // … when the photo was another one
-	Files    int // … from other files of another run or tool
-	Gone     int // labelled, but the image is no longer in the dataset
-	Old      int // labelled by a version that noted no Origin: taken for unchanged
+	New       int // not labelled before
+	Damaged   int // the label file is not what its sidecar says
+	Settings  int // labelled by another configuration
+	Weights   int // … by other weights
+	Classes   int // … for another class table
+	Corrected int // … before a person corrected them
+	Labels    int // … from other weak labels
+	Photos    int // … when the photo was another one
+	Files     int // … from other files of another run or tool
+	Gone      int // labelled, but the image is no longer in the dataset
+	Old       int // labelled by a version that noted no Origin: taken for unchanged
 }
 
 func (c *Changes) count(s state) {
@@ -118,6 +126,8 @@ func (c *Changes) count(s state) {
 		c.Weights++
 	case isRenamed:
 		c.Classes++
+	case isCorrected:
+		c.Corrected++
 	case isRelabelled:
 		c.Labels++
 	case isReplaced:
@@ -133,6 +143,7 @@ func (c *Changes) add(o Changes) {
 	c.Settings += o.Settings
 	c.Weights += o.Weights
 	c.Classes += o.Classes
+	c.Corrected += o.Corrected
 	c.Labels += o.Labels
 	c.Photos += o.Photos
 	c.Files += o.Files
@@ -142,12 +153,12 @@ func (c *Changes) add(o Changes) {
 
 // Stale is how many labels there are that have to be made again.
 func (c Changes) Stale() int {
-	return c.Damaged + c.Settings + c.Weights + c.Classes + c.Labels + c.Photos + c.Files
+	return c.Damaged + c.Settings + c.Weights + c.Classes + c.Corrected + c.Labels + c.Photos + c.Files
 }
 
 // Data is how many of them differ in what people edit: photos, weak labels, the
 // class table, files of other tools.
-func (c Changes) Data() int { return c.Classes + c.Labels + c.Photos + c.Files }
+func (c Changes) Data() int { return c.Classes + c.Corrected + c.Labels + c.Photos + c.Files }
 
 // Why lists the reasons with their numbers: "2 labels edited, 1 photo
 // replaced". New and old labels are no reason.
@@ -160,6 +171,7 @@ func (c Changes) Why() string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, many))
 		}
 	}
+	say(c.Corrected, "corrected in review", "corrected in review")
 	say(c.Labels, "label edited", "labels edited")
 	say(c.Photos, "photo replaced", "photos replaced")
 	say(c.Files, "image with changed input files", "images with changed input files")
@@ -194,6 +206,8 @@ func (r *runner) compare(m made, now Origin) state {
 		return isRenamed
 	case m.Origin.Photo != now.Photo:
 		return isReplaced
+	case m.Origin.Corrected != now.Corrected:
+		return isCorrected
 	case m.Origin.Labels != now.Labels:
 		return isRelabelled
 	case r.Method != nil && m.Origin.Files != now.Files:

@@ -41,6 +41,10 @@ type RunOptions struct {
 
 	Hashes *files.Hashes // remembers hashes of the data between runs; may be nil
 
+	// Env is what the method was made from: GrabCut is made from it where
+	// somebody corrected prompts and the method takes none.
+	Env Env
+
 	Workers   int                   // images in flight; 0 = one per CPU
 	Shard     Shard                 // the part of the split to do
 	ByShape   bool                  // images of one size follow each other, for an engine that compiles for each
@@ -59,7 +63,9 @@ type Summary struct {
 	Noted     int // masks among them that carry a note
 	Empty     int // generated images without a mask
 
+	Corrected  int // generated images of which a person corrected something
 	Unlabelled int // left out, as they have none of the weak labels; they get no label
+	Rejected   int // of these, those that a person rejected
 	Changes    Changes
 	Grown      bool // the split has other images than when the folder was last worked on
 	Times      Times
@@ -119,13 +125,14 @@ func Run(ctx context.Context, o RunOptions) (Summary, error) {
 // runner is a run in progress.
 type runner struct {
 	RunOptions
-	fuser   Fuser
-	classes data.Classes
-	table   string // hash of the class table
-	source  Provenance
-	inputs  map[string]string // folders that the method reads, for the manifest
-	all     []string          // ids of the whole split
-	claims  *claims
+	fuser    Fuser
+	prompter func() (Prompter, error)
+	classes  data.Classes
+	table    string // hash of the class table
+	source   Provenance
+	inputs   map[string]string // folders that the method reads, for the manifest
+	all      []string          // ids of the whole split
+	claims   *claims
 
 	mu      sync.Mutex // guards summary and calls of Progress
 	summary Summary
@@ -184,6 +191,7 @@ func (o RunOptions) runner() (*runner, []string, error) {
 	r := &runner{RunOptions: o, fuser: fuser, classes: classes, table: hashOf(classes.Names), all: all, source: Provenance{
 		Method: o.Name, Weak: o.Weak, ConfigHash: o.ConfigHash, Fuse: o.Fuse, Weights: o.Weights, Versions: o.Versions,
 	}}
+	r.prompter = r.prompters()
 	if in, ok := o.Method.(Reader); ok {
 		if r.inputs, err = in.Inputs(); err != nil {
 			return nil, nil, err
@@ -278,7 +286,7 @@ func (r *runner) work(ctx context.Context, ids []string) error {
 	if err != nil {
 		return err
 	}
-	if n := r.summary.Unlabelled; n > 0 && n == len(ids) && r.Shard.Count <= 1 {
+	if n := r.summary.Unlabelled; n > 0 && n == len(ids) && n > r.summary.Rejected && r.Shard.Count <= 1 {
 		return fmt.Errorf("none of the %d images of split %q: %w", n, r.Split, Unlabelled(r.Weak))
 	}
 	return fails.inOrder(given)

@@ -47,9 +47,12 @@ type Sidecar struct {
 	Height int    `json:"height"`
 	SHA256 string `json:"label_sha256"` // of the PNG file
 	Provenance
-	Origin  *Origin       `json:"origin,omitempty"`  // nil in sidecars of earlier versions
-	Quality Signs         `json:"quality,omitempty"` // without ground truth
-	Masks   []SidecarMask `json:"masks"`
+	Origin  *Origin `json:"origin,omitempty"`  // nil in sidecars of earlier versions
+	Quality Signs   `json:"quality,omitempty"` // without ground truth
+	// Corrected says what a person corrected: "accepted", "prompts", "pixels"; ""
+	// for nothing.
+	Corrected string        `json:"corrected,omitempty"`
+	Masks     []SidecarMask `json:"masks"`
 }
 
 // SidecarMask is one mask that went into the label, before fusion.

@@ -1,8 +1,12 @@
 package gen
 
 import (
+	"cmp"
+	"fmt"
 	"image"
 	"math"
+	"slices"
+	"strings"
 
 	"wsss/data"
 )
@@ -189,4 +193,41 @@ func LabelAgreement(a, b *data.LabelMap) float64 {
 		return 1
 	}
 	return sum / float64(n)
+}
+
+// signTexts say what a low sign means.
+var signTexts = map[string]string{
+	SignConfidence: "the method is unsure of its masks",
+	SignStability:  "masks change with their threshold",
+	SignDistinct:   "masks of several classes overlap",
+	SignDecided:    "much is left undecided",
+	SignCovered:    "a class of the weak labels has no pixel",
+	SignBoxes:      "masks do not reach the sides of their boxes",
+	SignFlip:       "the mirrored photo is labelled otherwise",
+	SignScale:      "the smaller photo is labelled otherwise",
+	SignAgreement:  "other labels differ",
+}
+
+// Doubt says why a label is doubted, by its lowest signs below 0.9, at most
+// two; "" where nothing is.
+func (s Signs) Doubt() string {
+	type low struct {
+		text string
+		v    float64
+	}
+	var lows []low
+	for name, text := range signTexts {
+		if v, ok := s[name]; ok && v < 0.9 {
+			lows = append(lows, low{text, v})
+		}
+	}
+	if _, found := s[SignConfidence]; !found && len(s) > 0 {
+		return "no mask was found"
+	}
+	slices.SortFunc(lows, func(a, b low) int { return cmp.Or(cmp.Compare(a.v, b.v), cmp.Compare(a.text, b.text)) })
+	var parts []string
+	for _, l := range lows[:min(2, len(lows))] {
+		parts = append(parts, fmt.Sprintf("%s (%.2f)", l.text, l.v))
+	}
+	return strings.Join(parts, "; ")
 }

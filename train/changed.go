@@ -13,6 +13,7 @@ import (
 
 	"wsss/checkpoints"
 	"wsss/checkpoints/files"
+	"wsss/data/corrections"
 	"wsss/train/lineage"
 )
 
@@ -22,7 +23,14 @@ func (r *run) lookAtData(ctx context.Context) error {
 	label := func(id string) (string, error) { return lineage.Truth(r.Dataset, id, r.Hashes) }
 	var scores func(id string) (string, error)
 	if r.LabelsDir != "" {
-		label = func(id string) (string, error) { return labelHash(r.LabelsDir, id) }
+		label = func(id string) (string, error) {
+			sum, err := labelHash(r.LabelsDir, id)
+			if err != nil {
+				return "", err
+			}
+			corrected, err := corrections.VersionOf(r.Dataset, id) // its pixels go over the label map
+			return sum + corrected, err
+		}
 		if use := r.Config.Confidence; use != "" && use != "none" {
 			scores = func(id string) (string, error) {
 				path, err := files.Join(cmp.Or(r.ScoresDir, r.LabelsDir), id+".json")

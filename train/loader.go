@@ -13,6 +13,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/augment"
+	"wsss/data/corrections"
 	"wsss/models/backend"
 	"wsss/train/batches"
 	"wsss/train/parallel"
@@ -192,7 +193,7 @@ func readLabels(dir string, ds data.Dataset, s *data.Sample, classes int) (*data
 	if m.Size() != s.Image.Rect.Size() {
 		return nil, fmt.Errorf("%s: %d×%d pixels, the image %s has %d×%d", path, m.W, m.H, ds.ImagePath(s.ID), s.Image.Rect.Dx(), s.Image.Rect.Dy())
 	}
-	return m, nil
+	return m, corrections.Over(ds, s.ID, m)
 }
 
 // shrinkLabels samples a square label map at the centres of a grid's cells,

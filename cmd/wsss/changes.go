@@ -139,5 +139,6 @@ func noteStaleNetwork(ctx context.Context, checkpoint string, quiet bool) {
 		return
 	}
 	p := &pipeline{cfg: cfg, quiet: quiet, ds: ds, hashes: files.OpenHashes(filepath.Join(out, files.HashesName))}
+	p.correct()
 	p.noteStale(ctx)
 }

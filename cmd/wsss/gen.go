@@ -165,7 +165,7 @@ func (p *pipeline) compareDir(c configs.Compare) string {
 
 // label runs a labeller over a split.
 func (p *pipeline) label(ctx context.Context, l labeller, dir string, o genOptions) error {
-	method, err := p.method(l)
+	method, env, err := p.methodIn(l)
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (p *pipeline) label(ctx context.Context, l labeller, dir string, o genOptio
 		sum, err = gen.Run(ctx, gen.RunOptions{
 			Dataset: p.ds, Split: o.split, Method: method, Name: g.Method,
 			Weak: data.WeakKind(g.Weak), Fuse: g.Fuse, OutDir: dir,
-			ConfigHash: cfg.GenHash(), Config: cfg.TOML(), Weights: gen.WeightsOf(method), Versions: versions(), Hashes: p.hashes,
+			ConfigHash: cfg.GenHash(), Config: cfg.TOML(), Weights: gen.WeightsOf(method), Versions: versions(), Hashes: p.hashes, Env: env,
 			Workers: g.Workers, Shard: o.shard, ByShape: p.eng != nil && backend.KindOf(p.eng) == backend.XLA, KeepGoing: o.keepGoing, Checks: g.Checks, Progress: progress, Learning: p.lesson(g.Method),
 		})
 		return err
@@ -214,28 +214,40 @@ func (p *pipeline) lesson(method string) func(done, total int) {
 
 // method builds a labeller's method.
 func (p *pipeline) method(l labeller) (gen.Method, error) {
+	method, _, err := p.methodIn(l)
+	return method, err
+}
+
+// methodIn also gives what the method was made from.
+func (p *pipeline) methodIn(l labeller) (gen.Method, gen.Env, error) {
 	needsBackend, err := gen.NeedsBackend(l.Gen)
 	if err != nil {
-		return nil, p.wrong(l, err)
+		return nil, gen.Env{}, p.wrong(l, err)
 	}
 	p.warnDebugSize(l.Gen)
 	env := gen.Env{Classes: p.ds.Classes(), Weak: data.WeakKind(l.Weak), Seed: p.cfg.Seed, Gen: l.Gen}
 	if needsBackend {
 		if env.Backend, err = p.backend(); err != nil {
-			return nil, err
+			return nil, env, err
 		}
 	}
 	method, err := gen.New(env)
 	if err != nil {
-		return nil, p.wrong(l, err)
+		return nil, env, p.wrong(l, err)
 	}
-	return method, nil
+	return method, env, nil
 }
 
 // explainGen says what a reader of the numbers should know.
 func (p *pipeline) explainGen(s gen.Summary, kind string) {
-	if s.Unlabelled > 0 {
-		p.warn("  left out: %d of %d images, which have no %s", s.Unlabelled, s.Images, kind)
+	if n := s.Unlabelled - s.Rejected; n > 0 {
+		p.warn("  left out: %d of %d images, which have no %s", n, s.Images, kind)
+	}
+	if s.Rejected > 0 {
+		p.warn("  left out: %d of %d images, which were rejected in review", s.Rejected, s.Images)
+	}
+	if s.Corrected > 0 {
+		p.say("  %s with what was corrected in review", count(s.Corrected, "label", "labels"))
 	}
 	if s.Generated == 0 {
 		return

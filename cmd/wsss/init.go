@@ -145,6 +145,7 @@ type starter struct {
 	Found            string   // what the labels are read from
 	Notes            []string // for the person
 	classes          []string // of -classes, without background
+	draw             bool     // the labels are yet to be drawn, in review
 }
 
 // mostLooked bounds the images that are looked at for labels, and mostMasks
@@ -179,10 +180,25 @@ func newStarter(root, kind string, weak data.WeakKind, classes []string) (*start
 	if s.Kind == folder.Kind || s.own || s.Have[s.Weak] == 0 {
 		s.useMasks(weak)
 	}
+	if s.Weak != data.WeakNone && s.Have[s.Weak] == 0 && s.nothingYet() {
+		s.draw = true
+		return s, s.choose()
+	}
 	if s.Weak != data.WeakNone && s.Have[s.Weak] == 0 {
 		return nil, fmt.Errorf("%s: none of the %d images of %s that were looked at has %s; docs/folder.md and docs/datasets.md tell where they belong", root, s.Looked, s.Train, s.Weak)
 	}
 	return s, s.choose()
+}
+
+// nothingYet tells that the photos have no label of any form, and classes that
+// labels can be drawn of.
+func (s *starter) nothingYet() bool {
+	for _, n := range s.Have {
+		if n > 0 {
+			return false
+		}
+	}
+	return len(s.classes) > 0 && s.Masks == 0 && s.Weak != data.WeakTags
 }
 
 // useMasks trains on masks where as many images have them as have labels, or
@@ -391,6 +407,9 @@ func (s *starter) report(w io.Writer, path string) {
 	if !s.Truth {
 		s.Notes = append(s.Notes, fmt.Sprintf("no masks for split %s: nothing will be scored; the report shows the labels by their own signs of quality", s.Val))
 	}
+	if !s.draw && s.Weak == data.WeakNone && !s.Supervised && s.nothingYet() {
+		s.Notes = append(s.Notes, "to draw labels instead of naming classes alone: wsss init -weak boxes, then wsss review")
+	}
 	if s.Start == "" {
 		s.Notes = append(s.Notes, fmt.Sprintf("the network starts from random numbers; from ImageNet weights it learns far more from few photos: wsss models pull %s, then wsss init again", s.Backbone()))
 	}
@@ -405,6 +424,9 @@ func (s *starter) report(w io.Writer, path string) {
 		labels = "labels from the names of the classes alone"
 	}
 	fmt.Fprintf(w, "wrote %s: %s. Next:\n\n  wsss data validate -config %s\n", path, labels, path)
+	if s.draw {
+		fmt.Fprintf(w, "  wsss review -config %s          draw the labels\n", path)
+	}
 	if len(s.Models) > 0 {
 		fmt.Fprintf(w, "  wsss models pull %s\n", strings.Join(s.Models, " "))
 	}

@@ -11,6 +11,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/corrections"
 	"wsss/gen"
 )
 
@@ -138,6 +139,12 @@ func (p *pipeline) made(split, dir string, g configs.Gen) ([]string, error) {
 		if here[id] || p.keepGoing {
 			continue
 		}
+		if out, err := rejected(p.ds, id); err != nil || out {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
 		s, err := p.ds.Load(id, data.WantWeak)
 		if err != nil {
 			return nil, err
@@ -172,6 +179,11 @@ func labelledIn(ds data.Dataset, split, dir string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
+		if out, err := rejected(ds, id); err != nil {
+			return nil, err
+		} else if out {
+			continue
+		}
 		switch _, err := os.Stat(path); {
 		case err == nil:
 			ids = append(ids, id)
@@ -180,6 +192,23 @@ func labelledIn(ds data.Dataset, split, dir string) ([]string, error) {
 		}
 	}
 	return ids, nil
+}
+
+// rejected tells whether a person rejected an image's label in review.
+func rejected(ds data.Dataset, id string) (bool, error) {
+	c, _, err := corrections.Of(ds, id)
+	return c != nil && c.Verdict == corrections.Rejected, err
+}
+
+// correct joins the data set with what was corrected in review.
+func (p *pipeline) correct() {
+	dir := corrections.DirOf(p.cfg.Data.Corrections, p.cfg.Data.Root, p.cfg.Out)
+	if dir == "" {
+		return
+	}
+	learnt, _ := p.ds.IDs(p.cfg.Data.TrainSplit) // a wrong split is told of where it is used
+	p.ds = corrections.Wrap(p.ds, &corrections.Folder{Dir: dir, Classes: p.ds.Classes()},
+		corrections.Options{Learnt: learnt, TruthIsLearnt: p.cfg.Train.Labels == "truth"})
 }
 
 func first(ids []string) string {

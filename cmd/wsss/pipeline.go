@@ -95,6 +95,7 @@ func newPipeline(cfg configs.Config, quiet bool) (p *pipeline, err error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
+	p.correct()
 	p.hashes = files.OpenHashes(p.path(files.HashesName))
 	return p, p.recordConfig()
 }

@@ -95,8 +95,10 @@ func (p *plan) data(of parts) {
 		if err != nil {
 			p.lack("%s", dataLack(err))
 		}
-		p.ds = ds
-		p.pipeline.ds = ds // so that class names in options are checked, too
+		if p.pipeline.ds = ds; ds != nil { // so that class names in options are checked, too
+			p.correct()
+		}
+		p.ds = p.pipeline.ds
 	}
 	for _, key := range []string{"tags", "points", "scribbles", "boxes"} {
 		if path, ok := d.Options[key].(string); ok {

@@ -29,6 +29,10 @@ const (
 // extensions of annotation files.
 var extensions = []string{".json", ".xml", ".txt", ".csv", ".yaml", ".yml", ".data", ".names"}
 
+// correctionSuffix ends the files of package corrections, which lie below the
+// data set's root.
+const correctionSuffix = ".correction.json"
+
 // Source is a folder whose annotations are looked for.
 type Source struct {
 	Root string
@@ -74,7 +78,7 @@ func newSource(root string, photos map[string]string, flat bool) (*Source, error
 				return fs.SkipDir
 			}
 			return nil
-		case e.IsDir() || !slices.Contains(extensions, strings.ToLower(filepath.Ext(p))):
+		case e.IsDir() || !slices.Contains(extensions, strings.ToLower(filepath.Ext(p))) || strings.HasSuffix(p, correctionSuffix):
 			return nil
 		case len(s.Files) == maxFiles:
 			return fmt.Errorf("%s holds more than %d files", root, maxFiles)

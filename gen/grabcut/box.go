@@ -40,6 +40,9 @@ func (c *cutter) box(b data.Box, rect image.Rectangle) (gen.Mask, error) {
 	m := gen.Mask{Class: b.Class, From: gen.Prompt{Class: b.Class, Box: &b, Source: "box", Score: 1}}
 	for weight := c.opts.Prior; ; weight *= 2 {
 		c.occupy(r, rect, weight)
+		if c.pin != nil {
+			c.pin(r)
+		}
 		inside, score, stability, err := c.cut(r)
 		if err != nil {
 			return gen.Mask{}, err

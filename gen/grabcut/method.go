@@ -84,7 +84,8 @@ type cutter struct {
 	seed   int64
 	solver *Solver
 	img    *image.NRGBA
-	maxCut int // see the constant, which 0 stands for
+	maxCut int             // see the constant, which 0 stands for
+	pin    func(r *region) // settles pixels of a box; may be nil
 }
 
 // stabilityOffset is how far, in nats, the log odds are moved to see whether

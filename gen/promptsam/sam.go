@@ -124,14 +124,27 @@ func (e *engine) masks(ctx context.Context, s *data.Sample, prompts []gen.Prompt
 		if results, err = e.model.Predict(ctx, emb, questions); err != nil {
 			return nil, err
 		}
-		for i, r := range results {
-			if e.overlap && prompts[i].Box != nil {
-				picks[i] = bestOverlap(emb, r, *prompts[i].Box)
-			} else if picks[i], err = r.Pick(e.pick(prompts[i])); err != nil {
-				return nil, err
-			}
+		return e.decide(emb, prompts, results)
+	}
+	return e.picked(emb, prompts, results, picks), nil
+}
+
+// decide makes masks of the decoder's answers, choosing among each one's.
+func (e *engine) decide(emb *sam.Embedding, prompts []gen.Prompt, results []sam.Result) ([]gen.Mask, error) {
+	picks := make([]int, len(prompts))
+	for i, r := range results {
+		var err error
+		if e.overlap && prompts[i].Box != nil {
+			picks[i] = bestOverlap(emb, r, *prompts[i].Box)
+		} else if picks[i], err = r.Pick(e.pick(prompts[i])); err != nil {
+			return nil, err
 		}
 	}
+	return e.picked(emb, prompts, results, picks), nil
+}
+
+// picked makes masks of the chosen answers.
+func (e *engine) picked(emb *sam.Embedding, prompts []gen.Prompt, results []sam.Result, picks []int) []gen.Mask {
 	var masks []gen.Mask
 	var owner *ownership
 	if e.maxLogit {
@@ -152,7 +165,7 @@ func (e *engine) masks(ctx context.Context, s *data.Sample, prompts []gen.Prompt
 			Score: min(max(r.IoU[picks[i]], 0), 1) * prompts[i].Score, Stability: sam.Stability(logits, 1),
 		})
 	}
-	return owner.trim(masks), nil
+	return owner.trim(masks)
 }
 
 // never is a logit that no mask contains.

@@ -1,0 +1,406 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io/fs"
+	"slices"
+	"sync"
+
+	"golang.org/x/image/draw"
+
+	"wsss/checkpoints/files"
+	"wsss/data"
+	"wsss/data/corrections"
+	"wsss/gen"
+)
+
+const (
+	// previewSide is the longer side, pixels, that photos are seen at while
+	// somebody clicks; an accepted label is made at the photo's own size.
+	previewSide = 1024
+	kept        = 8 // pictures in memory
+	lookAhead   = 2 // pictures made ready before they are asked for
+)
+
+// picture is an image that is looked at. What follows from the photo and its
+// prompts alone is computed once.
+type picture struct {
+	*Server
+	id    string
+	size  image.Point // of the photo
+	scale float64     // of the preview
+
+	mu     sync.Mutex
+	sample *data.Sample // preview and weak labels, in the preview's pixels
+	weak   []corrections.Prompt
+	looked gen.Looked
+	masks  map[string]gen.Mask // by prompt
+	found  *data.LabelMap      // what the method found by itself
+}
+
+// pictures holds the pictures used last.
+type pictures struct {
+	server *Server
+	mu     sync.Mutex
+	list   []*entry // the one used last comes last
+	work   chan struct{}
+}
+
+type entry struct {
+	id   string
+	once sync.Once
+	p    *picture
+	err  error
+}
+
+func newPictures(s *Server) *pictures { return &pictures{server: s, work: make(chan struct{}, 1)} }
+
+// get opens a picture, or finds it open.
+func (ps *pictures) get(ctx context.Context, id string) (*picture, error) {
+	ps.mu.Lock()
+	i := slices.IndexFunc(ps.list, func(e *entry) bool { return e.id == id })
+	var e *entry
+	if i >= 0 {
+		e = ps.list[i]
+		ps.list = append(slices.Delete(ps.list, i, i+1), e)
+	} else {
+		e = &entry{id: id}
+		ps.list = append(ps.list, e)
+		ps.list = ps.list[max(0, len(ps.list)-kept):]
+	}
+	ps.mu.Unlock()
+	e.once.Do(func() { e.p, e.err = ps.server.open(context.WithoutCancel(ctx), id) })
+	if e.err != nil {
+		ps.drop(e)
+	}
+	return e.p, e.err
+}
+
+// drop forgets a picture that could not be opened: its photo may be mended.
+func (ps *pictures) drop(e *entry) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.list = slices.DeleteFunc(ps.list, func(o *entry) bool { return o == e })
+}
+
+// ahead makes the pictures after place ready, one at a time, unless that is
+// being done.
+func (ps *pictures) ahead(place int) {
+	select {
+	case ps.work <- struct{}{}:
+	default:
+		return
+	}
+	go func() {
+		defer func() { <-ps.work }()
+		for i := place + 1; i <= place+lookAhead && i < len(ps.server.Queue); i++ {
+			p, err := ps.get(context.Background(), ps.server.Queue[i].ID)
+			if err != nil {
+				continue // opening it tells
+			}
+			if _, err := p.look(context.Background()); err != nil {
+				continue
+			}
+			for _, q := range p.weak {
+				if _, err := p.mask(context.Background(), &q); err != nil {
+					break
+				}
+			}
+		}
+	}()
+}
+
+// open reads a photo and its weak labels.
+func (s *Server) open(_ context.Context, id string) (*picture, error) {
+	sample, err := s.Dataset.Dataset.Load(id, data.WantImage|data.WantWeak)
+	if err != nil {
+		return nil, err
+	}
+	p := &picture{Server: s, id: id, size: sample.Image.Rect.Size(), scale: 1, masks: map[string]gen.Mask{}}
+	p.weak = corrections.FromWeak(clip(sample.Weak, p.size), s.Weak)
+	if long := max(p.size.X, p.size.Y); long > previewSide {
+		p.scale = previewSide / float64(long)
+		small := image.NewNRGBA(image.Rect(0, 0, max(1, int(float64(p.size.X)*p.scale)), max(1, int(float64(p.size.Y)*p.scale))))
+		draw.ApproxBiLinear.Scale(small, small.Rect, sample.Image, sample.Image.Rect, draw.Src, nil)
+		sample.Image = small
+	}
+	p.sample = sample
+	return p, nil
+}
+
+// clip leaves out weak labels beyond the photo.
+func clip(w data.WeakLabels, size image.Point) data.WeakLabels {
+	fx, fy := float32(size.X), float32(size.Y)
+	var boxes []data.Box
+	for _, b := range w.Boxes {
+		b.X0, b.Y0, b.X1, b.Y1 = max(b.X0, 0), max(b.Y0, 0), min(b.X1, fx), min(b.Y1, fy)
+		if b.X0 < b.X1 && b.Y0 < b.Y1 {
+			boxes = append(boxes, b)
+		}
+	}
+	w.Boxes = boxes
+	inside := func(x, y int) bool { return image.Pt(x, y).In(image.Rectangle{Max: size}) }
+	w.Points = slices.DeleteFunc(slices.Clone(w.Points), func(p data.Point) bool { return !inside(p.X, p.Y) })
+	var lines []data.Scribble
+	for _, s := range w.Scribbles {
+		s.Points = slices.DeleteFunc(slices.Clone(s.Points), func(p image.Point) bool { return !inside(p.X, p.Y) })
+		if len(s.Points) > 0 {
+			lines = append(lines, s)
+		}
+	}
+	w.Scribbles = lines
+	return w
+}
+
+// prompts are the image's, corrected or its own.
+func (p *picture) prompts(c *corrections.Correction) []corrections.Prompt {
+	if c.Prompted {
+		return c.Prompts
+	}
+	return p.weak
+}
+
+// look computes what is the same for all prompts, once.
+func (p *picture) look(ctx context.Context) (gen.Looked, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.looked != nil {
+		return p.looked, nil
+	}
+	if p.Prompter == nil {
+		return nil, errors.New("there is no model that answers clicks and boxes")
+	}
+	var err error
+	p.looked, err = p.Prompter.Look(ctx, p.sample)
+	return p.looked, err
+}
+
+// mask answers a prompt on the preview, once.
+func (p *picture) mask(ctx context.Context, q *corrections.Prompt) (gen.Mask, error) {
+	key := fmt.Sprint(q.Class, q.Box, q.Points, q.Strokes)
+	if q.Box != nil {
+		key += fmt.Sprint(*q.Box)
+	}
+	p.mu.Lock()
+	m, ok := p.masks[key]
+	p.mu.Unlock()
+	if ok {
+		return m, nil
+	}
+	on, err := p.look(ctx)
+	if err != nil {
+		return m, err
+	}
+	small := scaled(q, p.sample.Image.Rect.Size(), p.scale)
+	if m, err = gen.Answer(ctx, on, &small); err != nil {
+		return m, err
+	}
+	p.mu.Lock()
+	p.masks[key] = m
+	p.mu.Unlock()
+	return m, nil
+}
+
+// scaled brings a prompt to the preview's pixels.
+func scaled(q *corrections.Prompt, size image.Point, f float64) corrections.Prompt {
+	if f == 1 {
+		return *q
+	}
+	out := corrections.Prompt{ID: q.ID, Class: q.Class}
+	at := func(x, y int) (int, int) {
+		return min(int((float64(x)+0.5)*f), size.X-1), min(int((float64(y)+0.5)*f), size.Y-1)
+	}
+	if b := q.Box; b != nil {
+		out.Box = &corrections.Box{X0: b.X0 * float32(f), Y0: b.Y0 * float32(f), X1: min(b.X1*float32(f), float32(size.X)), Y1: min(b.Y1*float32(f), float32(size.Y))}
+	}
+	for _, t := range q.Points {
+		t.X, t.Y = at(t.X, t.Y)
+		out.Points = append(out.Points, t)
+	}
+	for _, s := range q.Strokes {
+		k := corrections.Stroke{Out: s.Out}
+		for _, t := range s.Line {
+			x, y := at(t.X, t.Y)
+			k.Line = append(k.Line, image.Pt(x, y))
+		}
+		out.Strokes = append(out.Strokes, k)
+	}
+	return out
+}
+
+// label is what painted pixels lie over, of the photo's or the preview's size,
+// and what there is to say about it.
+func (p *picture) label(ctx context.Context, c *corrections.Correction) (*data.LabelMap, string, error) {
+	if c.Verdict == corrections.Accepted {
+		return c.Label(), "", nil
+	}
+	if !c.Prompted {
+		if m, note, err := p.there(); m != nil || err != nil {
+			return m, note, err
+		}
+	}
+	return p.made(ctx, c, func(q *corrections.Prompt) (gen.Mask, error) { return p.mask(ctx, q) }, p.sample.Image.Rect.Size())
+}
+
+// there is the label map on disk that no correction went into; nil for none.
+func (p *picture) there() (*data.LabelMap, string, error) {
+	if p.LabelsDir == "" {
+		s, err := p.Dataset.Dataset.Load(p.id, data.WantTruth)
+		if errors.Is(err, data.ErrNoTruth) {
+			return nil, "", nil
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		return s.Truth, "the true mask", nil
+	}
+	m, err := p.openLabel(p.id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", nil
+	}
+	if err != nil || m.Size() != p.size {
+		return nil, "", err // of another photo: made anew
+	}
+	if side := p.sidecar(); side != nil && side.Corrected != "" {
+		return nil, "", nil
+	}
+	return m, "", nil
+}
+
+func (p *picture) sidecar() *gen.Sidecar {
+	path, err := files.Join(p.LabelsDir, p.id+".json")
+	if err != nil || !p.Ours {
+		return nil
+	}
+	side, err := gen.ReadSidecar(path)
+	if err != nil {
+		return nil
+	}
+	return side
+}
+
+// made makes a label from prompts, over what the method finds by itself.
+func (p *picture) made(ctx context.Context, c *corrections.Correction, answer func(q *corrections.Prompt) (gen.Mask, error), size image.Point) (*data.LabelMap, string, error) {
+	under, note, err := p.under(ctx, c, size)
+	if err != nil {
+		return nil, "", err
+	}
+	prompts := p.prompts(c)
+	if len(prompts) == 0 && under != nil {
+		return under, note, nil
+	}
+	var masks []gen.Mask
+	for i := range prompts {
+		m, err := answer(&prompts[i])
+		if err != nil {
+			return nil, "", err
+		}
+		if m.Bits.Area() == 0 {
+			note = "a prompt got an empty mask"
+			continue
+		}
+		masks = append(masks, m)
+	}
+	label, err := gen.OverPrompts(p.Fuser, size, masks, under)
+	return label, note, err
+}
+
+// under is what the method finds by itself: nil where it works from prompts
+// alone.
+func (p *picture) under(ctx context.Context, c *corrections.Correction, size image.Point) (*data.LabelMap, string, error) {
+	if p.Ours && gen.Prompted(p.Weak) {
+		if len(p.prompts(c)) > 0 || c.Prompted {
+			return nil, "", nil
+		}
+		return data.NewLabelMap(size.X, size.Y), "not labelled yet", nil
+	}
+	m, err := p.byItself(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if m == nil {
+		return data.NewLabelMap(size.X, size.Y), "not labelled yet", nil
+	}
+	return stretched(m, size), "", nil
+}
+
+// byItself is the label without any correction, of any size; nil for none.
+func (p *picture) byItself(ctx context.Context) (*data.LabelMap, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.found != nil {
+		return p.found, nil
+	}
+	m, _, err := p.there()
+	if err != nil || m != nil {
+		p.found = m
+		return m, err
+	}
+	if side := p.sidecar(); side != nil && side.Corrected != "accepted" && side.Width == p.size.X && side.Height == p.size.Y {
+		var masks []gen.Mask
+		for _, m := range side.Masks {
+			if m.From.Source != gen.SourceReview {
+				masks = append(masks, m.Mask)
+			}
+		}
+		p.found, err = p.Fuser.Fuse(p.size, masks)
+		return p.found, err
+	}
+	if !p.Ours || p.Method == nil || p.scale != 1 { // prompts of the photo's size are not the preview's
+		return nil, nil
+	}
+	masks, err := p.Method.Generate(ctx, p.sample)
+	if errors.Is(err, gen.ErrUnlabelled) {
+		return nil, nil
+	}
+	if err != nil {
+		p.log("%s: %v", p.id, err)
+		return nil, nil
+	}
+	p.found, err = p.Fuser.Fuse(p.size, masks)
+	return p.found, err
+}
+
+// full is the label that is accepted, of the photo's size.
+func (p *picture) full(ctx context.Context, c *corrections.Correction) (*data.LabelMap, error) {
+	if !c.Prompted {
+		if m, _, err := p.there(); m != nil || err != nil {
+			return m, err
+		}
+	}
+	if p.scale == 1 || len(p.prompts(c)) == 0 {
+		m, _, err := p.label(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		return stretched(m, p.size).Clone(), nil
+	}
+	s, err := p.Dataset.Dataset.Load(p.id, data.WantImage)
+	if err != nil {
+		return nil, err
+	}
+	on, err := p.Prompter.Look(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := p.made(ctx, c, func(q *corrections.Prompt) (gen.Mask, error) { return gen.Answer(ctx, on, q) }, p.size)
+	return m, err
+}
+
+// stretched brings a label to a size by the nearest pixel.
+func stretched(m *data.LabelMap, size image.Point) *data.LabelMap {
+	if m.Size() == size {
+		return m
+	}
+	out := data.NewLabelMap(size.X, size.Y)
+	for y := range size.Y {
+		row := m.Pix[(2*y+1)*m.H/(2*size.Y)*m.W:]
+		for x := range size.X {
+			out.Pix[y*size.X+x] = row[(2*x+1)*m.W/(2*size.X)]
+		}
+	}
+	return out
+}
