@@ -40,7 +40,7 @@ func fuzz(ctx context.Context, o options, r *result) error {
 	}
 	per := o.fuzz
 	if per == 0 {
-		per = max(o.share(0.25)/time.Duration(max(1, len(targets))), time.Second)
+		per = max(o.share(0.15)/time.Duration(max(1, len(targets))), time.Second)
 	}
 	var total int64
 	for _, t := range targets {

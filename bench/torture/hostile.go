@@ -64,7 +64,7 @@ func hostile(ctx context.Context, o options, r *result) error {
 		return err
 	}
 	rng := rand.New(rand.NewPCG(o.seed, 3))
-	end := time.Now().Add(o.share(0.12))
+	end := time.Now().Add(o.share(0.1))
 	var worst tally
 	for round := 0; round == 0 || time.Now().Before(end) && round < 50; round++ {
 		for _, v := range victims() {
@@ -94,7 +94,8 @@ type tally struct {
 	memoryOf, tookBy string
 }
 
-// damage tries the faults on one format: all at first, later the random ones.
+// damage tries the faults on one format: all at first, time permitting, later
+// the random ones.
 func (o options) damage(ctx context.Context, v victim, round int, rng *rand.Rand, r *result, worst *tally) error {
 	dir := filepath.Join(o.dir, "victim")
 	defer os.RemoveAll(dir)
@@ -118,8 +119,12 @@ func (o options) damage(ctx context.Context, v victim, round int, rng *rand.Rand
 		}
 		worst.count++
 	}
-	for _, f := range faults {
-		if round > 0 && !f.random || o.brief() && rng.IntN(40) > 0 {
+	// Each format has its part of the time for what is tried once, in an order of
+	// chance: what one campaign leaves out another tries.
+	end := time.Now().Add(o.share(0.1) / time.Duration(len(victims())))
+	for i, at := range rng.Perm(len(faults)) {
+		f := faults[at]
+		if round > 0 && !f.random || o.brief() && rng.IntN(40) > 0 || i >= 8 && !o.brief() && time.Now().After(end) {
 			continue
 		}
 		if err := os.WriteFile(path, f.do(whole, rng), 0o644); err != nil {
@@ -128,7 +133,11 @@ func (o options) damage(ctx context.Context, v victim, round int, rng *rand.Rand
 		try(f.name)
 	}
 	if round == 0 && !o.brief() {
-		for _, f := range inPlace {
+		for i, at := range rng.Perm(len(inPlace)) {
+			f := inPlace[at]
+			if i >= 3 && time.Now().After(end) {
+				break
+			}
 			if f.name == pipe && v.name == "TOML config" {
 				continue // a config may come from another program, for which wsss waits
 			}

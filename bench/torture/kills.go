@@ -18,7 +18,7 @@ import (
 func kills(ctx context.Context, o options, r *result) error {
 	rng := rand.New(rand.NewPCG(o.seed, 1))
 	engines := o.present(ctx, r)
-	end := time.Now().Add(o.share(0.36))
+	end := time.Now().Add(o.share(0.33))
 	count, hard, trials := 0, 0, 0
 	byJob := map[string]int{}
 	for round := 0; count < o.kills; round++ {
@@ -62,13 +62,13 @@ func (o options) killTrial(ctx context.Context, j *job, engine string, rng *rand
 	if err := o.begin(ctx, j, engine, dir); err != nil {
 		return 0, 0, err
 	}
-	most := 1 + rng.IntN(6)
+	most := 2 + rng.IntN(9)
 	for range most {
 		p, err := startProcess(ctx, dir, nil, append([]string{o.wsss}, j.on(engine)...)...)
 		if err != nil {
 			return count, hard, err
 		}
-		wait := time.Duration((0.05 + 0.9*rng.Float64()) * float64(j.took[engine]))
+		wait := time.Duration((0.03 + 0.7*rng.Float64()) * float64(j.took[engine]))
 		if p.waitFor(wait) {
 			if e := p.wait(); e.code != 0 {
 				return count, hard, fmt.Errorf("%s on %s after %d kills: exit %d\n%s", j.name, engine, count, e.code, lastLines(e.text, 10))

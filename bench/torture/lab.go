@@ -105,12 +105,12 @@ func (o options) begin(ctx context.Context, j *job, engine, dir string) error {
 	return os.WriteFile(filepath.Join(dir, "torture.toml"), config, 0o644)
 }
 
-// timing are the lines and files that tell how long something took, of which
-// update the last process began, or on how many threads: all that may differ
+// timing are the lines and files that tell how long something took, at which
+// update the last process began and whether it had any to do, or on how many threads: all that may differ
 // between two undisturbed runs. .hashes.json holds the times of files, and the
 // parts from which predict joins a file lie in the order they were ready.
 var (
-	timing = regexp.MustCompile(`(?m)^\s*"(seconds|images_per_s|per_second|time by stage|from)":.*\n|\(parallelism=\d+\)`)
+	timing = regexp.MustCompile(`(?m)^\s*"(seconds|images_per_s|per_second|time by stage|from|skipped)":.*\n|\(parallelism=\d+\)`)
 	number = regexp.MustCompile(`[0-9]+([.,][0-9]+)*(e-?[0-9]+)?`)
 	unsure = regexp.MustCompile(`^(speed\.json|\.hashes\.json|\..*\.parts|\.lock|\.lease)$`)
 )

@@ -57,7 +57,7 @@ func repeat(ctx context.Context, o options, r *result) error {
 	slices.SortStableFunc(packages, func(a, b testPackage) int {
 		return cmp.Compare(strings.Count(a.path, "/cmd/"), strings.Count(b.path, "/cmd/"))
 	})
-	end := time.Now().Add(o.share(0.22))
+	end := time.Now().Add(o.share(0.15))
 	full, fewer, runs := 0, []string{}, 0
 	for i, p := range packages {
 		bin := filepath.Join(o.dir, "repeat.test")
@@ -117,7 +117,7 @@ func race(ctx context.Context, o options, r *result) error {
 	if err != nil {
 		return err
 	}
-	end := time.Now().Add(o.share(0.15))
+	end := time.Now().Add(o.share(0.12))
 	done, skipped := 0, 0
 	for _, p := range packages {
 		if time.Now().After(end) && o.minutes > 0 {

@@ -179,15 +179,7 @@ func listImages(args []string) ([]input, error) {
 // keepPhotos refuses a folder where a label map or an overlay would replace the
 // photo that it is of.
 func keepPhotos(images []input, out, formats string) error {
-	var written []func(id string) string
-	for name := range strings.SplitSeq(formats, ",") {
-		switch strings.TrimSpace(name) {
-		case "png":
-			written = append(written, func(id string) string { return id + ".png" })
-		case "overlay":
-			written = append(written, func(id string) string { return filepath.Join("overlay", id+".jpg") })
-		}
-	}
+	written := picturesOf(strings.Split(formats, ","))
 	for _, in := range images {
 		photo, err := os.Stat(in.path)
 		if err != nil {
@@ -200,6 +192,21 @@ func keepPhotos(images []input, out, formats string) error {
 		}
 	}
 	return nil
+}
+
+// picturesOf name the files below the folder that the formats make of an image,
+// those that are one picture each.
+func picturesOf(formats []string) []func(id string) string {
+	var names []func(id string) string
+	for _, format := range formats {
+		switch strings.TrimSpace(format) {
+		case "png":
+			names = append(names, func(id string) string { return id + ".png" })
+		case "overlay":
+			names = append(names, func(id string) string { return filepath.Join("overlay", id+".jpg") })
+		}
+	}
+	return names
 }
 
 // expand calls add for every image that one argument stands for, and unread for
@@ -286,12 +293,28 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 	if backend.KindOf(p.eng) == backend.XLA {
 		l.images = byShape(net, images, how.maxSide)
 	}
-	return p.labelFiles(ctx, "predict", &l, data.Classes{Names: net.Meta.Model.Classes}, out, formats)
+	sum, err := checkpointHash(checkpoint)
+	if err != nil {
+		return err
+	}
+	about := []any{sum, p.eng.Name(), p.cfg.Eval.Scales, p.cfg.Eval.Flip, p.cfg.Eval.Bucket, withCRF, how.maxSide, how.tile}
+	return p.labelFiles(ctx, "predict", &l, data.Classes{Names: net.Meta.Model.Classes}, out, formats, about)
 }
 
-// labelFiles labels the images and writes them in the formats.
-func (p *pipeline) labelFiles(ctx context.Context, title string, l *labelling, classes data.Classes, out string, formats []string) (err error) {
-	if l.writers, err = openWriters(formats, out, classes, l.images, l.outlines); err != nil {
+// labelFiles labels the images and writes them in the formats. A stopped call
+// that was about the same goes on where it stopped.
+func (p *pipeline) labelFiles(ctx context.Context, title string, l *labelling, classes data.Classes, out string, formats []string, about any) (err error) {
+	all := l.images
+	about = []any{about, classes.Names, l.outlines.tolerance, l.outlines.minArea}
+	if err := l.goOn(out, formats, about); err != nil {
+		return err
+	}
+	complete := false
+	defer func() { l.done.close(complete && err == nil) }()
+	if l.before > 0 {
+		p.say("going on: %s labelled before", plural(l.before, "image"))
+	}
+	if l.writers, err = openWriters(formats, out, classes, all, l.outlines); err != nil {
 		return err
 	}
 	defer func() {
@@ -302,6 +325,7 @@ func (p *pipeline) labelFiles(ctx context.Context, title string, l *labelling, c
 	if err := p.stage(ctx, title, func(progress func(done, total int)) error { return l.run(ctx, progress) }); err != nil {
 		return err
 	}
+	complete = true
 	if l.shrunk > 0 {
 		p.say("photos labelled at a smaller size, their labels enlarged: %d", l.shrunk)
 	}
@@ -311,7 +335,7 @@ func (p *pipeline) labelFiles(ctx context.Context, title string, l *labelling, c
 	if len(l.unlabelled) > 0 {
 		p.warn("left out: %d of %d images, which have no %s, such as %s", len(l.unlabelled), len(l.images), l.weak, slices.Min(l.unlabelled))
 	}
-	if n := len(l.images) - len(l.failed) - len(l.unlabelled); n > 0 {
+	if n := len(all) - len(l.failed) - len(l.unlabelled); n > 0 {
 		fmt.Fprintf(stdout, "labels of %s in %s (%s)\n", plural(n, "image"), out, strings.Join(formats, ", "))
 	}
 	return l.left()

@@ -35,6 +35,10 @@ type labelling struct {
 	slots     chan struct{} // a place per image that is labelled, refined or written
 	refining  chan struct{} // a place per image that is refined
 
+	done   *finished                      // notes what is labelled; may be nil
+	before int                            // images that a stopped call has labelled
+	labels func(in input) ([]byte, error) // the labels that of reads, to tell whether they change
+
 	shrunk, tiled int // photos that were labelled so
 
 	mu         sync.Mutex
@@ -46,7 +50,7 @@ type labelling struct {
 // the error of the first such image in order.
 func (l *labelling) run(ctx context.Context, progress func(done, total int)) error {
 	reading, cancel := context.WithCancel(ctx)
-	next := decodeAhead(reading, l.images, l.memory())
+	next := decodeAhead(reading, l.images, l.stamp, l.memory())
 	defer func() {
 		cancel()
 		for d := range next {
@@ -80,7 +84,7 @@ func (l *labelling) run(ctx context.Context, progress func(done, total int)) err
 				if err != nil {
 					l.leaveOut(ctx, i, err)
 				} else if !first.Before(i) {
-					first.Add(i, crash.Do(func() error { return l.write(i, d.img, label) }))
+					first.Add(i, crash.Do(func() error { return l.write(i, d.img, label, d.stamp) }))
 				}
 			})
 		}
@@ -115,13 +119,13 @@ func (l *labelling) begin(ctx context.Context, i int, d decoded) (func(ctx conte
 	return beginAt(ctx, l.predictor, d.img, at)
 }
 
-func (l *labelling) write(i int, img *image.NRGBA, label *data.LabelMap) error {
+func (l *labelling) write(i int, img *image.NRGBA, label *data.LabelMap, stamp string) error {
 	for _, w := range l.writers {
 		if err := w.Add(l.images[i].id, img, label); err != nil {
 			return fmt.Errorf("%s: %w", l.images[i].path, err)
 		}
 	}
-	return nil
+	return l.done.add(l.images[i].id, stamp)
 }
 
 // leaveOut notes an image that failed, unless that is because of Ctrl-C.
@@ -165,6 +169,7 @@ func (l *labelling) left() error {
 type decoded struct {
 	img     *image.NRGBA
 	err     error
+	stamp   string // of the photo and its labels, taken before they are read
 	release func()
 }
 
@@ -183,13 +188,13 @@ func (l *labelling) memory() (reserve func(pixels int64) (release func())) {
 }
 
 // decodeAhead reads the images in order, two ahead of the reader at most.
-func decodeAhead(ctx context.Context, images []input, reserve func(pixels int64) (release func())) <-chan decoded {
+func decodeAhead(ctx context.Context, images []input, stamp func(in input) string, reserve func(pixels int64) (release func())) <-chan decoded {
 	out := make(chan decoded, 2)
 	go func() {
 		defer close(out)
 		for _, in := range images {
 			size, err := data.ImageSize(in.path)
-			d := decoded{err: err, release: reserve(int64(size.X) * int64(size.Y))}
+			d := decoded{err: err, stamp: stamp(in), release: reserve(int64(size.X) * int64(size.Y))}
 			if err == nil {
 				d.err = crash.Do(func() (err error) { d.img, err = data.ReadImage(in.path); return err })
 			}

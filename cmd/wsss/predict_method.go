@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -203,6 +204,13 @@ func (m withMethod) run(ctx context.Context, p *pipeline, args []string, out, fo
 	}
 	workers := cmp.Or(l.Workers, runtime.GOMAXPROCS(0))
 	work := labelling{images: images, outlines: m.outlines, slots: make(chan struct{}, 1+workers), refining: make(chan struct{}, workers), weak: weak}
+	work.labels = func(in input) ([]byte, error) {
+		s, err := ds.Load(in.id, data.WantWeak)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(s.Weak)
+	}
 	work.of = func(in input, size image.Point) (models.Predictor, error) {
 		zero := zeroshot.Predictor{Method: method, Fuser: fuser, ID: in.id}
 		if weak == data.WeakNone {
@@ -217,7 +225,11 @@ func (m withMethod) run(ctx context.Context, p *pipeline, args []string, out, fo
 	if p.eng != nil && backend.KindOf(p.eng) == backend.XLA {
 		work.images = byShape(sizes{}, images, 0)
 	}
-	return p.labelFiles(ctx, fmt.Sprintf("predict %s from %s", m.method, weak), &work, ds.Classes(), out, strings.Split(formats, ","))
+	about := []any{p.cfg.Gen, p.cfg.Seed, gen.WeightsOf(method)}
+	if p.eng != nil {
+		about = append(about, p.eng.Name())
+	}
+	return p.labelFiles(ctx, fmt.Sprintf("predict %s from %s", m.method, weak), &work, ds.Classes(), out, strings.Split(formats, ","), about)
 }
 
 // canLabel is the preflight: what is wrong with the method's options, and the

@@ -348,10 +348,7 @@ func TestLabellingFirstError(t *testing.T) {
 	var images []input
 	for _, id := range []string{"a", "b", "c", "d"} {
 		path := filepath.Join(dir, id+".png")
-		var buf bytes.Buffer
-		if err := errors.Join(png.Encode(&buf, image.NewNRGBA(image.Rect(0, 0, 4, 4))), os.WriteFile(path, buf.Bytes(), 0o644)); err != nil {
-			t.Fatal(err)
-		}
+		writeBlack(t, path)
 		images = append(images, input{path: path, id: id})
 	}
 	l := &labelling{predictor: blank{}, images: images, cut: tiles.For(2), writers: []export.Writer{badDisk{make(chan struct{})}},
@@ -359,5 +356,14 @@ func TestLabellingFirstError(t *testing.T) {
 	err := l.run(t.Context(), func(int, int) {})
 	if want := images[1].path + ": disk full"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
+	}
+}
+
+// writeBlack writes a small photo.
+func writeBlack(t *testing.T, path string) {
+	t.Helper()
+	var buf bytes.Buffer
+	if err := errors.Join(png.Encode(&buf, image.NewNRGBA(image.Rect(0, 0, 4, 4))), os.WriteFile(path, buf.Bytes(), 0o644)); err != nil {
+		t.Fatal(err)
 	}
 }
