@@ -59,11 +59,15 @@ func (o nameOptions) openNamer(b compute.Backend, s samOptions) (*namer, error) 
 			n.background = clip.Background
 		}
 	case "blip2":
-		paths, err := resolveAll(s.ModelDir, o.BLIP2, "blip2", "model", "vocabulary")
+		roles := []string{"model", "vocabulary"}
+		if manifest.HasRole(o.BLIP2, "text") {
+			roles = append(roles, "text")
+		}
+		paths, err := resolveAll(s.ModelDir, o.BLIP2, "blip2", roles...)
 		if err != nil {
 			return nil, err
 		}
-		m, opened, err := load.BLIP2(b, paths[0], "", paths[1], load.Options{MaxShapes: s.MaxShapes})
+		m, opened, err := load.BLIP2(b, paths[0], append(paths, "")[2], paths[1], load.Options{MaxShapes: s.MaxShapes})
 		if err != nil {
 			return nil, err
 		}

@@ -160,6 +160,16 @@ func Find(name string) (Model, error) {
 	return Model{}, fmt.Errorf("model %q is unknown: known are %s", name, strings.Join(names, ", "))
 }
 
+// HasRole tells whether a model of the manifest has a file of a role.
+func HasRole(model, role string) bool {
+	m, err := Find(model)
+	if err != nil {
+		return false
+	}
+	_, err = m.file(role)
+	return err == nil
+}
+
 // Family lists the models of a family.
 func Family(family string) []Model {
 	var list []Model

@@ -102,7 +102,7 @@ func TestMissingFileNamesTheCommand(t *testing.T) {
 	if _, err := s.File(context.Background(), "sam-vit-b", "encoder"); err == nil || !strings.Contains(err.Error(), "`wsss models pull sam-vit-b`") {
 		t.Errorf("%v", err)
 	}
-	if _, err := s.File(context.Background(), "blip2-itm", "model"); err == nil || !strings.Contains(err.Error(), "itm_logits") {
+	if _, err := s.File(context.Background(), "blip2-itm-graph", "model"); err == nil || !strings.Contains(err.Error(), "itm_logits") {
 		t.Errorf("%v", err)
 	}
 	if _, err := s.File(context.Background(), "sam-vit-b", "wheel"); err == nil || !strings.Contains(err.Error(), `no file "wheel"`) {

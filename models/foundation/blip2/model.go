@@ -21,8 +21,11 @@ const defaultSize = 224
 
 // Model scores texts against an image. It is safe for concurrent use.
 //
-// Two exports are known. One graph: pixel_values, input_ids, attention_mask →
-// itm_logits [B, 2], whose second value means a match. Two towers:
+// Three kinds of graphs are known. One graph: pixel_values, input_ids,
+// attention_mask → itm_logits [B, 2], whose second value means a match. The same
+// in two parts, so that an image is encoded once for all texts: pixel_values →
+// image_embeds [B, patches, width], and image_embeds, input_ids, attention_mask →
+// itm_logits. Two towers:
 // pixel_values → image_features [B, queries, width], and input_ids,
 // attention_mask → text_features [B, width]; the score is the largest cosine
 // over the queries.
@@ -31,11 +34,13 @@ type Model struct {
 	t           *tokenize.BERT
 	size        int
 	matching    bool
+	parted      bool // the matching graph takes embeddings of the image
 }
 
 // New makes a scorer of the single graph (text nil) or the two towers.
 func New(image, text foundation.Session, t *tokenize.BERT) (*Model, error) {
 	m := &Model{image: image, text: text, t: t, size: defaultSize, matching: text == nil}
+	m.parted = text != nil && foundation.Has(text.Inputs(), "image_embeds")
 	in, out := image.Inputs(), image.Outputs()
 	pixels, ok := foundation.Find(in, "pixel_values")
 	if !ok || len(pixels.Dims) != 4 {
@@ -47,6 +52,10 @@ func New(image, text foundation.Session, t *tokenize.BERT) (*Model, error) {
 	switch {
 	case m.matching && !(foundation.Has(in, "input_ids", "attention_mask") && foundation.Has(out, "itm_logits")):
 		return nil, fmt.Errorf("not a known BLIP-2 matching model: it has %s → %s; wanted pixel_values, input_ids, attention_mask → itm_logits", foundation.Names(in), foundation.Names(out))
+	case m.parted:
+		if !(foundation.Has(out, "image_embeds") && foundation.Has(text.Inputs(), "input_ids", "attention_mask") && foundation.Has(text.Outputs(), "itm_logits")) {
+			return nil, fmt.Errorf("not a known BLIP-2 in two parts: it has %s and %s → %s; wanted image_embeds, and image_embeds, input_ids, attention_mask → itm_logits", foundation.Names(out), foundation.Names(text.Inputs()), foundation.Names(text.Outputs()))
+		}
 	case !m.matching && !(foundation.Has(out, "image_features") && foundation.Has(text.Inputs(), "input_ids", "attention_mask") && foundation.Has(text.Outputs(), "text_features")):
 		return nil, fmt.Errorf("not a known pair of BLIP-2 towers: outputs %s and %s; wanted image_features and text_features", foundation.Names(out), foundation.Names(text.Outputs()))
 	}
@@ -74,18 +83,42 @@ func (m *Model) Scores(ctx context.Context, img *imageproc.RGB, texts []string) 
 	picture := func() *tensors.Tensor {
 		return tensors.FromFlatDataAndDimensions(pixels, 1, 3, m.size, m.size)
 	}
-	if m.matching {
-		return m.match(ctx, picture, texts)
+	switch {
+	case m.matching:
+		return m.match(ctx, m.image, "pixel_values", picture, texts)
+	case m.parted:
+		embeds, err := m.embed(ctx, picture())
+		if err != nil {
+			return nil, err
+		}
+		return m.match(ctx, m.text, "image_embeds", embeds, texts)
 	}
 	return m.compare(ctx, picture(), texts)
 }
 
-func (m *Model) match(ctx context.Context, picture func() *tensors.Tensor, texts []string) ([]float32, error) {
+// embed encodes an image, and returns copies of its embeddings.
+func (m *Model) embed(ctx context.Context, picture *tensors.Tensor) (func() *tensors.Tensor, error) {
+	in := map[string]*tensors.Tensor{"pixel_values": picture}
+	defer foundation.Free(in)
+	out, err := m.image.Run(ctx, in, "image_embeds")
+	if err != nil {
+		return nil, fmt.Errorf("BLIP-2 image model: %w", err)
+	}
+	flat, dims, err := foundation.Floats(out, "image_embeds", 3)
+	if err != nil {
+		return nil, fmt.Errorf("BLIP-2 image model: %w", err)
+	}
+	return func() *tensors.Tensor { return tensors.FromFlatDataAndDimensions(flat, dims...) }, nil
+}
+
+// match scores texts with a matching graph, whose input of that name is the
+// image.
+func (m *Model) match(ctx context.Context, s foundation.Session, name string, picture func() *tensors.Tensor, texts []string) ([]float32, error) {
 	scores := make([]float32, len(texts))
 	for i, text := range texts {
 		in := m.words(text)
-		in["pixel_values"] = picture()
-		out, err := m.image.Run(ctx, in, "itm_logits")
+		in[name] = picture()
+		out, err := s.Run(ctx, in, "itm_logits")
 		foundation.Free(in)
 		if err != nil {
 			return nil, fmt.Errorf("BLIP-2: %w", err)

@@ -4,7 +4,7 @@ import torch
 
 def randomise(model, scale=0.2):
     for name, p in sorted(model.named_parameters()) + sorted(model.named_buffers()):
-        if not p.dtype.is_floating_point:
+        if not p.dtype.is_floating_point or name.endswith("attn_mask"):  # no weight
             continue
         noise = torch.randn_like(p) * scale
         if name.endswith("running_var"):
