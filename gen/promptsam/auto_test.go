@@ -67,7 +67,7 @@ func TestAutoErrors(t *testing.T) {
 		"gen.options.namer":                {"sam": "tiny-sam", "namer": "dog"},
 		"gen.options.min_prob":             {"sam": "tiny-sam", "namer": "clip", "min_prob": -1.0},
 		"wsss models pull clip-vit-b-16":   {"sam": "tiny-sam", "namer": "clip"},
-		"blip2_image.onnx is missing":        {"sam": "tiny-sam", "namer": "blip2"},
+		"blip2_image.onnx is missing":      {"sam": "tiny-sam", "namer": "blip2"},
 	} {
 		if _, err := gen.New(env(t, ds, "sam-auto", data.WeakTags, options)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %s", options, err, want)
