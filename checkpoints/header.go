@@ -86,7 +86,7 @@ func (c *Checkpoint) decode() error {
 	}
 	h.Meta.Model.Train = configs.Default().Train
 	h.Meta.Model.Train.Scales = nil // a list that is not written is empty: the header must encode to the same bytes again
-	if _, err := toml.Decode(h.TrainTOML, &h.Meta.Model.Train); err != nil {
+	if err := configs.DecodeTrain(h.TrainTOML, &h.Meta.Model.Train); err != nil {
 		return fmt.Errorf("checkpoint's train config: %w", err)
 	}
 	c.Meta = h.Meta

@@ -16,24 +16,29 @@ const maxBases = 8
 // file has none of its own. Tables are merged key by key; anything else,
 // arrays of tables too, is replaced as a whole. Bases lie in the folder of the
 // first file or below.
-func readTree(path string) (map[string]any, error) {
+func readTree(path string) (_ map[string]any, old []Renamed, err error) {
 	root, name := filepath.Split(path)
 	var chain []map[string]any
 	for {
 		tree, base, err := readOne(filepath.Join(root, name))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		renamed, err := move(tree)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", filepath.Join(root, name), err)
+		}
+		old = append(old, renamed...)
 		chain = append(chain, tree)
 		if base == "" {
 			break
 		}
 		if len(chain) > maxBases {
-			return nil, fmt.Errorf("%s: base = %q: more than %d files build on each other", filepath.Join(root, name), base, maxBases)
+			return nil, nil, fmt.Errorf("%s: base = %q: more than %d files build on each other", filepath.Join(root, name), base, maxBases)
 		}
 		next := filepath.Join(filepath.Dir(name), base)
 		if filepath.IsAbs(base) || !filepath.IsLocal(next) || strings.ContainsRune(next, 0) {
-			return nil, fmt.Errorf("%s: base = %q: allowed is a file in %s or below", filepath.Join(root, name), base, filepath.Clean(root))
+			return nil, nil, fmt.Errorf("%s: base = %q: allowed is a file in %s or below", filepath.Join(root, name), base, filepath.Clean(root))
 		}
 		name = next
 	}
@@ -41,7 +46,7 @@ func readTree(path string) (map[string]any, error) {
 	for i := len(chain) - 2; i >= 0; i-- {
 		merge(tree, chain[i])
 	}
-	return tree, nil
+	return tree, old, nil
 }
 
 // readOne reads one file; base is taken out of its tree.

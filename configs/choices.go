@@ -12,8 +12,10 @@ type Choice string
 // The kinds of plug-ins whose names Validate asks for. Datasets and methods are
 // asked for where they are opened.
 const (
-	Architectures Choice = "architecture" // train.arch
-	Backbones     Choice = "backbone"     // train.backbone, classifier.backbone
+	Architectures Choice = "architecture" // train.network.arch
+	Backbones     Choice = "backbone"     // train.network.backbone, classifier.network.backbone
+	Optimizers    Choice = "optimiser"    // train.optimizer.name, classifier.optimizer.name
+	FuseRules     Choice = "overlap rule" // gen.fuse.rule
 )
 
 var choices = map[Choice]func() []string{}
@@ -42,14 +44,14 @@ func (v *validator) plugIn(key, value string, kind Choice) {
 	v.that(slices.Contains(names, value), key, value, "one of "+strings.Join(names, ", ")+DidYouMean(value, names))
 }
 
-// strides tells which train.output_stride an architecture takes.
+// strides tells which train.network.output_stride an architecture takes.
 var strides = func(arch string) []int { return nil }
 
 // AllowStrides says who knows the output strides of architectures; nil for one
 // that is not registered.
 func AllowStrides(of func(arch string) []int) { strides = of }
 
-// outputStride checks train.output_stride.
+// outputStride checks train.network.output_stride.
 func (v *validator) outputStride(arch string, value int) {
 	list := strides(arch)
 	if list == nil {
@@ -59,5 +61,5 @@ func (v *validator) outputStride(arch string, value int) {
 	for i, s := range list {
 		words[i] = fmt.Sprint(s)
 	}
-	v.that(slices.Contains(list, value), "train.output_stride", value, strings.Join(words, " or "))
+	v.that(slices.Contains(list, value), "train.network.output_stride", value, strings.Join(words, " or "))
 }

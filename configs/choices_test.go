@@ -18,7 +18,7 @@ func TestNamesComeFromTheRegistries(t *testing.T) {
 		"train.backbone=resnet":     `train.backbone = "resnet": allowed is one of resnet18, resnet34, resnet50, resnet101`,
 		"classifier.backbone=vgg16": `classifier.backbone = "vgg16": allowed is one of resnet18, resnet34, resnet50, resnet101`,
 		"train.output_stride=32":    "train.output_stride = 32: allowed is 8 or 16",
-		"train.arch=toy-net":        "train.output_stride = 8: allowed is 32",
+		"train.arch=toy-net":        "train.network.output_stride = 8: allowed is 32",
 	} {
 		_, err := configs.Load("", []string{set})
 		if err == nil || !strings.Contains(err.Error(), want) {

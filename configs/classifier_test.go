@@ -12,7 +12,7 @@ func TestClassifier(t *testing.T) {
 		{"classifier.momentum=1.0", "classifier.momentum"},
 		{"classifier.backbone=vgg16", "resnet101"},
 		{"classifier.cut_after=4", "classifier.cut_after"},
-		{"classifier.weight=1", "allowed are backbone, width"},
+		{"classifier.weight=1", "allowed are epochs, batch, unknown, network.backbone, network.width"},
 	} {
 		_, err := Load("", []string{tt.set})
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {

@@ -49,6 +49,9 @@ func explainType(prefix string, err error) error {
 		got, want, _ := strings.Cut(types, "; destination has type ")
 		text = fmt.Sprintf("the value is of type %s, allowed is %s", typeName.Replace(got), typeName.Replace(want))
 	}
+	if strings.HasPrefix(text, "= ") { // of a type's own
+		return fmt.Errorf("%s%s %s", prefix, key, text)
+	}
 	return fmt.Errorf("%s%s: %s", prefix, key, text)
 }
 

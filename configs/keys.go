@@ -27,7 +27,7 @@ func insideMap(t reflect.Type, key toml.Key) bool {
 	}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if f.Anonymous && insideMap(f.Type, key) {
+		if f.Anonymous && f.Tag.Get("toml") == "" && insideMap(f.Type, key) {
 			return true
 		}
 		if name, _, _ := strings.Cut(f.Tag.Get("toml"), ","); strings.EqualFold(name, key[0]) && insideMap(f.Type, key[1:]) {
@@ -52,10 +52,6 @@ func tomlKeys(v any) []string {
 		if !f.IsExported() && !f.Anonymous {
 			continue
 		}
-		if f.Anonymous && f.Type.Kind() == reflect.Struct {
-			keys = append(keys, tomlKeys(reflect.New(f.Type).Interface())...)
-			continue
-		}
 		name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
 		if f.Anonymous && name == "" { // its keys count as the outer struct's own
 			keys = append(keys, tomlKeys(reflect.New(f.Type).Interface())...)
@@ -70,4 +66,20 @@ func tomlKeys(v any) []string {
 		keys = append(keys, name)
 	}
 	return keys
+}
+
+// fieldOf is the type of the field with a key, of what it points to or lists.
+func fieldOf(t reflect.Type, key string) (reflect.Type, bool) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if name, _, _ := strings.Cut(f.Tag.Get("toml"), ","); !strings.EqualFold(name, key) {
+			continue
+		}
+		t := f.Type
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		return t, true
+	}
+	return nil, false
 }

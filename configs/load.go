@@ -3,12 +3,11 @@ package configs
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -23,7 +22,7 @@ const maxFile = 1 << 20
 // validates. Unknown keys are errors. An empty path starts from the defaults.
 // Errors name the file and the key.
 func Load(path string, overrides []string) (Config, error) {
-	tree, err := given(path, overrides)
+	tree, old, err := given(path, overrides)
 	if err != nil {
 		return Config{}, err
 	}
@@ -32,9 +31,27 @@ func Load(path string, overrides []string) (Config, error) {
 		err = cfg.Validate()
 	}
 	if err != nil {
-		return Config{}, fmt.Errorf("%s: %w", cmp.Or(path, "defaults"), err)
+		return Config{}, fmt.Errorf("%s: %w", cmp.Or(path, "defaults"), asGiven(err, old))
 	}
 	return cfg, nil
+}
+
+// asGiven names the key of an error as the file does, by an earlier name, and
+// says today's.
+func asGiven(err error, old []Renamed) error {
+	for _, r := range old {
+		if rest, ok := strings.CutPrefix(err.Error(), r.New); ok && strings.HasPrefix(strings.TrimPrefix(rest, " ="), " ") || ok && strings.HasPrefix(rest, ":") {
+			return fmt.Errorf("%s%s (%s)", r.Old, rest, r)
+		}
+	}
+	return err
+}
+
+// OldKeys lists the keys of earlier versions that a file, with those that it
+// builds on, or overrides give, and their names today. They are read as before.
+func OldKeys(path string, overrides []string) []Renamed {
+	_, old, _ := given(path, overrides)
+	return old
 }
 
 func readBounded(path string) ([]byte, error) {
@@ -82,68 +99,70 @@ func decode(tree map[string]any) (Config, error) {
 }
 
 // suggest names the key that an unknown one is nearest to: in its first part
-// that is not known.
+// that is not known. A key of a group, and one of an earlier version, is near by
+// its last part.
 func suggest(key toml.Key) string {
 	if len(key) > 1 && !slices.Contains(siblings(key[:1]), key[0]) {
 		key = key[:1]
 	}
-	return DidYouMean(key[len(key)-1], siblings(key))
+	var words []string
+	full := map[string]string{}
+	add := func(word, name string) {
+		if full[word] == "" {
+			words, full[word] = append(words, word), name
+		}
+	}
+	for _, name := range siblings(key) {
+		add(name, name)
+		if group, last, ok := strings.Cut(name, "."); ok {
+			add(last, name)
+			add(group, name)
+		}
+	}
+	if len(key) == 2 {
+		for _, old := range slices.Sorted(maps.Keys(moved[key[0]])) {
+			add(old, moved[key[0]][old])
+		}
+	}
+	if near := Nearest(key[len(key)-1], words); near != "" {
+		return "; did you mean " + full[near] + "?"
+	}
+	return ""
 }
 
-// siblings lists the keys allowed where an unknown key was found.
+// siblings lists the keys allowed where an unknown key was found: those of its
+// table, and of the groups in it.
 func siblings(key toml.Key) []string {
-	if len(key) < 2 {
-		return append(tomlKeys(&Config{}), "base")
+	t := reflect.TypeFor[Config]()
+	for _, part := range key[:len(key)-1] {
+		below, ok := fieldOf(t, part)
+		if !ok || below.Kind() != reflect.Struct {
+			break
+		}
+		t = below
 	}
-	switch key[0] {
-	case "needs":
-		return tomlKeys(&Need{})
-	case "data":
-		return tomlKeys(&Data{})
-	case "gen":
-		if key[1] == "fuse" && len(key) > 2 {
-			return tomlKeys(&Fuse{})
-		}
-		return tomlKeys(&Gen{})
-	case "compare":
-		if key[1] == "fuse" && len(key) > 2 {
-			return tomlKeys(&Fuse{})
-		}
-		return tomlKeys(&Compare{})
-	case "train":
-		return tomlKeys(&Train{})
-	case "finetune_clip":
-		if key[1] == "val" && len(key) > 2 {
-			return tomlKeys(&Data{})
-		}
-		return tomlKeys(&FineTuneCLIP{})
-	case "classifier":
-		return tomlKeys(&Classifier{})
-	case "eval":
-		if key[1] == "against" && len(key) > 2 {
-			return tomlKeys(&Against{})
-		}
-		if key[1] == "zero_shot" && len(key) > 2 {
-			return tomlKeys(&ZeroShot{})
-		}
-		if key[1] == "network" && len(key) > 2 {
-			return tomlKeys(&Network{})
-		}
-		if key[1] == "onnx" && len(key) > 2 {
-			return tomlKeys(&ONNX{})
-		}
-		if key[1] == "test_time" && len(key) > 2 {
-			return tomlKeys(&TestTime{})
-		}
-		return tomlKeys(&Eval{})
+	keys := tomlKeys(reflect.New(t).Interface())
+	if t == reflect.TypeFor[Config]() {
+		return append(keys, "base")
 	}
-	return tomlKeys(&Config{})
+	var all []string
+	for _, k := range keys {
+		group, _ := fieldOf(t, k)
+		if group.Kind() != reflect.Struct {
+			all = append(all, k)
+			continue
+		}
+		for _, below := range tomlKeys(reflect.New(group).Interface()) {
+			all = append(all, k+"."+below)
+		}
+	}
+	return all
 }
 
 // Tables tells which tables and keys of the top level a file, with those that
 // it builds on, or an override gives: the others have their defaults.
 func Tables(path string, overrides []string) (map[string]bool, error) {
-	tree, err := given(path, overrides)
+	tree, _, err := given(path, overrides)
 	if err != nil {
 		return nil, err
 	}
@@ -154,49 +173,76 @@ func Tables(path string, overrides []string) (map[string]bool, error) {
 	return names, nil
 }
 
-// given are the keys of a file, of those that it builds on, and of overrides.
-func given(path string, overrides []string) (tree map[string]any, err error) {
+// given are the keys of a file, of those that it builds on, and of overrides, by
+// today's names; old are those that were given by an earlier one.
+func given(path string, overrides []string) (tree map[string]any, old []Renamed, err error) {
 	tree = map[string]any{}
 	if path != "" {
-		if tree, err = readTree(path); err != nil {
-			return nil, err
+		if tree, old, err = readTree(path); err != nil {
+			return nil, nil, err
 		}
 	}
 	for _, o := range overrides {
-		if err := override(tree, o); err != nil {
-			return nil, err
+		renamed, err := override(tree, o)
+		if err != nil {
+			return nil, nil, err
 		}
+		old = append(old, renamed...)
 	}
-	return tree, nil
+	slices.SortFunc(old, func(a, b Renamed) int { return strings.Compare(a.Old, b.Old) })
+	return tree, slices.Compact(old), nil
 }
 
 // override applies one "a.b=value" to a TOML tree. The value is TOML; what is
 // not valid TOML is taken as a string, so that -set gen.weak=boxes works.
-func override(tree map[string]any, assignment string) error {
+func override(tree map[string]any, assignment string) (old []Renamed, err error) {
 	key, text, ok := strings.Cut(assignment, "=")
 	key = strings.TrimSpace(key)
 	if !ok || key == "" {
-		return fmt.Errorf("-set %s: want key=value, for example -set train.batch=8", assignment)
+		return nil, fmt.Errorf("-set %s: want key=value, for example -set train.batch=8", assignment)
 	}
 	var holder struct{ V any }
 	if err := toml.Unmarshal([]byte("V = "+text), &holder); err != nil {
 		holder.V = strings.TrimSpace(text)
 	}
 	parts := strings.Split(key, ".")
-	for i, part := range parts[:len(parts)-1] {
-		next, exists := tree[part]
-		if !exists {
-			next = map[string]any{}
-			tree[part] = next
-		}
-		table, isTable := next.(map[string]any)
-		if !isTable {
-			return fmt.Errorf("-set %s: %s is not a table", assignment, strings.Join(parts[:i+1], "."))
-		}
-		tree = table
+	one := map[string]any{}
+	leaf := one
+	for _, part := range parts[:len(parts)-1] {
+		next := map[string]any{}
+		leaf[part] = next
+		leaf = next
 	}
-	tree[parts[len(parts)-1]] = holder.V
-	return nil
+	leaf[parts[len(parts)-1]] = holder.V
+	if old, err = move(one); err != nil {
+		return nil, fmt.Errorf("-set %s: %w", assignment, err)
+	}
+	depth := len(parts)
+	if depth == 2 && len(old) > 0 {
+		depth++ // it is in a group now
+	}
+	if at := laid(tree, one, "", depth); at != "" {
+		return nil, fmt.Errorf("-set %s: %s is not a table", assignment, at)
+	}
+	return old, nil
+}
+
+// laid puts the one key of over, depth names below, into tree; it returns the
+// name of what lies above it and is no table.
+func laid(tree, over map[string]any, above string, depth int) (noTable string) {
+	for key, v := range over {
+		have, exists := tree[key]
+		if depth == 1 || !exists {
+			tree[key] = v
+			break
+		}
+		below, isTable := have.(map[string]any)
+		if !isTable {
+			return above + key
+		}
+		return laid(below, v.(map[string]any), above+key+".", depth-1)
+	}
+	return ""
 }
 
 // With returns the config with keys overridden, each assignment of the form
@@ -207,7 +253,7 @@ func (c Config) With(assignments ...string) (Config, error) {
 		return Config{}, err
 	}
 	for _, a := range assignments {
-		if err := override(tree, a); err != nil {
+		if _, err := override(tree, a); err != nil {
 			return Config{}, err
 		}
 	}
@@ -228,31 +274,4 @@ func (c Config) TOML() string {
 		panic(err) // every field is encodable
 	}
 	return buf.String()
-}
-
-// GenHash identifies what stage one depends on: two configs with the same hash
-// make the same pseudo-labels of the same files. Folder paths and worker
-// counts do not count.
-func (c Config) GenHash() string {
-	d, g := c.Data, c.Gen
-	d.Root, d.ValSplit, d.TrainSplit, g.Workers = "", "", "", 0
-	return hash(c.Seed, d, g)
-}
-
-// TrainHash identifies what one training depends on beside its label files.
-func (c Config) TrainHash() string {
-	d, t := c.Data, c.Train
-	d.Root, d.ValSplit = "", ""
-	t.Workers, t.CheckpointEvery, t.Keep, t.ValEvery, t.ValImages, t.Bound = 0, 0, 0, 0, 0, false
-	t.Labels, t.Recompute, t.Devices = "", 0, 0
-	return hash(c.Seed, d, t)
-}
-
-func hash(parts ...any) string {
-	raw, err := json.Marshal(parts) // map keys are sorted
-	if err != nil {
-		panic(err)
-	}
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:8])
 }

@@ -46,7 +46,7 @@ func (g Gen) validate(v *validator, key string) {
 }
 
 func (f Fuse) validate(v *validator, key string) {
-	v.oneOf(key+".rule", f.Rule, "score", "smaller-first", "class-index", "uncertain")
+	v.plugIn(key+".rule", f.Rule, FuseRules)
 	v.atLeast(key+".ignore_band", f.IgnoreBand, 0)
 	v.atLeast(key+".min_area", f.MinArea, 0)
 	v.that(f.NMS >= 0 && f.NMS <= 1, key+".nms", f.NMS, "a number in [0, 1]")
@@ -66,56 +66,55 @@ func (t Train) Validate() error {
 }
 
 func (t Train) validate(v *validator) {
-	v.plugIn("train.arch", t.Arch, Architectures)
-	v.plugIn("train.backbone", t.Backbone, Backbones)
-	v.that(t.Width > 0 && t.Width <= 4, "train.width", t.Width, "a number in (0, 4]")
+	v.plugIn("train.network.arch", t.Arch, Architectures)
+	v.plugIn("train.network.backbone", t.Backbone, Backbones)
+	v.that(t.Width > 0 && t.Width <= 4, "train.network.width", t.Width, "a number in (0, 4]")
 	v.outputStride(t.Arch, t.OutputStride)
-	v.oneOf("train.stride_in", t.StrideIn, "1x1", "3x3")
-	v.oneOf("train.input", t.Input, "caffe", "torch")
-	v.oneOf("train.batch_norm", t.BatchNorm, "frozen", "head", "train")
-	v.that(t.BNMomentum >= 0 && t.BNMomentum <= 1, "train.bn_momentum", t.BNMomentum, "a number in [0, 1]")
+	v.oneOf("train.network.stride_in", t.StrideIn, "1x1", "3x3")
+	v.oneOf("train.network.input", t.Input, "caffe", "torch")
+	v.oneOf("train.network.batch_norm", t.BatchNorm, "frozen", "head", "train")
+	v.that(t.BNMomentum >= 0 && t.BNMomentum <= 1, "train.network.bn_momentum", t.BNMomentum, "a number in [0, 1]")
 	v.atLeast("train.iterations", t.Iterations, 1)
 	v.atLeast("train.batch", t.Batch, 1)
 	v.atLeast("train.accumulate", t.Accumulate, 1)
-	v.that(t.Crop >= 33 && t.Crop <= maxCrop, "train.crop", t.Crop, fmt.Sprintf("an integer from 33 to %d", maxCrop))
+	v.that(t.Crop >= 33 && t.Crop <= maxCrop, "train.augment.crop", t.Crop, fmt.Sprintf("an integer from 33 to %d", maxCrop))
 	v.that(len(t.ScaleRange) == 0 || len(t.ScaleRange) == 2 && t.ScaleRange[0] <= t.ScaleRange[1],
-		"train.scale_range", t.ScaleRange, "[min, max], or empty to use train.scales")
+		"train.augment.scale_range", t.ScaleRange, "[min, max], or empty to use train.augment.scales")
 	for _, s := range slices.Concat(t.Scales, t.ScaleRange) {
-		v.that(s >= 0.05 && s <= 10, "train.scales", s, "numbers in [0.05, 10]")
+		v.that(s >= 0.05 && s <= 10, "train.augment.scales", s, "numbers in [0.05, 10]")
 	}
-	v.that(len(t.Scales)+len(t.ScaleRange) > 0, "train.scales", t.Scales, "at least one number ([1.0] for none)")
-	v.oneOf("train.crop_at", t.CropAt, "random", "center")
-	v.oneOf("train.optimizer", t.Optimizer, "sgd", "adamw")
-	v.positive("train.lr", t.LR)
-	for key, x := range map[string]float64{
-		"train.head_mult": t.HeadMult, "train.bias_mult": t.BiasMult, "train.weight_decay": t.WeightDecay,
-		"train.poly_power": t.PolyPower, "train.lr_min": t.LRMin,
-	} {
-		v.that(x >= 0 && !math.IsInf(x, 0), key, x, "a number >= 0")
-	}
-	v.that(t.Momentum >= 0 && t.Momentum < 1, "train.momentum", t.Momentum, "a number in [0, 1)")
-	v.atLeast("train.lr_every", t.LREvery, 1)
-	v.oneOf("train.scale_by", t.ScaleBy, "", "image", "crop")
-	v.that(t.Blur >= 0 && t.Blur <= 1, "train.blur", t.Blur, "a number in [0, 1]")
-	v.oneOf("train.precision", t.Precision, "", "float32", "tf32", "bf16")
-	v.atLeast("train.recompute", t.Recompute, 0)
-	v.atLeast("train.devices", t.Devices, 0)
-	v.atLeast("train.self_rounds", t.SelfRounds, 0)
-	v.that(t.SelfMin >= 0 && t.SelfMin < 1, "train.self_min", t.SelfMin, "a number in [0, 1)")
-	v.oneOf("train.confidence", t.Confidence, "none", "mask", "weight")
-	v.that(t.ConfidenceMin >= 0 && t.ConfidenceMin <= 1, "train.confidence_min", t.ConfidenceMin, "a number in [0, 1]")
-	v.that(t.Bootstrap >= 0 && t.Bootstrap < 1, "train.bootstrap", t.Bootstrap, "a number in [0, 1)")
-	v.that(t.LossClip >= 0 && !math.IsInf(t.LossClip, 0), "train.loss_clip", t.LossClip, "a number >= 0")
-	v.oneOf("train.self_rule", t.SelfRule, append([]string{""}, SelfRules...)...)
-	v.oneOf("train.self_start", t.SelfStart, "", "init", "last")
-	v.that(t.NoiseWarmup >= 0 && t.NoiseWarmup < 1, "train.noise_warmup", t.NoiseWarmup, "a number in [0, 1)")
-	v.that(t.Diverge == 0 || t.Diverge > 1 && !math.IsInf(t.Diverge, 0), "train.diverge", t.Diverge, "0, or a number > 1")
-	v.that(t.EMA >= 0 && t.EMA < 1, "train.ema", t.EMA, "a number in [0, 1)")
-	v.atLeast("train.workers", t.Workers, 0)
-	v.atLeast("train.checkpoint_every", t.CheckpointEvery, 1)
-	v.atLeast("train.keep", t.Keep, 0)
-	v.atLeast("train.val_every", t.ValEvery, 0)
-	v.atLeast("train.val_images", t.ValImages, 0)
+	v.that(len(t.Scales)+len(t.ScaleRange) > 0, "train.augment.scales", t.Scales, "at least one number ([1.0] for none)")
+	v.oneOf("train.augment.crop_at", t.CropAt, "random", "center")
+	v.plugIn("train.optimizer.name", t.Optimizer, Optimizers)
+	v.positive("train.optimizer.lr", t.LR)
+	v.notNegative("train.optimizer.head_mult", t.HeadMult)
+	v.notNegative("train.optimizer.bias_mult", t.BiasMult)
+	v.notNegative("train.optimizer.weight_decay", t.WeightDecay)
+	v.notNegative("train.optimizer.poly_power", t.PolyPower)
+	v.notNegative("train.optimizer.lr_min", t.LRMin)
+	v.that(t.Momentum >= 0 && t.Momentum < 1, "train.optimizer.momentum", t.Momentum, "a number in [0, 1)")
+	v.atLeast("train.optimizer.lr_every", t.LREvery, 1)
+	v.oneOf("train.augment.scale_by", t.ScaleBy, "", "image", "crop")
+	v.that(t.Blur >= 0 && t.Blur <= 1, "train.augment.blur", t.Blur, "a number in [0, 1]")
+	v.oneOf("train.compute.precision", t.Precision, "", "float32", "tf32", "bf16")
+	v.atLeast("train.compute.recompute", t.Recompute, 0)
+	v.atLeast("train.compute.devices", t.Devices, 0)
+	v.atLeast("train.self_training.rounds", t.SelfRounds, 0)
+	v.that(t.SelfMin >= 0 && t.SelfMin < 1, "train.self_training.min", t.SelfMin, "a number in [0, 1)")
+	v.oneOf("train.noise.confidence", t.Confidence, "none", "mask", "weight")
+	v.that(t.ConfidenceMin >= 0 && t.ConfidenceMin <= 1, "train.noise.confidence_min", t.ConfidenceMin, "a number in [0, 1]")
+	v.that(t.Bootstrap >= 0 && t.Bootstrap < 1, "train.noise.bootstrap", t.Bootstrap, "a number in [0, 1)")
+	v.that(t.LossClip >= 0 && !math.IsInf(t.LossClip, 0), "train.noise.loss_clip", t.LossClip, "a number >= 0")
+	v.oneOf("train.self_training.rule", t.SelfRule, append([]string{""}, SelfRules...)...)
+	v.oneOf("train.self_training.start", t.SelfStart, "", "init", "last")
+	v.that(t.NoiseWarmup >= 0 && t.NoiseWarmup < 1, "train.noise.warmup", t.NoiseWarmup, "a number in [0, 1)")
+	v.that(t.Diverge == 0 || t.Diverge > 1 && !math.IsInf(t.Diverge, 0), "train.checkpoint.diverge", t.Diverge, "0, or a number > 1")
+	v.that(t.EMA >= 0 && t.EMA < 1, "train.optimizer.ema", t.EMA, "a number in [0, 1)")
+	v.atLeast("train.compute.workers", t.Workers, 0)
+	v.every("train.checkpoint.every", t.CheckpointEvery, 1)
+	v.atLeast("train.checkpoint.keep", t.Keep, 0)
+	v.every("train.checkpoint.val_every", t.ValEvery, 0)
+	v.atLeast("train.checkpoint.val_images", t.ValImages, 0)
 }
 
 func (e Eval) validate(v *validator) {
@@ -183,6 +182,14 @@ func (v *validator) oneOf(key, value string, allowed ...string) {
 
 func (v *validator) atLeast(key string, value, low int) {
 	v.that(value >= low, key, value, fmt.Sprintf("an integer >= %d", low))
+}
+
+func (v *validator) notNegative(key string, value float64) {
+	v.that(value >= 0 && !math.IsInf(value, 0), key, value, "a number >= 0")
+}
+
+func (v *validator) every(key string, value Every, low int) {
+	v.that(value.Updates(1) >= low, key, value, fmt.Sprintf("an integer >= %d, the updates between, or text such as \"2 epochs\"", low))
 }
 
 func (v *validator) positive(key string, value float64) {

@@ -31,11 +31,17 @@ type Ranked struct {
 	Area int
 }
 
-var overlapRules = map[string]OverlapRule{
-	"score":         byScore,
-	"smaller-first": bySize,
-	"class-index":   byClass,
-	uncertain:       byCertainty,
+var (
+	overlapRules = map[string]OverlapRule{}
+	ruleNames    []string // in the order of registration
+)
+
+func init() {
+	RegisterRule("score", byScore)
+	RegisterRule("smaller-first", bySize)
+	RegisterRule("class-index", byClass)
+	RegisterRule(uncertain, byCertainty)
+	configs.Allow(configs.FuseRules, Rules)
 }
 
 // uncertain is the rule that also leaves pixels undecided; see undecide.
@@ -47,18 +53,11 @@ func RegisterRule(name string, rule OverlapRule) {
 	if _, dup := overlapRules[name]; dup {
 		panic("gen: overlap rule registered twice: " + name)
 	}
-	overlapRules[name] = rule
+	overlapRules[name], ruleNames = rule, append(ruleNames, name)
 }
 
-// Rules lists the overlap rules, sorted.
-func Rules() []string {
-	names := make([]string, 0, len(overlapRules))
-	for n := range overlapRules {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
+// Rules lists the overlap rules, in the order of their registration.
+func Rules() []string { return slices.Clone(ruleNames) }
 
 // byScore puts the more certain mask on top; then the smaller, then the one of
 // the lower class.

@@ -130,7 +130,7 @@ func TestFuseErrors(t *testing.T) {
 		mask Mask
 		want []string
 	}{
-		{"rule", configs.Fuse{Rule: "biggest"}, Mask{}, []string{`gen.fuse.rule = "biggest"`, "class-index, score, smaller-first"}},
+		{"rule", configs.Fuse{Rule: "biggest"}, Mask{}, []string{`gen.fuse.rule = "biggest"`, "score, smaller-first, class-index"}},
 		{"band", configs.Fuse{Rule: "score", IgnoreBand: -1}, Mask{}, []string{"gen.fuse.ignore_band = -1"}},
 		{"area", configs.Fuse{Rule: "score", MinArea: -1}, Mask{}, []string{"gen.fuse.min_area = -1"}},
 		{"nms", configs.Fuse{Rule: "score", NMS: 2}, Mask{}, []string{"gen.fuse.nms = 2"}},

@@ -25,7 +25,7 @@ func TestParseAxis(t *testing.T) {
 			t.Errorf("%s: %+v, %v", text, a, err)
 		}
 	}
-	for _, text := range []string{"gen.x", "train.lr=1", "gen.x=", "gen.x=1,,2", "gen.x=1:0:1", "gen.x=0:1:0", "gen.x=0:1:1e-9", "gen.x=a:b:c", "gen.x=0:1:NaN"} {
+	for _, text := range []string{"gen.x", "train.optimizer.lr=1", "gen.x=", "gen.x=1,,2", "gen.x=1:0:1", "gen.x=0:1:0", "gen.x=0:1:1e-9", "gen.x=a:b:c", "gen.x=0:1:NaN"} {
 		if a, err := ParseAxis(text); err == nil {
 			t.Errorf("%s: %+v", text, a)
 		}

@@ -26,7 +26,7 @@ type Backbone interface {
 	// variables. It panics on errors, as graph code does.
 	Stages(net layers.Net, scope *model.Scope, images *graph.Node) [Stages]*graph.Node
 	// IsNorm tells the variables of batch normalisation, which
-	// train.batch_norm = "frozen" keeps.
+	// train.network.batch_norm = "frozen" keeps.
 	IsNorm(path string) bool
 	// Stage is the stage of a variable counted from 1; 0 is the stem before the
 	// first, where BackboneOptions.CutAfter begins to count.

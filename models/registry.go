@@ -14,7 +14,7 @@ type Architecture struct {
 	// the network for so many classes, background included. The error names the
 	// key.
 	New func(t configs.Train, classes int) (Segmenter, error)
-	// OutputStrides are the values of train.output_stride that it takes.
+	// OutputStrides are the values of train.network.output_stride that it takes.
 	OutputStrides []int
 	// PoolsImage: it reduces each image to one value per channel and normalises
 	// that, which takes two images or more in training.
@@ -57,7 +57,7 @@ func init() {
 	configs.AllowStrides(func(arch string) []int { return architectures.of[arch].OutputStrides })
 }
 
-// RegisterArchitecture adds a segmentation network by the name that train.arch
+// RegisterArchitecture adds a segmentation network by the name that train.network.arch
 // gives it; it panics on a duplicate name. Call it from init in the network's
 // own file.
 func RegisterArchitecture(name string, a Architecture) { architectures.add("architecture", name, a) }
@@ -68,10 +68,10 @@ func Architectures() []string { return slices.Clone(architectures.names) }
 // PoolsImage tells it of a registered architecture.
 func PoolsImage(arch string) bool { return architectures.of[arch].PoolsImage }
 
-// NewSegmenter builds the network that train.arch names, for so many classes,
+// NewSegmenter builds the network that train.network.arch names, for so many classes,
 // background included.
 func NewSegmenter(t configs.Train, classes int) (Segmenter, error) {
-	a, err := architectures.find("train.arch", t.Arch)
+	a, err := architectures.find("train.network.arch", t.Arch)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func NewSegmenter(t configs.Train, classes int) (Segmenter, error) {
 	return a.New(t, classes)
 }
 
-// RegisterBackbone adds a backbone by the name that train.backbone gives it; it
+// RegisterBackbone adds a backbone by the name that train.network.backbone gives it; it
 // panics on a duplicate name. Call it from init in the backbone's own file.
 func RegisterBackbone(name string, make NewBackbone) { backbones.add("backbone", name, make) }
 
@@ -89,7 +89,7 @@ func RegisterBackbone(name string, make NewBackbone) { backbones.add("backbone",
 func Backbones() []string { return slices.Clone(backbones.names) }
 
 // BackboneByName builds a registered backbone. key names the config key that
-// asks for it in errors ("train.backbone").
+// asks for it in errors ("train.network.backbone").
 func BackboneByName(key, name string, o BackboneOptions) (Backbone, error) {
 	make, err := backbones.find(key, name)
 	if err != nil {

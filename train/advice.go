@@ -15,12 +15,12 @@ func advise(err error, t configs.Train) error {
 		ways = append(ways, fmt.Sprintf("train.batch = %d with train.accumulate = %d (the same images per update)", b, t.Accumulate*2))
 	}
 	if t.Recompute == 0 {
-		ways = append(ways, "train.recompute = 4 (slower, the same result)")
+		ways = append(ways, "train.compute.recompute = 4 (slower, the same result)")
 	}
 	if t.Precision != "bf16" {
-		ways = append(ways, `train.precision = "bf16" (on a GPU)`)
+		ways = append(ways, `train.compute.precision = "bf16" (on a GPU)`)
 	}
-	ways = append(ways, fmt.Sprintf("train.crop = %d or train.width = %g smaller", t.Crop, t.Width))
+	ways = append(ways, fmt.Sprintf("train.augment.crop = %d or train.network.width = %g smaller", t.Crop, t.Width))
 	return backend.AdviseMemory(err, fmt.Sprintf("a training step of %d images of %d×%d pixels", t.Batch, t.Crop, t.Crop), ways...)
 }
 

@@ -13,7 +13,7 @@ import (
 func NewSegmenter(t configs.Train, classes int) (models.Segmenter, error) {
 	net, err := models.NewSegmenter(t, classes)
 	if err != nil {
-		return nil, fmt.Errorf("train.arch = %q: %w", t.Arch, err)
+		return nil, fmt.Errorf("train.network.arch = %q: %w", t.Arch, err)
 	}
 	return net, nil
 }
@@ -37,6 +37,6 @@ func CheckBatch(t configs.Train) error {
 	if !models.PoolsImage(t.Arch) || t.BatchNorm == "frozen" || t.Batch/devices >= 2 {
 		return nil
 	}
-	return fmt.Errorf("train.batch = %d on %d %s: %s pools each image to one value per channel, and train.batch_norm = %q needs two images or more on a device to normalise it; train.accumulate does not help, as every batch is normalised by itself. Set train.batch = %d (with a smaller train.crop, or train.recompute = 4, where memory is short), train.batch_norm = \"frozen\" with initial weights, or train.arch = %q",
+	return fmt.Errorf("train.batch = %d on %d %s: %s pools each image to one value per channel, and train.network.batch_norm = %q needs two images or more on a device to normalise it; train.accumulate does not help, as every batch is normalised by itself. Set train.batch = %d (with a smaller train.augment.crop, or train.compute.recompute = 4, where memory is short), train.network.batch_norm = \"frozen\" with initial weights, or train.network.arch = %q",
 		t.Batch, devices, map[bool]string{true: "device", false: "devices"}[devices == 1], t.Arch, t.BatchNorm, 2*devices, configs.Default().Train.Arch)
 }

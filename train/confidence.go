@@ -73,7 +73,7 @@ func Confidence(dir, id string, m *data.LabelMap) ([]float32, error) {
 	}
 	side, err := gen.ReadSidecar(path)
 	if err != nil {
-		return nil, fmt.Errorf("train.confidence reads the scores that gen writes beside its label maps: %w", err)
+		return nil, fmt.Errorf("train.noise.confidence reads the scores that gen writes beside its label maps: %w", err)
 	}
 	if side.Width != m.W || side.Height != m.H {
 		return nil, fmt.Errorf("%s: for a label map of %d×%d pixels, %s.png has %d×%d", path, side.Width, side.Height, id, m.W, m.H)

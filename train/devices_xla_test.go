@@ -75,7 +75,7 @@ func TestDevicesLearnTheSame(t *testing.T) {
 			j := tinyJob(t, t.TempDir())
 			j.Backend = b
 			j.Config.Iterations, j.Config.Batch, j.Config.Accumulate, j.Config.EMA = updates, 4, accumulate, 0.9
-			j.Config.ValEvery, j.Config.CheckpointEvery, j.Config.Devices, j.Config.LR = updates/2, 5, devices, 0.02
+			j.Config.ValEvery, j.Config.CheckpointEvery, j.Config.Devices, j.Config.LR = configs.Every(updates/2), 5, devices, 0.02
 			return j
 		}
 		want, _ := learn(t, job(1))

@@ -56,7 +56,7 @@ func (r *run) describe(res *Result) error {
 			checkpoints.FileName(r.Config.Iterations): "checkpoint after so many updates: weights, optimiser, random state, config; the last, the best on validation and some before",
 			LogFile:      "one line per update (loss, learning rates, gradient norm) and per validation (mIoU)",
 			"*.svg":      "curves of the log",
-			EventsFile:   "the log for TensorBoard, if train.tensorboard is set",
+			EventsFile:   "the log for TensorBoard, if train.checkpoint.tensorboard is set",
 			lineage.File: "hashes of the photos and labels that it learns; when these change, it is trained again",
 			RunFile:      "this file",
 		},

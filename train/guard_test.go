@@ -128,7 +128,7 @@ func TestNotFinite(t *testing.T) {
 				}
 			}}
 			_, err := Run(context.Background(), job)
-			if err == nil || !strings.Contains(err.Error(), "train_06") || !strings.Contains(err.Error(), "Lower train.lr") {
+			if err == nil || !strings.Contains(err.Error(), "train_06") || !strings.Contains(err.Error(), "Lower train.optimizer.lr") {
 				t.Fatalf("error %v: want it to name train_06", err)
 			}
 			log, err := ReadLog(filepath.Join(job.OutDir, LogFile))
@@ -157,8 +157,8 @@ func TestAdvise(t *testing.T) {
 	}{
 		{"RESOURCE_EXHAUSTED: Out of memory while trying to allocate 123 bytes", "train.batch = 3 with train.accumulate = 4"},
 		{"Non-zero status code: Failed to allocate memory for requested buffer of size 99", "train.batch = 3"},
-		{"INTERNAL: CUBLAS_STATUS_ALLOC_FAILED", "then train.recompute = 4"},
-		{"Allocator ran out of memory trying to allocate 2 GiB", `then train.precision = "bf16"`},
+		{"INTERNAL: CUBLAS_STATUS_ALLOC_FAILED", "then train.compute.recompute = 4"},
+		{"Allocator ran out of memory trying to allocate 2 GiB", `then train.compute.precision = "bf16"`},
 		{"shapes do not match", ""},
 	} {
 		got := advise(errors.New(c2.err), c)
@@ -168,7 +168,7 @@ func TestAdvise(t *testing.T) {
 	}
 	c.Batch, c.Recompute, c.Precision = 1, 4, "bf16"
 	if got := advise(errors.New("out of memory"), c); strings.Contains(got.Error(), "train.batch =") ||
-		strings.Contains(got.Error(), "recompute") || strings.Contains(got.Error(), "precision") || !strings.Contains(got.Error(), "train.crop") {
+		strings.Contains(got.Error(), "recompute") || strings.Contains(got.Error(), "precision") || !strings.Contains(got.Error(), "train.augment.crop") {
 		t.Errorf("advice for a batch of one: %v", got)
 	}
 	if advise(nil, c) != nil {

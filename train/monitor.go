@@ -27,7 +27,7 @@ func (m *monitor) add(loss float64) error {
 	if m.limit == 0 || m.seen <= monitorWarmUp || m.smooth <= m.limit*m.best {
 		return nil
 	}
-	return fmt.Errorf("the loss rises: smoothed %.4g, its lowest was %.4g, and train.diverge = %g allows no more: lower train.lr, or look at the labels", m.smooth, m.best, m.limit)
+	return fmt.Errorf("the loss rises: smoothed %.4g, its lowest was %.4g, and train.checkpoint.diverge = %g allows no more: lower train.optimizer.lr, or look at the labels", m.smooth, m.best, m.limit)
 }
 
 // replay takes the losses of earlier calls.

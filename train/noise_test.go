@@ -247,7 +247,7 @@ func TestConfidence(t *testing.T) {
 		t.Fatal(err)
 	}
 	job.OutDir = t.TempDir()
-	if _, err := Run(context.Background(), job); err == nil || !strings.Contains(err.Error(), "train_02.json") || !strings.Contains(err.Error(), "train.confidence") {
+	if _, err := Run(context.Background(), job); err == nil || !strings.Contains(err.Error(), "train_02.json") || !strings.Contains(err.Error(), "train.noise.confidence") {
 		t.Errorf("error %v: want the sidecar and the key", err)
 	}
 }
@@ -279,7 +279,7 @@ func TestMonitor(t *testing.T) {
 	job.Config.Iterations, job.Config.ValEvery, job.Config.Diverge = 200, 0, 1.0001
 	job.Config.LR, job.Config.Momentum = 5, 0.99
 	_, err := Run(context.Background(), job)
-	if err == nil || !strings.Contains(err.Error(), "train.diverge") && !strings.Contains(err.Error(), "Lower train.lr") {
+	if err == nil || !strings.Contains(err.Error(), "train.checkpoint.diverge") && !strings.Contains(err.Error(), "Lower train.optimizer.lr") {
 		t.Errorf("error %v from a training with a learning rate of 5", err)
 	}
 }

@@ -98,7 +98,7 @@ func testOptimizer(t *testing.T, b compute.Backend, kind string, want optimizerF
 			t.Fatal(err)
 		}
 	}
-	c := configs.Train{Iterations: 6, LR: ref.LR, HeadMult: 10, BiasMult: 20, PolyPower: 0.9, LREvery: 2, Accumulate: 2}
+	c := configs.Train{Iterations: 6, Accumulate: 2, TrainOptimizer: configs.TrainOptimizer{LR: ref.LR, HeadMult: 10, BiasMult: 20, PolyPower: 0.9, LREvery: 2}}
 	graphs, err := newStep(net, grids, Loss{}, false, Optimizer{Kind: kind, Momentum: 0.9, WeightDecay: ref.Decay, Group: net.Group}, c, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -61,7 +61,7 @@ type Predictor struct {
 }
 
 // NewPredictor predicts with a network whose variables are in store; they may
-// change between calls. input names the pixel convention, as train.input does.
+// change between calls. input names the pixel convention, as train.network.input does.
 func NewPredictor(b compute.Backend, net models.Segmenter, store *model.Store, input string, opts PredictOptions) (*Predictor, error) {
 	in, err := augment.InputByName(input)
 	if err != nil {

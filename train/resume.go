@@ -117,7 +117,7 @@ func (r *run) goOn(c *checkpoints.Checkpoint) error {
 func (r *run) start() error {
 	var err error
 	if err := backend.CheckPrecision(r.Backend, r.Config.Precision); err != nil {
-		return fmt.Errorf("train.precision: %w", err)
+		return fmt.Errorf("train.compute.precision: %w", err)
 	}
 	if r.devices, err = parallel.New(r.Backend, "train", r.Config.Devices, r.Config.Batch); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (r *run) start() error {
 	}
 	if fresh && r.Config.Init != "" {
 		if err := initialise(r.net, r.Config, r.Log); err != nil {
-			return fmt.Errorf("train.init: %w", err)
+			return fmt.Errorf("train.network.init: %w", err)
 		}
 	}
 	opt := Optimizer{Kind: r.Config.Optimizer, Momentum: r.Config.Momentum, WeightDecay: r.Config.WeightDecay, EMA: r.Config.EMA > 0, Group: r.Net.Group}

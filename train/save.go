@@ -70,13 +70,18 @@ func (r *run) unvalidated() (bool, error) {
 }
 
 func (r *run) validates(step int) bool {
-	t := r.Config
-	return len(r.valIDs) > 0 && (step == t.Iterations || t.ValEvery > 0 && step%t.ValEvery == 0)
+	every := r.Config.ValEvery.Updates(r.perEpoch())
+	return len(r.valIDs) > 0 && (step == r.Config.Iterations || every > 0 && step%every == 0)
 }
 
 // regular tells the steps that an undisturbed run saves.
 func (r *run) regular(step int) bool {
-	return step%r.Config.CheckpointEvery == 0 || step == r.Config.Iterations
+	return step%r.Config.CheckpointEvery.Updates(r.perEpoch()) == 0 || step == r.Config.Iterations
+}
+
+// perEpoch counts the updates in which every image is drawn once.
+func (r *run) perEpoch() int {
+	return max(1, len(r.ids)/(r.Config.Batch*r.Config.Accumulate))
 }
 
 // save writes the checkpoint of the current step, and the curves.

@@ -13,7 +13,7 @@ import (
 	"wsss/checkpoints/files"
 )
 
-// EventsFile is the log in TensorBoard's format, written if train.tensorboard
+// EventsFile is the log in TensorBoard's format, written if train.checkpoint.tensorboard
 // is set: `tensorboard --logdir OUT/train`. Every call of Run begins it anew
 // from the metrics log. Unlike that log it holds times.
 const EventsFile = "events.out.tfevents.0.wsss"

@@ -175,7 +175,7 @@ func TestCheckBatch(t *testing.T) {
 		{"deeplab-v2", "train", 1, 0, 1, true},
 	}
 	for _, tt := range tests {
-		c := configs.Train{Arch: tt.arch, BatchNorm: tt.norm, Batch: tt.batch, Devices: tt.devices, Accumulate: tt.accumulate}
+		c := configs.Train{TrainNetwork: configs.TrainNetwork{Arch: tt.arch, BatchNorm: tt.norm}, Batch: tt.batch, Accumulate: tt.accumulate, TrainCompute: configs.TrainCompute{Devices: tt.devices}}
 		if err := CheckBatch(c); (err == nil) != tt.ok {
 			t.Errorf("%+v: %v", tt, err)
 		}
@@ -187,7 +187,7 @@ func TestSmallerBatch(t *testing.T) {
 	for _, arch := range []string{"deeplab-v2", "deeplab-v3plus"} {
 		for batch := 1; batch <= 12; batch++ {
 			for _, devices := range []int{0, 1, 2, 3} {
-				c := configs.Train{Arch: arch, BatchNorm: "train", Batch: batch, Devices: devices}
+				c := configs.Train{TrainNetwork: configs.TrainNetwork{Arch: arch, BatchNorm: "train"}, Batch: batch, TrainCompute: configs.TrainCompute{Devices: devices}}
 				if batch%max(devices, 1) != 0 || CheckBatch(c) != nil {
 					continue
 				}

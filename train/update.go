@@ -150,7 +150,7 @@ func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 // notFinite stops a training whose weights are about to be lost. The
 // checkpoint before it stays the newest.
 func (r *run) notFinite(what string, value float64, ids []string) error {
-	err := fmt.Errorf("update %d: the %s is %g: images %s; the last checkpoint is of step %d. Lower train.lr (%g), or look at these images and their labels",
+	err := fmt.Errorf("update %d: the %s is %g: images %s; the last checkpoint is of step %d. Lower train.optimizer.lr (%g), or look at these images and their labels",
 		r.step+1, what, value, strings.Join(ids, ", "), r.meta.Step, r.Config.LR)
 	if logErr := r.record(Record{Step: r.step + 1, Event: err.Error()}); logErr != nil {
 		return errors.Join(err, logErr)

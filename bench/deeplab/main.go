@@ -41,8 +41,8 @@ func main() {
 	flag.BoolVar(&o.msc, "msc", false, "train on three scales and their maximum (v2)")
 	flag.IntVar(&o.size, "size", 321, "image side, pixels")
 	flag.Float64Var(&o.width, "width", 1, "channel multiplier of the networks")
-	flag.StringVar(&o.precision, "precision", "", "train.precision of wsss; PyTorch on a GPU always has bf16 autocast")
-	flag.IntVar(&o.recompute, "recompute", 0, "train.recompute of wsss")
+	flag.StringVar(&o.precision, "precision", "", "train.compute.precision of wsss; PyTorch on a GPU always has bf16 autocast")
+	flag.IntVar(&o.recompute, "recompute", 0, "train.compute.recompute of wsss")
 	o.AddFlags(2)
 	flag.Parse()
 	o.Main(turns.Job{

@@ -14,26 +14,26 @@ echo 'name = "identity"' >run.toml
 run=
 common="-config run.toml -quiet -backend go -set data.kind=scenes -set data.root=scenes -set data.train_split=train -set data.val_split=val
  -set data.options.train=24 -set data.options.val=6 -set data.options.min_size=48 -set data.options.max_size=64 -set data.options.seed=3"
-net="-set train.labels=truth -set train.width=0.125 -set train.batch=2 -set train.crop=49 -set train.checkpoint_every=4 -set train.val_every=6 -set train.workers=2"
+net="-set train.labels=truth -set train.network.width=0.125 -set train.batch=2 -set train.augment.crop=49 -set train.checkpoint.every=4 -set train.checkpoint.val_every=6 -set train.compute.workers=2"
 
 # one KIND OUT: the training of a kind into a folder.
 one() {
 	case $1 in
-	v2) $run "$wsss" train $common $net -set out=$2 -set train.backbone=resnet50 -set train.iterations=10 -set train.lr=0.003 -set train.batch_norm=train -set train.ema=0.9 \
-		-set train.tensorboard=true -set train.bootstrap=0.2 -set train.noise_warmup=0.3 ;;
-	v3plus) $run "$wsss" train $common $net -set out=$2 -set train.backbone=resnet18 -set train.iterations=16 -set train.arch=deeplab-v3plus \
-		-set train.msc=false -set train.output_stride=16 -set train.stride_in=3x3 -set train.input=torch -set train.batch_norm=train \
-		-set train.optimizer=adamw -set train.lr=0.004 -set train.accumulate=1 -set train.batch=4 ;;
-	multigrid) $run "$wsss" train $common $net -set out=$2 -set train.backbone=resnet18 -set train.iterations=6 -set train.arch=deeplab-v3plus-multigrid \
-		-set train.msc=false -set train.output_stride=16 -set train.stride_in=3x3 -set train.input=torch -set train.batch_norm=train -set train.bn_momentum=0.2 -set train.lr=0.01 ;;
-	cam) $run "$wsss" train-classifier $common -set out=$2 -set classifier.backbone=resnet18 -set classifier.width=0.125 -set classifier.batch_norm=train \
-		-set classifier.cut_after=0 -set classifier.epochs=4 -set classifier.batch=4 -set classifier.lr=0.01 -set classifier.crop=48 -set classifier.long=[32,48] ;;
-	cam-adamw) $run "$wsss" train-classifier $common -set out=$2 -set classifier.backbone=resnet50 -set classifier.width=0.0625 -set classifier.optimizer=adamw \
-		-set classifier.epochs=3 -set classifier.batch=8 -set classifier.lr=0.004 -set classifier.crop=48 -set classifier.long=[32,48] -set classifier.checkpoint_every=2 ;;
-	clip) $run "$wsss" finetune-clip $common -set out=$2 -set finetune_clip.model=tiny-clip -set finetune_clip.head=text -set finetune_clip.loss=bce \
-		-set finetune_clip.calibrate=0.25 -set finetune_clip.ensemble=0.5 -set finetune_clip.epochs=4 -set finetune_clip.batch=4 -set finetune_clip.lr=0.001 ;;
-	clip-softmax) $run "$wsss" finetune-clip $common -set out=$2 -set finetune_clip.model=tiny-clip -set finetune_clip.epochs=4 -set finetune_clip.batch=4 \
-		-set finetune_clip.lr=0.001 -set finetune_clip.layer_decay=0.8 -set finetune_clip.warm_up=1 -set finetune_clip.augment=strong ;;
+	v2) $run "$wsss" train $common $net -set out=$2 -set train.network.backbone=resnet50 -set train.iterations=10 -set train.optimizer.lr=0.003 -set train.network.batch_norm=train -set train.optimizer.ema=0.9 \
+		-set train.checkpoint.tensorboard=true -set train.noise.bootstrap=0.2 -set train.noise.warmup=0.3 ;;
+	v3plus) $run "$wsss" train $common $net -set out=$2 -set train.network.backbone=resnet18 -set train.iterations=16 -set train.network.arch=deeplab-v3plus \
+		-set train.network.msc=false -set train.network.output_stride=16 -set train.network.stride_in=3x3 -set train.network.input=torch -set train.network.batch_norm=train \
+		-set train.optimizer.name=adamw -set train.optimizer.lr=0.004 -set train.accumulate=1 -set train.batch=4 ;;
+	multigrid) $run "$wsss" train $common $net -set out=$2 -set train.network.backbone=resnet18 -set train.iterations=6 -set train.network.arch=deeplab-v3plus-multigrid \
+		-set train.network.msc=false -set train.network.output_stride=16 -set train.network.stride_in=3x3 -set train.network.input=torch -set train.network.batch_norm=train -set train.network.bn_momentum=0.2 -set train.optimizer.lr=0.01 ;;
+	cam) $run "$wsss" train-classifier $common -set out=$2 -set classifier.network.backbone=resnet18 -set classifier.network.width=0.125 -set classifier.network.batch_norm=train \
+		-set classifier.network.cut_after=0 -set classifier.epochs=4 -set classifier.batch=4 -set classifier.optimizer.lr=0.01 -set classifier.augment.crop=48 -set classifier.augment.long=[32,48] ;;
+	cam-adamw) $run "$wsss" train-classifier $common -set out=$2 -set classifier.network.backbone=resnet50 -set classifier.network.width=0.0625 -set classifier.optimizer.name=adamw \
+		-set classifier.epochs=3 -set classifier.batch=8 -set classifier.optimizer.lr=0.004 -set classifier.augment.crop=48 -set classifier.augment.long=[32,48] -set classifier.checkpoint.every=2 ;;
+	clip) $run "$wsss" finetune-clip $common -set out=$2 -set finetune_clip.network.model=tiny-clip -set finetune_clip.network.head=text -set finetune_clip.loss.name=bce \
+		-set finetune_clip.thresholds.calibrate=0.25 -set finetune_clip.thresholds.ensemble=0.5 -set finetune_clip.epochs=4 -set finetune_clip.batch=4 -set finetune_clip.optimizer.lr=0.001 ;;
+	clip-softmax) $run "$wsss" finetune-clip $common -set out=$2 -set finetune_clip.network.model=tiny-clip -set finetune_clip.epochs=4 -set finetune_clip.batch=4 \
+		-set finetune_clip.optimizer.lr=0.001 -set finetune_clip.optimizer.layer_decay=0.8 -set finetune_clip.optimizer.warm_up=1 -set finetune_clip.augment.name=strong ;;
 	esac
 }
 

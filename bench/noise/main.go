@@ -1,5 +1,5 @@
 // Command noise tells how pseudo-labels are wrong, and whether the scores of
-// their masks know: what train.confidence and its confidence_min can gain.
+// their masks know: what train.noise.confidence and its confidence_min can gain.
 //
 //	go run ./bench/noise -labels OUT/gen -truth ROOT/SegmentationClass
 //	go run ./bench/noise -labels OUT/gen -swap 0.33 -out swapped

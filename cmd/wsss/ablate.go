@@ -30,7 +30,7 @@ finished runs are skipped, so a killed grid goes on. What varies "seed" is
 averaged: mean ± standard deviation.
 
   wsss ablate -config my.toml -vary gen.weak=boxes,points -vary seed=0..2
-  wsss ablate -config my.toml -vary train.lr=0.01,0.02 -set train.bound=false
+  wsss ablate -config my.toml -vary train.optimizer.lr=0.01,0.02 -set train.bound=false
 
 Values are separated by commas, or by | where a value holds commas; a..b counts.
 Writes OUT/ablate/table.md and table.json.`

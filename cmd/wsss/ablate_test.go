@@ -70,12 +70,12 @@ func TestAblate(t *testing.T) {
 	dir := t.TempDir()
 	args := append([]string{"ablate"}, tinyRun(dir, filepath.Join(dir, "scenes"))[1:]...)
 	args = append(args, "-set", "train.iterations=2", "-set", "train.bound=false", "-set", "data.options.train=4", "-set", "eval.zero_shot=[]",
-		"-vary", "gen.weak=boxes,points", "-vary", "train.lr=0.01,0.02", "-quiet")
+		"-vary", "gen.weak=boxes,points", "-vary", "train.optimizer.lr=0.01,0.02", "-quiet")
 	killed := wsssCommand(t, args...)
 	if err := killed.Start(); err != nil {
 		t.Fatal(err)
 	}
-	first := filepath.Join(dir, "ablate", "gen.weak-boxes-train.lr-0.01")
+	first := filepath.Join(dir, "ablate", "gen.weak-boxes-train.optimizer.lr-0.01")
 	for range 1200 {
 		if exists(filepath.Join(first, report.HTMLName)) {
 			break

@@ -92,7 +92,7 @@ func TestChainErrors(t *testing.T) {
 		{"no file", `needs=[{config="DIR/none.toml"}]`, "row.toml: needs[0]: open DIR/none.toml", exitUsage},
 		{"its key", `needs=[{config="DIR/base/cams.toml", set=["classifier.epochs=0"]}]`, "cams.toml: classifier.epochs = 0", exitUsage},
 		{"its data", `needs=[{config="DIR/base/cams.toml", set=["data.kind=voc", "data.options={}", "data.root=DIR/none"]}]`, "dataset voc at DIR/none", exitMissing},
-		{"its weights", `needs=[{config="DIR/base/cams.toml", set=["classifier.init=DIR/none.pth"]}]`, "DIR/none.pth", exitMissing},
+		{"its weights", `needs=[{config="DIR/base/cams.toml", set=["classifier.network.init=DIR/none.pth"]}]`, "DIR/none.pth", exitMissing},
 		{"another key", `needs=[{confg="x"}]`, "allowed are config, set", exitUsage},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,7 +24,7 @@ func TestEvalWays(t *testing.T) {
 		}
 		return string(text)
 	}
-	args := append(tinyRun(dir, scenes), "-quiet", "-set", "compare=[]", "-set", "eval.zero_shot=[]", "-set", "train.iterations=2", "-set", "train.val_every=0", "-set", "train.bound=false",
+	args := append(tinyRun(dir, scenes), "-quiet", "-set", "compare=[]", "-set", "eval.zero_shot=[]", "-set", "train.iterations=2", "-set", "train.checkpoint.val_every=0", "-set", "train.bound=false",
 		"-set", "eval.test_time=[{scales=[0.5,1.0],flip=true},{crf=true}]")
 	run(exitOK, args...)
 	raw, err := os.ReadFile(filepath.Join(dir, report.JSONName))

@@ -191,7 +191,7 @@ func (p *pipeline) findCLIP(ctx context.Context, val data.Dataset, t *clip.Trial
 		return nil, nil
 	}
 	if f.Model == "" {
-		return nil, usagef("finetune-clip: the config has no finetune_clip.model: name a CLIP of `wsss models list`, or an ONNX file with finetune_clip.encoder")
+		return nil, usagef("finetune-clip: the config has no finetune_clip.network.model: name a CLIP of `wsss models list`, or an ONNX file with finetune_clip.network.encoder")
 	}
 	paths, err := p.filesCLIP(ctx)
 	if err != nil {

@@ -37,7 +37,7 @@ func (p *plan) fineTune() error {
 	fmt.Fprintln(w, "\nweights")
 	switch {
 	case c.Encoder != "" && !exists(c.Encoder):
-		p.lack("%s: the ONNX file of an image encoder (finetune_clip.encoder)", c.Encoder)
+		p.lack("%s: the ONNX file of an image encoder (finetune_clip.network.encoder)", c.Encoder)
 		fallthrough
 	case c.Encoder != "":
 		fmt.Fprintf(w, "  %s\n", c.Encoder)
@@ -50,7 +50,7 @@ func (p *plan) fineTune() error {
 			return usageError{err}
 		}
 	default:
-		p.lack("finetune_clip.model: a CLIP of `wsss models list`, or finetune_clip.encoder: an ONNX file")
+		p.lack("finetune_clip.network.model: a CLIP of `wsss models list`, or finetune_clip.network.encoder: an ONNX file")
 	}
 	fmt.Fprintln(w, "\nsteps")
 	p.step("train", "%s, head %s, %d epochs of batch %d, lr %g, weight decay %g, layer decay %g, warm-up %g, freeze %d, augment %s, precision %s, recompute %d → %s",

@@ -31,7 +31,7 @@ func TestFineTunePlan(t *testing.T) {
 		return b.String()
 	}
 	t.Setenv("WSSS_MODELS", t.TempDir())
-	text := plan("../../configs/clip_openimages_voc.toml", "finetune_clip.encoder=no/encoder.onnx")
+	text := plan("../../configs/clip_openimages_voc.toml", "finetune_clip.network.encoder=no/encoder.onnx")
 	for _, want := range []string{"make one with `wsss data openimages`", "VOCtrainval_11-May-2012.tar", "no/encoder.onnx: the ONNX file", "50 epochs of batch 32", "missing before this can run"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the plan lacks %q:\n%s", want, text)
@@ -62,8 +62,8 @@ func TestFineTuneFeedsGen(t *testing.T) {
 		return args
 	}
 	size := []string{"data.options.train=16", "data.options.val=6", "data.options.min_size=64", "data.options.max_size=72"}
-	fine := append(size, "finetune_clip.model=tiny-clip", "finetune_clip.head=text", "finetune_clip.epochs=2", "finetune_clip.batch=8",
-		"finetune_clip.lr=1e-4", "finetune_clip.calibrate=0.25", "finetune_clip.ensemble=0.5")
+	fine := append(size, "finetune_clip.network.model=tiny-clip", "finetune_clip.network.head=text", "finetune_clip.epochs=2", "finetune_clip.batch=8",
+		"finetune_clip.optimizer.lr=1e-4", "finetune_clip.thresholds.calibrate=0.25", "finetune_clip.thresholds.ensemble=0.5")
 	text := run(append(set("finetune-clip", fine...), "-label", "train")...)
 	for _, want := range []string{"CLIP without training", "fine-tuned CLIP", "both", "on 6 images"} {
 		if !strings.Contains(text, want) {

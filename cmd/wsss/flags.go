@@ -26,6 +26,7 @@ type flags struct {
 	quiet   bool
 	// configOptional: without -config the defaults hold, and -set changes them.
 	configOptional bool
+	noted          bool // keys of earlier versions were
 }
 
 // newFlags makes the flag set of a command. intro is printed by -h before the
@@ -121,5 +122,21 @@ func (f *flags) load() (configs.Config, error) {
 	if err != nil {
 		return cfg, usageError{err}
 	}
+	f.noteOldKeys()
 	return cfg, f.chooseBackend(&cfg)
+}
+
+// noteOldKeys says once what keys of earlier versions are called now; they are
+// read all the same.
+func (f *flags) noteOldKeys() {
+	old := configs.OldKeys(f.config, f.set)
+	if len(old) == 0 || f.quiet || f.noted {
+		return
+	}
+	f.noted = true
+	words := make([]string, 0, len(old))
+	for _, r := range old {
+		words = append(words, r.String())
+	}
+	fmt.Fprintf(stderr, "note: keys have new names, and the earlier ones are read as before: %s\n", strings.Join(words, ", "))
 }

@@ -80,7 +80,7 @@ func TestInitOwnPhotos(t *testing.T) {
 	}
 	out := filepath.Join(dir, "out")
 	args := []string{"run", "-config", config, "-backend", "go", "-quiet"}
-	for _, s := range []string{"out=" + out, "train.init=", "train.batch_norm=train", "train.backbone=resnet18", "train.width=0.0625", "train.batch=2", "train.accumulate=1", "train.crop=33", "train.iterations=2", "train.val_every=0"} {
+	for _, s := range []string{"out=" + out, "train.network.init=", "train.network.batch_norm=train", "train.network.backbone=resnet18", "train.network.width=0.0625", "train.batch=2", "train.accumulate=1", "train.augment.crop=33", "train.iterations=2", "train.checkpoint.val_every=0"} {
 		args = append(args, "-set", s)
 	}
 	text = capture(t, func() {

@@ -50,6 +50,10 @@ val_split = {{quote .Val}}
 {{- if .Supervised}}
 labels = "truth"          # the masks; without this line: what [gen] makes
 {{- end}}
+iterations = {{.Updates}}
+batch = {{if .GPU}}16{{else}}4{{end}}
+accumulate = 1
+[train.network]
 arch = "deeplab-v3plus"
 backbone = {{quote .Backbone}}
 {{- if .Start}}
@@ -63,22 +67,20 @@ input = "torch"
 stride_in = "3x3"
 output_stride = 16
 msc = false
+[train.augment]
 {{- if .GPU}}
-batch = 16
-accumulate = 1
 crop = 513
 scale_range = [0.5, 2.0]
 {{- else}}
-batch = 4
-accumulate = 1
 crop = 193
 scale_range = [0.3, 0.8]  # large photos are seen smaller
 {{- end}}
+[train.optimizer]
 lr = 1e-3
 lr_every = 1
 weight_decay = 1e-4
-iterations = {{.Updates}}
 {{- if .Truth}}
+[train.checkpoint]
 val_every = {{if .GPU}}500{{else}}200{{end}}
 val_images = {{if .GPU}}100{{else}}40{{end}}
 {{- end}}

@@ -23,9 +23,9 @@ Open dimensions are guessed; name the shapes you mean to use to be exact.
 
 Of a weight file (.pth, .pt, .safetensors) it shows which tensor goes to which
 variable of the segmentation network that -config and -set describe, and what
-would be left over on either side: what train.init would do with it.
+would be left over on either side: what train.network.init would do with it.
 
-  wsss models inspect -set train.stride_in=3x3 -set train.input=torch resnet101.pth
+  wsss models inspect -set train.network.stride_in=3x3 -set train.network.input=torch resnet101.pth
   wsss models inspect -config configs/voc_boxes.toml deeplabv1_resnet101-coco.pth`
 
 func runModelsInspect(_ context.Context, args []string) error {

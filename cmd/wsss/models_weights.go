@@ -10,7 +10,7 @@ import (
 	"wsss/models/weights/formats"
 )
 
-// inspectWeights shows what train.init would do with a weight file.
+// inspectWeights shows what train.network.init would do with a weight file.
 func inspectWeights(f *flags, classes int) error {
 	cfg, err := f.load()
 	if err != nil {
@@ -26,9 +26,9 @@ func inspectWeights(f *flags, classes int) error {
 		return err
 	}
 	if refused != nil {
-		return fmt.Errorf("%s: train.init would refuse it for this network: %w", f.Arg(0), refused)
+		return fmt.Errorf("%s: train.network.init would refuse it for this network: %w", f.Arg(0), refused)
 	}
-	fmt.Fprintf(stdout, "train.init takes it: %s\n", m)
+	fmt.Fprintf(stdout, "train.network.init takes it: %s\n", m)
 	return nil
 }
 

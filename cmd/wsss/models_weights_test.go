@@ -20,8 +20,8 @@ func TestInspectWeights(t *testing.T) {
 	if err := safetensors.WriteFile(path, values, nil); err != nil {
 		t.Fatal(err)
 	}
-	err := runModelsInspect(context.Background(), []string{"-set", "train.backbone=resnet18", "-set", "train.width=0.0625", path})
-	if err == nil || !strings.Contains(err.Error(), "half.safetensors: train.init would refuse it") {
+	err := runModelsInspect(context.Background(), []string{"-set", "train.network.backbone=resnet18", "-set", "train.network.width=0.0625", path})
+	if err == nil || !strings.Contains(err.Error(), "half.safetensors: train.network.init would refuse it") {
 		t.Errorf("error %v", err)
 	}
 	src, err := formats.Open(path)

@@ -15,8 +15,8 @@ import (
 
 // tinyTraining makes a config of init quick enough for a test.
 var tinyTraining = []string{
-	"train.width=0.0625", "train.batch=2", "train.accumulate=1", "train.crop=33",
-	"train.iterations=20", "train.val_every=0", "train.ema=0", "train.backbone=resnet18",
+	"train.network.width=0.0625", "train.batch=2", "train.accumulate=1", "train.augment.crop=33",
+	"train.iterations=20", "train.checkpoint.val_every=0", "train.optimizer.ema=0", "train.network.backbone=resnet18",
 }
 
 // From a folder of photos as any tool leaves it: init, data validate, run and

@@ -52,9 +52,9 @@ func partPhotos(t *testing.T, dir string, masks ...string) {
 func partRun(photos, out string, more ...string) []string {
 	args := []string{"run", "-backend", "go", "-config", "/dev/null"}
 	for _, s := range append([]string{"out=" + out, "data.kind=folder", "data.root=" + photos, "data.train_split=train", "data.val_split=val",
-		"gen.method=grabcut", "gen.weak=boxes", "train.arch=deeplab-v3plus", "train.output_stride=16", "train.msc=false", "train.init=",
-		"train.batch_norm=train", "train.backbone=resnet18", "train.stride_in=3x3", "train.input=torch", "train.width=0.0625",
-		"train.batch=2", "train.accumulate=1", "train.crop=33", "train.iterations=4", "train.val_every=2", "train.checkpoint_every=3"}, more...) {
+		"gen.method=grabcut", "gen.weak=boxes", "train.network.arch=deeplab-v3plus", "train.network.output_stride=16", "train.network.msc=false", "train.network.init=",
+		"train.network.batch_norm=train", "train.network.backbone=resnet18", "train.network.stride_in=3x3", "train.network.input=torch", "train.network.width=0.0625",
+		"train.batch=2", "train.accumulate=1", "train.augment.crop=33", "train.iterations=4", "train.checkpoint.val_every=2", "train.checkpoint.every=3"}, more...) {
 		args = append(args, "-set", s)
 	}
 	return args
@@ -74,7 +74,7 @@ func TestPartlyLabelled(t *testing.T) {
 	}{
 		{"no mask", nil, nil, exitOK,
 			[]string{"left out: 1 of 4 images, which have no boxes", "no image of split val has a true mask"}, map[string]int{"pseudo": 3}, 0},
-		{"masks of some", []string{"b", "d", "f"}, []string{"train.bound=true", "train.self_rounds=1", "train.self_min=0.1"}, exitOK,
+		{"masks of some", []string{"b", "d", "f"}, []string{"train.bound=true", "train.self_training.rounds=1", "train.self_training.min=0.1"}, exitOK,
 			[]string{"labels of 3 of the 4 images of split train", "pseudo-label mIoU"}, map[string]int{"pseudo": 3, "round1": 3, "bound": 2}, 1},
 		{"a bound without masks", []string{"e"}, []string{"train.bound=true"}, exitOK,
 			[]string{"train.bound: no image of split train has a true mask"}, map[string]int{"pseudo": 3}, 1},
@@ -169,7 +169,7 @@ func TestQuietWarns(t *testing.T) {
 	dir := t.TempDir()
 	photos, out := filepath.Join(dir, "photos"), filepath.Join(dir, "out")
 	partPhotos(t, photos)
-	args := append(partRun(photos, out, "train.val_every=0"), "-quiet")
+	args := append(partRun(photos, out, "train.checkpoint.val_every=0"), "-quiet")
 	if raw, err := wsssCommand(t, args...).CombinedOutput(); err != nil || !strings.Contains(string(raw), "left out: 1 of 4 images") || strings.Contains(string(raw), "backend") {
 		t.Fatalf("%v\n%s", err, raw)
 	}

@@ -42,7 +42,7 @@ func TestPlanOfClassifiers(t *testing.T) {
 			if code != want {
 				t.Errorf("exit code %d, want %d", code, want)
 			}
-			if text, code := plan("-set", "train.crop=65", "-set", "train.skip=false", "-set", "train.init="); code != exitUsage || !strings.Contains(text, "train.batch_norm") {
+			if text, code := plan("-set", "train.augment.crop=65", "-set", "train.skip=false", "-set", "train.network.init="); code != exitUsage || !strings.Contains(text, "train.network.batch_norm") {
 				t.Errorf("with a table [train]: exit code %d, %s", code, text)
 			}
 			if t.Failed() {

@@ -110,13 +110,13 @@ func checkTrain(p *pipeline, classes int) error {
 	errs = append(errs, err)
 	if m, err := manifest.Find(t.Init); err == nil && m.Family != "resnet" {
 		_, err := manifest.Start(context.Background(), t.Init)
-		errs = append(errs, fmt.Errorf("train.init: %w", err))
+		errs = append(errs, fmt.Errorf("train.network.init: %w", err))
 	} else if t.Init != "" && exists(t.Init) {
 		src, _, err := formats.OpenStart(t.Init)
 		if err == nil {
 			err = src.Close()
 		} else {
-			err = fmt.Errorf("train.init: %w", err)
+			err = fmt.Errorf("train.network.init: %w", err)
 		}
 		errs = append(errs, err)
 	}

@@ -28,19 +28,19 @@ func TestPreflight(t *testing.T) {
 		says string
 	}{
 		{"nothing", nil, exitOK, ""},
-		{"no init", []string{"-set", "train.init=" + absent}, exitMissing, absent},
-		{"no weights of init", []string{"-set", "train.init=resnet18"}, exitMissing, "wsss models pull resnet18"},
-		{"init of another family", []string{"-set", "train.init=mobile-sam"}, exitUsage, "mobile-sam"},
-		{"broken init", []string{"-set", "train.init=" + broken}, exitUsage, "neither a safetensors file nor a PyTorch checkpoint"},
+		{"no init", []string{"-set", "train.network.init=" + absent}, exitMissing, absent},
+		{"no weights of init", []string{"-set", "train.network.init=resnet18"}, exitMissing, "wsss models pull resnet18"},
+		{"init of another family", []string{"-set", "train.network.init=mobile-sam"}, exitUsage, "mobile-sam"},
+		{"broken init", []string{"-set", "train.network.init=" + broken}, exitUsage, "neither a safetensors file nor a PyTorch checkpoint"},
 		{"unknown backend", []string{"-backend", "tpu"}, exitUsage, `backend "tpu" is unknown`},
 		{"no library", []string{"-backend", "onnx:" + absent + "/lib.so"}, exitMissing, absent},
 		{"no weights of a method", []string{"-set", "gen.method=sam"}, exitMissing, "wsss models pull mobile-sam"},
 		{"no weights of a row", []string{"-set", `compare=[{name="SAM", method="sam", weak="boxes"}]`}, exitMissing, "mobile-sam"},
 		{"no boxes for SAM", []string{"-set", "gen.method=sam", "-set", "gen.options.decoder=../../models/foundation/load/testdata/hf_decoder.onnx", "-set", "gen.options.encoder=../../models/foundation/load/testdata/hf_decoder.onnx"}, exitUsage, "takes points only"},
 		{"no boxes for a row", []string{"-set", `compare=[{name="SAM", method="sam", weak="boxes", options={decoder="../../models/foundation/load/testdata/hf_decoder.onnx", encoder="../../models/foundation/load/testdata/hf_decoder.onnx"}}]`}, exitUsage, `compare "SAM": gen.weak = "boxes": this SAM export takes points only`},
-		{"msc", []string{"-set", "train.msc=true"}, exitUsage, "train.msc = true: only deeplab-v2"},
+		{"msc", []string{"-set", "train.network.msc=true"}, exitUsage, "train.network.msc = true: only deeplab-v2"},
 		{"batch of one", []string{"-set", "train.batch=1"}, exitUsage, "train.batch = 1"},
-		{"devices", []string{"-set", "train.batch=4", "-set", "train.devices=3"}, exitUsage, "train.devices = 3"},
+		{"devices", []string{"-set", "train.batch=4", "-set", "train.compute.devices=3"}, exitUsage, "train.compute.devices = 3"},
 		{"no checkpoint of a row", []string{"-set", `eval.network=[{name="other", checkpoint="` + absent + `"}]`}, exitMissing, absent},
 		{"no network of a row", []string{"-set", `eval.onnx=[{name="other", path="` + absent + `"}]`}, exitMissing, absent},
 		{"no folder of labels", []string{"-set", "train.labels=" + absent}, exitMissing, absent},
@@ -50,7 +50,7 @@ func TestPreflight(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
-			args := append(partRun(photos, out, "train.iterations=1", "train.val_every=0"), tt.more...)
+			args := append(partRun(photos, out, "train.iterations=1", "train.checkpoint.val_every=0"), tt.more...)
 			for _, dry := range []bool{true, false} {
 				if dry {
 					args = append(args, "-dry-run")

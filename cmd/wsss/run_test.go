@@ -17,8 +17,8 @@ import (
 func tinyRun(out, scenes string) []string {
 	set := []string{
 		"out=" + out, "data.root=" + scenes, "data.options.train=10", "data.options.val=4",
-		"data.options.min_size=64", "data.options.max_size=72", "train.init=", "train.width=0.25", "train.crop=65",
-		`compare=[{name="from points", method="grabcut", weak="points"}]`, "train.batch=2", "train.iterations=8", "train.checkpoint_every=3", "train.val_every=4", "eval.train_split=true",
+		"data.options.min_size=64", "data.options.max_size=72", "train.network.init=", "train.network.width=0.25", "train.augment.crop=65",
+		`compare=[{name="from points", method="grabcut", weak="points"}]`, "train.batch=2", "train.iterations=8", "train.checkpoint.every=3", "train.checkpoint.val_every=4", "eval.train_split=true",
 	}
 	args := []string{"run", "-config", "../../configs/demo.toml", "-backend", "go"}
 	for _, s := range set {

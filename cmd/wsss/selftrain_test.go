@@ -13,7 +13,7 @@ import (
 func TestSelfRounds(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
-	args := append(tinyRun(out, filepath.Join(dir, "scenes")), "-set", "train.self_rounds=1", "-set", "train.self_min=0.3", "-set", "train.bound=false", "-set", "compare=[]")
+	args := append(tinyRun(out, filepath.Join(dir, "scenes")), "-set", "train.self_training.rounds=1", "-set", "train.self_training.min=0.3", "-set", "train.bound=false", "-set", "compare=[]")
 	for range 2 { // the second call finds everything done
 		if text, err := wsssCommand(t, args...).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, text)
@@ -26,7 +26,7 @@ func TestSelfRounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args = append(args, "-set", "train.self_rule=agree", "-set", "train.self_start=last")
+	args = append(args, "-set", "train.self_training.rule=agree", "-set", "train.self_training.start=last")
 	if text, err := wsssCommand(t, args...).CombinedOutput(); err == nil || !strings.Contains(string(text), "another training") {
 		t.Errorf("%v\n%s", err, text)
 	}

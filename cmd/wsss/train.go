@@ -112,7 +112,7 @@ func (p *pipeline) networks() []string {
 // of the initial weights, and random weights have none.
 func checkStart(t configs.Train) error {
 	if !t.Skip && t.BatchNorm != "train" && t.Init == "" {
-		return usagef("train.batch_norm = %q keeps the statistics of the initial weights, and train.init is empty: name a weights file, or start from random weights with train.batch_norm = \"train\"", t.BatchNorm)
+		return usagef("train.network.batch_norm = %q keeps the statistics of the initial weights, and train.network.init is empty: name a weights file, or start from random weights with train.network.batch_norm = \"train\"", t.BatchNorm)
 	}
 	return nil
 }

@@ -207,7 +207,7 @@ func TestErrors(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "image is 4×3, its labels are 3×4") {
 		t.Fatalf("error %v", err)
 	}
-	if _, err := FromConfig(configs.Train{Input: "bgr"}); err == nil || !strings.Contains(err.Error(), "caffe, torch") {
+	if _, err := FromConfig(configs.Train{TrainNetwork: configs.TrainNetwork{Input: "bgr"}}); err == nil || !strings.Contains(err.Error(), "caffe, torch") {
 		t.Fatalf("error %v", err)
 	}
 }

@@ -37,7 +37,7 @@ func InputByName(name string) (Input, error) {
 	case "torch":
 		return Torch(), nil
 	}
-	return Input{}, fmt.Errorf("train.input = %q is unknown: allowed are caffe, torch", name)
+	return Input{}, fmt.Errorf("train.network.input = %q is unknown: allowed are caffe, torch", name)
 }
 
 // Stretch writes a whole image as [height, width, 3] of that size, resized

@@ -28,7 +28,7 @@ type tagOptions struct {
 	Mapping string `toml:"tag_mapping"`
 
 	// Classifier is the classifier.onnx of wsss finetune-clip; with CLIP too,
-	// both together, if it was trained with finetune_clip.ensemble.
+	// both together, if it was trained with finetune_clip.thresholds.ensemble.
 	Classifier string              `toml:"classifier"`
 	CLIP       string              `toml:"clip"`       // a model of `wsss models list`
 	TopN       int                 `toml:"top_n"`      // the best classes are tags; 0 = those above min_prob, or the classifier's thresholds

@@ -58,7 +58,7 @@ func New(c Config) (*Network, error) {
 	if c.StrideIn != "3x3" && c.StrideIn != "1x1" || !slices.Contains([]string{Running, Frozen, Train}, c.BatchNorm) || c.Classes < 1 || c.Classes > maxClasses {
 		return nil, fmt.Errorf("a CAM network with stride in %q, batch norm %q, %d classes: allowed are 3x3, 1x1; running, frozen, train; 1 to %d", c.StrideIn, c.BatchNorm, c.Classes, maxClasses)
 	}
-	backbone, err := models.BackboneByName("classifier.backbone", c.Backbone, models.BackboneOptions{
+	backbone, err := models.BackboneByName("classifier.network.backbone", c.Backbone, models.BackboneOptions{
 		Width: c.Width, OutputStride: Stride, StrideIn1x1: c.StrideIn == "1x1", Dilation: models.DilateNone, CutAfter: c.CutAfter})
 	if err != nil {
 		return nil, err

@@ -81,17 +81,17 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 	case V3PlusMultiGrid:
 		backbone.Dilation, n.v3 = models.DilateMultiGrid, v3MultiGrid
 	default:
-		return nil, fmt.Errorf("train.arch %q is unknown: allowed are %s, %s, %s", cfg.Arch, V2, V3Plus, V3PlusMultiGrid)
+		return nil, fmt.Errorf("train.network.arch %q is unknown: allowed are %s, %s, %s", cfg.Arch, V2, V3Plus, V3PlusMultiGrid)
 	}
 	if cfg.MSC && cfg.Arch != V2 {
-		return nil, fmt.Errorf("train.msc = true: only %s has multi-scale inputs", V2)
+		return nil, fmt.Errorf("train.network.msc = true: only %s has multi-scale inputs", V2)
 	}
 	switch cfg.StrideIn {
 	case "1x1":
 		backbone.StrideIn1x1 = true
 	case "3x3":
 	default:
-		return nil, fmt.Errorf("train.stride_in %q is unknown: allowed are 1x1 (Caffe), 3x3 (torchvision)", cfg.StrideIn)
+		return nil, fmt.Errorf("train.network.stride_in %q is unknown: allowed are 1x1 (Caffe), 3x3 (torchvision)", cfg.StrideIn)
 	}
 	switch cfg.BatchNorm {
 	case "train":
@@ -100,13 +100,13 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 		n.trainNorm, n.keepBackbone = true, true
 	case "frozen":
 	default:
-		return nil, fmt.Errorf("train.batch_norm %q is unknown: allowed are frozen, head, train", cfg.BatchNorm)
+		return nil, fmt.Errorf("train.network.batch_norm %q is unknown: allowed are frozen, head, train", cfg.BatchNorm)
 	}
 	if cfg.OutputStride != 8 && cfg.OutputStride != 16 {
-		return nil, fmt.Errorf("train.output_stride %d is unknown: allowed are 8, 16", cfg.OutputStride)
+		return nil, fmt.Errorf("train.network.output_stride %d is unknown: allowed are 8, 16", cfg.OutputStride)
 	}
 	var err error
-	if n.backbone, err = models.BackboneByName("train.backbone", cfg.Backbone, backbone); err != nil {
+	if n.backbone, err = models.BackboneByName("train.network.backbone", cfg.Backbone, backbone); err != nil {
 		return nil, err
 	}
 	return n, nil

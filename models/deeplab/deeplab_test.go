@@ -206,13 +206,13 @@ func TestHeadNorm(t *testing.T) {
 
 func TestNewRejects(t *testing.T) {
 	for want, change := range map[string]func(*configs.Train){
-		"train.backbone":      func(c *configs.Train) { c.Backbone = "vgg" },
-		"train.arch":          func(c *configs.Train) { c.Arch = "unet" },
-		"train.stride_in":     func(c *configs.Train) { c.StrideIn = "" },
-		"train.batch_norm":    func(c *configs.Train) { c.BatchNorm = "maybe" },
-		"train.output_stride": func(c *configs.Train) { c.OutputStride = 4 },
-		"width":               func(c *configs.Train) { c.Width = -1 },
-		"train.msc":           func(c *configs.Train) { c.Arch = V3Plus },
+		"train.network.backbone":      func(c *configs.Train) { c.Backbone = "vgg" },
+		"train.network.arch":          func(c *configs.Train) { c.Arch = "unet" },
+		"train.network.stride_in":     func(c *configs.Train) { c.StrideIn = "" },
+		"train.network.batch_norm":    func(c *configs.Train) { c.BatchNorm = "maybe" },
+		"train.network.output_stride": func(c *configs.Train) { c.OutputStride = 4 },
+		"width":                       func(c *configs.Train) { c.Width = -1 },
+		"train.network.msc":           func(c *configs.Train) { c.Arch = V3Plus },
 	} {
 		c := configs.Default().Train
 		change(&c)

@@ -121,7 +121,7 @@ func TestLoad(t *testing.T) {
 	}
 	delete(source, "module.conv1.weight")
 	source["backbone.conv1.weight"] = source["aspp.c0.weight"]
-	if _, err = pretrained.Load(fresh().RootScope(), source, rename(net)); err == nil || !strings.Contains(err.Error(), "train.width") {
+	if _, err = pretrained.Load(fresh().RootScope(), source, rename(net)); err == nil || !strings.Contains(err.Error(), "train.network.width") {
 		t.Errorf("error %v", err)
 	}
 	delete(source, "backbone.conv1.weight")

@@ -22,7 +22,7 @@ import (
 	"wsss/models/weights/formats"
 )
 
-// Init loads the weights that train.init names, a file or a model of the
+// Init loads the weights that train.network.init names, a file or a model of the
 // manifest such as resnet101, into the network's variables below
 // scope, which must exist, as Load does. The error names the file.
 func Init(net models.Segmenter, scope *model.Scope, cfg configs.Train) (weights.Mapping, error) {
@@ -213,7 +213,7 @@ func checkBackbone(m weights.Mapping) error {
 	isBackbone := func(name string) bool { return strings.HasPrefix(name, models.BackboneScope+".") }
 	for _, p := range m.Differ {
 		if isBackbone(p.Variable) {
-			return fmt.Errorf("tensor %q has shape %v, which is not that of %s: check train.backbone and train.width", p.Tensor, p.Shape, p.Variable)
+			return fmt.Errorf("tensor %q has shape %v, which is not that of %s: check train.network.backbone and train.network.width", p.Tensor, p.Shape, p.Variable)
 		}
 	}
 	var missing []string

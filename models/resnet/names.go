@@ -55,10 +55,10 @@ func (Config) CheckWeights(m weights.Mapping, t configs.Train) error {
 			continue
 		}
 		if t.StrideIn != "1x1" {
-			return fmt.Errorf("the file was converted from Caffe: it needs train.stride_in = \"1x1\", not %q", t.StrideIn)
+			return fmt.Errorf("the file was converted from Caffe: it needs train.network.stride_in = \"1x1\", not %q", t.StrideIn)
 		}
 		if t.Input != "caffe" {
-			return fmt.Errorf("the file was converted from Caffe: it needs train.input = \"caffe\", not %q", t.Input)
+			return fmt.Errorf("the file was converted from Caffe: it needs train.network.input = \"caffe\", not %q", t.Input)
 		}
 		return nil
 	}

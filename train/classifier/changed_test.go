@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/configs"
 	"wsss/data"
 	"wsss/data/scenes"
 )
@@ -43,7 +44,7 @@ func TestChangedDataIsLearntAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := job(t, root)
-	j.Config.Epochs, j.Config.ValEvery = 1, 1
+	j.Config.Epochs, j.Config.ValEvery = 1, configs.Epochs(1)
 	ids, err := j.Dataset.IDs("train")
 	if err != nil {
 		t.Fatal(err)

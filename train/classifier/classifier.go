@@ -88,12 +88,12 @@ func newNetwork(c configs.Classifier, classes int, seed int64, log func(string))
 	}
 	src, path, err := formats.OpenStart(c.Init)
 	if err != nil {
-		return nil, fmt.Errorf("classifier.init: %w", err)
+		return nil, fmt.Errorf("classifier.network.init: %w", err)
 	}
 	defer src.Close()
 	m, err := net.Load(n.store.RootScope(), src)
 	if err != nil {
-		return nil, fmt.Errorf("classifier.init: %s: %w", c.Init, err)
+		return nil, fmt.Errorf("classifier.network.init: %s: %w", c.Init, err)
 	}
 	if log != nil {
 		log(fmt.Sprintf("%s: %s", c.Init, m))
@@ -129,7 +129,7 @@ func (n *network) Update(vars []*model.Variable, grads, scalars []*Node) {
 
 // Scalars are what train.Optimizer takes.
 func (n *network) Scalars(step, total, _ int) []float32 {
-	s := train.NewSchedule(configs.Train{Iterations: total, LR: n.cfg.LR, HeadMult: n.cfg.HeadMult, PolyPower: n.cfg.PolyPower})
+	s := train.NewSchedule(configs.Train{Iterations: total, TrainOptimizer: configs.TrainOptimizer{LR: n.cfg.LR, HeadMult: n.cfg.HeadMult, PolyPower: n.cfg.PolyPower}})
 	return []float32{
 		float32(s.Rate(models.GroupBackbone, step)), float32(s.Rate(models.GroupHead, step)), float32(s.Rate(models.GroupHeadBias, step)),
 		float32(step + 1),

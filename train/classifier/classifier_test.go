@@ -196,7 +196,7 @@ func TestPrepare(t *testing.T) {
 	for i := range 40 * 20 {
 		img.SetNRGBA(i%40, i/40, color.NRGBA{250, 10, 10, 255})
 	}
-	cfg := configs.Classifier{Long: []int{24, 48}, Crop: 32, Flip: true}
+	cfg := configs.Classifier{ClassifierAugment: configs.ClassifierAugment{Long: []int{24, 48}, Crop: 32, Flip: true}}
 	box := func(dst []float32) (r image.Rectangle) {
 		for i := range 32 * 32 {
 			if dst[3*i] > 1 {

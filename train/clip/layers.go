@@ -25,7 +25,7 @@ func readStream(path, output string) ([]string, error) {
 	defer f.Close()
 	stream := vit.Follow(f.Proto.Graph).Stream(output)
 	if stream == nil {
-		return nil, fmt.Errorf("%s: not a transformer that this can tell the blocks of: set finetune_clip.recompute = 0", path)
+		return nil, fmt.Errorf("%s: not a transformer that this can tell the blocks of: set finetune_clip.compute.recompute = 0", path)
 	}
 	return stream, nil
 }
@@ -44,7 +44,7 @@ func readDepths(path, output string) (*depths, error) {
 	}
 	d := &depths{of: map[string]int{}, blocks: w.Blocks(output)}
 	if d.blocks == 0 {
-		return nil, fmt.Errorf("%s: not a transformer that this can tell the blocks of (%d attentions, %d residual sums): set finetune_clip.layer_decay = 1 and freeze = 0 or -1", path, end.Softmaxes, end.Adds)
+		return nil, fmt.Errorf("%s: not a transformer that this can tell the blocks of (%d attentions, %d residual sums): set finetune_clip.optimizer.layer_decay = 1 and freeze = 0 or -1", path, end.Softmaxes, end.Adds)
 	}
 	for name, use := range w.Uses {
 		if d.of[name] = 0; !w.Stem[use.Node] {

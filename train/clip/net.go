@@ -56,7 +56,7 @@ type network struct {
 // CLIP's own classifier.
 func newNetwork(b compute.Backend, cfg configs.FineTuneCLIP, classes int, seed int64, text [][]float32) (*network, error) {
 	if err := backend.CheckPrecision(b, cfg.Precision); err != nil {
-		return nil, fmt.Errorf("finetune_clip.precision = %w", err)
+		return nil, fmt.Errorf("finetune_clip.compute.precision = %w", err)
 	}
 	input, output, size, err := ports(cfg)
 	if err != nil {
@@ -68,7 +68,7 @@ func newNetwork(b compute.Backend, cfg configs.FineTuneCLIP, classes int, seed i
 			return nil, err
 		}
 		if cfg.Freeze > n.depths.blocks {
-			return nil, fmt.Errorf("finetune_clip.freeze = %d: the encoder has %d blocks; -1 freezes all of it", cfg.Freeze, n.depths.blocks)
+			return nil, fmt.Errorf("finetune_clip.network.freeze = %d: the encoder has %d blocks; -1 freezes all of it", cfg.Freeze, n.depths.blocks)
 		}
 	}
 	if cfg.Recompute > 0 {

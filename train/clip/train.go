@@ -23,7 +23,7 @@ type Job struct {
 	Dataset  data.Dataset
 	Split    string       // the images to train on
 	Val      data.Dataset // of the same classes; nil = Dataset
-	ValSplit string       // "" = no validation, but on images held out (finetune_clip.calibrate)
+	ValSplit string       // "" = no validation, but on images held out (finetune_clip.thresholds.calibrate)
 	Config   configs.FineTuneCLIP
 	Seed     int64
 	Backend  compute.Backend
@@ -46,7 +46,7 @@ type Job struct {
 func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
 	c := job.Config
 	if (c.Head == "text") != (job.Text != nil) {
-		return nil, fmt.Errorf("finetune_clip.head = %q, and %d text embeddings given", c.Head, len(job.Text))
+		return nil, fmt.Errorf("finetune_clip.network.head = %q, and %d text embeddings given", c.Head, len(job.Text))
 	}
 	return multilabel.Run(ctx, multilabel.Job{
 		Settings: multilabel.Settings{
@@ -65,13 +65,13 @@ func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
 // smaller lists ways to need less memory.
 func smaller(c configs.FineTuneCLIP) (ways []string) {
 	if c.Recompute == 0 {
-		ways = append(ways, "finetune_clip.recompute = 1 (slower, the same result)")
+		ways = append(ways, "finetune_clip.compute.recompute = 1 (slower, the same result)")
 	}
 	if c.Precision != "bf16" {
-		ways = append(ways, `finetune_clip.precision = "bf16" (on a GPU)`)
+		ways = append(ways, `finetune_clip.compute.precision = "bf16" (on a GPU)`)
 	}
 	if c.Freeze >= 0 {
-		ways = append(ways, fmt.Sprintf("finetune_clip.freeze above %d", c.Freeze))
+		ways = append(ways, fmt.Sprintf("finetune_clip.network.freeze above %d", c.Freeze))
 	}
 	return ways
 }

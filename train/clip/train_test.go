@@ -341,7 +341,7 @@ func ort(t *testing.T, path string, l *cliptags.Labeler, s *data.Sample, want []
 }
 
 func TestSchedule(t *testing.T) {
-	cfg := configs.FineTuneCLIP{LR: 1, LRMin: 0.1, WarmUp: 1}
+	cfg := configs.FineTuneCLIP{CLIPOptimizer: configs.CLIPOptimizer{LR: 1, LRMin: 0.1, WarmUp: 1}}
 	for step, want := range map[int]float64{0: 0.1, 4: 0.5, 9: 1, 10: 1, 55: 0.55, 100: 0.1} {
 		if got := rateAt(cfg, step, 100, 10); math.Abs(got-want) > 1e-9 {
 			t.Errorf("step %d: %g, want %g", step, got, want)

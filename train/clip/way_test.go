@@ -83,7 +83,7 @@ func TestHalf(t *testing.T) {
 	defer b.Finalize()
 	cfg := f.config("bce")
 	cfg.Precision = "bf16"
-	if _, err := newNetwork(b, cfg, 3, 1, nil); err == nil || !strings.Contains(err.Error(), "finetune_clip.precision") || !strings.Contains(err.Error(), "go and xla do") {
+	if _, err := newNetwork(b, cfg, 3, 1, nil); err == nil || !strings.Contains(err.Error(), "finetune_clip.compute.precision") || !strings.Contains(err.Error(), "go and xla do") {
 		t.Errorf("on onnx: %v", err)
 	}
 }
@@ -109,7 +109,7 @@ func TestAdvice(t *testing.T) {
 	j := job(t, nil)
 	j.Backend = &full{Backend: j.Backend}
 	_, err := Run(context.Background(), j)
-	if err == nil || !strings.Contains(err.Error(), `finetune_clip.recompute = 1 (slower, the same result), then finetune_clip.precision = "bf16"`) ||
+	if err == nil || !strings.Contains(err.Error(), `finetune_clip.compute.recompute = 1 (slower, the same result), then finetune_clip.compute.precision = "bf16"`) ||
 		!strings.Contains(err.Error(), "finetune_clip.batch below 8") {
 		t.Errorf("out of memory: %v", err)
 	}

@@ -18,7 +18,7 @@ func build(n *network) (*protos.ModelProto, error) {
 	}
 	w, ok := net.(models.ONNXWriter)
 	if !ok {
-		return nil, fmt.Errorf("train.arch = %q cannot be written as an ONNX graph; safetensors holds its weights", t.Arch)
+		return nil, fmt.Errorf("train.network.arch = %q cannot be written as an ONNX graph; safetensors holds its weights", t.Arch)
 	}
 	b := onnxwrite.New(t.Arch, n.tensor)
 	b.Graph.Input = []*protos.ValueInfoProto{onnxwrite.Port(string(onnxwrite.Image), protos.TensorProto_FLOAT, "batch", 3, "height", "width")}
@@ -28,7 +28,7 @@ func build(n *network) (*protos.ModelProto, error) {
 	}
 	logits, err := w.ONNX(b, normalise(b, t.Input))
 	if err != nil {
-		return nil, fmt.Errorf("train.arch = %q, train.backbone = %q: %w", t.Arch, t.Backbone, err)
+		return nil, fmt.Errorf("train.network.arch = %q, train.network.backbone = %q: %w", t.Arch, t.Backbone, err)
 	}
 	b.Named("logits", "Identity", []onnxwrite.Value{logits})
 	b.Named("labels", "ArgMax", []onnxwrite.Value{"logits"}, onnxwrite.A("axis", 1), onnxwrite.A("keepdims", 0))

@@ -84,7 +84,7 @@ func (r *run) one(b placed) (Record, error) {
 	r.step++
 	rec := Record{Step: r.step, Loss: loss, LR: float64(scalars[0]), GradNorm: norm}
 	if sum := rec.Loss + rec.GradNorm; math.IsNaN(sum) || math.IsInf(sum, 0) {
-		err := fmt.Errorf("update %d: the loss is %g and the gradient %g: images %s; the last checkpoint is of step %d. Lower %s.lr (%g), or look at these images",
+		err := fmt.Errorf("update %d: the loss is %g and the gradient %g: images %s; the last checkpoint is of step %d. Lower %s.optimizer.lr (%g), or look at these images",
 			r.step, rec.Loss, rec.GradNorm, strings.Join(b.ids, ", "), r.meta.Step, r.Table, r.LR)
 		return rec, errors.Join(err, r.log.Add(Record{Step: r.step, Event: err.Error()}))
 	}
@@ -93,7 +93,7 @@ func (r *run) one(b placed) (Record, error) {
 
 // validates tells whether the current step is followed by a validation.
 func (r *run) validates() bool {
-	every := r.ValEvery * r.perEpoch
+	every := r.ValEvery.Updates(r.perEpoch)
 	return r.val != nil && r.step > 0 && (r.step == r.total || every > 0 && r.step%every == 0)
 }
 
@@ -140,7 +140,7 @@ func (r *run) after(ctx context.Context) error {
 
 // regular tells the steps that an undisturbed run saves.
 func (r *run) regular(step int) bool {
-	every := r.CheckpointEvery
+	every := r.CheckpointEvery.Updates(r.perEpoch)
 	if every == 0 {
 		every = r.perEpoch
 	}

@@ -23,6 +23,7 @@ import (
 	"wsss/checkpoints"
 	"wsss/checkpoints/files"
 	"wsss/checkpoints/files/lock"
+	"wsss/configs"
 	"wsss/data"
 	"wsss/data/metrics"
 	"wsss/models/backend"
@@ -77,9 +78,9 @@ type Settings struct {
 	HoldOut         float64 // share of the images to validate on instead of training, see Examples.HoldOut; 0: on ValSplit
 	Devices         int     // that share each batch; 0 = 1
 	Workers         int
-	CheckpointEvery int // updates; 0 = one epoch
+	CheckpointEvery configs.Every // 0 = one epoch
 	Keep            int
-	ValEvery        int // epochs; 0 = only at the end
+	ValEvery        configs.Every // 0 = only at the end
 	// Smaller are ways of this kind of training to need less memory.
 	Smaller []string
 }

@@ -28,10 +28,10 @@ func New(b compute.Backend, table string, n, batch int) (*Devices, error) {
 		return nil, nil
 	}
 	if backend.KindOf(b) != backend.XLA {
-		return nil, fmt.Errorf("%s.devices = %d: backend %s uses one device; several need xla:cuda", table, n, b.Name())
+		return nil, fmt.Errorf("%s.compute.devices = %d: backend %s uses one device; several need xla:cuda", table, n, b.Name())
 	}
 	if have := b.NumDevices(); n > have {
-		return nil, fmt.Errorf("%s.devices = %d: backend %s has %d", table, n, b.Name(), have)
+		return nil, fmt.Errorf("%s.compute.devices = %d: backend %s has %d", table, n, b.Name(), have)
 	}
 	return plan(table, n, batch)
 }
@@ -47,7 +47,7 @@ func Check(table string, n, batch int) error {
 
 func plan(table string, n, batch int) (*Devices, error) {
 	if batch%n != 0 {
-		return nil, fmt.Errorf("%s.devices = %d does not divide %s.batch = %d: allowed are batches of a multiple of %d images", table, n, table, batch, n)
+		return nil, fmt.Errorf("%s.compute.devices = %d does not divide %s.batch = %d: allowed are batches of a multiple of %d images", table, n, table, batch, n)
 	}
 	mesh, err := distributed.NewDeviceMesh([]int{n}, []string{"data"})
 	if err != nil {

@@ -59,7 +59,7 @@ func TestErrors(t *testing.T) {
 	if d, err := New(b, "train", 0, 3); d != nil || err != nil {
 		t.Errorf("default: %v, %v", d, err)
 	}
-	if _, err := New(b, "classifier", 2, 4); err == nil || !strings.Contains(err.Error(), "classifier.devices = 2") {
+	if _, err := New(b, "classifier", 2, 4); err == nil || !strings.Contains(err.Error(), "classifier.compute.devices = 2") {
 		t.Errorf("two devices of the go backend: %v", err)
 	}
 	if _, err := plan("train", 3, 5); err == nil || !strings.Contains(err.Error(), "multiple of 3") {

@@ -106,7 +106,7 @@ func Open(b compute.Backend, path string) (*Labeler, error) {
 // as the description says; the thresholds are then those of the mean.
 func (l *Labeler) AddZeroShot(ctx context.Context, m *clip.Model) (err error) {
 	if l.Ensemble == nil {
-		return fmt.Errorf("%s: no ensemble: train with finetune_clip.ensemble above 0, or leave CLIP out", l.path)
+		return fmt.Errorf("%s: no ensemble: train with finetune_clip.thresholds.ensemble above 0, or leave CLIP out", l.path)
 	}
 	l.zero = m
 	l.words, err = Prompts(ctx, m, data.Classes{Names: l.Classes})
