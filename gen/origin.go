@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"strings"
@@ -164,21 +163,14 @@ func (c Changes) Data() int { return c.Classes + c.Corrected + c.Labels + c.Phot
 // replaced". New and old labels are no reason.
 func (c Changes) Why() string {
 	var parts []string
-	say := func(n int, one, many string) {
-		if n == 1 {
-			parts = append(parts, "1 "+one)
-		} else if n > 1 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, many))
-		}
-	}
-	say(c.Corrected, "corrected in review", "corrected in review")
-	say(c.Labels, "label edited", "labels edited")
-	say(c.Photos, "photo replaced", "photos replaced")
-	say(c.Files, "image with changed input files", "images with changed input files")
-	say(c.Classes, "of another class table", "of another class table")
-	say(c.Settings, "of other settings", "of other settings")
-	say(c.Weights, "of other weights", "of other weights")
-	say(c.Damaged, "label map changed or damaged", "label maps changed or damaged")
+	parts = words.AppendCount(parts, c.Corrected, "corrected in review", "corrected in review")
+	parts = words.AppendCount(parts, c.Labels, "label edited", "labels edited")
+	parts = words.AppendCount(parts, c.Photos, "photo replaced", "photos replaced")
+	parts = words.AppendCount(parts, c.Files, "image with changed input files", "images with changed input files")
+	parts = words.AppendCount(parts, c.Classes, "of another class table", "of another class table")
+	parts = words.AppendCount(parts, c.Settings, "of other settings", "of other settings")
+	parts = words.AppendCount(parts, c.Weights, "of other weights", "of other weights")
+	parts = words.AppendCount(parts, c.Damaged, "label map changed or damaged", "label maps changed or damaged")
 	return strings.Join(parts, ", ")
 }
 

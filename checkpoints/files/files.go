@@ -158,6 +158,12 @@ func kind(mode fs.FileMode) string {
 	return "a device"
 }
 
+// Exists tells whether there is a file or a folder of this name.
+func Exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 // SHA256 is the hash of a file's bytes, in hexadecimal.
 func SHA256(path string) (string, error) {
 	f, err := os.Open(path)

@@ -54,7 +54,10 @@ func runAblate(ctx context.Context, args []string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	cells, err := gridCells(f, base, grid)
+	cells, err := gridCells(func(set ...string) (configs.Config, error) {
+		cfg, err := configs.Load(f.config, append(slices.Clone(f.set), set...))
+		return cfg, errors.Join(err, f.chooseBackend(&cfg))
+	}, base, grid)
 	if err != nil {
 		return usageError{err}
 	}
@@ -72,7 +75,7 @@ func runAblate(ctx context.Context, args []string) error {
 	var eng compute.Backend // shared by all
 	for i := range cells {
 		fmt.Fprintf(stderr, "[%d/%d] %s\n", i+1, len(cells), cells[i].name)
-		if err := cells[i].run(ctx, f.quiet, &eng); err != nil {
+		if err := cells[i].run(ctx, f.options(), &eng); err != nil {
 			return fmt.Errorf("%s: %w", cells[i].name, err)
 		}
 	}
@@ -151,7 +154,7 @@ type cell struct {
 
 // gridCells loads every combination as a config of its own, so that a wrong
 // value is found before the first run.
-func gridCells(f *flags, base configs.Config, grid []axis) ([]cell, error) {
+func gridCells(load func(set ...string) (configs.Config, error), base configs.Config, grid []axis) ([]cell, error) {
 	combos := [][]string{nil}
 	for _, a := range grid {
 		var next [][]string
@@ -165,16 +168,13 @@ func gridCells(f *flags, base configs.Config, grid []axis) ([]cell, error) {
 	var cells []cell
 	for _, combo := range combos {
 		name := strings.Join(combo, " ")
-		cfg, err := configs.Load(f.config, append(slices.Clone(f.set), combo...))
+		cfg, err := load(combo...)
 		if err == nil {
 			p := &plan{pipeline: &pipeline{cfg: cfg}, w: io.Discard}
 			err = p.check(parts{gen: true, train: true, eval: true})
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		if err := f.chooseBackend(&cfg); err != nil {
-			return nil, err
 		}
 		cfg.Name = base.Name + ": " + name
 		cfg.Out = filepath.Join(base.Out, "ablate", fileName(name))
@@ -191,8 +191,8 @@ func gridCells(f *flags, base configs.Config, grid []axis) ([]cell, error) {
 
 // run does one cell; its pseudo-labels lie where every cell with the same
 // settings finds them.
-func (c *cell) run(ctx context.Context, quiet bool, eng *compute.Backend) error {
-	p, err := newPipeline(c.cfg, quiet)
+func (c *cell) run(ctx context.Context, o options, eng *compute.Backend) error {
+	p, err := newPipeline(c.cfg, o)
 	if err != nil {
 		return err
 	}

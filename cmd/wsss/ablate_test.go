@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
 	"wsss/eval"
 	"wsss/eval/report"
 )
@@ -77,7 +78,7 @@ func TestAblate(t *testing.T) {
 	}
 	first := filepath.Join(dir, "ablate", "gen.weak-boxes-train.optimizer.lr-0.01")
 	for range 1200 {
-		if exists(filepath.Join(first, report.HTMLName)) {
+		if files.Exists(filepath.Join(first, report.HTMLName)) {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)

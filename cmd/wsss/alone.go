@@ -16,21 +16,22 @@ func openAlone(f *flags) (*pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openLink(configs.Link{File: f.config, Config: cfg}, f.quiet)
+	return openLink(configs.Link{File: f.config, Config: cfg}, f.options())
 }
 
 // openLink is openAlone for a config that is read already.
-func openLink(l configs.Link, quiet bool) (*pipeline, error) {
+func openLink(l configs.Link, o options) (*pipeline, error) {
 	held, err := hold(l.Config.Out)
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPipeline(l.Config, quiet)
+	o.file = l.File
+	p, err := newPipeline(l.Config, o)
 	if err != nil {
 		held.Release()
-		return nil, inFile(l.File, err)
+		return nil, err
 	}
-	p.file, p.held = l.File, held
+	p.held = held
 	return p, nil
 }
 

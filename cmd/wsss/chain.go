@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/eval/report"
 	"wsss/train/classifier"
@@ -22,13 +23,19 @@ func (f *flags) chain() ([]configs.Link, error) {
 	if _, err := f.load(); err != nil {
 		return nil, err
 	}
-	links, err := configs.Chain(f.config, f.set)
+	return readChain(f.config, f.set, f.chooseBackend)
+}
+
+// readChain is a config behind those that it needs. A config that trains a
+// classifier and has no [train] trains no network. choose may change each.
+func readChain(file string, set []string, choose func(*configs.Config) error) ([]configs.Link, error) {
+	links, err := configs.Chain(file, set)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	for i := range links {
 		l := &links[i]
-		if err := f.chooseBackend(&l.Config); err != nil {
+		if err := choose(&l.Config); err != nil {
 			return nil, inFile(l.File, err)
 		}
 		if len(ownTrainings(*l)) > 0 && !l.Tables["train"] {
@@ -90,7 +97,7 @@ func (t ownTraining) done(cfg configs.Config) bool {
 	var r struct {
 		Config string `json:"config"`
 	}
-	return err == nil && exists(file) && json.Unmarshal(raw, &r) == nil && r.Config == t.hash(cfg)
+	return err == nil && files.Exists(file) && json.Unmarshal(raw, &r) == nil && r.Config == t.hash(cfg)
 }
 
 // onlyTrained tells whether all that a config makes is classifiers, which are
@@ -105,17 +112,17 @@ func onlyTrained(l configs.Link) bool {
 }
 
 // makeNeeds does what the last config of a chain needs.
-func makeNeeds(ctx context.Context, links []configs.Link, quiet bool) error {
+func makeNeeds(ctx context.Context, links []configs.Link, o options) error {
 	for _, l := range links[:len(links)-1] {
-		if err := makeNeed(ctx, l, quiet); err != nil {
+		if err := makeNeed(ctx, l, o); err != nil {
 			return fmt.Errorf("%s: %w", l.File, err)
 		}
 	}
 	return nil
 }
 
-func makeNeed(ctx context.Context, l configs.Link, quiet bool) error {
-	p, err := openLink(l, quiet)
+func makeNeed(ctx context.Context, l configs.Link, o options) error {
+	p, err := openLink(l, o)
 	if errors.As(err, new(missingError)) && onlyTrained(l) {
 		return nil // its data may have gone since
 	}
@@ -159,10 +166,11 @@ func (p *pipeline) fineTuneOnce(ctx context.Context) error {
 }
 
 // planChain describes a chain; lacks are what it cannot begin without.
-func planChain(links []configs.Link, w io.Writer, quiet bool) (lacks []string, err error) {
+func planChain(links []configs.Link, w io.Writer, o options) (lacks []string, err error) {
 	var outs []string
 	for i, l := range links {
-		p := &plan{pipeline: &pipeline{cfg: l.Config, file: l.File, quiet: quiet}, w: w, outs: outs}
+		o.file = l.File
+		p := &plan{pipeline: &pipeline{options: o, cfg: l.Config}, w: w, outs: outs}
 		outs = append(outs, l.Config.Out)
 		if i < len(links)-1 {
 			fmt.Fprintf(w, "first, what it needs: %s → %s\n", l.File, l.Config.Out)

@@ -28,7 +28,7 @@ func (p *pipeline) explainChanges(s gen.Summary) {
 		p.say("  %s", text)
 	}
 	if n := s.Changes.Old; n > 0 {
-		p.say("  note: %s from an earlier version, which did not note what a label was made from: taken for up to date; changes from now on are noticed", count(n, "label is", "labels are"))
+		p.say("  note: %s from an earlier version, which did not note what a label was made from: taken for up to date; changes from now on are noticed", words.Count(n, "label is", "labels are"))
 	}
 }
 
@@ -41,20 +41,12 @@ func changesText(s gen.Summary) string {
 		parts = append(parts, fmt.Sprintf("%d of %d made again: %s", n, s.Images, c.Why()))
 	}
 	if c.New > 0 && (s.Grown || c.Gone > 0) && c.New < s.Images {
-		parts = append(parts, count(c.New, "new image", "new images"))
+		parts = append(parts, words.Count(c.New, "new image", "new images"))
 	}
 	if c.Gone > 0 {
-		parts = append(parts, count(c.Gone, "image is gone", "images are gone"))
+		parts = append(parts, words.Count(c.Gone, "image is gone", "images are gone"))
 	}
 	return strings.Join(parts, "; ")
-}
-
-// count is a number with its noun.
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // staleLabels counts what gen would make again of the labels that it has made;
@@ -79,7 +71,7 @@ func (p *pipeline) refreshLabels(ctx context.Context) error {
 		return err
 	}
 	if c.Settings > 0 {
-		p.say("note: %s made with other settings than the config's; `wsss gen` makes them again", count(c.Settings, "pseudo-label is", "pseudo-labels are"))
+		p.say("note: %s made with other settings than the config's; `wsss gen` makes them again", words.Count(c.Settings, "pseudo-label is", "pseudo-labels are"))
 	}
 	if c.Data() == 0 || c.Settings > 0 {
 		return nil
@@ -95,7 +87,7 @@ func (p *pipeline) noteStale(ctx context.Context) {
 		return
 	}
 	if c, err := p.staleLabels(ctx); err == nil && c.Data() > 0 {
-		p.say("note: %s older than the data (%s): `wsss gen` or `wsss run` makes them again", count(c.Data(), "pseudo-label is", "pseudo-labels are"), c.Why())
+		p.say("note: %s older than the data (%s): `wsss gen` or `wsss run` makes them again", words.Count(c.Data(), "pseudo-label is", "pseudo-labels are"), c.Why())
 	}
 	for _, net := range p.networks() {
 		if net == netPseudo && p.cfg.Train.SelfRounds > 0 {
@@ -120,7 +112,7 @@ func (p *pipeline) noteStale(ctx context.Context) {
 // OUT/train/NET, by the config that the run left there. Elsewhere nothing is
 // known of the data. It also warns of a network that learnt from labels of
 // debug-size models.
-func noteStaleNetwork(ctx context.Context, checkpoint string, quiet bool) {
+func noteStaleNetwork(ctx context.Context, checkpoint string, o options) {
 	dir := checkpoint
 	if info, err := os.Stat(checkpoint); err == nil && !info.IsDir() {
 		dir = filepath.Dir(checkpoint)
@@ -132,13 +124,13 @@ func noteStaleNetwork(ctx context.Context, checkpoint string, quiet bool) {
 	}
 	cfg.Out = out
 	if filepath.Base(dir) == netPseudo && cfg.Train.Labels == "" {
-		(&pipeline{cfg: cfg}).warnDebugSize(cfg.Gen) // what the network learnt from
+		(&pipeline{options: o, cfg: cfg}).warnDebugSize(cfg.Gen) // what the network learnt from
 	}
 	ds, err := data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
 	if err != nil {
 		return
 	}
-	p := &pipeline{cfg: cfg, quiet: quiet, ds: ds, hashes: files.OpenHashes(filepath.Join(out, files.HashesName))}
+	p := &pipeline{options: o, cfg: cfg, ds: ds, hashes: files.OpenHashes(filepath.Join(out, files.HashesName))}
 	p.correct()
 	p.noteStale(ctx)
 }

@@ -83,13 +83,13 @@ func runConvert(ctx context.Context, args []string) error {
 		c.writers = append(c.writers, w)
 	}
 	b := newBar("convert", f.quiet)
-	err = data.Parallel(ctx, len(c.ids), b.update, func(i int) error { return c.convert(c.ids[i]) })
+	err = data.Parallel(ctx, len(c.ids), b.Update, func(i int) error { return c.convert(c.ids[i]) })
 	if err = errors.Join(err, c.close()); err != nil {
-		b.abort()
+		b.Abort()
 		return err
 	}
-	b.finish()
-	fmt.Fprintf(stdout, "%s as %s in %s", plural(int(c.done.Load()), "image"), *to, *out)
+	b.Finish()
+	fmt.Fprintf(stdout, "%s as %s in %s", words.Plural(int(c.done.Load()), "image"), *to, *out)
 	if n := len(c.ids) - int(c.done.Load()); n > 0 {
 		fmt.Fprintf(stdout, "; %d without any label are left out", n)
 	}

@@ -88,12 +88,12 @@ func runExport(ctx context.Context, args []string) error {
 		writers = append(writers, w)
 	}
 	b := newBar("export", f.quiet)
-	err = data.Parallel(ctx, len(src.ids), b.update, func(i int) error { return src.export(src.ids[i], writers, overlay) })
+	err = data.Parallel(ctx, len(src.ids), b.Update, func(i int) error { return src.export(src.ids[i], writers, overlay) })
 	if err = errors.Join(err, closeAll(writers)); err != nil {
-		b.abort()
+		b.Abort()
 		return err
 	}
-	b.finish()
+	b.Finish()
 	return nil
 }
 

@@ -35,11 +35,11 @@ func runScenes(ctx context.Context, args []string) error {
 		return usagef("data scenes: -out is missing: name the folder to write")
 	}
 	b := newBar("scenes", f.quiet)
-	if err := scenes.Write(ctx, *out, cfg, b.update); err != nil {
-		b.abort()
+	if err := scenes.Write(ctx, *out, cfg, b.Update); err != nil {
+		b.Abort()
 		return err
 	}
-	b.finish()
+	b.Finish()
 	fmt.Fprintf(stdout, "%d + %d pictures in %s\n", cfg.Train, cfg.Val, *out)
 	return nil
 }

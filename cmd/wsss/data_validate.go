@@ -54,12 +54,12 @@ func runValidate(ctx context.Context, args []string) error {
 		if f.config != "" && split == f.cfg.Data.TrainSplit {
 			opts.Need, opts.CheckID = data.WeakKind(f.cfg.Gen.Weak), gen.CheckID
 		}
-		r, err := validate.Run(ctx, ds, split, opts, b.update)
+		r, err := validate.Run(ctx, ds, split, opts, b.Update)
 		if err != nil {
-			b.abort()
+			b.Abort()
 			return err
 		}
-		b.finish()
+		b.Finish()
 		reports = append(reports, r)
 		faults += r.Errors
 		if !*asJSON {
@@ -74,7 +74,7 @@ func runValidate(ctx context.Context, args []string) error {
 		}
 	}
 	if faults > 0 {
-		return fmt.Errorf("the dataset has %s", plural(faults, "error"))
+		return fmt.Errorf("the dataset has %s", words.Plural(faults, "error"))
 	}
 	return nil
 }
@@ -89,14 +89,7 @@ func printLines(w io.Writer, e *folder.LineErrors) error {
 	if e.More > 0 {
 		fmt.Fprintf(w, "… %d more\n", e.More)
 	}
-	return fmt.Errorf("the dataset has %s", plural(n, "error"))
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Errorf("the dataset has %s", words.Plural(n, "error"))
 }
 
 func printReport(w io.Writer, r *validate.Report, show int, opts validate.Options) {
@@ -104,7 +97,7 @@ func printReport(w io.Writer, r *validate.Report, show int, opts validate.Option
 	if opts.SkipImages {
 		images = "images not read"
 	}
-	fmt.Fprintf(w, "%s %s: %s, %s, %s\n", r.Dataset, r.Split, plural(r.Samples, "sample"), images, plural(r.Masks, "mask"))
+	fmt.Fprintf(w, "%s %s: %s, %s, %s\n", r.Dataset, r.Split, words.Plural(r.Samples, "sample"), images, words.Plural(r.Masks, "mask"))
 	fmt.Fprintf(w, "images with tags %d, points %d, scribbles %d, boxes %d, masks %d, of %d\n", r.Tags, r.Points, r.Scribbles, r.Boxes, r.Masks, r.Samples)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "class\tname\tpixels\tshare\timages\ttags\tpoints\tscribbles\tboxes\t")
@@ -120,7 +113,7 @@ func printReport(w io.Writer, r *validate.Report, show int, opts validate.Option
 		}
 		fmt.Fprintf(w, "%-7s  %s  [%s]\n", f.Level, f.Message, f.Kind)
 	}
-	fmt.Fprintf(w, "%s, %s\n\n", plural(r.Errors, "error"), plural(r.Warnings, "warning"))
+	fmt.Fprintf(w, "%s, %s\n\n", words.Plural(r.Errors, "error"), words.Plural(r.Warnings, "warning"))
 }
 
 func share(part, whole int64) string {

@@ -70,7 +70,7 @@ func runWeaken(ctx context.Context, args []string) error {
 	}
 	records := make([]folder.Record, len(src.ids))
 	b := newBar("weaken", f.quiet)
-	err = data.Parallel(ctx, len(records), b.update, func(i int) (err error) {
+	err = data.Parallel(ctx, len(records), b.Update, func(i int) (err error) {
 		records[i], err = f.derive(src, src.ids[i], kinds)
 		if errors.Is(err, data.ErrNoTruth) {
 			return nil // the record stays empty
@@ -78,10 +78,10 @@ func runWeaken(ctx context.Context, args []string) error {
 		return err
 	})
 	if err != nil {
-		b.abort()
+		b.Abort()
 		return err
 	}
-	b.finish()
+	b.Finish()
 	if records, err = withMask(records); err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ func (p *pipeline) warnDebugSize(g configs.Gen) {
 	}
 	if text := debugSizeText(g); text != "" {
 		p.debugSize = true
-		fmt.Fprintln(stderr, text)
+		p.alert("%s", text)
 	}
 }
 

@@ -137,7 +137,7 @@ func (p *pipeline) tellResults(rows []report.Row) {
 // netArg takes [NAME=]FILE apart; a file whose name has a = in it comes first.
 func netArg(arg string) (name, path string) {
 	name, path, ok := strings.Cut(arg, "=")
-	if !ok || exists(arg) {
+	if !ok || files.Exists(arg) {
 		return netName(arg), arg
 	}
 	return name, path
@@ -147,11 +147,11 @@ func netArg(arg string) (name, path string) {
 // else is looked at.
 func namedExist(nets []string, labels string) error {
 	for _, arg := range nets {
-		if _, path := netArg(arg); !exists(path) {
+		if _, path := netArg(arg); !files.Exists(path) {
 			return usagef("-checkpoint %s: there is no file or folder %s", arg, path)
 		}
 	}
-	if labels != "" && !exists(labels) {
+	if labels != "" && !files.Exists(labels) {
 		return usagef("-labels: there is no folder %s", labels)
 	}
 	return nil
@@ -178,7 +178,7 @@ func (p *pipeline) addAgainst(flags []string) error {
 		if !ok || name == "" || dir == "" {
 			return usagef("-against %s: want NAME=FOLDER", a)
 		}
-		if !exists(dir) {
+		if !files.Exists(dir) {
 			return usagef("-against %s: there is no folder %s", a, dir)
 		}
 		p.cfg.Eval.Against = append(p.cfg.Eval.Against, configs.Against{Name: name, Dir: dir, Split: p.cfg.Data.ValSplit})
@@ -377,7 +377,7 @@ func netName(checkpoint string) string {
 func (p *pipeline) provenance(weights map[string]string) eval.Provenance {
 	return eval.Provenance{
 		ConfigHash: p.cfg.TrainHash(), Weights: weights, Versions: versions(), Backend: p.backendName(),
-		Command: strings.Join(append([]string{"wsss"}, os.Args[1:]...), " "), Seed: p.cfg.Seed,
+		Command: strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " "), Seed: p.cfg.Seed,
 	}
 }
 

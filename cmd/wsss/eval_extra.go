@@ -69,7 +69,7 @@ func (p *pipeline) pack(ctx context.Context, labels, out string, void bool) erro
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s: %d label maps in %s, SHA-256 %s\n", info.Path, info.Images, info.Folder, info.SHA256)
+	fmt.Fprintf(p.out(), "%s: %d label maps in %s, SHA-256 %s\n", info.Path, info.Images, info.Folder, info.SHA256)
 	return nil
 }
 

@@ -41,7 +41,7 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 		if way.CRF {
 			predictor = &refine.CRF{Net: net, Classes: p.ds.Classes().Len(), Params: crf.DeepLab()}
 		}
-		predictor = tiles.Wrap(predictor, large{}.cut(p.ds.Classes().Len(), way.CRF))
+		predictor = tiles.Wrap(predictor, tileOptions(p.ds.Classes().Len(), way.CRF))
 		testTime := testTimeSettings(way, net.Bucket())
 		o := eval.Options{
 			Name: titles[i], Kind: kind, RunHash: sum, Settings: join(networkSettings(net.Meta), testTime),
@@ -105,6 +105,14 @@ func wayTitle(way configs.TestTime, usual []float64) string {
 }
 
 func scalesText(scales []float64) string { return strings.Trim(fmt.Sprint(scales), "[]") }
+
+// tileOptions is how large photos are cut for a network of so many classes.
+func tileOptions(classes int, withCRF bool) tiles.Options {
+	if withCRF {
+		classes *= 2 // the field holds as many scores again
+	}
+	return tiles.For(classes)
+}
 
 // openNetwork opens a checkpoint for prediction and checks its classes.
 func (p *pipeline) openNetwork(checkpoint string, way configs.TestTime) (*train.Predictor, error) {

@@ -220,7 +220,7 @@ func (p *pipeline) fineTune(ctx context.Context, val data.Dataset, text [][]floa
 		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, Val: val, ValSplit: p.valSplitCLIP(),
 		Config: p.cfg.FineTuneCLIP, Seed: p.cfg.Seed, OutDir: p.path("finetune"),
 		ConfigHash: p.cfg.FineTuneHash(), Versions: versions(), Hashes: p.hashes,
-		Log: func(line string) { p.say("  %s", line) }, Warn: func(line string) { p.warn("  %s", line) },
+		Log: func(line string) { p.say("  %s", line) }, Warn: func(line string) { p.alert("  %s", line) },
 	}
 	if p.cfg.FineTuneCLIP.Head == "text" {
 		job.Text = text
@@ -263,11 +263,11 @@ func (p *pipeline) judge(ctx context.Context, l *cliptags.Labeler, t *clip.Trial
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "\n%-24s %8s %8s %8s %10s %8s  on %d images\n", "mAP:", "VOC 2010", "VOC 2007", "plain", "precision", "recall", len(t.Val.IDs))
+	fmt.Fprintf(p.out(), "\n%-24s %8s %8s %8s %10s %8s  on %d images\n", "mAP:", "VOC 2010", "VOC 2007", "plain", "precision", "recall", len(t.Val.IDs))
 	for _, j := range judged {
-		fmt.Fprintf(stdout, "%-24s %8.2f %8.2f %8.2f %10.1f %8.1f\n", j.Name, 100*j.MAP, 100*j.MAP11, 100*j.MAPPlain, 100*j.Precision, 100*j.Recall)
+		fmt.Fprintf(p.out(), "%-24s %8.2f %8.2f %8.2f %10.1f %8.1f\n", j.Name, 100*j.MAP, 100*j.MAP11, 100*j.MAPPlain, 100*j.Precision, 100*j.Recall)
 	}
-	fmt.Fprintf(stdout, "classifier: %s, best after %d of %d updates\n", res.Classifier, res.BestStep, res.Steps)
+	fmt.Fprintf(p.out(), "classifier: %s, best after %d of %d updates\n", res.Classifier, res.BestStep, res.Steps)
 	if err := files.WriteJSON(p.path("finetune", resultFile), fineTuned{res, p.cfg.FineTuneHash(), p.cfg.Data.Kind + " " + p.valSplitCLIP(), l.Classes[1:], judged}); err != nil {
 		return err
 	}

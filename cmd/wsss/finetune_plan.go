@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/models/manifest"
@@ -17,7 +18,7 @@ func fineTunePlan(f *flags, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p := &plan{pipeline: &pipeline{cfg: cfg, file: f.config, quiet: f.quiet}, w: w}
+	p := &plan{pipeline: &pipeline{options: f.options(), cfg: cfg}, w: w}
 	fmt.Fprintf(w, "%s\nseed %d, backend %s\n\n", cfg.Name, cfg.Seed, cmp.Or(cfg.Backend, "the fastest that works here"))
 	if err := p.fineTune(); err != nil {
 		return err
@@ -36,7 +37,7 @@ func (p *plan) fineTune() error {
 	}
 	fmt.Fprintln(w, "\nweights")
 	switch {
-	case c.Encoder != "" && !exists(c.Encoder):
+	case c.Encoder != "" && !files.Exists(c.Encoder):
 		p.lack("%s: the ONNX file of an image encoder (finetune_clip.network.encoder)", c.Encoder)
 		fallthrough
 	case c.Encoder != "":

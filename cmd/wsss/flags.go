@@ -50,6 +50,21 @@ func (f *flags) withConfig() *flags {
 	return f
 }
 
+// options are those of the shared flags: notes, warnings and progress go to the
+// terminal, tables to standard output.
+func (f *flags) options() options {
+	o := options{
+		file:  f.config,
+		warn:  func(line string) { fmt.Fprintln(stderr, line) },
+		show:  func(title string) stage { return newBar(title, f.quiet) },
+		print: stdout,
+	}
+	if !f.quiet {
+		o.log = o.warn
+	}
+	return o
+}
+
 // parse parses args; positional arguments are allowed only up to max. Flags may
 // follow them, up to a "--".
 func (f *flags) parse(args []string, max int) error {

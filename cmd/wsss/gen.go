@@ -201,13 +201,13 @@ func (p *pipeline) label(ctx context.Context, l labeller, dir string, o genOptio
 
 // lesson shows how far a method is that learns from the split before it labels.
 func (p *pipeline) lesson(method string) func(done, total int) {
-	var b *bar
+	var b stage
 	return func(done, total int) {
 		if b == nil {
-			b = newBar(method+" looks at the split", p.quiet)
+			b = p.bar(method + " looks at the split")
 		}
-		if b.update(done, total); done == total {
-			b.finish()
+		if b.Update(done, total); done == total {
+			b.Finish()
 		}
 	}
 }
@@ -241,20 +241,20 @@ func (p *pipeline) methodIn(l labeller) (gen.Method, gen.Env, error) {
 // explainGen says what a reader of the numbers should know.
 func (p *pipeline) explainGen(s gen.Summary, kind string) {
 	if n := s.Unlabelled - s.Rejected; n > 0 {
-		p.warn("  left out: %d of %d images, which have no %s", n, s.Images, kind)
+		p.alert("  left out: %d of %d images, which have no %s", n, s.Images, kind)
 	}
 	if s.Rejected > 0 {
-		p.warn("  left out: %d of %d images, which were rejected in review", s.Rejected, s.Images)
+		p.alert("  left out: %d of %d images, which were rejected in review", s.Rejected, s.Images)
 	}
 	if s.Corrected > 0 {
-		p.say("  %s with what was corrected in review", count(s.Corrected, "label", "labels"))
+		p.say("  %s with what was corrected in review", words.Count(s.Corrected, "label", "labels"))
 	}
 	if s.Generated == 0 {
 		return
 	}
 	p.say("  %d masks; time: %v", s.Masks, s.Times)
 	if s.Empty > 0 {
-		p.say("  note: without a mask, and all background: %s", plural(s.Empty, "image"))
+		p.say("  note: without a mask, and all background: %s", words.Plural(s.Empty, "image"))
 	}
 	if s.Noted > 0 {
 		p.say("  note: %d masks carry a note in their sidecar, such as a prompt too weak to trust, or an imported label of only 0 and 255", s.Noted)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/folder"
@@ -72,7 +73,7 @@ func (s *starter) noLabels(err error) error {
 func (s *starter) foundLabels(ds *folder.Dataset) error {
 	names := ds.Classes().Names
 	set := ds.Annotations()
-	own := set == nil && exists(filepath.Join(s.Root, "classes.txt")) && len(s.classes) == 0
+	own := set == nil && files.Exists(filepath.Join(s.Root, "classes.txt")) && len(s.classes) == 0
 	if !own {
 		s.Options = append(s.Options, fmt.Sprintf("names = [%s]", quoted(names)))
 	}
@@ -175,7 +176,7 @@ func (s *starter) ownNames() (names []string, from string, err error) {
 	if s.Kind != "voc" {
 		return nil, "", nil
 	}
-	if file := filepath.Join(s.Root, "classes.txt"); exists(file) {
+	if file := filepath.Join(s.Root, "classes.txt"); files.Exists(file) {
 		classes, err := folder.ReadClasses(file)
 		if err != nil {
 			return nil, "", err

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/folder"
 	"wsss/data/names"
@@ -20,7 +21,7 @@ import (
 // gives the options of both; nil where there is none.
 func (s *starter) findMasks() map[string]string {
 	for _, usual := range []string{"masks", "SegmentationClass"} {
-		if exists(filepath.Join(s.Root, usual)) {
+		if files.Exists(filepath.Join(s.Root, usual)) {
 			return nil
 		}
 	}

@@ -104,17 +104,17 @@ func pull(ctx context.Context, store *manifest.Store, m manifest.Model) error {
 	err := store.Pull(ctx, m, func(name string, done, total int64) {
 		if name != file {
 			if cur != nil {
-				cur.finish()
+				cur.Finish()
 			}
 			cur, file = newBar(name+" (MB)", false), name
 		}
-		cur.update(int(done>>20), int(max(total, done)>>20))
+		cur.Update(int(done>>20), int(max(total, done)>>20))
 	})
 	if cur != nil {
 		if err != nil {
-			cur.abort()
+			cur.Abort()
 		} else {
-			cur.finish()
+			cur.Finish()
 		}
 	}
 	return err

@@ -74,15 +74,15 @@ func runOpenImages(ctx context.Context, args []string) error {
 	b := newBar("open images", f.quiet)
 	const megabyte = 1 << 20
 	opt.Progress = func(done, total int) {
-		b.update((done+megabyte-1)/megabyte, (total+megabyte-1)/megabyte)
+		b.Update((done+megabyte-1)/megabyte, (total+megabyte-1)/megabyte)
 	}
 	m, err := openimages.Build(ctx, *out, opt)
 	if err != nil {
-		b.abort()
+		b.Abort()
 		return err
 	}
 	if !m.Unchanged {
-		b.finish()
+		b.Finish()
 	}
 	if err := printSelection(*out, m); err != nil || !*fetch {
 		return err
@@ -97,13 +97,13 @@ func fetchPhotos(ctx context.Context, out, split string, o openimages.FetchOptio
 		return fmt.Errorf("%w: select photos first, with -labels", err)
 	}
 	b := newBar("download", quiet)
-	o.Progress = b.update
+	o.Progress = b.Update
 	got, err := openimages.Fetch(ctx, list, filepath.Join(out, "images"), o)
 	if err != nil {
-		b.abort()
+		b.Abort()
 		return fmt.Errorf("%w\n%d photos were downloaded and %d were there: the same command goes on", err, got.New, got.Here)
 	}
-	b.finish()
+	b.Finish()
 	fmt.Fprintf(stdout, "%d photos downloaded, %d were there already, in %s\n", got.New, got.Here, filepath.Join(out, "images"))
 	if n := len(got.Missing); n > 0 {
 		fmt.Fprintf(stdout, "%d photos are no longer in the bucket and are left out: %s\n", n, strings.Join(got.Missing[:min(n, 5)], ", "))

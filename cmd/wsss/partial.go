@@ -72,7 +72,7 @@ func (p *pipeline) once(format string, args ...any) {
 		p.said = map[string]bool{}
 	}
 	p.said[line] = true
-	p.warn("%s", line)
+	p.alert("%s", line)
 }
 
 // goOn keeps the images that could not be labelled for the end, where the run

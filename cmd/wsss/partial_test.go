@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/train"
 )
@@ -118,7 +119,7 @@ func TestPartlyLabelled(t *testing.T) {
 					}
 				}
 			}
-			if tt.code == exitOK && !exists(filepath.Join(out, "report.html")) {
+			if tt.code == exitOK && !files.Exists(filepath.Join(out, "report.html")) {
 				t.Error("there is no report")
 			}
 		})
@@ -135,7 +136,7 @@ func TestRunKeepsGoing(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := partRun(photos, out)
-	if raw, err := wsssCommand(t, args...).CombinedOutput(); err == nil || !strings.Contains(string(raw), "b.png") || !strings.Contains(string(raw), "-keep-going") || exists(filepath.Join(out, "train")) {
+	if raw, err := wsssCommand(t, args...).CombinedOutput(); err == nil || !strings.Contains(string(raw), "b.png") || !strings.Contains(string(raw), "-keep-going") || files.Exists(filepath.Join(out, "train")) {
 		t.Fatalf("%v\n%s", err, raw)
 	}
 	cmd := wsssCommand(t, append(args, "-keep-going")...)
@@ -143,7 +144,7 @@ func TestRunKeepsGoing(t *testing.T) {
 	if text := string(raw); cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(text, "1 image failed") || !strings.Contains(text, "b.png") {
 		t.Errorf("exit code %d\n%s", cmd.ProcessState.ExitCode(), text)
 	}
-	if !exists(filepath.Join(out, "report.html")) {
+	if !files.Exists(filepath.Join(out, "report.html")) {
 		t.Error("there is no report")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
@@ -31,7 +32,7 @@ func dryRun(f *flags, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lacks, err := planChain(links, w, f.quiet)
+	lacks, err := planChain(links, w, f.options())
 	if err != nil {
 		return err
 	}
@@ -193,7 +194,7 @@ func (p *plan) list(n gen.Needs) error {
 	for _, path := range n.Files {
 		state := "here"
 		switch {
-		case exists(path):
+		case files.Exists(path):
 		case p.makes(path):
 			state = "made by an earlier step"
 		default:
@@ -269,7 +270,7 @@ func (p *plan) train() {
 	t := p.cfg.Train
 	if dir, ok := p.trainLabels(); ok && !p.labels() {
 		p.step("labels", "read from %s", dir)
-		if !exists(dir) {
+		if !files.Exists(dir) {
 			p.lack("%s: a folder of label PNGs (train.labels)", dir)
 		}
 	}
@@ -317,7 +318,7 @@ func (p *plan) eval() {
 	}
 	for _, n := range e.Network {
 		p.step("eval", "%s: the network of another run, %s, on %s", n.Name, n.Checkpoint, p.images(p.cfg.Data.ValSplit))
-		if !exists(n.Checkpoint) && !p.makes(n.Checkpoint) && p.wants(n.Name) {
+		if !files.Exists(n.Checkpoint) && !p.makes(n.Checkpoint) && p.wants(n.Name) {
 			p.lack("%s: the checkpoint of another run (eval.network)", n.Checkpoint)
 		}
 	}
@@ -326,7 +327,7 @@ func (p *plan) eval() {
 	}
 	for _, a := range e.Against {
 		p.step("eval", "%s: label maps in %s, on %s", a.Name, a.Dir, p.images(cmp.Or(a.Split, p.cfg.Data.TrainSplit)))
-		if !exists(a.Dir) && !p.makes(a.Dir) && p.wants(a.Name) {
+		if !files.Exists(a.Dir) && !p.makes(a.Dir) && p.wants(a.Name) {
 			p.lack("%s: a folder of label PNGs (eval.against)", a.Dir)
 		}
 	}

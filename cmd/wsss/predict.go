@@ -98,7 +98,7 @@ func runPredict(ctx context.Context, args []string) error {
 	if err := oneWay(f, m.method != ""); err != nil {
 		return err
 	}
-	p := &pipeline{quiet: f.quiet}
+	p := &pipeline{options: f.options()}
 	p.cfg.Backend = f.backend
 	if m.method != "" {
 		return m.run(ctx, p, f.Args(), *out, *formats)
@@ -277,7 +277,7 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	noteStaleNetwork(ctx, checkpoint, p.quiet)
+	noteStaleNetwork(ctx, checkpoint, p.options)
 	net, err := p.loadNetwork(checkpoint)
 	if err != nil {
 		return err
@@ -312,7 +312,7 @@ func (p *pipeline) labelFiles(ctx context.Context, title string, l *labelling, c
 	complete := false
 	defer func() { l.done.close(complete && err == nil) }()
 	if l.before > 0 {
-		p.say("going on: %s labelled before", plural(l.before, "image"))
+		p.say("going on: %s labelled before", words.Plural(l.before, "image"))
 	}
 	if l.writers, err = openWriters(formats, out, classes, all, l.outlines); err != nil {
 		return err
@@ -333,10 +333,10 @@ func (p *pipeline) labelFiles(ctx context.Context, title string, l *labelling, c
 		p.say("large photos labelled in tiles of %d pixels: %d; -max-side 1500 would show the network the whole of them, but smaller", l.cut.Side, l.tiled)
 	}
 	if len(l.unlabelled) > 0 {
-		p.warn("left out: %d of %d images, which have no %s, such as %s", len(l.unlabelled), len(l.images), l.weak, slices.Min(l.unlabelled))
+		p.alert("left out: %d of %d images, which have no %s, such as %s", len(l.unlabelled), len(l.images), l.weak, slices.Min(l.unlabelled))
 	}
 	if n := len(all) - len(l.failed) - len(l.unlabelled); n > 0 {
-		fmt.Fprintf(stdout, "labels of %s in %s (%s)\n", plural(n, "image"), out, strings.Join(formats, ", "))
+		fmt.Fprintf(stdout, "labels of %s in %s (%s)\n", words.Plural(n, "image"), out, strings.Join(formats, ", "))
 	}
 	return l.left()
 }

@@ -217,10 +217,7 @@ type large struct {
 
 // cut is how photos are cut for a network of so many classes.
 func (l large) cut(classes int, withCRF bool) tiles.Options {
-	if withCRF {
-		classes *= 2 // the field holds as many scores again
-	}
-	o := tiles.For(classes)
+	o := tileOptions(classes, withCRF)
 	if l.tile > 0 {
 		o.Side, o.Overlap, o.Pixels = l.tile, l.tile/6, min(o.Pixels, l.tile*l.tile)
 	}

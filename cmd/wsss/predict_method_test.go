@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/checkpoints/files"
 	"wsss/data/annotation/annotationtest"
 	"wsss/models/manifest"
 )
@@ -91,7 +92,7 @@ func TestPredictFromFile(t *testing.T) {
 			}
 		}
 		for _, made := range []string{"coco.json", "overlay/" + photos[1].Name + ".jpg", "labelme/" + photos[1].Name + ".json"} {
-			if !exists(filepath.Join(out, made)) {
+			if !files.Exists(filepath.Join(out, made)) {
 				t.Errorf("%s: no %s", file, made)
 			}
 		}
@@ -112,7 +113,7 @@ func TestPredictZeroShot(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "out")
 	args := []string{"-method", "grounded-sam", "-classes", "circle,square", "-backend", "go", "-out", out, dir}
-	if text := predictCall(t, exitMissing, args...); !strings.Contains(text, "wsss models pull mobile-sam") || !strings.Contains(text, "wsss models pull gdino-tiny") || exists(out) {
+	if text := predictCall(t, exitMissing, args...); !strings.Contains(text, "wsss models pull mobile-sam") || !strings.Contains(text, "wsss models pull gdino-tiny") || files.Exists(out) {
 		t.Errorf("weights that are missing: %q", text)
 	}
 	text := predictCall(t, exitOK, append([]string{"-set", "gen.options.sam=tiny-sam", "-set", "gen.options.gdino=tiny-gdino"}, args...)...)
@@ -185,7 +186,7 @@ func TestPredictMethodFlags(t *testing.T) {
 		if !strings.Contains(said, tt.says) {
 			t.Errorf("%s: %q, want %q", tt.args, said, tt.says)
 		}
-		if exists(filepath.Join(out, photos[0].Name+".png")) {
+		if files.Exists(filepath.Join(out, photos[0].Name+".png")) {
 			t.Errorf("%s: labels were written", tt.args)
 		}
 	}

@@ -115,7 +115,7 @@ func (l *labelling) goOn(out string, formats []string, about any) error {
 		stamp := l.done.before[in.id]
 		ready := stamp != "" && stamp == l.stamp(in)
 		for _, name := range pictures {
-			ready = ready && exists(filepath.Join(out, name(in.id)))
+			ready = ready && files.Exists(filepath.Join(out, name(in.id)))
 		}
 		if !ready {
 			rest = append(rest, in)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/eval/export"
 	"wsss/models/tiles"
@@ -64,7 +65,7 @@ func TestPredictGoesOn(t *testing.T) {
 	predict("one", 4) // the last may be written or not
 	first := 0
 	for _, in := range images {
-		if exists(filepath.Join(out, in.id+".png")) {
+		if files.Exists(filepath.Join(out, in.id+".png")) {
 			first++
 		}
 	}
@@ -80,7 +81,7 @@ func TestPredictGoesOn(t *testing.T) {
 		t.Errorf("%d images are labelled after a stop at %d, want %d", n, first, len(images)-first+2)
 	}
 	for _, in := range images {
-		if !exists(filepath.Join(out, in.id+".png")) {
+		if !files.Exists(filepath.Join(out, in.id+".png")) {
 			t.Errorf("%q has no label", in.id)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/augment"
 	"wsss/gen"
@@ -30,7 +31,7 @@ type missingError struct {
 
 func (e missingError) Error() string {
 	if e.told {
-		return fmt.Sprintf("missing before this can run: %s", count(len(e.lacks), "thing, listed above", "things, listed above"))
+		return fmt.Sprintf("missing before this can run: %s", words.Count(len(e.lacks), "thing, listed above", "things, listed above"))
 	}
 	return "missing before this can run:\n  " + strings.Join(e.lacks, "\n  ")
 }
@@ -111,7 +112,7 @@ func checkTrain(p *pipeline, classes int) error {
 	if m, err := manifest.Find(t.Init); err == nil && m.Family != "resnet" {
 		_, err := manifest.Start(context.Background(), t.Init)
 		errs = append(errs, fmt.Errorf("train.network.init: %w", err))
-	} else if t.Init != "" && exists(t.Init) {
+	} else if t.Init != "" && files.Exists(t.Init) {
 		src, _, err := formats.OpenStart(t.Init)
 		if err == nil {
 			err = src.Close()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/checkpoints/files"
 	"wsss/models/manifest"
 )
 
@@ -63,7 +64,7 @@ func TestPreflight(t *testing.T) {
 					t.Errorf("dry run %v: exit code %d, want %d and %q\n%s", dry, code, tt.code, tt.says, raw)
 				}
 			}
-			if tt.code != exitOK && exists(filepath.Join(out, "gen")) {
+			if tt.code != exitOK && files.Exists(filepath.Join(out, "gen")) {
 				t.Error("labels were made before the fault was found")
 			}
 		})

@@ -54,19 +54,24 @@ func newBar(title string, quiet bool) *bar {
 	return b
 }
 
-// trains makes the bar one of a training, with so many images per update.
-func (b *bar) trains(images int) { b.images, b.learns = images, map[int]string{} }
+// Trains is stage's.
+func (b *bar) Trains(images int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.images = images; b.learns == nil {
+		b.learns = map[int]string{}
+	}
+}
 
-// learned notes the loss and the learning rate of the last update of network
-// net; it comes before the update is counted.
-func (b *bar) learned(net int, loss, rate float64) {
+// Learned is stage's.
+func (b *bar) Learned(net int, loss, rate float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.learns[net] = fmt.Sprintf("loss %.4f, lr %.3g", loss, rate)
 }
 
-// update is the callback that long work reports to; safe for concurrent use.
-func (b *bar) update(done, total int) {
+// Update is the callback that long work reports to; safe for concurrent use.
+func (b *bar) Update(done, total int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.first < 0 {
@@ -142,8 +147,8 @@ func (b *bar) state() string {
 	return text
 }
 
-// abort takes the bar off the screen; the error says the rest.
-func (b *bar) abort() {
+// Abort takes the bar off the screen; the error says the rest.
+func (b *bar) Abort() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.end()
@@ -159,8 +164,8 @@ func (b *bar) end() {
 	}
 }
 
-// finish closes the bar and prints one line with what was done.
-func (b *bar) finish() {
+// Finish closes the bar and prints one line with what was done.
+func (b *bar) Finish() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.end()

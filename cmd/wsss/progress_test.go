@@ -25,7 +25,7 @@ func TestBarCountsFresh(t *testing.T) {
 	for _, tt := range tests {
 		b := newBar(tt.name, true)
 		for _, done := range tt.calls {
-			b.update(done, 10)
+			b.Update(done, 10)
 		}
 		if b.first != tt.want {
 			t.Errorf("%s: %d done before, want %d", tt.name, b.first, tt.want)
@@ -59,12 +59,12 @@ func TestBarLines(t *testing.T) {
 	updates := func(quiet bool) string {
 		return stderrOf(t, func() {
 			b := newBar("train", quiet)
-			b.trains(4)
+			b.Trains(4)
 			for i := 1; i <= 120; i++ {
-				b.learned(0, 1/float64(i), 0.01)
-				b.update(i, 120)
+				b.Learned(0, 1/float64(i), 0.01)
+				b.Update(i, 120)
 			}
-			b.finish()
+			b.Finish()
 		})
 	}
 	lines := strings.Split(strings.TrimSpace(updates(false)), "\n")
@@ -90,8 +90,8 @@ func TestBarSaysThatItLives(t *testing.T) {
 	defer func() { lineEvery = every }()
 	text := stderrOf(t, func() {
 		b := newBar("gen", false)
-		b.update(2, 10)
-		b.update(3, 10)
+		b.Update(2, 10)
+		b.Update(3, 10)
 		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 			b.mu.Lock()
 			lines := b.lines
@@ -100,7 +100,7 @@ func TestBarSaysThatItLives(t *testing.T) {
 				break
 			}
 		}
-		b.abort()
+		b.Abort()
 	})
 	if n := strings.Count(text, "3/10, "); n < 2 || !strings.Contains(text, "images/s, ETA") || strings.Contains(text, "loss") {
 		t.Errorf("%d lines:\n%s", n, text)

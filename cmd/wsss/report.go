@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 
+	"wsss/checkpoints/files"
 	"wsss/eval/report"
 	"wsss/train"
 )
@@ -55,15 +55,15 @@ func (p *pipeline) report(ctx context.Context, rows []report.Row) error {
 		Title: p.cfg.Name, Rows: rows, Dataset: p.ds, Config: p.cfg.TOML(), From: p.provenance(nil),
 		Overlays: p.cfg.Eval.Overlays, Workers: p.cfg.Eval.Workers,
 		HourlyPrice: p.cfg.Eval.HourlyPrice, Published: p.cfg.Eval.Published,
-		Warn: func(line string) { p.warn("%s", line) },
+		Warn: func(line string) { p.alert("%s", line) },
 	}
 	for _, net := range p.networks() {
-		if log := p.path("train", net, train.LogFile); exists(log) {
+		if log := p.path("train", net, train.LogFile); files.Exists(log) {
 			r.Curves = append(r.Curves, report.Curve{Name: netTitle(net), Log: log})
 		}
 	}
 	for _, path := range p.classifierResults() {
-		if !exists(path) {
+		if !files.Exists(path) {
 			continue
 		}
 		c, err := report.ReadClassifiers(path)
@@ -86,9 +86,4 @@ func (p *pipeline) classifierResults() []string {
 		paths = append(paths, filepath.Join(filepath.Dir(path), resultFile))
 	}
 	return paths
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -117,7 +117,7 @@ func (p *pipeline) reviewModel(o *review.Options) error {
 	}
 	method, env, err := p.methodIn(l)
 	if err != nil {
-		p.warn("note: %s cannot be used here, and GrabCut answers instead: %v", p.cfg.Gen.Method, err)
+		p.alert("note: %s cannot be used here, and GrabCut answers instead: %v", p.cfg.Gen.Method, err)
 		method, env = nil, gen.Env{Classes: p.ds.Classes(), Seed: p.cfg.Seed}
 	}
 	o.Method = method

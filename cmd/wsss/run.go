@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"wsss/checkpoints/files"
 	"wsss/eval"
 	"wsss/eval/report"
 )
@@ -42,21 +43,22 @@ func runAll(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	start := time.Now()
+	start, o := time.Now(), f.options()
+	o.restart, o.keepGoing = *restart, *keep
 	if len(links) > 1 { // before days of work
-		lacks, err := planChain(links, io.Discard, f.quiet)
+		lacks, err := planChain(links, io.Discard, o)
 		if err != nil {
 			return err
 		}
 		if len(lacks) > 0 {
 			return missingError{lacks: lacks}
 		}
-		if err := makeNeeds(ctx, links, f.quiet); err != nil {
+		if err := makeNeeds(ctx, links, o); err != nil {
 			return err
 		}
 	}
 	last := links[len(links)-1]
-	p, err := openLink(last, f.quiet)
+	p, err := openLink(last, o)
 	if err != nil {
 		return err
 	}
@@ -64,7 +66,6 @@ func runAll(ctx context.Context, args []string) error {
 	if err := checkFree(p.cfg, p.networks()...); err != nil {
 		return err
 	}
-	p.restart, p.keepGoing = *restart, *keep
 	rows, err := p.link(ctx, last)
 	if err != nil {
 		return err
@@ -72,7 +73,7 @@ func runAll(ctx context.Context, args []string) error {
 	if len(rows) > 0 && printRows(rows, inReport) {
 		p.summary(rows)
 	}
-	if page := p.path(report.HTMLName); exists(page) {
+	if page := p.path(report.HTMLName); files.Exists(page) {
 		fmt.Fprintf(stdout, "report: %s\n", page)
 	}
 	p.say("%s took %s", p.cfg.Name, time.Since(start).Round(time.Second))

@@ -69,9 +69,9 @@ func (p *pipeline) sweep(ctx context.Context, axes []string, images int, o genOp
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%8s  setting\n", judged)
+	fmt.Fprintf(p.out(), "%8s  setting\n", judged)
 	for _, pt := range points {
-		fmt.Fprintf(stdout, "%8.2f  %s\n", 100*pt.Score, strings.Join(pt.Set, " "))
+		fmt.Fprintf(p.out(), "%8.2f  %s\n", 100*pt.Score, strings.Join(pt.Set, " "))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/eval"
 	"wsss/eval/published"
@@ -49,7 +50,7 @@ func runTable(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	t, err := newTable(base, *seeds, *only)
+	t, err := newTable(base, *seeds, *only, f.options())
 	if err != nil {
 		return usageError{err}
 	}
@@ -60,7 +61,7 @@ func runTable(ctx context.Context, args []string) error {
 	defer held.Release()
 	for i, seed := range t.Seeds {
 		fmt.Fprintf(stderr, "seed %d (%d of %d)\n", seed, i+1, len(t.Seeds))
-		if err := t.run(ctx, seed, f.quiet); err != nil {
+		if err := t.run(ctx, seed, f.options()); err != nil {
 			return fmt.Errorf("seed %d: %w", seed, err)
 		}
 	}
@@ -80,7 +81,7 @@ type table struct {
 	eng compute.Backend // shared by all seeds
 }
 
-func newTable(cfg configs.Config, seeds, only string) (*table, error) {
+func newTable(cfg configs.Config, seeds, only string, o options) (*table, error) {
 	t := &table{cfg: cfg}
 	t.Title, t.Seeds = cfg.Name, []int64{cfg.Seed}
 	if seeds != "" {
@@ -125,7 +126,7 @@ func newTable(cfg configs.Config, seeds, only string) (*table, error) {
 			return nil, fmt.Errorf("compare[%d]: %w", i, err)
 		}
 		if len(lacks) > 0 {
-			fmt.Fprintf(stderr, "left out: %s needs %s\n", c.Name, strings.Join(lacks, ", "))
+			o.alert("left out: %s needs %s", c.Name, strings.Join(lacks, ", "))
 		} else {
 			t.cfg.Compare, t.Rows = append(t.cfg.Compare, c), append(t.Rows, row)
 		}
@@ -139,7 +140,7 @@ func newTable(cfg configs.Config, seeds, only string) (*table, error) {
 // lacking lists the files that a row needs and that are not there.
 func lacking(c configs.Compare) ([]string, error) {
 	n, err := gen.NeedsOf(c.Gen(0))
-	return slices.DeleteFunc(n.Files, exists), err
+	return slices.DeleteFunc(n.Files, files.Exists), err
 }
 
 // seeded is the config of one seed, with a folder of its own.
@@ -159,8 +160,8 @@ func (t *table) seeded(seed int64) configs.Config {
 }
 
 // run makes and scores the labels of all rows.
-func (t *table) run(ctx context.Context, seed int64, quiet bool) error {
-	p, err := newPipeline(t.seeded(seed), quiet)
+func (t *table) run(ctx context.Context, seed int64, o options) error {
+	p, err := newPipeline(t.seeded(seed), o)
 	if err != nil {
 		return err
 	}

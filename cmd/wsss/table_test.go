@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 )
 
@@ -65,7 +66,7 @@ options = { labels = "nowhere" }
 		t.Error("a row without its files is in the table")
 	}
 	for _, name := range []string{"table.html", "table.json", "seed-2/report.html"} {
-		if !exists(filepath.Join(dir, "out", name)) {
+		if !files.Exists(filepath.Join(dir, "out", name)) {
 			t.Errorf("%s is missing", name)
 		}
 	}
@@ -95,7 +96,7 @@ func TestTableConfigs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := newTable(cfg, "1..3", ""); err != nil {
+		if _, err := newTable(cfg, "1..3", "", options{}); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -140,9 +140,9 @@ func (p *pipeline) trainAll(ctx context.Context, nets []string) error {
 			return err
 		}
 		job.Backend = b
-		err = p.withBar(ctx, netTitle(net), func(b *bar) error {
+		err = p.withBar(ctx, netTitle(net), func(b stage) error {
 			p.shows(&job, b, 0)
-			job.Progress = b.update
+			job.Progress = b.Update
 			return p.runNet(ctx, net, job)
 		})
 		if err != nil {
@@ -164,7 +164,7 @@ func (p *pipeline) trainBoth(ctx context.Context, nets []string) error {
 			return err
 		}
 	}
-	return p.withBar(ctx, "train two networks", func(b *bar) error {
+	return p.withBar(ctx, "train two networks", func(b stage) error {
 		var mu sync.Mutex
 		done, totals, errs := make([]int, len(nets)), make([]int, len(nets)), make([]error, len(nets))
 		for i := range totals {
@@ -177,7 +177,7 @@ func (p *pipeline) trainBoth(ctx context.Context, nets []string) error {
 				mu.Lock()
 				defer mu.Unlock()
 				done[i], totals[i] = n, total
-				b.update(done[0]+done[1], totals[0]+totals[1])
+				b.Update(done[0]+done[1], totals[0]+totals[1])
 			}
 			wg.Go(func() {
 				errs[i] = crash.Do(func() error { return p.trainBeside(ctx, net, jobs[i]) })
@@ -209,11 +209,9 @@ func (p *pipeline) trainBeside(ctx context.Context, net string, job train.Job) e
 }
 
 // shows makes the bar tell of a job's updates.
-func (p *pipeline) shows(job *train.Job, b *bar, net int) {
-	if b.learns == nil {
-		b.trains(job.Config.Batch * job.Config.Accumulate)
-	}
-	job.Updated = func(rec train.Record) { b.learned(net, rec.Loss, rec.LR[0]) }
+func (p *pipeline) shows(job *train.Job, b stage, net int) {
+	b.Trains(job.Config.Batch * job.Config.Accumulate)
+	job.Updated = func(rec train.Record) { b.Learned(net, rec.Loss, rec.LR[0]) }
 }
 
 // runNet trains a network, with the rounds of self-training that the config
@@ -235,7 +233,7 @@ func (p *pipeline) trainJob(net string) (train.Job, error) {
 		Name: net, Dataset: p.ds, Split: p.cfg.Data.TrainSplit, ValSplit: p.valSplit(), Config: p.cfg.Train,
 		Val:  train.PredictOptions{Scales: p.cfg.Eval.Scales, Bucket: p.cfg.Eval.Bucket},
 		Seed: p.cfg.Seed, OutDir: p.path("train", net), ConfigHash: p.cfg.TrainHash(), Versions: versions(), Restart: p.restart, Hashes: p.hashes,
-		Log: func(line string) { p.say("  %s", line) }, Warn: func(line string) { p.warn("  %s", line) },
+		Log: func(line string) { p.say("  %s", line) }, Warn: func(line string) { p.alert("  %s", line) },
 	}
 	if net == netPseudo {
 		job.LabelsDir, _ = p.trainLabels()

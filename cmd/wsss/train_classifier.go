@@ -46,7 +46,7 @@ func (p *pipeline) trainClassifier(ctx context.Context) (err error) {
 		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, ValSplit: p.cfg.Data.ValSplit,
 		Config: p.cfg.Classifier, Seed: p.cfg.Seed, OutDir: p.path("classifier"),
 		ConfigHash: p.cfg.ClassifierHash(), Versions: versions(), Hashes: p.hashes,
-		Log: func(line string) { p.say("  %s", line) }, Warn: func(line string) { p.warn("  %s", line) },
+		Log: func(line string) { p.say("  %s", line) }, Warn: func(line string) { p.alert("  %s", line) },
 	}
 	if job.Backend, err = p.backend(); err != nil {
 		return err
