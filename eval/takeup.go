@@ -14,6 +14,7 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/data"
+	"wsss/data/words"
 )
 
 // RunFile is the file in a folder of predictions that tells which run they are
@@ -38,19 +39,12 @@ func (s staleness) say(o Options, images int) {
 		return
 	}
 	var parts []string
-	add := func(n int, one, many string) {
-		if n == 1 {
-			parts = append(parts, "1 "+one)
-		} else if n > 1 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, many))
-		}
-	}
 	if n := s.classes + s.photos; n > 0 {
-		add(s.photos, "photo replaced", "photos replaced")
-		add(s.classes, "of another class table", "of another class table")
+		parts = words.AppendCount(parts, s.photos, "photo replaced", "photos replaced")
+		parts = words.AppendCount(parts, s.classes, "of another class table", "of another class table")
 		parts = []string{fmt.Sprintf("%s: %d of %d labelled again: %s", o.Name, n, images, strings.Join(parts, ", "))}
 	}
-	add(s.gone, "image is gone", "images are gone")
+	parts = words.AppendCount(parts, s.gone, "image is gone", "images are gone")
 	if len(parts) > 0 {
 		o.Log(strings.Join(parts, "; "))
 	}

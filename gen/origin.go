@@ -13,6 +13,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/corrections"
+	"wsss/data/words"
 )
 
 // Origin says what one label was made from, beside the method, its options and

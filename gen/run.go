@@ -14,6 +14,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/words"
 )
 
 // RunOptions says what Run makes, and where.
@@ -86,10 +87,7 @@ func (f Failure) Unwrap() error { return f.Err }
 type FailedError struct{ Failures []Failure }
 
 func (e *FailedError) Error() string {
-	msg := fmt.Sprintf("%d images failed:", len(e.Failures))
-	if len(e.Failures) == 1 {
-		msg = "1 image failed:"
-	}
+	msg := words.Plural(len(e.Failures), "image") + " failed:"
 	for _, f := range e.Failures {
 		msg += "\n  " + f.Error()
 	}

@@ -10,6 +10,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/words"
 	"wsss/gen"
 	"wsss/train"
 )

@@ -15,6 +15,7 @@ import (
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/folder"
+	"wsss/data/words"
 )
 
 func convertIntro() string {

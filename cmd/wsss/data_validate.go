@@ -11,6 +11,7 @@ import (
 	"wsss/data"
 	"wsss/data/folder"
 	"wsss/data/validate"
+	"wsss/data/words"
 	"wsss/gen"
 )
 

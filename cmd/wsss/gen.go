@@ -10,6 +10,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/words"
 	"wsss/eval"
 	"wsss/gen"
 	_ "wsss/gen/all" // methods

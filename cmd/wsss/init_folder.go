@@ -11,6 +11,7 @@ import (
 	"wsss/data/annotation"
 	"wsss/data/folder"
 	"wsss/data/voc"
+	"wsss/data/words"
 )
 
 // openFolder opens a folder of photos with whatever labels it has.
@@ -129,10 +130,7 @@ func (s *starter) otherFormats(set *annotation.Set) (names []string) {
 
 // countAre is "1 image is" or "3 images are".
 func countAre(n int, what string) string {
-	if n == 1 {
-		return "1 " + what + " that is"
-	}
-	return fmt.Sprintf("%d %ss that are", n, what)
+	return words.Count(n, what+" that is", what+"s that are")
 }
 
 func someFiles(files []string) string {

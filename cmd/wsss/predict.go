@@ -17,6 +17,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/names"
+	"wsss/data/words"
 	"wsss/eval"
 	"wsss/eval/export"
 	"wsss/eval/refine"

@@ -12,6 +12,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/augment"
+	"wsss/data/words"
 	"wsss/gen"
 	"wsss/models/backend"
 	"wsss/models/manifest"

@@ -18,6 +18,7 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/data"
+	"wsss/data/words"
 )
 
 // File is the record's name in a training's folder.
@@ -138,18 +139,11 @@ func (r Record) Changes(now Record) string {
 		}
 	}
 	var parts []string
-	say := func(n int, text, plural string) {
-		if n == 1 {
-			parts = append(parts, "1 "+text)
-		} else if n > 1 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, plural))
-		}
-	}
 	if labels > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %d labels changed", labels, len(now)))
 	}
-	say(photos, "photo replaced", "photos replaced")
-	say(added, "new image", "new images")
-	say(gone, "image is gone", "images are gone")
+	parts = words.AppendCount(parts, photos, "photo replaced", "photos replaced")
+	parts = words.AppendCount(parts, added, "new image", "new images")
+	parts = words.AppendCount(parts, gone, "image is gone", "images are gone")
 	return strings.Join(parts, ", ")
 }
