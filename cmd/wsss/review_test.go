@@ -72,7 +72,7 @@ func TestReviewFromNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newPipeline(cfg, true)
+	p, err := newPipeline(cfg, options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestAcceptedMasksAreTruth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newPipeline(cfg, true)
+	p, err := newPipeline(cfg, options{})
 	if err != nil {
 		t.Fatal(err)
 	}
