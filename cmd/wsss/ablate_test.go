@@ -10,6 +10,7 @@ import (
 
 	"wsss/checkpoints"
 	"wsss/checkpoints/files"
+	"wsss/cmd/pipeline"
 	"wsss/eval"
 	"wsss/eval/report"
 )
@@ -32,7 +33,7 @@ func TestParseGrid(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.vary, " "), func(t *testing.T) {
-			grid, err := parseGrid(tt.vary)
+			grid, err := pipeline.ParseGrid(tt.vary)
 			if tt.says != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.says) {
 					t.Fatalf("error %v, want one that says %q", err, tt.says)
@@ -42,7 +43,7 @@ func TestParseGrid(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := grid[len(grid)-1].values; !slices.Equal(got, tt.want) {
+			if got := grid[len(grid)-1].Values; !slices.Equal(got, tt.want) {
 				t.Errorf("values %q, want %q", got, tt.want)
 			}
 		})
@@ -53,12 +54,12 @@ func TestTabulate(t *testing.T) {
 	row := func(miou float64) []report.Row {
 		return []report.Row{{Result: &eval.Result{Name: "net", MIoU: eval.Value(miou)}}}
 	}
-	cells := []cell{
-		{keys: []string{"gen.weak"}, values: []string{"boxes"}, rows: row(0.80)},
-		{keys: []string{"gen.weak"}, values: []string{"boxes"}, rows: row(0.84)},
-		{keys: []string{"gen.weak"}, values: []string{"points"}, rows: row(0.7)},
+	cells := []pipeline.Cell{
+		{Keys: []string{"gen.weak"}, Values: []string{"boxes"}, Rows: row(0.80)},
+		{Keys: []string{"gen.weak"}, Values: []string{"boxes"}, Rows: row(0.84)},
+		{Keys: []string{"gen.weak"}, Values: []string{"points"}, Rows: row(0.7)},
 	}
-	got := tabulate(cells).markdown()
+	got := pipeline.Tabulate(cells).Markdown()
 	want := "| gen.weak | net |\n|---|---|\n| boxes | 82.0 ± 2.8 (n=2) |\n| points | 70.0 |\n"
 	if got != want {
 		t.Errorf("table\n%swant\n%s", got, want)
@@ -89,7 +90,7 @@ func TestAblate(t *testing.T) {
 	if killed.Wait() == nil {
 		t.Fatal("the grid ended before it was killed")
 	}
-	checkpoint := filepath.Join(first, "train", netPseudo, checkpoints.FileName(2))
+	checkpoint := filepath.Join(first, "train", pipeline.NetPseudo, checkpoints.FileName(2))
 	before, err := os.Stat(checkpoint)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/cmd/pipeline"
 	"wsss/gen"
 )
 
@@ -26,7 +27,7 @@ func TestChangesText(t *testing.T) {
 		{gen.Summary{Images: 40, Changes: gen.Changes{Settings: 40}}, "40 of 40 made again: 40 of other settings"},
 		{gen.Summary{Images: 9, Grown: true, Changes: gen.Changes{Files: 2, New: 1, Gone: 2}}, "2 of 9 made again: 2 images with changed input files; 1 new image; 2 images are gone"},
 	} {
-		if got := changesText(tt.s); got != tt.want {
+		if got := pipeline.ChangesText(tt.s); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"wsss/checkpoints/files/lock"
+	"wsss/cmd/pipeline"
 	"wsss/data/crash"
 )
 
@@ -94,9 +95,9 @@ func complain(err error) {
 
 // exitOf prints what went wrong, if anything did, and gives the exit code.
 func exitOf(interrupted bool, err error) int {
-	var usage usageError
+	var usage pipeline.UsageError
 	var held *lock.HeldError
-	var missing missingError
+	var missing pipeline.MissingError
 	var fault *crash.Panic
 	switch {
 	case err == nil, errors.Is(err, errHelp):
@@ -142,7 +143,7 @@ func keepStack(p *crash.Panic) string {
 		return " (" + envDebug + "=1 prints the stack)"
 	}
 	defer f.Close()
-	v := versions()
+	v := pipeline.Versions()
 	_, err = fmt.Fprintf(f, "%s\n%v\n%v\n\n%s", strings.Join(os.Args, " "), v, p.Value, p.Stack)
 	if err != nil {
 		return ""

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/cmd/pipeline"
 	"wsss/configs"
 	"wsss/data"
 	_ "wsss/data/all" // dataset kinds
@@ -33,7 +34,7 @@ func runData(ctx context.Context, args []string) error {
 		}
 		fmt.Fprintf(stdout, "\nDataset kinds: %s. `wsss data COMMAND -h` shows flags and examples.\n", strings.Join(data.Kinds(), ", "))
 		if len(args) == 0 {
-			return usagef("data: a command is missing: allowed are %s", dataCommandNames())
+			return pipeline.Usagef("data: a command is missing: allowed are %s", dataCommandNames())
 		}
 		return nil
 	}
@@ -42,7 +43,7 @@ func runData(ctx context.Context, args []string) error {
 			return c.run(ctx, args[1:])
 		}
 	}
-	return usagef("data: unknown command %q: allowed are %s%s", args[0], dataCommandNames(), configs.DidYouMean(args[0], strings.Split(dataCommandNames(), ", ")))
+	return pipeline.Usagef("data: unknown command %q: allowed are %s%s", args[0], dataCommandNames(), configs.DidYouMean(args[0], strings.Split(dataCommandNames(), ", ")))
 }
 
 func dataCommandNames() string {
@@ -75,11 +76,11 @@ func newDataFlags(name, intro string) *dataFlags {
 // open opens the dataset and chooses its splits.
 func (f *dataFlags) open() (data.Dataset, []string, error) {
 	if f.config == "" && (f.kind == "" || f.root == "") {
-		return nil, nil, usagef("%s: name the dataset: -config FILE, or -kind folder -root DIR (kinds: %s)", f.Name(), strings.Join(data.Kinds(), ", "))
+		return nil, nil, pipeline.Usagef("%s: name the dataset: -config FILE, or -kind folder -root DIR (kinds: %s)", f.Name(), strings.Join(data.Kinds(), ", "))
 	}
 	cfg, err := configs.Load(f.config, f.set)
 	if err != nil {
-		return nil, nil, usageError{err}
+		return nil, nil, pipeline.UsageError{Err: err}
 	}
 	if f.kind != "" {
 		cfg.Data.Kind = f.kind
@@ -89,7 +90,7 @@ func (f *dataFlags) open() (data.Dataset, []string, error) {
 	}
 	f.cfg = cfg
 	if _, err := os.Stat(cfg.Data.Root); err != nil && cfg.Data.Kind != "scenes" {
-		return nil, nil, usageError{err}
+		return nil, nil, pipeline.UsageError{Err: err}
 	}
 	ds, err := data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
 	if err != nil {

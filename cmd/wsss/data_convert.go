@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/folder"
@@ -52,10 +53,10 @@ func runConvert(ctx context.Context, args []string) error {
 		return err
 	}
 	if *out == "" || *to == "" {
-		return usagef("data convert: -to and -out are needed, for example -root photos -to coco -out DIR")
+		return pipeline.Usagef("data convert: -to and -out are needed, for example -root photos -to coco -out DIR")
 	}
 	if !(*tolerance >= 0 && *tolerance <= 100) {
-		return usagef("data convert: -tolerance %v: allowed are 0..100 pixels", *tolerance)
+		return pipeline.Usagef("data convert: -tolerance %v: allowed are 0..100 pixels", *tolerance)
 	}
 	if f.config == "" {
 		f.kind = cmp.Or(f.kind, folder.Kind)
@@ -75,7 +76,7 @@ func runConvert(ctx context.Context, args []string) error {
 	for name := range strings.SplitSeq(*to, ",") {
 		name = strings.TrimSpace(name)
 		if !slices.Contains(annotation.WriterNames(), name) {
-			return usagef("data convert: -to %s: allowed are %s", *to, strings.Join(annotation.WriterNames(), ", "))
+			return pipeline.Usagef("data convert: -to %s: allowed are %s", *to, strings.Join(annotation.WriterNames(), ", "))
 		}
 		w, err := annotation.Create(name, target)
 		if err != nil {
@@ -106,7 +107,7 @@ func apart(command, root, out string) error {
 		return nil // reading it tells
 	}
 	if to, err := os.Stat(out); err == nil && os.SameFile(from, to) {
-		return usagef("%s: -out %s is the folder that is read, and what is written would be read as its labels the next time: choose another folder", command, out)
+		return pipeline.Usagef("%s: -out %s is the folder that is read, and what is written would be read as its labels the next time: choose another folder", command, out)
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func (c *converter) list(splits []string, chosen bool) error {
 	for _, split := range splits {
 		ids, err := c.ds.IDs(split)
 		if err != nil {
-			return usageError{err}
+			return pipeline.UsageError{Err: err}
 		}
 		for _, id := range ids {
 			if slices.Contains([]string{"train", "val", "test"}, split) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/data/folder"
 	"wsss/eval/export"
@@ -49,7 +50,7 @@ func runExport(ctx context.Context, args []string) error {
 		return err
 	}
 	if *out == "" || *formats == "" {
-		return usagef("data export: -out and -format are needed, for example -format coco -out DIR")
+		return pipeline.Usagef("data export: -out and -format are needed, for example -format coco -out DIR")
 	}
 	src, err := f.source()
 	if err != nil {
@@ -78,7 +79,7 @@ func runExport(ctx context.Context, args []string) error {
 	for name := range strings.SplitSeq(*formats, ",") {
 		name = strings.TrimSpace(name)
 		if !slices.Contains(export.Formats(), name) {
-			return usagef("data export: -format %s: allowed are %s", *formats, strings.Join(export.Formats(), ", "))
+			return pipeline.Usagef("data export: -format %s: allowed are %s", *formats, strings.Join(export.Formats(), ", "))
 		}
 		overlay = overlay || name == "overlay"
 		w, err := export.OpenWith(name, *out, src.classes, opts)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/data/folder"
 )
@@ -36,10 +37,10 @@ func (f *maskFlags) source() (*maskSource, error) {
 		return f.datasetSource()
 	}
 	if f.config != "" || f.kind != "" || f.root != "" {
-		return nil, usagef("%s: -masks takes the place of -config, -kind and -root", f.Name())
+		return nil, pipeline.Usagef("%s: -masks takes the place of -config, -kind and -root", f.Name())
 	}
 	if f.classes == "" {
-		return nil, usagef("%s: -masks needs -classes: a file of class names, one per line, background first", f.Name())
+		return nil, pipeline.Usagef("%s: -masks needs -classes: a file of class names, one per line, background first", f.Name())
 	}
 	classes, err := folder.ReadClasses(f.classes)
 	if err != nil {
@@ -78,7 +79,7 @@ func (f *maskFlags) datasetSource() (*maskSource, error) {
 	for _, split := range splits {
 		ids, err := ds.IDs(split)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, pipeline.UsageError{Err: err}
 		}
 		for _, id := range ids {
 			if !seen[id] {

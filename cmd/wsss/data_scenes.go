@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"wsss/cmd/pipeline"
 	"wsss/data/scenes"
 )
 
@@ -32,7 +33,7 @@ func runScenes(ctx context.Context, args []string) error {
 		return err
 	}
 	if *out == "" {
-		return usagef("data scenes: -out is missing: name the folder to write")
+		return pipeline.Usagef("data scenes: -out is missing: name the folder to write")
 	}
 	b := newBar("scenes", f.quiet)
 	if err := scenes.Write(ctx, *out, cfg, b.Update); err != nil {

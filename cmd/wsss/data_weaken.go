@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"wsss/checkpoints/files"
+	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/data/folder"
 	"wsss/data/weaken"
@@ -127,7 +128,7 @@ func (f *weakenFlags) keepLabels(records []folder.Record, kinds []data.WeakKind,
 			return err
 		}
 		if made, err := os.ReadFile(path); err != nil || !bytes.Equal(made, old) {
-			return errors.Join(err, usagef("data weaken: %s holds other labels: name another folder, or say -replace", there))
+			return errors.Join(err, pipeline.Usagef("data weaken: %s holds other labels: name another folder, or say -replace", there))
 		}
 		return nil
 	})
@@ -149,16 +150,16 @@ func withMask(all []folder.Record) ([]folder.Record, error) {
 // check checks the flags and reads -kinds.
 func (f *weakenFlags) check() ([]data.WeakKind, error) {
 	if f.out == "" {
-		return nil, usagef("data weaken: -out is missing: name the folder for the labels")
+		return nil, pipeline.Usagef("data weaken: -out is missing: name the folder for the labels")
 	}
 	if !slices.Contains([]string{"csv", "json", "voc"}, f.format) {
-		return nil, usagef("data weaken: -format %s: allowed are csv, json, voc", f.format)
+		return nil, pipeline.Usagef("data weaken: -format %s: allowed are csv, json, voc", f.format)
 	}
 	var kinds []data.WeakKind
 	for name := range strings.SplitSeq(f.kinds, ",") {
 		k := data.WeakKind(strings.TrimSpace(name))
 		if k == data.WeakNone || !slices.Contains(data.WeakKinds, k) {
-			return nil, usagef("data weaken: -kinds %s: allowed are tags, points, scribbles, boxes", f.kinds)
+			return nil, pipeline.Usagef("data weaken: -kinds %s: allowed are tags, points, scribbles, boxes", f.kinds)
 		}
 		kinds = append(kinds, k)
 	}

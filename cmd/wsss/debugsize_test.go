@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/cmd/pipeline"
 	"wsss/configs"
 )
 
@@ -19,7 +20,7 @@ func TestDebugSizeText(t *testing.T) {
 		{configs.Gen{Method: "sam", Options: map[string]any{"sam": "tiny-sam"}}, "WARNING: tiny-sam: debug-size"},
 		{configs.Gen{Method: "grounded-sam", Options: map[string]any{"sam": "tiny-sam", "gdino": "tiny-gdino"}}, "WARNING: tiny-sam, tiny-gdino: debug-size"},
 	} {
-		if got := debugSizeText(tt.g); (got == "") != (tt.want == "") || !strings.HasPrefix(got, tt.want) {
+		if got := pipeline.DebugSize(tt.g); (got == "") != (tt.want == "") || !strings.HasPrefix(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.g.Method, got, tt.want)
 		}
 	}

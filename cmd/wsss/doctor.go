@@ -16,6 +16,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sys/cpu"
 
+	"wsss/cmd/pipeline"
 	"wsss/models/backend"
 	"wsss/models/backend/nativelib"
 )
@@ -142,7 +143,7 @@ func yesNo(b bool, yes, no string) string {
 // simdState tells whether the go backend's vector kernels are compiled in and
 // whether the processor has them.
 func simdState() string {
-	built := strings.Contains(versions()["goexperiment"], "simd")
+	built := strings.Contains(pipeline.Versions()["goexperiment"], "simd")
 	level := "no AVX2"
 	switch {
 	case cpu.X86.HasAVX512F:
@@ -249,7 +250,7 @@ func matmulSpeed(b compute.Backend) float64 {
 func installBackend(ctx context.Context, spec string, force bool) error {
 	plan, err := nativelib.PlanInstall(spec, force)
 	if err != nil {
-		return usagef("doctor -install: %v", err)
+		return pipeline.Usagef("doctor -install: %v", err)
 	}
 	if plan.Current() && !force {
 		fmt.Fprintf(stdout, "%s is installed already, with the versions of %s\n", spec, plan.Lock)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/cmd/pipeline"
 	"wsss/eval/report"
 )
 
@@ -42,7 +43,7 @@ func TestEvalWays(t *testing.T) {
 			t.Errorf("%s: mIoU %v at %v images/s", r.Name, r.MIoU, r.PerSecond)
 		}
 	}
-	net := netTitle(netPseudo)
+	net := pipeline.NetTitle(pipeline.NetPseudo)
 	want := []string{"pseudo-labels", net, net + " on train", net + ", scales 0.5 1, flip", net + ", CRF"}
 	if strings.Join(names, "|") != strings.Join(want, "|") {
 		t.Errorf("rows %q, want %q", names, want)
@@ -64,7 +65,7 @@ func TestEvalWays(t *testing.T) {
 
 	eval := append([]string{"eval"}, args[1:]...)
 	out := filepath.Join(dir, "results.tgz")
-	text := run(exitOK, append(eval, "-labels", filepath.Join(dir, "predictions", fileName(net)), "-split", "val", "-submission", out)...)
+	text := run(exitOK, append(eval, "-labels", filepath.Join(dir, "predictions", pipeline.FileName(net)), "-split", "val", "-submission", out)...)
 	if !strings.Contains(text, "4 label maps in results/VOC2012/Segmentation/comp6_test_cls") {
 		t.Errorf("-submission prints %q", text)
 	}
@@ -92,11 +93,11 @@ func TestEvalWays(t *testing.T) {
 		t.Errorf("-only of an unknown row does not list them: %q", text)
 	}
 
-	checkPredict(t, run, scenes, filepath.Join(dir, "train", netPseudo), filepath.Join(dir, "predictions", fileName(net)))
-	checkBucket(t, run, eval, scenes, filepath.Join(dir, "train", netPseudo), filepath.Join(dir, "predictions", fileName(net)))
+	checkPredict(t, run, scenes, filepath.Join(dir, "train", pipeline.NetPseudo), filepath.Join(dir, "predictions", pipeline.FileName(net)))
+	checkBucket(t, run, eval, scenes, filepath.Join(dir, "train", pipeline.NetPseudo), filepath.Join(dir, "predictions", pipeline.FileName(net)))
 
 	// Networks of other runs share one table, and names must differ.
-	checkpoint := filepath.Join(dir, "train", netPseudo)
+	checkpoint := filepath.Join(dir, "train", pipeline.NetPseudo)
 	more := append(eval, "-set", "out="+filepath.Join(dir, "more"), "-set", "eval.test_time=[]", "-report")
 	text = run(exitOK, append(more, "-checkpoint", "first="+checkpoint, "-checkpoint", "second="+checkpoint)...)
 	if !strings.Contains(text, "first ") || !strings.Contains(text, "second ") {

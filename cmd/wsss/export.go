@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"wsss/cmd/pipeline"
 	"wsss/train/export"
 )
 
@@ -35,18 +36,18 @@ func runExportNet(_ context.Context, args []string) error {
 		return err
 	}
 	if *checkpoint == "" || *out == "" {
-		return usagef("export: -checkpoint and -out are needed; see `wsss export -h`")
+		return pipeline.Usagef("export: -checkpoint and -out are needed; see `wsss export -h`")
 	}
 	write := map[string]func(checkpoint, out string, warn func(string)) error{".onnx": export.ONNX, ".safetensors": export.Safetensors}[strings.ToLower(filepath.Ext(*out))]
 	if write == nil {
-		return usagef("export: -out %s: allowed endings are .onnx, .safetensors", *out)
+		return pipeline.Usagef("export: -out %s: allowed endings are .onnx, .safetensors", *out)
 	}
 	if err := namedExist([]string{*checkpoint}, ""); err != nil {
 		return err
 	}
 	if from, err := os.Stat(*checkpoint); err == nil {
 		if to, err := os.Stat(*out); err == nil && os.SameFile(from, to) {
-			return usagef("export: -out %s would replace the checkpoint: choose another name", *out)
+			return pipeline.Usagef("export: -out %s would replace the checkpoint: choose another name", *out)
 		}
 	}
 	if err := write(*checkpoint, *out, func(line string) { fmt.Fprintln(stderr, line) }); err != nil {

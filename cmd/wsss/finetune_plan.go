@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"wsss/checkpoints/files"
-	"wsss/configs"
-	"wsss/data"
-	"wsss/models/manifest"
+	"wsss/cmd/pipeline"
 )
 
 // fineTunePlan says what `wsss finetune-clip` would do and what it lacks. It
@@ -18,84 +15,10 @@ func fineTunePlan(f *flags, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p := &plan{pipeline: &pipeline{options: f.options(), cfg: cfg}, w: w}
+	p := &pipeline.Plan{Run: &pipeline.Run{Options: f.options(), Config: cfg}, Print: w}
 	fmt.Fprintf(w, "%s\nseed %d, backend %s\n\n", cfg.Name, cfg.Seed, cmp.Or(cfg.Backend, "the fastest that works here"))
-	if err := p.fineTune(); err != nil {
+	if err := p.FineTune(); err != nil {
 		return err
 	}
-	return missing(w, p.lacks)
-}
-
-// fineTune describes the fine-tuning.
-func (p *plan) fineTune() error {
-	cfg, c, w := p.cfg, p.cfg.FineTuneCLIP, p.w
-	images := p.splitOf("train on", cfg.Data, cfg.Data.TrainSplit)
-	if v := c.Val; v != nil {
-		p.splitOf("judge on", *v, v.ValSplit)
-	} else {
-		p.splitOf("judge on", cfg.Data, cfg.Data.ValSplit)
-	}
-	fmt.Fprintln(w, "\nweights")
-	switch {
-	case c.Encoder != "" && !files.Exists(c.Encoder):
-		p.lack("%s: the ONNX file of an image encoder (finetune_clip.network.encoder)", c.Encoder)
-		fallthrough
-	case c.Encoder != "":
-		fmt.Fprintf(w, "  %s\n", c.Encoder)
-	case c.Model != "":
-		store, err := manifest.Open("")
-		if err != nil {
-			return err
-		}
-		if err := p.model(store, c.Model); err != nil {
-			return usageError{err}
-		}
-	default:
-		p.lack("finetune_clip.network.model: a CLIP of `wsss models list`, or finetune_clip.network.encoder: an ONNX file")
-	}
-	fmt.Fprintln(w, "\nsteps")
-	p.step("train", "%s, head %s, %d epochs of batch %d, lr %g, weight decay %g, layer decay %g, warm-up %g, freeze %d, augment %s, precision %s, recompute %d → %s",
-		c.Loss, c.Head, c.Epochs, c.Batch, c.LR, c.WeightDecay, c.LayerDecay, c.WarmUp, c.Freeze, c.Augment, cmp.Or(c.Precision, "the backend's"), c.Recompute, p.path("finetune"))
-	if images >= c.Batch {
-		p.step("", "at most %d updates", c.Epochs*(images/c.Batch))
-	}
-	p.step("judge", "mAP before and after; best checkpoint and thresholds on %s", map[bool]string{
-		true: fmt.Sprintf("%g %% of the training images, held out", 100*c.Calibrate), false: "the validation images, which flatters"}[c.Calibrate > 0])
-	p.step("report", "%s", p.path("report.html"))
-	return nil
-}
-
-// splitOf names the images of a split and counts them, 0 where they are not
-// there yet.
-func (p *plan) splitOf(what string, d configs.Data, split string) int {
-	fmt.Fprintf(p.w, "%s  %s at %s, split %s", what, d.Kind, d.Root, split)
-	defer fmt.Fprintln(p.w)
-	if d.Kind == "scenes" {
-		fmt.Fprint(p.w, ": generated on the first run, from the seed")
-		return 0
-	}
-	ds, err := data.Open(d.Kind, data.Options{Root: d.Root, Seed: p.cfg.Seed, Extra: d.Options})
-	var ids []string
-	if err == nil {
-		ids, err = ds.IDs(split)
-	}
-	if err != nil {
-		p.lack("data: %v; docs/openimages.md and docs/datasets.md say where it comes from", err)
-		return 0
-	}
-	fmt.Fprintf(p.w, ": %d images", len(ids))
-	return len(ids)
-}
-
-// missing ends a plan with what it lacks, which is an error.
-func missing(w io.Writer, lacks []string) error {
-	if len(lacks) == 0 {
-		fmt.Fprintln(w, "\nnothing is missing")
-		return nil
-	}
-	fmt.Fprintln(w, "\nmissing before this can run")
-	for _, l := range lacks {
-		fmt.Fprintf(w, "  %s\n", l)
-	}
-	return missingError{lacks: lacks, told: true}
+	return pipeline.MissingFrom(w, p.Lacks)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/cmd/pipeline"
 	"wsss/models/foundation/cliptags"
 	"wsss/train/clip"
 )
@@ -25,7 +26,7 @@ func TestFineTunePlan(t *testing.T) {
 		if err := f.parse(args, 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := fineTunePlan(f, &b); err != nil && !errors.As(err, new(missingError)) {
+		if err := fineTunePlan(f, &b); err != nil && !errors.As(err, new(pipeline.MissingError)) {
 			t.Fatal(err)
 		}
 		return b.String()

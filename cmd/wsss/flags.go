@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"wsss/cmd/pipeline"
 	"wsss/configs"
 	"wsss/models/backend"
 	"wsss/models/backend/nativelib"
@@ -52,15 +53,15 @@ func (f *flags) withConfig() *flags {
 
 // options are those of the shared flags: notes, warnings and progress go to the
 // terminal, tables to standard output.
-func (f *flags) options() options {
-	o := options{
-		file:  f.config,
-		warn:  func(line string) { fmt.Fprintln(stderr, line) },
-		show:  func(title string) stage { return newBar(title, f.quiet) },
-		print: stdout,
+func (f *flags) options() pipeline.Options {
+	o := pipeline.Options{
+		File:  f.config,
+		Warn:  func(line string) { fmt.Fprintln(stderr, line) },
+		Stage: func(title string) pipeline.Stage { return newBar(title, f.quiet) },
+		Out:   stdout,
 	}
 	if !f.quiet {
-		o.log = o.warn
+		o.Log = o.Warn
 	}
 	return o
 }
@@ -73,9 +74,9 @@ func (f *flags) parse(args []string, max int) error {
 			return errHelp
 		}
 		if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
-			return usagef("%s: unknown flag %s; `wsss %s -h` shows what is allowed%s", f.Name(), name, f.Name(), f.near(name, ""))
+			return pipeline.Usagef("%s: unknown flag %s; `wsss %s -h` shows what is allowed%s", f.Name(), name, f.Name(), f.near(name, ""))
 		}
-		return usageError{err}
+		return pipeline.UsageError{Err: err}
 	}
 	if f.NArg() > max {
 		word := f.Arg(max)
@@ -83,7 +84,7 @@ func (f *flags) parse(args []string, max int) error {
 		if value != "" {
 			value = "=" + value
 		}
-		return usagef("%s: unexpected argument %q; `wsss %s -h` shows what is allowed%s", f.Name(), word, f.Name(), f.near(name, value))
+		return pipeline.Usagef("%s: unexpected argument %q; `wsss %s -h` shows what is allowed%s", f.Name(), word, f.Name(), f.near(name, value))
 	}
 	return nil
 }
@@ -98,7 +99,7 @@ func (f *flags) chooseBackend(cfg *configs.Config) error {
 	if !backend.NamesFile(cfg.Backend) {
 		return nil
 	}
-	return usagef("backend = %q: a config may name an engine, but no library file, which is code; give the path with -backend, %s or %s", cfg.Backend, nativelib.EnvORT, nativelib.EnvXLA)
+	return pipeline.Usagef("backend = %q: a config may name an engine, but no library file, which is code; give the path with -backend, %s or %s", cfg.Backend, nativelib.EnvORT, nativelib.EnvXLA)
 }
 
 // parseAnywhere is flag.FlagSet.Parse for flags and words in any order.
@@ -131,11 +132,11 @@ func (f *flags) near(word, value string) string {
 // load reads the config that the flags name.
 func (f *flags) load() (configs.Config, error) {
 	if f.config == "" && !f.configOptional {
-		return configs.Config{}, usagef("%s: -config is missing, for example -config configs/demo.toml", f.Name())
+		return configs.Config{}, pipeline.Usagef("%s: -config is missing, for example -config configs/demo.toml", f.Name())
 	}
 	cfg, err := configs.Load(f.config, f.set)
 	if err != nil {
-		return cfg, usageError{err}
+		return cfg, pipeline.UsageError{Err: err}
 	}
 	f.noteOldKeys()
 	return cfg, f.chooseBackend(&cfg)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"wsss/checkpoints/files"
+	"wsss/cmd/pipeline"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/folder"
@@ -50,13 +51,13 @@ func runInit(_ context.Context, args []string) error {
 		return err
 	}
 	if f.NArg() == 0 {
-		return usagef("init: name the folder of the images, as in wsss init photos")
+		return pipeline.Usagef("init: name the folder of the images, as in wsss init photos")
 	}
 	root := filepath.Clean(f.Arg(0))
 	if info, err := os.Stat(root); err != nil {
-		return usageError{err}
+		return pipeline.UsageError{Err: err}
 	} else if !info.IsDir() {
-		return usagef("%s is a file: name the folder of the images", root)
+		return pipeline.Usagef("%s is a file: name the folder of the images", root)
 	}
 	path, err := configPath(*out, root)
 	if err != nil {
@@ -87,7 +88,7 @@ func configPath(out, root string) (string, error) {
 		out = filepath.Base(full) + ".toml"
 	}
 	if _, err := os.Stat(out); !errors.Is(err, fs.ErrNotExist) {
-		return "", usagef("%s exists already: name another file with -out, or remove it", out)
+		return "", pipeline.Usagef("%s exists already: name another file with -out, or remove it", out)
 	}
 	return out, nil
 }
@@ -100,12 +101,12 @@ func splitClasses(text string) ([]string, error) {
 			continue
 		}
 		if slices.Contains(names, name) {
-			return nil, usagef("-classes %q: %q occurs twice", text, name)
+			return nil, pipeline.Usagef("-classes %q: %q occurs twice", text, name)
 		}
 		names = append(names, name)
 	}
 	if text != "" && len(names) == 0 {
-		return nil, usagef("-classes %q: name at least one class", text)
+		return nil, pipeline.Usagef("-classes %q: name at least one class", text)
 	}
 	return names, nil
 }
@@ -157,7 +158,7 @@ const (
 
 func newStarter(root, kind string, weak data.WeakKind, classes []string) (*starter, error) {
 	if weak != "" && !slices.Contains(data.WeakKinds, weak) {
-		return nil, usagef("-weak %q: allowed are %v", weak, data.WeakKinds)
+		return nil, pipeline.Usagef("-weak %q: allowed are %v", weak, data.WeakKinds)
 	}
 	full, err := filepath.Abs(root)
 	if err != nil {
@@ -430,9 +431,9 @@ func (s *starter) report(w io.Writer, path string) {
 	if len(s.Models) > 0 {
 		fmt.Fprintf(w, "  wsss models pull %s\n", strings.Join(s.Models, " "))
 	}
-	net := netPseudo
+	net := pipeline.NetPseudo
 	if s.Supervised {
-		net = netBound
+		net = pipeline.NetBound
 	}
 	fmt.Fprintf(w, "  wsss run -config %s -dry-run\n  wsss run -config %s\n  wsss predict -checkpoint runs/%s/train/%s -out labels NEW-PHOTOS\n", path, path, s.Name, net)
 }

@@ -77,13 +77,6 @@ func find(name string) (command, bool) {
 	return command{}, false
 }
 
-// usageError marks errors of the command line or the config: exit code 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
 var errHelp = errors.New("help was asked for")
 
 func printHelp() {

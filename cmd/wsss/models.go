@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"wsss/cmd/pipeline"
 	"wsss/configs"
 )
 
@@ -34,13 +35,13 @@ func runModels(ctx context.Context, args []string) error {
 	if len(args) == 0 || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
 		printModelsHelp()
 		if len(args) == 0 {
-			return usagef("models: a subcommand is missing: allowed are %s", strings.Join(modelsNames(), ", "))
+			return pipeline.Usagef("models: a subcommand is missing: allowed are %s", strings.Join(modelsNames(), ", "))
 		}
 		return errHelp
 	}
 	c, ok := findModels(args[0])
 	if !ok {
-		return usagef("models: unknown subcommand %q: allowed are %s%s", args[0], strings.Join(modelsNames(), ", "), configs.DidYouMean(args[0], modelsNames()))
+		return pipeline.Usagef("models: unknown subcommand %q: allowed are %s%s", args[0], strings.Join(modelsNames(), ", "), configs.DidYouMean(args[0], modelsNames()))
 	}
 	return c.run(ctx, args[1:])
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"wsss/cmd/pipeline"
 	"wsss/models/onnximport"
 )
 
@@ -40,7 +41,7 @@ func runModelsInspect(_ context.Context, args []string) error {
 		return err
 	}
 	if f.NArg() != 1 {
-		return usagef("models inspect: the FILE is missing")
+		return pipeline.Usagef("models inspect: the FILE is missing")
 	}
 	if !strings.EqualFold(filepath.Ext(f.Arg(0)), ".onnx") {
 		return inspectWeights(f, *classes)
@@ -56,7 +57,7 @@ func runModelsInspect(_ context.Context, args []string) error {
 	defer m.Close()
 	for name := range shapes {
 		if !hasInput(m, name) {
-			return usagef("models inspect: -shape %s: the model has no such input", name)
+			return pipeline.Usagef("models inspect: -shape %s: the model has no such input", name)
 		}
 	}
 	r := m.Inspect(shapes)
@@ -91,7 +92,7 @@ func parseShapes(command string, given []string) (map[string][]int, error) {
 			dims = append(dims, v)
 		}
 		if !ok || name == "" {
-			return nil, usagef("%s: -shape %q: allowed is name=1,3,224,224", command, s)
+			return nil, pipeline.Usagef("%s: -shape %q: allowed is name=1,3,224,224", command, s)
 		}
 		out[name] = dims
 	}

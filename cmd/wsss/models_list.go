@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"wsss/cmd/pipeline"
 	"wsss/models/manifest"
 )
 
@@ -59,7 +60,7 @@ func chosenModels(names []string) ([]manifest.Model, error) {
 	for _, name := range names {
 		m, err := manifest.Find(name)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, pipeline.UsageError{Err: err}
 		}
 		list = append(list, m)
 	}
@@ -78,7 +79,7 @@ HF_TOKEN, if set, is used for Hugging Face.
 		return err
 	}
 	if f.NArg() == 0 {
-		return usagef("models pull: name the models; `wsss models list` shows them")
+		return pipeline.Usagef("models pull: name the models; `wsss models list` shows them")
 	}
 	models, err := chosenModels(f.Args())
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"wsss/cmd/pipeline"
 	"wsss/models/backend"
 	"wsss/models/foundation/load"
 	"wsss/models/manifest"
@@ -38,7 +39,7 @@ a second run. Models are those of the list that are here, or ONNX files.
 		return err
 	}
 	if f.NArg() == 0 {
-		return usagef("models parity: name models or ONNX files")
+		return pipeline.Usagef("models parity: name models or ONNX files")
 	}
 	store, err := manifest.Open(*dir)
 	if err != nil {
@@ -97,7 +98,7 @@ func onnxFiles(ctx context.Context, store *manifest.Store, name string) ([]strin
 	}
 	m, err := manifest.Find(name)
 	if err != nil {
-		return nil, usagef("%q is no file and no known model; `wsss models list` shows those", name)
+		return nil, pipeline.Usagef("%q is no file and no known model; `wsss models list` shows those", name)
 	}
 	var paths []string
 	for _, file := range m.Files {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/cmd/pipeline"
 	"wsss/configs"
 	"wsss/data/annotation/annotationtest"
 	"wsss/models/manifest"
@@ -64,9 +65,9 @@ func TestNewcomer(t *testing.T) {
 			if layout.Outlines { // run trained on the outlines; the boxes around them label as all others do
 				call(append([]string{"gen", "-config", config, "-set", "train.labels="}, set...)...)
 			}
-			net := netPseudo
+			net := pipeline.NetPseudo
 			if layout.Outlines {
-				net = netBound
+				net = pipeline.NetBound
 			}
 			call("predict", "-checkpoint", filepath.Join(out, "train", net), "-backend", "go", "-quiet", "-out", filepath.Join(dir, "pred"), root)
 			compareLabels(t, filepath.Join(out, "gen"), photos, labels)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"wsss/cmd/pipeline"
 	"wsss/data/openimages"
 )
 
@@ -59,13 +60,13 @@ func runOpenImages(ctx context.Context, args []string) error {
 	}
 	switch {
 	case *out == "":
-		return usagef("data openimages: -out is missing: name the folder to write")
+		return pipeline.Usagef("data openimages: -out is missing: name the folder to write")
 	case *bad != "stop" && *bad != "skip":
-		return usagef("data openimages: -malformed %s: allowed are stop, skip", *bad)
+		return pipeline.Usagef("data openimages: -malformed %s: allowed are stop, skip", *bad)
 	case *at < 1 || *at > 256:
-		return usagef("data openimages: -downloads %d: allowed are 1..256", *at)
+		return pipeline.Usagef("data openimages: -downloads %d: allowed are 1..256", *at)
 	case *fetch && opt.Images != "":
-		return usagef("data openimages: -fetch and -images are both given: the photos are there, or they are to come")
+		return pipeline.Usagef("data openimages: -fetch and -images are both given: the photos are there, or they are to come")
 	}
 	if *fetch && len(labels) == 0 {
 		return fetchPhotos(ctx, *out, opt.Split, openimages.FetchOptions{From: *from, Workers: *at}, f.quiet)

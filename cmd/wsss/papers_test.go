@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/cmd/pipeline"
 	"wsss/eval/published"
 )
 
@@ -41,7 +42,7 @@ func TestPapers(t *testing.T) {
 				t.Fatal(err)
 			}
 			var b bytes.Buffer
-			if err := dryRun(f, &b); !errors.As(err, new(missingError)) {
+			if err := dryRun(f, &b); !errors.As(err, new(pipeline.MissingError)) {
 				t.Fatalf("%v, want that data is missing", err)
 			}
 			for _, want := range []string{"data ", "weights", "steps", "report ", "missing before this can run", "docs/datasets.md"} {

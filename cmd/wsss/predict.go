@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/data/names"
 	"wsss/data/words"
@@ -94,13 +95,13 @@ func runPredict(ctx context.Context, args []string) error {
 		return err
 	}
 	if (*checkpoint == "") == (m.method == "") || *out == "" || f.NArg() == 0 {
-		return usagef("predict: -checkpoint or -method, -out and at least one image, folder or - are needed; see `wsss predict -h`")
+		return pipeline.Usagef("predict: -checkpoint or -method, -out and at least one image, folder or - are needed; see `wsss predict -h`")
 	}
 	if err := oneWay(f, m.method != ""); err != nil {
 		return err
 	}
-	p := &pipeline{options: f.options()}
-	p.cfg.Backend = f.backend
+	p := &pipeline.Run{Options: f.options()}
+	p.Config.Backend = f.backend
 	if m.method != "" {
 		return m.run(ctx, p, f.Args(), *out, *formats)
 	}
@@ -114,21 +115,21 @@ func runPredict(ctx context.Context, args []string) error {
 	if err := keepPhotos(images, *out, *formats); err != nil {
 		return err
 	}
-	if p.cfg.Eval.Scales, err = parseScales(*scales); err != nil {
+	if p.Config.Eval.Scales, err = parseScales(*scales); err != nil {
 		return err
 	}
-	p.cfg.Eval.Flip = *flip
-	if p.cfg.Eval.Bucket = *bucket; *bucket < 0 || *bucket > 512 {
-		return usagef("predict: -bucket %d: allowed are 0..512 pixels: 1 for every photo's own size, 0 for what suits the engine", *bucket)
+	p.Config.Eval.Flip = *flip
+	if p.Config.Eval.Bucket = *bucket; *bucket < 0 || *bucket > 512 {
+		return pipeline.Usagef("predict: -bucket %d: allowed are 0..512 pixels: 1 for every photo's own size, 0 for what suits the engine", *bucket)
 	}
 	if *maxSide < 0 {
-		return usagef("predict: -max-side %d: allowed is a number of pixels, or 0", *maxSide)
+		return pipeline.Usagef("predict: -max-side %d: allowed is a number of pixels, or 0", *maxSide)
 	}
 	if *tile != 0 && (*tile < 64 || *tile > 8192) {
-		return usagef("predict: -tile %d: allowed are 64..8192 pixels, or 0", *tile)
+		return pipeline.Usagef("predict: -tile %d: allowed are 64..8192 pixels, or 0", *tile)
 	}
 	how := large{maxSide: *maxSide, tile: *tile}
-	return p.predictFiles(ctx, *checkpoint, *crf, how, images, *out, strings.Split(*formats, ","), outlines)
+	return predictFiles(ctx, p, *checkpoint, *crf, how, images, *out, strings.Split(*formats, ","), outlines)
 }
 
 // oneWay refuses flags of the other way to label.
@@ -139,7 +140,7 @@ func oneWay(f *flags, byMethod bool) (err error) {
 	}
 	f.Visit(func(g *flag.Flag) {
 		if slices.Contains(other, g.Name) {
-			err = usagef("predict: -%s goes with %s only; see `wsss predict -h`", g.Name, way)
+			err = pipeline.Usagef("predict: -%s goes with %s only; see `wsss predict -h`", g.Name, way)
 		}
 	})
 	return err
@@ -157,7 +158,7 @@ func listImages(args []string) ([]input, error) {
 	add := func(path, id string) error {
 		id = strings.TrimSuffix(filepath.ToSlash(id), filepath.Ext(id))
 		if other, dup := seen[id]; dup {
-			return usagef("predict: %s and %s would both be written as %s: rename one, or label them into two folders", other, path, id)
+			return pipeline.Usagef("predict: %s and %s would both be written as %s: rename one, or label them into two folders", other, path, id)
 		}
 		seen[id] = path
 		list = append(list, input{path, id})
@@ -172,7 +173,7 @@ func listImages(args []string) ([]input, error) {
 		fmt.Fprintf(stderr, "left out, as only %s are read: %d pictures such as %s\n", names.Formats, len(unread), unread[0])
 	}
 	if len(list) == 0 {
-		return nil, usagef("predict: no image in %s: looked for %s", strings.Join(args, " "), strings.Join(names.Extensions, ", "))
+		return nil, pipeline.Usagef("predict: no image in %s: looked for %s", strings.Join(args, " "), strings.Join(names.Extensions, ", "))
 	}
 	return list, nil
 }
@@ -188,7 +189,7 @@ func keepPhotos(images []input, out, formats string) error {
 		}
 		for _, name := range written {
 			if there, err := os.Stat(filepath.Join(out, name(in.id))); err == nil && os.SameFile(photo, there) {
-				return usagef("-out %s: the labels of %s would replace it: choose another folder", out, in.path)
+				return pipeline.Usagef("-out %s: the labels of %s would replace it: choose another folder", out, in.path)
 			}
 		}
 	}
@@ -264,7 +265,7 @@ func parseScales(text string) ([]float64, error) {
 	for _, part := range strings.Split(text, ",") {
 		var s float64
 		if _, err := fmt.Sscanf(strings.TrimSpace(part), "%g", &s); err != nil || s < 0.05 || s > 10 {
-			return nil, usagef("predict: -scales %s: allowed are numbers in [0.05, 10], such as 0.75,1,1.25", text)
+			return nil, pipeline.Usagef("predict: -scales %s: allowed are numbers in [0.05, 10], such as 0.75,1,1.25", text)
 		}
 		scales = append(scales, s)
 	}
@@ -274,12 +275,12 @@ func parseScales(text string) ([]float64, error) {
 // predictFiles labels images one after the other; the next ones are decoded
 // and the last ones written while the network runs. Images that cannot be read
 // or labelled are left out, and listed in the error at the end.
-func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF bool, how large, images []input, out string, formats []string, outlines *outlines) error {
+func predictFiles(ctx context.Context, p *pipeline.Run, checkpoint string, withCRF bool, how large, images []input, out string, formats []string, outlines *outlines) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	noteStaleNetwork(ctx, checkpoint, p.options)
-	net, err := p.loadNetwork(checkpoint)
+	pipeline.NoteStale(ctx, checkpoint, p.Options)
+	net, err := p.LoadNetwork(checkpoint)
 	if err != nil {
 		return err
 	}
@@ -291,20 +292,20 @@ func (p *pipeline) predictFiles(ctx context.Context, checkpoint string, withCRF 
 		l.slots = make(chan struct{}, 2+eval.Refiners()) // else many images' scores would wait
 	}
 	l.predictor = tiles.Wrap(l.predictor, l.cut)
-	if backend.KindOf(p.eng) == backend.XLA {
+	if backend.KindOf(p.Backend) == backend.XLA {
 		l.images = byShape(net, images, how.maxSide)
 	}
-	sum, err := checkpointHash(checkpoint)
+	sum, err := pipeline.CheckpointHash(checkpoint)
 	if err != nil {
 		return err
 	}
-	about := []any{sum, p.eng.Name(), p.cfg.Eval.Scales, p.cfg.Eval.Flip, p.cfg.Eval.Bucket, withCRF, how.maxSide, how.tile}
-	return p.labelFiles(ctx, "predict", &l, data.Classes{Names: net.Meta.Model.Classes}, out, formats, about)
+	about := []any{sum, p.Backend.Name(), p.Config.Eval.Scales, p.Config.Eval.Flip, p.Config.Eval.Bucket, withCRF, how.maxSide, how.tile}
+	return labelFiles(ctx, p, "predict", &l, data.Classes{Names: net.Meta.Model.Classes}, out, formats, about)
 }
 
 // labelFiles labels the images and writes them in the formats. A stopped call
 // that was about the same goes on where it stopped.
-func (p *pipeline) labelFiles(ctx context.Context, title string, l *labelling, classes data.Classes, out string, formats []string, about any) (err error) {
+func labelFiles(ctx context.Context, p *pipeline.Run, title string, l *labelling, classes data.Classes, out string, formats []string, about any) (err error) {
 	all := l.images
 	about = []any{about, classes.Names, l.outlines.tolerance, l.outlines.minArea}
 	if err := l.goOn(out, formats, about); err != nil {
@@ -313,7 +314,7 @@ func (p *pipeline) labelFiles(ctx context.Context, title string, l *labelling, c
 	complete := false
 	defer func() { l.done.close(complete && err == nil) }()
 	if l.before > 0 {
-		p.say("going on: %s labelled before", words.Plural(l.before, "image"))
+		p.Say("going on: %s labelled before", words.Plural(l.before, "image"))
 	}
 	if l.writers, err = openWriters(formats, out, classes, all, l.outlines); err != nil {
 		return err
@@ -323,18 +324,18 @@ func (p *pipeline) labelFiles(ctx context.Context, title string, l *labelling, c
 			err = errors.Join(err, w.Close())
 		}
 	}()
-	if err := p.stage(ctx, title, func(progress func(done, total int)) error { return l.run(ctx, progress) }); err != nil {
+	if err := p.Step(ctx, title, func(progress func(done, total int)) error { return l.run(ctx, progress) }); err != nil {
 		return err
 	}
 	complete = true
 	if l.shrunk > 0 {
-		p.say("photos labelled at a smaller size, their labels enlarged: %d", l.shrunk)
+		p.Say("photos labelled at a smaller size, their labels enlarged: %d", l.shrunk)
 	}
 	if l.tiled > 0 {
-		p.say("large photos labelled in tiles of %d pixels: %d; -max-side 1500 would show the network the whole of them, but smaller", l.cut.Side, l.tiled)
+		p.Say("large photos labelled in tiles of %d pixels: %d; -max-side 1500 would show the network the whole of them, but smaller", l.cut.Side, l.tiled)
 	}
 	if len(l.unlabelled) > 0 {
-		p.alert("left out: %d of %d images, which have no %s, such as %s", len(l.unlabelled), len(l.images), l.weak, slices.Min(l.unlabelled))
+		p.Alert("left out: %d of %d images, which have no %s, such as %s", len(l.unlabelled), len(l.images), l.weak, slices.Min(l.unlabelled))
 	}
 	if n := len(all) - len(l.failed) - len(l.unlabelled); n > 0 {
 		fmt.Fprintf(stdout, "labels of %s in %s (%s)\n", words.Plural(n, "image"), out, strings.Join(formats, ", "))
@@ -381,7 +382,7 @@ func openWriters(formats []string, out string, classes data.Classes, images []in
 		opts.Photo = func(id string) string { return paths[id] }
 		w, err := export.OpenWith(format, out, classes, opts)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, pipeline.UsageError{Err: err}
 		}
 		writers = append(writers, w)
 	}

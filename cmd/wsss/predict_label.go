@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/image/draw"
 
+	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/data/augment"
 	"wsss/data/crash"
@@ -217,7 +218,7 @@ type large struct {
 
 // cut is how photos are cut for a network of so many classes.
 func (l large) cut(classes int, withCRF bool) tiles.Options {
-	o := tileOptions(classes, withCRF)
+	o := pipeline.TileOptions(classes, withCRF)
 	if l.tile > 0 {
 		o.Side, o.Overlap, o.Pixels = l.tile, l.tile/6, min(o.Pixels, l.tile*l.tile)
 	}

@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"io"
 	"io/fs"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 
+	"wsss/cmd/pipeline"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/annotation"
@@ -53,19 +53,19 @@ func (m withMethod) config() (configs.Config, error) {
 		key, _, _ := strings.Cut(s, "=")
 		key = strings.TrimSpace(key)
 		if key == "gen.method" || key == "gen.weak" || key != "seed" && !strings.HasPrefix(key, "gen.") {
-			return configs.Config{}, usagef("predict: -set %s: allowed are seed and keys of [gen] such as gen.options.…, gen.fuse.…; -method and -weak choose these two", s)
+			return configs.Config{}, pipeline.Usagef("predict: -set %s: allowed are seed and keys of [gen] such as gen.options.…, gen.fuse.…; -method and -weak choose these two", s)
 		}
 		keys = append(keys, s)
 	}
 	if _, err := gen.Lookup(m.method); err != nil {
-		return configs.Config{}, usagef("predict: -method %s: allowed are %s", m.method, strings.Join(gen.Methods(), ", "))
+		return configs.Config{}, pipeline.Usagef("predict: -method %s: allowed are %s", m.method, strings.Join(gen.Methods(), ", "))
 	}
 	if m.weak != "" && !slices.Contains(data.WeakKinds, data.WeakKind(m.weak)) {
-		return configs.Config{}, usagef("predict: -weak %s: allowed are %v", m.weak, data.WeakKinds)
+		return configs.Config{}, pipeline.Usagef("predict: -weak %s: allowed are %v", m.weak, data.WeakKinds)
 	}
 	cfg, err := configs.Load("", keys)
 	if err != nil {
-		return cfg, usagef("predict: %s", strings.TrimPrefix(err.Error(), "defaults: "))
+		return cfg, pipeline.Usagef("predict: %s", strings.TrimPrefix(err.Error(), "defaults: "))
 	}
 	return cfg, nil
 }
@@ -93,9 +93,9 @@ func (m withMethod) open(args []string) (ds *folder.Dataset, weak data.WeakKind,
 	}
 	switch {
 	case weak == data.WeakNone && m.labels != "":
-		return nil, "", nil, usagef("predict: -labels %s with -weak none, which reads no labels: leave one of the two out", m.labels)
+		return nil, "", nil, pipeline.Usagef("predict: -labels %s with -weak none, which reads no labels: leave one of the two out", m.labels)
 	case weak == data.WeakNone && len(names) == 0:
-		return nil, "", nil, usagef("predict: -classes is missing: %s finds the classes by their names, as in -classes \"cat,dog\"", m.method)
+		return nil, "", nil, pipeline.Usagef("predict: -classes is missing: %s finds the classes by their names, as in -classes \"cat,dog\"", m.method)
 	case weak == data.WeakNone || m.labels != "":
 		if images, err = listImages(args); err == nil {
 			ds, err = m.openPhotos(images, opts)
@@ -110,7 +110,7 @@ func (m withMethod) open(args []string) (ds *folder.Dataset, weak data.WeakKind,
 		weak, err = m.best(ds, spec)
 	} else if weak != data.WeakNone {
 		if lack := data.CheckWeak(ds, weak); lack != nil {
-			err = usagef("predict: -weak %s: %w", weak, lack)
+			err = pipeline.Usagef("predict: -weak %s: %w", weak, lack)
 		}
 	}
 	return ds, weak, images, err
@@ -124,9 +124,9 @@ func (m withMethod) openPhotos(images []input, opts folder.Options) (*folder.Dat
 	}
 	ds, err := folder.OpenPhotos(byID, m.labels, opts)
 	if err != nil && m.labels != "" {
-		return nil, usagef("predict: -labels %s: %w", m.labels, err)
+		return nil, pipeline.Usagef("predict: -labels %s: %w", m.labels, err)
 	} else if err != nil {
-		return nil, usagef("predict: -classes: %w", err)
+		return nil, pipeline.Usagef("predict: -classes: %w", err)
 	}
 	return ds, nil
 }
@@ -135,14 +135,14 @@ func (m withMethod) openPhotos(images []input, opts folder.Options) (*folder.Dat
 func (m withMethod) openFolder(args []string, opts folder.Options) ([]input, *folder.Dataset, error) {
 	info, err := os.Stat(args[0])
 	if len(args) > 1 || err != nil || !info.IsDir() {
-		return nil, nil, usagef("predict: -labels is missing: %s works from labels; name their file or folder, or one folder that holds photos and labels", m.method)
+		return nil, nil, pipeline.Usagef("predict: -labels is missing: %s works from labels; name their file or folder, or one folder that holds photos and labels", m.method)
 	}
 	ds, err := folder.Open(args[0], opts, 1)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, usagef("predict: %s holds no labels that are read (%s): -labels names a file or folder elsewhere", args[0], strings.Join(annotation.Names(), ", "))
+		return nil, nil, pipeline.Usagef("predict: %s holds no labels that are read (%s): -labels names a file or folder elsewhere", args[0], strings.Join(annotation.Names(), ", "))
 	}
 	if err != nil {
-		return nil, nil, usagef("predict: labels in %s: %w; -labels names a file or folder elsewhere", args[0], err)
+		return nil, nil, pipeline.Usagef("predict: labels in %s: %w; -labels names a file or folder elsewhere", args[0], err)
 	}
 	ids, err := ds.IDs(folder.SplitAll)
 	if err != nil {
@@ -167,17 +167,17 @@ func (m withMethod) best(ds *folder.Dataset, spec gen.Spec) (data.WeakKind, erro
 	if where == "" {
 		where = "the folder"
 	}
-	return "", usagef("predict: %s holds no labels of these photos that %s takes: %v", where, m.method, spec.Weak)
+	return "", pipeline.Usagef("predict: %s holds no labels of these photos that %s takes: %v", where, m.method, spec.Weak)
 }
 
 // run labels photos by a method instead of a network.
-func (m withMethod) run(ctx context.Context, p *pipeline, args []string, out, formats string) error {
-	engine := p.cfg.Backend
+func (m withMethod) run(ctx context.Context, p *pipeline.Run, args []string, out, formats string) error {
+	engine := p.Config.Backend
 	var err error
-	if p.cfg, err = m.config(); err != nil {
+	if p.Config, err = m.config(); err != nil {
 		return err
 	}
-	p.cfg.Backend = engine
+	p.Config.Backend = engine
 	ds, weak, images, err := m.open(args)
 	if err != nil {
 		return err
@@ -185,22 +185,22 @@ func (m withMethod) run(ctx context.Context, p *pipeline, args []string, out, fo
 	if err := keepPhotos(images, out, formats); err != nil {
 		return err
 	}
-	p.cfg.Gen.Weak, p.ds = string(weak), ds
-	p.cfg.Data.Kind = folder.Kind
-	l := labeller{"", p.cfg.Gen}
-	if err := p.canLabel(); err != nil {
+	p.Config.Gen.Weak, p.Dataset = string(weak), ds
+	p.Config.Data.Kind = folder.Kind
+	l := pipeline.Labeller{Gen: p.Config.Gen}
+	if err := p.CanLabel(); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	method, err := p.method(l)
+	method, err := p.Method(l)
 	if err != nil {
 		return err
 	}
 	fuser, err := gen.NewFuser(l.Fuse, ds.Classes())
 	if err != nil {
-		return usageError{err}
+		return pipeline.UsageError{Err: err}
 	}
 	workers := cmp.Or(l.Workers, runtime.GOMAXPROCS(0))
 	work := labelling{images: images, outlines: m.outlines, slots: make(chan struct{}, 1+workers), refining: make(chan struct{}, workers), weak: weak}
@@ -222,30 +222,14 @@ func (m withMethod) run(ctx context.Context, p *pipeline, args []string, out, fo
 		}
 		return later{zero}, err
 	}
-	if p.eng != nil && backend.KindOf(p.eng) == backend.XLA {
+	if p.Backend != nil && backend.KindOf(p.Backend) == backend.XLA {
 		work.images = byShape(sizes{}, images, 0)
 	}
-	about := []any{p.cfg.Gen, p.cfg.Seed, gen.WeightsOf(method)}
-	if p.eng != nil {
-		about = append(about, p.eng.Name())
+	about := []any{p.Config.Gen, p.Config.Seed, gen.WeightsOf(method)}
+	if p.Backend != nil {
+		about = append(about, p.Backend.Name())
 	}
-	return p.labelFiles(ctx, fmt.Sprintf("predict %s from %s", m.method, weak), &work, ds.Classes(), out, strings.Split(formats, ","), about)
-}
-
-// canLabel is the preflight: what is wrong with the method's options, and the
-// weights that are missing.
-func (p *pipeline) canLabel() error {
-	plan, of := &plan{pipeline: p, w: io.Discard, ds: p.ds}, parts{gen: true}
-	if err := plan.check(of); err != nil {
-		return err
-	}
-	if err := plan.weights(of); err != nil {
-		return err
-	}
-	if len(plan.lacks) > 0 {
-		return missingError{lacks: plan.lacks}
-	}
-	return nil
+	return labelFiles(ctx, p, fmt.Sprintf("predict %s from %s", m.method, weak), &work, ds.Classes(), out, strings.Split(formats, ","), about)
 }
 
 // later is a method on its photo, all of whose work may go on beside that on

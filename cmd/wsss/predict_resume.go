@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"wsss/checkpoints/files"
+	"wsss/cmd/pipeline"
 	"wsss/data"
 )
 
@@ -98,7 +99,7 @@ func (d *finished) close(complete bool) {
 // and their labels are what they were and the pictures made of them are there.
 func (l *labelling) goOn(out string, formats []string, about any) error {
 	files.SweepAll(out) // what killed processes left half written
-	raw, err := json.Marshal([]any{about, formats, versions()})
+	raw, err := json.Marshal([]any{about, formats, pipeline.Versions()})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/cmd/pipeline"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/corrections"
@@ -72,11 +73,11 @@ func TestReviewFromNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newPipeline(cfg, options{})
+	p, err := pipeline.Open(cfg, pipeline.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := p.reviewOptions(context.Background(), "all")
+	o, err := p.ReviewOptions(context.Background(), "all")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func TestAcceptedMasksAreTruth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newPipeline(cfg, options{})
+	p, err := pipeline.Open(cfg, pipeline.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,18 +139,18 @@ func TestAcceptedMasksAreTruth(t *testing.T) {
 		split string
 		want  bool
 	}{{cfg.Data.TrainSplit, false}, {cfg.Data.ValSplit, true}} {
-		ids, err := p.ds.IDs(tt.split)
+		ids, err := p.Dataset.IDs(tt.split)
 		if err != nil || len(ids) == 0 {
 			t.Fatal(ids, err)
 		}
-		folder := p.ds.(*corrections.Dataset).Folder
+		folder := p.Dataset.(*corrections.Dataset).Folder
 		if _, _, err := folder.Update(context.Background(), ids[0], 64, 48, nil, func(c *corrections.Correction) error {
 			c.Accept(data.NewLabelMap(64, 48))
 			return nil
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if has, err := p.hasTruth(tt.split); has != tt.want || err != nil {
+		if has, err := p.HasTruth(tt.split); has != tt.want || err != nil {
 			t.Errorf("split %s has truth: %v, %v", tt.split, has, err)
 		}
 	}

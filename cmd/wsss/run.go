@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wsss/checkpoints/files"
+	"wsss/cmd/pipeline"
 	"wsss/eval"
 	"wsss/eval/report"
 )
@@ -44,80 +45,45 @@ func runAll(ctx context.Context, args []string) error {
 		return err
 	}
 	start, o := time.Now(), f.options()
-	o.restart, o.keepGoing = *restart, *keep
+	o.Restart, o.KeepGoing = *restart, *keep
 	if len(links) > 1 { // before days of work
-		lacks, err := planChain(links, io.Discard, o)
+		lacks, err := pipeline.PlanChain(links, io.Discard, o)
 		if err != nil {
 			return err
 		}
 		if len(lacks) > 0 {
-			return missingError{lacks: lacks}
+			return pipeline.MissingError{Lacks: lacks}
 		}
-		if err := makeNeeds(ctx, links, o); err != nil {
+		if err := pipeline.MakeNeeds(ctx, links, o); err != nil {
 			return err
 		}
 	}
 	last := links[len(links)-1]
-	p, err := openLink(last, o)
+	p, err := pipeline.OpenAlone(last, o)
 	if err != nil {
 		return err
 	}
-	defer p.close()
-	if err := checkFree(p.cfg, p.networks()...); err != nil {
+	defer p.Close()
+	if err := pipeline.CheckFree(p.Config, p.Networks()...); err != nil {
 		return err
 	}
-	rows, err := p.link(ctx, last)
+	rows, err := p.Link(ctx, last)
 	if err != nil {
 		return err
 	}
 	if len(rows) > 0 && printRows(rows, inReport) {
-		p.summary(rows)
+		summary(p, rows)
 	}
-	if page := p.path(report.HTMLName); files.Exists(page) {
+	if page := p.Path(report.HTMLName); files.Exists(page) {
 		fmt.Fprintf(stdout, "report: %s\n", page)
 	}
-	p.say("%s took %s", p.cfg.Name, time.Since(start).Round(time.Second))
-	return errors.Join(p.failed...)
-}
-
-// all runs every stage.
-func (p *pipeline) all(ctx context.Context) ([]report.Row, error) {
-	whole := parts{gen: true, train: true, eval: true}
-	if err := p.preflight(whole); err != nil {
-		return nil, err
-	}
-	if err := p.checkTruth(""); err != nil {
-		return nil, err
-	}
-	if needs, err := p.needsEngine((&plan{pipeline: p}).of(whole)); err != nil {
-		return nil, err
-	} else if needs {
-		if _, err := p.backend(); err != nil {
-			return nil, err
-		}
-	}
-	o := genOptions{keepGoing: p.keepGoing}
-	if p.labels() {
-		if err := p.goOn(p.gen(ctx, o)); err != nil {
-			return nil, err
-		}
-	}
-	if err := p.goOn(p.compare(ctx, o)); err != nil {
-		return nil, err
-	}
-	if err := p.trainAll(ctx, p.networks()); err != nil {
-		return nil, err
-	}
-	rows, err := p.eval(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return rows, p.report(ctx, rows)
+	p.Say("%s took %s", p.Config.Name, time.Since(start).Round(time.Second))
+	return errors.Join(p.Failed...)
 }
 
 // summary prints those of the three numbers that a weakly supervised method is
 // judged by that are there, and their ratio.
-func (p *pipeline) summary(rows []report.Row) {
+func summary(p *pipeline.Run, rows []report.Row) {
 	score := func(kind eval.Kind) eval.Value {
 		for _, r := range rows {
 			if r.Kind == kind {
@@ -132,9 +98,9 @@ func (p *pipeline) summary(rows []report.Row) {
 		}
 	}
 	fmt.Fprintln(stdout)
-	line("pseudo-label mIoU ("+p.cfg.Data.TrainSplit+")", eval.KindPseudo)
-	line("network trained on pseudo-labels, mIoU ("+p.cfg.Data.ValSplit+")", eval.KindNetwork)
-	line("same network trained on true masks, mIoU ("+p.cfg.Data.ValSplit+")", eval.KindBound)
+	line("pseudo-label mIoU ("+p.Config.Data.TrainSplit+")", eval.KindPseudo)
+	line("network trained on pseudo-labels, mIoU ("+p.Config.Data.ValSplit+")", eval.KindNetwork)
+	line("same network trained on true masks, mIoU ("+p.Config.Data.ValSplit+")", eval.KindBound)
 	if net, bound := score(eval.KindNetwork), score(eval.KindBound); net.Valid() && bound.Valid() && bound > 0 {
 		fmt.Fprintf(stdout, "%-52s %5.1f %%\n", "of full supervision", 100*float64(net)/float64(bound))
 	}

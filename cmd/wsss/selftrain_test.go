@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"wsss/checkpoints"
+	"wsss/cmd/pipeline"
 )
 
 // TestSelfRounds trains a second round on the first one's labels.
@@ -41,7 +42,7 @@ func TestSelfRounds(t *testing.T) {
 		t.Errorf("%d labels of the first round, %v; want 10", len(labels), err)
 	}
 	hashes := map[string]string{}
-	for _, net := range []string{"round1", netPseudo} {
+	for _, net := range []string{"round1", pipeline.NetPseudo} {
 		c, err := checkpoints.Open(filepath.Join(out, "train", net, checkpoints.FileName(8)))
 		if err != nil {
 			t.Fatal(err)
@@ -49,7 +50,7 @@ func TestSelfRounds(t *testing.T) {
 		hashes[net] = c.Meta.LabelsHash
 		c.Close()
 	}
-	if hashes["round1"] == hashes[netPseudo] {
-		t.Errorf("both rounds trained on labels %s", hashes[netPseudo])
+	if hashes["round1"] == hashes[pipeline.NetPseudo] {
+		t.Errorf("both rounds trained on labels %s", hashes[pipeline.NetPseudo])
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/cmd/pipeline"
 	"wsss/configs"
 	"wsss/eval"
 	"wsss/eval/report"
@@ -25,14 +26,14 @@ func TestSummary(t *testing.T) {
 			[]string{"network trained on pseudo-labels, mIoU (val)  40.0"}},
 		"no masks at all": {map[eval.Kind]eval.Value{eval.KindPseudo: none, eval.KindNetwork: none}, nil},
 	} {
-		p := &pipeline{cfg: configs.Config{}}
-		p.cfg.Data.TrainSplit, p.cfg.Data.ValSplit = "train", "val"
+		p := &pipeline.Run{Config: configs.Config{}}
+		p.Config.Data.TrainSplit, p.Config.Data.ValSplit = "train", "val"
 		var rows []report.Row
 		for kind, v := range c.scores {
 			rows = append(rows, report.Row{Result: &eval.Result{Kind: kind, MIoU: v}})
 		}
 		var got []string
-		for line := range strings.Lines(capture(t, func() { p.summary(rows) })) {
+		for line := range strings.Lines(capture(t, func() { summary(p, rows) })) {
 			if title, value, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
 				got = append(got, title+"  "+strings.TrimSpace(value))
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"wsss/checkpoints/files"
+	"wsss/cmd/pipeline"
 	"wsss/configs"
 )
 
@@ -96,7 +97,7 @@ func TestTableConfigs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := newTable(cfg, "1..3", "", options{}); err != nil {
+		if _, err := pipeline.NewTable(cfg, "1..3", "", pipeline.Options{}); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

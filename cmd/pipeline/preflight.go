@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"cmp"
@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"wsss/checkpoints"
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/augment"
-	"wsss/data/words"
 	"wsss/gen"
 	"wsss/models/backend"
 	"wsss/models/manifest"
@@ -21,51 +19,38 @@ import (
 	"wsss/train/parallel"
 )
 
-// parts are the stages that a command goes through.
-type parts struct{ gen, train, eval bool }
+// Parts are the stages that a command goes through.
+type Parts struct{ Gen, Train, Eval bool }
 
-// missingError lists what a command needs and has not got: exit code 3.
-type missingError struct {
-	lacks []string
-	told  bool // they are listed already
-}
-
-func (e missingError) Error() string {
-	if e.told {
-		return fmt.Sprintf("missing before this can run: %s", words.Count(len(e.lacks), "thing, listed above", "things, listed above"))
-	}
-	return "missing before this can run:\n  " + strings.Join(e.lacks, "\n  ")
-}
-
-// preflight checks everything that the parts need before the first image is
+// Preflight checks everything that the parts need before the first image is
 // read: the same as -dry-run, which also prints it.
-func (p *pipeline) preflight(of parts) error {
-	plan := &plan{pipeline: p, w: io.Discard, ds: p.ds}
+func (p *Run) Preflight(of Parts) error {
+	plan := &Plan{Run: p, Print: io.Discard, Dataset: p.Dataset}
 	if err := plan.check(of); err != nil {
 		return err
 	}
 	if err := plan.describe(of); err != nil {
 		return err
 	}
-	if len(plan.lacks) > 0 {
-		return missingError{lacks: plan.lacks}
+	if len(plan.Lacks) > 0 {
+		return MissingError{Lacks: plan.Lacks}
 	}
 	return nil
 }
 
 // check finds what is wrong with the config, as far as neither data nor weights
 // are needed to tell; errors are usage errors.
-func (p *plan) check(of parts) error {
-	lack, err := backend.Check(p.cfg.Backend)
+func (p *Plan) check(of Parts) error {
+	lack, err := backend.Check(p.Config.Backend)
 	if err != nil {
-		return inFile(p.file, usageError{err})
+		return InFile(p.File, UsageError{Err: err})
 	}
 	if lack != "" {
 		p.lack("%s", lack)
 	}
-	if of.train && len(p.networks()) > 0 {
-		if err := checkTrain(p.pipeline, p.classCount()); err != nil {
-			return inFile(p.file, err)
+	if of.Train && len(p.Networks()) > 0 {
+		if err := checkTrain(p.Run, p.classCount()); err != nil {
+			return InFile(p.File, err)
 		}
 	}
 	list := p.of(of)
@@ -81,16 +66,16 @@ func (p *plan) check(of parts) error {
 }
 
 // of are the stages one of some parts of a run.
-func (p *plan) of(of parts) []labeller {
-	var list []labeller
-	if of.gen {
+func (p *Plan) of(of Parts) []Labeller {
+	var list []Labeller
+	if of.Gen {
 		list = p.labellers()
-		if !p.labels() && of.train { // a whole run reads its labels from elsewhere
+		if !p.labels() && of.Train { // a whole run reads its labels from elsewhere
 			list = list[1:]
 		}
 	}
-	if of.eval {
-		for _, z := range p.cfg.Eval.ZeroShot {
+	if of.Eval {
+		for _, z := range p.Config.Eval.ZeroShot {
 			if p.wants(z.Name) {
 				list = append(list, zeroShotLabeller(z))
 			}
@@ -100,8 +85,8 @@ func (p *plan) of(of parts) []labeller {
 }
 
 // checkTrain refuses a [train] that cannot be trained.
-func checkTrain(p *pipeline, classes int) error {
-	t := p.cfg.Train
+func checkTrain(p *Run, classes int) error {
+	t := p.Config.Train
 	if err := checkStart(t); err != nil {
 		return err
 	}
@@ -123,16 +108,16 @@ func checkTrain(p *pipeline, classes int) error {
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return usageError{err}
+		return UsageError{Err: err}
 	}
 	return nil
 }
 
 // begins tells whether a network of the run starts from its initial weights:
 // one that goes on from a checkpoint needs them no more.
-func (p *pipeline) begins() bool {
-	for _, net := range p.networks() {
-		if list, err := checkpoints.List(p.path("train", net)); err != nil || len(list) == 0 || p.restart {
+func (p *Run) begins() bool {
+	for _, net := range p.Networks() {
+		if list, err := checkpoints.List(p.Path("train", net)); err != nil || len(list) == 0 || p.Restart {
 			return true
 		}
 	}
@@ -140,8 +125,8 @@ func (p *pipeline) begins() bool {
 }
 
 // needsEngine tells whether any part of a whole run computes on a backend.
-func (p *pipeline) needsEngine(list []labeller) (bool, error) {
-	if len(p.networks()) > 0 || len(p.cfg.Eval.ONNX) > 0 || len(p.cfg.Eval.Network) > 0 {
+func (p *Run) needsEngine(list []Labeller) (bool, error) {
+	if len(p.Networks()) > 0 || len(p.Config.Eval.ONNX) > 0 || len(p.Config.Eval.Network) > 0 {
 		return true, nil
 	}
 	for _, l := range list {
@@ -154,8 +139,8 @@ func (p *pipeline) needsEngine(list []labeller) (bool, error) {
 
 // labelCounts says how many images have what, ", of which …"; of large splits
 // it looks at some.
-func (p *plan) labelCounts(ids []string) string {
-	n, err := data.CountLabels(context.Background(), p.ds, ids, mostCounted)
+func (p *Plan) labelCounts(ids []string) string {
+	n, err := data.CountLabels(context.Background(), p.Dataset, ids, mostCounted)
 	if err != nil {
 		return "; " + err.Error()
 	}
@@ -164,3 +149,19 @@ func (p *plan) labelCounts(ids []string) string {
 
 // mostCounted bounds the images that a plan looks at.
 const mostCounted = 2000
+
+// CanLabel is the preflight of labelling by [gen] alone: what is wrong with the
+// method's options, and the weights that are missing.
+func (p *Run) CanLabel() error {
+	plan, of := &Plan{Run: p, Print: io.Discard, Dataset: p.Dataset}, Parts{Gen: true}
+	if err := plan.check(of); err != nil {
+		return err
+	}
+	if err := plan.weights(of); err != nil {
+		return err
+	}
+	if len(plan.Lacks) > 0 {
+		return MissingError{Lacks: plan.Lacks}
+	}
+	return nil
+}

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"context"
@@ -18,16 +18,16 @@ import (
 // A run works with what is labelled: images without the weak labels that its
 // method takes get no label map, and those without a true mask are not scored.
 
-// hasTruth tells whether any image of a split has a true mask.
-func (p *pipeline) hasTruth(split string) (bool, error) {
+// HasTruth tells whether any image of a split has a true mask.
+func (p *Run) HasTruth(split string) (bool, error) {
 	if has, known := p.truth[split]; known {
 		return has, nil
 	}
-	ids, err := p.ds.IDs(split)
+	ids, err := p.Dataset.IDs(split)
 	if err != nil {
 		return false, err
 	}
-	has, err := data.AnyTruth(context.Background(), p.ds, ids)
+	has, err := data.AnyTruth(context.Background(), p.Dataset, ids)
 	if err != nil {
 		return false, err
 	}
@@ -38,24 +38,24 @@ func (p *pipeline) hasTruth(split string) (bool, error) {
 	return has, nil
 }
 
-// checkTruth refuses to train on true masks where there is none. The network
+// CheckTruth refuses to train on true masks where there is none. The network
 // that stands beside the one on pseudo-labels is left out instead, unless it is
 // the only one asked for.
-func (p *pipeline) checkTruth(only string) error {
-	nets := p.networks()
+func (p *Run) CheckTruth(only string) error {
+	nets := p.Networks()
 	if only != "" {
 		nets = []string{only}
 	}
-	if !slices.Contains(nets, netBound) {
+	if !slices.Contains(nets, NetBound) {
 		return nil
 	}
-	split := p.cfg.Data.TrainSplit
-	has, err := p.hasTruth(split)
+	split := p.Config.Data.TrainSplit
+	has, err := p.HasTruth(split)
 	if err != nil || has {
 		return err
 	}
 	if len(nets) == 1 {
-		return inFile(p.file, usagef("no image of split %s has a true mask to train on: train.labels = \"\" trains on the pseudo-labels", split))
+		return InFile(p.File, Usagef("no image of split %s has a true mask to train on: train.labels = \"\" trains on the pseudo-labels", split))
 	}
 	p.noBound = true
 	p.once("train.bound: no image of split %s has a true mask: the network on true masks is left out", split)
@@ -63,7 +63,7 @@ func (p *pipeline) checkTruth(only string) error {
 }
 
 // once says a line the first time only.
-func (p *pipeline) once(format string, args ...any) {
+func (p *Run) once(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	if p.said[line] {
 		return
@@ -72,22 +72,22 @@ func (p *pipeline) once(format string, args ...any) {
 		p.said = map[string]bool{}
 	}
 	p.said[line] = true
-	p.alert("%s", line)
+	p.Alert("%s", line)
 }
 
 // goOn keeps the images that could not be labelled for the end, where the run
 // keeps going; other errors stay.
-func (p *pipeline) goOn(err error) error {
+func (p *Run) goOn(err error) error {
 	var some *gen.FailedError
-	if !p.keepGoing || !errors.As(err, &some) {
-		return sayKeepGoing(err)
+	if !p.KeepGoing || !errors.As(err, &some) {
+		return SayKeepGoing(err)
 	}
-	p.failed = append(p.failed, err)
+	p.Failed = append(p.Failed, err)
 	return nil
 }
 
-// sayKeepGoing says beside the error of one image how to go on without it.
-func sayKeepGoing(err error) error {
+// SayKeepGoing says beside the error of one image how to go on without it.
+func SayKeepGoing(err error) error {
 	if !errors.As(err, new(gen.Failure)) || errors.As(err, new(*gen.FailedError)) {
 		return err
 	}
@@ -96,16 +96,16 @@ func sayKeepGoing(err error) error {
 
 // trainIDs lists the images of the training split that have a label map in the
 // folder that the network is trained on.
-func (p *pipeline) trainIDs(dir string) ([]string, error) {
-	split := p.cfg.Data.TrainSplit
+func (p *Run) trainIDs(dir string) ([]string, error) {
+	split := p.Config.Data.TrainSplit
 	if dir == p.labelsDir() {
-		return p.made(split, dir, p.cfg.Gen)
+		return p.made(split, dir, p.Config.Gen)
 	}
-	ids, err := labelledIn(p.ds, split, dir)
+	ids, err := labelledIn(p.Dataset, split, dir)
 	if err != nil {
 		return nil, err
 	}
-	all, err := p.ds.IDs(split)
+	all, err := p.Dataset.IDs(split)
 	if err != nil {
 		return nil, err
 	}
@@ -121,12 +121,12 @@ func (p *pipeline) trainIDs(dir string) ([]string, error) {
 // made lists the images of a split whose labels gen has made in dir. It is an
 // error where one is missing that could have been made, unless the run keeps
 // going.
-func (p *pipeline) made(split, dir string, g configs.Gen) ([]string, error) {
-	all, err := p.ds.IDs(split)
+func (p *Run) made(split, dir string, g configs.Gen) ([]string, error) {
+	all, err := p.Dataset.IDs(split)
 	if err != nil {
 		return nil, err
 	}
-	ids, err := labelledIn(p.ds, split, dir)
+	ids, err := labelledIn(p.Dataset, split, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -136,16 +136,16 @@ func (p *pipeline) made(split, dir string, g configs.Gen) ([]string, error) {
 	}
 	var missing []string
 	for _, id := range all {
-		if here[id] || p.keepGoing {
+		if here[id] || p.KeepGoing {
 			continue
 		}
-		if out, err := rejected(p.ds, id); err != nil || out {
+		if out, err := rejected(p.Dataset, id); err != nil || out {
 			if err != nil {
 				return nil, err
 			}
 			continue
 		}
-		s, err := p.ds.Load(id, data.WantWeak)
+		s, err := p.Dataset.Load(id, data.WantWeak)
 		if err != nil {
 			return nil, err
 		}
@@ -201,14 +201,14 @@ func rejected(ds data.Dataset, id string) (bool, error) {
 }
 
 // correct joins the data set with what was corrected in review.
-func (p *pipeline) correct() {
-	dir := corrections.DirOf(p.cfg.Data.Corrections, p.cfg.Data.Root, p.cfg.Out)
+func (p *Run) correct() {
+	dir := corrections.DirOf(p.Config.Data.Corrections, p.Config.Data.Root, p.Config.Out)
 	if dir == "" {
 		return
 	}
-	learnt, _ := p.ds.IDs(p.cfg.Data.TrainSplit) // a wrong split is told of where it is used
-	p.ds = corrections.Wrap(p.ds, &corrections.Folder{Dir: dir, Classes: p.ds.Classes()},
-		corrections.Options{Learnt: learnt, TruthIsLearnt: p.cfg.Train.Labels == "truth"})
+	learnt, _ := p.Dataset.IDs(p.Config.Data.TrainSplit) // a wrong split is told of where it is used
+	p.Dataset = corrections.Wrap(p.Dataset, &corrections.Folder{Dir: dir, Classes: p.Dataset.Classes()},
+		corrections.Options{Learnt: learnt, TruthIsLearnt: p.Config.Train.Labels == "truth"})
 }
 
 func first(ids []string) string {

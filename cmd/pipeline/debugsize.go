@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"fmt"
@@ -10,18 +10,18 @@ import (
 
 // warnDebugSize says, once and also where -quiet silences notes, that the models
 // which come with wsss were made for its own generated pictures.
-func (p *pipeline) warnDebugSize(g configs.Gen) {
-	if p.cfg.Data.Kind == "scenes" || p.debugSize {
+func (p *Run) warnDebugSize(g configs.Gen) {
+	if p.Config.Data.Kind == "scenes" || p.debugSize {
 		return
 	}
-	if text := debugSizeText(g); text != "" {
+	if text := DebugSize(g); text != "" {
 		p.debugSize = true
-		p.alert("%s", text)
+		p.Alert("%s", text)
 	}
 }
 
-// debugSizeText names the debug-size models of a method; "" where it has none.
-func debugSizeText(g configs.Gen) string {
+// DebugSize names the debug-size models of a method; "" where it has none.
+func DebugSize(g configs.Gen) string {
 	n, err := gen.NeedsOf(g)
 	if err != nil {
 		return ""

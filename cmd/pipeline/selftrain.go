@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 //
 //	out/train/round1/   network of round 1
 //	out/self/1/         the labels that round 2 learns
-func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
+func (p *Run) selfRounds(ctx context.Context, job *train.Job) error {
 	t := job.Config
 	outDir, hash, progress, pseudo := job.OutDir, job.ConfigHash, job.Progress, job.LabelsDir
 	ids := job.IDs
 	if t.SelfRounds > 0 {
-		held, err := hold(p.path("self"))
+		held, err := Hold(p.Path("self"))
 		if err != nil {
 			return err
 		}
@@ -30,8 +30,8 @@ func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
 		return func(done, _ int) { progress(before+done, total) }
 	}
 	for round := 1; round <= t.SelfRounds; round++ {
-		job.OutDir = p.path("train", fmt.Sprintf("round%d", round))
-		job.ConfigHash = roundHash(p.cfg, round)
+		job.OutDir = p.Path("train", fmt.Sprintf("round%d", round))
+		job.ConfigHash = roundHash(p.Config, round)
 		before := (round - 1) * (t.Iterations + len(ids))
 		job.Progress = from(before)
 		res, err := runJob(ctx, *job)
@@ -42,7 +42,7 @@ func (p *pipeline) selfRounds(ctx context.Context, job *train.Job) error {
 		if err != nil {
 			return err
 		}
-		job.LabelsDir, job.LabelsHash = p.path("self", fmt.Sprint(round)), ""
+		job.LabelsDir, job.LabelsHash = p.Path("self", fmt.Sprint(round)), ""
 		err = train.SelfLabel(ctx, net, job.Dataset, job.Split, job.LabelsDir,
 			train.SelfOptions{Rule: t.SelfRule, MinScore: t.SelfMin, Tags: true, Labels: pseudo, IDs: ids}, from(before+t.Iterations))
 		net.Close()

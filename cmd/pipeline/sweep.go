@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"context"
@@ -11,56 +11,56 @@ import (
 	"wsss/gen"
 )
 
-// sweep tries every combination of values and prints them, the best first: by
+// Sweep tries every combination of values and prints them, the best first: by
 // mIoU where the split has true masks, else by the signs of quality that need
 // none.
-func (p *pipeline) sweep(ctx context.Context, axes []string, images int, o genOptions) error {
-	if o.split == "" {
-		o.split = p.cfg.Data.TrainSplit
+func (p *Run) Sweep(ctx context.Context, axes []string, images int, o GenOptions) error {
+	if o.Split == "" {
+		o.Split = p.Config.Data.TrainSplit
 	}
 	opts := gen.SweepOptions{
-		Config: p.cfg, Dataset: p.ds, Split: o.split, Images: images, Versions: versions(), OutDir: p.path("sweep"), Hashes: p.hashes,
+		Config: p.Config, Dataset: p.Dataset, Split: o.Split, Images: images, Versions: Versions(), OutDir: p.Path("sweep"), Hashes: p.hashes,
 	}
 	for _, text := range axes {
 		axis, err := gen.ParseAxis(text)
 		if err != nil {
-			return usageError{err}
+			return UsageError{Err: err}
 		}
 		opts.Axes = append(opts.Axes, axis)
 	}
-	needsBackend, err := gen.NeedsBackend(p.cfg.Gen)
+	needsBackend, err := gen.NeedsBackend(p.Config.Gen)
 	if err != nil {
-		return usageError{err}
+		return UsageError{Err: err}
 	}
 	if needsBackend {
-		if opts.Backend, err = p.backend(); err != nil {
+		if opts.Backend, err = p.OpenBackend(); err != nil {
 			return err
 		}
 	}
 	judged := "quality"
-	if has, err := p.hasTruth(o.split); err != nil {
+	if has, err := p.HasTruth(o.Split); err != nil {
 		return err
 	} else if has {
 		judged = "mIoU"
 		opts.Score = func(ctx context.Context, ds data.Dataset, labels string) (float64, error) {
-			ids, err := labelledIn(ds, o.split, labels)
+			ids, err := labelledIn(ds, o.Split, labels)
 			if err != nil {
 				return 0, err
 			}
-			r, err := eval.Folder(ctx, ds, o.split, labels, eval.Options{AllowNoTruth: true, IDs: ids, Boot: metrics.Boot{Resamples: -1}}, nil)
+			r, err := eval.Folder(ctx, ds, o.Split, labels, eval.Options{AllowNoTruth: true, IDs: ids, Boot: metrics.Boot{Resamples: -1}}, nil)
 			if err != nil {
 				return 0, err
 			}
 			return float64(r.MIoU), nil
 		}
 	}
-	held, err := hold(p.path("sweep"))
+	held, err := Hold(p.Path("sweep"))
 	if err != nil {
 		return err
 	}
 	defer held.Release()
 	var points []gen.SweepPoint
-	err = p.stage(ctx, "sweep", func(progress func(done, total int)) (err error) {
+	err = p.Step(ctx, "sweep", func(progress func(done, total int)) (err error) {
 		opts.Progress = func(point, points, done, total int) { progress(point*total+done, points*total) }
 		points, err = gen.Sweep(ctx, opts)
 		return err

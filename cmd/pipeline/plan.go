@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"cmp"
@@ -15,65 +15,50 @@ import (
 	"wsss/models/manifest"
 )
 
-// plan is a run that is only described: its steps, and what it lacks.
-type plan struct {
-	*pipeline
-	w     io.Writer
-	ds    data.Dataset // nil: not there yet
-	lacks []string
-	outs  []string // folders of the runs that it needs, which are made first
-}
-
-// dryRun checks everything that can be checked without working, and prints
-// what the run would do. Data and weights may be absent: the plan says what is
-// missing, and how to get it.
-func dryRun(f *flags, w io.Writer) error {
-	links, err := f.chain()
-	if err != nil {
-		return err
-	}
-	lacks, err := planChain(links, w, f.options())
-	if err != nil {
-		return err
-	}
-	return missing(w, lacks)
+// Plan is a run that is only described: its steps, and what it lacks.
+type Plan struct {
+	*Run
+	Print   io.Writer
+	Dataset data.Dataset // nil: not there yet
+	Lacks   []string
+	outs    []string // folders of the runs that it needs, which are made first
 }
 
 // describe prints the steps of some parts of a run, and finds what they lack.
-func (p *plan) describe(of parts) error {
+func (p *Plan) describe(of Parts) error {
 	p.data(of)
 	if err := p.weights(of); err != nil {
 		return err
 	}
-	fmt.Fprintln(p.w, "\nsteps")
-	if of.gen {
+	fmt.Fprintln(p.Print, "\nsteps")
+	if of.Gen {
 		p.gen()
 	}
-	if of.train {
+	if of.Train {
 		p.train()
 	}
-	if of.eval {
+	if of.Eval {
 		p.eval()
-		p.step("report", "%s", p.path("report.html"))
+		p.step("report", "%s", p.Path("report.html"))
 	}
 	return nil
 }
 
 // makes tells whether a file that is not there lies in the run's own folder, or
 // in that of a config that it needs, where an earlier step writes it.
-func (p *plan) makes(path string) bool {
-	return slices.ContainsFunc(append([]string{p.cfg.Out}, p.outs...), func(dir string) bool {
+func (p *Plan) makes(path string) bool {
+	return slices.ContainsFunc(append([]string{p.Config.Out}, p.outs...), func(dir string) bool {
 		rel, err := filepath.Rel(dir, path)
 		return err == nil && filepath.IsLocal(rel)
 	})
 }
 
-func (p *plan) step(name, format string, args ...any) {
-	fmt.Fprintf(p.w, "  %-8s %s\n", name, fmt.Sprintf(format, args...))
+func (p *Plan) step(name, format string, args ...any) {
+	fmt.Fprintf(p.Print, "  %-8s %s\n", name, fmt.Sprintf(format, args...))
 }
 
-func (p *plan) lack(format string, args ...any) {
-	p.lacks = append(p.lacks, fmt.Sprintf(format, args...))
+func (p *Plan) lack(format string, args ...any) {
+	p.Lacks = append(p.Lacks, fmt.Sprintf(format, args...))
 }
 
 // publishedSplits are the sizes of the data sets' own splits (docs/sources.md §9),
@@ -84,53 +69,53 @@ var publishedSplits = map[string]map[string]int{
 }
 
 // data says which images and weak labels the run needs.
-func (p *plan) data(of parts) {
-	d := p.cfg.Data
-	fmt.Fprintf(p.w, "\ndata     %s at %s: labels for %s, scores on %s\n", d.Kind, d.Root, d.TrainSplit, d.ValSplit)
+func (p *Plan) data(of Parts) {
+	d := p.Config.Data
+	fmt.Fprintf(p.Print, "\ndata     %s at %s: labels for %s, scores on %s\n", d.Kind, d.Root, d.TrainSplit, d.ValSplit)
 	if d.Kind == "scenes" {
-		fmt.Fprintln(p.w, "         generated on the first run, from the seed")
+		fmt.Fprintln(p.Print, "         generated on the first run, from the seed")
 		return
 	}
-	if p.ds == nil {
-		ds, err := data.Open(d.Kind, data.Options{Root: d.Root, Seed: p.cfg.Seed, Extra: d.Options})
+	if p.Dataset == nil {
+		ds, err := data.Open(d.Kind, data.Options{Root: d.Root, Seed: p.Config.Seed, Extra: d.Options})
 		if err != nil {
 			p.lack("%s", dataLack(err))
 		}
-		if p.pipeline.ds = ds; ds != nil { // so that class names in options are checked, too
+		if p.Run.Dataset = ds; ds != nil { // so that class names in options are checked, too
 			p.correct()
 		}
-		p.ds = p.pipeline.ds
+		p.Dataset = p.Run.Dataset
 	}
 	for _, key := range []string{"tags", "points", "scribbles", "boxes"} {
 		if path, ok := d.Options[key].(string); ok {
-			fmt.Fprintf(p.w, "         %s from %s\n", key, path)
+			fmt.Fprintf(p.Print, "         %s from %s\n", key, path)
 		}
 	}
-	if p.ds == nil {
+	if p.Dataset == nil {
 		return
 	}
 	for _, split := range p.splits(of) {
-		if ids, err := p.ds.IDs(split); err != nil {
+		if ids, err := p.Dataset.IDs(split); err != nil {
 			p.lack("data: %v", err)
-		} else if p.w != io.Discard {
-			fmt.Fprintf(p.w, "         %d images in %s%s\n", len(ids), split, p.labelCounts(ids))
+		} else if p.Print != io.Discard {
+			fmt.Fprintf(p.Print, "         %d images in %s%s\n", len(ids), split, p.labelCounts(ids))
 		}
 	}
 	for _, g := range p.of(of) {
-		if err := data.CheckWeak(p.ds, data.WeakKind(g.Weak)); err != nil {
+		if err := data.CheckWeak(p.Dataset, data.WeakKind(g.Weak)); err != nil {
 			p.lack("weak labels: %v", err)
 		}
 	}
 }
 
 // splits are those that the parts read.
-func (p *plan) splits(of parts) []string {
-	d := p.cfg.Data
+func (p *Plan) splits(of Parts) []string {
+	d := p.Config.Data
 	var list []string
-	if of.gen || of.train || of.eval {
+	if of.Gen || of.Train || of.Eval {
 		list = append(list, d.TrainSplit)
 	}
-	if scores := !of.gen || of.train || of.eval; scores && !slices.Contains(list, d.ValSplit) {
+	if scores := !of.Gen || of.Train || of.Eval; scores && !slices.Contains(list, d.ValSplit) {
 		list = append(list, d.ValSplit)
 	}
 	return list
@@ -141,22 +126,22 @@ func dataLack(err error) string {
 }
 
 // labels tells whether the run makes the pseudo-labels itself.
-func (p *pipeline) labels() bool {
+func (p *Run) labels() bool {
 	dir, ok := p.trainLabels()
 	return ok && dir == p.labelsDir()
 }
 
 // weights lists what the methods and the network start from.
-func (p *plan) weights(of parts) error {
+func (p *Plan) weights(of Parts) error {
 	n, err := p.needs(p.of(of))
 	if err != nil {
 		return err
 	}
-	if of.train && p.begins() {
-		n.Add(startNeeds(p.cfg.Train.Init))
+	if of.Train && p.begins() {
+		n.Add(startNeeds(p.Config.Train.Init))
 	}
-	for _, o := range p.cfg.Eval.ONNX {
-		if of.eval && p.wants(o.Name) {
+	for _, o := range p.Config.Eval.ONNX {
+		if of.Eval && p.wants(o.Name) {
 			n.Add(gen.Needs{Files: []string{o.Path}})
 		}
 	}
@@ -176,19 +161,19 @@ func startNeeds(init string) gen.Needs {
 }
 
 // list says of weights whether they are here.
-func (p *plan) list(n gen.Needs) error {
+func (p *Plan) list(n gen.Needs) error {
 	if len(n.Models)+len(n.Files) == 0 {
-		fmt.Fprintln(p.w, "\nweights  none")
+		fmt.Fprintln(p.Print, "\nweights  none")
 		return nil
 	}
 	store, err := manifest.Open("")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(p.w, "\nweights")
+	fmt.Fprintln(p.Print, "\nweights")
 	for _, name := range n.Models {
 		if err := p.model(store, name); err != nil {
-			return usageError{err}
+			return UsageError{Err: err}
 		}
 	}
 	for _, path := range n.Files {
@@ -201,13 +186,13 @@ func (p *plan) list(n gen.Needs) error {
 			state = "missing"
 			p.lack("%s: a file or folder of yours; docs/weights.md has the sources of initial networks", path)
 		}
-		fmt.Fprintf(p.w, "  %-26s %s\n", path, state)
+		fmt.Fprintf(p.Print, "  %-26s %s\n", path, state)
 	}
 	return nil
 }
 
 // model is one line about a model of the manifest.
-func (p *plan) model(store *manifest.Store, name string) error {
+func (p *Plan) model(store *manifest.Store, name string) error {
 	m, err := manifest.Find(name)
 	if err != nil {
 		return err
@@ -233,50 +218,50 @@ func (p *plan) model(store *manifest.Store, name string) error {
 		state = "missing"
 		p.lack("%s: wsss models pull %s  (%s)", name, name, strings.Join(sizes, " + "))
 	}
-	fmt.Fprintf(p.w, "  %-26s %s; %s\n", name, state, m.Doc)
+	fmt.Fprintf(p.Print, "  %-26s %s; %s\n", name, state, m.Doc)
 	return nil
 }
 
 // images is the size of a split in words.
-func (p *plan) images(split string) string {
-	if p.ds != nil {
-		if ids, err := p.ds.IDs(split); err == nil {
+func (p *Plan) images(split string) string {
+	if p.Dataset != nil {
+		if ids, err := p.Dataset.IDs(split); err == nil {
 			return fmt.Sprintf("%s (%d images)", split, len(ids))
 		}
 	}
-	if n, ok := publishedSplits[p.cfg.Data.Kind][split]; ok {
+	if n, ok := publishedSplits[p.Config.Data.Kind][split]; ok {
 		return fmt.Sprintf("%s (%d images as published)", split, n)
 	}
 	return split
 }
 
-func (p *plan) gen() {
+func (p *Plan) gen() {
 	if p.labels() {
-		p.labeller("gen", p.cfg.Gen, p.cfg.Data.TrainSplit, p.labelsDir())
+		p.labeller("gen", p.Config.Gen, p.Config.Data.TrainSplit, p.labelsDir())
 	}
-	for _, c := range p.cfg.Compare {
-		p.labeller("compare", c.Gen(0), cmp.Or(c.Split, p.cfg.Data.TrainSplit), p.compareDir(c))
+	for _, c := range p.Config.Compare {
+		p.labeller("compare", c.Gen(0), cmp.Or(c.Split, p.Config.Data.TrainSplit), p.compareDir(c))
 	}
 }
 
-func (p *plan) labeller(name string, g configs.Gen, split, dir string) {
+func (p *Plan) labeller(name string, g configs.Gen, split, dir string) {
 	p.step(name, "%s from %s for %s, fused by %s → %s", g.Method, g.Weak, p.images(split), g.Fuse.Rule, dir)
 	if spec, err := gen.Lookup(g.Method); err == nil {
 		p.step("", "%s", spec.Doc)
 	}
 }
 
-func (p *plan) train() {
-	t := p.cfg.Train
+func (p *Plan) train() {
+	t := p.Config.Train
 	if dir, ok := p.trainLabels(); ok && !p.labels() {
 		p.step("labels", "read from %s", dir)
 		if !files.Exists(dir) {
 			p.lack("%s: a folder of label PNGs (train.labels)", dir)
 		}
 	}
-	for _, net := range p.networks() {
+	for _, net := range p.Networks() {
 		p.step("train", "%s: %s %s (output stride %d%s), %d iterations of batch %d×%d, crop %d, lr %g → %s",
-			netTitle(net), t.Arch, t.Backbone, t.OutputStride, p.classes(), t.Iterations, t.Batch, t.Accumulate, t.Crop, t.LR, p.path("train", net))
+			NetTitle(net), t.Arch, t.Backbone, t.OutputStride, p.classes(), t.Iterations, t.Batch, t.Accumulate, t.Crop, t.LR, p.Path("train", net))
 		if t.Init == "" {
 			p.step("", "starts from random weights")
 		} else {
@@ -289,15 +274,15 @@ func (p *plan) train() {
 }
 
 // classCount is the number of classes, background included; 0 = not known.
-func (p *plan) classCount() int {
-	if p.ds != nil {
-		return p.ds.Classes().Len()
+func (p *Plan) classCount() int {
+	if p.Dataset != nil {
+		return p.Dataset.Classes().Len()
 	}
-	return map[string]int{"voc": 21, "coco": 81}[p.cfg.Data.Kind]
+	return map[string]int{"voc": 21, "coco": 81}[p.Config.Data.Kind]
 }
 
 // classes is their number in words, where it is known.
-func (p *plan) classes() string {
+func (p *Plan) classes() string {
 	n := p.classCount()
 	if n == 0 {
 		return ""
@@ -305,28 +290,28 @@ func (p *plan) classes() string {
 	return fmt.Sprintf(", %d classes", n)
 }
 
-func (p *plan) eval() {
-	e := p.cfg.Eval
+func (p *Plan) eval() {
+	e := p.Config.Eval
 	if _, ok := p.trainLabels(); ok {
-		p.step("eval", "pseudo-labels of %s", p.images(p.cfg.Data.TrainSplit))
+		p.step("eval", "pseudo-labels of %s", p.images(p.Config.Data.TrainSplit))
 	}
-	for _, net := range p.networks() {
-		p.step("eval", "the network %s, on %s: scales %v, flip %v", netTitle(net), p.images(p.cfg.Data.ValSplit), e.Scales, e.Flip)
+	for _, net := range p.Networks() {
+		p.step("eval", "the network %s, on %s: scales %v, flip %v", NetTitle(net), p.images(p.Config.Data.ValSplit), e.Scales, e.Flip)
 	}
 	for _, z := range e.ZeroShot {
-		p.step("eval", "%s: %s as a predictor, on %s", z.Name, z.Method, p.images(p.cfg.Data.ValSplit))
+		p.step("eval", "%s: %s as a predictor, on %s", z.Name, z.Method, p.images(p.Config.Data.ValSplit))
 	}
 	for _, n := range e.Network {
-		p.step("eval", "%s: the network of another run, %s, on %s", n.Name, n.Checkpoint, p.images(p.cfg.Data.ValSplit))
+		p.step("eval", "%s: the network of another run, %s, on %s", n.Name, n.Checkpoint, p.images(p.Config.Data.ValSplit))
 		if !files.Exists(n.Checkpoint) && !p.makes(n.Checkpoint) && p.wants(n.Name) {
 			p.lack("%s: the checkpoint of another run (eval.network)", n.Checkpoint)
 		}
 	}
 	for _, o := range e.ONNX {
-		p.step("eval", "%s: your network %s, on %s", o.Name, o.Path, p.images(p.cfg.Data.ValSplit))
+		p.step("eval", "%s: your network %s, on %s", o.Name, o.Path, p.images(p.Config.Data.ValSplit))
 	}
 	for _, a := range e.Against {
-		p.step("eval", "%s: label maps in %s, on %s", a.Name, a.Dir, p.images(cmp.Or(a.Split, p.cfg.Data.TrainSplit)))
+		p.step("eval", "%s: label maps in %s, on %s", a.Name, a.Dir, p.images(cmp.Or(a.Split, p.Config.Data.TrainSplit)))
 		if !files.Exists(a.Dir) && !p.makes(a.Dir) && p.wants(a.Name) {
 			p.lack("%s: a folder of label PNGs (eval.against)", a.Dir)
 		}

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"context"
@@ -17,25 +17,25 @@ import (
 
 // saveHashes keeps what the run knows of the files of its data for the next
 // call; losing it costs time only.
-func (p *pipeline) saveHashes() {
+func (p *Run) saveHashes() {
 	if err := p.hashes.Save(); err != nil {
-		p.say("note: %v; the data's files will be read again next time", err)
+		p.Say("note: %v; the data's files will be read again next time", err)
 	}
 }
 
 // explainChanges says which labels were made again, and why.
-func (p *pipeline) explainChanges(s gen.Summary) {
-	if text := changesText(s); text != "" {
-		p.say("  %s", text)
+func (p *Run) explainChanges(s gen.Summary) {
+	if text := ChangesText(s); text != "" {
+		p.Say("  %s", text)
 	}
 	if n := s.Changes.Old; n > 0 {
-		p.say("  note: %s from an earlier version, which did not note what a label was made from: taken for up to date; changes from now on are noticed", words.Count(n, "label is", "labels are"))
+		p.Say("  note: %s from an earlier version, which did not note what a label was made from: taken for up to date; changes from now on are noticed", words.Count(n, "label is", "labels are"))
 	}
 }
 
-// changesText is "3 of 40 made again: 2 labels edited, 1 photo replaced; 1
+// ChangesText is "3 of 40 made again: 2 labels edited, 1 photo replaced; 1
 // image is gone"; "" where nothing changed.
-func changesText(s gen.Summary) string {
+func ChangesText(s gen.Summary) string {
 	var parts []string
 	c := s.Changes
 	if n := c.Stale(); n > 0 {
@@ -52,68 +52,68 @@ func changesText(s gen.Summary) string {
 
 // staleLabels counts what gen would make again of the labels that it has made;
 // nothing where it has made none.
-func (p *pipeline) staleLabels(ctx context.Context) (gen.Changes, error) {
+func (p *Run) staleLabels(ctx context.Context) (gen.Changes, error) {
 	dir, ours := p.trainLabels()
 	if !ours || dir != p.labelsDir() || checkGenerated(dir) != nil {
 		return gen.Changes{}, nil
 	}
-	g := p.cfg.Gen
+	g := p.Config.Gen
 	return gen.Check(ctx, gen.RunOptions{
-		Dataset: p.ds, Split: p.cfg.Data.TrainSplit, Name: g.Method, Weak: data.WeakKind(g.Weak), Fuse: g.Fuse,
-		OutDir: dir, ConfigHash: p.cfg.GenHash(), Hashes: p.hashes,
+		Dataset: p.Dataset, Split: p.Config.Data.TrainSplit, Name: g.Method, Weak: data.WeakKind(g.Weak), Fuse: g.Fuse,
+		OutDir: dir, ConfigHash: p.Config.GenHash(), Hashes: p.hashes,
 	})
 }
 
-// refreshLabels makes the pseudo-labels again whose data were edited since,
+// RefreshLabels makes the pseudo-labels again whose data were edited since,
 // before a network learns them. Labels of other settings are left to the user.
-func (p *pipeline) refreshLabels(ctx context.Context) error {
+func (p *Run) RefreshLabels(ctx context.Context) error {
 	c, err := p.staleLabels(ctx)
 	if err != nil {
 		return err
 	}
 	if c.Settings > 0 {
-		p.say("note: %s made with other settings than the config's; `wsss gen` makes them again", words.Count(c.Settings, "pseudo-label is", "pseudo-labels are"))
+		p.Say("note: %s made with other settings than the config's; `wsss gen` makes them again", words.Count(c.Settings, "pseudo-label is", "pseudo-labels are"))
 	}
 	if c.Data() == 0 || c.Settings > 0 {
 		return nil
 	}
-	p.say("pseudo-labels are older than their data: %s", c.Why())
-	return p.gen(ctx, genOptions{keepGoing: p.keepGoing})
+	p.Say("pseudo-labels are older than their data: %s", c.Why())
+	return p.Gen(ctx, GenOptions{KeepGoing: p.KeepGoing})
 }
 
-// noteStale says which labels and networks are older than the data, of what is
+// NoteStale says which labels and networks are older than the data, of what is
 // about to be scored or used. It makes nothing again: that can take days.
-func (p *pipeline) noteStale(ctx context.Context) {
-	if p.ds == nil {
+func (p *Run) NoteStale(ctx context.Context) {
+	if p.Dataset == nil {
 		return
 	}
 	if c, err := p.staleLabels(ctx); err == nil && c.Data() > 0 {
-		p.say("note: %s older than the data (%s): `wsss gen` or `wsss run` makes them again", words.Count(c.Data(), "pseudo-label is", "pseudo-labels are"), c.Why())
+		p.Say("note: %s older than the data (%s): `wsss gen` or `wsss run` makes them again", words.Count(c.Data(), "pseudo-label is", "pseudo-labels are"), c.Why())
 	}
-	for _, net := range p.networks() {
-		if net == netPseudo && p.cfg.Train.SelfRounds > 0 {
+	for _, net := range p.Networks() {
+		if net == NetPseudo && p.Config.Train.SelfRounds > 0 {
 			continue // its labels are those of the round before
 		}
-		job := train.Job{Dataset: p.ds, Split: p.cfg.Data.TrainSplit, Config: p.cfg.Train, Seed: p.cfg.Seed,
-			OutDir: p.path("train", net), ConfigHash: p.cfg.TrainHash(), Hashes: p.hashes}
-		if net == netPseudo {
+		job := train.Job{Dataset: p.Dataset, Split: p.Config.Data.TrainSplit, Config: p.Config.Train, Seed: p.Config.Seed,
+			OutDir: p.Path("train", net), ConfigHash: p.Config.TrainHash(), Hashes: p.hashes}
+		if net == NetPseudo {
 			job.LabelsDir, _ = p.trainLabels()
-			if ids, err := labelledIn(p.ds, job.Split, job.LabelsDir); err == nil {
+			if ids, err := labelledIn(p.Dataset, job.Split, job.LabelsDir); err == nil {
 				job.IDs = ids
 			}
 		}
 		if text, err := train.Changed(ctx, job); err == nil && text != "" {
-			p.say("note: the network %s: %s since it was trained; `wsss train` or `wsss run` trains it again", netTitle(net), text)
+			p.Say("note: the network %s: %s since it was trained; `wsss train` or `wsss run` trains it again", NetTitle(net), text)
 		}
 	}
 	p.saveHashes()
 }
 
-// noteStaleNetwork is noteStale for a checkpoint in a run's folder,
+// NoteStale is noteStale for a checkpoint in a run's folder,
 // OUT/train/NET, by the config that the run left there. Elsewhere nothing is
 // known of the data. It also warns of a network that learnt from labels of
 // debug-size models.
-func noteStaleNetwork(ctx context.Context, checkpoint string, o options) {
+func NoteStale(ctx context.Context, checkpoint string, o Options) {
 	dir := checkpoint
 	if info, err := os.Stat(checkpoint); err == nil && !info.IsDir() {
 		dir = filepath.Dir(checkpoint)
@@ -124,14 +124,14 @@ func noteStaleNetwork(ctx context.Context, checkpoint string, o options) {
 		return
 	}
 	cfg.Out = out
-	if filepath.Base(dir) == netPseudo && cfg.Train.Labels == "" {
-		(&pipeline{options: o, cfg: cfg}).warnDebugSize(cfg.Gen) // what the network learnt from
+	if filepath.Base(dir) == NetPseudo && cfg.Train.Labels == "" {
+		(&Run{Options: o, Config: cfg}).warnDebugSize(cfg.Gen) // what the network learnt from
 	}
 	ds, err := data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
 	if err != nil {
 		return
 	}
-	p := &pipeline{options: o, cfg: cfg, ds: ds, hashes: files.OpenHashes(filepath.Join(out, files.HashesName))}
+	p := &Run{Options: o, Config: cfg, Dataset: ds, hashes: files.OpenHashes(filepath.Join(out, files.HashesName))}
 	p.correct()
-	p.noteStale(ctx)
+	p.NoteStale(ctx)
 }

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"cmp"
@@ -18,25 +18,17 @@ import (
 	"wsss/train/clip"
 )
 
-// chain is the config that the flags name, behind those that it needs.
-func (f *flags) chain() ([]configs.Link, error) {
-	if _, err := f.load(); err != nil {
-		return nil, err
-	}
-	return readChain(f.config, f.set, f.chooseBackend)
-}
-
-// readChain is a config behind those that it needs. A config that trains a
+// ReadChain is a config behind those that it needs. A config that trains a
 // classifier and has no [train] trains no network. choose may change each.
-func readChain(file string, set []string, choose func(*configs.Config) error) ([]configs.Link, error) {
+func ReadChain(file string, set []string, choose func(*configs.Config) error) ([]configs.Link, error) {
 	links, err := configs.Chain(file, set)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, UsageError{Err: err}
 	}
 	for i := range links {
 		l := &links[i]
 		if err := choose(&l.Config); err != nil {
-			return nil, inFile(l.File, err)
+			return nil, InFile(l.File, err)
 		}
 		if len(ownTrainings(*l)) > 0 && !l.Tables["train"] {
 			l.Config.Train.Skip = true
@@ -50,17 +42,17 @@ type ownTraining struct {
 	table, command string
 	file           string // that it makes, below the run's folder
 	hash           func(configs.Config) string
-	run            func(p *pipeline, ctx context.Context) error
-	plan           func(p *plan) error
+	run            func(p *Run, ctx context.Context) error
+	plan           func(p *Plan) error
 }
 
 func classifierTrainings() []ownTraining {
 	return []ownTraining{
 		{
 			"classifier", "train-classifier", filepath.Join("classifier", classifier.File), configs.Config.ClassifierHash,
-			func(p *pipeline, ctx context.Context) error { return p.trainClassifier(ctx) }, (*plan).classifier,
+			func(p *Run, ctx context.Context) error { return p.TrainClassifier(ctx) }, (*Plan).classifier,
 		},
-		{"finetune_clip", "finetune-clip", filepath.Join("finetune", clip.ClassifierFile), configs.Config.FineTuneHash, (*pipeline).fineTuneOnce, (*plan).fineTune},
+		{"finetune_clip", "finetune-clip", filepath.Join("finetune", clip.ClassifierFile), configs.Config.FineTuneHash, (*Run).fineTuneOnce, (*Plan).FineTune},
 	}
 }
 
@@ -72,7 +64,7 @@ func ownTrainings(l configs.Link) []ownTraining {
 		if !l.Tables[t.table] {
 			continue
 		}
-		needs, err := (&pipeline{cfg: l.Config}).needs((&pipeline{cfg: l.Config}).labellers())
+		needs, err := (&Run{Config: l.Config}).needs((&Run{Config: l.Config}).labellers())
 		reads := false
 		for _, f := range needs.Files {
 			reads = reads || err == nil && filepath.Clean(f) == filepath.Join(l.Config.Out, t.file)
@@ -111,8 +103,8 @@ func onlyTrained(l configs.Link) bool {
 	return !labelsToo(l)
 }
 
-// makeNeeds does what the last config of a chain needs.
-func makeNeeds(ctx context.Context, links []configs.Link, o options) error {
+// MakeNeeds does what the last config of a chain needs.
+func MakeNeeds(ctx context.Context, links []configs.Link, o Options) error {
 	for _, l := range links[:len(links)-1] {
 		if err := makeNeed(ctx, l, o); err != nil {
 			return fmt.Errorf("%s: %w", l.File, err)
@@ -121,22 +113,22 @@ func makeNeeds(ctx context.Context, links []configs.Link, o options) error {
 	return nil
 }
 
-func makeNeed(ctx context.Context, l configs.Link, o options) error {
-	p, err := openLink(l, o)
-	if errors.As(err, new(missingError)) && onlyTrained(l) {
+func makeNeed(ctx context.Context, l configs.Link, o Options) error {
+	p, err := OpenAlone(l, o)
+	if errors.As(err, new(MissingError)) && onlyTrained(l) {
 		return nil // its data may have gone since
 	}
 	if err != nil {
 		return err
 	}
-	defer p.close()
-	p.say("needs %s → %s", l.File, l.Config.Out)
-	_, err = p.link(ctx, l)
-	return errors.Join(append(p.failed, err)...)
+	defer p.Close()
+	p.Say("needs %s → %s", l.File, l.Config.Out)
+	_, err = p.Link(ctx, l)
+	return errors.Join(append(p.Failed, err)...)
 }
 
-// link runs one config of a chain; rows are the scores of what it labels.
-func (p *pipeline) link(ctx context.Context, l configs.Link) (rows []report.Row, err error) {
+// Link runs one config of a chain; rows are the scores of what it labels.
+func (p *Run) Link(ctx context.Context, l configs.Link) (rows []report.Row, err error) {
 	for _, t := range ownTrainings(l) {
 		if err := t.run(p, ctx); err != nil {
 			return nil, err
@@ -145,32 +137,32 @@ func (p *pipeline) link(ctx context.Context, l configs.Link) (rows []report.Row,
 	if !labelsToo(l) {
 		return nil, nil
 	}
-	return p.all(ctx)
+	return p.All(ctx)
 }
 
 // fineTuneOnce is the whole of `wsss finetune-clip`, unless it has been done.
-func (p *pipeline) fineTuneOnce(ctx context.Context) error {
-	if classifierTrainings()[1].done(p.cfg) {
-		p.say("CLIP is fine-tuned: %s; `wsss finetune-clip` looks for changes of its data", p.path("finetune"))
+func (p *Run) fineTuneOnce(ctx context.Context) error {
+	if classifierTrainings()[1].done(p.Config) {
+		p.Say("CLIP is fine-tuned: %s; `wsss finetune-clip` looks for changes of its data", p.Path("finetune"))
 		return nil
 	}
-	val, err := p.validationData()
+	val, err := p.ValidationData()
 	if err != nil {
 		return err
 	}
-	l, err := p.fineTuneWhole(ctx, val)
+	l, err := p.FineTuneWhole(ctx, val)
 	if err != nil {
 		return err
 	}
 	return l.Close()
 }
 
-// planChain describes a chain; lacks are what it cannot begin without.
-func planChain(links []configs.Link, w io.Writer, o options) (lacks []string, err error) {
+// PlanChain describes a chain; lacks are what it cannot begin without.
+func PlanChain(links []configs.Link, w io.Writer, o Options) (lacks []string, err error) {
 	var outs []string
 	for i, l := range links {
-		o.file = l.File
-		p := &plan{pipeline: &pipeline{options: o, cfg: l.Config}, w: w, outs: outs}
+		o.File = l.File
+		p := &Plan{Run: &Run{Options: o, Config: l.Config}, Print: w, outs: outs}
 		outs = append(outs, l.Config.Out)
 		if i < len(links)-1 {
 			fmt.Fprintf(w, "first, what it needs: %s → %s\n", l.File, l.Config.Out)
@@ -179,10 +171,10 @@ func planChain(links []configs.Link, w io.Writer, o options) (lacks []string, er
 				continue
 			}
 		}
-		if err := p.link(l); err != nil {
+		if err := p.Link(l); err != nil {
 			return nil, err
 		}
-		for _, lack := range p.lacks {
+		for _, lack := range p.Lacks {
 			if !slices.Contains(lacks, lack) {
 				lacks = append(lacks, lack)
 			}
@@ -194,20 +186,20 @@ func planChain(links []configs.Link, w io.Writer, o options) (lacks []string, er
 	return lacks, nil
 }
 
-// link describes one config of a chain.
-func (p *plan) link(l configs.Link) error {
-	whole := parts{gen: true, train: true, eval: true}
+// Link describes one config of a chain.
+func (p *Plan) Link(l configs.Link) error {
+	whole := Parts{Gen: true, Train: true, Eval: true}
 	if labelsToo(l) {
 		if err := p.check(whole); err != nil {
 			return err
 		}
-		if err := p.checkNames(p.sources()); err != nil {
+		if err := p.CheckNames(p.Sources()); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(p.w, "%s\nseed %d, backend %s\n", p.cfg.Name, p.cfg.Seed, cmp.Or(p.cfg.Backend, "the fastest that works here"))
+	fmt.Fprintf(p.Print, "%s\nseed %d, backend %s\n", p.Config.Name, p.Config.Seed, cmp.Or(p.Config.Backend, "the fastest that works here"))
 	for _, t := range ownTrainings(l) {
-		fmt.Fprintf(p.w, "\n[%s], as wsss %s -config %s\n", t.table, t.command, p.file)
+		fmt.Fprintf(p.Print, "\n[%s], as wsss %s -config %s\n", t.table, t.command, p.File)
 		if err := t.plan(p); err != nil {
 			return err
 		}

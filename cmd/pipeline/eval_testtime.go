@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"context"
@@ -22,8 +22,8 @@ import (
 // once more for each eval.test_time. With eval.train_split it is scored on the
 // training split, too, where its labels can be compared with those it learned
 // from.
-func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kind eval.Kind) ([]report.Row, error) {
-	sum, err := checkpointHash(checkpoint)
+func (p *Run) evalNetwork(ctx context.Context, name, checkpoint string, kind eval.Kind) ([]report.Row, error) {
+	sum, err := CheckpointHash(checkpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -39,19 +39,19 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 		}
 		var predictor models.Predictor = net
 		if way.CRF {
-			predictor = &refine.CRF{Net: net, Classes: p.ds.Classes().Len(), Params: crf.DeepLab()}
+			predictor = &refine.CRF{Net: net, Classes: p.Dataset.Classes().Len(), Params: crf.DeepLab()}
 		}
-		predictor = tiles.Wrap(predictor, tileOptions(p.ds.Classes().Len(), way.CRF))
+		predictor = tiles.Wrap(predictor, TileOptions(p.Dataset.Classes().Len(), way.CRF))
 		testTime := testTimeSettings(way, net.Bucket())
 		o := eval.Options{
 			Name: titles[i], Kind: kind, RunHash: sum, Settings: join(networkSettings(net.Meta), testTime),
 			Provenance: p.provenance(map[string]string{filepath.Base(checkpoint): sum}),
 		}
-		row, err := p.predictRow(ctx, p.cfg.Data.ValSplit, predictor, testTime, o)
+		row, err := p.predictRow(ctx, p.Config.Data.ValSplit, predictor, testTime, o)
 		if err == nil && row.Result != nil {
 			rows = append(rows, row)
 		}
-		if split := p.cfg.Data.TrainSplit; err == nil && i == 0 && !p.unscored && kind == eval.KindNetwork && p.cfg.Eval.TrainSplit && split != p.cfg.Data.ValSplit {
+		if split := p.Config.Data.TrainSplit; err == nil && i == 0 && !p.unscored && kind == eval.KindNetwork && p.Config.Eval.TrainSplit && split != p.Config.Data.ValSplit {
 			o.Name += " on " + split
 			if row, err = p.predictRow(ctx, split, predictor, testTime, o); err == nil && row.Result != nil {
 				rows = append(rows, row)
@@ -66,11 +66,11 @@ func (p *pipeline) evalNetwork(ctx context.Context, name, checkpoint string, kin
 }
 
 // ways are the test-time choices that every network is scored with.
-func (p *pipeline) ways() []configs.TestTime {
-	ways := append([]configs.TestTime{{Scales: p.cfg.Eval.Scales, Flip: p.cfg.Eval.Flip}}, p.cfg.Eval.TestTime...)
+func (p *Run) ways() []configs.TestTime {
+	ways := append([]configs.TestTime{{Scales: p.Config.Eval.Scales, Flip: p.Config.Eval.Flip}}, p.Config.Eval.TestTime...)
 	for i := range ways {
 		if len(ways[i].Scales) == 0 {
-			ways[i].Scales = p.cfg.Eval.Scales
+			ways[i].Scales = p.Config.Eval.Scales
 		}
 		if len(ways[i].Scales) == 0 {
 			ways[i].Scales = []float64{1}
@@ -80,7 +80,7 @@ func (p *pipeline) ways() []configs.TestTime {
 }
 
 // wayTitles names a network's rows: itself, then itself with each further way.
-func (p *pipeline) wayTitles(name string) []string {
+func (p *Run) wayTitles(name string) []string {
 	titles := []string{name}
 	ways := p.ways()
 	for _, way := range ways[1:] {
@@ -106,8 +106,8 @@ func wayTitle(way configs.TestTime, usual []float64) string {
 
 func scalesText(scales []float64) string { return strings.Trim(fmt.Sprint(scales), "[]") }
 
-// tileOptions is how large photos are cut for a network of so many classes.
-func tileOptions(classes int, withCRF bool) tiles.Options {
+// TileOptions is how large photos are cut for a network of so many classes.
+func TileOptions(classes int, withCRF bool) tiles.Options {
 	if withCRF {
 		classes *= 2 // the field holds as many scores again
 	}
@@ -115,16 +115,16 @@ func tileOptions(classes int, withCRF bool) tiles.Options {
 }
 
 // openNetwork opens a checkpoint for prediction and checks its classes.
-func (p *pipeline) openNetwork(checkpoint string, way configs.TestTime) (*train.Predictor, error) {
-	b, err := p.backend()
+func (p *Run) openNetwork(checkpoint string, way configs.TestTime) (*train.Predictor, error) {
+	b, err := p.OpenBackend()
 	if err != nil {
 		return nil, err
 	}
-	net, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{Scales: way.Scales, Flip: way.Flip, Bucket: p.cfg.Eval.Bucket})
+	net, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{Scales: way.Scales, Flip: way.Flip, Bucket: p.Config.Eval.Bucket})
 	if err != nil {
 		return nil, err
 	}
-	if got, want := net.Meta.Model.Classes, p.ds.Classes().Names; !slices.Equal(got, want) {
+	if got, want := net.Meta.Model.Classes, p.Dataset.Classes().Names; !slices.Equal(got, want) {
 		net.Close()
 		return nil, fmt.Errorf("%s knows the classes %s, the dataset has %s", checkpoint, strings.Join(got, ", "), strings.Join(want, ", "))
 	}

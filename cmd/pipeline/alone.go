@@ -1,0 +1,53 @@
+package pipeline
+
+import (
+	"os"
+
+	"wsss/checkpoints/files"
+	"wsss/checkpoints/files/lock"
+	"wsss/configs"
+)
+
+// OpenAlone is openAlone for a config that is read already.
+func OpenAlone(l configs.Link, o Options) (*Run, error) {
+	held, err := Hold(l.Config.Out)
+	if err != nil {
+		return nil, err
+	}
+	o.File = l.File
+	p, err := Open(l.Config, o)
+	if err != nil {
+		held.Release()
+		return nil, err
+	}
+	p.held = held
+	return p, nil
+}
+
+// Hold takes a folder for this command, and removes what killed ones left half
+// written in it.
+func Hold(dir string) (*lock.Lock, error) {
+	command := "wsss"
+	if len(os.Args) > 1 {
+		command = os.Args[1]
+	}
+	held, err := lock.Acquire(dir, command)
+	if err == nil {
+		files.SweepAll(dir)
+	}
+	return held, err
+}
+
+func (p *Run) Close() { p.held.Release() }
+
+// CheckFree refuses to begin what would end at a training that another process
+// is at.
+func CheckFree(cfg configs.Config, nets ...string) error {
+	p := &Run{Config: cfg}
+	for _, net := range nets {
+		if err := lock.Check(p.Path("train", net)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

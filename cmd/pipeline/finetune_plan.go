@@ -1,0 +1,86 @@
+package pipeline
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+
+	"wsss/checkpoints/files"
+	"wsss/configs"
+	"wsss/data"
+	"wsss/models/manifest"
+)
+
+// FineTune describes the fine-tuning.
+func (p *Plan) FineTune() error {
+	cfg, c, w := p.Config, p.Config.FineTuneCLIP, p.Print
+	images := p.splitOf("train on", cfg.Data, cfg.Data.TrainSplit)
+	if v := c.Val; v != nil {
+		p.splitOf("judge on", *v, v.ValSplit)
+	} else {
+		p.splitOf("judge on", cfg.Data, cfg.Data.ValSplit)
+	}
+	fmt.Fprintln(w, "\nweights")
+	switch {
+	case c.Encoder != "" && !files.Exists(c.Encoder):
+		p.lack("%s: the ONNX file of an image encoder (finetune_clip.network.encoder)", c.Encoder)
+		fallthrough
+	case c.Encoder != "":
+		fmt.Fprintf(w, "  %s\n", c.Encoder)
+	case c.Model != "":
+		store, err := manifest.Open("")
+		if err != nil {
+			return err
+		}
+		if err := p.model(store, c.Model); err != nil {
+			return UsageError{Err: err}
+		}
+	default:
+		p.lack("finetune_clip.network.model: a CLIP of `wsss models list`, or finetune_clip.network.encoder: an ONNX file")
+	}
+	fmt.Fprintln(w, "\nsteps")
+	p.step("train", "%s, head %s, %d epochs of batch %d, lr %g, weight decay %g, layer decay %g, warm-up %g, freeze %d, augment %s, precision %s, recompute %d → %s",
+		c.Loss, c.Head, c.Epochs, c.Batch, c.LR, c.WeightDecay, c.LayerDecay, c.WarmUp, c.Freeze, c.Augment, cmp.Or(c.Precision, "the backend's"), c.Recompute, p.Path("finetune"))
+	if images >= c.Batch {
+		p.step("", "at most %d updates", c.Epochs*(images/c.Batch))
+	}
+	p.step("judge", "mAP before and after; best checkpoint and thresholds on %s", map[bool]string{
+		true: fmt.Sprintf("%g %% of the training images, held out", 100*c.Calibrate), false: "the validation images, which flatters"}[c.Calibrate > 0])
+	p.step("report", "%s", p.Path("report.html"))
+	return nil
+}
+
+// splitOf names the images of a split and counts them, 0 where they are not
+// there yet.
+func (p *Plan) splitOf(what string, d configs.Data, split string) int {
+	fmt.Fprintf(p.Print, "%s  %s at %s, split %s", what, d.Kind, d.Root, split)
+	defer fmt.Fprintln(p.Print)
+	if d.Kind == "scenes" {
+		fmt.Fprint(p.Print, ": generated on the first run, from the seed")
+		return 0
+	}
+	ds, err := data.Open(d.Kind, data.Options{Root: d.Root, Seed: p.Config.Seed, Extra: d.Options})
+	var ids []string
+	if err == nil {
+		ids, err = ds.IDs(split)
+	}
+	if err != nil {
+		p.lack("data: %v; docs/openimages.md and docs/datasets.md say where it comes from", err)
+		return 0
+	}
+	fmt.Fprintf(p.Print, ": %d images", len(ids))
+	return len(ids)
+}
+
+// MissingFrom ends a plan with what it lacks, which is an error.
+func MissingFrom(w io.Writer, lacks []string) error {
+	if len(lacks) == 0 {
+		fmt.Fprintln(w, "\nnothing is missing")
+		return nil
+	}
+	fmt.Fprintln(w, "\nmissing before this can run")
+	for _, l := range lacks {
+		fmt.Fprintf(w, "  %s\n", l)
+	}
+	return MissingError{Lacks: lacks, told: true}
+}

@@ -1,0 +1,74 @@
+package pipeline
+
+import (
+	"fmt"
+	"io"
+)
+
+// Options are the choices of one call, beside the config, and who is told what
+// happens.
+type Options struct {
+	File      string // that the config comes from, for messages; "" = none
+	Restart   bool   // replace trainings of another config
+	KeepGoing bool   // go on without the images that fail
+	Only      string // the only row to score; "" = all
+	Binary    bool   // label maps of other tools with only 0 and 255 are of class 1
+
+	Log   func(line string)        // what happens; nil = nobody is told
+	Warn  func(line string)        // what a person should know in any case: damage, work that is not as before, images left out; nil = nobody is told
+	Stage func(title string) Stage // shows how far a stage is; nil = nobody is shown
+	Out   io.Writer                // tables for a person; nil = none
+}
+
+// Stage shows how far one stage of a run is.
+type Stage interface {
+	// Update says how many items are done. Safe for concurrent use.
+	Update(done, total int)
+	// Trains makes it one of a training, with so many images per update.
+	Trains(images int)
+	// Learned notes the loss and the learning rate of the last update of the
+	// network of a number; it comes before the update is counted.
+	Learned(net int, loss, rate float64)
+	// Finish or Abort ends it.
+	Finish()
+	Abort()
+}
+
+// silent is a stage that nobody sees.
+type silent struct{}
+
+func (silent) Update(done, total int)              {}
+func (silent) Trains(images int)                   {}
+func (silent) Learned(net int, loss, rate float64) {}
+func (silent) Finish()                             {}
+func (silent) Abort()                              {}
+
+// Say tells what happens.
+func (o Options) Say(format string, args ...any) {
+	if o.Log != nil {
+		o.Log(fmt.Sprintf(format, args...))
+	}
+}
+
+// Alert says what a person should know in any case.
+func (o Options) Alert(format string, args ...any) {
+	if o.Warn != nil {
+		o.Warn(fmt.Sprintf(format, args...))
+	}
+}
+
+// out is where tables for a person are printed.
+func (o Options) out() io.Writer {
+	if o.Out == nil {
+		return io.Discard
+	}
+	return o.Out
+}
+
+// bar shows how far a stage is.
+func (o Options) bar(title string) Stage {
+	if o.Stage == nil {
+		return silent{}
+	}
+	return o.Stage(title)
+}
