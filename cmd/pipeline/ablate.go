@@ -27,6 +27,7 @@ type Axis struct {
 	Values []string
 }
 
+// ParseGrid reads the values of a grid's keys, "key=a,b,c" or "key=1..3" each.
 func ParseGrid(vary []string) ([]Axis, error) {
 	if len(vary) == 0 {
 		return nil, errors.New("ablate: -vary is missing, for example -vary gen.weak=boxes,points -vary seed=0..2")

@@ -8,7 +8,9 @@ import (
 	"wsss/configs"
 )
 
-// OpenAlone is openAlone for a config that is read already.
+// OpenAlone is Open for work of which one process at a time may do: it takes the
+// run's folder, others get a *lock.HeldError before anything is written, and
+// Close gives it back.
 func OpenAlone(l configs.Link, o Options) (*Run, error) {
 	held, err := Hold(l.Config.Out)
 	if err != nil {
@@ -38,6 +40,7 @@ func Hold(dir string) (*lock.Lock, error) {
 	return held, err
 }
 
+// Close gives the folder back that OpenAlone took.
 func (p *Run) Close() { p.held.Release() }
 
 // CheckFree refuses to begin what would end at a training that another process

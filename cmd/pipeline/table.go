@@ -27,6 +27,9 @@ type Table struct {
 	eng    compute.Backend // shared by all seeds
 }
 
+// NewTable is the table of a config's [[compare]] rows whose names contain only,
+// for seeds such as "1,2,5" or "1..3" ("" = the config's). Rows whose files are
+// not there are left out, which o.Warn tells.
 func NewTable(cfg configs.Config, seeds, only string, o Options) (*Table, error) {
 	t := &Table{Config: cfg}
 	t.Title, t.Seeds = cfg.Name, []int64{cfg.Seed}
