@@ -226,7 +226,15 @@ func (r *predictRun) keepCPU(jobs <-chan job) iter.Seq[job] {
 // order lists the images by compiled shape, in the dataset's order within one.
 func (r *predictRun) order() []int {
 	if shaper, ok := r.p.(models.Shaper); ok {
-		return data.ByShape(r.ds, r.ids, shaper.Shape)
+		var shapes []image.Point
+		order := data.ByShape(r.ds, r.ids, func(size image.Point) image.Point {
+			shapes = append(shapes, shaper.Shape(size))
+			return shapes[len(shapes)-1]
+		})
+		if f, ok := r.p.(models.Foreseer); ok {
+			f.Foresee(shapes)
+		}
+		return order
 	}
 	order := make([]int, len(r.ids))
 	for i := range order {

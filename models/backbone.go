@@ -38,6 +38,13 @@ type Backbone interface {
 	CheckWeights(m weights.Mapping, t configs.Train) error
 }
 
+// CanvasBackbone is a backbone that heeds layers.Net.Canvas: images of many sizes
+// share its graph.
+type CanvasBackbone interface {
+	Backbone
+	OnCanvas()
+}
+
 // ONNXBackbone is a backbone that can be written as an ONNX graph.
 type ONNXBackbone interface {
 	// ONNX appends the backbone, whose state-dict names begin with prefix

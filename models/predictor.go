@@ -38,6 +38,13 @@ type Shaper interface {
 	Shape(size image.Point) image.Point
 }
 
+// Foreseer is a Shaper that can tell beforehand, where compiling takes long, how
+// much of it the shapes of all images are.
+type Foreseer interface {
+	Shaper
+	Foresee(shapes []image.Point)
+}
+
 // Preparer is a Predictor that can do its work on the host ahead, such as
 // normalising the image. Prepare may be called from several goroutines, also
 // while the function of another image runs; these run one at a time, as

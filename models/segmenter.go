@@ -37,6 +37,17 @@ type Segmenter interface {
 	Group(variablePath string) Group
 }
 
+// CanvasSegmenter is a Segmenter that images of many sizes share a graph of, if
+// it says so.
+type CanvasSegmenter interface {
+	Segmenter
+	OnCanvas() bool
+	// LogitsWithin is the map to evaluate of images that are size, [height,
+	// width] as float32, in the upper left corner of images [batch, h, w, 3],
+	// and of what size the map is, in its corner: as if each image were alone.
+	LogitsWithin(scope *model.Scope, images, size *graph.Node) (logits, logitsSize *graph.Node)
+}
+
 // WeightReader is a network that knows the names of weight files.
 type WeightReader interface {
 	// Rename gives the variable for a tensor of a weight file, both as state-dict

@@ -104,6 +104,7 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, t 
 		s.scalars += len(s.grids)
 	}
 	gradients := func(scope *model.Scope, in []*Node, update *Node) (vars []*model.Variable, sum *Node, grads []*Node) {
+		backend.NoteCompilation()
 		defer backend.UsePrecision(n.backend, t.Precision)()
 		g := in[0].Graph()
 		n.store.SetTraining(g, true)

@@ -33,9 +33,10 @@ type PredictOptions struct {
 	// Bucket lets images share compiled networks: each side from 768 pixels on
 	// is stretched to the nearest multiple of so many pixels, shorter ones to
 	// that of a half, a quarter …, so that 32 changes a side by 1/48 at most.
-	// (Padding would cost accuracy, as the network sees it.) 1 computes every
-	// image at its own size, which is exact. 0 chooses by what a new size
-	// costs: 1 on go, 32 on onnx, 64 on xla.
+	// (Padding that the network sees would cost accuracy.) 1 computes every
+	// image at its own size, which is exact; on xla images share canvases then,
+	// beside which no layer looks (layers.Canvas). 0 chooses by what a new size
+	// costs: 1 on go and xla, 32 on onnx.
 	Bucket int
 	Shapes int // compiled sizes kept, each with its working memory; 0 = 3, on xla what memory holds
 
@@ -43,7 +44,7 @@ type PredictOptions struct {
 }
 
 // defaultBucket weighs the time to compile a new size against exactness.
-var defaultBucket = map[backend.Kind]int{backend.Go: 1, backend.ONNX: 32, backend.XLA: 64}
+var defaultBucket = map[backend.Kind]int{backend.Go: 1, backend.ONNX: 32, backend.XLA: 1}
 
 // Predictor labels images with a trained network. It implements
 // models.Predictor; calls run one at a time.
@@ -51,6 +52,7 @@ type Predictor struct {
 	Meta checkpoints.Meta // of the checkpoint it was loaded from; zero for NewPredictor
 
 	net   *network
+	on    models.CanvasSegmenter // the network, where images share canvases; else nil
 	in    augment.Input
 	opts  PredictOptions
 	root  string // scope of the variables
@@ -76,8 +78,14 @@ func NewPredictor(b compute.Backend, net models.Segmenter, store *model.Store, i
 	if opts.Shapes <= 0 {
 		opts.Shapes = backend.GraphsKept(b, 3)
 	}
-	return &Predictor{net: &network{Segmenter: net, backend: b, store: store}, in: in, opts: opts,
-		graphs: shapecache.Cache[compiled, *model.Exec]{Limit: opts.Shapes, Free: (*model.Exec).Finalize}}, nil
+	p := &Predictor{net: &network{Segmenter: net, backend: b, store: store}, in: in, opts: opts,
+		graphs: shapecache.Cache[compiled, *model.Exec]{Limit: opts.Shapes, Free: (*model.Exec).Finalize}}
+	if backend.KindOf(b) == backend.XLA && opts.Bucket == 1 {
+		if on, ok := net.(models.CanvasSegmenter); ok && on.OnCanvas() {
+			p.on = on
+		}
+	}
+	return p, nil
 }
 
 // LoadPredictor rebuilds a network from a checkpoint file, or from the newest
@@ -156,18 +164,30 @@ func (p *Predictor) scores(ctx context.Context, img *image.NRGBA, f func(pixel i
 
 // prepared is an image as the network takes it, once.
 type prepared struct {
-	size   image.Point     // of the image
-	shape  image.Point     // of pixels
-	pixels *tensors.Tensor // [1, height, width, 3]; nil for an empty image
+	size   image.Point       // of the image
+	shape  image.Point       // of its graph
+	pixels []*tensors.Tensor // [1, height, width, 3], or the views on their canvases; nil for an empty image
+	sizes  [][]float32       // of the views on their canvases: height, width
 }
 
 func (p *Predictor) input(img *image.NRGBA) prepared {
 	in := prepared{size: img.Rect.Size(), shape: p.Shape(img.Rect.Size())}
-	if in.size.X > 0 && in.size.Y > 0 {
-		in.pixels = tensors.FromShape(shapes.Make(dtypes.Float32, 1, in.shape.Y, in.shape.X, 3))
-		tensors.MustMutableFlatData(in.pixels, func(flat []float32) { p.in.Stretch(flat, in.shape, img) })
+	switch {
+	case in.size.X == 0 || in.size.Y == 0:
+	case p.on != nil:
+		in.pixels, in.sizes = p.views(img, in.shape)
+	default:
+		pixels := tensors.FromShape(shapes.Make(dtypes.Float32, 1, in.shape.Y, in.shape.X, 3))
+		tensors.MustMutableFlatData(pixels, func(flat []float32) { p.in.Stretch(flat, in.shape, img) })
+		in.pixels = []*tensors.Tensor{pixels}
 	}
 	return in
+}
+
+func (in prepared) free() {
+	for _, t := range in.pixels {
+		t.FinalizeAll() //nolint:errcheck // memory only
+	}
 }
 
 // run computes an image and passes on the result, which may be wider and
@@ -179,14 +199,10 @@ func (p *Predictor) run(ctx context.Context, in prepared, scores bool, use func(
 	if in.pixels == nil {
 		return fmt.Errorf("image of %d×%d pixels", in.size.X, in.size.Y)
 	}
-	defer in.pixels.FinalizeAll() //nolint:errcheck // memory only
+	defer in.free()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	exec, err := p.graph(compiled{in.shape, scores})
-	if err != nil {
-		return err
-	}
-	out, err := exec.Call1(in.pixels, []float32{float32(in.size.Y), float32(in.size.X)})
+	out, err := p.compute(in, scores)
 	if err != nil {
 		return fmt.Errorf("image of %d×%d pixels: %w", in.size.X, in.size.Y, err)
 	}
@@ -195,12 +211,63 @@ func (p *Predictor) run(ctx context.Context, in prepared, scores bool, use func(
 	return nil
 }
 
-// Shape is the size at which the network sees an image; it implements
-// models.Shaper.
+// compute is run on the device.
+func (p *Predictor) compute(in prepared, scores bool) (*tensors.Tensor, error) {
+	if p.on != nil {
+		return p.onCanvas(in, scores)
+	}
+	exec, err := p.graph(compiled{in.shape, partOf(scores)})
+	if err != nil {
+		return nil, err
+	}
+	return exec.Call1(in.pixels[0], sizeOf(in.size))
+}
+
+func sizeOf(size image.Point) []float32 { return []float32{float32(size.Y), float32(size.X)} }
+
+// Shape is the size of the graph that an image needs: that at which the network
+// sees it, or its canvas. It implements models.Shaper.
 func (p *Predictor) Shape(size image.Point) image.Point {
-	least := int(math.Ceil(leastSide / slices.Min(p.opts.Scales)))
+	least := p.least()
+	if p.on != nil {
+		return p.canvas(image.Pt(max(size.X, least), max(size.Y, least)))
+	}
 	return image.Pt(nearest(max(size.X, least), p.opts.Bucket), nearest(max(size.Y, least), p.opts.Bucket))
 }
+
+// Foresee tells the graphs that images of these shapes need, those at hand not
+// counted; it implements models.Foreseer.
+func (p *Predictor) Foresee(shapes []image.Point) {
+	need := map[compiled]bool{}
+	for _, shape := range shapes {
+		for _, key := range p.needs(shape) {
+			need[key] = true
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for key := range need {
+		if !p.graphs.Has(key) {
+			n++
+		}
+	}
+	backend.ForeseeCompilations(n)
+}
+
+// needs are the graphs that labels of images of a shape take.
+func (p *Predictor) needs(shape image.Point) []compiled {
+	keys := []compiled{{shape, toLabels}}
+	if p.on != nil && len(p.opts.Scales) > 1 {
+		for _, s := range p.opts.Scales {
+			keys = append(keys, compiled{viewCanvas(shape, s), toView})
+		}
+	}
+	return keys
+}
+
+// least is the shortest side at which an image is computed.
+func (p *Predictor) least() int { return int(math.Ceil(leastSide / slices.Min(p.opts.Scales))) }
 
 // leastSide is the shortest side, pixels, that a network is shown: smaller
 // images vanish between its strides, so they are stretched.
@@ -227,8 +294,24 @@ func nearest(n, bucket int) int {
 
 // compiled identifies a graph.
 type compiled struct {
-	size   image.Point
-	scores bool // logits instead of labels
+	size image.Point
+	what part
+}
+
+// part is what a graph computes.
+type part int
+
+const (
+	toLabels part = iota // of an image
+	toLogits             // of an image, at its size
+	toView               // the network's own logits of a canvas
+)
+
+func partOf(scores bool) part {
+	if scores {
+		return toLogits
+	}
+	return toLabels
 }
 
 // graph returns the compiled network for an image size; the one used longest
@@ -240,12 +323,17 @@ func (p *Predictor) graph(key compiled) (*model.Exec, error) {
 			// still changes them, and keeps a copy per image size.
 			p.net.store.SetTraining(images.Graph(), true)
 			logits := p.logits(p.net.store.Scope(p.root), images, size)
-			if key.scores {
-				return logits
-			}
-			return ConvertDType(ArgMax(logits, -1, dtypes.Int32), dtypes.Uint8)
+			return key.of(logits)
 		})
 	})
+}
+
+// of is what the graph returns of the logits of an image.
+func (c compiled) of(z *Node) *Node {
+	if c.what == toLogits {
+		return z
+	}
+	return ConvertDType(ArgMax(z, -1, dtypes.Int32), dtypes.Uint8)
 }
 
 // logits builds the mean logits [batch, height, width, classes] over scales
@@ -268,7 +356,7 @@ func (p *Predictor) logits(scope *model.Scope, images, size *Node) *Node {
 			if i == 1 {
 				y = Reverse(y, 2)
 			}
-			y = layers.ResizeWithin(y, canvasH, canvasW, size)
+			y = layers.ResizeWithin(y, canvasH, canvasW, layers.Within{To: size})
 			if sum == nil {
 				sum = y
 			} else {

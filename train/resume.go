@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io/fs"
 	"maps"
 	"os"
@@ -156,8 +157,12 @@ func (r *run) start() error {
 	}
 	// Images of one shape follow each other, so that each is compiled once.
 	ids := r.valIDs
+	r.valShapes = nil
 	r.valIDs = make([]string, len(ids))
-	for i, at := range data.ByShape(r.Dataset, ids, r.val.Shape) {
+	for i, at := range data.ByShape(r.Dataset, ids, func(size image.Point) image.Point {
+		r.valShapes = append(r.valShapes, r.val.Shape(size))
+		return r.valShapes[len(r.valShapes)-1]
+	}) {
 		r.valIDs[i] = ids[at]
 	}
 	if r.Config.EMA > 0 {

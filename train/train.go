@@ -8,6 +8,7 @@ package train
 import (
 	"context"
 	"errors"
+	"image"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -116,6 +117,7 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 type run struct {
 	Job
 	ids, valIDs []string
+	valShapes   []image.Point
 	data        lineage.Record // what is learnt of the images
 	net         *network
 	graphs      *step

@@ -40,6 +40,7 @@ func (r *run) score(ctx context.Context) (metrics.Scores, error) {
 	if err != nil {
 		return metrics.Scores{}, err
 	}
+	r.val.Foresee(r.valShapes)
 	predictor := tiles.Wrap(r.val, tiles.For(r.Classes.Len()))
 	for _, id := range r.valIDs {
 		s, err := r.Dataset.Load(id, data.WantImage|data.WantTruth)

@@ -85,7 +85,7 @@ func runPredict(ctx context.Context, args []string) error {
 	flip := f.Bool("flip", false, "also average with the mirrored image")
 	tile := f.Int("tile", 0, "label photos of more than some 3 megapixels (with 21 classes) in overlapping tiles of so many `pixels` a side; 0 = 640, fewer with more than 21 classes")
 	maxSide := f.Int("max-side", 0, "first shrink photos whose long side has more `pixels` to this size, and enlarge the labels")
-	bucket := f.Int("bucket", 0, "photos share compiled networks: their sides go to about multiples of so many `pixels`; 1 = own size, exact; 0 = by engine: 1 on go, 32 on onnx, 64 on xla")
+	bucket := f.Int("bucket", 0, "photos share compiled networks: their sides go to about multiples of so many `pixels`; 1 = own size, exact; 0 = by engine: 1 on go and xla, 32 on onnx")
 	outlines := f.outlines()
 	m.outlines = outlines
 	crf := f.Bool("crf", false, "refine with a dense CRF")
@@ -360,9 +360,12 @@ func byShape(net models.Shaper, images []input, maxSide int) []input {
 	slices.SortStableFunc(all, func(a, b sized) int {
 		return cmp.Or(cmp.Compare(a.shape.X, b.shape.X), cmp.Compare(a.shape.Y, b.shape.Y))
 	})
-	out := make([]input, len(all))
+	out, shapes := make([]input, len(all)), make([]image.Point, len(all))
 	for i, in := range all {
-		out[i] = in.input
+		out[i], shapes[i] = in.input, in.shape
+	}
+	if f, ok := net.(models.Foreseer); ok {
+		f.Foresee(shapes)
 	}
 	return out
 }

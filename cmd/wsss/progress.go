@@ -8,6 +8,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"wsss/models/backend"
 )
 
 // Where there is no terminal a line tells how far a stage is, at least as often
@@ -33,6 +35,9 @@ type bar struct {
 	images int            // of a training update; 0 = the items are images
 	learns map[int]string // what a training says of its last update, by network
 
+	compiled  int  // graphs when the stage began
+	compiling bool // one more since the last update
+
 	said  int         // items done when the last line was printed
 	lines int         // printed
 	timer *time.Timer // until the next line; nil on a terminal
@@ -41,7 +46,7 @@ type bar struct {
 
 func newBar(title string, quiet bool) *bar {
 	tty := term.IsTerminal(int(os.Stderr.Fd()))
-	b := &bar{title: string(visible([]byte(title))), quiet: quiet, tty: tty && !quiet, start: time.Now(), first: -1}
+	b := &bar{title: string(visible([]byte(title))), quiet: quiet, tty: tty && !quiet, start: time.Now(), first: -1, compiled: backend.Compilations()}
 	if !quiet && !tty {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -51,6 +56,7 @@ func newBar(title string, quiet bool) *bar {
 			b.line()
 		})
 	}
+	backend.WatchCompilations(b.compile)
 	return b
 }
 
@@ -82,22 +88,67 @@ func (b *bar) Update(done, total int) {
 		b.said = b.first
 	}
 	b.done, b.total = max(done, b.done), total
+	b.compiling = false
 	if b.timer != nil && b.images > 0 && b.done-b.said >= lineUpdates && b.done < total {
 		b.line()
 	}
 	if !b.tty {
 		return
 	}
+	b.draw()
+	b.describe()
+	_ = b.bar.Set(b.done) // drawing may fail; the work must not
+}
+
+// draw makes the bar of a terminal, or tells it how much there is to do.
+func (b *bar) draw() {
+	total := max(b.total, 1)
 	if b.bar == nil {
 		b.bar = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(os.Stderr), progressbar.OptionSetDescription(fmt.Sprintf("%-28s", b.title)),
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
 	}
-	if text := b.learning(); text != "" {
-		b.bar.Describe(fmt.Sprintf("%-28s %s", b.title, text))
+	if b.bar.GetMax() != total {
+		b.bar.ChangeMax(total)
 	}
-	_ = b.bar.Set(b.done) // drawing may fail; the work must not
+}
+
+// compile notes that the engine builds a graph, which can take minutes.
+func (b *bar) compile() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.compiling = true; b.tty && !b.ended {
+		b.draw()
+		b.describe()
+	}
+}
+
+// compilation is "compiling, shape 3 of about 17", or "" when nothing is
+// compiled.
+func (b *bar) compilation() string {
+	if !b.compiling {
+		return ""
+	}
+	n, all := backend.Compilations()-b.compiled, backend.Foreseen()-b.compiled
+	if all < n {
+		return fmt.Sprintf("compiling, shape %d", n)
+	}
+	return fmt.Sprintf("compiling, shape %d of about %d", n, all)
+}
+
+// describe puts the title of the bar, and what there is to say, in front of it.
+func (b *bar) describe() {
+	text := b.learning()
+	if c := b.compilation(); c != "" {
+		text = c
+	}
+	if text == "" {
+		text = b.title
+	} else {
+		text = fmt.Sprintf("%-28s %s", b.title, text)
+	}
+	b.bar.Describe(fmt.Sprintf("%-28s", text))
 }
 
 // learning is what the networks say, "loss 0.41, lr 0.001".
@@ -134,6 +185,9 @@ func (b *bar) state() string {
 	if l := b.learning(); l != "" {
 		text += ", " + l
 	}
+	if c := b.compilation(); c != "" {
+		text += ", " + c
+	}
 	took := time.Since(b.start)
 	if fresh := b.done - max(b.first, 0); fresh > 0 {
 		each := took / time.Duration(fresh)
@@ -156,6 +210,7 @@ func (b *bar) Abort() {
 
 func (b *bar) end() {
 	b.ended = true
+	backend.WatchCompilations(nil)
 	if b.timer != nil {
 		b.timer.Stop()
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wsss/models/backend"
 )
 
 // TestBarCountsFresh: what was done before a run began is not counted as its
@@ -30,6 +32,26 @@ func TestBarCountsFresh(t *testing.T) {
 		if b.first != tt.want {
 			t.Errorf("%s: %d done before, want %d", tt.name, b.first, tt.want)
 		}
+	}
+}
+
+// TestBarCompiles: while the engine compiles the bar says so, and which of how
+// many shapes it is, until the next image is done.
+func TestBarCompiles(t *testing.T) {
+	b := newBar("score", true)
+	defer b.Abort()
+	b.Update(1, 10)
+	backend.NoteCompilation()
+	if text := b.state(); !strings.Contains(text, "compiling, shape 1,") {
+		t.Errorf("not foreseen: %q", text)
+	}
+	backend.ForeseeCompilations(5)
+	backend.NoteCompilation()
+	if text := b.state(); !strings.Contains(text, "compiling, shape 2 of about 6") {
+		t.Errorf("foreseen: %q", text)
+	}
+	if b.Update(2, 10); strings.Contains(b.state(), "compiling") {
+		t.Errorf("when it is over: %q", b.state())
 	}
 }
 

@@ -10,14 +10,41 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// compilations counts the graphs that this process has built for a new shape.
-var compilations atomic.Int64
+// compilations counts the graphs that this process has built for a new shape;
+// foreseen are those that it will have built, as far as anybody knows.
+var compilations, foreseen atomic.Int64
 
-// NoteCompilation counts a graph that is built for a new shape.
-func NoteCompilation() { compilations.Add(1) }
+// watcher is told of every compilation.
+var watcher atomic.Pointer[func()]
+
+// NoteCompilation counts a graph that is built for a new shape, before it is.
+func NoteCompilation() {
+	compilations.Add(1)
+	if f := watcher.Load(); f != nil {
+		(*f)()
+	}
+}
+
+// WatchCompilations has f called before every compilation, until another
+// function, or nil, takes its place.
+func WatchCompilations(f func()) {
+	if f == nil {
+		watcher.Store(nil)
+		return
+	}
+	watcher.Store(&f)
+}
 
 // Compilations is how many graphs this process has built for new shapes.
 func Compilations() int { return int(compilations.Load()) }
+
+// ForeseeCompilations says that so many graphs are still to be built by the work
+// that begins.
+func ForeseeCompilations(n int) { foreseen.Store(compilations.Load() + int64(n)) }
+
+// Foreseen is how many graphs this process will have built when the work that
+// was foreseen is done; it may be less than there are already.
+func Foreseen() int { return int(foreseen.Load()) }
 
 // Bounds of the graphs that XLA keeps of one network. A program is some tens of
 // megabytes of the host's memory; what it works in is taken when it runs.

@@ -69,9 +69,10 @@ func New(c Config) (*Network, error) {
 // Config returns what New was given.
 func (n *Network) Config() Config { return n.cfg }
 
-// features are [batch, h, w, channels].
-func (n *Network) features(scope *model.Scope, images *Node, training bool) *Node {
-	net := layers.Net{Training: training, TrainNorm: n.cfg.BatchNorm == Train, TrainAffine: n.cfg.BatchNorm == Running}
+// features are [batch, h, w, channels]. canvas says how much of the images is
+// image; nil is all.
+func (n *Network) features(canvas *layers.Canvas, scope *model.Scope, images *Node, training bool) *Node {
+	net := layers.Net{Training: training, TrainNorm: n.cfg.BatchNorm == Train, TrainAffine: n.cfg.BatchNorm == Running, Canvas: canvas}
 	return n.backbone.Stages(net, scope.At(backboneScope), images)[3]
 }
 
@@ -85,14 +86,21 @@ func (n *Network) classify(scope *model.Scope, x *Node, relu bool) *Node {
 // Logits are [batch, classes] of images [batch, height, width, 3], RGB
 // normalised as torchvision does.
 func (n *Network) Logits(scope *model.Scope, images *Node, training bool) *Node {
-	x := n.classify(scope, layers.MeanImage(n.features(scope, images, training)), false)
+	x := n.classify(scope, layers.MeanImage(n.features(nil, scope, images, training)), false)
 	return Reshape(x, x.Shape().Dim(0), n.cfg.Classes)
 }
 
 // Maps are the class activation maps after ReLU, [batch, ⌈height/16⌉,
-// ⌈width/16⌉, classes].
-func (n *Network) Maps(scope *model.Scope, images *Node) *Node {
-	return n.classify(scope, n.features(scope, images, false), true)
+// ⌈width/16⌉, classes]. With a canvas, nil where the images fill their array,
+// those of an image lie in the corner, as if it were alone.
+func (n *Network) Maps(canvas *layers.Canvas, scope *model.Scope, images *Node) *Node {
+	return n.classify(scope, n.features(canvas, scope, images, false), true)
+}
+
+// onCanvas tells whether images of many sizes may share a graph.
+func (n *Network) onCanvas() bool {
+	_, ok := n.backbone.(models.CanvasBackbone)
+	return ok
 }
 
 // Group tells how the optimiser treats the variable of a path: what lies

@@ -101,7 +101,7 @@ func TestParity(t *testing.T) {
 				}
 				at = append(at, store.GetVariable(path).NodeValue(g))
 			}
-			return append([]*Node{logits, n.Maps(scope, in[0])}, Gradient(loss, at...)...)
+			return append([]*Node{logits, n.Maps(nil, scope, in[0])}, Gradient(loss, at...)...)
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"wsss/models/backend"
 	"wsss/models/foundation/imageproc"
+	"wsss/models/layers"
 	"wsss/models/shapecache"
 )
 
@@ -22,8 +23,10 @@ type MapOptions struct {
 	Scales []float64 // sizes at which the image is seen
 	Flip   bool      // and mirrored
 	// Bucket rounds the sides of scaled images to the nearest multiple of so many
-	// pixels, so that images share compiled graphs. 1 is the reference's size; 0
-	// chooses by what a new size costs: 1 on go, 16 on onnx, 32 on xla.
+	// pixels, so that images share compiled graphs. 1 is the reference's size; on
+	// xla images share canvases then, beside which no layer looks
+	// (layers.Canvas). 0 chooses by what a new size costs: 1 on go and xla, 16 on
+	// onnx.
 	Bucket  int
 	MaxSide int // scaled images are no longer than this, so that memory is bounded
 	Shapes  int // compiled sizes kept
@@ -31,7 +34,7 @@ type MapOptions struct {
 	Prototypes *Prototypes // LPCAM's, in the place of the classifier; nil = the classifier
 }
 
-var defaultBucket = map[backend.Kind]int{backend.Go: 1, backend.ONNX: 16, backend.XLA: 32}
+var defaultBucket = map[backend.Kind]int{backend.Go: 1, backend.ONNX: 16, backend.XLA: 1}
 
 // Mapper computes class activation maps. It is safe for concurrent use; calls
 // run one at a time.
@@ -40,6 +43,7 @@ type Mapper struct {
 	backend compute.Backend
 	store   *model.Store
 	opts    MapOptions
+	canvas  bool // images share canvases
 
 	mu     sync.Mutex
 	graphs shapecache.Cache[view, *model.Exec]
@@ -65,7 +69,7 @@ func NewMapper(b compute.Backend, n *Network, store *model.Store, opts MapOption
 	if opts.Bucket == 0 {
 		opts.Bucket = defaultBucket[backend.KindOf(b)]
 	}
-	return &Mapper{net: n, backend: b, store: store, opts: opts,
+	return &Mapper{net: n, backend: b, store: store, opts: opts, canvas: backend.KindOf(b) == backend.XLA && opts.Bucket == 1 && n.onCanvas(),
 		graphs: shapecache.Cache[view, *model.Exec]{Limit: backend.GraphsKept(b, opts.Shapes), Free: (*model.Exec).Finalize}}
 }
 
@@ -137,60 +141,84 @@ func (m *Mapper) run(img *imageproc.RGB, flip, features bool) (*Map, error) {
 	if flip {
 		views = 2
 	}
-	pixels := make([]float32, 3*views*img.W*img.H)
-	img.Interleaved(imageproc.ImageNetNorm, pixels, img.W, image.Point{})
+	shape := m.Shape(image.Pt(img.W, img.H))
+	pixels := make([]float32, 3*views*shape.X*shape.Y)
+	img.Interleaved(imageproc.ImageNetNorm, pixels, shape.X, image.Point{})
 	if flip {
 		mirrored := img.Crop(image.Rect(0, 0, img.W, img.H))
 		mirrored.Mirror()
-		mirrored.Interleaved(imageproc.ImageNetNorm, pixels[len(pixels)/2:], img.W, image.Point{})
+		mirrored.Interleaved(imageproc.ImageNetNorm, pixels[len(pixels)/2:], shape.X, image.Point{})
 	}
-	in := tensors.FromFlatDataAndDimensions(pixels, views, img.H, img.W, 3)
+	in := tensors.FromFlatDataAndDimensions(pixels, views, shape.Y, shape.X, 3)
 	defer in.FinalizeAll() //nolint:errcheck // memory only
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	exec, err := m.graphs.Get(view{image.Pt(img.W, img.H), features}, func() (*model.Exec, error) {
-		return model.NewExec(m.backend, m.store, func(scope *model.Scope, images *Node) *Node {
+	exec, err := m.graphs.Get(view{shape, features}, func() (*model.Exec, error) {
+		return model.NewExec(m.backend, m.store, func(scope *model.Scope, images, size *Node) *Node {
 			// Else the onnx backend keeps a copy of the weights per image size.
 			m.store.SetTraining(images.Graph(), true)
-			return m.graph(scope, images, features)
+			return m.graph(scope, images, size, features)
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	out, err := exec.Call1(in)
+	out, err := exec.Call1(in, []float32{float32(img.H), float32(img.W)})
 	if err != nil {
 		return nil, err
 	}
 	defer out.FinalizeAll() //nolint:errcheck // memory only
 	d := out.Shape().Dimensions
 	result := &Map{W: d[2], H: d[1], Classes: d[3]}
+	if m.canvas {
+		result.W, result.H = (img.W+Stride-1)/Stride, (img.H+Stride-1)/Stride
+	}
 	err = tensors.ConstFlatData(out, func(flat []float32) {
-		n := d[1] * d[2] * d[3]
-		result.Values = append(result.Values, flat[:n]...)
-		if len(flat) > n {
-			result.addMirrored(flat[n:])
+		result.Values = make([]float32, 0, result.H*result.W*d[3])
+		for y := range result.H {
+			result.Values = append(result.Values, flat[y*d[2]*d[3]:][:result.W*d[3]]...)
+		}
+		if n := d[1] * d[2] * d[3]; len(flat) > n {
+			result.addMirrored(flat[n:], d[2])
 		}
 	})
 	return result, err
 }
 
-// graph is what run computes.
-func (m *Mapper) graph(scope *model.Scope, images *Node, features bool) *Node {
+// graph is what run computes of images, and of their size where they lie on a
+// canvas.
+func (m *Mapper) graph(scope *model.Scope, images, size *Node, features bool) *Node {
+	var canvas *layers.Canvas
+	if m.canvas {
+		canvas = layers.NewCanvas(images, size)
+	}
 	switch {
 	case features:
-		return m.net.Features(scope, images)
+		return m.net.features(canvas, scope, images, false)
 	case m.opts.Prototypes != nil:
-		return m.net.PrototypeMaps(scope, images, m.opts.Prototypes)
+		return m.net.PrototypeMaps(canvas, scope, images, m.opts.Prototypes)
 	}
-	return m.net.Maps(scope, images)
+	return m.net.Maps(canvas, scope, images)
 }
 
-// addMirrored adds the map of the mirrored image.
-func (m *Map) addMirrored(v []float32) {
+// canvasStep is what the sides of canvases are multiples of.
+const canvasStep = 64
+
+// Shape is the size of the graph that a scaled image needs: its own, or its
+// canvas.
+func (m *Mapper) Shape(size image.Point) image.Point {
+	if !m.canvas {
+		return size
+	}
+	up := func(n int) int { return (n + canvasStep - 1) / canvasStep * canvasStep }
+	return image.Pt(up(size.X), up(size.Y))
+}
+
+// addMirrored adds the map of the mirrored image, whose rows are width apart.
+func (m *Map) addMirrored(v []float32, width int) {
 	for y := range m.H {
 		for x := range m.W {
-			to, from := (y*m.W+x)*m.Classes, (y*m.W+m.W-1-x)*m.Classes
+			to, from := (y*m.W+x)*m.Classes, (y*width+m.W-1-x)*m.Classes
 			for c := range m.Classes {
 				m.Values[to+c] += v[from+c]
 			}

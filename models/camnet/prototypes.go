@@ -7,6 +7,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/models/layers"
 )
 
 // Prototypes are what LPCAM puts in the place of the classifier: features that
@@ -50,18 +52,13 @@ func Length(v []float32) float64 {
 	return math.Sqrt(sum)
 }
 
-// Features are [batch, ⌈height/16⌉, ⌈width/16⌉, channels] of images, in inference.
-func (n *Network) Features(scope *model.Scope, images *Node) *Node {
-	return n.features(scope, images, false)
-}
-
 // PrototypeMaps are LPCAM's maps [1, ⌈height/16⌉, ⌈width/16⌉, classes] of one
 // image, or of one and its mirror image, whose features are added. Classes with
-// a context are cut at 0.
-func (n *Network) PrototypeMaps(scope *model.Scope, images *Node, p *Prototypes) *Node {
-	f := n.features(scope, images, false)
+// a context are cut at 0. canvas is as for Maps.
+func (n *Network) PrototypeMaps(canvas *layers.Canvas, scope *model.Scope, images *Node, p *Prototypes) *Node {
+	f := n.features(canvas, scope, images, false)
 	if f.Shape().Dim(0) == 2 {
-		f = Add(Slice(f, AxisElem(0)), Reverse(Slice(f, AxisElem(1)), 2))
+		f = Add(Slice(f, AxisElem(0)), canvas.Mirror(Slice(f, AxisElem(1))))
 	}
 	channels := f.Shape().Dim(3)
 	length := Sqrt(ReduceAndKeep(Mul(f, f), ReduceSum, 3))

@@ -116,7 +116,23 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 // map, or with MSC in training those of the inputs ×1, ×0.5 and ×0.75 and their
 // maximum. v3+ gives one map of the size of the images.
 func (n *network) Logits(scope *model.Scope, images *Node, training bool) []*Node {
-	net := layers.Net{Training: training, TrainNorm: n.trainNorm, Momentum: n.momentum}
+	return n.logits(layers.Net{Training: training, TrainNorm: n.trainNorm, Momentum: n.momentum}, scope, images)
+}
+
+// OnCanvas is models.CanvasSegmenter's.
+func (n *network) OnCanvas() bool {
+	_, ok := n.backbone.(models.CanvasBackbone)
+	return ok
+}
+
+// LogitsWithin is models.CanvasSegmenter's.
+func (n *network) LogitsWithin(scope *model.Scope, images, size *Node) (logits, logitsSize *Node) {
+	net := layers.Net{TrainNorm: n.trainNorm, Momentum: n.momentum, Canvas: layers.NewCanvas(images, size)}
+	logits = n.logits(net, scope, images)[0]
+	return logits, net.Canvas.Size(logits)
+}
+
+func (n *network) logits(net layers.Net, scope *model.Scope, images *Node) []*Node {
 	if n.arch != V2 {
 		return []*Node{n.v3plus(net, scope, images)}
 	}
@@ -126,17 +142,38 @@ func (n *network) Logits(scope *model.Scope, images *Node, training bool) []*Nod
 	first := n.v2(net, scope, images)
 	all, best := []*Node{first}, first
 	for _, s := range mscScales {
-		h, w := images.Shape().Dim(1), images.Shape().Dim(2)
-		small := layers.Resize(images, scaled(h, s), scaled(w, s), false)
-		logits := n.v2(net, scope, small)
+		one, small := net, n.shrunk(net, images, s)
+		if net.Canvas != nil {
+			one.Canvas = layers.NewCanvas(small, shrunkSize(net.Canvas.Size(images), s))
+		}
+		logits := n.v2(one, scope, small)
 		all = append(all, logits)
-		best = Max(best, layers.Resize(logits, first.Shape().Dim(1), first.Shape().Dim(2), false))
+		h, w := first.Shape().Dim(1), first.Shape().Dim(2)
+		if net.Canvas != nil {
+			logits = layers.ResizeWithin(logits, h, w, layers.Within{From: one.Canvas.Size(logits), To: net.Canvas.Size(first)})
+		} else {
+			logits = layers.Resize(logits, h, w, false)
+		}
+		best = Max(best, logits)
 	}
-	if !training {
+	if !net.Training {
 		return []*Node{best}
 	}
 	return append(all, best)
 }
+
+// shrunk are the images at one of mscScales.
+func (n *network) shrunk(net layers.Net, images *Node, s float64) *Node {
+	h, w := scaled(images.Shape().Dim(1), s), scaled(images.Shape().Dim(2), s)
+	if net.Canvas == nil {
+		return layers.Resize(images, h, w, false)
+	}
+	size := net.Canvas.Size(images)
+	return layers.ResizeWithin(images, h, w, layers.Within{From: size, To: shrunkSize(size, s)})
+}
+
+// shrunkSize is scaled of a size that is known when the graph runs.
+func shrunkSize(size *Node, s float64) *Node { return Floor(MulScalar(size, s)) }
 
 // stages is the backbone. With precision bf16 it, and what follows, computes in
 // bfloat16 while training: products still sum in float32, and batch statistics

@@ -64,7 +64,7 @@ func (n *network) v3plus(net layers.Net, scope *model.Scope, images *Node) *Node
 	head := scope.At(headScope)
 	low := net.ConvNorm(head, "project.0", "project.1", stages[0], n.inner(v3LowLevel), 1, layers.ConvOptions{ReLU: true})
 	x := n.asppPooled(net, head, stages[3])
-	x = layers.Resize(x, low.Shape().Dim(1), low.Shape().Dim(2), n.v3.alignCorners)
+	x = net.Resize(x, low, n.v3.alignCorners)
 	if n.v3.lowLast {
 		x, low = low, x
 	}
@@ -79,7 +79,7 @@ func (n *network) v3plus(net layers.Net, scope *model.Scope, images *Node) *Node
 	}
 	x = net.Conv(head, fmt.Sprintf("classifier.%d", at), x, n.classes, 1, true, layers.Kaiming(1, 1, n.inner(v3Inner)), layers.ConvOptions{})
 	x = ConvertDType(x, images.DType())
-	return layers.Resize(x, images.Shape().Dim(1), images.Shape().Dim(2), n.v3.alignCorners)
+	return net.Resize(x, images, n.v3.alignCorners)
 }
 
 // asppPooled is ASPP with image pooling: a 1×1 branch, three dilated 3×3 ones
@@ -92,7 +92,7 @@ func (n *network) asppPooled(net layers.Net, head *model.Scope, x *Node) *Node {
 		name := fmt.Sprintf("aspp.convs.%d.", i+1)
 		branches = append(branches, net.ConvNorm(head, name+"0", name+"1", x, c, 3, layers.ConvOptions{Dilation: d, Pad: d, ReLU: true}))
 	}
-	mean := ConvertDType(layers.MeanImage(ConvertDType(x, dtypes.Float32)), x.DType())
+	mean := ConvertDType(net.MeanImage(ConvertDType(x, dtypes.Float32)), x.DType())
 	pooled := net.ConvNorm(head, dotted(poolConv), dotted(poolNorm), mean, c, 1, layers.ConvOptions{ReLU: true})
 	like := branches[0].Shape()
 	branches = append(branches, BroadcastToShape(pooled, like))

@@ -29,6 +29,8 @@ type Net struct {
 	// TrainAffine: scale and shift learn while the running statistics stay and
 	// are what normalises, in training too.
 	TrainAffine bool
+
+	Canvas *Canvas // of the images; nil where they fill their array
 }
 
 // Kaiming is the initial standard deviation of a kernel followed by ReLU
@@ -95,7 +97,22 @@ func (n Net) Conv(scope *model.Scope, module string, x *Node, out, k int, biased
 	if biased {
 		b = ConvertDType(n.Bias(s, x.Graph(), out), x.DType())
 	}
-	return Conv(x, ConvertDType(w, x.DType()), b, o)
+	return n.within(Conv, x, ConvertDType(w, x.DType()), b, o)
+}
+
+// convolution is Conv or Depthwise.
+type convolution func(x, w, bias *Node, o ConvOptions) *Node
+
+// within is a convolution within the canvas.
+func (n Net) within(convolve convolution, x, w, bias *Node, o ConvOptions) *Node {
+	o = o.withDefaults()
+	reach := (w.Shape().Dim(0) - 1) * o.Dilation
+	if reach > 0 {
+		x = n.Canvas.fill(x, 0)
+	}
+	y := convolve(x, w, bias, o)
+	n.Canvas.note(x, y, reach, o.Stride, o.Pad)
+	return y
 }
 
 // ConvNorm is a bias-free convolution (variables at module conv) followed by
@@ -115,7 +132,7 @@ func (n Net) DepthwiseNorm(scope *model.Scope, conv, norm string, x *Node, k int
 
 // normalised is a convolution by the kernel w with batch normalisation, which is
 // folded into w where its statistics are fixed.
-func (n Net) normalised(convolve func(x, w, bias *Node, o ConvOptions) *Node, scope *model.Scope, norm string, x, w *Node, o ConvOptions) *Node {
+func (n Net) normalised(convolve convolution, scope *model.Scope, norm string, x, w *Node, o ConvOptions) *Node {
 	g := x.Graph()
 	p := n.norm(at(scope, norm), w.Shape().Dim(3))
 	if n.Training && n.TrainNorm {
@@ -127,9 +144,9 @@ func (n Net) normalised(convolve func(x, w, bias *Node, o ConvOptions) *Node, sc
 	scale := Mul(p.gamma.NodeValue(g), inverseDeviation(p.variance.NodeValue(g), n.epsilon()))
 	bias := Sub(p.beta.NodeValue(g), Mul(p.mean.NodeValue(g), scale))
 	if n.TrainAffine {
-		return convolve(x, mulChannels(w, scale), bias, o)
+		return n.within(convolve, x, mulChannels(w, scale), bias, o)
 	}
-	return convolve(x, ConvertDType(foldScale(w, scale), x.DType()), ConvertDType(bias, x.DType()), o)
+	return n.within(convolve, x, ConvertDType(foldScale(w, scale), x.DType()), ConvertDType(bias, x.DType()), o)
 }
 
 // epsilon is what is added to the variance.

@@ -33,28 +33,49 @@ func Resize(x *Node, height, width int, alignCorners bool) *Node {
 	return x
 }
 
-// ResizeWithin scales x [batch, height, width, channels] bilinearly, pixel areas
-// aligned, to a size that is known only when the graph runs: [height, width] as
-// floats, at most height×width. The result [batch, height, width, channels] has
-// it in its upper left corner; what lies beyond repeats the border.
-func ResizeWithin(x *Node, height, width int, size *Node) *Node {
+// Within are sizes that are known only when a graph runs, [height, width] as
+// float32: of what lies in the upper left corner of an array.
+type Within struct {
+	From *Node // of the input; nil = all of it
+	To   *Node // of the result, at most the array's
+
+	AlignCorners bool
+	Mirror       bool // the result is mirrored, left to right
+}
+
+// ResizeWithin scales x [batch, height, width, channels] bilinearly. The result
+// [batch, height, width, channels] has its size in its upper left corner; what
+// lies beyond repeats the border.
+func ResizeWithin(x *Node, height, width int, o Within) *Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	x = TransposeAllAxes(Reshape(x, n*h, w, c), 0, 2, 1)
-	x = productT(Reshape(x, n*h*c, w), weightsWithin(w, width, Slice(size, AxisElem(1)), x.DType()))
+	x = productT(Reshape(x, n*h*c, w), o.weights(1, w, width, x.DType()))
 	x = Reshape(TransposeAllAxes(Reshape(x, n*h, c, width), 0, 2, 1), n, h, width*c)
-	m := InsertAxes(weightsWithin(h, height, Slice(size, AxisElem(0)), x.DType()), 0)
+	m := InsertAxes(o.weights(0, h, height, x.DType()), 0)
 	m = BroadcastToShape(m, shapes.Make(x.DType(), n, height, h))
 	return Reshape(DotGeneral(m, []int{2}, []int{0}, x, []int{1}, []int{0}), n, height, width, c)
 }
 
-// weightsWithin is the [to, from] matrix of linear interpolation to size ≤ to
-// values: hat functions about where each output lies in the input.
-func weightsWithin(from, to int, size *Node, dtype dtypes.DType) *Node {
-	g := size.Graph()
-	out := Iota(g, shapes.Make(dtypes.Float32, to, from), 0)
-	in := Iota(g, shapes.Make(dtypes.Float32, to, from), 1)
-	at := AddScalar(Div(MulScalar(AddScalar(out, 0.5), float64(from)), Reshape(size, 1, 1)), -0.5)
-	at = ClipScalar(at, 0, float64(from-1))
+// weights is the [to, from] matrix of linear interpolation along an axis of the
+// image: hat functions about where each output lies in the input.
+func (o Within) weights(axis, from, to int, dtype dtypes.DType) *Node {
+	g := o.To.Graph()
+	side := func(size *Node) *Node { return Reshape(Slice(size, AxisElem(axis)), 1, 1) }
+	shape := shapes.Make(dtypes.Float32, to, from)
+	out, in, size := Iota(g, shape, 0), Iota(g, shape, 1), side(o.To)
+	if o.Mirror && axis == 1 {
+		out = Sub(AddScalar(size, -1), out)
+	}
+	given := Scalar(g, dtypes.Float32, float64(from))
+	if o.From != nil {
+		given = side(o.From)
+	}
+	last := AddScalar(given, -1)
+	at := AddScalar(Div(Mul(AddScalar(out, 0.5), given), size), -0.5)
+	if o.AlignCorners {
+		at = Div(Mul(out, last), MaxScalar(AddScalar(size, -1), 1))
+	}
+	at = Min(MaxScalar(at, 0), last)
 	return ConvertDType(Max(OneMinus(Abs(Sub(at, in))), ScalarZero(g, dtypes.Float32)), dtype)
 }
 

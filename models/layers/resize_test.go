@@ -51,14 +51,63 @@ func TestResize(t *testing.T) {
 func TestResizeWithin(t *testing.T) {
 	each(t, func(t *testing.T, b compute.Backend) {
 		for _, to := range [][2]int{{5, 7}, {9, 13}, {10, 14}, {1, 8}, {3, 2}} {
-			t.Run(fmt.Sprint(to), func(t *testing.T) {
-				checkOp(t, b, func(in []*Node) *Node {
-					y := ResizeWithin(in[0], 10, 14, Const(in[0].Graph(), []float32{float32(to[0]), float32(to[1])}))
-					return Slice(y, AxisRange(), AxisRange(0, to[0]), AxisRange(0, to[1]), AxisRange())
-				}, func(in []array) array { return refResize(in[0], to[0], to[1], false) }, random(1, 2, 5, 7, 3))
-			})
+			for _, c := range []struct {
+				from            []float32 // nil = all
+				corners, mirror bool
+			}{{}, {from: []float32{5, 7}, corners: true}, {from: []float32{4, 3}}, {from: []float32{2, 6}, corners: true, mirror: true}, {mirror: true}} {
+				t.Run(fmt.Sprint(to, c), func(t *testing.T) {
+					checkOp(t, b, func(in []*Node) *Node {
+						g := in[0].Graph()
+						o := Within{To: Const(g, []float32{float32(to[0]), float32(to[1])}), AlignCorners: c.corners, Mirror: c.mirror}
+						if c.from != nil {
+							o.From = Const(g, c.from)
+						}
+						y := ResizeWithin(in[0], 10, 14, o)
+						return Slice(y, AxisRange(), AxisRange(0, to[0]), AxisRange(0, to[1]), AxisRange())
+					}, func(in []array) array {
+						x := in[0]
+						if c.from != nil {
+							x = corner(x, int(c.from[0]), int(c.from[1]))
+						}
+						y := refResize(x, to[0], to[1], c.corners)
+						if c.mirror {
+							y = mirrored(y)
+						}
+						return y
+					}, random(1, 2, 5, 7, 3))
+				})
+			}
 		}
 	})
+}
+
+// corner is the upper left h×w of an image batch.
+func corner(x array, h, w int) array {
+	y := newArray(x.dims[0], h, w, x.dims[3])
+	for b := range x.dims[0] {
+		for i := range h {
+			for j := range w {
+				for c := range x.dims[3] {
+					*y.at(b, i, j, c) = *x.at(b, i, j, c)
+				}
+			}
+		}
+	}
+	return y
+}
+
+func mirrored(x array) array {
+	y := newArray(x.dims...)
+	for b := range x.dims[0] {
+		for i := range x.dims[1] {
+			for j := range x.dims[2] {
+				for c := range x.dims[3] {
+					*y.at(b, i, j, c) = *x.at(b, i, x.dims[2]-1-j, c)
+				}
+			}
+		}
+	}
+	return y
 }
 
 func TestMeanImage(t *testing.T) {

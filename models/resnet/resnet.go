@@ -51,6 +51,9 @@ func (c Config) Check() error {
 	return nil
 }
 
+// OnCanvas is models.CanvasBackbone's.
+func (Config) OnCanvas() {}
+
 // Channels is the size of the stage's output, stage 0 to 3.
 func (c Config) Channels(stage int) int { return c.planes(stage) * c.expansion() }
 
@@ -110,7 +113,7 @@ func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) (out [m
 		panic(err)
 	}
 	x := net.ConvNorm(scope, "conv1", "bn1", images, c.scaled(64), 7, layers.ConvOptions{Stride: 2, Pad: 3, ReLU: true})
-	x = layers.MaxPool3s2(x, c.CeilPool)
+	x = net.MaxPool3s2(x, c.CeilPool)
 	for stage, list := range c.plan() {
 		for i := range list {
 			list[i].scope = scope.At("layer%d", stage+1).At("%d", i)

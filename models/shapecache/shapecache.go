@@ -42,6 +42,11 @@ func (c *Cache[Key, Value]) Get(key Key, make func() (Value, error)) (Value, err
 	return v, nil
 }
 
+// Has tells whether a key's value is kept.
+func (c *Cache[Key, Value]) Has(key Key) bool {
+	return slices.ContainsFunc(c.list, func(e entry[Key, Value]) bool { return e.key == key })
+}
+
 // Len is the number of values kept.
 func (c *Cache[Key, Value]) Len() int { return len(c.list) }
 

@@ -108,6 +108,13 @@ func (t predictor) Shape(size image.Point) image.Point {
 	return image.Point{}
 }
 
+// Foresee implements models.Foreseer.
+func (t predictor) Foresee(shapes []image.Point) {
+	if f, ok := t.p.(models.Foreseer); ok {
+		f.Foresee(shapes)
+	}
+}
+
 type refiner struct {
 	predictor
 	r models.Refiner

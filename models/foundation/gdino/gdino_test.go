@@ -314,6 +314,59 @@ func TestDetectBothSignatures(t *testing.T) {
 	}
 }
 
+// TestShareShapes: where a new shape is dear, captions go to multiples of 8
+// tokens and sides to multiples of 32, with a mask if the export takes one.
+func TestShareShapes(t *testing.T) {
+	const f32, i64, flag = dtypes.Float32, dtypes.Int64, dtypes.Bool
+	o := DefaultOptions()
+	o.ShortSide, o.LongSide = 100, 400
+	out := []foundation.Port{{Name: "logits"}, {Name: "boxes"}, {Name: "pred_boxes"}}
+	for _, tt := range []struct {
+		in     []foundation.Port
+		image  string
+		dims   string
+		filled int
+	}{
+		{[]foundation.Port{port("img", f32, -1, 3, -1, -1), port("input_ids", i64, -1, -1), port("attention_mask", flag, -1, -1), port("position_ids", i64, -1, -1),
+			port("token_type_ids", i64, -1, -1), port("text_token_mask", flag, -1, -1, -1)}, "img", "[1 3 96 192]", 0},
+		{[]foundation.Port{port("pixel_values", f32, -1, 3, -1, -1), port("pixel_mask", i64, -1, -1, -1), port("input_ids", i64, -1, -1),
+			port("token_type_ids", i64, -1, -1), port("attention_mask", i64, -1, -1)}, "pixel_values", "[1 3 128 224]", 100 * 200},
+	} {
+		f := &fake{in: tt.in, out: out}
+		m, err := New(f, words(t), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.ShareShapes()
+		got, err := m.Detect(context.Background(), imageproc.NewRGB(400, 200), []Class{{Index: 5, Phrase: "cat"}})
+		if want := (data.Box{X0: 100, Y0: 50, X1: 300, Y1: 150, Class: 5}); err != nil || len(got) != 1 || got[0].Box != want || got[0].Phrase != "cat" {
+			t.Fatalf("%s: %+v, %v", tt.image, got, err)
+		}
+		in := f.seen[0]
+		if d := fmt.Sprint(in[tt.image].Shape().Dimensions); d != tt.dims {
+			t.Errorf("%s: image %s, want %s", tt.image, d, tt.dims)
+		}
+		if d := in["input_ids"].Shape().Dim(1); d != 8 {
+			t.Errorf("%s: %d tokens, want 8", tt.image, d)
+		}
+		if mask := in["pixel_mask"]; mask != nil {
+			filled := 0
+			for _, v := range tensors.MustCopyFlatData[int64](mask) {
+				filled += int(v)
+			}
+			if filled != tt.filled {
+				t.Errorf("%d pixels are image, want %d", filled, tt.filled)
+			}
+		}
+		m.opts = DefaultOptions()
+		if n := datatest.Distinct(datatest.PhotoSizes(500, 160), m.Shape); n > 60 {
+			t.Errorf("%s: %d shapes for photos of VOC's sizes, want 60 at most", tt.image, n)
+		} else {
+			t.Logf("%s: %d shapes for photos of VOC's sizes", tt.image, n)
+		}
+	}
+}
+
 func TestOptionsCheck(t *testing.T) {
 	change := func(f func(*Options)) Options { o := DefaultOptions(); f(&o); return o }
 	for want, o := range map[string]Options{

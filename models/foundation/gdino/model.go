@@ -3,6 +3,7 @@ package gdino
 import (
 	"context"
 	"fmt"
+	"image"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -24,6 +25,71 @@ type Model struct {
 	fixed  bool   // captions are padded to limit
 	fixedW int    // image size that the export is bound to, 0 for any
 	fixedH int
+	shares bool // see ShareShapes
+}
+
+// Sides and captions are multiples of these where they share graphs.
+const (
+	sideStep  = 32
+	tokenStep = 8
+)
+
+// ShareShapes makes images and captions share graphs, for an engine that
+// compiles long for each shape. Captions are padded to multiples of 8 tokens,
+// which no layer looks at. Sides go to multiples of 32 pixels: with padding
+// behind the image where the export takes a mask of it, else the image is
+// stretched to the nearest one, by 2 % at most at 800 pixels. Boxes are not the
+// same then as at the image's own size (docs/parity.md).
+func (m *Model) ShareShapes() { m.shares = true }
+
+// frame is an image as the network gets it, in the corner of what is padding
+// else.
+type frame struct {
+	pixels []float32   // [3, height, width]
+	size   image.Point // of these
+	filled image.Point // by the image
+}
+
+func (m *Model) frame(img *imageproc.RGB) frame {
+	f := frame{filled: m.Shape(image.Pt(img.W, img.H))}
+	if f.size = f.filled; m.shares && m.masks() {
+		f.filled.X, f.filled.Y = m.opts.size(img.W, img.H)
+	}
+	f.pixels = make([]float32, 3*f.size.X*f.size.Y)
+	img.Resize(f.filled.X, f.filled.Y, imageproc.Bilinear).Planar(imageproc.ImageNetNorm, f.pixels, f.size.X, f.size.Y)
+	return f
+}
+
+// masks tells whether the export is told what of its input is image.
+func (m *Model) masks() bool {
+	return foundation.Has(m.s.Inputs(), "pixel_mask") && m.fixedW == 0 && m.fixedH == 0
+}
+
+// Shape is the size of the input for an image of a size.
+func (m *Model) Shape(size image.Point) image.Point {
+	if m.fixedW > 0 && m.fixedH > 0 {
+		return image.Pt(m.fixedW, m.fixedH) // squashed, as the users of such exports do
+	}
+	w, h := m.opts.size(size.X, size.Y)
+	if m.shares {
+		add := sideStep / 2
+		if m.masks() {
+			add = sideStep - 1
+		}
+		w, h = max((w+add)/sideStep, 1)*sideStep, max((h+add)/sideStep, 1)*sideStep
+	}
+	return image.Pt(w, h)
+}
+
+// tokens is how many a caption of n is padded to.
+func (m *Model) tokens(n int) int {
+	if m.shares {
+		n = (n + tokenStep - 1) / tokenStep * tokenStep
+	}
+	if m.fixed {
+		return m.limit
+	}
+	return min(n, m.limit)
 }
 
 // New makes a detector of a session, the tokenizer of its text encoder and
@@ -63,15 +129,10 @@ func (m *Model) Detect(ctx context.Context, img *imageproc.RGB, classes []Class)
 	if err != nil {
 		return nil, err
 	}
-	w, h := m.opts.size(img.W, img.H)
-	if m.fixedW > 0 && m.fixedH > 0 {
-		w, h = m.fixedW, m.fixedH // squashed, as the users of such exports do
-	}
-	pixels := make([]float32, 3*w*h)
-	img.Resize(w, h, imageproc.Bilinear).Planar(imageproc.ImageNetNorm, pixels, w, h)
+	f := m.frame(img)
 	var found []Detection
 	for _, c := range captions {
-		more, err := m.ask(ctx, m.inputs(pixels, w, h, c), c, img)
+		more, err := m.ask(ctx, m.inputs(f, c), c, img)
 		if err != nil {
 			return nil, fmt.Errorf("Grounding-DINO, caption %.60q: %w", c.Text, err)
 		}
@@ -108,10 +169,10 @@ func (m *Model) ask(ctx context.Context, in map[string]*tensors.Tensor, c Captio
 }
 
 // inputs feeds every input that the export has.
-func (m *Model) inputs(pixels []float32, w, h int, c Caption) map[string]*tensors.Tensor {
+func (m *Model) inputs(f frame, c Caption) map[string]*tensors.Tensor {
 	ids := c.IDs
 	used := len(ids)
-	for m.fixed && len(ids) < m.limit {
+	for want := m.tokens(used); len(ids) < want; {
 		ids = append(ids[:len(ids):len(ids)], m.t.Pad())
 	}
 	n := len(ids)
@@ -123,13 +184,16 @@ func (m *Model) inputs(pixels []float32, w, h int, c Caption) map[string]*tensor
 			ones[i] = 1
 		}
 	}
-	in := map[string]*tensors.Tensor{m.image.Name: tensors.FromFlatDataAndDimensions(pixels, 1, 3, h, w)}
+	w, h := f.size.X, f.size.Y
+	in := map[string]*tensors.Tensor{m.image.Name: tensors.FromFlatDataAndDimensions(f.pixels, 1, 3, h, w)}
 	for _, p := range m.s.Inputs() {
 		switch p.Name {
 		case "pixel_mask":
 			content := make([]int64, w*h)
-			for i := range content {
-				content[i] = 1
+			for y := range f.filled.Y {
+				for x := range f.filled.X {
+					content[y*w+x] = 1
+				}
 			}
 			in[p.Name] = tensors.FromFlatDataAndDimensions(content, 1, h, w)
 		case "input_ids":

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"wsss/models/backend"
 	"wsss/models/foundation"
 	"wsss/models/foundation/blip2"
 	"wsss/models/foundation/clip"
@@ -80,6 +81,9 @@ func GDINO(b compute.Backend, path, vocabulary string, o gdino.Options, opt Opti
 		return nil, nil, err
 	}
 	m, err := gdino.New(list[0], words, o)
+	if err == nil && backend.KindOf(b) == backend.XLA {
+		m.ShareShapes()
+	}
 	return finish(m, list, err)
 }
 

@@ -1,0 +1,113 @@
+package layers
+
+import (
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// Canvas lets images of many sizes share a graph: each lies in the upper left
+// corner of an array of the graph's size, and its own size is known when the
+// graph runs. Layers see what lies beyond as the padding of the image, at every
+// depth, so that results within the image's size are those of the image alone.
+// It is for inference, and for one run of a network over its input: arrays of
+// one height and width have the same size of image in them.
+type Canvas struct {
+	sizes map[[2]int]*Node // height and width of the image [2], by those of the array
+	masks map[[2]int]*Node // [1, height, width, 1]
+}
+
+// NewCanvas is the canvas of images [batch, height, width, channels] that are
+// size, [height, width] as float32.
+func NewCanvas(images, size *Node) *Canvas {
+	return &Canvas{sizes: map[[2]int]*Node{area(images): size}, masks: map[[2]int]*Node{}}
+}
+
+func area(x *Node) [2]int { return [2]int{x.Shape().Dim(1), x.Shape().Dim(2)} }
+
+// Size is how much of x, an array of the network, is image: [height, width]; nil
+// for a nil canvas, which is all of it.
+func (c *Canvas) Size(x *Node) *Node {
+	if c == nil {
+		return nil
+	}
+	size := c.sizes[area(x)]
+	if size == nil {
+		exceptions.Panicf("layers.Canvas: no layer made %s", x.Shape())
+	}
+	return size
+}
+
+// note tells the size of y, which a window of reach+1 pixels made of x.
+func (c *Canvas) note(x, y *Node, reach, stride, pad int) {
+	if c == nil || c.sizes[area(y)] != nil {
+		return
+	}
+	size := c.Size(x)
+	if stride > 1 || reach != 2*pad {
+		size = AddScalar(Floor(DivScalar(AddScalar(size, float64(2*pad-reach-1)), float64(stride))), 1)
+	}
+	c.sizes[area(y)] = size
+}
+
+// fill is x with a value beyond the image; x itself for a nil canvas.
+func (c *Canvas) fill(x *Node, value float64) *Node {
+	if c == nil {
+		return x
+	}
+	key, size := area(x), c.Size(x)
+	mask := c.masks[key]
+	if mask == nil {
+		g := x.Graph()
+		at := shapes.Make(dtypes.Float32, 1, key[0], key[1], 1)
+		within := func(axis int) *Node {
+			return LessThan(Iota(g, at, axis), BroadcastToShape(Reshape(Slice(size, AxisElem(axis-1)), 1, 1, 1, 1), at))
+		}
+		mask = LogicalAnd(within(1), within(2))
+		c.masks[key] = mask
+	}
+	return Where(BroadcastToDims(mask, x.Shape().Dimensions...), x, Scalar(x.Graph(), x.DType(), value))
+}
+
+// Mirror is x with the image mirrored, left to right; for a nil canvas all of x.
+func (c *Canvas) Mirror(x *Node) *Node {
+	if c == nil {
+		return Reverse(x, 2)
+	}
+	size := c.Size(x)
+	return ResizeWithin(c.fill(x, 0), area(x)[0], area(x)[1], Within{From: size, To: size, Mirror: true})
+}
+
+// MaxPool3s2 is the function of that name within the canvas.
+func (n Net) MaxPool3s2(x *Node, ceil bool) *Node {
+	y := MaxPool3s2(n.Canvas.fill(x, math.Inf(-1)), ceil)
+	if c := n.Canvas; c != nil && ceil {
+		c.sizes[area(y)] = AddScalar(Floor(MulScalar(c.Size(x), 0.5)), 1)
+	} else {
+		c.note(x, y, 2, 2, 1)
+	}
+	return n.Canvas.fill(y, 0) // no layer computes with infinities
+}
+
+// MeanImage is the function of that name within the canvas.
+func (n Net) MeanImage(x *Node) *Node {
+	if n.Canvas == nil {
+		return MeanImage(x)
+	}
+	size := n.Canvas.Size(x)
+	pixels := Reshape(Mul(Slice(size, AxisElem(0)), Slice(size, AxisElem(1))), 1, 1, 1, 1)
+	n.Canvas.sizes[[2]int{1, 1}] = Const(x.Graph(), []float32{1, 1})
+	sum := MulScalar(MeanImage(n.Canvas.fill(x, 0)), float64(area(x)[0]*area(x)[1]))
+	return Div(sum, ConvertDType(pixels, x.DType()))
+}
+
+// Resize scales x bilinearly to like's size, within the canvas.
+func (n Net) Resize(x, like *Node, alignCorners bool) *Node {
+	if n.Canvas == nil {
+		return Resize(x, area(like)[0], area(like)[1], alignCorners)
+	}
+	return ResizeWithin(n.Canvas.fill(x, 0), area(like)[0], area(like)[1], Within{From: n.Canvas.Size(x), To: n.Canvas.Size(like), AlignCorners: alignCorners})
+}
