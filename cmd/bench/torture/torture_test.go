@@ -1,0 +1,80 @@
+package torture
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestBrief is the short form of the campaigns: a little of each, in seconds.
+// The tests of single packages repeat none of it; they have their own kills.
+func TestBrief(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs wsss")
+	}
+	repo, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(repo)
+	o := options{dir: t.TempDir(), repo: repo, engines: []string{"go"}, kills: 4, pairs: 2, seed: 1, quiet: true}
+	o.choose("gen,train-classifier")
+	o.wsss = filepath.Join(o.dir, "wsss")
+	if _, err := output(t.Context(), "go", "build", "-o", o.wsss, "./cmd/wsss"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		run  func(context.Context, options, *result) error
+	}{{"full disk", fullDisk}, {"hostile files", hostile}, {"pairs", pairs}, {"kills", kills}} {
+		t.Run(c.name, func(t *testing.T) {
+			r := result{name: c.name}
+			if err := c.run(t.Context(), o, &r); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range r.failures {
+				t.Error(f)
+			}
+			t.Log(r.lines)
+		})
+	}
+}
+
+// TestSnapshot: times may differ between two runs, nothing else.
+func TestSnapshot(t *testing.T) {
+	write := func(dir, name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		name, a, b string
+		differ     int
+	}{
+		{"results/a.json", "{\n  \"miou\": 0.5,\n  \"seconds\": 1.5\n}\n", "{\n  \"miou\": 0.5,\n  \"seconds\": 2\n}\n", 0},
+		{"results/a.json", "{\n  \"miou\": 0.5\n}\n", "{\n  \"miou\": 0.6\n}\n", 1},
+		{"gen/speed.json", "1", "2", 0},
+		{"report.md", "| a | 7.48 images/s |", "| a | 19 images/s |", 0},
+		{"report.md", "| a | 7.48 |", "| b | 7.48 |", 1},
+		{"gen/a.png", "1", "2", 1},
+	} {
+		a, b := t.TempDir(), t.TempDir()
+		write(a, tt.name, tt.a)
+		write(b, tt.name, tt.b)
+		if names, err := differing(a, b); err != nil || len(names) != tt.differ {
+			t.Errorf("%s: %v, %v; want %d", tt.name, names, err, tt.differ)
+		}
+	}
+	a, b := t.TempDir(), t.TempDir()
+	write(a, "gen/a.png", "1")
+	write(b, "gen/.tmp-5", "1")
+	if names, err := differing(a, b); err != nil || len(names) != 2 {
+		t.Errorf("one is missing and one too many: %v, %v", names, err)
+	}
+}
