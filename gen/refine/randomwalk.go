@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 
@@ -16,6 +17,7 @@ import (
 	"wsss/gen"
 	"wsss/gen/affinity"
 	"wsss/gen/source"
+	"wsss/models/irn"
 )
 
 func init() {
@@ -40,6 +42,9 @@ type walkOptions struct {
 type walkMethod struct {
 	opts walkOptions
 	from *source.Source
+
+	network *irn.Mapper       // of method irn: finds the boundaries; nil for random-walk
+	hashes  map[string]string // of its file
 }
 
 func newWalk(env gen.Env) (gen.Method, error) {
@@ -47,6 +52,10 @@ func newWalk(env gen.Env) (gen.Method, error) {
 	if err := configs.Decode("gen.options", env.Gen.Options, &o); err != nil {
 		return nil, err
 	}
+	return openWalk(env, o)
+}
+
+func openWalk(env gen.Env, o walkOptions) (*walkMethod, error) {
 	if o.From.Threshold == nil {
 		threshold := 0.25
 		o.From.Threshold = &threshold
@@ -58,7 +67,7 @@ func newWalk(env gen.Env) (gen.Method, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("[gen.options] %w", err)
 	}
-	return &walkMethod{o, from}, nil
+	return &walkMethod{opts: o, from: from}, nil
 }
 
 func (o walkOptions) check() error {
@@ -78,7 +87,14 @@ func (o walkOptions) check() error {
 	return o.Options.Validate()
 }
 
-func (m *walkMethod) Weights() map[string]string { return m.from.Weights() }
+func (m *walkMethod) Weights() map[string]string {
+	all := maps.Clone(m.hashes)
+	if all == nil {
+		return m.from.Weights()
+	}
+	maps.Copy(all, m.from.Weights())
+	return all
+}
 
 // Learn lets the source learn (gen.Learner).
 func (m *walkMethod) Learn(ctx context.Context, from gen.Lesson) error {
@@ -108,7 +124,7 @@ func (m *walkMethod) Inputs() (map[string]string, error) {
 // Generate returns one mask per class of the label after the walk.
 func (m *walkMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
 	size := s.Image.Rect.Size()
-	r, err := m.raster(s)
+	r, err := m.raster(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +152,7 @@ func (m *walkMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, 
 		divideByMax(walked.Maps)
 	}
 	label, confidence := walked.Label(m.from.Rule())
-	return gen.LabelMasks(label, confidence, "random-walk"), nil
+	return gen.LabelMasks(label, confidence, m.name()), nil
 }
 
 // divideByMax divides all maps by the greatest value of any.
@@ -215,8 +231,10 @@ type raster struct {
 	graph *affinity.Graph
 }
 
-func (m *walkMethod) raster(s *data.Sample) (*raster, error) {
+func (m *walkMethod) raster(ctx context.Context, s *data.Sample) (*raster, error) {
 	switch {
+	case m.network != nil:
+		return m.found(ctx, s)
 	case m.opts.Edges != "":
 		return m.edges(s)
 	case m.opts.Features != "":

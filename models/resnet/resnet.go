@@ -108,12 +108,20 @@ func (c Config) plan() (stages [models.Stages][]block) {
 
 // Stages is models.GroupBackbone's. scope holds the variables conv1/weight,
 // layer1/0/conv1/weight and so on. It panics where Check reports an error.
-func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) (out [models.Stages]*Node) {
+func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) [models.Stages]*Node {
+	_, out := c.StemAndStages(net, scope, images)
+	return out
+}
+
+// StemAndStages is Stages with the output of the stem before them, a quarter of
+// the size of the images.
+func (c Config) StemAndStages(net layers.Net, scope *model.Scope, images *Node) (stem *Node, out [models.Stages]*Node) {
 	if err := c.Check(); err != nil {
 		panic(err)
 	}
 	x := net.ConvNorm(scope, "conv1", "bn1", images, c.scaled(64), 7, layers.ConvOptions{Stride: 2, Pad: 3, ReLU: true})
 	x = net.MaxPool3s2(x, c.CeilPool)
+	stem = x
 	for stage, list := range c.plan() {
 		for i := range list {
 			list[i].scope = scope.At("layer%d", stage+1).At("%d", i)
@@ -124,7 +132,7 @@ func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) (out [m
 		}
 		out[stage] = x
 	}
-	return out
+	return stem, out
 }
 
 // chain builds blocks one after the other, in groups that are recomputed if

@@ -1,0 +1,95 @@
+package refine
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"wsss/checkpoints/files"
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/stages"
+	"wsss/gen"
+	"wsss/gen/affinity"
+	"wsss/gen/source"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/irn"
+)
+
+func init() {
+	gen.Register("irn", gen.Spec{
+		Doc:          "class scores spread up to the boundaries that IRN's network finds (res50_irn.pth)",
+		Weak:         data.WeakKinds,
+		NeedsBackend: true,
+		New:          newIRN,
+		Inner: func(options map[string]any) ([]configs.Gen, error) {
+			o, err := decodeIRN(options)
+			return o.From.Inner(), err
+		},
+		Needs: func(options map[string]any) (gen.Needs, error) {
+			o, err := decodeIRN(options)
+			n := o.From.Needs()
+			n.Add(gen.Needs{Files: []string{o.Network}})
+			return n, err
+		},
+	})
+}
+
+// irnOptions are the keys of [gen.options].
+type irnOptions struct {
+	From    source.Options `toml:"from"`
+	Network string         `toml:"network"` // file of a trained network: IRN's res50_irn.pth, or what models/irn saves
+	affinity.Options
+}
+
+func decodeIRN(table map[string]any) (irnOptions, error) {
+	o := irnOptions{Options: affinity.IRN()}
+	if err := configs.Decode("gen.options", table, &o); err != nil {
+		return o, err
+	}
+	if o.Network == "" {
+		return o, errors.New("gen.options.network is missing: the file of a trained network, such as IRN's res50_irn.pth")
+	}
+	return o, nil
+}
+
+// newIRN is the walk of random-walk with boundaries of a network, for all the
+// rest with IRN's values (docs/sources.md §11.2).
+func newIRN(env gen.Env) (gen.Method, error) {
+	o, err := decodeIRN(env.Gen.Options)
+	if err != nil {
+		return nil, err
+	}
+	m, err := openWalk(env, walkOptions{From: o.From, Colour: 1, Stride: irn.Stride, Options: o.Options})
+	if err != nil {
+		return nil, err
+	}
+	n, err := irn.Open(o.Network)
+	if err != nil {
+		return nil, err
+	}
+	m.network = irn.NewMapper(env.Backend, n)
+	sum, err := files.SHA256(o.Network)
+	m.hashes = map[string]string{filepath.Base(o.Network): sum}
+	return m, err
+}
+
+func (m *walkMethod) name() string {
+	if m.network != nil {
+		return "irn"
+	}
+	return "random-walk"
+}
+
+// found is a raster with the boundaries that the network finds.
+func (m *walkMethod) found(ctx context.Context, s *data.Sample) (*raster, error) {
+	stop := stages.Start(ctx, stages.Embed)
+	e, err := m.network.Edges(imageproc.FromImage(s.Image))
+	stop()
+	if err != nil {
+		return nil, err
+	}
+	r := &raster{w: e.W, h: e.H, edges: e.Strength}
+	r.graph, err = affinity.FromEdges(r.edges, r.w, r.h, m.opts.Options)
+	return r, err
+}
