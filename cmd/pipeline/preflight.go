@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"wsss/checkpoints"
 	"wsss/checkpoints/files"
@@ -95,7 +96,7 @@ func checkTrain(p *Run, classes int) error {
 	errs = append(errs, err)
 	_, err = augment.FromConfig(t)
 	errs = append(errs, err)
-	if m, err := manifest.Find(t.Init); err == nil && m.Family != "resnet" {
+	if m, err := manifest.Find(t.Init); err == nil && !slices.Contains(manifest.StartFamilies, m.Family) {
 		_, err := manifest.Start(context.Background(), t.Init)
 		errs = append(errs, fmt.Errorf("train.network.init: %w", err))
 	} else if t.Init != "" && files.Exists(t.Init) {

@@ -2,10 +2,11 @@
 package all
 
 import (
-	_ "wsss/gen/cam"       // cam
+	_ "wsss/gen/cam"       // cam, imagenet-cam
 	_ "wsss/gen/clipes"    // clip-es, vit-cam
 	_ "wsss/gen/grabcut"   // GrabCut, no weights
 	_ "wsss/gen/promptsam" // SAM, and Grounding-DINO with SAM
 	_ "wsss/gen/refine"    // crf, sepl, random-walk, ensemble
+	_ "wsss/gen/saliency"  // saliency
 	_ "wsss/gen/source"    // import: labels and CAMs of other tools
 )

@@ -30,7 +30,9 @@ func init() {
 		New:          newCAM,
 		Needs: func(o map[string]any) (gen.Needs, error) {
 			opts, err := decode(o)
-			return gen.Needs{Files: []string{opts.Classifier}}, err
+			n := gen.Needs{Files: []string{opts.Classifier}}
+			n.Add(opts.needs())
+			return n, err
 		},
 	})
 }
@@ -45,6 +47,7 @@ type options struct {
 	Bucket     int       `toml:"bucket"`     // sides of scaled images are rounded to multiples of so many pixels; 1 = the reference's sizes, 0 = by backend
 	MaxSide    int       `toml:"max_side"`   // scaled images are made no longer than this; default 2048
 	MaxShapes  int       `toml:"max_shapes"` // sizes of images whose compiled graphs are kept
+	cueOptions
 }
 
 func decode(table map[string]any) (options, error) {
@@ -60,23 +63,29 @@ func defaults() options {
 }
 
 func (o options) check() error {
-	switch {
-	case o.Classifier == "":
+	if o.Classifier == "" {
 		return errors.New("gen.options.classifier is missing: the file of a trained classifier; see wsss train-classifier")
-	case len(o.Scales) == 0:
-		return errors.New("gen.options.scales = []: allowed is at least one number")
-	case !(o.Threshold >= 0 && o.Threshold <= 1):
-		return fmt.Errorf("gen.options.threshold = %v: allowed are numbers in [0, 1]", o.Threshold)
-	case o.Bucket < 0 || o.Bucket > 512:
-		return fmt.Errorf("gen.options.bucket = %d: allowed are 0 to 512 pixels", o.Bucket)
-	case o.MaxSide < 64 || o.MaxSide > 16384:
-		return fmt.Errorf("gen.options.max_side = %d: allowed are 64 to 16384 pixels", o.MaxSide)
-	case o.MaxShapes < 1:
-		return fmt.Errorf("gen.options.max_shapes = %d: allowed are 1 or more", o.MaxShapes)
 	}
-	for _, s := range o.Scales {
+	return errors.Join(checkMaps(o.Scales, o.Threshold, o.Bucket, o.MaxSide, o.MaxShapes), o.cueOptions.check())
+}
+
+// checkMaps checks the keys that methods of class activation maps share.
+func checkMaps(scales []float64, threshold float64, bucket, maxSide, maxShapes int) error {
+	switch {
+	case len(scales) == 0:
+		return errors.New("gen.options.scales = []: allowed is at least one number")
+	case !(threshold >= 0 && threshold <= 1):
+		return fmt.Errorf("gen.options.threshold = %v: allowed are numbers in [0, 1]", threshold)
+	case bucket < 0 || bucket > 512:
+		return fmt.Errorf("gen.options.bucket = %d: allowed are 0 to 512 pixels", bucket)
+	case maxSide < 64 || maxSide > 16384:
+		return fmt.Errorf("gen.options.max_side = %d: allowed are 64 to 16384 pixels", maxSide)
+	case maxShapes < 1:
+		return fmt.Errorf("gen.options.max_shapes = %d: allowed are 1 or more", maxShapes)
+	}
+	for _, s := range scales {
 		if !(s >= 0.05 && s <= 8) {
-			return fmt.Errorf("gen.options.scales = %v: allowed are numbers in [0.05, 8]", o.Scales)
+			return fmt.Errorf("gen.options.scales = %v: allowed are numbers in [0.05, 8]", scales)
 		}
 	}
 	return nil
@@ -88,6 +97,7 @@ type method struct {
 	mapper  *camnet.Mapper
 	classes int // background not counted
 	hashes  map[string]string
+	cue     *cue // nil: the background has a constant score
 	exact   bool // maps are divided by their maximum, without a small number added to it
 }
 
@@ -118,7 +128,11 @@ func (m *method) open(env gen.Env, o options) (*model.Store, error) {
 	}
 	m.mapper = camnet.NewMapper(env.Backend, net, store, camnet.MapOptions{Scales: o.Scales, Flip: o.Flip, Bucket: o.Bucket, MaxSide: o.MaxSide, Shapes: o.MaxShapes})
 	sum, err := files.SHA256(o.Classifier)
+	if err != nil {
+		return nil, err
+	}
 	m.hashes = map[string]string{filepath.Base(o.Classifier): sum}
+	m.cue, err = o.open(env, m.hashes)
 	return store, err
 }
 
@@ -163,7 +177,10 @@ func (m *method) Scores(ctx context.Context, s *data.Sample) (*source.Scores, er
 		w, h := up(size.X, smallStride), up(size.Y, smallStride)
 		err = source.Save(m.opts.Save, s.ID, scores, m.merge(maps, tags, w, h, w, h))
 	}
-	return scores, err
+	if err != nil {
+		return nil, err
+	}
+	return m.cue.add(ctx, s, scores, m.opts.Threshold)
 }
 
 // smallStride is that of the smaller maps that IRN saves.

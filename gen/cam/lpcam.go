@@ -25,7 +25,9 @@ func init() {
 		New:          newLPCAM,
 		Needs: func(o map[string]any) (gen.Needs, error) {
 			opts, err := decodeLPCAM(o)
-			return gen.Needs{Files: []string{opts.Classifier}}, err
+			n := gen.Needs{Files: []string{opts.Classifier}}
+			n.Add(opts.needs())
+			return n, err
 		},
 	})
 }

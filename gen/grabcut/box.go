@@ -43,6 +43,7 @@ func (c *cutter) box(b data.Box, rect image.Rectangle) (gen.Mask, error) {
 		if c.pin != nil {
 			c.pin(r)
 		}
+		c.start.lean(r, b.Class, rect, c.opts.Trust)
 		inside, score, stability, err := c.cut(r)
 		if err != nil {
 			return gen.Mask{}, err

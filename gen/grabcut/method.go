@@ -9,6 +9,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
+	"wsss/gen/source"
 )
 
 func init() {
@@ -17,8 +18,12 @@ func init() {
 		Weak: []data.WeakKind{data.WeakBoxes, data.WeakScribbles, data.WeakPoints, data.WeakTags},
 		New:  New,
 		Needs: func(table map[string]any) (gen.Needs, error) {
-			_, err := read(table)
-			return gen.Needs{}, err
+			o, err := read(table)
+			return o.From.Needs(), err
+		},
+		Inner: func(table map[string]any) ([]configs.Gen, error) {
+			o, err := read(table)
+			return o.From.Inner(), err
 		},
 	})
 }
@@ -36,6 +41,7 @@ func read(table map[string]any) (options, error) {
 type method struct {
 	env     gen.Env
 	opts    options
+	from    *source.Source // nil: no other method's labels
 	solvers sync.Pool
 }
 
@@ -51,6 +57,11 @@ func New(env gen.Env) (gen.Method, error) {
 	default:
 		return nil, fmt.Errorf("gen.weak = %q: grabcut works from boxes, scribbles, points or tags", env.Weak)
 	}
+	if opts.hasFrom() {
+		if m.from, err = source.Open(env, "gen.options.from", opts.From); err != nil {
+			return nil, err
+		}
+	}
 	m.solvers.New = func() any { return &Solver{Gamma: m.opts.Gamma} }
 	return m, nil
 }
@@ -64,6 +75,12 @@ func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, erro
 	solver := m.solvers.Get().(*Solver)
 	defer m.solvers.Put(solver)
 	c := &cutter{ctx: ctx, opts: m.opts, seed: m.env.Seed, solver: solver, img: s.Image}
+	if m.from != nil && m.labelled(s.Weak) {
+		var err error
+		if c.start, err = startOf(ctx, m.from, s); err != nil {
+			return nil, err
+		}
+	}
 	switch weak := s.Weak; {
 	case m.env.Weak == data.WeakBoxes && weak.Boxes != nil:
 		return c.boxes(weak.Boxes)
@@ -71,10 +88,49 @@ func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, erro
 		return c.seeds(pointSeeds(weak.Points))
 	case m.env.Weak == data.WeakScribbles && weak.Scribbles != nil:
 		return c.seeds(strokeSeeds(weak.Scribbles))
+	case m.env.Weak == data.WeakTags && weak.Tags != nil && c.start != nil:
+		return c.tagsFrom(weak.Tags)
 	case m.env.Weak == data.WeakTags && weak.Tags != nil:
 		return c.tags(weak.Tags)
 	}
 	return nil, gen.Unlabelled(m.env.Weak)
+}
+
+// labelled tells whether a sample has anything to cut out.
+func (m *method) labelled(weak data.WeakLabels) bool {
+	switch m.env.Weak {
+	case data.WeakBoxes:
+		return len(weak.Boxes) > 0
+	case data.WeakPoints:
+		return len(weak.Points) > 0
+	case data.WeakScribbles:
+		return len(weak.Scribbles) > 0
+	}
+	return len(weak.Tags) > 0
+}
+
+// Weights maps the files that the masks depend on to their SHA-256.
+func (m *method) Weights() map[string]string {
+	if m.from == nil {
+		return nil
+	}
+	return m.from.Weights()
+}
+
+// Inputs describes the folder of labels or scores, if any (gen.Reader).
+func (m *method) Inputs() (map[string]string, error) {
+	if m.from == nil {
+		return nil, nil
+	}
+	return m.from.Inputs()
+}
+
+// InputFiles is the image's file of labels or scores, if any (gen.Reader).
+func (m *method) InputFiles(id string) ([]string, error) {
+	if m.from == nil {
+		return nil, nil
+	}
+	return m.from.InputFiles(id)
 }
 
 // cutter is the work on one image.
@@ -86,6 +142,7 @@ type cutter struct {
 	img    *image.NRGBA
 	maxCut int             // see the constant, which 0 stands for
 	pin    func(r *region) // settles pixels of a box; may be nil
+	start  *start          // nil: no other method's labels
 }
 
 // stabilityOffset is how far, in nats, the log odds are moved to see whether

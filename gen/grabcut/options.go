@@ -3,6 +3,8 @@ package grabcut
 import (
 	"fmt"
 	"math"
+
+	"wsss/gen/source"
 )
 
 // options are the keys of [gen.options] for this method.
@@ -16,10 +18,16 @@ type options struct {
 	MinReach   float64 `toml:"min_reach"`  // a cut that spans less than this share of a side of its box has failed too
 	Crowds     bool    `toml:"crowds"`     // also cut boxes that hold a group (COCO iscrowd)
 	Radius     float64 `toml:"radius"`     // radius of a point or stroke, as a share of √(width·height)
+
+	From  source.Options `toml:"from"`  // labels or class scores of another method, a run or a tool (saliency, cam, …): what each pixel is at first
+	Trust float64        `toml:"trust"` // weight of their log odds; 0 = they are only where the first colours are taken from; default 1
 }
 
+// hasFrom tells whether another method's labels are the start.
+func (o options) hasFrom() bool { return o.From.Labels+o.From.Scores+o.From.Method != "" }
+
 func defaults() options {
-	return options{Iterations: 5, Gamma: 25, MaxSide: 240, Margin: 0.4, Prior: 1, MinFill: 0.3, MinReach: 0.8, Radius: 0.012}
+	return options{Iterations: 5, Gamma: 25, MaxSide: 240, Margin: 0.4, Prior: 1, MinFill: 0.3, MinReach: 0.8, Radius: 0.012, Trust: 1}
 }
 
 // check returns an error that names the first key out of range.
@@ -38,6 +46,7 @@ func (o options) check() error {
 		{"min_fill", o.MinFill, 0, 1, "0..1"},
 		{"min_reach", o.MinReach, 0, 1, "0..1"},
 		{"radius", o.Radius, 0, 0.5, "0..0.5"},
+		{"trust", o.Trust, 0, 100, "0..100"},
 	} {
 		if !(k.v >= k.lo && k.v <= k.hi) {
 			return fmt.Errorf("[gen.options] %s = %v: allowed is %s", k.key, k.v, k.allowed)

@@ -107,6 +107,7 @@ func (c *cutter) seeds(s seeds) ([]gen.Mask, error) {
 		}
 		r := newRegion(bounds)
 		far.fill(r, k, float32(c.opts.Prior))
+		c.start.lean(r, mark.class, bounds, c.opts.Trust)
 		for i, o := range owner {
 			switch {
 			case int(o) == k:

@@ -66,8 +66,9 @@ type Scores struct {
 // of those scores for the methods that refine.
 type Scorer interface {
 	gen.Method
-	// Scores are those of the image's classes at the size of the image, the
-	// background not among them.
+	// Scores are those of the image's classes at the size of the image; the
+	// background is among them, first, where it has scores of its own and Rule
+	// says nothing about it.
 	Scores(ctx context.Context, s *data.Sample) (*Scores, error)
 	// Rule is how the method itself makes labels of its scores. Background,
 	// Threshold and Alpha count where the options of the source leave them out.

@@ -67,11 +67,14 @@ func (m *Mapper) SetPrototypes(p *Prototypes) {
 // NewMapper takes a network and its variables, which go with it.
 func NewMapper(b compute.Backend, n *Network, store *model.Store, opts MapOptions) *Mapper {
 	if opts.Bucket == 0 {
-		opts.Bucket = defaultBucket[backend.KindOf(b)]
+		opts.Bucket = DefaultBucket(b)
 	}
 	return &Mapper{net: n, backend: b, store: store, opts: opts, canvas: backend.KindOf(b) == backend.XLA && opts.Bucket == 1 && n.onCanvas(),
 		graphs: shapecache.Cache[view, *model.Exec]{Limit: backend.GraphsKept(b, opts.Shapes), Free: (*model.Exec).Finalize}}
 }
+
+// DefaultBucket is what MapOptions.Bucket is by what a new size costs.
+func DefaultBucket(b compute.Backend) int { return defaultBucket[backend.KindOf(b)] }
 
 // Close frees the network.
 func (m *Mapper) Close() {

@@ -26,9 +26,10 @@ func SamePad(x *Node, k, stride, dilation int) *Node {
 // its own kernel, w [kh, kw, 1, channels], and adds bias [channels], nil for
 // none. Stride and dilation cannot both exceed 1.
 //
-// XLA gets its native convolution; elsewhere, and in every backward pass, the
-// taps are added up, each times its weight per channel: a matrix product has
-// nothing to sum here.
+// XLA gets its native convolution, as does onnx without a stride, with which it
+// lacks what GoMLX would derive. Elsewhere, and in every backward pass, the taps
+// are added up, each times its weight per channel: a matrix product has nothing
+// to sum here.
 func Depthwise(x, w, bias *Node, o ConvOptions) *Node {
 	o = o.withDefaults()
 	c := x.Shape().Dim(3)
@@ -43,7 +44,7 @@ func Depthwise(x, w, bias *Node, o ConvOptions) *Node {
 	var own []*Node
 	y := WithGradient([]*Node{x, w}, func(in []*Node) *Node {
 		own = in
-		if backend.KindOf(x.Graph().Backend()) != backend.XLA {
+		if kind := backend.KindOf(x.Graph().Backend()); kind == backend.Go || kind == backend.ONNX && o.Stride > 1 {
 			return t.sum(in[0], in[1])
 		}
 		conv := Convolve(in[0], in[1]).NoPadding().ChannelGroupCount(c)

@@ -22,13 +22,20 @@ var source string
 // Model is one entry of the manifest.
 type Model struct {
 	Name    string `toml:"name"`
-	Family  string `toml:"family"` // sam, gdino, clip, ram, blip2, resnet
+	Family  string `toml:"family"` // sam, gdino, clip, ram, blip2, saliency, resnet, efficientnet
 	Doc     string `toml:"doc"`
 	Licence string `toml:"licence"`
 	Repo    string `toml:"repo"`   // on Hugging Face; "" for other sources
 	Source  string `toml:"source"` // page, where there is no repository
 	Make    string `toml:"make"`   // how its local files are made, for people
 	Files   []File `toml:"file"`
+
+	// How a network of family saliency takes an image and gives its map, for
+	// options that leave it out.
+	Side    int    `toml:"side"`    // of the square that images are resized to
+	Norm    string `toml:"norm"`    // of the pixels: imagenet, half, unit
+	Output  string `toml:"output"`  // the output with the map, or "first"
+	Stretch bool   `toml:"stretch"` // each map is stretched to 0..1
 }
 
 // File is one file of a model.

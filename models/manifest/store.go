@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -114,15 +115,19 @@ func Resolve(dir, file, model, family, role string) (string, error) {
 	return store.File(context.Background(), model, role)
 }
 
+// StartFamilies are those of networks that know ImageNet, which a training or a
+// class activation map may begin with.
+var StartFamilies = []string{"resnet", "efficientnet"}
+
 // Start is the weight file that a training begins with: init itself, or the
-// file of a model of family resnet where init is the name of one.
+// file of a model of StartFamilies where init is the name of one.
 func Start(ctx context.Context, init string) (string, error) {
 	m, err := Find(init)
 	if err != nil {
 		return init, nil // a file: whoever opens it says what is wrong with it
 	}
-	if m.Family != "resnet" {
-		return "", fmt.Errorf("model %s is of family %s, wanted is resnet, or a weight file", init, m.Family)
+	if !slices.Contains(StartFamilies, m.Family) {
+		return "", fmt.Errorf("model %s is of family %s, wanted is %s, or a weight file", init, m.Family, strings.Join(StartFamilies, " or "))
 	}
 	store, err := Open("")
 	if err != nil {

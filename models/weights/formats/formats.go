@@ -42,8 +42,10 @@ func OpenStart(init string) (src weights.Source, path string, err error) {
 	src, err = Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		var names []string
-		for _, m := range manifest.Family("resnet") {
-			names = append(names, m.Name)
+		for _, family := range manifest.StartFamilies {
+			for _, m := range manifest.Family(family) {
+				names = append(names, m.Name)
+			}
 		}
 		err = fmt.Errorf("%w: allowed are a weight file, or one of %s", err, strings.Join(names, ", "))
 	}

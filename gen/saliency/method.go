@@ -1,0 +1,297 @@
+// Package saliency holds the gen method "saliency": what stands out in a photo,
+// by any network of salient-object detection, gets the photo's tag. The map also
+// serves other methods, as a prior or as the background's score.
+package saliency
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/gen"
+	"wsss/gen/source"
+)
+
+func init() {
+	gen.Register("saliency", gen.Spec{
+		Doc:          "what stands out, by any salient-object network in ONNX (U²-Net, ISNet, BiRefNet): one tag names it, several are told apart by class scores or CLIP; or inside boxes",
+		Weak:         []data.WeakKind{data.WeakTags, data.WeakBoxes},
+		NeedsBackend: true,
+		New:          newMethod,
+		Inner: func(table map[string]any) ([]configs.Gen, error) {
+			o, err := decode(table)
+			return o.From.Inner(), err
+		},
+		Needs: func(table map[string]any) (gen.Needs, error) {
+			o, err := decode(table)
+			n := o.Network.Needs()
+			n.Add(o.From.Needs())
+			n.Add(gen.Needs{Models: []string{o.CLIP}})
+			return n, err
+		},
+	})
+}
+
+// options are the keys of [gen.options].
+type options struct {
+	Network
+	Threshold float64        `toml:"threshold"` // pixels below are background; default 0.5
+	From      source.Options `toml:"from"`      // class scores (cam, imagenet-cam, clip-es, a folder of .npy) that tell several tags apart, or
+	CLIP      string         `toml:"clip"`      // a model of `wsss models list` that names each connected part
+	Templates []string       `toml:"templates"` // CLIP's prompts, with {}
+}
+
+func decode(table map[string]any) (options, error) {
+	o := options{Threshold: 0.5}
+	if err := configs.Decode("gen.options", table, &o); err != nil {
+		return o, err
+	}
+	if err := o.Check("gen.options"); err != nil {
+		return o, err
+	}
+	switch {
+	case !(o.Threshold > 0 && o.Threshold < 1):
+		return o, fmt.Errorf("[gen.options] threshold = %v: allowed are numbers in (0, 1)", o.Threshold)
+	case o.CLIP != "" && o.hasFrom():
+		return o, fmt.Errorf("[gen.options] clip and from: allowed is one of them")
+	}
+	return o, nil
+}
+
+func (o options) hasFrom() bool { return o.From.Labels+o.From.Scores+o.From.Method != "" }
+
+// method is the gen method. It is safe for concurrent use.
+type method struct {
+	opts    options
+	weak    data.WeakKind
+	classes data.Classes
+	maps    *Mapper
+	from    *source.Source // nil: nothing tells tags apart, or CLIP does
+	namer   *namer
+	hashes  map[string]string
+}
+
+var _ source.Scorer = (*method)(nil)
+
+func newMethod(env gen.Env) (gen.Method, error) {
+	o, err := decode(env.Gen.Options)
+	if err != nil {
+		return nil, err
+	}
+	if env.Weak == data.WeakBoxes && (o.CLIP != "" || o.hasFrom()) {
+		return nil, fmt.Errorf("[gen.options] clip and from: boxes tell classes apart already")
+	}
+	m := &method{opts: o, weak: env.Weak, classes: env.Classes, hashes: map[string]string{}}
+	if m.maps, err = o.Open(env.Backend, "gen.options"); err != nil {
+		return nil, err
+	}
+	maps.Copy(m.hashes, m.maps.Weights())
+	if o.hasFrom() {
+		if m.from, err = source.Open(env, "gen.options.from", o.From); err != nil {
+			return nil, err
+		}
+		if !m.from.HasScores() {
+			return nil, fmt.Errorf("[gen.options.from] has no class scores: allowed are scores, and methods that make them, such as cam and imagenet-cam")
+		}
+		maps.Copy(m.hashes, m.from.Weights())
+	}
+	if o.CLIP != "" {
+		if m.namer, err = openNamer(env, o); err != nil {
+			return nil, err
+		}
+		maps.Copy(m.hashes, m.namer.hashes)
+	}
+	return m, nil
+}
+
+// Weights maps the files that the masks depend on to their SHA-256.
+func (m *method) Weights() map[string]string { return m.hashes }
+
+// Inputs describes the folder of scores, if any (gen.Reader).
+func (m *method) Inputs() (map[string]string, error) {
+	if m.from == nil {
+		return nil, nil
+	}
+	return m.from.Inputs()
+}
+
+// InputFiles is the image's file of scores, if any (gen.Reader).
+func (m *method) InputFiles(id string) ([]string, error) {
+	if m.from == nil {
+		return nil, nil
+	}
+	return m.from.InputFiles(id)
+}
+
+// Rule: the background has what the classes leave of 1, and the threshold moves
+// where they are equal.
+func (m *method) Rule() source.ScoreOptions {
+	if m.opts.Threshold != 0.5 {
+		return source.ScoreOptions{Background: "constant", Threshold: &m.opts.Threshold}
+	}
+	alpha := 1.0
+	return source.ScoreOptions{Background: "power", Alpha: &alpha}
+}
+
+// undecided is the note on what stands out where several tags are not told
+// apart.
+const undecided = "several tags, and nothing tells them apart: what stands out stays undecided; see gen.options.from and clip"
+
+// Scores are the saliency of a photo, shared out among its tags: the class that
+// fits a pixel best has all of it, the others what their own scores are of that
+// one's.
+func (m *method) Scores(ctx context.Context, s *data.Sample) (*source.Scores, error) {
+	if m.weak != data.WeakTags {
+		return nil, fmt.Errorf("saliency from boxes has no class scores: use its labels, or tags")
+	}
+	tags, err := source.Tags(s, m.classes.Len()-1)
+	if err != nil || len(tags) == 0 {
+		return &source.Scores{Classes: tags}, err
+	}
+	salient, err := m.maps.Map(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	shares, err := m.shares(ctx, s, tags, salient)
+	if err != nil {
+		return nil, err
+	}
+	size := s.Image.Rect.Size()
+	out := &source.Scores{W: size.X, H: size.Y, Classes: tags}
+	for _, share := range shares {
+		for i, v := range share {
+			share[i] = v * salient[i]
+		}
+		out.Maps = append(out.Maps, share)
+	}
+	return out, nil
+}
+
+// shares are each tag's share of the saliency of each pixel, at most 1.
+func (m *method) shares(ctx context.Context, s *data.Sample, tags []int, salient []float32) ([][]float32, error) {
+	if len(tags) > 1 && m.namer != nil {
+		return m.namer.shares(ctx, s, tags, salient, float32(m.opts.Threshold))
+	}
+	out := make([][]float32, len(tags))
+	for t := range tags {
+		out[t] = slices.Repeat([]float32{1 / float32(len(tags))}, len(salient))
+	}
+	if len(tags) == 1 || m.from == nil {
+		return out, nil
+	}
+	scores, err := m.from.Scores(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for i := range salient {
+		top := float32(0)
+		for t, class := range tags {
+			v := at(scores, class, i)
+			out[t][i] = v
+			top = max(top, v)
+		}
+		for t := range tags {
+			if top > 0 {
+				out[t][i] /= top
+			} else { // no class claims the pixel
+				out[t][i] = 1 / float32(len(tags))
+			}
+		}
+	}
+	return out, nil
+}
+
+// at is the score of a class at a pixel, 0 for a class without a map and below.
+func at(s *source.Scores, class, pixel int) float32 {
+	if k := slices.Index(s.Classes, class); k >= 0 {
+		return max(s.Maps[k][pixel], 0)
+	}
+	return 0
+}
+
+// Generate makes a mask per tag, or per box. A photo without tags has nothing
+// but background; where several tags are not told apart, what stands out is
+// left undecided.
+func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
+	if m.weak == data.WeakBoxes {
+		return m.boxes(ctx, s)
+	}
+	if len(s.Weak.Tags) > 1 && m.from == nil && m.namer == nil {
+		return m.undecided(ctx, s)
+	}
+	scores, err := m.Scores(ctx, s)
+	if err != nil || len(scores.Classes) == 0 {
+		return nil, err
+	}
+	label, confidence := scores.Label(m.Rule())
+	return gen.LabelMasks(label, confidence, "saliency"), nil
+}
+
+func (m *method) undecided(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
+	tags, err := source.Tags(s, m.classes.Len()-1)
+	if err != nil {
+		return nil, err
+	}
+	salient, err := m.maps.Map(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	size := s.Image.Rect.Size()
+	bits := data.EncodeRLE(above(salient, float32(m.opts.Threshold)), size.X, size.Y)
+	if bits.Area() == 0 {
+		return nil, nil
+	}
+	return []gen.Mask{{Class: data.Ignore, Bits: bits, Score: 1, Note: undecided + ": " + names(m.classes, tags),
+		From: gen.Prompt{Class: data.Ignore, Source: "saliency", Score: 1}}}, nil
+}
+
+func above(values []float32, threshold float32) []uint8 {
+	bits := make([]uint8, len(values))
+	for i, v := range values {
+		if v >= threshold {
+			bits[i] = 1
+		}
+	}
+	return bits
+}
+
+// boxes makes a mask of what stands out inside each box; one without any gives
+// none. A box around a group is no object.
+func (m *method) boxes(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
+	if s.Weak.Boxes == nil {
+		return nil, gen.Unlabelled(data.WeakBoxes)
+	}
+	if len(s.Weak.Boxes) == 0 {
+		return nil, nil
+	}
+	salient, err := m.maps.Map(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	size := s.Image.Rect.Size()
+	var masks []gen.Mask
+	for _, b := range s.Weak.Boxes {
+		if b.Class == 0 || b.Crowd {
+			continue
+		}
+		bits, sum, n := make([]uint8, len(salient)), float32(0), 0
+		r := b.Rect().Intersect(s.Image.Rect.Sub(s.Image.Rect.Min))
+		for y := r.Min.Y; y < r.Max.Y; y++ {
+			for x := r.Min.X; x < r.Max.X; x++ {
+				if i := y*size.X + x; salient[i] >= float32(m.opts.Threshold) {
+					bits[i] = 1
+					sum += salient[i]
+					n++
+				}
+			}
+		}
+		if n > 0 {
+			masks = append(masks, gen.Mask{Class: b.Class, Bits: data.EncodeRLE(bits, size.X, size.Y), Score: sum / float32(n),
+				From: gen.Prompt{Class: b.Class, Box: &b, Source: "box", Score: 1}})
+		}
+	}
+	return masks, nil
+}

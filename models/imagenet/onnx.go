@@ -1,0 +1,278 @@
+package imagenet
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute-onnx/support/protos"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/foundation"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/foundation/load"
+	"wsss/models/onnximport/onnxfile"
+)
+
+// openONNX finds the linear layer of an ONNX classifier, and what is pooled
+// before it.
+func openONNX(b compute.Backend, path string, o Options) (*Classifier, error) {
+	if o.Stride != 0 {
+		return nil, errors.New("stride: an ONNX file fixes it")
+	}
+	file, err := onnxfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	c := &Classifier{}
+	features, err := c.findLinear(file)
+	if err != nil {
+		return nil, err
+	}
+	s, err := load.Open(b, path, load.Options{MaxShapes: o.Shapes})
+	if err != nil {
+		return nil, err
+	}
+	e := &onnxEngine{session: s, features: features, channels: c.channels, opts: o}
+	c.engine = e
+	return c, e.readInput()
+}
+
+// graph finds the nodes of a file by what they make.
+type graph struct {
+	file   *onnxfile.File
+	makers map[string]*protos.NodeProto
+	inits  map[string]*protos.TensorProto
+}
+
+// passing are nodes that change nothing that matters between pooled features
+// and logits.
+var passing = []string{"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Identity", "Cast", "Softmax", "LogSoftmax", "Sigmoid"}
+
+// maxSteps bounds the way back through a file's nodes.
+const maxSteps = 32
+
+// findLinear walks back from the output: softmax, a linear layer (Gemm, MatMul
+// and Add, or a 1×1 convolution), a flattening, global pooling. It sets the
+// layer and returns the name of what is pooled.
+func (c *Classifier) findLinear(file *onnxfile.File) (features string, err error) {
+	g := graph{file, map[string]*protos.NodeProto{}, map[string]*protos.TensorProto{}}
+	for _, n := range file.Proto.Graph.Node {
+		for _, out := range n.Output {
+			g.makers[out] = n
+		}
+	}
+	for _, t := range file.Proto.Graph.Initializer {
+		g.inits[t.Name] = t
+	}
+	at := file.Proto.Graph.Output[0].Name
+	for range maxSteps {
+		n := g.makers[at]
+		if n == nil {
+			break
+		}
+		switch op := n.OpType; {
+		case slices.Contains(passing, op):
+			at = n.Input[0]
+		case op == "GlobalAveragePool" || op == "ReduceMean":
+			if c.weight == nil { // each map is a class already
+				return "", errors.New("no linear layer follows the pooling")
+			}
+			return n.Input[0], nil
+		case c.weight == nil && (op == "Gemm" || op == "MatMul" || op == "Conv"):
+			if err := c.readONNX(g, n); err != nil {
+				return "", fmt.Errorf("node %s %q: %w", op, n.Name, err)
+			}
+			at = n.Input[0]
+		case c.weight == nil && op == "Add" && g.constant(n.Input[0]) != nil:
+			c.bias, _, err = g.floats(n.Input[0])
+			at = n.Input[1]
+		case c.weight == nil && op == "Add" && g.constant(n.Input[1]) != nil:
+			c.bias, _, err = g.floats(n.Input[1])
+			at = n.Input[0]
+		default:
+			return "", fmt.Errorf("no classifier of global pooling and a linear layer: before its output there is a node %s", op)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", errors.New("no classifier of global pooling and a linear layer")
+}
+
+// constant is an initializer, or the value of a Constant node.
+func (g graph) constant(name string) *protos.TensorProto {
+	if t := g.inits[name]; t != nil {
+		return t
+	}
+	n := g.makers[name]
+	if n == nil {
+		return nil
+	}
+	switch n.OpType {
+	case "Constant":
+		for _, a := range n.Attribute {
+			if a.Name == "value" {
+				return a.T
+			}
+		}
+	case "Identity":
+		return g.constant(n.Input[0])
+	}
+	return nil
+}
+
+func (g graph) floats(name string) ([]float32, []int, error) {
+	p := g.constant(name)
+	if p == nil {
+		return nil, nil, fmt.Errorf("%q is no constant of float32 or half precision", name)
+	}
+	t, err := g.file.Tensor(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	if t.DType != protos.TensorProto_FLOAT {
+		return nil, nil, fmt.Errorf("%q is of type %v: wanted are float32 or half precision", name, t.DType)
+	}
+	raw := make([]byte, t.Bytes())
+	if err := t.ReadInto(raw); err != nil {
+		return nil, nil, err
+	}
+	v := make([]float32, t.Len())
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+	return v, t.Dims, nil
+}
+
+// readONNX takes the linear layer of a node as [classes, features].
+func (c *Classifier) readONNX(g graph, n *protos.NodeProto) error {
+	if len(n.Input) < 2 {
+		return errors.New("it has no weights")
+	}
+	w, dims, err := g.floats(n.Input[1])
+	if err != nil {
+		return err
+	}
+	attr := map[string]*protos.AttributeProto{}
+	for _, a := range n.Attribute {
+		attr[a.Name] = a
+	}
+	across := n.OpType != "Conv" // [features, classes]
+	if n.OpType == "Gemm" {
+		across = attr["transB"].GetI() == 0
+		if a := attr["alpha"]; a != nil && a.F != 1 || attr["transA"].GetI() != 0 {
+			return errors.New("alpha and transA: allowed are 1 and 0")
+		}
+		if a := attr["beta"]; a != nil && a.F != 1 {
+			return errors.New("beta: allowed is 1")
+		}
+	}
+	if len(dims) == 4 && dims[2] == 1 && dims[3] == 1 {
+		dims = dims[:2]
+	}
+	if len(dims) != 2 {
+		return fmt.Errorf("weights of shape %v: wanted are [classes, features]", dims)
+	}
+	if len(n.Input) > 2 && n.Input[2] != "" {
+		if c.bias, _, err = g.floats(n.Input[2]); err != nil {
+			return err
+		}
+	}
+	c.classes, c.channels, c.weight = dims[0], dims[1], w
+	if across {
+		c.classes, c.channels = dims[1], dims[0]
+		c.weight = make([]float32, len(w))
+		for i, v := range w {
+			c.weight[i%c.classes*c.channels+i/c.classes] = v
+		}
+	}
+	if c.bias == nil {
+		c.bias = make([]float32, c.classes)
+	}
+	return nil
+}
+
+// onnxEngine runs the part of an ONNX classifier that makes the features.
+type onnxEngine struct {
+	session  *load.Session
+	features string
+	channels int // of the features
+	opts     Options
+	input    string
+	last     bool // channels are the last axis of the input
+	w, h     int  // that the file fixes, or 0
+}
+
+func (e *onnxEngine) fixed() (w, h int) { return e.w, e.h }
+
+// readInput finds the input of images.
+func (e *onnxEngine) readInput() error {
+	in := e.session.Inputs()
+	if len(in) != 1 || len(in[0].Dims) != 4 || in[0].DType != dtypes.Float32 {
+		return fmt.Errorf("its inputs are %v: wanted is one of images, float32 [batch, 3, height, width] or [batch, height, width, 3]", in)
+	}
+	d := in[0].Dims
+	h, w := d[2], d[3]
+	if e.input = in[0].Name; d[3] == 3 && d[1] != 3 {
+		e.last, h, w = true, d[1], d[2]
+	} else if d[1] != 3 && d[1] != -1 {
+		return fmt.Errorf("its input has shape %v: wanted are three channels", d)
+	}
+	if h > 0 && w > 0 {
+		e.w, e.h = w, h
+	}
+	return nil
+}
+
+// run gives the features of each view, one by one: exports may fix the batch.
+func (e *onnxEngine) run(ctx context.Context, img *imageproc.RGB) ([]features, error) {
+	pixels, n := e.opts.pixels(img)
+	var views []features
+	for i := range n {
+		f, err := e.one(ctx, pixels[i*len(pixels)/n:(i+1)*len(pixels)/n], img.W, img.H)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, f)
+	}
+	return views, nil
+}
+
+func (e *onnxEngine) one(ctx context.Context, pixels []float32, w, h int) (f features, err error) {
+	in := tensors.FromFlatDataAndDimensions(pixels, 1, h, w, 3)
+	if !e.last {
+		in = tensors.FromFlatDataAndDimensions(swapAxes(pixels, h*w, 3), 1, 3, h, w)
+	}
+	given := map[string]*tensors.Tensor{e.input: in}
+	defer foundation.Free(given)
+	out, err := e.session.Run(ctx, given, e.features)
+	if err != nil {
+		return f, err
+	}
+	values, d, err := foundation.Floats(out, e.features, 4)
+	if err != nil {
+		return f, err
+	}
+	if d[3] == e.channels && (e.last || d[1] != e.channels) {
+		return features{d[2], d[1], d[3], values}, nil
+	}
+	return features{d[3], d[2], d[1], swapAxes(values, d[1], d[2]*d[3])}, nil
+}
+
+// swapAxes turns [n][m] into [m][n].
+func swapAxes(v []float32, n, m int) []float32 {
+	out := make([]float32, len(v))
+	for i := range n {
+		for j := range m {
+			out[j*n+i] = v[i*m+j]
+		}
+	}
+	return out
+}
