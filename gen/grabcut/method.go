@@ -117,6 +117,14 @@ func (m *method) Weights() map[string]string {
 	return m.from.Weights()
 }
 
+// Learn lets the method behind the source learn (gen.Learner).
+func (m *method) Learn(ctx context.Context, from gen.Lesson) error {
+	if m.from == nil {
+		return nil
+	}
+	return m.from.Learn(ctx, from)
+}
+
 // Inputs describes the folder of labels or scores, if any (gen.Reader).
 func (m *method) Inputs() (map[string]string, error) {
 	if m.from == nil {

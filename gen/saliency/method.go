@@ -110,6 +110,14 @@ func newMethod(env gen.Env) (gen.Method, error) {
 // Weights maps the files that the masks depend on to their SHA-256.
 func (m *method) Weights() map[string]string { return m.hashes }
 
+// Learn lets the method behind the source learn (gen.Learner).
+func (m *method) Learn(ctx context.Context, from gen.Lesson) error {
+	if m.from == nil {
+		return nil
+	}
+	return m.from.Learn(ctx, from)
+}
+
 // Inputs describes the folder of scores, if any (gen.Reader).
 func (m *method) Inputs() (map[string]string, error) {
 	if m.from == nil {

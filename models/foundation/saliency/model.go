@@ -36,7 +36,7 @@ type Options struct {
 
 // Norms are the normalisations by their names.
 var Norms = map[string]imageproc.Norm{
-	"imagenet": imageproc.ImageNetNorm, // U²-Net, BiRefNet
+	"imagenet": imageproc.ImageNetNorm,                                                  // U²-Net, BiRefNet
 	"half":     {Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{1, 1, 1}, Unit: true}, // ISNet
 	"unit":     {Std: [3]float32{1, 1, 1}, Unit: true},
 }
