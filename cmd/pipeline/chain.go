@@ -78,7 +78,7 @@ func ownTrainings(l configs.Link) []ownTraining {
 
 // labelsToo tells whether a config does more than its own trainings.
 func labelsToo(l configs.Link) bool {
-	return len(ownTrainings(l)) == 0 || l.Tables["gen"] || l.Tables["compare"] || l.Tables["train"] || l.Tables["eval"]
+	return len(ownTrainings(l)) == 0 || l.Tables["gen"] || l.Tables["compare"] || l.Tables["train"]
 }
 
 // done tells whether a training of a config has ended: as far as its config

@@ -57,10 +57,13 @@ func NewTable(cfg configs.Config, seeds, only string, o Options) (*Table, error)
 		if c.Published != "" {
 			p, ok := published.ByName(c.Published)
 			s, has := p.Scores[published.VOCPseudo]
-			if !ok || !has {
+			_, gain := p.Measure(published.Gain)
+			if !ok || !has && !gain {
 				return nil, fmt.Errorf("compare[%d].published = %q: allowed are rows of eval/published/published.csv with a number for VOC pseudo-labels, such as \"jiang2023 1 12\"", i, c.Published)
 			}
-			row.Published, row.Doubt, row.Source = s.Percent, s.Doubt, p.Name()
+			if has {
+				row.Published, row.Doubt, row.Source = s.Percent, s.Doubt, p.Name()
+			}
 		}
 		for _, below := range c.Over {
 			if !names[below] {
@@ -163,6 +166,11 @@ func (t *Table) Compare() {
 				continue // left out by -only
 			}
 			o := report.Order{Above: c.Name, Below: name}
+			if p, ok := published.ByName(c.Published); ok {
+				if v, has := p.Measure(published.Gain); has {
+					o.Published, o.Source = v, p.Source()
+				}
+			}
 			for s, v := range t.Rows[i].MIoU {
 				o.Deltas = append(o.Deltas, float64(v-t.Rows[k].MIoU[s]))
 			}

@@ -27,6 +27,7 @@ that its labels read, are made first.
 
   wsss run -config configs/demo.toml
   wsss run -config my.toml -dry-run            check it and show the plan
+  wsss run -dry-run configs/papers/*.toml      what each needs, and where it is had
   wsss run -config my.toml -set gen.weak=points -set out=runs/points`
 
 func runAll(ctx context.Context, args []string) error {
@@ -34,10 +35,17 @@ func runAll(ctx context.Context, args []string) error {
 	dry := f.Bool("dry-run", false, "check the config, print the plan and what it lacks (data, weights), do nothing")
 	restart := f.Bool("restart", false, "replace trainings of another config or of another folder of labels")
 	keep := f.Bool("keep-going", false, "label and train on what can be; list the images that failed at the end, with exit code 1")
-	if err := f.parse(args, 0); err != nil {
+	if err := f.parse(args, 1<<10); err != nil {
 		return err
 	}
-	if *dry {
+	switch {
+	case f.NArg() > 0 && f.config != "":
+		return pipeline.Usagef("run: -config %s and %s: give one config by -config, or several without it to -dry-run", f.config, f.Arg(0))
+	case f.NArg() > 0 && !*dry:
+		return pipeline.Usagef("run: unexpected argument %q: a run takes one config, by -config; -dry-run takes several", f.Arg(0))
+	case f.NArg() > 0:
+		return pipeline.PlanMany(f.Args(), f.set, stdout)
+	case *dry:
 		return dryRun(f, stdout)
 	}
 	links, err := f.chain()

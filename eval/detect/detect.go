@@ -33,16 +33,22 @@ type Scores struct {
 	Tags11, TagsArea, TagsPlain float64
 }
 
+// Names of numbers that papers print, too, in Extra.
+const (
+	BoxesMAP   = "detector mAP, VOC 2010"
+	ClassesMAP = "image classes mAP, VOC 2010"
+)
+
 // Extra are the numbers as a report shows them.
 func (s *Scores) Extra() map[string]eval.Value {
 	return map[string]eval.Value{
 		"detector AP, COCO":                    eval.Value(s.Boxes.AP),
 		"detector AP at overlap 0.5, COCO":     eval.Value(s.Boxes.AP50),
 		"detector mAP, VOC 2007":               eval.Value(s.Boxes.VOC07),
-		"detector mAP, VOC 2010":               eval.Value(s.Boxes.VOC10),
+		BoxesMAP:                               eval.Value(s.Boxes.VOC10),
 		"detector mAP, uninterpolated":         eval.Value(s.Boxes.Uninterpolated),
 		"image classes mAP, VOC 2007":          eval.Value(s.Tags11),
-		"image classes mAP, VOC 2010":          eval.Value(s.TagsArea),
+		ClassesMAP:                             eval.Value(s.TagsArea),
 		"image classes mAP, uninterpolated":    eval.Value(s.TagsPlain),
 		"detector recall, 100 boxes per class": eval.Value(s.Boxes.AR100),
 		"detector AP of small objects, COCO":   eval.Value(s.Boxes.APSmall),

@@ -5,6 +5,25 @@ import (
 	"testing"
 )
 
+// TestMeasures: what papers print beside mIoU is of rows that exist.
+func TestMeasures(t *testing.T) {
+	known := 0
+	for _, r := range All() {
+		for _, m := range r.Measures() {
+			known++
+			if v, ok := r.Measure(m.Name); !ok || v != m.Percent || m.Name != ClassifierMAP && m.Name != BoxMAP && m.Name != Gain {
+				t.Errorf("%s: %+v", r.Source(), m)
+			}
+		}
+	}
+	if known != 5 || len(measures) != 3 {
+		t.Errorf("%d measures of %d rows", known, len(measures))
+	}
+	if r, _ := ByName("box2024 5 2"); len(r.Measures()) != 2 || r.Measures()[0] != (Measure{ClassifierMAP, 96.2}) {
+		t.Errorf("box2024 5 2: %+v", r.Measures())
+	}
+}
+
 func TestAll(t *testing.T) {
 	count := map[string]int{}
 	for _, r := range All() {
@@ -12,7 +31,7 @@ func TestAll(t *testing.T) {
 		if r.Number != count[r.Paper+" "+r.Table] {
 			t.Errorf("%s (%s): want row %d", r.Source(), r.Method, count[r.Paper+" "+r.Table])
 		}
-		if r.Method == "" || len(r.Scores) == 0 {
+		if r.Method == "" || len(r.Scores)+len(r.Measures()) == 0 {
 			t.Errorf("%s has no method or no score", r.Source())
 		}
 		for c, s := range r.Scores {
@@ -21,7 +40,7 @@ func TestAll(t *testing.T) {
 			}
 		}
 	}
-	for table, want := range map[string]int{"chen2023 1": 56, "box2024 1": 18, "box2024 2": 15, "box2024 3": 10, "jiang2023 1": 13, "jiang2023 2": 10, "jiang2023 3": 15, "box2024 5": 2, "box2024 6": 3, "sepl2023 -": 1} {
+	for table, want := range map[string]int{"chen2023 1": 56, "box2024 1": 18, "box2024 2": 15, "box2024 3": 10, "jiang2023 1": 13, "jiang2023 2": 10, "jiang2023 3": 15, "box2024 5": 2, "box2024 6": 3, "sepl2023 -": 2} {
 		if count[table] != want {
 			t.Errorf("%s has %d rows, want %d", table, count[table], want)
 		}

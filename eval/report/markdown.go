@@ -20,6 +20,7 @@ func markdown(w io.Writer, p *page) error {
 	}
 	m.classTables(p.Tables)
 	m.classifiers(p.Classifiers)
+	m.besides(p.Besides)
 	m.comparisons(p.Comparisons)
 	m.literature(p.Literature)
 	m.details(p)

@@ -46,6 +46,10 @@ type Order struct {
 	Above  string    `json:"above"`
 	Below  string    `json:"below"`
 	Deltas []float64 `json:"deltas"` // mIoU of above minus below, by seed
+	// Published is by how many points a paper has it above; Source which. 0 = it
+	// prints no such number.
+	Published float64 `json:"published,omitempty"`
+	Source    string  `json:"source,omitempty"`
 }
 
 // Mean is the mean over seeds.
@@ -121,7 +125,11 @@ func (o Order) String() string {
 	if o.Holds() {
 		answer = "yes"
 	}
-	return fmt.Sprintf("%s above %s: %s, by %+.1f (%d of %d seeds)", o.Above, o.Below, answer, 100*o.mean(), n, len(o.Deltas))
+	text := fmt.Sprintf("%s above %s: %s, by %+.1f (%d of %d seeds)", o.Above, o.Below, answer, 100*o.mean(), n, len(o.Deltas))
+	if o.Source != "" {
+		text += fmt.Sprintf("; %+.1f in %s", o.Published, o.Source)
+	}
+	return text
 }
 
 // Heads are the titles of the columns.

@@ -16,7 +16,7 @@ func TestWriteMethods(t *testing.T) {
 			{Name: "SAM <boxes>", Method: "sam", Weak: "boxes", MIoU: []eval.Value{0.8, 0.9}, Published: 91.5, Source: "jiang2023 1 13", PerSecond: 4, Shares: []float64{0.1, 0.9}},
 			{Name: "SAM points", Method: "sam", Weak: "points", MIoU: []eval.Value{0.85, 0.7}, Published: 69.2, Doubt: "misprint", Source: "jiang2023 1 6"},
 		},
-		Orders: []Order{{"SAM <boxes>", "SAM points", []float64{-0.05, 0.2}}, {"SAM points", "SAM <boxes>", []float64{0.05, -0.2}}},
+		Orders: []Order{{Above: "SAM <boxes>", Below: "SAM points", Deltas: []float64{-0.05, 0.2}}, {Above: "SAM points", Below: "SAM <boxes>", Deltas: []float64{0.05, -0.2}}},
 	}
 	dir := t.TempDir()
 	if err := WriteMethods(dir, m); err != nil {

@@ -33,6 +33,7 @@ type page struct {
 	Literature  []literature
 	Charts      []chart
 	Classifiers *Classifiers
+	Besides     []beside // what papers print beside mIoU
 	Look        []Look
 	Gallery     *gallery
 	Config      string
@@ -108,6 +109,7 @@ func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
 	p.Subtitle = subtitle(r.Rows)
 	p.Headline = headline(r.Rows)
 	p.Tables = classTables(r.Rows, r.Published)
+	p.Besides = besides(r)
 	p.Settings = settingsOf(r.Rows)
 	p.Provenance = origins(r)
 	var err error

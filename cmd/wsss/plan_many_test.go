@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"wsss/cmd/pipeline"
+)
+
+// TestPlanMany: most of the papers' configs need nothing but weights to pull,
+// data and one command; docs/papers.md has the table as the command prints it,
+// whatever is on this machine.
+func TestPlanMany(t *testing.T) {
+	t.Setenv("WSSS_MODELS", t.TempDir())
+	paths, err := filepath.Glob("../../configs/papers/*.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := pipeline.PlanMany(paths, nil, &b); err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^(\d+) of (\d+) configs need nothing but`).FindStringSubmatch(b.String())
+	if m == nil {
+		t.Fatalf("no count:\n%s", b.String())
+	}
+	if ready, _ := strconv.Atoi(m[1]); ready < 44 || m[2] != strconv.Itoa(len(paths)) {
+		t.Errorf("%s: want at least 44, and %d in all", m[0], len(paths))
+	}
+	for _, want := range []string{
+		"| jiang2023_t1_01_cam | voc train_aug, train; voc train | resnet50 |  |",
+		"| box2024_t1_18_mask2former | voc train, val |  | weights/mask2former_swinl_voc.onnx |",
+		"a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the table lacks %q", want)
+		}
+	}
+	doc, err := os.ReadFile("../../docs/papers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(doc), b.String()) {
+		t.Error("docs/papers.md has another table than `wsss run -dry-run configs/papers/*.toml` prints")
+	}
+}
+
+// TestPlanManyErrors: several configs are for -dry-run alone, and each is named.
+func TestPlanManyErrors(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.toml")
+	if err := os.WriteFile(bad, []byte("[gen]\nmethod = \"none\""), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const good = "../../configs/demo.toml"
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{good}, "-dry-run takes several"},
+		{[]string{"-dry-run", "-config", good, good}, "give one config by -config"},
+		{[]string{"-dry-run", good, bad}, bad + ": gen.method = \"none\" is unknown"},
+		{[]string{"-dry-run", good, bad + "x"}, "no such file"},
+	} {
+		cmd := wsssCommand(t, append([]string{"run"}, tt.args...)...)
+		text, _ := cmd.CombinedOutput() // the code says it
+		if code := cmd.ProcessState.ExitCode(); code != exitUsage || !strings.Contains(string(text), tt.want) {
+			t.Errorf("%v: exit code %d, %s; want %q", tt.args, code, text, tt.want)
+		}
+	}
+}
