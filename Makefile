@@ -49,7 +49,7 @@ ifneq ($(wildcard $(REAL)),)
 export WSSS_REAL ?= $(REAL_DIR)
 endif
 
-.PHONY: build demo test verify lint torture bench table ort xla torch real tools clean vulncheck release
+.PHONY: axe build demo test verify lint torture bench table ort xla torch real tools clean vulncheck release
 
 build: bin/wsss
 
@@ -149,6 +149,10 @@ $(TOOLS): cmd/bench/tools.txt
 	$(PYTHON) -m venv --clear $(CURDIR)/.cache/tools
 	$(CURDIR)/.cache/tools/bin/pip install --quiet -r cmd/bench/tools.txt
 	touch $@
+
+# axe-core for the tests of pages: what a screen reader or a keyboard meets.
+axe:
+	npm install --silent --no-save --prefix $(CURDIR)/.cache/axe axe-core@4.10.2
 
 # Known vulnerabilities of the modules, by the Go project's database.
 vulncheck:

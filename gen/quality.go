@@ -39,6 +39,18 @@ func (q *QualitySummary) Scores() map[string]float64 {
 	return scores
 }
 
+// Doubts say in words why labels are doubted, by image id, as eval/report takes
+// them.
+func (q *QualitySummary) Doubts() map[string]string {
+	doubts := map[string]string{}
+	for _, im := range q.Images {
+		if text := im.Signs.Doubt(); text != "" {
+			doubts[im.ID] = text
+		}
+	}
+	return doubts
+}
+
 // QualityOptions of Quality. The zero value is fit for use.
 type QualityOptions struct {
 	IDs      []string              // only these images; nil = all that the folder holds

@@ -86,7 +86,7 @@ func (p *Run) withQuality(ctx context.Context, row report.Row, dir string, ids [
 		row = report.Row{Result: eval.Unscored(p.Dataset, split, "pseudo-labels", eval.KindPseudo, len(ids)), Labels: dir, Shown: ids}
 		row.Settings, row.From, row.PerSecond = methodSettings(p.Config.Gen), p.provenance(nil), eval.Speed(dir, p.Config.GenHash())
 	}
-	row.Quality = q.Scores()
+	row.Quality, row.Doubts = q.Scores(), q.Doubts()
 	detector, err := detect.FromSidecars(ctx, p.Dataset, ids, dir, p.Config.Eval.Workers)
 	if err != nil || detector == nil {
 		return row, err

@@ -19,8 +19,12 @@ func (p *Run) Report(ctx context.Context, rows []report.Row) error {
 	}
 	for _, net := range p.Networks() {
 		if log := p.Path("train", net, train.LogFile); files.Exists(log) {
-			r.Curves = append(r.Curves, report.Curve{Name: NetTitle(net), Log: log})
+			r.Curves = append(r.Curves, report.Curve{Name: NetTitle(net), Log: log, Speed: p.Path("train", net, speedLog)})
 		}
+	}
+	var err error
+	if r.Payoffs, err = report.ReadPayoffs(p.Config.Out); err != nil {
+		return err
 	}
 	for _, path := range p.classifierResults() {
 		if !files.Exists(path) {

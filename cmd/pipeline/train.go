@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"sync"
 
@@ -151,7 +152,11 @@ func (p *Run) trainBeside(ctx context.Context, net string, job train.Job) error 
 // shows makes the bar tell of a job's updates.
 func (p *Run) shows(job *train.Job, b Stage, net int) {
 	b.Trains(job.Config.Batch * job.Config.Accumulate)
-	job.Updated = func(rec train.Record) { b.Learned(net, rec.Loss, rec.LR[0]) }
+	speed := &speedometer{path: filepath.Join(job.OutDir, speedLog), images: job.Config.Batch * job.Config.Accumulate}
+	job.Updated = func(rec train.Record) {
+		speed.tick(rec.Step)
+		b.Learned(net, rec.Loss, rec.LR[0])
+	}
 }
 
 // runNet trains a network, with the rounds of self-training that the config

@@ -9,6 +9,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"wsss/cmd/pipeline"
 	"wsss/models/backend"
 )
 
@@ -195,7 +196,7 @@ func (b *bar) state() string {
 	} else {
 		text += fmt.Sprintf(", for %s", took.Round(time.Second))
 	}
-	if peak := peakMemory(); peak > 0 && b.images > 0 {
+	if peak := pipeline.PeakMemory(); peak > 0 && b.images > 0 {
 		text += fmt.Sprintf(", peak memory %d MiB", peak>>20)
 	}
 	return text

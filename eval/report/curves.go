@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,8 +93,21 @@ type line struct {
 	Name   string
 	Number int // colour, from 1
 	Points string
+	Raw    string // of the line behind a smoothed one; "" = not smoothed
 	Last   string
 	Single bool
+}
+
+// Names of the numbers in a log of time and memory (Curve.Speed).
+const (
+	timeKey   = "images_per_s"
+	memoryKey = "peak_memory_mib"
+)
+
+// chartTitles say what the names in logs mean.
+var chartTitles = map[string]string{
+	"loss": "loss", "val_miou": "mIoU on validation images", "miou": "mIoU", "lr": "learning rate", "grad_norm": "length of the gradient",
+	timeKey: "images per second", memoryKey: "peak memory, MiB",
 }
 
 // The drawing's frame in SVG units.
@@ -102,7 +116,7 @@ const (
 	padL, padR, padT, padB   = 52, 12, 10, 26
 	plotW, plotH             = chartW - padL - padR, chartH - padT - padB
 	chartBottom              = chartH - padB
-	knownFirst               = "loss val_miou miou lr"
+	knownFirst               = "loss val_miou miou lr " + timeKey + " " + memoryKey
 	notDrawn                 = "time seconds epoch images"
 	millionsFrom, smallBelow = 1e6, 1e-3
 )
@@ -121,6 +135,18 @@ func charts(curves []Curve, warn func(string)) ([]chart, error) {
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
+		}
+		if c.Speed != "" { // of time and memory
+			more, _, err := ReadLog(c.Speed)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			for k, s := range more {
+				if logs[i] == nil {
+					logs[i] = map[string]Series{}
+				}
+				logs[i][k] = s
+			}
 		}
 		for k, s := range logs[i] {
 			if !slices.Contains(keys, k) && !slices.Contains(strings.Fields(notDrawn), k) && len(s.Step) > 0 {
@@ -151,7 +177,7 @@ func charts(curves []Curve, warn func(string)) ([]chart, error) {
 }
 
 func drawChart(key string, curves []Curve, logs []map[string]Series) chart {
-	c := chart{Name: key}
+	c := chart{Name: cmp.Or(chartTitles[key], key)}
 	thin := make([]Series, len(logs))
 	var xs, ys []float64
 	for i, l := range logs {
@@ -164,14 +190,26 @@ func drawChart(key string, curves []Curve, logs []map[string]Series) chart {
 		if len(s.Step) == 0 {
 			continue
 		}
-		var b strings.Builder
-		for j, x := range s.Step {
-			fmt.Fprintf(&b, "%.1f,%.1f ", f.px(x), f.py(s.Value[j]))
-		}
 		last := logs[i][key].Value
-		c.Lines = append(c.Lines, line{curves[i].Name, i%6 + 1, strings.TrimSpace(b.String()), short(last[len(last)-1]), len(s.Step) == 1})
+		l := line{Name: curves[i].Name, Number: i%6 + 1, Points: f.points(s), Last: short(last[len(last)-1]), Single: len(s.Step) == 1}
+		if smooth := smoothed(s); len(smooth.Step) > 0 && !slices.Contains(plain, key) {
+			l.Raw, l.Points = l.Points, f.points(smooth)
+		}
+		c.Lines = append(c.Lines, l)
 	}
 	return c
+}
+
+// plain are numbers that are smooth by themselves.
+var plain = []string{"lr", "val_miou", "miou", memoryKey, timeKey}
+
+// points lists a series for a polyline.
+func (f frame) points(s Series) string {
+	var b strings.Builder
+	for j, x := range s.Step {
+		fmt.Fprintf(&b, "%.1f,%.1f ", f.px(x), f.py(s.Value[j]))
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // frame maps values to SVG units.

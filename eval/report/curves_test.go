@@ -71,7 +71,7 @@ func FuzzReadLog(f *testing.F) {
 		if err := os.WriteFile(path, raw, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		list, err := charts([]Curve{{"run", path}}, nil)
+		list, err := charts([]Curve{{Name: "run", Log: path}}, nil)
 		if err != nil {
 			return
 		}

@@ -45,6 +45,8 @@ type galleryImage struct {
 	H       int          `json:"h"`
 	Classes []int        `json:"c"`           // in the truth, else in the label maps; background left out
 	Quality *int         `json:"q,omitempty"` // thousandths, without ground truth
+	Why     string       `json:"y,omitempty"` // the label is doubted
+	Weak    *weakMarks   `json:"k,omitempty"` // of splits that labels were made for
 	Scores  []imageScore `json:"s"`           // by layer
 
 	truth bool // it has a true mask
@@ -142,7 +144,7 @@ func chooseImages(r *Report, split string) gallerySplit {
 		for id, q := range row.Quality {
 			if _, known := at[id]; known && !math.IsNaN(q) {
 				v := thousandths(q)
-				image(id).Quality = &v
+				image(id).Quality, image(id).Why = &v, row.Doubts[id]
 			}
 		}
 	}

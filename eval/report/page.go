@@ -39,6 +39,14 @@ type page struct {
 	Config      string
 	Settings    settingsTable
 	Provenance  []origin
+
+	Says     []string  // what the numbers say
+	Examples []example // images to see first
+	Scored   bool      // a row has scores
+	BestName string    // of the best row
+	Best     int       // number of the best row, from 1; 0 = none
+	Speeds   bool      // it is known how fast a row was made
+	Payoff   *payoffView
 }
 
 type rowView struct {
@@ -58,6 +66,17 @@ func (r rowView) Cost() string {
 	}
 	return fmt.Sprintf("%.2g", 1/r.PerSecond)
 }
+
+// Tag is "best" for the best row.
+func (p *page) Tag(r rowView) string {
+	if r.Number == p.Best && len(p.Rows) > 1 {
+		return "best"
+	}
+	return ""
+}
+
+// Wide tells that a table has more classes than fit below each other.
+func (t classTable) Wide() bool { return len(t.Classes) > 31 }
 
 // Detailed tells whether there is more to say of the row than that it exists.
 func (r rowView) Detailed() bool { return r.Images > 0 || len(r.Extra) > 0 }
@@ -108,6 +127,9 @@ func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
 	}
 	p.Subtitle = subtitle(r.Rows)
 	p.Headline = headline(r.Rows)
+	if at := best(r.Rows); at >= 0 {
+		p.BestName = r.Rows[at].Name
+	}
 	p.Tables = classTables(r.Rows, r.Published)
 	p.Besides = besides(r)
 	p.Settings = settingsOf(r.Rows)
@@ -123,6 +145,11 @@ func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
 		return nil, err
 	}
 	p.Literature = literatureOf(r.Rows)
+	p.Examples, p.Best = g.examples(), best(r.Rows)+1
+	p.Scored = p.Best > 0 || slices.ContainsFunc(r.Rows, func(row Row) bool { return row.MIoU.Valid() })
+	p.Speeds = slices.ContainsFunc(r.Rows, func(row Row) bool { return row.PerSecond > 0 })
+	p.Says = says(r, p)
+	p.Payoff = payoffOf(r.Payoffs)
 	if p.Charts, err = charts(r.Curves, r.Warn); err != nil {
 		return nil, err
 	}
@@ -282,7 +309,9 @@ var funcs = template.FuncMap{
 	"rate":    rate,
 	"pvalue":  pvalue,
 	"heat":    heat,
+	"inc":     func(i int) int { return i%6 + 1 },
 	"isTotal": func(i int, list []classRow) bool { return i == len(list)-1 },
+	"rules":   func(t settingsTable) []string { return t.rules() },
 	"papers":  func() map[string]string { return published.Papers },
 	"keys":    sortedKeys[eval.Value],
 }

@@ -183,12 +183,31 @@ func (p *pictures) one(t task) error {
 			return err
 		}
 	}
+	if t.split.has(eval.KindPseudo) {
+		if err := p.weak(t); err != nil {
+			return err
+		}
+	}
 	if s.Truth != nil {
 		t.image.truth = true
 		return p.truth(t, s.Truth)
 	}
 	t.image.Classes, err = classesOf(t.split.Layers, id)
 	return err
+}
+
+// weak notes the image's weak labels.
+func (p *pictures) weak(t task) error {
+	s, err := p.ds.Load(t.image.ID, data.WantWeak)
+	if err != nil {
+		return err
+	}
+	size, err := data.ImageSize(p.ds.ImagePath(t.image.ID))
+	if err != nil {
+		return err
+	}
+	t.image.Weak = marksOf(s.Weak, size.X, size.Y)
+	return nil
 }
 
 // classesOf lists the classes of an image in the label maps of all rows.

@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 	"sort"
+	"strings"
 
 	"wsss/data/metrics"
 )
@@ -62,7 +63,7 @@ func lookFirst(r *Report) []Look {
 	for _, row := range r.Rows {
 		for _, id := range sortedKeys(row.Quality) {
 			if q := row.Quality[id]; !math.IsNaN(q) {
-				out = append(out, Look{Split: row.Split, ID: id, Score: q, Why: row.Name})
+				out = append(out, Look{Split: row.Split, ID: id, Score: q, Why: strings.TrimPrefix(row.Name+": "+row.Doubts[id], ": ")})
 			}
 		}
 	}

@@ -53,6 +53,8 @@ type Report struct {
 	Overlays int // images in the gallery per split, worst first, beside those of Look; 0 = all
 	Workers  int // goroutines that make pictures; 0 = one per CPU
 
+	Payoffs []Payoff // what correcting images led to; empty = not tried
+
 	Warn func(string) // hears of damaged lines in the logs of Curves; may be nil
 }
 
@@ -73,6 +75,8 @@ type Row struct {
 	// the report shows their agreement with the true IoU and, if Report.Look
 	// is empty, lists the lowest.
 	Quality map[string]float64
+	// Doubts say in words why a label is doubted, by image id.
+	Doubts map[string]string
 }
 
 // Curve is the log of one training run: a JSON object per line with a step and
@@ -80,6 +84,8 @@ type Row struct {
 type Curve struct {
 	Name string
 	Log  string // path
+	// Speed is a further log, of time and memory; "" or missing = none.
+	Speed string
 }
 
 // Look is an image that a person should check first, for example because a

@@ -13,6 +13,43 @@
   };
   $("theme").onclick = toggleTheme;
 
+  // Tables sort by a click on a column's name; the row of means stays last.
+  const numberOf = cell => { const m = /-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?/.exec(cell.textContent); return m ? +m[0] : NaN };
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const body = table.tBodies[0];
+    [...table.tHead.rows[0].cells].forEach((th, at) => {
+      const b = document.createElement("button");
+      b.type = "button";
+      b.className = "sort";
+      b.textContent = th.textContent;
+      th.replaceChildren(b);
+      b.onclick = () => {
+        const number = th.classList.contains("n"), up = th.getAttribute("aria-sort") === (number ? "descending" : "ascending") === number;
+        for (const o of table.tHead.rows[0].cells) o.removeAttribute("aria-sort");
+        th.setAttribute("aria-sort", up ? "ascending" : "descending");
+        const last = [...body.rows].filter(r => r.classList.contains("total"));
+        const rows = [...body.rows].filter(r => !r.classList.contains("total"));
+        rows.sort((r, s) => {
+          const a = r.cells[at], z = s.cells[at];
+          if (!number) return (up ? 1 : -1) * a.textContent.localeCompare(z.textContent);
+          const x = numberOf(a), y = numberOf(z);
+          return isNaN(x) || isNaN(y) ? isNaN(x) - isNaN(y) : (up ? 1 : -1) * (x - y);
+        });
+        body.append(...rows, ...last);
+      };
+    });
+  }
+  for (const select of document.querySelectorAll(".classorder")) {
+    const list = select.closest("p").nextElementSibling, items = [...list.children];
+    const value = (li, k) => { const v = +li.querySelectorAll(".meter")[k].dataset.v; return v < 0 ? 1000 : v };
+    select.onchange = () => {
+      const k = +select.value, rest = items.filter(li => !li.classList.contains("total"));
+      if (k === -2) rest.sort((a, b) => a.firstChild.textContent.localeCompare(b.firstChild.textContent));
+      else if (k >= 0) rest.sort((a, b) => value(a, k) - value(b, k));
+      list.append(...rest, ...items.filter(li => li.classList.contains("total")));
+    };
+  }
+
   const ready = () => { root.dataset.ready = Math.round(performance.now()) };
   const raw = $("data");
   if (!raw) {
@@ -29,7 +66,9 @@
   const percent = m => m < 0 ? "–" : (m / 10).toFixed(1);
   const url = (folder, id, ext) => folder + "/" + id.split("/").map(encodeURIComponent).join("/") + ext;
 
-  const state = { split: 0, layer: 0, class: -1, min: 0, max: 100, order: "worst", other: -1, find: "", opacity: 60, diff: false };
+  // Without true masks there is nothing to sort by but doubt.
+  const scored = s => s.images.some(im => im.s.some(v => v.m >= 0));
+  const state = { split: 0, layer: 0, class: -1, min: 0, max: 100, order: scored(data.splits[0]) ? "worst" : "quality", other: -1, find: "", opacity: 60, diff: false };
   let shown = [];  // images that pass the filters, in order
   let made = 0;    // cards in the page
   let at = -1;     // selected card
@@ -95,7 +134,12 @@
     fill($("layer"), names, state.layer);
     fill($("other"), names, state.other, "–");
     $("byquality").hidden = $("byquality").disabled = !s.images.some(im => im.q !== undefined);
-    $("otherlabel").hidden = names.length < 2;
+    const some = scored(s);
+    $("otherlabel").hidden = names.length < 2 || !some;
+    for (const id of ["layer", "min"]) $(id).closest("label").hidden = !some;
+    $("split").closest("label").hidden = data.splits.length < 2;
+    for (const o of $("order").options) if (["worst", "best", "gain", "loss"].includes(o.value)) o.hidden = o.disabled = !some;
+    if (!some && $("order").querySelector('[value="' + state.order + '"]').disabled) state.order = $("byquality").disabled ? "name" : "quality";
     const present = new Set(s.images.flatMap(im => im.c));
     fill($("class"), data.classes, state.class, "all");
     for (const o of $("class").options) if (+o.value > 0 && !present.has(+o.value)) o.disabled = true;
@@ -155,7 +199,7 @@
     pic.style.aspectRatio = im.w + "/" + im.h;
     pic.style.setProperty("--ratio", im.w / im.h);
     const img = (src, cls) => {
-      const i = el("img", { alt: "", className: cls });
+      const i = el("img", { alt: cls === "photo" ? im.id + ": " + label : "", className: cls });
       if (lazy) i.loading = "lazy";
       i.decoding = "async";
       i.onerror = () => i.classList.add("gone");
@@ -167,13 +211,44 @@
       if (split().truth && overlay !== split().truth && state.diff) pic.append(img(url(split().truth, im.id, ".png"), "mask"));
       pic.append(img(url(overlay, im.id, ".png"), "over"));
     }
+    if (label === "image" && im.k) pic.append(weak(im.k));
     return el("figure", { className: "tile" }, pic, el("figcaption", {}, el("span", { textContent: label }), el("span", { textContent: score })));
+  };
+  // The weak labels, in thousandths of the picture's sides.
+  const svgNames = Object.assign(document.createElement("template"), { innerHTML: "<svg></svg>" }).content.firstChild.namespaceURI;
+  const weak = k => {
+    const svg = (tag, attributes) => {
+      const e = document.createElementNS(svgNames, tag);
+      for (const [n, v] of Object.entries(attributes)) e.setAttribute(n, v);
+      return e;
+    };
+    const top = svg("svg", { class: "weak", viewBox: "0 0 1000 1000", preserveAspectRatio: "none", "aria-hidden": "true" });
+    const twice = (tag, attributes, c) => {
+      top.append(svg(tag, attributes));
+      const e = svg(tag, attributes);
+      e.style.stroke = c > 0 && c < 255 ? data.colours[c] : "#fff";
+      top.append(e);
+    };
+    for (const [c, x0, y0, x1, y1] of k.b || []) twice("rect", { x: x0, y: y0, width: x1 - x0, height: y1 - y0 }, c);
+    for (const [c, ...line] of k.s || []) twice("polyline", { points: line.join(" ") }, c);
+    for (const [c, x, y] of k.p || []) twice("path", { class: "dot", d: "M" + x + " " + y + "h0" }, c);
+    return top;
   };
   // Columns that leave no tile alone in a row.
   const columns = n => Math.ceil(n / Math.ceil(n / 6));
   const tiles = (im, lazy) => {
     const s = split();
-    return [tile(im, "image", "", "", lazy)].concat(s.truth ? [tile(im, "truth", "", s.truth, lazy)] : [], s.layers.map((l, i) => {
+    const tags = im.k?.t ? "tags: " + im.k.t.map(c => data.classes[c]).join(", ") : "";
+    const photo = tile(im, "image", tags, "", lazy), l = s.layers[state.layer];
+    // The mask shows while the pointer rests on the photo.
+    photo.onpointerenter = () => {
+      if (photo.querySelector(".over")) return;
+      const i = el("img", { alt: "", className: "over hover", src: url(l.files, im.id, ".png") });
+      i.onerror = () => i.remove();
+      photo.firstChild.append(i);
+    };
+    photo.onpointerleave = () => photo.querySelector(".hover")?.remove();
+    return [photo].concat(s.truth ? [tile(im, "truth", "", s.truth, lazy)] : [], s.layers.map((l, i) => {
       const v = iou(im, i);
       return tile(im, l.name, v < 0 ? "" : percent(v), l.files, lazy);
     }));
@@ -182,10 +257,12 @@
     const head = el("p", {}, el("b", { textContent: im.id }),
       el("span", { className: "score", textContent: split().truth ? "IoU " + percent(iou(im, state.layer)) : "" }),
       el("span", { className: "muted quality", textContent: im.q === undefined ? "" : "quality " + (im.q / 1000).toFixed(2) }),
+      el("span", { className: "muted why", textContent: im.y || "" }),
       el("span", { className: "muted", textContent: im.c.map(c => data.classes[c]).join(", ") }));
     const row = el("div", { className: "tiles" }, ...tiles(im, true));
     row.style.setProperty("--columns", columns(row.children.length));
     const c = el("article", { className: "card" }, head, row);
+    head.firstChild.replaceWith(el("button", { type: "button", className: "name", title: "Open (Enter)" }, el("b", { textContent: im.id })));
     c.onclick = () => open(n);
     return c;
   };
@@ -236,6 +313,7 @@
       const scores = im.s.map(s => { const k = (s.i || []).findIndex((v, j) => j % 2 === 0 && v === c); return k < 0 ? "–" : percent(s.i[k + 1]) });
       return el("span", {}, i, data.classes[c] + " " + scores.join(" / "));
     }));
+    zoom(1, 0, 0);
     if (!viewer.open) viewer.showModal();
   };
   const showSolo = n => {
@@ -243,6 +321,35 @@
     $("vstage").classList.toggle("solo", n > 0);
     [...$("vstage").children].forEach((t, i) => t.classList.toggle("shown", i + 1 === n));
   };
+  // Zoom is of all pictures together: the same place side by side.
+  let z = { f: 1, x: 0, y: 0 };
+  const zoom = (f, x, y) => {
+    f = Math.max(1, Math.min(16, f));
+    z = { f, x: Math.max(0, Math.min(1 - 1 / f, x)), y: Math.max(0, Math.min(1 - 1 / f, y)) };
+    for (const pic of $("vstage").querySelectorAll(".pic")) for (const i of pic.children) {
+      i.style.transformOrigin = "0 0";
+      i.style.transform = f === 1 ? "" : "scale(" + f + ") translate(" + -100 * z.x + "%," + -100 * z.y + "%)";
+    }
+  };
+  $("vstage").addEventListener("wheel", e => {
+    const pic = e.target.closest(".pic");
+    if (!pic) return;
+    e.preventDefault();
+    const b = pic.getBoundingClientRect(), u = (e.clientX - b.left) / b.width, v = (e.clientY - b.top) / b.height;
+    const f = Math.max(1, Math.min(16, z.f * Math.exp(-e.deltaY / 300)));
+    zoom(f, z.x + u / z.f - u / f, z.y + v / z.f - v / f);
+  }, { passive: false });
+  let held = null;
+  $("vstage").addEventListener("pointerdown", e => { if (z.f > 1 && e.target.closest(".pic")) { held = { x: e.clientX, y: e.clientY, moved: false }; e.preventDefault() } });
+  $("vstage").addEventListener("pointermove", e => {
+    const pic = held && e.target.closest(".pic");
+    if (!pic) return;
+    const b = pic.getBoundingClientRect();
+    zoom(z.f, z.x - (e.clientX - held.x) / b.width / z.f, z.y - (e.clientY - held.y) / b.height / z.f);
+    held.moved = held.moved || Math.hypot(e.clientX - held.x, e.clientY - held.y) > 2;
+    held.x = e.clientX; held.y = e.clientY;
+  });
+  addEventListener("pointerup", () => { if (held?.moved) addEventListener("click", e => e.stopPropagation(), { capture: true, once: true }); held = null });
   $("vprev").onclick = () => open(at - 1);
   $("vnext").onclick = () => open(at + 1);
   $("vclose").onclick = () => viewer.close();
@@ -257,7 +364,7 @@
   const number = id => { const v = parseFloat($(id).value); return isFinite(v) ? v : initial[id] };
   for (const id of ["split", "layer", "class", "other", "order"]) $(id).onchange = () => {
     state[id] = id === "order" ? $(id).value : +$(id).value;
-    if (id === "split") Object.assign(state, { layer: firstLayer(), other: -1 });
+    if (id === "split") Object.assign(state, { layer: firstLayer(), other: -1, order: scored(split()) ? "worst" : "quality" });
     refresh();
   };
   for (const id of ["min", "max", "find"]) $(id).oninput = () => {
@@ -290,7 +397,7 @@
     const step = n => viewer.open ? open(at + n) : select(at + n);
     const keys = {
       ArrowRight: () => step(1), j: () => step(1), ArrowLeft: () => step(-1), k: () => step(-1),
-      Enter: () => open(Math.max(at, 0)), "[": () => opacity(state.opacity - 10), "]": () => opacity(state.opacity + 10),
+      Enter: () => open(Math.max(at, 0)), "+": () => viewer.open && zoom(z.f * 1.5, z.x + .5 / z.f - .5 / (z.f * 1.5), z.y + .5 / z.f - .5 / (z.f * 1.5)), "-": () => viewer.open && zoom(z.f / 1.5, z.x, z.y), "[": () => opacity(state.opacity - 10), "]": () => opacity(state.opacity + 10),
       "/": () => { viewer.close(); $("find").focus() }, t: toggleTheme,
       d: () => { state.diff = !state.diff; const n = at, was = viewer.open; refresh(); if (was) open(n) },
     };

@@ -140,7 +140,7 @@ func (f *fixture) report(t testing.TB) Report {
 		fmt.Fprintf(&b, "{\"step\":%d,\"loss\":%g,\"lr\":%g}\n", s, 3/(1+float64(s)/50), 0.01*(1-float64(s)/500))
 	}
 	writeFile(t, log, []byte(b.String()+"{\"step\":50"))
-	r.Curves = []Curve{{"network", log}, {"bound", filepath.Join(f.dir, "absent.jsonl")}}
+	r.Curves = []Curve{{Name: "network", Log: log}, {Name: "bound", Log: filepath.Join(f.dir, "absent.jsonl")}}
 	return r
 }
 

@@ -1,4 +1,4 @@
-package main
+package pipeline
 
 import (
 	"bytes"
@@ -7,9 +7,9 @@ import (
 	"runtime"
 )
 
-// peakMemory is the most memory that the process has held, in bytes: resident,
+// PeakMemory is the most memory that the process has held, in bytes: resident,
 // where the system tells that, else what Go's heap has taken.
-func peakMemory() int64 {
+func PeakMemory() int64 {
 	if raw, err := os.ReadFile("/proc/self/status"); err == nil {
 		if _, rest, ok := bytes.Cut(raw, []byte("VmHWM:")); ok {
 			var kb int64
