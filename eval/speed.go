@@ -2,7 +2,6 @@ package eval
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -63,6 +62,6 @@ func StageSeconds(dir, hash string) map[string]float64 {
 
 func readSpeed(dir string) (speedFile, bool) {
 	var sum speedFile
-	raw, err := os.ReadFile(filepath.Join(dir, SpeedFile))
+	raw, err := files.ReadLimited(filepath.Join(dir, SpeedFile), files.MaxRecord)
 	return sum, err == nil && json.Unmarshal(raw, &sum) == nil
 }

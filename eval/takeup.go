@@ -115,7 +115,7 @@ func prepare(ctx context.Context, ds data.Dataset, dir string, ids []string, opt
 }
 
 func readRunFile(dir string) (have runFile, known bool, err error) {
-	raw, err := os.ReadFile(filepath.Join(dir, RunFile))
+	raw, err := files.ReadLimited(filepath.Join(dir, RunFile), files.MaxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return have, false, nil
 	}

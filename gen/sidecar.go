@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
 )
@@ -120,7 +121,7 @@ func ReadManifest(dir string) (*Manifest, error) {
 }
 
 func readBounded(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -87,7 +86,7 @@ func (r *run) sameFolder(m checkpoints.Meta) bool {
 	if m.LabelsHash == r.LabelsHash {
 		return true // wherever they are
 	}
-	raw, err := os.ReadFile(filepath.Join(r.OutDir, RunFile))
+	raw, err := files.ReadLimited(filepath.Join(r.OutDir, RunFile), files.MaxRecord)
 	var have runInfo
 	if err != nil || json.Unmarshal(raw, &have) != nil {
 		return (m.LabelsHash == "") == (r.LabelsDir == "")

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
 )
 
 // after saves and validates where the update just done calls for it. What is
@@ -38,7 +38,7 @@ func (r *run) pending() (bool, error) {
 		return true, nil
 	}
 	var info runInfo
-	if raw, err := os.ReadFile(filepath.Join(r.OutDir, RunFile)); err == nil && json.Unmarshal(raw, &info) == nil && info.Result != nil {
+	if raw, err := files.ReadLimited(filepath.Join(r.OutDir, RunFile), files.MaxRecord); err == nil && json.Unmarshal(raw, &info) == nil && info.Result != nil {
 		return false, nil
 	}
 	return r.unvalidated()
@@ -50,7 +50,7 @@ func (r *run) unvalidated() (bool, error) {
 	if r.step == 0 || !r.validates(r.step) {
 		return false, nil
 	}
-	f, err := os.Open(filepath.Join(r.OutDir, LogFile))
+	f, _, err := files.OpenRegular(filepath.Join(r.OutDir, LogFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}

@@ -123,7 +123,7 @@ func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir st
 func claim(dir string, paths []string, info selfInfo) error {
 	mark := filepath.Join(dir, SelfFile)
 	var have selfInfo
-	if raw, err := os.ReadFile(mark); err == nil && json.Unmarshal(raw, &have) == nil {
+	if raw, err := files.ReadLimited(mark, files.MaxRecord); err == nil && json.Unmarshal(raw, &have) == nil {
 		if have.DataHash == "" && have.Tags == "" { // of an earlier version: taken for unchanged
 			have.DataHash, have.Tags = info.DataHash, info.Tags
 		}

@@ -130,6 +130,10 @@ func OpenLimited(path string, limit int64) (*os.File, int64, error) {
 	return f, size, err
 }
 
+// MaxRecord bounds the size of what wsss itself writes down about a run and
+// reads whole.
+const MaxRecord = 256 << 20
+
 // ReadLimited reads a regular file of at most so many bytes.
 func ReadLimited(path string, limit int64) ([]byte, error) {
 	f, size, err := OpenLimited(path, limit)
@@ -166,7 +170,7 @@ func Exists(path string) bool {
 
 // SHA256 is the hash of a file's bytes, in hexadecimal.
 func SHA256(path string) (string, error) {
-	f, err := os.Open(path)
+	f, _, err := OpenRegular(path)
 	if err != nil {
 		return "", err
 	}

@@ -63,7 +63,7 @@ func OpenHashes(path string) *Hashes {
 }
 
 func readHashes(path string) (map[string]hashed, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := ReadLimited(path, MaxRecord)
 	if err != nil {
 		return nil, err
 	}

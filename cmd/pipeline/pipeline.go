@@ -91,7 +91,7 @@ func (p *Run) recordConfig() error {
 	cfg := p.Config
 	cfg.Needs = nil // named from elsewhere, and made by now
 	text := cfg.TOML()
-	if old, err := os.ReadFile(path); err == nil && string(old) == text {
+	if old, err := files.ReadLimited(path, files.MaxRecord); err == nil && string(old) == text {
 		return nil
 	}
 	return files.WriteAtomic(path, func(w io.Writer) error { _, err := w.Write([]byte(text)); return err })

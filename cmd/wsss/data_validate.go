@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 
 	"wsss/data"
-	"wsss/data/folder"
 	"wsss/data/validate"
 	"wsss/data/words"
 	"wsss/gen"
@@ -41,7 +40,7 @@ func runValidate(ctx context.Context, args []string) error {
 		return err
 	}
 	ds, splits, err := f.open()
-	if lines := (*folder.LineErrors)(nil); errors.As(err, &lines) {
+	if lines := (*data.LineErrors)(nil); errors.As(err, &lines) {
 		return printLines(stdout, lines)
 	}
 	if err != nil {
@@ -82,7 +81,7 @@ func runValidate(ctx context.Context, args []string) error {
 
 // printLines lists the bad lines of a label file, without which the dataset
 // cannot be opened.
-func printLines(w io.Writer, e *folder.LineErrors) error {
+func printLines(w io.Writer, e *data.LineErrors) error {
 	for _, line := range e.Lines {
 		fmt.Fprintf(w, "%-7s  %s:%s  [labels]\n", validate.Error, e.Path, validate.Printable(line))
 	}

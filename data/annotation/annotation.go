@@ -27,6 +27,7 @@ type Set struct {
 	Images  []*Image       // ascending by ID
 	Skipped []string       // images that the files name but the folder lacks, at most mostSkipped
 	Lost    int            // how many those are
+	Faults  []data.Fault   // what is odd in the files though they can be read, at most mostFaults
 	Other   map[string]int // labels of classes outside the pinned table, which are left out, by name
 	has     forms          // of any image
 	splits  map[string]string
@@ -154,6 +155,29 @@ func pixel(x, y float64) (image.Point, error) {
 		return image.Point{}, fmt.Errorf("point (%v, %v): allowed are pixels up to %d", x, y, maxCoordinate)
 	}
 	return image.Pt(int(math.Floor(x)), int(math.Floor(y))), nil
+}
+
+// LeftOut says which points and scribbles of an image of w×h pixels Weak leaves
+// out, as they lie outside of it.
+func (s *Set) LeftOut(im *Image, w, h int) []data.Fault {
+	var faults []data.Fault
+	inside := func(p image.Point) bool {
+		return image.Pt(clampEdge(p.X, w), clampEdge(p.Y, h)).In(image.Rect(0, 0, w, h))
+	}
+	add := func(kind, format string, args ...any) {
+		faults = append(faults, data.Fault{Kind: kind, Message: im.From + ": " + fmt.Sprintf(format, args...)})
+	}
+	for i, p := range im.Points {
+		if !inside(image.Pt(p.X, p.Y)) {
+			add("point-outside", "point %d (%s) at (%d,%d) is outside the %d×%d image: it is left out", i+1, s.Classes.Name(p.Class), p.X, p.Y, w, h)
+		}
+	}
+	for i, line := range im.Scribbles {
+		if !slices.ContainsFunc(line.Points, inside) {
+			add("scribble-outside", "scribble %d (%s) is outside the %d×%d image: it is left out", i+1, s.Classes.Name(line.Class), w, h)
+		}
+	}
+	return faults
 }
 
 // Weak are the labels as weak supervision takes them: clipped to the image of

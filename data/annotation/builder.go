@@ -90,6 +90,16 @@ func (b *Builder) Image(name, near, from string) (*Image, error) {
 	return b.Photo(id, from), nil
 }
 
+// mostFaults bounds the faults that are kept of a set.
+const mostFaults = 10_000
+
+// Fault notes what is odd in a file though it can be read.
+func (b *Builder) Fault(f data.Fault) {
+	if len(b.set.Faults) < mostFaults {
+		b.set.Faults = append(b.set.Faults, f)
+	}
+}
+
 // miss notes an image that the folder lacks.
 func (b *Builder) miss(name string) {
 	b.set.Lost++

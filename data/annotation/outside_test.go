@@ -1,7 +1,9 @@
 package annotation_test
 
 import (
+	"errors"
 	"image"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,5 +48,64 @@ func TestBoxOutside(t *testing.T) {
 	}
 	if got := set.Weak(set.Images[0], 48, 40).Boxes; len(got) != 1 || got[0] != (data.Box{X1: 48, Y0: 5, Y1: 9, Class: 1}) {
 		t.Errorf("%v, want a clipped box", got)
+	}
+}
+
+// Points and scribbles outside the photo are left out, and said; those that
+// reach in are kept.
+func TestPointOutside(t *testing.T) {
+	for name, tt := range map[string]struct {
+		files map[string]string
+		want  string // "" = nothing is said
+	}{
+		"point":       {cvat(`<points label="x" points="50,5"/>`), "point 1 (x) at (50,5) is outside the 48×40 image"},
+		"line":        {cvat(`<polyline label="x" points="50,5;60,9"/>`), "scribble 1 (x) is outside the 48×40 image"},
+		"line inside": {cvat(`<polyline label="x" points="40,5;60,9"/>`), ""},
+		"on the edge": {cvat(`<points label="x" points="48,40"/>`), ""},
+		"labelme":     {labelme(`{"label": "x", "shape_type": "point", "points": [[-5, 5]]}`), "point 1 (x) at (-5,5)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set, err := read(t, []string{"a.png"}, tt.files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			im := set.Images[0]
+			faults, weak := set.LeftOut(im, 48, 40), set.Weak(im, 48, 40)
+			left := len(weak.Points)+len(weak.Scribbles) == 0
+			if left != (tt.want != "") || len(faults) > 1 || left && (len(faults) != 1 || !strings.Contains(faults[0].Message, tt.want) || !strings.HasPrefix(faults[0].Message, im.From)) {
+				t.Errorf("%v of %+v, want %q", faults, weak, tt.want)
+			}
+		})
+	}
+}
+
+// What is amiss in COCO's files is found as a whole, by annotation: bad ones
+// are an error, what can be read is noted.
+func TestCOCOFaults(t *testing.T) {
+	file := func(annotations string) map[string]string {
+		return map[string]string{"coco.json": `{"images": [{"id": 1, "file_name": "a.png", "width": 48, "height": 40}],
+			"categories": [{"id": 1, "name": "x"}], "annotations": [` + annotations + `]}`}
+	}
+	set, err := read(t, []string{"a.png"}, file(`{"id": 1, "image_id": 1, "category_id": 1, "bbox": [100, 100, 9, 9]},
+		{"id": 2, "image_id": 1, "category_id": 1, "bbox": [9, 9, -4, -4]}, {"id": 2, "image_id": 1, "category_id": 1, "bbox": [1, 1, 4, 4]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, f := range set.Faults {
+		kinds = append(kinds, f.Kind)
+	}
+	if slices.Sort(kinds); !slices.Equal(kinds, []string{"box-clipped", "duplicate-id"}) {
+		t.Errorf("faults %v", set.Faults)
+	}
+	weak := set.Weak(set.Images[0], 48, 40)
+	if err := weak.CheckBoxes(image.Pt(48, 40), set.Classes); err == nil {
+		t.Error("the box outside is not named")
+	}
+	_, err = read(t, []string{"a.png"}, file(`{"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, 0, 0]},
+		{"id": 2, "image_id": 1, "category_id": 1, "iscrowd": 1, "bbox": [0, 0, 9, 9], "segmentation": {"size": [40, 48], "counts": "~~~~"}}`))
+	var lines *data.LineErrors
+	if !errors.As(err, &lines) || len(lines.Lines) != 2 || !strings.Contains(lines.Lines[1], `annotation 2 (image "a"): run-length text`) {
+		t.Errorf("error %v, want both annotations", err)
 	}
 }

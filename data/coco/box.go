@@ -9,6 +9,9 @@ import (
 	"wsss/data"
 )
 
+// errOutside is the error of a box that covers no pixel of its image.
+var errOutside = errors.New("lies outside the image")
+
 // errNoBox is the error of an object that has neither a box nor an outline.
 var errNoBox = errors.New("no bbox, and no outline to take one from")
 
@@ -89,7 +92,7 @@ func clip(a annotation, b data.Box, note string, size image.Point) (data.Box, st
 	in := b
 	in.X0, in.Y0, in.X1, in.Y1 = max(b.X0, 0), max(b.Y0, 0), min(b.X1, w), min(b.Y1, h)
 	if in.X0 >= in.X1 || in.Y0 >= in.Y1 {
-		return in, "", fmt.Errorf("the box (%v,%v)-(%v,%v) lies outside the image of %d×%d", b.X0, b.Y0, b.X1, b.Y1, size.X, size.Y)
+		return b, "", fmt.Errorf("the box (%v,%v)-(%v,%v) %w of %d×%d", b.X0, b.Y0, b.X1, b.Y1, errOutside, size.X, size.Y)
 	}
 	return in, note, nil
 }

@@ -1,6 +1,7 @@
 package coco
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"os"
@@ -25,9 +26,12 @@ type Object struct {
 }
 
 // EachPhoto reads an instances file with whatever categories it has. It calls
-// begin with their names, then photo for each image in the order of the file.
-// Errors name the file and the annotation.
-func EachPhoto(path string, begin func(categories []string) error, photo func(Photo) error) error {
+// begin with their names, then photo for each image in the order of the file, and
+// fault for what is odd though labels can be made of it.
+// A box that lies outside its image stays as it is, as in the files of other
+// tools (data.WeakLabels.CheckBoxes names it). Errors name the file and the
+// annotation; where annotations are bad it is a *data.LineErrors of them all.
+func EachPhoto(path string, begin func(categories []string) error, fault func(data.Fault), photo func(Photo) error) error {
 	x, err := readIndex(path, nil)
 	if err != nil {
 		return err
@@ -43,21 +47,33 @@ func EachPhoto(path string, begin func(categories []string) error, photo func(Ph
 	if err := begin(names[min(1, len(names)):]); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	bad := &data.LineErrors{Path: path}
 	for i, p := range x.photos {
 		out := Photo{Name: p.name, W: int(p.w), H: int(p.h)}
 		for _, a := range x.of(int32(i)) {
 			if a.class == 0 {
 				continue
 			}
-			o, err := x.object(a, p)
+			o, note, err := x.object(a, p)
+			if note != "" {
+				fault(data.Fault{Kind: "box-clipped", Warning: true, Message: fmt.Sprintf("%s: annotation %d (image %q): %s", path, a.ordinal, p.name, note)})
+			}
 			if err != nil {
-				return fmt.Errorf("%s: annotation %d (image %q): %w", path, a.ordinal, p.name, err)
+				bad.AddItem(fmt.Sprintf(" annotation %d (image %q): %v", a.ordinal, p.name, err))
+				continue
 			}
 			out.Objects = append(out.Objects, o)
 		}
 		if err := photo(out); err != nil {
 			return fmt.Errorf("%s: image %q: %w", path, p.name, err)
 		}
+	}
+	for _, f := range x.faults {
+		f.Message = path + ": " + f.Message
+		fault(f)
+	}
+	if len(bad.Lines) > 0 {
+		return bad
 	}
 	return nil
 }
@@ -70,28 +86,27 @@ func (x *index) close() {
 
 // object reads an object's box and outline. Where the size of the image is not
 // known the box is not clipped.
-func (x *index) object(a annotation, p photo) (Object, error) {
+func (x *index) object(a annotation, p photo) (o Object, note string, err error) {
 	size := image.Pt(int(p.w), int(p.h))
 	if size.X == 0 || size.Y == 0 {
 		size = image.Pt(1<<20, 1<<20)
 	}
-	b, _, err := x.box(a, size)
-	o := Object{Box: b}
-	if err != nil {
-		return o, err
+	o.Box, note, err = x.box(a, size)
+	if err != nil && !errors.Is(err, errOutside) {
+		return o, note, err
 	}
 	raw, err := x.segmentation(a)
 	if err != nil {
-		return o, err
+		return o, note, err
 	}
 	outline, err := parseOutline(raw)
 	if err != nil || outline.runs == nil {
 		o.Rings = outline.polygons
-		return o, err
+		return o, note, err
 	}
 	mask, err := outline.runs.mask(size.X, size.Y)
 	if mask.Area() > 0 {
 		o.Mask = &mask
 	}
-	return o, err
+	return o, note, err
 }

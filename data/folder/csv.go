@@ -78,7 +78,7 @@ func parseCSV(r io.Reader, s sink) error {
 	if err != nil {
 		return fmt.Errorf("1: %w", err)
 	}
-	bad := &LineErrors{}
+	bad := &data.LineErrors{}
 	for {
 		t.record, err = in.Read()
 		if err == io.EOF {
@@ -96,7 +96,7 @@ func parseCSV(r io.Reader, s sink) error {
 		}
 		if err := t.row(s); err != nil {
 			line, _ := in.FieldPos(0)
-			bad.add(line, err)
+			bad.Add(line, err)
 		}
 	}
 	if len(bad.Lines) > 0 {

@@ -77,7 +77,7 @@ func TestEveryBadLine(t *testing.T) {
 	text := "image;class;x0;y0;x1;y1\na;cat;1;2;3;4\na;" + strings.Repeat("long", 1<<20) + ";1;2;3;4\nb;cat;1;2;3;4\na;cat;x;2;3;4\na;cat;1;2;3;4;5\n"
 	classes := data.Classes{Names: []string{"background", "cat"}}
 	_, err := ParseCSV(strings.NewReader(text), classes, func(id string) bool { return id == "a" })
-	var lines *LineErrors
+	var lines *data.LineErrors
 	if !errors.As(err, &lines) {
 		t.Fatalf("error %v", err)
 	}
@@ -90,7 +90,7 @@ func TestEveryBadLine(t *testing.T) {
 			t.Errorf("line %.500q, want %q", l, want[i])
 		}
 	}
-	if !strings.Contains(err.Error(), "(and 3 bad lines more") {
+	if !strings.Contains(err.Error(), "(and 3 more") {
 		t.Errorf("error %.300v does not tell how many", err)
 	}
 }

@@ -50,7 +50,7 @@ func readLabelFile(path string, s sink) error {
 	}
 	defer f.Close()
 	err = parse(&bounded{r: f, left: maxFile}, s)
-	if lines := (*LineErrors)(nil); errors.As(err, &lines) {
+	if lines := (*data.LineErrors)(nil); errors.As(err, &lines) {
 		lines.Path = path
 		return lines
 	}

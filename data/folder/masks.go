@@ -91,12 +91,33 @@ func (d *Dataset) truth(id string) (*data.LabelMap, error) {
 	return data.Upright(d.images[id], m), nil
 }
 
-// Faults is empty: what is wrong with an image's labels is seen in them.
-func (d *Dataset) Faults(string) []data.Fault { return nil }
+// Faults names points and scribbles that are left out. What else is wrong with
+// an image's labels is seen in them.
+func (d *Dataset) Faults(id string) []data.Fault {
+	if d.notes == nil {
+		return nil
+	}
+	im := d.notes.byID[id]
+	if im == nil {
+		return nil
+	}
+	w, h, err := d.notes.size(d, im)
+	if err != nil {
+		return nil // reading the photo tells
+	}
+	return d.notes.set.LeftOut(im, w, h)
+}
 
-// FileFaults names the files below the folder of masks that are the mask of no
-// image.
+// FileFaults is what the reader of the annotations noted, and names the files
+// below the folder of masks that are the mask of no image.
 func (d *Dataset) FileFaults(string) []data.Fault {
+	if d.notes == nil {
+		return d.strayMasks()
+	}
+	return append(slices.Clone(d.notes.set.Faults), d.strayMasks()...)
+}
+
+func (d *Dataset) strayMasks() []data.Fault {
 	root, err := filepath.EvalSymlinks(d.masks) // WalkDir does not enter a link
 	if err != nil || d.masks == "" {
 		return nil

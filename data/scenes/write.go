@@ -33,7 +33,7 @@ type manifest struct {
 }
 
 func readManifest(dir string) (m manifest, err error) {
-	raw, err := os.ReadFile(filepath.Join(dir, manifestName))
+	raw, err := files.ReadLimited(filepath.Join(dir, manifestName), files.MaxRecord)
 	if err != nil {
 		return m, err
 	}

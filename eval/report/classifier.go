@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
+	"wsss/checkpoints/files"
 	"wsss/eval"
 )
 
@@ -41,7 +41,7 @@ const maxClassifiers = 16 << 20
 // ReadClassifiers reads the result file of `wsss finetune-clip`. The error names
 // the file.
 func ReadClassifiers(path string) (*Classifiers, error) {
-	f, err := os.Open(path)
+	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}

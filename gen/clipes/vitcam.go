@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/gen"
 	"wsss/models/foundation/vitcam"
@@ -56,7 +56,7 @@ const maxDescription = 16 << 20
 // file beside it.
 func sameClasses(classifier string, names []string) error {
 	beside := strings.TrimSuffix(classifier, ".onnx") + ".json"
-	f, err := os.Open(beside)
+	f, _, err := files.OpenRegular(beside)
 	if err != nil {
 		return err
 	}

@@ -152,7 +152,7 @@ func (s *Store) unpack(f File, path string) error {
 	if err != nil {
 		return err
 	}
-	if have, err := os.ReadFile(path); err == nil && string(have) == string(want) {
+	if have, err := files.ReadLimited(path, files.MaxRecord); err == nil && string(have) == string(want) {
 		return nil
 	}
 	return files.WriteAtomic(path, func(w io.Writer) error { _, err := w.Write(want); return err })
@@ -201,7 +201,7 @@ func (s *Store) check(ctx context.Context, m Model, f File, always bool) error {
 
 func (s *Store) readLock() (map[string]record, error) {
 	path := filepath.Join(s.dir, lockName)
-	raw, err := os.ReadFile(path)
+	raw, err := files.ReadLimited(path, files.MaxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[string]record{}, nil
 	}
@@ -217,7 +217,7 @@ func (s *Store) readLock() (map[string]record, error) {
 
 // hash is the SHA-256 of a file; it stops when ctx ends.
 func hash(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
+	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return "", err
 	}

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -105,7 +104,7 @@ func (r Record) Hash() string {
 // Read reads the record of a training's folder; nil where it has none, as those
 // of earlier versions.
 func Read(dir string) Record {
-	raw, err := os.ReadFile(filepath.Join(dir, File))
+	raw, err := files.ReadLimited(filepath.Join(dir, File), files.MaxRecord)
 	var r record
 	if err != nil || json.Unmarshal(raw, &r) != nil {
 		return nil

@@ -54,7 +54,7 @@ func Open(path string, keep int64) (*Log, error) {
 // checkpoint counts on, and returns how many bytes are left of them. It says
 // to warn what it took out. A log that is whole, or missing, is not touched.
 func Repair(path string, keep int64, warn func(string)) (int64, error) {
-	f, err := os.Open(path)
+	f, _, err := files.OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return keep, nil
 	}
@@ -116,7 +116,7 @@ func (d Damage) String() string {
 // written, and people edit. Empty lines, and a last line that a killed process
 // left unfinished, are no damage. do tells whether the line is a record.
 func Each(path string, do func(line []byte) bool) (Damage, error) {
-	f, err := os.Open(path)
+	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return Damage{}, err
 	}

@@ -22,7 +22,7 @@ type victim struct {
 
 const (
 	gigabyte   = 1 << 30
-	quickLimit = 2 * time.Minute // for one command on a busy machine
+	quickLimit = time.Minute // for one command on a busy machine
 )
 
 // validate reads everything of a folder.
@@ -196,8 +196,11 @@ func (o options) suffer(ctx context.Context, dir string, command []string, v vic
 
 // keep copies a file that broke something to where it outlives the campaign.
 func (o options) keep(path, name string) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > 64<<20 {
+		return
+	}
 	raw, err := os.ReadFile(path)
-	if err != nil || len(raw) > 64<<20 {
+	if err != nil {
 		return
 	}
 	dir := filepath.Join(os.TempDir(), "wsss-torture-broke")

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
@@ -82,7 +81,7 @@ func DescriptionPath(classifier string) string {
 func Open(b compute.Backend, path string) (*Labeler, error) {
 	beside := DescriptionPath(path)
 	l := &Labeler{AtLeast: 1, path: beside}
-	f, err := os.Open(beside)
+	f, _, err := files.OpenRegular(beside)
 	if err != nil {
 		return nil, err
 	}

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints/files"
 	"wsss/data/stages"
 	"wsss/models/foundation"
 	"wsss/models/foundation/imageproc"
@@ -57,7 +57,7 @@ func LoadList(names, thresholds string) (*List, error) {
 }
 
 func eachLine(path string, f func(string) error) error {
-	file, err := os.Open(path)
+	file, _, err := files.OpenRegular(path)
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,9 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
-	"os"
 	"strings"
+
+	"wsss/checkpoints/files"
 )
 
 // maxVocabBytes bounds a vocabulary after decompression: a hostile gzip must
@@ -20,7 +21,7 @@ const maxVocabBytes = 32 << 20
 // readLines reads a text file, gzip-compressed or not, as lines without their
 // line ends. The error names the file.
 func readLines(path string) ([]string, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := files.ReadLimited(path, files.MaxRecord)
 	if err != nil {
 		return nil, err
 	}

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/checkpoints/safetensors"
 	"wsss/models/manifest"
 	"wsss/models/weights"
@@ -54,7 +54,7 @@ func OpenStart(init string) (src weights.Source, path string, err error) {
 
 // start reads the first bytes of a file.
 func start(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
