@@ -1,14 +1,16 @@
 #!/bin/sh
-# Trains small networks of each kind with a wsss binary, undisturbed and killed
-# half-way, and prints the SHA-256 of every file. Two commits that compute the
+# Runs the demo's pipeline on a few small pictures with a wsss binary, and trains
+# small networks of each kind, undisturbed and killed half-way; it prints the
+# SHA-256 of every file and the scores. Two commits that compute the
 # same print the same:
 #   cmd/bench/identity/identity.sh old/wsss /tmp/old >old.txt
 #   cmd/bench/identity/identity.sh new/wsss /tmp/new >new.txt && diff old.txt new.txt
 # It takes about a minute on two cores. Left out is what holds times or the folder: run.json, result.json, config.toml, reports, TensorBoard's events.
 set -eu
 wsss=$(realpath "$1")
+repo=$(realpath "$(dirname "$0")/../../..")
 mkdir -p "$2" && cd "$2"
-rm -rf scenes whole killed
+rm -rf scenes whole killed run run-scenes
 
 echo 'name = "identity"' >run.toml
 run=
@@ -57,3 +59,13 @@ for kind in v2 v3plus multigrid cam cam-adamw clip clip-softmax; do
 	cat whole.txt
 	diff whole.txt killed.txt >&2 || { echo "$kind: killed and undisturbed differ" >&2; exit 1; }
 done
+
+# Masks, sidecars, predictions and scores of a whole run; config.toml of the
+# repository, as demo.toml beside the binary where that is of another commit.
+demo=$(dirname "$wsss")/demo.toml
+[ -f "$demo" ] || demo=$repo/configs/demo.toml
+"$wsss" run -config "$demo" -backend go -quiet -set out=run -set data.root=run-scenes -set data.options.train=12 -set data.options.val=4 \
+	-set data.options.min_size=64 -set data.options.max_size=72 -set train.init= -set train.width=0.25 -set train.crop=65 -set train.batch=2 \
+	-set train.iterations=8 -set train.checkpoint_every=4 -set eval.train_split=true >run.txt 2>/dev/null
+(cd run && find gen compare predictions -type f ! -name run.json ! -name speed.json ! -name predictions.json ! -name '.*' -exec sha256sum {} + | sort -k2)
+sed -n 's/ *[^ ]*$//p' run.txt # without images/s

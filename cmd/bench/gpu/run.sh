@@ -3,14 +3,14 @@
 # NVIDIA GPU, wsss on xla:cuda beside PyTorch (bf16 autocast, channels last, with
 # and without torch.compile) in one run:
 #
-#   bench/gpu/run.sh [results.md]
-#   SMOKE=1 bench/gpu/run.sh /tmp/smoke.md      tiny networks on the CPU: does it run?
+#   cmd/bench/gpu/run.sh [results.md]
+#   SMOKE=1 cmd/bench/gpu/run.sh /tmp/smoke.md      tiny networks on the CPU: does it run?
 #
 # Needs Go 1.26, the CUDA plug-in of XLA (`wsss doctor -install xla:cuda`, or
 # GOMLX_BACKEND naming one) and a Python with a CUDA build of PyTorch ($PYTHON).
 # Use of the GPU is sampled once a second while each row runs.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 export GOEXPERIMENT=simd
 out=${1:-bench-gpu.md}
 engine=${GOMLX_BACKEND:-xla:cuda}
@@ -22,10 +22,10 @@ if [ -n "${SMOKE:-}" ]; then
   nvidia-smi() { if [ "$1" = --query-gpu=name,driver_version,memory.total ]; then echo "no GPU"; else exec sleep 1000; fi; }
 fi
 
-command -v nvidia-smi >/dev/null || { echo "bench/gpu: no nvidia-smi: this needs an NVIDIA GPU"; exit 1; }
+command -v nvidia-smi >/dev/null || { echo "cmd/bench/gpu: no nvidia-smi: this needs an NVIDIA GPU"; exit 1; }
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
-go build -o "$bin/" ./bench/deeplab ./bench/foundation
+go build -o "$bin/" ./cmd/bench
 
 {
   echo "# wsss beside PyTorch on a GPU"
@@ -39,7 +39,7 @@ row() { # title, program, flags
   echo; echo "## $1"; echo
   nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader,nounits -l 1 > "$bin/use.csv" &
   local sampler=$!
-  "$bin/$2" "${@:3}"
+  "$bin/bench" "$2" "${@:3}"
   kill "$sampler"; wait "$sampler" 2>/dev/null || true
   awk -F, '$1 > 0 { n++; u += $1 } $2 > m { m = $2 } END { if (n) printf "\nGPU use while busy %.0f %%, peak memory in use %.1f GiB (all engines)\n", u / n, m / 1024 }' "$bin/use.csv"
 }
