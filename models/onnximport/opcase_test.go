@@ -142,7 +142,7 @@ func (c opCase) outType(i int) protos.TensorProto_DataType {
 	switch {
 	case c.op == "QuantizeLinear":
 		return protos.TensorProto_UINT8
-	case c.op == "MatMulInteger":
+	case c.op == "MatMulInteger", c.op == "ConvInteger":
 		return protos.TensorProto_INT32
 	case c.op == "Cast":
 		return protos.TensorProto_DataType(c.attrs["to"].(int))

@@ -146,6 +146,15 @@ func productCases() []opCase {
 		{name: "DequantizeLinear", op: "DequantizeLinear", in: []operand{bytesOf(0, 7, 200, 255, 3, 9).shaped(2, 3).input(), floats(0.05, 2, 0.1), bytesOf(100, 3, 0)}},
 		{name: "DequantizeLinear axis 0", op: "DequantizeLinear", in: []operand{bytesOf(0, 7, 200, 255, 3, 9).shaped(2, 3).input(), floats(0.05, 2)}, attrs: at{"axis": 0}},
 		{name: "MatMulInteger", op: "MatMulInteger", in: []operand{bytesOf(1, 255, 3, 77, 5, 6).shaped(2, 3).input(), bytesOf(9, 8, 7, 250, 1, 0).shaped(3, 2), bytesOf(10).shaped(), bytesOf(3, 128)}},
+		{name: "ConvInteger", op: "ConvInteger", in: []operand{someBytes(1, 3, 6, 5).input(), someBytes(4, 3, 3, 3), bytesOf(10).shaped(), bytesOf(128).shaped()}, attrs: at{"pads": []int64{1, 1, 1, 1}, "strides": []int64{2, 1}}},
+		{name: "ConvInteger many terms", op: "ConvInteger", in: []operand{someBytes(1, 300, 2, 2).input(), someBytes(2, 300, 1, 1), bytesOf(3).shaped(), bytesOf(120).shaped()}},
+		{name: "ConvInteger groups", op: "ConvInteger", in: []operand{someBytes(1, 4, 4, 4).input(), someBytes(4, 1, 3, 3), bytesOf(128).shaped()}, attrs: at{"group": 4}},
+		{name: "RoiAlign", op: "RoiAlign", in: []operand{rnd(2, 3, 8, 10), floats(1, 1, 12, 9, 0, 0, 19, 15, -4, 5, 6, 30, 3, 3, 3.5, 3.2).shaped(4, 4).input(), ints(0, 1, 1, 0)}, attrs: at{"output_height": 3, "output_width": 2, "sampling_ratio": 2, "spatial_scale": float32(0.5)}},
+		{name: "RoiAlign 10", op: "RoiAlign", opset: 10, in: []operand{rnd(1, 2, 6, 6), floats(0, 0, 5, 5, 2, 1, 2.2, 1.1).shaped(2, 4).input(), ints(0, 0)}, attrs: at{"output_height": 2, "output_width": 2, "sampling_ratio": 1}},
+		{name: "Attention", op: "Attention", opset: 23, in: []operand{rnd(2, 3, 4, 5), rnd(2, 3, 6, 5), rnd(2, 3, 6, 7)}},
+		{name: "Attention flat", op: "Attention", opset: 23, in: []operand{rnd(2, 4, 12), rnd(2, 6, 6), rnd(2, 6, 6), rnd(4, 6)}, attrs: at{"q_num_heads": 4, "kv_num_heads": 2, "scale": float32(0.4)}},
+		{name: "Attention causal", op: "Attention", opset: 23, in: []operand{rnd(1, 2, 4, 5), rnd(1, 2, 4, 5), rnd(1, 2, 4, 5)}, attrs: at{"is_causal": 1}},
+		{name: "Attention past", op: "Attention", opset: 23, outs: 3, in: []operand{rnd(1, 2, 2, 4), rnd(1, 2, 3, 4), rnd(1, 2, 3, 4), none(), rnd(1, 2, 5, 4), rnd(1, 2, 5, 4)}},
 		{name: "MatMul", op: "MatMul", in: []operand{rnd(2, 3, 4), weight(4, 5)}},
 		{name: "MatMul batches", op: "MatMul", in: []operand{rnd(2, 1, 3, 4), rnd(5, 4, 2)}},
 		{name: "MatMul matrix by batch", op: "MatMul", in: []operand{rnd(3, 4), rnd(5, 4, 2)}},
@@ -163,4 +172,17 @@ func productCases() []opCase {
 		{name: "Einsum ellipsis", op: "Einsum", in: []operand{rnd(2, 3, 4), rnd(2, 4, 5)}, attrs: at{"equation": "...ij,...jk->...ik"}, tol: 1e-4},
 		{name: "Einsum implicit", op: "Einsum", in: []operand{rnd(3, 4), rnd(4, 5)}, attrs: at{"equation": "ij,jk"}},
 	}
+}
+
+// someBytes are bytes of many values, an initializer.
+func someBytes(dims ...int) operand {
+	n := 1
+	for _, d := range dims {
+		n *= d
+	}
+	v := make([]uint8, n)
+	for i := range v {
+		v[i] = uint8(i*i*7 + i*31 + n)
+	}
+	return bytesOf(v...).shaped(dims...)
 }

@@ -25,6 +25,10 @@ func gridSample(b *builder, n *node) []*value {
 	if x.Rank() != 4 || grid.Rank() != 4 || grid.Dims[3] != 2 || grid.Dims[0] != x.Dims[0] {
 		legalise.Failf("input %v, grid %v: only two-dimensional images", x.Dims, grid.Dims)
 	}
+	if was := x.DType; was != legalise.Float || grid.DType != legalise.Float { // exporters leave grids double
+		in := []*value{b.Cast(x, legalise.Float), b.Cast(grid, legalise.Float)}
+		return one(b.Cast(b.Op("GridSample", n.Attrs, in...), was))
+	}
 	batch, c := x.Dims[0], x.Dims[1]
 	s := &sampler{b: b, padding: n.Str("padding_mode", "zeros"), align: n.Int("align_corners", 0) != 0}
 	x = b.Transpose(x, 0, 2, 3, 1)

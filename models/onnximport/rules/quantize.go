@@ -11,7 +11,6 @@ func init() {
 		"QuantizeLinear":        quantize,
 		"DequantizeLinear":      dequantize,
 		"DynamicQuantizeLinear": dynamicQuantize,
-		"MatMulInteger":         matmulInteger,
 	})
 }
 
@@ -72,20 +71,10 @@ func dynamicQuantize(b *builder, n *node) []*value {
 	top := b.Op("Max", nil, b.Reduce("ReduceMax", x, false, all...), like(b, x, 0))
 	low := b.Op("Min", nil, b.Reduce("ReduceMin", x, false, all...), like(b, x, 0))
 	step := div(b, sub(b, top, low), like(b, x, 255))
+	step = b.Op("Where", nil, b.Op("Equal", nil, step, like(b, x, 0)), like(b, x, 1), step) // nothing but zeros
 	zero := clampTo(b, b.Op("Round", nil, div(b, b.Op("Neg", nil, low), step)), 0, 255)
 	y := clampTo(b, add(b, b.Op("Round", nil, div(b, x, step)), zero), 0, 255)
 	return []*value{b.Cast(y, legalise.Uint8), step, b.Cast(zero, legalise.Uint8)}
-}
-
-func matmulInteger(b *builder, n *node) []*value {
-	x, y := toFloat(b, arg(n, 0)), toFloat(b, arg(n, 1))
-	if zero := n.Arg(2); zero != nil {
-		x = sub(b, x, rowsOf(b, toFloat(b, zero), x, x.Rank()-2))
-	}
-	if zero := n.Arg(3); zero != nil {
-		y = sub(b, y, rowsOf(b, toFloat(b, zero), y, y.Rank()-1))
-	}
-	return one(b.Cast(b.Op("MatMul", nil, x, y), legalise.Int32))
 }
 
 // rowsOf shapes a zero point per row (or column) of x.
