@@ -119,7 +119,11 @@ func (r *predictRun) do(ctx context.Context) error {
 	begun := make(chan job) // unbuffered: the scores of an image are large
 	labelled := make(chan job, r.opts.Workers)
 	var refiners, finishers sync.WaitGroup
-	for range Refiners() {
+	together := Refiners()
+	if p, ok := r.p.(*pool); ok {
+		together = max(together, p.refiners())
+	}
+	for range together {
 		refiners.Go(func() {
 			for j := range begun {
 				if r.stage(ctx, j, func() error { return r.refine(ctx, &j) }) {

@@ -31,7 +31,7 @@ func (r *runner) produce(ctx context.Context, s *data.Sample) (p product, err er
 		return p, err
 	}
 	if c.Empty() {
-		if p.masks, err = r.Method.Generate(ctx, s); err != nil {
+		if p.masks, err = r.generate(ctx, s); err != nil {
 			return p, err
 		}
 		start := time.Now()
@@ -62,7 +62,7 @@ func (r *runner) under(ctx context.Context, s *data.Sample, c *corrections.Corre
 		return nil, nil, ErrRejected
 	}
 	if !c.Prompted || !Prompted(r.Weak) {
-		masks, err = r.Method.Generate(ctx, s)
+		masks, err = r.generate(ctx, s)
 		if err == nil {
 			label, err = r.fuse(size, masks)
 		} else if errors.Is(err, ErrUnlabelled) { // only what was drawn is known

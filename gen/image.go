@@ -232,7 +232,7 @@ func (r *runner) check(ctx context.Context, s *data.Sample, label *data.LabelMap
 	}
 	for _, name := range r.Checks {
 		changed, back := views[name](s)
-		masks, err := r.Method.Generate(ctx, changed)
+		masks, err := r.generate(ctx, changed)
 		if err != nil {
 			return fmt.Errorf("check %s: %w", name, err)
 		}

@@ -47,5 +47,10 @@ func (r *runner) learn(ctx context.Context) error {
 		return ctx.Err()
 	}
 	defer r.claims.release(lessonClaim)
-	return Learn(ctx, r.Method, Lesson{Dataset: r.Dataset, IDs: r.all, Dir: r.OutDir, Progress: r.Learning})
+	for _, m := range append([]Method{r.Method}, r.Others...) { // the others read what the first has left
+		if err := Learn(ctx, m, Lesson{Dataset: r.Dataset, IDs: r.all, Dir: r.OutDir, Progress: r.Learning}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

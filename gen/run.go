@@ -46,6 +46,10 @@ type RunOptions struct {
 	// somebody corrected prompts and the method takes none.
 	Env Env
 
+	// Others are the method again, each on a device of its own. Images go to
+	// the one that has the fewest; which one it is changes nothing.
+	Others []Method
+
 	Workers   int                   // images in flight; 0 = one per CPU
 	Shard     Shard                 // the part of the split to do
 	ByShape   bool                  // images of one size follow each other, for an engine that compiles for each
@@ -131,6 +135,8 @@ type runner struct {
 	inputs   map[string]string // folders that the method reads, for the manifest
 	all      []string          // ids of the whole split
 	claims   *claims
+
+	devices devices
 
 	mu      sync.Mutex // guards summary and calls of Progress
 	summary Summary

@@ -190,6 +190,18 @@ func TestRunBytesDoNotDependOnHowItRan(t *testing.T) {
 			o.Workers = 8
 			mustRun(t, o)
 		}},
+		{"three devices", func(t *testing.T, dir string) {
+			o, m := fakeRun(dir, n)
+			o.Workers, m.delay = 6, time.Millisecond
+			others := []*fakeMethod{{set: m.set, delay: m.delay}, {set: m.set, delay: m.delay}}
+			for _, other := range others {
+				o.Others = append(o.Others, other)
+			}
+			mustRun(t, o)
+			if a, b, c := m.calls.Load(), others[0].calls.Load(), others[1].calls.Load(); a+b+c != n || min(a, b, c) < 3 {
+				t.Errorf("%d, %d and %d images at the devices", a, b, c)
+			}
+		}},
 		{"shards, backwards", func(t *testing.T, dir string) {
 			for i := 3; i >= 0; i-- {
 				o, _ := fakeRun(dir, n)

@@ -93,7 +93,11 @@ func zeroShotLabeller(z configs.ZeroShot) Labeller {
 func (p *Run) evalZeroShot(ctx context.Context, z configs.ZeroShot) (report.Row, error) {
 	cfg, l := p.Config, zeroShotLabeller(z)
 	cfg.Gen = l.Gen
-	method, err := p.Method(l)
+	method, env, err := p.methodIn(l)
+	if err != nil {
+		return report.Row{}, err
+	}
+	others, err := p.copies(l, env)
 	if err != nil {
 		return report.Row{}, err
 	}
@@ -102,7 +106,11 @@ func (p *Run) evalZeroShot(ctx context.Context, z configs.ZeroShot) (report.Row,
 		return report.Row{}, err
 	}
 	weights := gen.WeightsOf(method)
-	return p.predictRow(ctx, p.Config.Data.ValSplit, zeroshot.Predictor{Method: method, Fuser: fuser}, nil, eval.Options{
+	list := []models.Predictor{zeroshot.Predictor{Method: method, Fuser: fuser}}
+	for _, m := range others {
+		list = append(list, zeroshot.Predictor{Method: m, Fuser: fuser})
+	}
+	return p.predictRow(ctx, p.Config.Data.ValSplit, eval.Pool(list), nil, eval.Options{
 		Name: z.Name, Kind: eval.KindZeroShot, RunHash: cfg.GenHash() + fmt.Sprint(weights),
 		Settings: methodSettings(cfg.Gen), Provenance: p.provenance(weights),
 	})

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomlx/compute"
+
 	"wsss/configs"
 	"wsss/eval"
 	"wsss/eval/refine"
@@ -33,15 +35,11 @@ func (p *Run) evalNetwork(ctx context.Context, name, checkpoint string, kind eva
 		if !p.wants(titles[i]) {
 			continue
 		}
-		net, err := p.openNetwork(checkpoint, way)
+		nets, err := p.openNetworks(checkpoint, way)
 		if err != nil {
 			return nil, err
 		}
-		var predictor models.Predictor = net
-		if way.CRF {
-			predictor = &refine.CRF{Net: net, Classes: p.Dataset.Classes().Len(), Params: crf.DeepLab()}
-		}
-		predictor = tiles.Wrap(predictor, TileOptions(p.Dataset.Classes().Len(), way.CRF))
+		net, predictor := nets[0], p.pool(nets, way)
 		testTime := testTimeSettings(way, net.Bucket())
 		o := eval.Options{
 			Name: titles[i], Kind: kind, RunHash: sum, Settings: join(networkSettings(net.Meta), testTime),
@@ -57,12 +55,31 @@ func (p *Run) evalNetwork(ctx context.Context, name, checkpoint string, kind eva
 				rows = append(rows, row)
 			}
 		}
-		net.Close()
+		closeAll(nets)
 		if err != nil {
 			return nil, err
 		}
 	}
 	return rows, nil
+}
+
+// pool labels images with the networks, the same one on each device.
+func (p *Run) pool(nets []*train.Predictor, way configs.TestTime) models.Predictor {
+	list := make([]models.Predictor, len(nets))
+	for i, net := range nets {
+		list[i] = net
+		if way.CRF {
+			list[i] = &refine.CRF{Net: net, Classes: p.Dataset.Classes().Len(), Params: crf.DeepLab()}
+		}
+		list[i] = tiles.Wrap(list[i], TileOptions(p.Dataset.Classes().Len(), way.CRF))
+	}
+	return eval.Pool(list)
+}
+
+func closeAll(nets []*train.Predictor) {
+	for _, net := range nets {
+		net.Close()
+	}
 }
 
 // ways are the test-time choices that every network is scored with.
@@ -114,19 +131,27 @@ func TileOptions(classes int, withCRF bool) tiles.Options {
 	return tiles.For(classes)
 }
 
-// openNetwork opens a checkpoint for prediction and checks its classes.
-func (p *Run) openNetwork(checkpoint string, way configs.TestTime) (*train.Predictor, error) {
+// openNetworks opens a checkpoint for prediction on each device, and checks its
+// classes.
+func (p *Run) openNetworks(checkpoint string, way configs.TestTime) (nets []*train.Predictor, err error) {
 	b, err := p.OpenBackend()
 	if err != nil {
 		return nil, err
 	}
-	net, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{Scales: way.Scales, Flip: way.Flip, Bucket: p.Config.Eval.Bucket})
-	if err != nil {
-		return nil, err
+	defer func() {
+		if err != nil {
+			closeAll(nets)
+		}
+	}()
+	for _, b := range append([]compute.Backend{b}, p.others...) {
+		net, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{Scales: way.Scales, Flip: way.Flip, Bucket: p.Config.Eval.Bucket})
+		if err != nil {
+			return nets, err
+		}
+		nets = append(nets, net)
+		if got, want := net.Meta.Model.Classes, p.Dataset.Classes().Names; !slices.Equal(got, want) {
+			return nets, fmt.Errorf("%s knows the classes %s, the dataset has %s", checkpoint, strings.Join(got, ", "), strings.Join(want, ", "))
+		}
 	}
-	if got, want := net.Meta.Model.Classes, p.Dataset.Classes().Names; !slices.Equal(got, want) {
-		net.Close()
-		return nil, fmt.Errorf("%s knows the classes %s, the dataset has %s", checkpoint, strings.Join(got, ", "), strings.Join(want, ", "))
-	}
-	return net, nil
+	return nets, nil
 }

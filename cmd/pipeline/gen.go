@@ -100,6 +100,10 @@ func (p *Run) label(ctx context.Context, l Labeller, dir string, o GenOptions) e
 	if err != nil {
 		return err
 	}
+	others, err := p.copies(l, env)
+	if err != nil {
+		return err
+	}
 	g := l.Gen
 	cfg := p.Config
 	cfg.Gen = g
@@ -110,7 +114,7 @@ func (p *Run) label(ctx context.Context, l Labeller, dir string, o GenOptions) e
 	start := time.Now()
 	err = p.Step(ctx, fmt.Sprintf("gen %s from %s", g.Method, g.Weak), func(progress func(done, total int)) error {
 		sum, err = gen.Run(ctx, gen.RunOptions{
-			Dataset: p.Dataset, Split: o.Split, Method: method, Name: g.Method,
+			Dataset: p.Dataset, Split: o.Split, Method: method, Others: others, Name: g.Method,
 			Weak: data.WeakKind(g.Weak), Fuse: g.Fuse, OutDir: dir,
 			ConfigHash: cfg.GenHash(), Config: cfg.TOML(), Weights: gen.WeightsOf(method), Versions: Versions(), Hashes: p.hashes, Env: env,
 			Workers: g.Workers, Shard: o.Shard, ByShape: p.Backend != nil && backend.KindOf(p.Backend) == backend.XLA, KeepGoing: o.KeepGoing, Checks: g.Checks, Progress: progress, Learning: p.lesson(g.Method),
@@ -147,6 +151,22 @@ func (p *Run) lesson(method string) func(done, total int) {
 func (p *Run) Method(l Labeller) (gen.Method, error) {
 	method, _, err := p.methodIn(l)
 	return method, err
+}
+
+// copies are the method that env made, on the further devices.
+func (p *Run) copies(l Labeller, env gen.Env) (list []gen.Method, err error) {
+	if env.Backend == nil {
+		return nil, nil
+	}
+	for _, b := range p.others {
+		env.Backend = b
+		m, err := gen.New(env)
+		if err != nil {
+			return nil, p.wrong(l, err)
+		}
+		list = append(list, m)
+	}
+	return list, nil
 }
 
 // methodIn also gives what the method was made from.

@@ -14,11 +14,18 @@ type Options struct {
 	Only      string // the only row to score; "" = all
 	Binary    bool   // label maps of other tools with only 0 and 255 are of class 1
 
+	// Devices are how many of the machine's label images in Gen and Eval, 0 and 1
+	// the first, AllDevices all. The results are the same.
+	Devices int
+
 	Log   func(line string)        // what happens; nil = nobody is told
 	Warn  func(line string)        // what a person should know in any case: damage, work that is not as before, images left out; nil = nobody is told
 	Stage func(title string) Stage // shows how far a stage is; nil = nobody is shown
 	Out   io.Writer                // tables for a person; nil = none
 }
+
+// AllDevices is a number of devices: as many as there are.
+const AllDevices = -1
 
 // Stage shows how far one stage of a run is.
 type Stage interface {

@@ -52,8 +52,9 @@ type Run struct {
 	Failed    []error         // what a run that keeps going left out
 	held      *lock.Lock      // of out; nil for commands that share it
 	Dataset   data.Dataset
-	Backend   compute.Backend // opened on first use
-	hashes    *files.Hashes   // of the data's files
+	Backend   compute.Backend   // opened on first use
+	others    []compute.Backend // of further devices
+	hashes    *files.Hashes     // of the data's files
 }
 
 // networks that a run may train: what they are called and how they are shown.
@@ -118,12 +119,15 @@ func (p *Run) OpenBackend() (compute.Backend, error) {
 	if p.Config.Deterministic {
 		backend.Deterministic()
 	}
-	b, err := backend.Open(p.Config.Backend)
+	b, err := p.openDevices()
 	if err != nil {
 		return nil, err
 	}
 	p.Backend = b
 	p.Say("backend %s", b.Description())
+	if n := len(p.others); n > 0 {
+		p.Say("on %d devices", 1+n)
+	}
 	if advice := backend.GPUAdvice(b); advice != "" && p.Config.Backend == "" && os.Getenv(backend.EnvBackend) == "" {
 		p.Alert("warning: %s", advice)
 	}
@@ -131,6 +135,19 @@ func (p *Run) OpenBackend() (compute.Backend, error) {
 		p.Say("note: this binary lacks vector kernels and is about ten times slower than need be; build it with `make`")
 	}
 	return b, nil
+}
+
+// openDevices opens the engine, on as many devices as were asked for.
+func (p *Run) openDevices() (compute.Backend, error) {
+	if p.Devices == 0 || p.Devices == 1 {
+		return backend.Open(p.Config.Backend)
+	}
+	list, err := backend.OpenDevices(p.Config.Backend, max(p.Devices, 0))
+	if err != nil {
+		return nil, err
+	}
+	p.others = list[1:]
+	return list[0], nil
 }
 
 func (p *Run) backendName() string {

@@ -36,7 +36,7 @@ for every network. -set eval.train_split=true scores networks on the training
 images too, and shows where they are right and their pseudo-labels wrong.`
 
 func runEval(ctx context.Context, args []string) error {
-	f := newFlags("eval", evalIntro).withConfig()
+	f := newFlags("eval", evalIntro).withConfig().withDevices()
 	var against, nets list
 	f.Var(&nets, "checkpoint", "score this trained network, `[NAME=]FILE`, instead of the config's rows; may be repeated")
 	labels := f.String("labels", "", "score this `folder` of label PNGs instead of the config's rows")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"wsss/cmd/pipeline"
@@ -25,6 +26,7 @@ type flags struct {
 	set     list
 	backend string
 	quiet   bool
+	devices int // see withDevices
 	// configOptional: without -config the defaults hold, and -set changes them.
 	configOptional bool
 	noted          bool // keys of earlier versions were
@@ -51,6 +53,20 @@ func (f *flags) withConfig() *flags {
 	return f
 }
 
+// withDevices adds -devices.
+func (f *flags) withDevices() *flags {
+	f.Func("devices", "label images on so many GPUs of this machine, `n` or all (default 1); the results are the same", func(text string) error {
+		n, err := strconv.Atoi(text)
+		if f.devices = n; text == "all" {
+			f.devices, err = pipeline.AllDevices, nil
+		} else if n < 1 || n > 64 {
+			err = errors.New("allowed are 1..64, or all")
+		}
+		return err
+	})
+	return f
+}
+
 // options are those of the shared flags: notes, warnings and progress go to the
 // terminal, tables to standard output.
 func (f *flags) options() pipeline.Options {
@@ -60,6 +76,7 @@ func (f *flags) options() pipeline.Options {
 		Stage: func(title string) pipeline.Stage { return newBar(title, f.quiet) },
 		Out:   stdout,
 	}
+	o.Devices = f.devices
 	if !f.quiet {
 		o.Log = o.Warn
 	}

@@ -45,7 +45,7 @@ sam-auto with a namer). docs/models.md lists all keys.
 }
 
 func runGen(ctx context.Context, args []string) error {
-	f := newFlags("gen", genIntro()).withConfig()
+	f := newFlags("gen", genIntro()).withConfig().withDevices()
 	var opts pipeline.GenOptions
 	shard := f.String("shard", "", "only part `i/n` of the split, 0 <= i < n")
 	f.StringVar(&opts.Split, "split", "", "label this `split` instead of data.train_split")

@@ -23,6 +23,19 @@ var HasNVIDIA = sync.OnceValue(func() bool {
 	return strings.Contains(nvidiaSMI("-L"), "GPU ")
 })
 
+// CountNVIDIA is how many NVIDIA GPUs programs see here.
+func CountNVIDIA() int {
+	if visible, ok := os.LookupEnv("CUDA_VISIBLE_DEVICES"); ok {
+		return len(strings.FieldsFunc(visible, func(r rune) bool { return r == ',' || r == ' ' }))
+	}
+	for _, pattern := range []string{"/dev/nvidia[0-9]*", "/proc/driver/nvidia/gpus/*"} {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			return len(found)
+		}
+	}
+	return strings.Count(nvidiaSMI("-L"), "GPU ")
+}
+
 // Driver is the major version of NVIDIA's driver, 0 where it is not known.
 func Driver() int {
 	text, _ := os.ReadFile("/proc/driver/nvidia/version")
