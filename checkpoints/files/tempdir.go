@@ -16,17 +16,11 @@ const lockSuffix = ".lock"
 // and removes those that killed processes left of earlier attempts. done
 // removes what is left of the folder; call it in any case.
 func TempDir(path string) (dir string, done func(), err error) {
-	parent, prefix := filepath.Dir(filepath.Clean(path)), TempPrefix+filepath.Base(path)+"-"
+	parent, prefix := besidePath(path)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return "", nil, err
 	}
-	entries, _ := os.ReadDir(parent)
-	for _, e := range entries {
-		number, ours := strings.CutPrefix(strings.TrimSuffix(e.Name(), oldSuffix), prefix)
-		if e.IsDir() && ours && strings.Trim(number, "0123456789") == "" {
-			sweepDir(filepath.Join(parent, prefix+number), e)
-		}
-	}
+	SweepTempDirs(path)
 	f, err := CreateTemp(parent, prefix+"*"+lockSuffix)
 	if err != nil {
 		return "", nil, err
@@ -44,10 +38,31 @@ func TempDir(path string) (dir string, done func(), err error) {
 	return dir, done, nil
 }
 
+func besidePath(path string) (parent, prefix string) {
+	return filepath.Dir(filepath.Clean(path)), TempPrefix + filepath.Base(path) + "-"
+}
+
+// SweepTempDirs removes what killed processes left beside path of the folders
+// that TempDir made: the folders, and locks of folders that are gone.
+func SweepTempDirs(path string) {
+	parent, prefix := besidePath(path)
+	entries, _ := os.ReadDir(parent)
+	for _, e := range entries {
+		suffix := oldSuffix
+		if !e.IsDir() {
+			suffix = lockSuffix
+		}
+		number, ours := strings.CutPrefix(strings.TrimSuffix(e.Name(), suffix), prefix)
+		if (e.IsDir() || e.Type().IsRegular()) && ours && number != "" && strings.Trim(number, "0123456789") == "" {
+			sweepDir(filepath.Join(parent, prefix+number), e)
+		}
+	}
+}
+
 // oldSuffix is of a folder that a temporary one is about to replace.
 const oldSuffix = ".old"
 
-// sweepDir removes a temporary folder, found as d, whose maker is dead: its lock
+// sweepDir removes a temporary folder, found as d or by its lock d, whose maker is dead: its lock
 // is free, or gone and the folder old.
 func sweepDir(dir string, d fs.DirEntry) {
 	lock := dir + lockSuffix

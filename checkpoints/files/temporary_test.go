@@ -67,8 +67,10 @@ func TestTempDir(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(root, ".tmp-scenes-1.lock"), nil, 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{".tmp-scenes-1.lock", ".tmp-scenes-2.lock"} { // the second of a folder that was renamed
+		if err := os.WriteFile(filepath.Join(root, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	first, done, err := TempDir(path)
 	if err != nil {

@@ -166,6 +166,9 @@ func (b *Builder) finish() (*Set, error) {
 		return nil, fmt.Errorf("%s: none of the %d images that the annotations name is there, for example %s", b.src.Root, b.set.Lost, b.set.Skipped[0])
 	}
 	for _, im := range b.byID {
+		if im.W > data.MaxPixels || im.H > data.MaxPixels || im.W > 0 && im.H > 0 && int64(im.W)*int64(im.H) > data.MaxPixels {
+			return nil, fmt.Errorf("%s: an image of %d×%d pixels: at most %d are allowed", im.From, im.W, im.H, data.MaxPixels)
+		}
 		b.set.Images = append(b.set.Images, im)
 		drop := func(class int) bool { return class < 0 }
 		im.Tags = slices.DeleteFunc(im.Tags, drop)

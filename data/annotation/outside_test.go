@@ -109,3 +109,13 @@ func TestCOCOFaults(t *testing.T) {
 		t.Errorf("error %v, want both annotations", err)
 	}
 }
+
+// A size beyond what is read is refused, whatever number stands in a file.
+func TestImageSize(t *testing.T) {
+	for _, size := range []string{"4294967296", "100000", "9223372036854775807"} {
+		file := `{"shapes": [{"label": "x", "shape_type": "rectangle", "points": [[1, 1], [5, 5]]}], "imagePath": "a.png", "imageWidth": ` + size + `, "imageHeight": 48000}`
+		if _, err := read(t, []string{"a.png"}, map[string]string{"a.json": file}); err == nil || !strings.Contains(err.Error(), "at most") {
+			t.Errorf("%s: error %v", size, err)
+		}
+	}
+}

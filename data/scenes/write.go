@@ -53,6 +53,7 @@ func Write(ctx context.Context, dir string, cfg Config, progress func(done, tota
 		return err
 	}
 	if done, err := upToDate(dir, cfg); done || err != nil {
+		files.SweepTempDirs(dir)
 		return err
 	}
 	tmp, done, err := files.TempDir(dir)

@@ -30,6 +30,9 @@ type Log struct {
 	size int64
 }
 
+// maxLog bounds what is read of a log: some million updates.
+const maxLog = 1 << 30
+
 // Open cuts the log to keep bytes, the length it had at the checkpoint that the
 // run goes on from, so that no step appears twice. A shorter file, which
 // somebody cut, goes on with what is left. It writes at the end of the file
@@ -54,7 +57,7 @@ func Open(path string, keep int64) (*Log, error) {
 // checkpoint counts on, and returns how many bytes are left of them. It says
 // to warn what it took out. A log that is whole, or missing, is not touched.
 func Repair(path string, keep int64, warn func(string)) (int64, error) {
-	f, _, err := files.OpenRegular(path)
+	f, _, err := files.OpenLimited(path, maxLog)
 	if errors.Is(err, fs.ErrNotExist) {
 		return keep, nil
 	}
@@ -116,7 +119,7 @@ func (d Damage) String() string {
 // written, and people edit. Empty lines, and a last line that a killed process
 // left unfinished, are no damage. do tells whether the line is a record.
 func Each(path string, do func(line []byte) bool) (Damage, error) {
-	f, _, err := files.OpenRegular(path)
+	f, _, err := files.OpenLimited(path, maxLog)
 	if err != nil {
 		return Damage{}, err
 	}

@@ -58,11 +58,15 @@ func (o options) makeCorpus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	own := filepath.Join(dir, "run")
+	if err := os.CopyFS(own, os.DirFS(run)); err != nil {
+		return err
+	}
 	last, _ := filepath.Glob(filepath.Join(run, outName, "train/pseudo/step-*.safetensors"))
 	if len(last) == 0 {
 		return fmt.Errorf("no checkpoint in %s", run)
 	}
-	if err := copyFile(last[len(last)-1], filepath.Join(run, "net.safetensors")); err != nil {
+	if err := copyFile(last[len(last)-1], filepath.Join(own, "net.safetensors")); err != nil {
 		return err
 	}
 	tuned, err := o.calm(ctx, jobNamed("finetune-clip"), "go")

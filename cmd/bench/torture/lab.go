@@ -111,7 +111,7 @@ func (o options) begin(ctx context.Context, j *job, engine, dir string) error {
 // parts from which predict joins a file lie in the order they were ready.
 var (
 	timing = regexp.MustCompile(`(?m)^\s*"(seconds|images_per_s|per_second|time by stage|from|skipped)":.*\n|\(parallelism=\d+\)`)
-	number = regexp.MustCompile(`[0-9]+([.,][0-9]+)*(e-?[0-9]+)?`)
+	number = regexp.MustCompile(`–|[0-9]+([.,][0-9]+)*(e-?[0-9]+)?`)
 	unsure = regexp.MustCompile(`^(speed\.json|\.hashes\.json|\..*\.parts|\.lock|\.lease)$`)
 )
 
