@@ -62,6 +62,7 @@ func (n *network) v3plus(net layers.Net, scope *model.Scope, images *Node) *Node
 	}
 	stages := n.stages(backbone, scope, images)
 	head := scope.At(headScope)
+	net.FanIn = true // as both references start their heads (docs/sources.md §8.2)
 	low := net.ConvNorm(head, "project.0", "project.1", stages[0], n.inner(v3LowLevel), 1, layers.ConvOptions{ReLU: true})
 	x := n.asppPooled(net, head, stages[3])
 	x = net.Resize(x, low, n.v3.alignCorners)

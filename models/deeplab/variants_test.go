@@ -98,3 +98,40 @@ func TestVariants(t *testing.T) {
 		}
 	}
 }
+
+// TestHeadStartsByFanIn: the head of DeepLab-v3+ starts as its references': by
+// the input channels of each convolution; the backbone by the output channels.
+func TestHeadStartsByFanIn(t *testing.T) {
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, arch := range []string{V3Plus, V3PlusMultiGrid} {
+		c := configs.Default().Train
+		c.Arch, c.Backbone, c.OutputStride, c.MSC, c.StrideIn = arch, "resnet18", 16, false, "3x3"
+		net, err := New(c, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := model.NewStore()
+		model.MustNewExec(b, store, func(scope *model.Scope, x *Node) *Node {
+			return net.Logits(scope, x, false)[0]
+		}).MustCall(tensors.FromFlatDataAndDimensions(make([]float32, 33*33*3), 1, 33, 33, 3))
+		for path, fan := range map[string]int{
+			"/classifier/aspp/convs/1/0/weight": 9 * 512, "/classifier/aspp/project/0/weight": 1280,
+			"/classifier/project/0/weight": 64, "/classifier/classifier/0/weight": 9 * 304, "/backbone/layer2/0/conv1/weight": 9 * 128,
+		} {
+			v := store.GetVariable(path)
+			if v == nil {
+				t.Fatalf("%s: no variable %s", arch, path)
+			}
+			sum, n := 0.0, 0
+			for _, x := range tensors.MustCopyFlatData[float32](v.MustValue()) {
+				sum, n = sum+float64(x)*float64(x), n+1
+			}
+			if got, want := math.Sqrt(sum/float64(n)), math.Sqrt(2/float64(fan)); math.Abs(got/want-1) > 0.05 {
+				t.Errorf("%s: %s has deviation %.4f, want %.4f", arch, path, got, want)
+			}
+		}
+	}
+}

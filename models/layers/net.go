@@ -30,12 +30,16 @@ type Net struct {
 	// are what normalises, in training too.
 	TrainAffine bool
 
+	// FanIn: kernels start by their input channels (Kaiming), not their output's.
+	FanIn bool
+
 	Canvas *Canvas // of the images; nil where they fill their array
 }
 
-// Kaiming is the initial standard deviation of a kernel followed by ReLU
-// (fan-out, as torchvision initialises a ResNet).
-func Kaiming(kh, kw, out int) float64 { return math.Sqrt(2 / float64(kh*kw*out)) }
+// Kaiming is the initial standard deviation of a kernel followed by ReLU, by its
+// fan: the output channels, as torchvision initialises a ResNet, or the input
+// channels, as kaiming_normal_ does unless told otherwise.
+func Kaiming(kh, kw, fan int) float64 { return math.Sqrt(2 / float64(kh*kw*fan)) }
 
 // Kernel is the variable [kh, kw, in, out], initially normal with deviation
 // std; a given seed and path give the same values on every backend.
@@ -120,7 +124,11 @@ func (n Net) within(convolve convolution, x, w, bias *Node, o ConvOptions) *Node
 // running_var) and, if o.ReLU, ReLU. Statistics are float32 whatever the type of
 // x.
 func (n Net) ConvNorm(scope *model.Scope, conv, norm string, x *Node, out, k int, o ConvOptions) *Node {
-	w := n.Kernel(at(scope, conv), x.Graph(), k, x.Shape().Dim(3), out, Kaiming(k, k, out))
+	fan, in := out, x.Shape().Dim(3)
+	if n.FanIn {
+		fan = in
+	}
+	w := n.Kernel(at(scope, conv), x.Graph(), k, in, out, Kaiming(k, k, fan))
 	return n.normalised(Conv, scope, norm, x, w, o)
 }
 

@@ -83,21 +83,23 @@ func run(t *testing.T, spec, path string, in map[string]*tensors.Tensor, want ..
 	return out
 }
 
-// near compares with a reference, relative to its largest value.
-func near(t *testing.T, what string, got, want *tensors.Tensor) {
+// difference is the largest one from a reference, and that one's largest value.
+func difference(t *testing.T, what string, got, want *tensors.Tensor) (diff, scale float64) {
 	t.Helper()
 	if got == nil || !got.Shape().Equal(want.Shape()) {
 		t.Fatalf("%s: %v, want shape %s", what, got, want.Shape())
 	}
 	a, b := tensors.MustCopyFlatData[float32](got), tensors.MustCopyFlatData[float32](want)
-	var diff, scale float64
 	for i := range a {
-		if a[i] == b[i] { // infinities
-			continue
-		}
 		diff, scale = max(diff, math.Abs(float64(a[i]-b[i]))), max(scale, math.Abs(float64(b[i])))
 	}
-	if !(diff <= 1e-4*scale) {
+	return diff, scale
+}
+
+// near compares with a reference, relative to its largest value.
+func near(t *testing.T, what string, got, want *tensors.Tensor) {
+	t.Helper()
+	if diff, scale := difference(t, what, got, want); !(diff <= 1e-4*scale) {
 		t.Errorf("%s: largest difference %.2g of %.2g", what, diff, scale)
 	}
 }

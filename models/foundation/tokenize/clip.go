@@ -169,8 +169,8 @@ func (t *CLIP) Decode(ids []int32) string {
 }
 
 // CleanCLIP is CLIP's text normalisation: repair of mojibake and typography
-// (see FixText for the subset), HTML unescape twice, white space collapsed,
-// lower case.
+// and HTML's references (see FixText for the subset), HTML unescape twice more,
+// white space collapsed, lower case.
 func CleanCLIP(text string) string {
 	text = FixText(text)
 	text = html.UnescapeString(html.UnescapeString(text))

@@ -1,6 +1,7 @@
 package tokenize
 
 import (
+	"html"
 	"regexp"
 	"strings"
 	"unicode"
@@ -12,11 +13,13 @@ import (
 
 // FixText repairs damaged text the way CLIP's preparation does (docs/sources.md §7,
 // "fix mojibake"). It is a documented subset of what the Python package ftfy
-// does, in this order:
+// does, line by line, in this order and again until nothing changes:
 //
+//   - HTML's references (&eacute; &#233;) are replaced, unless this line or one
+//     before it has a "<";
 //   - terminal colour escapes are removed;
 //   - UTF-8 that was read as Windows-1252 or Latin-1 is decoded again, up to
-//     three times, when all of the text's non-ASCII characters take part and
+//     three times, when all of the line's non-ASCII characters take part and
 //     the result is valid UTF-8 ("â€œ" → "“", "Ã©" → "é");
 //   - Latin ligatures are spelt out, full- and half-width forms become plain
 //     ones, curly quotes become straight;
@@ -27,20 +30,63 @@ import (
 // repair of lossy sequences, and its other code pages.
 func FixText(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
-	if isPlainASCII(s) {
+	if isPlainASCII(s) && !strings.Contains(s, "&") {
 		return s
 	}
-	s = terminalEscape.ReplaceAllString(s, "")
-	for range 3 {
-		fixed, ok := undoMojibake(s)
-		if !ok {
+	var b strings.Builder
+	unescape := true
+	for line := range strings.SplitAfterSeq(s, "\n") {
+		unescape = unescape && !strings.Contains(line, "<")
+		b.WriteString(fixLine(line, unescape))
+	}
+	return b.String()
+}
+
+// maxRepairs bounds how often a line is gone over: more can only be meant to
+// waste time.
+const maxRepairs = 64
+
+func fixLine(s string, unescape bool) string {
+	for range maxRepairs {
+		before := s
+		if unescape {
+			s = reference.ReplaceAllStringFunc(s, unescapeReference)
+		}
+		s = terminalEscape.ReplaceAllString(s, "")
+		for range 3 {
+			fixed, ok := undoMojibake(s)
+			if !ok {
+				break
+			}
+			s = fixed
+		}
+		s = typography.Replace(s)
+		s = strings.Map(narrowOrDrop, s)
+		if s = norm.NFC.String(s); s == before {
 			break
 		}
-		s = fixed
 	}
-	s = typography.Replace(s)
-	s = strings.Map(narrowOrDrop, s)
-	return norm.NFC.String(s)
+	return s
+}
+
+var reference = regexp.MustCompile(`&#?[0-9A-Za-z]{1,24};`)
+
+// unescapeReference replaces a whole reference of HTML, also one whose name is
+// in capitals (&EACUTE;), and nothing else.
+func unescapeReference(s string) string {
+	if s == "&semi;" || s == "&SEMI;" {
+		return ";"
+	}
+	if text := html.UnescapeString(s); !strings.HasSuffix(text, ";") {
+		return text
+	}
+	if s != strings.ToUpper(s) || strings.HasPrefix(s, "&#") {
+		return s
+	}
+	if text := html.UnescapeString(strings.ToLower(s)); !strings.HasSuffix(text, ";") {
+		return strings.ToUpper(text)
+	}
+	return s
 }
 
 // isPlainASCII tells whether nothing in s can need a repair.

@@ -145,6 +145,33 @@ func TestFixText(t *testing.T) {
 	}
 }
 
+// TestCleanCLIPHTML compares with ftfy 6.3.1 and CLIP's basic_clean: references
+// are replaced until none is left, but for lines with or after a "<".
+func TestCleanCLIPHTML(t *testing.T) {
+	for text, want := range map[string]string{
+		"a &amp;amp;amp;lt; b":          "a < b",
+		"a &amp;lt;b&gt;":               "a <b>",
+		"&amp;amp;amp;amp;amp;eacute;":  "é",
+		"<b> &amp;amp;amp; x":           "<b> &amp; x",
+		"a\n<b>\n&amp;amp;amp; x":       "a <b> &amp; x",
+		"&amp;amp;amp; a\n<b> &amp;lt;": "& a <b> <",
+		"&EACUTE;":                      "é",
+		"&amp no semi":                  "& no semi",
+		"dâ€™Ã©t&amp;eacute;":           "d'été",
+		"&#195;&#169;":                  "é",
+		"&#x201c;a&#8221;":              `"a"`,
+		"&notit; &bogus;":               "¬it; &bogus;",
+		"fish &amp; chips":              "fish & chips",
+	} {
+		if got := CleanCLIP(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	if got := FixText(strings.Repeat("&amp;", 2000) + "amp;"); len(got) > 10004 {
+		t.Errorf("%d bytes", len(got))
+	}
+}
+
 func TestBadVocabularies(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {

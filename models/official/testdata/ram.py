@@ -45,21 +45,21 @@ SWIN = dict(img_size=96, patch_size=4, in_chans=3, embed_dim=8, depths=[2, 2, 2,
 class Tagger(nn.Module):
     """The parts of RAM and RAM++ that tag an image, and how they are put together."""
 
-    def __init__(self, tags, plus):
+    def __init__(self, tags, plus, shape=SWIN, width=48, inner=64, embed=32):
         super().__init__()
         swin, bert = reference("swin_transformer"), reference("bert")
-        config = transformers.BertConfig(hidden_size=48, intermediate_size=64, num_attention_heads=4, num_hidden_layers=2, vocab_size=8, max_position_embeddings=8,
-                                         layer_norm_eps=1e-12, encoder_width=32, add_cross_attention=True, add_tag_cross_attention=False)
+        config = transformers.BertConfig(hidden_size=width, intermediate_size=inner, num_attention_heads=4, num_hidden_layers=2, vocab_size=8, max_position_embeddings=8,
+                                         layer_norm_eps=1e-12, encoder_width=embed, add_cross_attention=True, add_tag_cross_attention=False)
         self.plus, self.tags = plus, tags
-        self.visual_encoder = swin.SwinTransformer(**SWIN)
+        self.visual_encoder = swin.SwinTransformer(**shape)
         self.tagging_head = nn.Module()
         self.tagging_head.encoder = nn.Module()
         self.tagging_head.encoder.layer = nn.ModuleList([bert.BertLayer(config, i) for i in range(2)])
         for layer in self.tagging_head.encoder.layer:
             del layer.attention
-        self.label_embed = nn.Parameter(torch.zeros(tags * (51 if plus else 1), 32))
-        self.wordvec_proj, self.fc = nn.Linear(32, 48), nn.Linear(48, 1)
-        self.image_proj = nn.Linear(SWIN["embed_dim"] * 8, 32)
+        self.label_embed = nn.Parameter(torch.zeros(tags * (51 if plus else 1), embed))
+        self.wordvec_proj, self.fc = nn.Linear(embed, width), nn.Linear(width, 1)
+        self.image_proj = nn.Linear(shape["embed_dim"] * 8, embed)
         if plus:
             self.reweight_scale = nn.Parameter(torch.zeros(()))
 
@@ -69,7 +69,7 @@ class Tagger(nn.Module):
         if self.plus:
             cls = embeds[:, 0] / embeds[:, 0].norm(dim=-1, keepdim=True)
             fit = (self.reweight_scale.exp() * cls @ labels.t()).view(1, -1, 51).softmax(2)
-            labels = (fit[0].unsqueeze(-1) * labels.view(-1, 51, 32)).sum(1)
+            labels = (fit[0].unsqueeze(-1) * labels.view(-1, 51, labels.shape[1])).sum(1)
         x = torch.relu(self.wordvec_proj(labels)).unsqueeze(0)
         for layer in self.tagging_head.encoder.layer:
             x = layer(x, encoder_hidden_states=embeds, encoder_attention_mask=torch.zeros(1, 1, 1, embeds.shape[1]), mode="tagging")[0]

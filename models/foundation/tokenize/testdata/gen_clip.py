@@ -2,15 +2,14 @@
 """Writes clip_ids.json: CLIP token ids of odd_strings.json.
 
 An independent implementation of the algorithm (docs/sources.md §7) on Python's own
-`html` and the `regex` package, which the original uses too (Debian:
-python3-regex). Usage: gen_clip.py bpe_simple_vocab_16e6.txt.gz
+`html` and the `regex` and `ftfy` (6.3) packages, which the original uses too. Usage: gen_clip.py bpe_simple_vocab_16e6.txt.gz
 """
 import gzip
 import html
 import json
 import sys
-import unicodedata
 
+import ftfy
 import regex
 
 printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -26,7 +25,6 @@ ids = {token: i for i, token in enumerate(vocab)}
 pattern = regex.compile(
     r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+", regex.IGNORECASE
 )
-
 
 def merge(parts):
     while True:
@@ -44,14 +42,8 @@ def merge(parts):
                 i += 1
         parts = out
 
-
-# What ftfy does to the corpus: quotes, digraph letters, normal form C.
-quotes = {**dict.fromkeys(range(0x2018, 0x201C), "'"), **dict.fromkeys(range(0x201C, 0x2020), '"')}
-digraphs = {0x1C5: "D\u017e", 0x1C8: "Lj"}
-
-
 def encode(text):
-    text = unicodedata.normalize("NFC", text.translate({**quotes, **digraphs}))
+    text = ftfy.fix_text(text)
     text = html.unescape(html.unescape(text)).strip()
     text = regex.sub(r"\s+", " ", text).strip().lower()
     out = []
@@ -63,6 +55,5 @@ def encode(text):
         parts[-1] += "</w>"
         out += [ids[p] for p in merge(parts)]
     return out
-
 
 json.dump([encode(s) for s in json.load(open("odd_strings.json"))], open("clip_ids.json", "w"))
