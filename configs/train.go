@@ -42,8 +42,15 @@ type TrainAugment struct {
 	Scales     []float64 `toml:"scales" hash:"17"`                               // random scale: one of these …
 	ScaleRange []float64 `toml:"scale_range" hash:"18"`                          // … or uniform in [min, max] where two values are given
 	ScaleBy    string    `toml:"scale_by" json:",omitempty" hash:"44,omitempty"` // what the scale multiplies: "image", its own size, or "crop": the short side becomes scale · crop; "" = image
-	Flip       bool      `toml:"flip" hash:"20"`                                 // horizontal flip, probability 0.5
-	Blur       float64   `toml:"blur" json:",omitempty" hash:"45,omitempty"`     // probability of a Gaussian blur, deviation up to a pixel of the crop
+	// Resize is how images are scaled: "bilinear", as OpenCV, or "antialias", as PIL,
+	// where a smaller image is a mean of more pixels; "" = bilinear.
+	Resize string `toml:"resize" json:",omitempty" hash:"50,omitempty"`
+	// Pad is where images smaller than the crop lie: "corner", the upper left, beside
+	// the mean colour and no label, or "around", in the middle of black that is
+	// labelled background (DeepLabV3Plus-Pytorch); "" = corner.
+	Pad  string  `toml:"pad" json:",omitempty" hash:"51,omitempty"`
+	Flip bool    `toml:"flip" hash:"20"`                             // horizontal flip, probability 0.5
+	Blur float64 `toml:"blur" json:",omitempty" hash:"45,omitempty"` // probability of a Gaussian blur, deviation up to a pixel of the crop
 }
 
 // TrainOptimizer is how weights learn.

@@ -95,6 +95,8 @@ func (t Train) validate(v *validator) {
 	v.that(t.Momentum >= 0 && t.Momentum < 1, "train.optimizer.momentum", t.Momentum, "a number in [0, 1)")
 	v.atLeast("train.optimizer.lr_every", t.LREvery, 1)
 	v.oneOf("train.augment.scale_by", t.ScaleBy, "", "image", "crop")
+	v.oneOf("train.augment.resize", t.Resize, "", "bilinear", "antialias")
+	v.oneOf("train.augment.pad", t.Pad, "", "corner", "around")
 	v.that(t.Blur >= 0 && t.Blur <= 1, "train.augment.blur", t.Blur, "a number in [0, 1]")
 	v.oneOf("train.compute.precision", t.Precision, "", "float32", "tf32", "bf16")
 	v.atLeast("train.compute.recompute", t.Recompute, 0)

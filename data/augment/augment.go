@@ -13,6 +13,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"golang.org/x/image/draw"
+
 	"wsss/configs"
 	"wsss/data"
 )
@@ -29,6 +31,11 @@ type Options struct {
 	// ByCrop has the scale times Crop as the short side of the scaled image,
 	// instead of the scale times its own (docs/sources.md §8.2, JFZ).
 	ByCrop bool
+	// Antialias scales images as PIL does (docs/sources.md §8.2, VAINF).
+	Antialias bool
+	// Around puts an image smaller than the crop in the middle of black pixels
+	// that are labelled background (likewise).
+	Around bool
 	Blur   float64 // probability of a Gaussian blur whose deviation is uniform in [0, 1) pixels of the crop
 	Input  Input
 }
@@ -37,7 +44,7 @@ type Options struct {
 func FromConfig(t configs.Train) (Options, error) {
 	in, err := InputByName(t.Input)
 	return Options{Crop: t.Crop, Scales: t.Scales, ScaleRange: t.ScaleRange, Flip: t.Flip, Centre: t.CropAt == "center",
-		ByCrop: t.ScaleBy == "crop", Blur: t.Blur, Input: in}, err
+		ByCrop: t.ScaleBy == "crop", Antialias: t.Resize == "antialias", Around: t.Pad == "around", Blur: t.Blur, Input: in}, err
 }
 
 // RNG returns the random generator of one sample of one epoch. It depends on
@@ -54,7 +61,7 @@ func RNG(seed, epoch, index int64) *rand.Rand {
 // Draw is what chance decided for one sample.
 type Draw struct {
 	W, H int         // size of the scaled image
-	At   image.Point // top-left corner of the crop in the scaled, padded image
+	At   image.Point // top-left corner of the crop in the scaled image; negative where padding lies before it
 	Flip bool        // applied to the crop
 	Blur float64     // deviation of the Gaussian, pixels; 0 = none
 }
@@ -76,11 +83,27 @@ func (o Options) Draw(rng *rand.Rand, w, h int) Draw {
 		scale *= float64(o.Crop) / float64(min(w, h))
 	}
 	d := Draw{W: max(1, int(float64(w)*scale)), H: max(1, int(float64(h)*scale))}
-	d.At.Y = rng.IntN(max(d.H-o.Crop, 0) + 1)
-	d.At.X = rng.IntN(max(d.W-o.Crop, 0) + 1)
+	border := o.border(d.W, d.H)
+	d.At.Y = rng.IntN(max(d.H+2*border-o.Crop, 0)+1) - border
+	d.At.X = rng.IntN(max(d.W+2*border-o.Crop, 0)+1) - border
 	d.Flip = o.Flip && rng.IntN(2) == 1
 	d.Blur = o.blur(rng)
 	return d
+}
+
+// border is how wide the padding around a scaled image is. As in the reference,
+// each side that is too short pads all four.
+func (o Options) border(w, h int) (border int) {
+	if !o.Around {
+		return 0
+	}
+	if w < o.Crop {
+		border = (1 + o.Crop - w) / 2
+	}
+	if h += 2 * border; h < o.Crop {
+		border += (1 + o.Crop - h) / 2
+	}
+	return border
 }
 
 // centre decides for the middle of the image, with torchvision's rounding.
@@ -99,9 +122,9 @@ func (o Options) centre(rng *rand.Rand, w, h int) Draw {
 
 // Apply writes the crop: pixels as [crop, crop, 3] of the network's input and
 // labels as [crop, crop]. The image is resized bilinearly without
-// antialiasing (OpenCV's INTER_LINEAR, half-pixel centres), the labels by
-// PIL's nearest rule. What lies right of or below the scaled image is padding:
-// the mean colour (0 after normalisation) and data.Ignore.
+// antialiasing (OpenCV's INTER_LINEAR, half-pixel centres), or as by PIL, the
+// labels by PIL's nearest rule. What lies outside the scaled image is padding:
+// the mean colour (0 after normalisation) and data.Ignore, or black and background.
 func (o Options) Apply(pixels []float32, labels []uint8, img *image.NRGBA, truth *data.LabelMap, d Draw) error {
 	w, h := img.Rect.Dx(), img.Rect.Dy()
 	if truth.W != w || truth.H != h {
@@ -110,28 +133,24 @@ func (o Options) Apply(pixels []float32, labels []uint8, img *image.NRGBA, truth
 	if len(pixels) != o.Crop*o.Crop*3 || len(labels) != o.Crop*o.Crop {
 		return fmt.Errorf("buffers of %d and %d values for a crop of %d×%d", len(pixels), len(labels), o.Crop, o.Crop)
 	}
-	cols := linearTable(w, d.W, d.At.X, o.Crop)
-	if d.Flip {
+	from := image.Pt(max(d.At.X, 0), max(d.At.Y, 0))
+	left, above := from.X-d.At.X, from.Y-d.At.Y // of padding
+	nearX, nearY := nearestTable(w, d.W)[from.X:], nearestTable(h, d.H)[from.Y:]
+	if o.Antialias && (w != d.W || h != d.H) {
+		img = antialiased(img, d.W, d.H)
+	}
+	cols := linearTable(img.Rect.Dx(), d.W, from.X, o.Crop-left)
+	rows := linearTable(img.Rect.Dy(), d.H, from.Y, o.Crop-above)
+	nearX, nearY = nearX[:len(cols)], nearY[:len(rows)]
+	if d.Flip { // it takes the padding along
 		slices.Reverse(cols)
-	}
-	rows := linearTable(h, d.H, d.At.Y, o.Crop)
-	nearX := nearestTable(w, d.W)[d.At.X:][:len(cols)]
-	nearY := nearestTable(h, d.H)[d.At.Y:][:len(rows)]
-	if d.Flip {
 		slices.Reverse(nearX)
+		left = o.Crop - left - len(cols)
 	}
-	clear(pixels)
-	for i := range labels {
-		labels[i] = data.Ignore
-	}
-	// A flip takes the padding along, from the right edge to the left.
-	left := 0
-	if d.Flip {
-		left = o.Crop - len(cols)
-	}
+	o.pad(pixels, labels)
 	lines := lineCache{img: img, cols: cols, in: o.Input}
 	for y, r := range rows {
-		start := y*o.Crop + left
+		start := (above+y)*o.Crop + left
 		top, bottom := lines.at(r.i0), lines.at(r.i1)
 		out := pixels[3*start:][:len(top)]
 		bottom = bottom[:len(top)]
@@ -147,6 +166,29 @@ func (o Options) Apply(pixels []float32, labels []uint8, img *image.NRGBA, truth
 		gaussian(pixels, o.Crop, d.Blur)
 	}
 	return nil
+}
+
+// pad fills a crop with padding.
+func (o Options) pad(pixels []float32, labels []uint8) {
+	label := uint8(data.Ignore)
+	clear(pixels)
+	if o.Around {
+		label = 0
+		for i := range pixels {
+			pixels[i] = o.Input.shift[i%3]
+		}
+	}
+	for i := range labels {
+		labels[i] = label
+	}
+}
+
+// antialiased scales an image with PIL's bilinear filter, but for its rounding
+// between the two directions.
+func antialiased(img *image.NRGBA, w, h int) *image.NRGBA {
+	out := image.NewRGBA(image.Rect(0, 0, w, h)) // photos are opaque
+	draw.BiLinear.Scale(out, out.Rect, img, img.Rect, draw.Src, nil)
+	return &image.NRGBA{Pix: out.Pix, Stride: out.Stride, Rect: out.Rect}
 }
 
 // lineCache holds the last two source rows, resampled across and normalised,

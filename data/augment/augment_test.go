@@ -24,6 +24,10 @@ type parity struct {
 		W, H   int
 		Pixels []float32
 	}
+	PIL []struct {
+		W, H   int
+		Pixels []float32
+	}
 }
 
 func loadParity(t *testing.T) (p parity) {
@@ -36,8 +40,9 @@ func loadParity(t *testing.T) (p parity) {
 		Nearest json.RawMessage
 		Image   []int
 		Linear  json.RawMessage
+		PIL     json.RawMessage
 	}
-	for _, err := range []error{json.Unmarshal(raw, &loose), json.Unmarshal(loose.Nearest, &p.Nearest), json.Unmarshal(loose.Linear, &p.Linear)} {
+	for _, err := range []error{json.Unmarshal(raw, &loose), json.Unmarshal(loose.Nearest, &p.Nearest), json.Unmarshal(loose.Linear, &p.Linear), json.Unmarshal(loose.PIL, &p.PIL)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,6 +155,83 @@ func TestPadding(t *testing.T) {
 			}
 			if outside && pixels[(y*6+x)*3] != 0 {
 				t.Fatalf("padding (%d,%d) = %g, want the mean, 0", x, y, pixels[(y*6+x)*3])
+			}
+		}
+	}
+}
+
+// TestAntialiasEqualsPIL: images are scaled as by PIL to a grey level, its
+// rounding between the two directions.
+func TestAntialiasEqualsPIL(t *testing.T) {
+	p := loadParity(t)
+	img := image.NewNRGBA(image.Rect(0, 0, 7, 5))
+	for i := range 35 {
+		copy(img.Pix[4*i:], append(append([]uint8{}, p.Image[3*i:3*i+3]...), 255))
+	}
+	truth := &data.LabelMap{W: 7, H: 5, Pix: make([]uint8, 35)}
+	if len(p.PIL) < 5 {
+		t.Fatal("no values of PIL")
+	}
+	for _, want := range p.PIL {
+		side := max(want.W, want.H)
+		o := Options{Crop: side, Input: Input{order: [3]int{0, 1, 2}, scale: [3]float32{1, 1, 1}}, Antialias: true}
+		pixels, labels := make([]float32, 3*side*side), make([]uint8, side*side)
+		if err := o.Apply(pixels, labels, img, truth, Draw{W: want.W, H: want.H}); err != nil {
+			t.Fatal(err)
+		}
+		for y := range want.H {
+			for i := range 3 * want.W {
+				if got, ref := pixels[3*y*side+i], want.Pixels[3*y*want.W+i]; math.Abs(float64(got-ref)) > 1.01 {
+					t.Fatalf("%d×%d: row %d, value %d is %g, PIL's %g", want.W, want.H, y, i, got, ref)
+				}
+			}
+		}
+	}
+}
+
+// TestAround: a small image lies in black that is labelled background, as far
+// from the edges as the reference puts it; a flip mirrors the whole crop.
+func TestAround(t *testing.T) {
+	img, m := noise(4, 3, 5)
+	o := Options{Crop: 7, Input: Torch(), Around: true}
+	// Width 4 pads all sides by (1 + 7 − 4) / 2 = 2; height 3 + 4 is enough.
+	if b := o.border(4, 3); b != 2 {
+		t.Fatalf("border %d, want 2", b)
+	}
+	if b := o.border(9, 3); b != 2 { // only the height is short: (1 + 7 − 3) / 2
+		t.Fatalf("border %d, want 2", b)
+	}
+	if b := o.border(6, 1); b != 1+2 { // 1 for the width, then 3 rows are short by 4
+		t.Fatalf("border %d, want 3", b)
+	}
+	for i := range int64(20) {
+		d := o.Draw(RNG(1, 0, i), 4, 3)
+		if d.At.X < -2 || d.At.X > -1 || d.At.Y != -2 {
+			t.Fatalf("draw %+v", d)
+		}
+	}
+	pixels, labels := make([]float32, 7*7*3), make([]uint8, 49)
+	for _, flip := range []bool{false, true} {
+		if err := o.Apply(pixels, labels, img, m, Draw{W: 4, H: 3, At: image.Pt(-1, -2), Flip: flip}); err != nil {
+			t.Fatal(err)
+		}
+		for y := range 7 {
+			for x := range 7 {
+				sx, sy := x-1, y-2
+				if flip {
+					sx = 6 - x - 1
+				}
+				inside := sx >= 0 && sx < 4 && sy >= 0 && sy < 3
+				want := uint8(0)
+				if inside {
+					want = m.Pix[sy*4+sx]
+				}
+				if labels[y*7+x] != want {
+					t.Errorf("flip %t: label (%d,%d) = %d, want %d", flip, x, y, labels[y*7+x], want)
+				}
+				if v := pixels[3*(y*7+x)]; !inside && v != o.Input.shift[0] {
+					t.Errorf("flip %t: padding (%d,%d) = %g, want black", flip, x, y, v)
+				}
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-"""Reference values of the resizes: PIL for labels, PyTorch for images.
+"""Reference values of the resizes: PIL for labels, PyTorch and PIL for images.
 
 PyTorch's bilinear with align_corners=False and no antialiasing is the same
 function as OpenCV's INTER_LINEAR on floats. Run: python3 gen_parity.py
@@ -25,4 +25,9 @@ for w, h in [(7, 5), (3, 2), (14, 10), (9, 4), (5, 6)]:
     out = out[0].permute(1, 2, 0).numpy()
     linear.append({"w": w, "h": h, "pixels": [round(float(v), 4) for v in out.ravel()]})
 
-json.dump({"nearest": nearest, "image": img.ravel().tolist(), "linear": linear}, open("parity.json", "w"))
+pil = []
+for w, h in [(3, 2), (4, 3), (14, 10), (9, 4), (5, 6)]:
+    out = np.asarray(Image.fromarray(img).resize((w, h), Image.BILINEAR))
+    pil.append({"w": w, "h": h, "pixels": out.ravel().tolist()})
+
+json.dump({"nearest": nearest, "image": img.ravel().tolist(), "linear": linear, "pil": pil}, open("parity.json", "w"))
