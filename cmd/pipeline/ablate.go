@@ -146,6 +146,25 @@ type ablationRow struct {
 	Scores map[string][]eval.Value `json:"scores"` // mIoU per seed, by column
 }
 
+// Grid is the table as a page, with the report of the first run of each row.
+func (t Ablation) Grid(title string, cells []Cell) report.Grid {
+	g := report.Grid{Title: title + ": ablation", Keys: t.Keys, Columns: t.Columns}
+	for _, r := range t.Rows {
+		row := report.GridRow{Values: r.Values}
+		for _, c := range t.Columns {
+			row.Scores = append(row.Scores, r.Scores[c])
+		}
+		for _, c := range cells {
+			if slices.Equal(c.Values, r.Values) {
+				row.Report = filepath.Base(c.cfg.Out)
+				break
+			}
+		}
+		g.Rows = append(g.Rows, row)
+	}
+	return g
+}
+
 // Tabulate groups the cells that differ in the seed only.
 func Tabulate(cells []Cell) Ablation {
 	t := Ablation{}

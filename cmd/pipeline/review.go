@@ -13,6 +13,52 @@ import (
 	"wsss/gen"
 )
 
+// Trip is the way of the run's labels to another tool and back.
+func (p *Run) Trip() (*review.Trip, error) {
+	ds, ok := p.Dataset.(*corrections.Dataset)
+	if !ok {
+		return nil, Usagef("data.corrections = \"none\" leaves no place for what comes back")
+	}
+	dir, _ := p.trainLabels()
+	return &review.Trip{Dataset: ds, LabelsDir: dir, Kept: p.Path("exported")}, nil
+}
+
+// MostDoubtful lists the n images of the training split with the highest
+// expected gain that nobody has judged; 0 = all of them.
+func (p *Run) MostDoubtful(ctx context.Context, n int) ([]string, error) {
+	ids, err := p.Dataset.IDs(p.Config.Data.TrainSplit)
+	if err != nil {
+		return nil, UsageError{Err: err}
+	}
+	queue, err := p.reviewQueue(ctx, p.Dataset.(*corrections.Dataset), ids, p.Config.Data.TrainSplit)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, it := range queue {
+		c, _, err := corrections.Of(p.Dataset, it.ID)
+		if err != nil {
+			return nil, err
+		}
+		if (c == nil || c.Verdict == corrections.Open) && (n == 0 || len(out) < n) {
+			out = append(out, it.ID)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("split %q has no image that was not judged in review", p.Config.Data.TrainSplit)
+	}
+	return out, nil
+}
+
+// reviewQueue orders images by expected gain.
+func (p *Run) reviewQueue(ctx context.Context, ds *corrections.Dataset, ids []string, split string) ([]review.Item, error) {
+	dir, _ := p.trainLabels()
+	return review.Order(ctx, review.Evidence{
+		Dataset: ds, IDs: ids, LabelsDir: dir, ClassIoU: p.classIoU(),
+		Predictions: p.Path("predictions", FileName(NetTitle(NetPseudo)+" on "+split)),
+	})
+}
+
 // ReviewOptions is what the config's run has to review.
 func (p *Run) ReviewOptions(ctx context.Context, split string) (*review.Options, error) {
 	ds, ok := p.Dataset.(*corrections.Dataset)
@@ -41,10 +87,7 @@ func (p *Run) ReviewOptions(ctx context.Context, split string) (*review.Options,
 	if err := p.reviewModel(o); err != nil {
 		return nil, err
 	}
-	o.Queue, err = review.Order(ctx, review.Evidence{
-		Dataset: ds, IDs: ids, LabelsDir: o.LabelsDir, ClassIoU: p.classIoU(),
-		Predictions: p.Path("predictions", FileName(NetTitle(NetPseudo)+" on "+split)),
-	})
+	o.Queue, err = p.reviewQueue(ctx, ds, ids, split)
 	return o, err
 }
 

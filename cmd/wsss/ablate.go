@@ -13,6 +13,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/configs"
+	"wsss/eval/report"
 )
 
 func init() {
@@ -29,7 +30,7 @@ averaged: mean ± standard deviation.
   wsss ablate -config my.toml -vary train.optimizer.lr=0.01,0.02 -set train.bound=false
 
 Values are separated by commas, or by | where a value holds commas; a..b counts.
-Writes OUT/ablate/table.md and table.json.`
+Writes OUT/ablate/table.md, table.json and table.html, with bars and pictures.`
 
 func runAblate(ctx context.Context, args []string) error {
 	f := newFlags("ablate", ablateIntro).withConfig()
@@ -76,6 +77,9 @@ func runAblate(ctx context.Context, args []string) error {
 	fmt.Fprint(stdout, table.Markdown())
 	dir := filepath.Join(base.Out, "ablate")
 	if err := files.WriteJSON(filepath.Join(dir, "table.json"), table); err != nil {
+		return err
+	}
+	if err := report.WriteGrid(dir, table.Grid(base.Name, cells)); err != nil {
 		return err
 	}
 	return files.WriteAtomic(filepath.Join(dir, "table.md"), func(w io.Writer) error {

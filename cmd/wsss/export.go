@@ -5,14 +5,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"wsss/cmd/pipeline"
+	"wsss/eval/review"
 	"wsss/train/export"
 )
 
 func init() {
-	register(command{name: "export", short: "a trained network as ONNX or safetensors", run: runExportNet})
+	register(command{name: "export", short: "a trained network as ONNX or safetensors; doubtful labels for labelling tools", run: runExportNet})
 }
 
 const exportNetIntro = `
@@ -26,14 +28,26 @@ wsss export writes a trained network for other programs, by the ending of -out:
   wsss export -checkpoint runs/demo/train/pseudo -out net.onnx
 
 A checkpoint is a file, or a folder of checkpoints, whose last one is taken.
-Label maps go to other tools by wsss data export.`
+With -format the labels of a run that are most worth a look go to a labelling
+tool, photos beside them; wsss import takes up what was changed there:
 
-func runExportNet(_ context.Context, args []string) error {
-	f := newFlags("export", exportNetIntro)
+  wsss export -config my.toml -format cvat -n 50 -out for-cvat
+  wsss import -config my.toml for-cvat/cvat.xml
+
+Formats: cvat, labelme, labelstudio, coco. Other label maps go to other tools by
+wsss data export.`
+
+func runExportNet(ctx context.Context, args []string) error {
+	f := newFlags("export", exportNetIntro).withConfig()
+	format := f.String("format", "", "instead of a network: labels for a tool, `cvat`, labelme, labelstudio or coco")
+	n := f.Int("n", 50, "with -format: so many `images`, by expected gain; 0 = all")
 	checkpoint := f.String("checkpoint", "", "trained network: a `file`, or a folder of checkpoints")
 	out := f.String("out", "", "`file` to write, ending in .onnx or .safetensors")
 	if err := f.parse(args, 0); err != nil {
 		return err
+	}
+	if *format != "" {
+		return exportDoubtful(ctx, f, *format, *out, *n)
 	}
 	if *checkpoint == "" || *out == "" {
 		return pipeline.Usagef("export: -checkpoint and -out are needed; see `wsss export -h`")
@@ -54,5 +68,34 @@ func runExportNet(_ context.Context, args []string) error {
 		return err
 	}
 	fmt.Fprintln(stdout, *out)
+	return nil
+}
+
+// exportDoubtful writes labels for a labelling tool.
+func exportDoubtful(ctx context.Context, f *flags, format, out string, n int) error {
+	switch {
+	case out == "":
+		return pipeline.Usagef("export: -format goes with -out DIR")
+	case !slices.Contains(review.TripFormats, format):
+		return pipeline.Usagef("export: -format %s: allowed are %s", format, strings.Join(review.TripFormats, ", "))
+	case n < 0:
+		return pipeline.Usagef("export: -n %d: allowed are 0 (all) or more", n)
+	}
+	p, err := openPipeline(f)
+	if err != nil {
+		return err
+	}
+	trip, err := p.Trip()
+	if err != nil {
+		return err
+	}
+	ids, err := p.MostDoubtful(ctx, n)
+	if err != nil {
+		return err
+	}
+	if err := trip.Export(ctx, out, format, ids); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%d images with their labels: %s, photos in %s\n", len(ids), out, filepath.Join(out, "images"))
 	return nil
 }

@@ -161,9 +161,9 @@ func FromLabelMap(id string, m *data.LabelMap, minArea int, tolerance float64) *
 	return im
 }
 
-// placePhoto puts a photo at path: a link to the same file where the disk can, else
+// PlacePhoto puts a photo at path: a link to the same file where the disk can, else
 // a copy. A file that is there stays.
-func placePhoto(photo, path string) error {
+func PlacePhoto(photo, path string) error {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

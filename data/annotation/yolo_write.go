@@ -49,7 +49,7 @@ func (w *yoloWriter) Add(im *Image) error {
 		sub = filepath.Join(sub, split)
 		path, err := w.path(filepath.Join(yoloDir, "images", split), im.ID, filepath.Ext(photo))
 		if err == nil {
-			err = placePhoto(photo, path)
+			err = PlacePhoto(photo, path)
 		}
 		if err != nil {
 			return err

@@ -281,3 +281,45 @@ func TestPayoff(t *testing.T) {
 		t.Errorf("%q lacks %q", v.Text, want)
 	}
 }
+
+func TestTablesHaveBarsAndPictures(t *testing.T) {
+	dir := t.TempDir()
+	f := newFixture(t, 5, 60, 40)
+	for _, sub := range []string{"seed-1", "lr=1 %"} {
+		if err := Write(context.Background(), filepath.Join(dir, sub), f.report(t), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page := func() string {
+		raw, err := os.ReadFile(filepath.Join(dir, "table.html"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	b := browsertest.Start(t)
+	pictures := func(want string) {
+		t.Helper()
+		b.Call("Page.navigate", map[string]any{"url": "file://" + filepath.Join(dir, "table.html")}, nil)
+		b.Want("document.readyState", "complete")
+		b.Eval("document.querySelectorAll('img').forEach(i => { i.loading = 'eager' })", nil)
+		b.Want("[...document.querySelectorAll('img')].filter(i => i.complete && i.naturalWidth > 0).length + ' ' + document.querySelectorAll('article').length", want)
+	}
+	m := Methods{Title: "methods <b>", Seeds: []int64{1, 2}, Rows: []MethodRow{{Name: "boxes", MIoU: []eval.Value{.5, .7}}}}
+	if err := WriteMethods(dir, m); err != nil {
+		t.Fatal(err)
+	}
+	if text := page(); !strings.Contains(text, "--v:60.0") || !strings.Contains(text, `href="seed-1/report.html"`) || strings.Contains(text, "methods <b>") {
+		t.Error("table of methods")
+	}
+	pictures("9 2") // photo and truth, three rows, four of them over the photo; nothing of the seed that is not there
+	g := Grid{Title: "grid", Keys: []string{"lr"}, Columns: []string{"network", "bound"}, Rows: []GridRow{
+		{Values: []string{"1"}, Scores: [][]eval.Value{{.4}, {}}, Report: "lr=1 %"}, {Values: []string{"2"}, Scores: [][]eval.Value{{eval.Value(math.NaN())}}}}}
+	if err := WriteGrid(dir, g); err != nil {
+		t.Fatal(err)
+	}
+	if text := page(); !strings.Contains(text, "--v:40.0") || !strings.Contains(text, "lr = 1") {
+		t.Error("grid")
+	}
+	pictures("9 1")
+}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	_ "embed"
 	"fmt"
 	"html/template"
 	"io"
@@ -12,9 +11,6 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/eval"
 )
-
-//go:embed methods.tmpl.html
-var methodsPage string
 
 // Methods is a table of pseudo-label methods side by side with what papers
 // print.
@@ -177,18 +173,13 @@ func WriteMethods(dir string, m Methods) error {
 	if err != nil {
 		return err
 	}
-	css, err := assets.ReadFile("report.css")
-	if err != nil {
-		return err
+	var pictures []shown
+	for _, seed := range m.Seeds {
+		pictures = append(pictures, show(dir, fmt.Sprint("seed-", seed), fmt.Sprint("seed ", seed)))
 	}
-	t, err := template.New("methods").Parse(methodsPage)
-	if err != nil {
-		return err
-	}
-	return files.WriteAtomic(filepath.Join(dir, "table.html"), func(w io.Writer) error {
-		return t.Execute(w, struct {
-			Methods
-			CSS template.CSS
-		}{m, template.CSS(css)})
-	})
+	return writeBars(dir, "methods.tmpl.html", struct {
+		Methods
+		Pictures []shown
+		CSS      template.CSS
+	}{m, pictures, barsCSS()})
 }

@@ -26,7 +26,7 @@ const (
 	FilesName    = "report_files" // folder of small pictures, loaded as they scroll into view
 )
 
-//go:embed report.tmpl.html report.css report.js
+//go:embed report.tmpl.html grid.tmpl.html methods.tmpl.html shown.tmpl.html report.css report.js
 var assets embed.FS
 
 // Report is what there is to show: Rows or Classifiers at least; what is empty
@@ -143,6 +143,7 @@ type Document struct {
 	Headline    []Stat          `json:"headline"`
 	Results     []*eval.Result  `json:"results"`
 	Comparisons []Comparison    `json:"comparisons,omitempty"`
+	Examples    []example       `json:"examples,omitempty"` // pictures, relative to the page
 	Classifiers *Classifiers    `json:"classifiers,omitempty"`
 	Look        []Look          `json:"look_first,omitempty"`
 	From        eval.Provenance `json:"provenance"`
@@ -164,7 +165,7 @@ type Comparison struct {
 }
 
 func (p *page) document(r *Report) Document {
-	d := Document{Title: r.Title, Headline: p.Headline, Comparisons: p.Comparisons, Classifiers: r.Classifiers, Look: r.Look, From: r.From, Config: r.Config}
+	d := Document{Title: r.Title, Headline: p.Headline, Comparisons: p.Comparisons, Examples: p.Examples, Classifiers: r.Classifiers, Look: r.Look, From: r.From, Config: r.Config}
 	for _, row := range r.Rows {
 		d.Results = append(d.Results, row.Result)
 	}

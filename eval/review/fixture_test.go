@@ -150,3 +150,10 @@ func listFiles(t *testing.T, dir string) string {
 	})
 	return strings.Join(list, " ")
 }
+
+func writeText(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

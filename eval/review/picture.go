@@ -21,7 +21,7 @@ const (
 	// previewSide is the longer side, pixels, that photos are seen at while
 	// somebody clicks; an accepted label is made at the photo's own size.
 	previewSide = 1024
-	kept        = 8 // pictures in memory
+	inMemory    = 8 // pictures in memory
 	lookAhead   = 2 // pictures made ready before they are asked for
 )
 
@@ -69,7 +69,7 @@ func (ps *pictures) get(ctx context.Context, id string) (*picture, error) {
 	} else {
 		e = &entry{id: id}
 		ps.list = append(ps.list, e)
-		ps.list = ps.list[max(0, len(ps.list)-kept):]
+		ps.list = ps.list[max(0, len(ps.list)-inMemory):]
 	}
 	ps.mu.Unlock()
 	e.once.Do(func() { e.p, e.err = ps.server.open(context.WithoutCancel(ctx), id) })
