@@ -28,6 +28,7 @@ type options struct {
 	width     float64
 	precision string // of wsss
 	recompute int    // of wsss
+	devices   int    // of wsss
 
 	dir   string     // of a worker's training
 	ended chan error // how that ended
@@ -36,7 +37,7 @@ type options struct {
 // args are the options of the network as another process takes them.
 func (o *options) args() []string {
 	return []string{"-arch", o.arch, fmt.Sprintf("-msc=%v", o.msc), "-size", strconv.Itoa(o.size),
-		"-width", fmt.Sprint(o.width), "-precision", o.precision, "-recompute", strconv.Itoa(o.recompute)}
+		"-width", fmt.Sprint(o.width), "-precision", o.precision, "-recompute", strconv.Itoa(o.recompute), "-devices", strconv.Itoa(o.devices)}
 }
 
 // Main is the command.
@@ -48,6 +49,7 @@ func Main() {
 	flag.Float64Var(&o.width, "width", 1, "channel multiplier of the networks")
 	flag.StringVar(&o.precision, "precision", "", "train.compute.precision of wsss; PyTorch on a GPU always has bf16 autocast")
 	flag.IntVar(&o.recompute, "recompute", 0, "train.compute.recompute of wsss")
+	flag.IntVar(&o.devices, "devices", 1, "train.compute.devices of wsss")
 	o.AddFlags(2)
 	flag.Parse()
 	o.Main(turns.Job{

@@ -5,7 +5,7 @@ goes to stderr.
 
     step.py torch|torch-cuda|torch-cuda-compile -arch A -msc=true -size N -batch N -steps N [-width W]
 
--precision and -recompute are ignored: they are choices of wsss.
+-precision, -recompute and -devices are ignored: they are choices of wsss.
 
 The networks are those of the parity fixtures.
 """
@@ -30,6 +30,7 @@ p.add_argument("-msc", default="false")
 p.add_argument("-width", type=float, default=1)
 p.add_argument("-precision")
 p.add_argument("-recompute")
+p.add_argument("-devices")
 for k in ("size", "batch", "steps"):
     p.add_argument("-" + k, type=int)
 a = p.parse_args()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"wsss/configs"
 	"wsss/data"
@@ -45,9 +46,14 @@ func (o *options) step(spec string) (func() error, error) {
 			o.ended <- err
 		}()
 	})
+	first := time.Now()
 	return func() error {
 		start()
 		r, ok := <-updates
+		if !first.IsZero() {
+			fmt.Fprintf(os.Stderr, "%s: first update, compiling included, %.1f s\n", spec, time.Since(first).Seconds())
+			first = time.Time{}
+		}
 		if !ok {
 			return errors.New("the training ended early")
 		}
@@ -67,6 +73,7 @@ func (o *options) job() (train.Job, error) {
 	cfg := configs.Default().Train
 	cfg.Arch, cfg.MSC, cfg.Width, cfg.Precision, cfg.Recompute = o.arch, o.msc, o.width, o.precision, o.recompute
 	cfg.Batch, cfg.Accumulate, cfg.Crop, cfg.LR, cfg.Init = o.Batch, 1, o.size, 1e-12, ""
+	cfg.Devices = o.devices
 	cfg.Iterations = o.Steps.Steps + 1 // one warms up
 	if o.arch != "deeplab-v2" {
 		cfg.OutputStride, cfg.StrideIn, cfg.Input = 16, "3x3", "torch"
