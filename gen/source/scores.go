@@ -115,6 +115,9 @@ func (s *Source) RawScores(ctx context.Context, sample *data.Sample) (*Scores, e
 
 func (s *Source) rawScores(ctx context.Context, sample *data.Sample) (*Scores, error) {
 	if scorer, ok := s.method.(Scorer); ok {
+		if s.opts.Keep != "" {
+			return s.keptScores(ctx, scorer, sample)
+		}
 		return scorer.Scores(ctx, sample)
 	}
 	path, err := s.path(sample.ID)

@@ -31,6 +31,7 @@ type Options struct {
 	Method  string         `toml:"method"`    // a method of wsss …
 	Options map[string]any `toml:"options"`   // … with these options …
 	Fuse    configs.Fuse   `toml:"fuse"`      // … whose masks are fused so; default: rule score
+	Keep    string         `toml:"keep"`      // folder that keeps what the method makes, scores as .npy or labels as .png: a later run with the same method, options, weights, photo and labels takes it from there
 	Name    string         `toml:"name"`      // file of an image below the folder; default "{id}.png" or "{id}.npy"
 	Missing string         `toml:"missing"`   // image without a file: "error" (default), "background" or "void"
 	Void    string         `toml:"void"`      // undecided pixels of a label: "keep" (default) or "background"
@@ -80,6 +81,8 @@ func (s *Source) check() error {
 	switch {
 	case given != 1:
 		return errors.New("allowed is exactly one of labels, scores and method")
+	case o.Keep != "" && (o.Method == "" || len(s.env.Gen.Checks) > 0):
+		return errors.New("keep: allowed only with method, and without gen.checks, which label changed images, too")
 	case o.Method == "" && (len(o.Options) > 0 || !reflect.DeepEqual(o.Fuse, configs.Fuse{})):
 		return errors.New("options and fuse: allowed only with method")
 	case o.Scores != "" && o.Missing == "void":
@@ -235,11 +238,11 @@ func Describe(dir, ext string) (string, error) {
 func (s *Source) Label(ctx context.Context, sample *data.Sample) (*data.LabelMap, []float32, error) {
 	switch {
 	case s.method != nil && !s.ruled:
-		masks, err := s.method.Generate(ctx, sample)
-		if err != nil {
-			return nil, nil, err
+		make := s.makeLabel
+		if s.opts.Keep != "" {
+			make = s.keptLabel
 		}
-		label, err := s.fuser.Fuse(sample.Image.Rect.Size(), masks)
+		label, err := make(ctx, sample)
 		if err != nil {
 			return nil, nil, err
 		}

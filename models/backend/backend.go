@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/gomlx/compute"
 	onnx "github.com/gomlx/compute-onnx"   // backend "onnx"
@@ -75,6 +76,7 @@ func Open(spec string) (compute.Backend, error) {
 	exact(b, resolved)
 	if KindOf(b) == ONNX {
 		_ = ort.DisableTelemetry() // Microsoft's builds send usage data otherwise
+		openedORT.CompareAndSwap(nil, libraryOf(resolved))
 	}
 	return b, nil
 }
@@ -117,8 +119,27 @@ func GPUAdvice(b compute.Backend) string {
 	return fmt.Sprintf("an NVIDIA GPU is here and XLA's plug-in too, but they do not work: this runs on the CPU (backend %s), many times slower. What is wrong says\n    wsss doctor", b.Name())
 }
 
-// FindORT returns the path of the ONNX Runtime library, or "".
+// openedORT is the library of the first onnx backend that was opened: a process
+// holds no second one.
+var openedORT atomic.Pointer[string]
+
+// libraryOf is the library's path in a resolved spec, nil where it names none.
+func libraryOf(resolved string) *string {
+	_, rest, _ := strings.Cut(resolved, ":")
+	for _, part := range strings.Split(rest, ",") {
+		if isPath(part) {
+			return &part
+		}
+	}
+	return nil
+}
+
+// FindORT returns the path of the ONNX Runtime library, or "": that of the onnx
+// backend that is open, else the one that is found.
 func FindORT() string {
+	if path := openedORT.Load(); path != nil {
+		return *path
+	}
 	path, err := nativelib.ONNX.Find()
 	if err != nil {
 		return ""

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -305,8 +306,8 @@ func (r *Runner) build(p *program, prog *legalise.Program, in []shapes.Shape) (e
 // fallBack runs the whole model through ONNX Runtime, where that is allowed.
 func (r *Runner) fallBack(inputs map[string]*tensors.Tensor, cause error) (map[string]*tensors.Tensor, error) {
 	var large *legalise.TooLarge
-	if r.opt.NoORT || errors.As(cause, &large) || backend.FindORT() == "" {
-		return nil, cause
+	if r.opt.NoORT || errors.As(cause, &large) || errors.Is(cause, fs.ErrNotExist) || backend.FindORT() == "" {
+		return nil, cause // without its data files a model is not to be run by anything
 	}
 	whole, err := ortref.Open(r.model.Path())
 	if err != nil {

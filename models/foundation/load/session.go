@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"strings"
 	"sync"
 
@@ -22,9 +23,13 @@ type Options struct {
 	// of input shapes; 0 means 8.
 	MaxShapes int
 	// Warn is told, once per file, when a model runs whole through ONNX
-	// Runtime because it cannot be imported. Nil is silent.
+	// Runtime because it cannot be imported. Nil is Fallback.
 	Warn func(msg string)
 }
+
+// Fallback is told where Options.Warn is nil. A model that runs elsewhere than
+// on the backend that was asked for is never silent.
+var Fallback = func(msg string) { fmt.Fprintln(os.Stderr, msg) }
 
 // Session runs an ONNX file on a backend. It implements foundation.Session.
 type Session struct {
@@ -114,7 +119,11 @@ func (s *Session) runner(want []string) (*onnximport.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := onnximport.NewRunner(s.backend, m, onnximport.RunnerOptions{MaxShapes: s.opt.MaxShapes, Warn: s.opt.Warn})
+	warn := s.opt.Warn
+	if warn == nil {
+		warn = Fallback
+	}
+	r, err := onnximport.NewRunner(s.backend, m, onnximport.RunnerOptions{MaxShapes: s.opt.MaxShapes, Warn: warn})
 	if err != nil {
 		m.Close()
 		return nil, fmt.Errorf("%s: %w", s.path, err)
