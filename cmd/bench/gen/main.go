@@ -144,8 +144,12 @@ func (b bench) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n%s, %s %s: mIoU %s over %d images, %d masks, %.1f images/s\n\n",
-		b.cfg.Gen.Method, b.ds.Name(), weak, res.MIoU.Percent(), res.Images, sum.Masks, float64(sum.Generated)/took.Seconds())
+	interval := ""
+	if res.CI != nil {
+		interval = fmt.Sprintf(" (%.1f to %.1f)", 100*res.CI.Lo, 100*res.CI.Hi)
+	}
+	fmt.Printf("\n%s, %s %s: mIoU %s%s over %d images, %d masks, %.1f images/s\n\n",
+		b.cfg.Gen.Method, b.ds.Name(), weak, res.MIoU.Percent(), interval, res.Images, sum.Masks, float64(sum.Generated)/took.Seconds())
 	table(res)
 	fmt.Printf("\nTime of all workers, %v: %v.\n", sum.Times.Total().Round(10*time.Millisecond), sum.Times)
 	fmt.Printf("Resident memory after so many images: %v.\n", &memory)
