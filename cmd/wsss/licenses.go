@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"wsss/cmd/wsss/licences"
+	"wsss/models/imagenet"
 	"wsss/models/manifest"
 )
 
@@ -38,6 +39,7 @@ libraries of its engines and of the weights that it knows.
 		for _, m := range licences.Modules() {
 			fmt.Fprintf(out, "%s%s %s, %s\n\n%s\n", licences.Rule, m.Path, m.Version, m.Licence, m.Text)
 		}
+		fmt.Fprintf(out, "%sthe part of WordNet 3.0 above ImageNet's classes, WordNet\n\n%s\n", licences.Rule, imagenet.Licence)
 		return out.Flush()
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -45,6 +47,7 @@ libraries of its engines and of the weights that it knows.
 	for _, m := range licences.Modules() {
 		fmt.Fprintf(w, "  %s %s\t%s\t\n", m.Path, m.Version, m.Licence)
 	}
+	fmt.Fprintln(w, "  the part of WordNet 3.0 above ImageNet's classes\tWordNet\t")
 	fmt.Fprintln(w, "  Go's runtime and standard library\tBSD-3-Clause\t")
 	fmt.Fprintln(w, "\nlibraries, when fetched\t\t")
 	for _, l := range fetched {

@@ -22,6 +22,11 @@ const Classes = 1000
 //go:embed wordnet.tsv
 var wordnet string
 
+// Licence is that of WordNet, which stands with every copy of it.
+//
+//go:embed LICENCE.wordnet
+var Licence string
+
 // synset is a line of wordnet.
 type synset struct {
 	above []int
