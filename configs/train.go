@@ -29,10 +29,14 @@ type TrainNetwork struct {
 	OutputStride int     `toml:"output_stride" hash:"6"` // 8 or 16; 32 where the network takes it
 	StrideIn     string  `toml:"stride_in" hash:"7"`     // bottleneck convolution that strides: "1x1" (Caffe) or "3x3" (torchvision)
 	MSC          bool    `toml:"msc" hash:"8"`           // multi-scale inputs ×1, ×0.5, ×0.75 and pixel-wise max (v2)
-	Init         string  `toml:"init" hash:"9"`          // weights file; "" = random initialisation
-	Input        string  `toml:"input" hash:"10"`        // "caffe" (BGR 0-255 minus mean) or "torch" (RGB, ImageNet mean/std)
-	BatchNorm    string  `toml:"batch_norm" hash:"11"`   // "frozen" (running statistics, folded), "train", or "head": frozen in the backbone, learnt in the head
-	BNMomentum   float64 `toml:"bn_momentum" hash:"12"`  // weight of a batch in the running statistics; 0 = 0.1, but 0.01 for deeplab-v3plus's backbone
+	// MSCGrid is how its smaller inputs are sampled where a side times the scale is
+	// no whole number: by their "size", as PyTorch before 1.6, or by the "factor", as
+	// since; "" = size.
+	MSCGrid    string  `toml:"msc_grid" json:",omitempty" hash:"52,omitempty"`
+	Init       string  `toml:"init" hash:"9"`         // weights file; "" = random initialisation
+	Input      string  `toml:"input" hash:"10"`       // "caffe" (BGR 0-255 minus mean) or "torch" (RGB, ImageNet mean/std)
+	BatchNorm  string  `toml:"batch_norm" hash:"11"`  // "frozen" (running statistics, folded), "train", or "head": frozen in the backbone, learnt in the head
+	BNMomentum float64 `toml:"bn_momentum" hash:"12"` // weight of a batch in the running statistics; 0 = 0.1, but 0.01 for deeplab-v3plus's backbone
 }
 
 // TrainAugment is how training images are changed.

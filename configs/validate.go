@@ -94,6 +94,7 @@ func (t Train) validate(v *validator) {
 	v.notNegative("train.optimizer.lr_min", t.LRMin)
 	v.that(t.Momentum >= 0 && t.Momentum < 1, "train.optimizer.momentum", t.Momentum, "a number in [0, 1)")
 	v.atLeast("train.optimizer.lr_every", t.LREvery, 1)
+	v.oneOf("train.network.msc_grid", t.MSCGrid, "", "size", "factor")
 	v.oneOf("train.augment.scale_by", t.ScaleBy, "", "image", "crop")
 	v.oneOf("train.augment.resize", t.Resize, "", "bilinear", "antialias")
 	v.oneOf("train.augment.pad", t.Pad, "", "corner", "around")

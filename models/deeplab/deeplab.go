@@ -51,6 +51,7 @@ type network struct {
 	arch      string
 	classes   int
 	msc       bool
+	byFactor  bool // extra inputs of MSC are sampled by their scale, not by their size
 	trainNorm bool
 	width     float64
 	v3        v3Plus
@@ -69,7 +70,7 @@ type network struct {
 // (int64) alone; dropout draws from the store's random state.
 func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 	n := &network{
-		stride: cfg.OutputStride, arch: cfg.Arch, classes: numClasses, msc: cfg.MSC, width: cfg.Width, momentum: cfg.BNMomentum,
+		stride: cfg.OutputStride, arch: cfg.Arch, classes: numClasses, msc: cfg.MSC, byFactor: cfg.MSCGrid == "factor", width: cfg.Width, momentum: cfg.BNMomentum,
 		half: cfg.Precision == "bf16",
 	}
 	backbone := models.BackboneOptions{Width: cfg.Width, OutputStride: cfg.OutputStride, Recompute: cfg.Recompute}
@@ -165,11 +166,18 @@ func (n *network) logits(net layers.Net, scope *model.Scope, images *Node) []*No
 // shrunk are the images at one of mscScales.
 func (n *network) shrunk(net layers.Net, images *Node, s float64) *Node {
 	h, w := scaled(images.Shape().Dim(1), s), scaled(images.Shape().Dim(2), s)
+	if !n.byFactor {
+		if net.Canvas == nil {
+			return layers.Resize(images, h, w, false)
+		}
+		size := net.Canvas.Size(images)
+		return layers.ResizeWithin(images, h, w, layers.Within{From: size, To: shrunkSize(size, s)})
+	}
 	if net.Canvas == nil {
-		return layers.Resize(images, h, w, false)
+		return layers.ResizeBy(images, h, w, s)
 	}
 	size := net.Canvas.Size(images)
-	return layers.ResizeWithin(images, h, w, layers.Within{From: size, To: shrunkSize(size, s)})
+	return layers.ResizeWithin(images, h, w, layers.Within{From: size, To: shrunkSize(size, s), Scale: s})
 }
 
 // shrunkSize is scaled of a size that is known when the graph runs.

@@ -21,7 +21,11 @@ func (n *network) ONNX(b *onnxwrite.Builder, x onnxwrite.Value) (logits onnxwrit
 	if n.msc {
 		full := logits
 		for _, s := range mscScales {
-			y := w.v2(b.Resize(x, b.Scaled(x, float32(s))))
+			small := b.Resize(x, b.Scaled(x, float32(s)))
+			if n.byFactor {
+				small = b.ResizeBy(x, float32(s))
+			}
+			y := w.v2(small)
 			logits = b.Op("Max", []onnxwrite.Value{logits, b.Resize(y, b.Size(full))})
 		}
 	}

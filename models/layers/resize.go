@@ -14,9 +14,21 @@ import (
 // aligned when alignCorners is false. It is a product with a constant weight
 // matrix per axis, so its gradient is exact for every size.
 func Resize(x *Node, height, width int, alignCorners bool) *Node {
+	return resize(x, height, width, func(from, to int) []float32 { return resizeWeights(from, to, alignCorners, 0) })
+}
+
+// ResizeBy is Resize, pixel areas aligned, where neighbours of the result lie
+// 1/scale pixels apart, whatever the sizes: as PyTorch's interpolate since version
+// 1.6 where it is given a scale_factor. Without it they lie the ratio of the sizes
+// apart; the last pixel then differs by size − ⌊size·scale⌋/scale pixels.
+func ResizeBy(x *Node, height, width int, scale float64) *Node {
+	return resize(x, height, width, func(from, to int) []float32 { return resizeWeights(from, to, false, scale) })
+}
+
+func resize(x *Node, height, width int, matrix func(from, to int) []float32) *Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	weights := func(from, to int) *Node {
-		t := tensors.FromFlatDataAndDimensions(resizeWeights(from, to, alignCorners), to, from)
+		t := tensors.FromFlatDataAndDimensions(matrix(from, to), to, from)
 		return ConvertDType(ConstTensor(x.Graph(), t), x.DType())
 	}
 	// Along the rows first, while there are few of them, in one product; a
@@ -40,7 +52,8 @@ type Within struct {
 	To   *Node // of the result, at most the array's
 
 	AlignCorners bool
-	Mirror       bool // the result is mirrored, left to right
+	Scale        float64 // as of ResizeBy; 0 = the ratio of the sizes
+	Mirror       bool    // the result is mirrored, left to right
 }
 
 // ResizeWithin scales x [batch, height, width, channels] bilinearly. The result
@@ -72,6 +85,9 @@ func (o Within) weights(axis, from, to int, dtype dtypes.DType) *Node {
 	}
 	last := AddScalar(given, -1)
 	at := AddScalar(Div(Mul(AddScalar(out, 0.5), given), size), -0.5)
+	if o.Scale > 0 {
+		at = AddScalar(MulScalar(AddScalar(out, 0.5), 1/o.Scale), -0.5)
+	}
 	if o.AlignCorners {
 		at = Div(Mul(out, last), MaxScalar(AddScalar(size, -1), 1))
 	}
@@ -80,10 +96,14 @@ func (o Within) weights(axis, from, to int, dtype dtypes.DType) *Node {
 }
 
 // resizeWeights is the [to, from] matrix of linear interpolation along one axis.
-func resizeWeights(from, to int, alignCorners bool) []float32 {
+// With a scale, neighbours lie 1/scale apart, whatever the lengths.
+func resizeWeights(from, to int, alignCorners bool, scale float64) []float32 {
 	m := make([]float32, to*from)
 	for i := range to {
 		at := (float64(i)+0.5)*float64(from)/float64(to) - 0.5
+		if scale > 0 {
+			at = (float64(i)+0.5)/scale - 0.5
+		}
 		if alignCorners {
 			at = 0
 			if to > 1 {

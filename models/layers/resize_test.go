@@ -2,10 +2,14 @@ package layers
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/backend"
 )
 
 // refResize interpolates pixel by pixel.
@@ -121,4 +125,35 @@ func TestMeanImage(t *testing.T) {
 			return y
 		}, random(1, 2, 3, 5, 4))
 	})
+}
+
+// TestResizeBy compares both ways to a smaller image with PyTorch 2.13's
+// interpolate of a row of 7 (scale_factor = s, and size = the result's).
+func TestResizeBy(t *testing.T) {
+	row := []float32{3, 1, 4, 1, 5, 9, 2}
+	b, err := backend.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		scale          float64
+		factor, bySize []float32
+	}{
+		{0.5, []float32{2, 2.5, 7}, []float32{1.66667, 1, 6.66667}},
+		{0.75, []float32{2.66667, 2.5, 1.5, 5.66667, 5.5}, []float32{2.6, 2.8, 1, 6.6, 3.4}},
+	} {
+		n := len(tt.factor)
+		out := MustNewExec(b, func(x *Node) []*Node {
+			to := Const(x.Graph(), []float32{1, float32(n)})
+			within := ResizeWithin(x, 1, n+2, Within{To: to, Scale: tt.scale})
+			return []*Node{ResizeBy(x, 1, n, tt.scale), Resize(x, 1, n, false), Slice(within, AxisRange(), AxisRange(), AxisRange(0, n), AxisRange())}
+		}).MustCall(tensors.FromFlatDataAndDimensions(row, 1, 1, 7, 1))
+		for k, want := range [][]float32{tt.factor, tt.bySize, tt.factor} {
+			for i, v := range tensors.MustCopyFlatData[float32](out[k]) {
+				if math.Abs(float64(v-want[i])) > 1e-4 {
+					t.Errorf("scale %g, way %d: value %d is %g, want %g", tt.scale, k, i, v, want[i])
+				}
+			}
+		}
+	}
 }

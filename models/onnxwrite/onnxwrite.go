@@ -193,6 +193,13 @@ func (b *Builder) Resize(x, size Value) Value { return b.resizeBy("half_pixel", 
 // ResizeCorners is Resize with the corner pixels aligned.
 func (b *Builder) ResizeCorners(x, size Value) Value { return b.resizeBy("align_corners", x, size) }
 
+// ResizeBy is Resize to height and width times scale, rounded down, where
+// neighbours lie 1/scale pixels apart.
+func (b *Builder) ResizeBy(x Value, scale float32) Value {
+	scales := b.Floats(fmt.Sprintf("scales_%d", len(b.Graph.Initializer)), []float32{1, 1, scale, scale}, 4)
+	return b.Op("Resize", []Value{x, "", scales}, A("mode", "linear"), A("coordinate_transformation_mode", "half_pixel"))
+}
+
 func (b *Builder) resizeBy(grid string, x, size Value) Value {
 	head := b.Op("Slice", []Value{b.Op("Shape", []Value{x}), b.Ints(0), b.Ints(2)})
 	sizes := b.Op("Concat", []Value{head, size}, Attr{"axis", 0})

@@ -27,7 +27,8 @@ import (
 
 // networks are small versions of what can be exported.
 var networks = map[string]func(*configs.Train){
-	"v2 msc caffe": func(t *configs.Train) { t.Backbone, t.EMA = "resnet50", 0.5 },
+	"v2 msc caffe":     func(t *configs.Train) { t.Backbone, t.EMA = "resnet50", 0.5 },
+	"v2 msc by factor": func(t *configs.Train) { t.Backbone, t.MSCGrid = "resnet18", "factor" },
 	"v2 os16": func(t *configs.Train) {
 		t.Backbone, t.MSC, t.OutputStride, t.StrideIn, t.Input = "resnet18", false, 16, "3x3", "torch"
 	},
