@@ -46,8 +46,8 @@ func (m Meta) check(name string) error {
 			return fmt.Errorf("its header: %s = %d: allowed is %d to %d", f.key, f.value, f.low, f.top)
 		}
 	}
-	if math.IsNaN(m.BestMIoU) || m.BestMIoU < 0 || m.BestMIoU > 1 {
-		return fmt.Errorf("its header: best_miou = %v: allowed is 0 to 1", m.BestMIoU)
+	if math.IsNaN(m.Best) || m.Best < 0 || m.Best > 1 {
+		return fmt.Errorf("its header: best = %v: allowed is 0 to 1", m.Best)
 	}
 	if m.Log != filepath.Base(m.Log) {
 		return fmt.Errorf("its header: log = %q: allowed is the name of a file", m.Log)

@@ -50,8 +50,9 @@ type Meta struct {
 	Images     int               `json:"images"`
 	Log        string            `json:"log"`       // metrics file beside the checkpoints …
 	LogBytes   int64             `json:"log_bytes"` // … and its length when this was written
-	BestStep   int               `json:"best_step"` // of the highest validation mIoU so far; 0 before the first
-	BestMIoU   float64           `json:"best_miou"` //
+	BestStep   int               `json:"best_step"` // of the best validation so far; 0 before the first
+	Best       float64           `json:"best"`      // what it came to, 0 to 1 …
+	Measure    string            `json:"measure"`   // … by this measure: "mIoU", "mAP"; "" before the first
 	Model      Model             `json:"model"`
 	Dataset    string            `json:"dataset"`
 	Split      string            `json:"split"`

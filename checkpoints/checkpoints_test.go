@@ -144,7 +144,7 @@ func TestBest(t *testing.T) {
 	dir := t.TempDir()
 	save(t, dir, 1, 2)
 	m := meta(3)
-	m.BestStep, m.BestMIoU = 1, 0.5
+	m.BestStep, m.Best, m.Measure = 1, 0.5, "mIoU"
 	if _, err := Save(dir, m, values(3)); err != nil {
 		t.Fatal(err)
 	}

@@ -18,9 +18,10 @@ import (
 
 // The header is Meta as JSON, and beside it the checksum of all the rest: of
 // that text and of every tensor's name, shape and bytes, in the order of
-// names. In format 1 it stood within the text and was of the tensors' bytes.
+// names. In format 1 it stood within the text and was of the tensors' bytes. To
+// format 2 the train config had one table, and the best measure no name.
 const (
-	format    = 2
+	format    = 3
 	metaKey   = "wsss"
 	sumKey    = "wsss_crc32c"
 	formatKey = "format"
@@ -31,6 +32,8 @@ type header struct {
 	Meta
 	TrainTOML string `json:"train"`
 	CRC       string `json:"crc32c,omitempty"` // format 1
+	// BestMIoU is Meta.Best to format 2, whatever the measure.
+	BestMIoU *float64 `json:"best_miou,omitempty"`
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -79,7 +82,7 @@ func (c *Checkpoint) decode() error {
 	switch h.Format {
 	case 1:
 		c.crc = h.CRC
-	case format:
+	case 2, format:
 		c.crc = c.Metadata()[sumKey]
 	default:
 		return fmt.Errorf("checkpoint format %d: this program reads 1 to %d", h.Format, format)
@@ -88,6 +91,14 @@ func (c *Checkpoint) decode() error {
 	h.Meta.Model.Train.Scales = nil // a list that is not written is empty: the header must encode to the same bytes again
 	if err := configs.DecodeTrain(h.TrainTOML, &h.Meta.Model.Train); err != nil {
 		return fmt.Errorf("checkpoint's train config: %w", err)
+	}
+	if h.BestMIoU != nil {
+		h.Best = *h.BestMIoU
+	}
+	if h.Measure == "" && h.BestStep > 0 {
+		if h.Measure = "mIoU"; h.Meta.Model.Train.Arch == "" { // a classifier's
+			h.Measure = "mAP"
+		}
 	}
 	c.Meta = h.Meta
 	return nil

@@ -42,7 +42,7 @@ func TestHeaderRanges(t *testing.T) {
 		{"epoch = -1", func(m *Meta) { m.Epoch = -1 }},
 		{"images = -1", func(m *Meta) { m.Images = -1 }},
 		{"best_step = 3", func(m *Meta) { m.BestStep = 3 }},
-		{"best_miou = 2", func(m *Meta) { m.BestMIoU = 2 }},
+		{"best = 2", func(m *Meta) { m.Best = 2 }},
 		{"log = ", func(m *Meta) { m.Log = "../../log" }},
 	} {
 		t.Run(c.key, func(t *testing.T) {

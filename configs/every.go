@@ -58,7 +58,6 @@ func (e *Every) UnmarshalTOML(v any) error {
 			*e = Every(n)
 			return nil
 		}
-		v = strconv.Quote(v)
 	}
 	if s, ok := v.(string); ok {
 		v = strconv.Quote(s)

@@ -5,15 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 
 	"wsss/checkpoints"
 	"wsss/checkpoints/files"
 	"wsss/data/corrections"
 	"wsss/train/lineage"
+	"wsss/train/loop"
 )
 
 // lookAtData notes what is learnt of each image: the photo, the label map or
@@ -50,36 +48,6 @@ func (r *run) lookAtData(ctx context.Context) error {
 	return err
 }
 
-// changed says how labels, photos or classes differ from those that a
-// checkpoint was trained on; "" where they do not. Checkpoints of earlier
-// versions know only of label folders: what else they were trained on is taken
-// for what there is now.
-func (r *run) changed(m checkpoints.Meta) string {
-	if !slices.Equal(m.Model.Classes, r.Classes.Names) {
-		return "the class table has changed"
-	}
-	was := lineage.Read(r.OutDir)
-	data := m.DataHash
-	if data == "" && was != nil {
-		data = was.Hash()
-	}
-	switch {
-	case data == "" && m.Images != len(r.ids):
-		return fmt.Sprintf("%d images instead of %d", len(r.ids), m.Images)
-	case data == "" && m.LabelsHash == r.LabelsHash:
-		r.Log("note: this training is from an earlier version, which did not note its photos and true masks: taken for unchanged; changes from now on are noticed")
-		return ""
-	case data == r.data.Hash() && m.LabelsHash == r.LabelsHash:
-		return ""
-	}
-	if was != nil {
-		if text := was.Changes(r.data); text != "" {
-			return text
-		}
-	}
-	return "its labels have changed"
-}
-
 // sameFolder tells whether a training learnt from the folder of labels, or the
 // true masks, that this one learns from. Its labels may have changed since.
 func (r *run) sameFolder(m checkpoints.Meta) bool {
@@ -96,14 +64,6 @@ func (r *run) sameFolder(m checkpoints.Meta) bool {
 
 // trueMasks stands for the labels of a training on true masks.
 const trueMasks = "true masks"
-
-// noteData writes what is learnt into the training's folder.
-func (r *run) noteData() error {
-	if maps.Equal(lineage.Read(r.OutDir), r.data) {
-		return nil
-	}
-	return r.data.Write(r.OutDir)
-}
 
 // Changed says what has changed of the data that the network in job.OutDir
 // learnt, "" where nothing has, or where there is no network of this config.
@@ -132,5 +92,6 @@ func Changed(ctx context.Context, job Job) (string, error) {
 	if c.Meta.ConfigHash != r.ConfigHash || !r.sameFolder(c.Meta) {
 		return "", nil
 	}
-	return r.changed(c.Meta), nil
+	now := checkpoints.Meta{Images: len(r.ids), LabelsHash: r.LabelsHash, Model: checkpoints.Model{Classes: r.Classes.Names}}
+	return loop.Changed(r.OutDir, c.Meta, now, r.data, r.Log), nil
 }

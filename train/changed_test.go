@@ -187,8 +187,8 @@ func TestOldTrainingIsTakenUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.meta.DataHash = ""
-	if err := errors.Join(r.start(), r.train(context.Background())); err != nil {
+	r.loop.Meta.DataHash = ""
+	if err := errors.Join(r.start(), r.loop.Run(context.Background())); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.finish(); err != nil {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"wsss/checkpoints"
 	"wsss/checkpoints/files"
@@ -51,7 +50,7 @@ func (r *run) describe(res *Result) error {
 		Name:  r.Name, Dataset: r.Dataset.Name(), Split: r.Split, Images: len(r.ids),
 		Labels: or(r.LabelsDir, trueMasks), ValSplit: r.ValSplit, ValImages: len(r.valIDs),
 		Classes: r.Classes.Names, Seed: r.Seed, Config: r.Config,
-		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash, InitHash: r.meta.InitHash, Backend: r.Backend.Description(), Versions: r.meta.Versions,
+		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash, InitHash: r.loop.Meta.InitHash, Backend: r.Backend.Description(), Versions: r.loop.Meta.Versions,
 		Files: map[string]string{
 			checkpoints.FileName(r.Config.Iterations): "checkpoint after so many updates: weights, optimiser, random state, config; the last, the best on validation and some before",
 			LogFile:      "one line per update (loss, learning rates, gradient norm) and per validation (mIoU)",
@@ -179,25 +178,4 @@ func labelHash(dir, id string) (string, error) {
 		return "", err
 	}
 	return files.SHA256(path)
-}
-
-// removeAll deletes what a training wrote to a folder, and nothing else.
-func removeAll(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		name := e.Name()
-		ours := name == LogFile || name == EventsFile || name == RunFile || name == lineage.File || slices.Contains(curveFiles, name) ||
-			strings.HasPrefix(name, "step-") && strings.HasSuffix(name, ".safetensors") ||
-			strings.HasPrefix(name, ".tmp-")
-		if !ours {
-			continue
-		}
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

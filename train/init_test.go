@@ -11,6 +11,7 @@ import (
 	"wsss/checkpoints/safetensors"
 	"wsss/configs"
 	"wsss/models/layers"
+	"wsss/train/optim"
 )
 
 // A network starts from a weight file; a head for other classes stays random.
@@ -34,7 +35,7 @@ func TestInitialise(t *testing.T) {
 	from := build(1, 3)
 	values := map[string]*tensors.Tensor{}
 	for v := range from.store.IterVariables() {
-		if v.Path() == rngPath {
+		if v.Path() == optim.RNGPath {
 			continue
 		}
 		x, err := layers.ToTorch(v.MustValue())

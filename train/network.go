@@ -15,6 +15,7 @@ import (
 	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/layers"
+	"wsss/train/optim"
 	"wsss/train/parallel"
 )
 
@@ -39,7 +40,7 @@ func newNetwork(b compute.Backend, net models.Segmenter, classes int, seed int64
 	if err != nil {
 		return nil, err
 	}
-	v, err := n.store.CreateVariable(rngPath, state)
+	v, err := n.store.CreateVariable(optim.RNGPath, state)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ type step struct {
 }
 
 // newStep prepares the graphs; they compile on the first call.
-func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, t configs.Train, split *parallel.Devices) (*step, error) {
+func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimizer, t configs.Train, split *parallel.Devices) (*step, error) {
 	accumulate := t.Accumulate
 	s := &step{}
 	for _, g := range all {
@@ -130,14 +131,14 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, t 
 	var err error
 	if accumulate == 1 {
 		s.whole, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
-			vars, loss, grads := gradients(scope, in, in[s.scalars+inUpdate])
+			vars, loss, grads := gradients(scope, in, in[s.scalars+optim.InNumber])
 			opt.Update(n.store, vars, grads, in[s.scalars:])
 			return []*Node{loss, squaredNorm(grads)}
 		})
 		if err != nil {
 			return nil, err
 		}
-		return s, split.Configure(s.whole, s.scalars, numScalars)
+		return s, split.Configure(s.whole, s.scalars, optim.NumScalars)
 	}
 	var trained []*model.Variable
 	s.add, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
@@ -159,7 +160,7 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt Optimizer, t 
 	if err != nil {
 		return nil, err
 	}
-	return s, errors.Join(split.Configure(s.add, s.scalars, 1), split.Configure(s.apply, 0, numScalars))
+	return s, errors.Join(split.Configure(s.add, s.scalars, 1), split.Configure(s.apply, 0, optim.NumScalars))
 }
 
 // squaredNorm is the sum of the squares of all values. It is not finite

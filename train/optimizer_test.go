@@ -17,6 +17,7 @@ import (
 	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/layers"
+	"wsss/train/optim"
 )
 
 // twoLayers is the network of testdata/gen_optim.py.
@@ -99,12 +100,12 @@ func testOptimizer(t *testing.T, b compute.Backend, kind string, want optimizerF
 		}
 	}
 	c := configs.Train{Iterations: 6, Accumulate: 2, TrainOptimizer: configs.TrainOptimizer{LR: ref.LR, HeadMult: 10, BiasMult: 20, PolyPower: 0.9, LREvery: 2}}
-	graphs, err := newStep(net, grids, Loss{}, false, Optimizer{Kind: kind, Momentum: 0.9, WeightDecay: ref.Decay, Group: net.Group}, c, nil)
+	graphs, err := newStep(net, grids, Loss{}, false, optim.Optimizer{Name: kind, Momentum: 0.9, WeightDecay: ref.Decay, Group: net.Group}, c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer graphs.finalize()
-	r := &run{Job: Job{Config: c, Backend: net.backend}, graphs: graphs, sched: NewSchedule(c)}
+	r := &run{Job: Job{Config: c, Backend: net.backend}, graphs: graphs, sched: optim.NewSchedule(c)}
 	batches := want.Batches
 	next := func() (*batch, error) {
 		data := batches[0]
@@ -114,11 +115,10 @@ func testOptimizer(t *testing.T, b compute.Backend, kind string, want optimizerF
 			tensors.FromFlatDataAndDimensions(bytesOf(data.Small), 2, 4, 4),
 		}}, nil
 	}
-	take, _ := r.feed(t.Context(), len(batches), next)
+	r.take, _ = r.feed(t.Context(), len(batches), next)
 	for i, loss := range ref.Losses {
-		r.step = i
 		before := net.store.GetVariable(twoLayerPaths[0]).MustValue()
-		rec, err := r.update(take)
+		rec, err := r.Update(i)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,6 +23,7 @@ import (
 	"wsss/models/backend"
 	"wsss/models/layers"
 	"wsss/models/shapecache"
+	"wsss/train/optim"
 )
 
 // PredictOptions are the test-time choices. The zero value is the protocol of
@@ -386,7 +387,7 @@ func (p *Predictor) Variables(f func(path string, value *tensors.Tensor)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for v := range p.net.store.IterVariables() {
-		if isModelVariable(v.Path()) && v.HasValue() {
+		if optim.IsNetwork(v.Path()) && v.HasValue() {
 			f(v.Path(), v.MustValue())
 		}
 	}

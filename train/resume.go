@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -9,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"wsss/checkpoints"
@@ -19,46 +21,60 @@ import (
 	"wsss/models/backend"
 	"wsss/models/manifest"
 	"wsss/train/batches"
+	"wsss/train/loop"
+	"wsss/train/optim"
 	"wsss/train/parallel"
 	"wsss/train/runlog"
 )
 
-// open loads the newest checkpoint, or makes a fresh network.
+// open loads the newest checkpoint, or prepares a fresh training.
 func (r *run) open() error {
 	init, err := initHash(r.Config.Init)
 	if err != nil {
 		return err
 	}
-	c, err := checkpoints.Latest(r.OutDir, r.Warn)
-	if err == nil {
-		defer c.Close()
-		same := c.Meta.ConfigHash == r.ConfigHash && c.Meta.Seed == r.Seed && r.sameFolder(c.Meta) &&
-			(init == "" || c.Meta.InitHash == "" || c.Meta.InitHash == init)
-		changed := r.changed(c.Meta)
-		switch {
-		case same && changed == "":
-			return r.goOn(c)
-		case same:
-			r.Warn(fmt.Sprintf("trained again: %s since %s was trained", changed, r.OutDir))
-		case !r.Restart:
-			return fmt.Errorf("%s %w (config %s, labels %s; now %s, %s): remove the folder, or choose another out",
-				r.OutDir, ErrOtherRun, c.Meta.ConfigHash, or(c.Meta.LabelsHash, trueMasks), r.ConfigHash, or(r.LabelsHash, trueMasks))
-		}
-		if err := removeAll(r.OutDir); err != nil {
-			return err
-		}
-	} else if !errors.Is(err, checkpoints.ErrNone) {
-		return err
-	}
-	r.meta = checkpoints.Meta{
+	first := checkpoints.Meta{
 		Seed: r.Seed, Images: len(r.ids), Log: LogFile,
 		Model:   checkpoints.Model{Train: portable(r.Config), Classes: r.Classes.Names},
 		Dataset: r.Dataset.Name(), Split: r.Split,
 		ConfigHash: r.ConfigHash, LabelsHash: r.LabelsHash, DataHash: r.data.Hash(), InitHash: init,
 		Backend: r.Backend.Name(), Versions: checkpoints.Versions(),
 	}
-	maps.Copy(r.meta.Versions, r.Versions)
-	return nil
+	maps.Copy(first.Versions, r.Versions)
+	perEpoch := max(1, len(r.ids)/(r.Config.Batch*r.Config.Accumulate))
+	r.watch.limit = r.Config.Diverge
+	r.loop = &loop.Loop{
+		Task: r, Table: "train", Dir: r.OutDir, Total: r.Config.Iterations, Drawn: r.Config.Accumulate * r.Config.Batch, Images: len(r.ids), LR: r.Config.LR,
+		SaveEvery: r.Config.CheckpointEvery.Updates(perEpoch), ValEvery: r.Config.ValEvery.Updates(perEpoch), Validates: len(r.valIDs) > 0,
+		Keep: r.Config.Keep, Measure: "mIoU",
+		Identity: loop.Identity{
+			New: first, Data: r.data, Restart: r.Restart, Files: slices.Concat([]string{EventsFile, RunFile}, curveFiles),
+			Same: func(m checkpoints.Meta) bool {
+				return m.ConfigHash == r.ConfigHash && m.Seed == r.Seed && r.sameFolder(m) && (init == "" || m.InitHash == "" || m.InitHash == init)
+			},
+			Done: func() bool {
+				var info runInfo
+				raw, err := files.ReadLimited(filepath.Join(r.OutDir, RunFile), files.MaxRecord)
+				return err == nil && json.Unmarshal(raw, &info) == nil && info.Result != nil
+			},
+			Describe: func(m checkpoints.Meta) string {
+				return fmt.Sprintf("config %s, labels %s", m.ConfigHash, or(m.LabelsHash, trueMasks))
+			},
+		},
+		Hooks: []loop.Hook{
+			{Updated: func(_ int, u loop.Update) error { return r.watch.add(u.Loss) }},
+			{Updated: func(_ int, u loop.Update) error { r.Updated(u.Record.(Record)); return nil }},
+			{Saved: r.drawCurves},
+		},
+		Progress: r.Progress, Log: r.Log, Warn: r.Warn,
+		Event: func(step int, text string) any { return Record{Step: step, Event: text} },
+		Validated: func(line []byte, step int) bool {
+			var rec Record
+			return json.Unmarshal(line, &rec) == nil && rec.ValMIoU != nil && rec.Step == step
+		},
+	}
+	_, err = r.loop.Resume()
+	return err
 }
 
 // initHash is the SHA-256 of the weights that a training begins with: "" for
@@ -89,28 +105,11 @@ func portable(t configs.Train) configs.Train {
 	return t
 }
 
-// goOn takes up a checkpoint.
-func (r *run) goOn(c *checkpoints.Checkpoint) error {
-	r.meta, r.step, r.from, r.last = c.Meta, c.Meta.Step, c.Meta.Step, c.Path
-	r.meta.DataHash = r.data.Hash()
-	if err := r.noteData(); err != nil {
-		return err
-	}
-	var err error
-	if r.meta.LogBytes, err = runlog.Repair(filepath.Join(r.OutDir, LogFile), r.meta.LogBytes, r.Warn); err != nil {
-		return err
-	}
-	if pending, err := r.pending(); err != nil || !pending {
-		return err
-	}
-	if c.Meta.Backend != r.Backend.Name() {
-		r.Warn(fmt.Sprintf("going on with backend %s what began on %s: the result is as good, but not the same to the last bit", r.Backend.Name(), c.Meta.Backend))
-		r.meta.Backend = r.Backend.Name()
-	}
+// Restore is loop.Task's.
+func (r *run) Restore(c *checkpoints.Checkpoint) (err error) {
 	if r.net, err = newNetwork(r.Backend, r.Net, r.Classes.Len(), r.Seed); err != nil {
 		return err
 	}
-	r.Log(fmt.Sprintf("going on from step %d", r.step))
 	return r.net.restore(c, r.Config.Crop, true)
 }
 
@@ -138,7 +137,7 @@ func (r *run) start() error {
 			return fmt.Errorf("train.network.init: %w", err)
 		}
 	}
-	opt := Optimizer{Kind: r.Config.Optimizer, Momentum: r.Config.Momentum, WeightDecay: r.Config.WeightDecay, EMA: r.Config.EMA > 0, Group: r.Net.Group}
+	opt := optim.Optimizer{Name: r.Config.Optimizer, Momentum: r.Config.Momentum, WeightDecay: r.Config.WeightDecay, EMA: r.Config.EMA > 0, Group: r.Net.Group}
 	weighted := r.LabelsDir != "" && r.Config.Confidence == "weight"
 	if r.graphs, err = newStep(r.net, grids, NewLoss(r.Config), weighted, opt, r.Config, r.devices); err != nil {
 		return err
@@ -151,7 +150,7 @@ func (r *run) start() error {
 		batch: r.Config.Batch, order: batches.Order{Seed: r.Seed, N: len(r.ids)},
 		confidence: r.Config.Confidence, scoresDir: or(r.ScoresDir, r.LabelsDir), minScore: r.Config.ConfidenceMin}
 	r.load.warnBinary(r.Log)
-	r.sched = NewSchedule(r.Config)
+	r.sched = optim.NewSchedule(r.Config)
 	if r.val, err = NewPredictor(r.Backend, r.Net, r.net.store, r.Config.Input, r.Val); err != nil {
 		return err
 	}
@@ -166,46 +165,37 @@ func (r *run) start() error {
 		r.valIDs[i] = ids[at]
 	}
 	if r.Config.EMA > 0 {
-		r.val.root = averageScope
+		r.val.root = optim.AverageScope
 	}
 	if err := os.MkdirAll(r.OutDir, 0o755); err != nil {
 		return err
 	}
-	if err := r.openLogs(); err != nil {
-		return err
-	}
-	if err := r.noteData(); err != nil {
+	if err := r.readLogs(); err != nil {
 		return err
 	}
 	r.began = time.Now()
 	return r.describe(nil)
 }
 
-// openLogs takes up the metrics log at the step that the run goes on from.
-func (r *run) openLogs() error {
-	path := filepath.Join(r.OutDir, LogFile)
-	var err error
-	if r.log, err = runlog.Open(path, r.meta.LogBytes); err != nil {
-		return err
-	}
-	before, err := ReadLog(path)
+// readLogs has what watches the log see what earlier calls wrote.
+func (r *run) readLogs() error {
+	log, err := runlog.Open(filepath.Join(r.OutDir, LogFile), r.loop.Meta.LogBytes) // cuts it
 	if err != nil {
 		return err
 	}
-	r.watch.limit = r.Config.Diverge
+	if err := log.Close(); err != nil {
+		return err
+	}
+	before, err := ReadLog(filepath.Join(r.OutDir, LogFile))
+	if err != nil {
+		return err
+	}
 	r.watch.replay(before)
 	if r.Config.TensorBoard {
-		r.events, err = openEvents(r.OutDir, before)
-	}
-	return err
-}
-
-// record writes a line to the logs.
-func (r *run) record(rec Record) error {
-	if r.events != nil {
-		if err := r.events.add(rec); err != nil {
+		if r.events, err = openEvents(r.OutDir, before); err != nil {
 			return err
 		}
+		r.loop.Hooks = append(r.loop.Hooks, loop.Hook{Logged: func(rec any) error { return r.events.add(rec.(Record)) }})
 	}
-	return r.log.Add(rec)
+	return nil
 }

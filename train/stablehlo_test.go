@@ -15,6 +15,7 @@ import (
 
 	"wsss/configs"
 	"wsss/models/backend"
+	"wsss/train/optim"
 )
 
 // openXLA opens XLA's plug-in for CPUs, $WSSS_XLA.
@@ -61,7 +62,7 @@ func stableHLO(t *testing.T, b compute.Backend, c configs.Train) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt := Optimizer{Kind: c.Optimizer, Momentum: c.Momentum, WeightDecay: c.WeightDecay, Group: net.Group}
+	opt := optim.Optimizer{Name: c.Optimizer, Momentum: c.Momentum, WeightDecay: c.WeightDecay, Group: net.Group}
 	s, err := newStep(n, grids, NewLoss(c), false, opt, c, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +71,7 @@ func stableHLO(t *testing.T, b compute.Backend, c configs.Train) string {
 	for _, g := range s.grids {
 		in = append(in, shapes.Make(dtypes.Uint8, c.Batch, g.h, g.w))
 	}
-	for range numScalars {
+	for range optim.NumScalars {
 		in = append(in, shapes.Make(dtypes.Float32))
 	}
 	flags := flag.NewFlagSet("", flag.PanicOnError)

@@ -8,15 +8,16 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/checkpoints"
+	"wsss/train/optim"
 )
 
 // tensorName is what a variable is called in a checkpoint; "" where it is not
 // part of one.
 func tensorName(path string) string {
 	switch {
-	case strings.HasPrefix(path, optimizerScope):
+	case strings.HasPrefix(path, optim.Scope):
 		return path[1:]
-	case isModelVariable(path), path == rngPath:
+	case optim.IsNetwork(path), path == optim.RNGPath:
 		return checkpoints.WeightPrefix + path
 	}
 	return ""
@@ -54,7 +55,7 @@ func (n *network) restore(c *checkpoints.Checkpoint, side int, goesOn bool) erro
 	from := &source{c: c, have: map[string]bool{}}
 	for _, name := range c.Names() {
 		from.have[name] = true
-		from.average = from.average || !goesOn && strings.HasPrefix("/"+name, averageScope+"/")
+		from.average = from.average || !goesOn && strings.HasPrefix("/"+name, optim.AverageScope+"/")
 	}
 	n.store.SetLoader(from)
 	defer n.store.SetLoader(nil)
@@ -70,7 +71,7 @@ func (n *network) restore(c *checkpoints.Checkpoint, side int, goesOn bool) erro
 	}
 	for _, name := range c.Names() {
 		path := variablePath(name)
-		if isModelVariable(path) || !goesOn {
+		if optim.IsNetwork(path) || !goesOn {
 			continue
 		}
 		t, err := c.Tensor(name)
@@ -102,11 +103,11 @@ type source struct {
 // LoadVariable reads one value.
 func (s *source) LoadVariable(_ *model.Store, path string) (*tensors.Tensor, bool) {
 	name := tensorName(path)
-	if s.average && isModelVariable(path) {
-		name = tensorName(averageScope + path)
+	if s.average && optim.IsNetwork(path) {
+		name = tensorName(optim.AverageScope + path)
 	}
 	if !s.have[name] {
-		if isModelVariable(path) {
+		if optim.IsNetwork(path) {
 			s.missing = append(s.missing, path)
 		}
 		return nil, false

@@ -7,21 +7,20 @@ package train
 
 import (
 	"context"
-	"errors"
 	"image"
 	"time"
 
 	"github.com/gomlx/compute"
 
-	"wsss/checkpoints"
 	"wsss/checkpoints/files"
 	"wsss/checkpoints/files/lock"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/models"
 	"wsss/train/lineage"
+	"wsss/train/loop"
+	"wsss/train/optim"
 	"wsss/train/parallel"
-	"wsss/train/runlog"
 )
 
 // Job is one training.
@@ -70,7 +69,7 @@ type Result struct {
 
 // ErrOtherRun is wrapped where OutDir holds a training of another config or of
 // another folder of labels.
-var ErrOtherRun = errors.New("holds another training")
+var ErrOtherRun = loop.ErrOtherRun
 
 // Run trains, or goes on with, or recognises as finished, the training in
 // job.OutDir; where its labels, photos or classes have changed since it trains
@@ -90,32 +89,22 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 		return nil, err
 	}
 	defer r.close()
-	if pending, err := r.pending(); err != nil {
-		return nil, err
-	} else if !pending {
+	if r.loop.Finished() {
 		return r.finished()
-	}
-	late, err := r.unvalidated()
-	if err != nil {
-		return nil, err
 	}
 	if err := r.start(); err != nil {
 		return nil, err
 	}
-	if late {
-		if err := r.after(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if err := r.train(ctx); err != nil {
+	if err := r.loop.Run(ctx); err != nil {
 		return nil, advise(err, job.Config)
 	}
 	return r.finish()
 }
 
-// run is a training in progress.
+// run is a training in progress: the loop's Task.
 type run struct {
 	Job
+	loop        *loop.Loop
 	ids, valIDs []string
 	valShapes   []image.Point
 	data        lineage.Record // what is learnt of the images
@@ -123,17 +112,12 @@ type run struct {
 	graphs      *step
 	devices     *parallel.Devices // nil for one
 	load        *loader
-	sched       Schedule
-	log         *runlog.Log
+	take        func() (placed, error) // the next batch
+	sched       optim.Schedule
 	val         *Predictor
 	watch       monitor
 	events      *eventLog // nil unless asked for
-
-	meta  checkpoints.Meta // of the last checkpoint
-	last  string           // its path
-	step  int              // updates done
-	from  int
-	began time.Time
+	began       time.Time
 }
 
 // newRun checks the job and looks for a checkpoint to go on from.

@@ -23,6 +23,7 @@ import (
 	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/layers"
+	"wsss/train/optim"
 )
 
 // tinyNet is a network of three convolutions, with batch normalisation and
@@ -198,7 +199,7 @@ func TestEMA(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			w, shadow := flat(t, c, tensorName(path)), flat(t, c, tensorName(averageScope+path))
+			w, shadow := flat(t, c, tensorName(path)), flat(t, c, tensorName(optim.AverageScope+path))
 			if step == 1 { // the start is not saved: take it from the first average, with step 1 - 1/10
 				for i, v := range shadow {
 					want = append(want, (v-0.9*w[i])/0.1)
@@ -224,7 +225,7 @@ func TestEMA(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	want := flat(t, c, tensorName(averageScope+"/head/weight"))
+	want := flat(t, c, tensorName(optim.AverageScope+"/head/weight"))
 	tensors.MustConstFlatData(p.net.store.GetVariable("/head/weight").MustValue(), func(got []float32) {
 		for i := range got {
 			if float64(got[i]) != want[i] {

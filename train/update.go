@@ -2,55 +2,26 @@ package train
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	"wsss/models/backend"
 	"wsss/train/batches"
+	"wsss/train/loop"
+	"wsss/train/optim"
 )
 
-// train runs the updates that are left.
-func (r *run) train(ctx context.Context) error {
+// Begin is loop.Task's: it loads the batches of the updates after step.
+func (r *run) Begin(ctx context.Context, step int) (end func(), err error) {
 	t := r.Config
-	n := (t.Iterations - r.step) * t.Accumulate
-	first := int64(r.step) * int64(t.Accumulate) * int64(t.Batch)
-	next, stop := r.load.prefetch(ctx, first, n, t.Workers)
-	defer stop()
+	n := (t.Iterations - step) * t.Accumulate
+	next, stop := r.load.prefetch(ctx, int64(step)*int64(t.Accumulate)*int64(t.Batch), n, t.Workers)
 	take, stopTake := r.feed(ctx, n, next)
-	defer stopTake()
-	for r.step < t.Iterations {
-		rec, err := r.update(take)
-		if err != nil && errors.Is(err, ctx.Err()) {
-			return r.interrupted(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		r.step++
-		rec.Step = r.step
-		rec.Epoch = float64(r.drawn()) / float64(len(r.ids))
-		if err := r.record(rec); err != nil {
-			return err
-		}
-		if err := r.watch.add(rec.Loss); err != nil {
-			return errors.Join(err, r.record(Record{Step: r.step, Event: err.Error()}))
-		}
-		r.Updated(rec)
-		r.Progress(r.step, t.Iterations)
-		if err := r.after(ctx); err != nil {
-			return err // a validation cut short is repeated from the last checkpoint
-		}
-		if ctx.Err() != nil {
-			return r.interrupted(ctx)
-		}
-	}
-	return nil
+	r.take = take
+	return func() { stopTake(); stop() }, nil
 }
 
 // feed gives n batches of next on the device, on XLA one ahead.
@@ -58,71 +29,64 @@ func (r *run) feed(ctx context.Context, n int, next func() (*batch, error)) (tak
 	return batches.Feed(ctx, backend.KindOf(r.Backend) == backend.XLA, n, next, r.place, func(p placed) { p.Free() })
 }
 
-func (r *run) drawn() int64 {
-	return int64(r.step) * int64(r.Config.Accumulate) * int64(r.Config.Batch)
-}
-
-// update is one optimiser update. It returns before it touches a variable if
-// its first batch does not come.
-func (r *run) update(next func() (placed, error)) (Record, error) {
+// Update is loop.Task's.
+func (r *run) Update(step int) (loop.Update, error) {
 	k := r.Config.Accumulate
 	var rec Record
+	var ids []string
 	drawn := make([]placed, 0, k)
 	defer func() {
 		for _, b := range drawn {
 			b.Free()
 		}
 	}()
-	rates := r.sched.scalars(r.step)
-	for _, v := range rates[:inUpdate] {
+	rates := r.sched.Scalars(step)
+	for _, v := range rates[:optim.InNumber] {
 		rec.LR = append(rec.LR, float64(v.(float32)))
 	}
 	scalars, err := r.devices.Scalars(rates)
 	if err != nil {
-		return rec, err
+		return loop.Update{}, err
 	}
 	for range k {
-		b, err := next()
+		b, err := r.take()
 		if err != nil {
-			return rec, err
+			return loop.Update{}, err
 		}
 		drawn = append(drawn, b)
 	}
-	var ids []string
 	for _, b := range drawn {
 		ids = append(ids, b.ids...)
 		in := slices.Clip(b.Args)
 		if k == 1 {
 			out, err := call(r.graphs.whole.Call, append(in, scalars...)...)
 			if err != nil {
-				return rec, err
+				return loop.Update{}, err
 			}
 			rec.Loss, rec.GradNorm = out[0], math.Sqrt(out[1])
 			break
 		}
-		out, err := call(r.graphs.add.Call, append(in, scalars[inUpdate])...)
+		out, err := call(r.graphs.add.Call, append(in, scalars[optim.InNumber])...)
 		if err != nil {
-			return rec, err
+			return loop.Update{}, err
 		}
 		rec.Loss += out[0] / float64(k)
-		if !finite(out[0]) {
-			return rec, r.notFinite("loss", out[0], b.ids)
+		if !loop.Finite(out[0]) {
+			return loop.Update{}, &loop.NotFiniteError{What: "loss", Value: out[0], IDs: b.ids}
 		}
 	}
 	if k > 1 {
 		out, err := call(r.graphs.apply.Call, scalars...)
 		if err != nil {
-			return rec, err
+			return loop.Update{}, err
 		}
 		rec.GradNorm = math.Sqrt(out[0])
 	}
-	if !finite(rec.Loss) {
-		return rec, r.notFinite("loss", rec.Loss, ids)
+	rec.Step = step + 1
+	if len(r.ids) > 0 {
+		rec.Epoch = float64(int64(rec.Step)*int64(k)*int64(r.Config.Batch)) / float64(len(r.ids))
 	}
-	if !finite(rec.GradNorm) {
-		return rec, r.notFinite("gradient", rec.GradNorm, ids)
-	}
-	return rec, nil
+	return loop.Update{Loss: rec.Loss, GradNorm: rec.GradNorm, IDs: ids, Record: rec}, nil
 }
 
 // call runs a graph whose results are scalars.
@@ -143,17 +107,4 @@ func call(exec func(...any) ([]*tensors.Tensor, error), in ...any) (values []flo
 		_ = t.FinalizeAll()
 	}
 	return values, nil
-}
-
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
-
-// notFinite stops a training whose weights are about to be lost. The
-// checkpoint before it stays the newest.
-func (r *run) notFinite(what string, value float64, ids []string) error {
-	err := fmt.Errorf("update %d: the %s is %g: images %s; the last checkpoint is of step %d. Lower train.optimizer.lr (%g), or look at these images and their labels",
-		r.step+1, what, value, strings.Join(ids, ", "), r.meta.Step, r.Config.LR)
-	if logErr := r.record(Record{Step: r.step + 1, Event: err.Error()}); logErr != nil {
-		return errors.Join(err, logErr)
-	}
-	return err
 }

@@ -8,30 +8,24 @@ import (
 	"wsss/data"
 	"wsss/data/metrics"
 	"wsss/models/tiles"
+	"wsss/train/loop"
 )
 
-// validate scores the network as it stands and records whether it is the best
-// so far.
-func (r *run) validate(ctx context.Context) error {
+// Validate is loop.Task's.
+func (r *run) Validate(ctx context.Context, step int) (loop.Validation, error) {
 	scores, err := r.score(ctx)
 	if err != nil {
-		return err
+		return loop.Validation{}, err
 	}
-	rec := Record{Step: r.step, ValMIoU: &scores.MIoU, Images: len(r.valIDs)}
+	rec := Record{Step: step, ValMIoU: &scores.MIoU, Images: len(r.valIDs)}
 	for _, iou := range scores.IoU {
 		if math.IsNaN(iou) {
 			iou = -1
 		}
 		rec.ValIoU = append(rec.ValIoU, iou)
 	}
-	if err := r.record(rec); err != nil {
-		return err
-	}
-	r.Log(fmt.Sprintf("step %d: validation mIoU %.2f %% on %d images", r.step, 100*scores.MIoU, len(r.valIDs)))
-	if r.meta.BestStep == 0 || scores.MIoU > r.meta.BestMIoU {
-		r.meta.BestStep, r.meta.BestMIoU = r.step, scores.MIoU
-	}
-	return nil
+	return loop.Validation{Value: scores.MIoU, Record: rec,
+		Text: fmt.Sprintf("validation mIoU %.2f %% on %d images", 100*scores.MIoU, len(r.valIDs))}, nil
 }
 
 // score computes one confusion matrix over the validation images.

@@ -21,8 +21,8 @@ import (
 	"wsss/models"
 	"wsss/models/camnet"
 	"wsss/models/weights/formats"
-	"wsss/train"
 	"wsss/train/multilabel"
+	"wsss/train/optim"
 )
 
 // Files of the trained classifier in a run folder.
@@ -71,7 +71,7 @@ type network struct {
 	net   *camnet.Network
 	store *model.Store
 	start string // SHA-256 of the initial weights
-	opt   train.Optimizer
+	opt   optim.Optimizer
 }
 
 func newNetwork(c configs.Classifier, classes int, seed int64, log func(string)) (*network, error) {
@@ -79,7 +79,7 @@ func newNetwork(c configs.Classifier, classes int, seed int64, log func(string))
 	if err != nil {
 		return nil, err
 	}
-	n := &network{cfg: c, net: net, opt: train.Optimizer{Kind: c.Optimizer, Momentum: c.Momentum, WeightDecay: c.WeightDecay, Group: net.Group}}
+	n := &network{cfg: c, net: net, opt: optim.Optimizer{Name: c.Optimizer, Momentum: c.Momentum, WeightDecay: c.WeightDecay, Group: net.Group}}
 	if n.store, err = net.Build(seed); err != nil {
 		return nil, err
 	}
@@ -127,9 +127,9 @@ func (n *network) Update(vars []*model.Variable, grads, scalars []*Node) {
 	n.opt.Update(n.store, vars, grads, scalars)
 }
 
-// Scalars are what train.Optimizer takes.
+// Scalars are what optim.Optimizer takes.
 func (n *network) Scalars(step, total, _ int) []float32 {
-	s := train.NewSchedule(configs.Train{Iterations: total, TrainOptimizer: configs.TrainOptimizer{LR: n.cfg.LR, HeadMult: n.cfg.HeadMult, PolyPower: n.cfg.PolyPower}})
+	s := optim.NewSchedule(configs.Train{Iterations: total, TrainOptimizer: configs.TrainOptimizer{LR: n.cfg.LR, HeadMult: n.cfg.HeadMult, PolyPower: n.cfg.PolyPower}})
 	return []float32{
 		float32(s.Rate(models.GroupBackbone, step)), float32(s.Rate(models.GroupHead, step)), float32(s.Rate(models.GroupHeadBias, step)),
 		float32(step + 1),

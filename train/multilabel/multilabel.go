@@ -6,7 +6,6 @@ package multilabel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"image"
 	"math/rand/v2"
@@ -28,8 +27,8 @@ import (
 	"wsss/data/metrics"
 	"wsss/models/backend"
 	"wsss/train/lineage"
+	"wsss/train/loop"
 	"wsss/train/parallel"
-	"wsss/train/runlog"
 )
 
 // Net is a classifier in training: what one kind does otherwise than another.
@@ -129,24 +128,21 @@ type Record struct {
 }
 
 // ErrOtherRun is wrapped where OutDir holds another training.
-var ErrOtherRun = errors.New("holds another training")
+var ErrOtherRun = loop.ErrOtherRun
 
-// run is a training in progress.
+// run is a training in progress: the loop's Task.
 type run struct {
 	Job
+	loop       *loop.Loop
 	train, val *Examples
 	data       lineage.Record // what is learnt, and judged on
 	net        Net
 	update     *Step
 	devices    *parallel.Devices // nil for one
 	forward    *model.Exec
-	log        *runlog.Log
-	meta       checkpoints.Meta
-	last       string
+	take       func() (placed, error) // the next batch
 
 	perEpoch, total int // updates
-	step, from      int
-	pending         bool // the checkpoint to go on from was cut off before its validation
 }
 
 // Run trains, or goes on with, or recognises as finished, the training in
@@ -173,17 +169,19 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 		return nil, err
 	}
 	began := time.Now()
-	if r.step < r.total || r.pending {
-		if err := r.updates(ctx); err != nil {
+	if !r.loop.Finished() {
+		if err := r.loop.Run(ctx); err != nil {
 			ways := append(slices.Clone(r.Smaller), fmt.Sprintf("%s.batch below %d", r.Table, r.Batch))
 			return nil, backend.AdviseMemory(err, fmt.Sprintf("a training step of %d images", r.Batch), ways...)
 		}
+	} else if err := r.loop.Tidy(); err != nil {
+		return nil, err
 	}
 	res, err := r.result()
 	if err != nil {
 		return nil, err
 	}
-	if n := (r.step - r.from) * r.Batch; n > 0 {
+	if n := (r.loop.Step - r.loop.From) * r.Batch; n > 0 {
 		res.PerSecond = float64(n) / time.Since(began).Seconds()
 	}
 	return res, nil
@@ -244,9 +242,6 @@ func (r *run) close() {
 	}
 	if r.forward != nil {
 		r.forward.Finalize()
-	}
-	if r.log != nil {
-		_ = r.log.Close() // everything that counts was synced with a checkpoint
 	}
 }
 

@@ -1,16 +1,16 @@
 package multilabel
 
 import (
-	"errors"
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/checkpoints"
+	"wsss/train/loop"
 	"wsss/train/runlog"
 )
 
@@ -20,74 +20,42 @@ func (r *run) open() error {
 	if err != nil {
 		return err
 	}
-	r.meta = checkpoints.Meta{
+	first := checkpoints.Meta{
 		Seed: r.Seed, Images: len(r.train.IDs), Log: runlog.File,
 		Model:   checkpoints.Model{Classes: r.Dataset.Classes().Names},
 		Dataset: r.Dataset.Name(), Split: r.Split, ConfigHash: r.ConfigHash, LabelsHash: r.train.hash(), DataHash: r.data.Hash(), InitHash: start,
 		Backend: r.Backend.Name(), Versions: checkpoints.Versions(),
 	}
-	maps.Copy(r.meta.Versions, r.Versions)
-	c, err := checkpoints.Latest(r.OutDir, r.Warn)
-	switch {
-	case err == nil:
-		defer c.Close()
-		m := c.Meta
-		if m.ConfigHash != r.ConfigHash || m.InitHash != start || m.Seed != r.Seed {
-			return fmt.Errorf("%s %w (config %s, labels %s, start %.8s; now %s, %s, %.8s): remove the folder, or choose another out",
-				r.OutDir, ErrOtherRun, m.ConfigHash, m.LabelsHash, m.InitHash, r.ConfigHash, r.meta.LabelsHash, start)
-		}
-		if changed := r.changed(m); changed != "" {
-			r.Warn(fmt.Sprintf("trained again: %s since %s was trained", changed, r.OutDir))
-			if err := removeAll(r.OutDir); err != nil {
-				return err
-			}
-			break
-		}
-		if c.Meta.Backend != r.Backend.Name() && c.Meta.Step < r.total {
-			r.Warn(fmt.Sprintf("going on with backend %s what began on %s: the result is as good, but not the same to the last bit", r.Backend.Name(), c.Meta.Backend))
-			c.Meta.Backend = r.Backend.Name()
-		}
-		r.meta, r.step, r.from, r.last = c.Meta, c.Meta.Step, c.Meta.Step, c.Path
-		r.meta.DataHash = r.data.Hash()
-		if err := restore(r.net, c); err != nil {
-			return err
-		}
-	case !errors.Is(err, checkpoints.ErrNone):
-		return err
+	maps.Copy(first.Versions, r.Versions)
+	r.loop = &loop.Loop{
+		Task: r, Table: r.Table, Dir: r.OutDir, Total: r.total, Drawn: r.Batch, Images: len(r.train.IDs), LR: r.LR,
+		SaveEvery: cmp.Or(r.CheckpointEvery.Updates(r.perEpoch), r.perEpoch), ValEvery: r.ValEvery.Updates(r.perEpoch), Validates: r.val != nil,
+		Keep: r.Keep, Measure: "mAP",
+		Identity: loop.Identity{
+			New: first, Data: r.data,
+			Same: func(m checkpoints.Meta) bool {
+				return m.ConfigHash == r.ConfigHash && m.InitHash == start && m.Seed == r.Seed
+			},
+			Describe: func(m checkpoints.Meta) string {
+				return fmt.Sprintf("config %s, labels %s, start %.8s", m.ConfigHash, m.LabelsHash, m.InitHash)
+			},
+		},
+		Progress: r.Progress, Log: r.Log, Warn: r.Warn,
+		Event: func(step int, text string) any { return Record{Step: step, Event: text} },
+		Validated: func(line []byte, step int) bool {
+			var rec Record
+			return json.Unmarshal(line, &rec) == nil && rec.Val != nil && rec.Step == step
+		},
 	}
-	if err := os.MkdirAll(r.OutDir, 0o755); err != nil {
-		return err
-	}
-	if err := r.noteData(); err != nil {
-		return err
-	}
-	path := filepath.Join(r.OutDir, runlog.File)
-	if r.meta.LogBytes, err = runlog.Repair(path, r.meta.LogBytes, r.Warn); err != nil {
-		return err
-	}
-	if r.log, err = runlog.Open(path, r.meta.LogBytes); err != nil {
-		return err
-	}
-	r.pending, err = r.unvalidated()
+	_, err = r.loop.Resume()
 	return err
 }
 
-func (r *run) save() error {
-	size, err := r.log.Sync()
-	if err != nil {
-		return err
-	}
-	r.meta.Step, r.meta.LogBytes, r.meta.Drawn = r.step, size, int64(r.step)*int64(r.Batch)
-	r.meta.Epoch = r.meta.Drawn / int64(len(r.train.IDs))
-	values, err := state(r.net)
-	if err != nil {
-		return err
-	}
-	if r.last, err = checkpoints.Save(r.OutDir, r.meta, values); err != nil {
-		return err
-	}
-	return checkpoints.Prune(r.OutDir, r.Keep, r.regular, r.meta.BestStep)
-}
+// State is loop.Task's.
+func (r *run) State() (map[string]*tensors.Tensor, error) { return state(r.net) }
+
+// Restore is loop.Task's.
+func (r *run) Restore(c *checkpoints.Checkpoint) error { return restore(r.net, c) }
 
 // optScope holds what an optimiser adds to the network's variables and a
 // checkpoint keeps.

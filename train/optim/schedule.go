@@ -1,4 +1,4 @@
-package train
+package optim
 
 import (
 	"math"
@@ -10,7 +10,7 @@ import (
 // Schedule is the poly learning-rate schedule with one rate per group
 // (docs/sources.md §8.1, §8.2).
 type Schedule struct {
-	base  [numGroups]float64
+	base  [NumGroups]float64
 	total int
 	power float64
 	every int
@@ -18,8 +18,8 @@ type Schedule struct {
 	decay float64 // of the moving average of the weights; 0 = none
 }
 
-// numGroups counts models.Group's values; rates are indexed by group.
-const numGroups = int(models.GroupHeadBias) + 1
+// NumGroups counts models.Group's values; rates are indexed by group.
+const NumGroups = int(models.GroupHeadBias) + 1
 
 // NewSchedule takes the learning-rate keys of a [train] table.
 func NewSchedule(t configs.Train) Schedule {
@@ -41,18 +41,18 @@ func (s Schedule) Rate(g models.Group, step int) float64 {
 	return max(s.base[g]*math.Pow(max(1-done, 0), s.power), s.floor)
 }
 
-// Indices in what scalars returns; the learning rates come first.
+// Indices in what Schedule.Scalars returns; the learning rates come first.
 const (
-	inUpdate = numGroups - 1 + iota
+	InNumber = NumGroups - 1 + iota
 	inAverage
-	numScalars
+	NumScalars
 )
 
-// scalars lists the inputs of an update's graph: the learning rates by group,
+// Scalars lists the inputs of an update's graph: the learning rates by group,
 // the number of the update counted from 1, and the step of the moving average.
-func (s Schedule) scalars(step int) []any {
+func (s Schedule) Scalars(step int) []any {
 	var in []any
-	for g := models.GroupBackbone; int(g) < numGroups; g++ {
+	for g := models.GroupBackbone; int(g) < NumGroups; g++ {
 		in = append(in, float32(s.Rate(g, step)))
 	}
 	// Early on the average must not remember the random start.
