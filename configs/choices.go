@@ -16,6 +16,7 @@ const (
 	Backbones     Choice = "backbone"     // train.network.backbone, classifier.network.backbone
 	Optimizers    Choice = "optimiser"    // train.optimizer.name, classifier.optimizer.name
 	FuseRules     Choice = "overlap rule" // gen.fuse.rule
+	RowKinds      Choice = "kind of row"  // eval.row.kind
 )
 
 var choices = map[Choice]func() []string{}

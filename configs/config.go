@@ -89,15 +89,16 @@ func (c Compare) Gen(workers int) Gen {
 
 // Eval is what the report scores.
 type Eval struct {
-	Scales   []float64  `toml:"scales"`    // test-time scales; logits averaged
-	Flip     bool       `toml:"flip"`      // test-time horizontal flip
-	Against  []Against  `toml:"against"`   // label folders to score beside ours
-	ZeroShot []ZeroShot `toml:"zero_shot"` // methods that label the validation split without training
-	Network  []Network  `toml:"network"`   // networks that other runs trained
-	ONNX     []ONNX     `toml:"onnx"`      // segmenters of the user's own
-	TestTime []TestTime `toml:"test_time"` // further ways to run each trained network, a row each
-	Boundary bool       `toml:"boundary"`  // also boundary IoU and trimap IoU (slower)
-	Bucket   int        `toml:"bucket"`    // photos share compiled networks: sides go to about multiples of so many pixels; 1 = own size, exact; 0 = by engine
+	Scales   []float64  `toml:"scales"`                // test-time scales; logits averaged
+	Flip     bool       `toml:"flip"`                  // test-time horizontal flip
+	Against  []Against  `toml:"against"`               // label folders to score beside ours
+	ZeroShot []ZeroShot `toml:"zero_shot"`             // methods that label the validation split without training
+	Network  []Network  `toml:"network"`               // networks that other runs trained
+	ONNX     []ONNX     `toml:"onnx"`                  // segmenters of the user's own
+	Rows     []Row      `toml:"row" json:",omitempty"` // rows of registered kinds
+	TestTime []TestTime `toml:"test_time"`             // further ways to run each trained network, a row each
+	Boundary bool       `toml:"boundary"`              // also boundary IoU and trimap IoU (slower)
+	Bucket   int        `toml:"bucket"`                // photos share compiled networks: sides go to about multiples of so many pixels; 1 = own size, exact; 0 = by engine
 
 	TrainSplit  bool     `toml:"train_split"`  // score trained networks on the training split, too
 	HourlyPrice float64  `toml:"hourly_price"` // of the machine: the report then tells the price of 1,000 images

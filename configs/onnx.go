@@ -39,3 +39,15 @@ func (o ONNX) validate(v *validator, key string) {
 		v.that(c >= 0 && c <= 255, key+".classes", o.Classes, "class numbers 0..254, 255 for void")
 	}
 }
+
+// DecodeONNX reads the keys of a segmenter from a table of options, by the name
+// of the table in errors.
+func DecodeONNX(section string, options map[string]any) (ONNX, error) {
+	o := ONNX{Name: "row"} // the row's own
+	if err := Decode(section, options, &o); err != nil {
+		return o, err
+	}
+	v := &validator{}
+	o.validate(v, section)
+	return o, v.err
+}

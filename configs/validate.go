@@ -154,6 +154,12 @@ func (e Eval) validate(v *validator) {
 		v.that(!seen[n.Name], key+".name", n.Name, "a name used once")
 		seen[n.Name] = true
 	}
+	for i, r := range e.Rows {
+		key := fmt.Sprintf("eval.row[%d]", i)
+		r.validate(v, key)
+		v.that(!seen[r.Name], key+".name", r.Name, "a name used once")
+		seen[r.Name] = true
+	}
 	for i, o := range e.ONNX {
 		key := fmt.Sprintf("eval.onnx[%d]", i)
 		o.validate(v, key)

@@ -123,6 +123,9 @@ func (p *Run) Sources() []Source {
 	for _, o := range p.Config.Eval.ONNX {
 		list = append(list, oneRow(o.Name, true, func(ctx context.Context) (report.Row, error) { return p.evalONNX(ctx, o) }))
 	}
+	for i, r := range p.Config.Eval.Rows {
+		list = append(list, oneRow(r.Name, true, func(ctx context.Context) (report.Row, error) { return p.evalRow(ctx, i, r) }))
+	}
 	return append(list, p.AgainstSources()...)
 }
 

@@ -54,6 +54,11 @@ func (p *Plan) check(of Parts) error {
 			return InFile(p.File, err)
 		}
 	}
+	if of.Eval {
+		if err := checkRows(p.Config.Eval.Rows); err != nil {
+			return InFile(p.File, err)
+		}
+	}
 	list := p.of(of)
 	if _, err := p.needs(list); err != nil {
 		return err

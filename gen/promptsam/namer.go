@@ -3,6 +3,9 @@ package promptsam
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/gomlx/compute"
 
@@ -39,46 +42,72 @@ type namer struct {
 	hashes     map[string]string
 }
 
+// namerKind is a model that gives masks classes.
+type namerKind struct {
+	model      func(o nameOptions) string // its name in `wsss models list`
+	background []string                   // words for what is no class, unless configured
+	open       func(o nameOptions, b compute.Backend, s samOptions) (blip2.Scorer, load.Closer, error)
+}
+
+var namers = map[string]namerKind{}
+
+// registerNamer adds a model by the name that gen.options.namer gives it; it
+// panics on a duplicate name. Call it from init in the namer's own file.
+func registerNamer(name string, k namerKind) {
+	if _, twice := namers[name]; twice {
+		panic("promptsam: namer registered twice: " + name)
+	}
+	namers[name] = k
+}
+
+func init() {
+	registerNamer("clip", namerKind{func(o nameOptions) string { return o.CLIP }, clip.Background,
+		func(o nameOptions, b compute.Backend, s samOptions) (blip2.Scorer, load.Closer, error) {
+			m, opened, err := s.openCLIP(b, o.CLIP)
+			if err != nil {
+				return nil, nil, err
+			}
+			return m.NewScorer(o.Templates), opened, nil
+		}})
+	registerNamer("blip2", namerKind{func(o nameOptions) string { return o.BLIP2 }, []string{"background"},
+		func(o nameOptions, b compute.Backend, s samOptions) (blip2.Scorer, load.Closer, error) {
+			roles := []string{"model", "vocabulary"}
+			if manifest.HasRole(o.BLIP2, "text") {
+				roles = append(roles, "text")
+			}
+			paths, err := resolveAll(s.ModelDir, o.BLIP2, "blip2", roles...)
+			if err != nil {
+				return nil, nil, err
+			}
+			return load.BLIP2(b, paths[0], append(paths, "")[2], paths[1], load.Options{MaxShapes: s.MaxShapes})
+		}})
+}
+
+// check refuses options out of range, and a namer that there is not.
+func (o nameOptions) check() error {
+	if !(o.MinProb >= 0 && o.MinProb <= 1) {
+		return fmt.Errorf("gen.options.min_prob = %v: allowed is 0..1", o.MinProb)
+	}
+	if _, ok := namers[o.Namer]; !ok && o.Namer != "" {
+		return fmt.Errorf("gen.options.namer = %q: allowed are %s, or \"\" for masks without classes", o.Namer, strings.Join(slices.Sorted(maps.Keys(namers)), ", "))
+	}
+	return nil
+}
+
 // openNamer loads what the options name, nothing for "".
 func (o nameOptions) openNamer(b compute.Backend, s samOptions) (*namer, error) {
-	n := &namer{background: o.Background, crop: o.CropOptions}
-	if !(o.MinProb >= 0 && o.MinProb <= 1) {
-		return nil, fmt.Errorf("gen.options.min_prob = %v: allowed is 0..1", o.MinProb)
+	if err := o.check(); err != nil || o.Namer == "" {
+		return nil, err
 	}
-	var files load.Closer
-	switch o.Namer {
-	case "":
-		return nil, nil
-	case "clip":
-		m, opened, err := s.openCLIP(b, o.CLIP)
-		if err != nil {
-			return nil, err
-		}
-		n.scorer, files = m.NewScorer(o.Templates), opened
-		if n.background == nil {
-			n.background = clip.Background
-		}
-	case "blip2":
-		roles := []string{"model", "vocabulary"}
-		if manifest.HasRole(o.BLIP2, "text") {
-			roles = append(roles, "text")
-		}
-		paths, err := resolveAll(s.ModelDir, o.BLIP2, "blip2", roles...)
-		if err != nil {
-			return nil, err
-		}
-		m, opened, err := load.BLIP2(b, paths[0], append(paths, "")[2], paths[1], load.Options{MaxShapes: s.MaxShapes})
-		if err != nil {
-			return nil, err
-		}
-		n.scorer, files = m, opened
-		if n.background == nil {
-			n.background = []string{"background"}
-		}
-	default:
-		return nil, fmt.Errorf("gen.options.namer = %q: allowed are clip, blip2, or \"\" for masks without classes", o.Namer)
+	kind := namers[o.Namer]
+	scorer, files, err := kind.open(o, b, s)
+	if err != nil {
+		return nil, err
 	}
-	n.hashes = files.Hashes()
+	n := &namer{scorer: scorer, background: o.Background, crop: o.CropOptions, hashes: files.Hashes()}
+	if n.background == nil {
+		n.background = kind.background
+	}
 	return n, nil
 }
 

@@ -15,11 +15,8 @@ func (o samOptions) needs() gen.Needs {
 }
 
 func (o nameOptions) needs() gen.Needs {
-	switch o.Namer {
-	case "clip":
-		return gen.Needs{Models: []string{o.CLIP}}
-	case "blip2":
-		return gen.Needs{Models: []string{o.BLIP2}}
+	if kind, ok := namers[o.Namer]; ok {
+		return gen.Needs{Models: []string{kind.model(o)}}
 	}
 	return gen.Needs{}
 }
@@ -45,6 +42,9 @@ func needsAuto(options map[string]any) (gen.Needs, error) {
 	err := configs.Decode("gen.options", options, &o)
 	n := o.samOptions.needs()
 	n.Add(o.nameOptions.needs())
+	if err == nil {
+		err = o.nameOptions.check()
+	}
 	return n, err
 }
 
