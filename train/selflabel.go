@@ -19,6 +19,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/prob"
 )
 
 // SelfOptions say which of its own labels a network is trusted with. It is sure
@@ -213,25 +214,10 @@ func (p *Predictor) Probabilities(ctx context.Context, img *image.NRGBA) (*tenso
 			classes = len(z)
 			out = make([]float32, img.Rect.Dx()*img.Rect.Dy()*classes)
 		}
-		softmax(out[i*classes:(i+1)*classes], z)
+		prob.Softmax(out[i*classes:(i+1)*classes], z)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return tensors.FromFlatDataAndDimensions(out, img.Rect.Dy(), img.Rect.Dx(), classes), nil
-}
-
-func softmax(dst, z []float32) {
-	highest, sum := z[0], 0.0
-	for _, v := range z {
-		highest = max(highest, v)
-	}
-	for c, v := range z {
-		e := math.Exp(float64(v - highest))
-		dst[c] = float32(e)
-		sum += e
-	}
-	for c := range dst {
-		dst[c] = float32(float64(dst[c]) / sum)
-	}
 }

@@ -13,8 +13,8 @@ import (
 	"wsss/eval"
 	"wsss/eval/refine"
 	"wsss/eval/report"
-	"wsss/gen/crf"
 	"wsss/models"
+	"wsss/models/crf"
 	"wsss/models/tiles"
 	"wsss/train"
 )

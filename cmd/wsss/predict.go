@@ -22,9 +22,9 @@ import (
 	"wsss/eval"
 	"wsss/eval/export"
 	"wsss/eval/refine"
-	"wsss/gen/crf"
 	"wsss/models"
 	"wsss/models/backend"
+	"wsss/models/crf"
 	"wsss/models/tiles"
 )
 

@@ -3,6 +3,8 @@ package augment
 import (
 	"fmt"
 	"image"
+
+	"wsss/data/colour"
 )
 
 // Input is the pixel convention of a pretrained network: the channel order,
@@ -14,14 +16,18 @@ type Input struct {
 
 // Caffe is BGR in 0..255 minus the mean, no standard deviation (docs/sources.md §8.1).
 func Caffe() Input {
-	return Input{order: [3]int{2, 1, 0}, scale: [3]float32{1, 1, 1}, shift: [3]float32{-104.008, -116.669, -122.675}}
+	in := Input{order: [3]int{2, 1, 0}, scale: [3]float32{1, 1, 1}}
+	for c, from := range in.order {
+		in.shift[c] = float32(-colour.CaffeMean[from])
+	}
+	return in
 }
 
 // Torch is RGB in 0..1, minus ImageNet's mean, over its standard deviation
 // (docs/sources.md §8.2).
 func Torch() Input {
 	in := Input{order: [3]int{0, 1, 2}}
-	mean, std := [3]float64{0.485, 0.456, 0.406}, [3]float64{0.229, 0.224, 0.225}
+	mean, std := colour.ImageNetMean, colour.ImageNetStd
 	for c := range 3 {
 		in.scale[c] = float32(1 / (255 * std[c]))
 		in.shift[c] = float32(-mean[c] / std[c])

@@ -15,6 +15,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/colour"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/onnximport"
 )
@@ -76,10 +77,10 @@ func withDefaults(c configs.ONNX) configs.ONNX {
 		c.Divide = 255
 	}
 	if len(c.Mean) == 0 {
-		c.Mean = []float64{0.485, 0.456, 0.406}
+		c.Mean = colour.ImageNetMean[:]
 	}
 	if len(c.Std) == 0 {
-		c.Std = []float64{0.229, 0.224, 0.225}
+		c.Std = colour.ImageNetStd[:]
 	}
 	if c.Multiple == 0 {
 		c.Multiple = 32

@@ -5,10 +5,10 @@ package refine
 import (
 	"context"
 	"image"
-	"math"
 
 	"wsss/data"
-	"wsss/gen/crf"
+	"wsss/data/prob"
+	"wsss/models/crf"
 )
 
 // Scorer gives the logits of every pixel of an image: f is called once per
@@ -52,9 +52,9 @@ func (c *CRF) Begin(ctx context.Context, img *image.NRGBA) (func(ctx context.Con
 			return nil, err
 		}
 		for i := 0; i < len(z); i += k {
-			softmax(z[i : i+k])
+			prob.Softmax(z[i:i+k], z[i:i+k])
 		}
-		q, err := crf.Infer(c.picture(img), crf.UnaryFromProbs(z), k, c.Params)
+		q, err := crf.Infer(crf.ImageOf(img, c.Wrapped), crf.UnaryFromProbs(z), k, c.Params)
 		if err != nil {
 			return nil, err
 		}
@@ -71,44 +71,4 @@ func (c *CRF) Shape(size image.Point) image.Point {
 		return s.Shape(size)
 	}
 	return image.Point{}
-}
-
-// softmax turns logits into probabilities, in place.
-func softmax(z []float32) {
-	top := float32(math.Inf(-1))
-	for _, v := range z {
-		top = max(top, v)
-	}
-	var sum float64
-	for i := range z {
-		e := math.Exp(float64(z[i] - top))
-		z[i] = float32(e)
-		sum += e
-	}
-	for i := range z {
-		z[i] = float32(float64(z[i]) / sum)
-	}
-}
-
-// caffeMean is the mean colour of red, green and blue that deeplab-pytorch
-// subtracts.
-var caffeMean = [3]float64{122.675, 116.669, 104.008}
-
-// picture is what the field's colour kernel sees.
-func (c *CRF) picture(img *image.NRGBA) crf.Image {
-	w, h := img.Rect.Dx(), img.Rect.Dy()
-	out := crf.Image{W: w, H: h, RGB: make([]uint8, 3*w*h)}
-	for y := range h {
-		row := img.Pix[y*img.Stride:]
-		for x := range w {
-			for k := range 3 {
-				v := row[4*x+k]
-				if c.Wrapped {
-					v = uint8(int(float64(v) - caffeMean[k])) // towards 0, then modulo 256
-				}
-				out.RGB[3*(y*w+x)+k] = v
-			}
-		}
-	}
-	return out
 }

@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"wsss/data"
-	"wsss/gen/crf"
 	"wsss/models"
+	"wsss/models/crf"
 )
 
 var _ models.Refiner = (*CRF)(nil)
@@ -84,11 +84,11 @@ func TestPicture(t *testing.T) {
 	img := image.NewNRGBA(image.Rect(0, 0, 2, 1))
 	img.SetNRGBA(0, 0, color.NRGBA{255, 0, 104, 255})
 	img.SetNRGBA(1, 0, color.NRGBA{122, 117, 105, 255})
-	if got := (&CRF{}).picture(img).RGB; !slices.Equal(got, []uint8{255, 0, 104, 122, 117, 105}) {
+	if got := crf.ImageOf(img, false).RGB; !slices.Equal(got, []uint8{255, 0, 104, 122, 117, 105}) {
 		t.Errorf("plain picture %v", got)
 	}
 	// NumPy: (np.array([...], float32) - mean).astype(np.uint8), by way of int.
-	if got := (&CRF{Wrapped: true}).picture(img).RGB; !slices.Equal(got, []uint8{132, 140, 0, 0, 0, 0}) {
+	if got := crf.ImageOf(img, true).RGB; !slices.Equal(got, []uint8{132, 140, 0, 0, 0, 0}) {
 		t.Errorf("wrapped picture %v", got)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -14,6 +13,7 @@ import (
 
 	"wsss/checkpoints/safetensors"
 	"wsss/data"
+	"wsss/data/prob"
 	"wsss/gen"
 	"wsss/models/camnet"
 	"wsss/models/foundation/imageproc"
@@ -128,11 +128,8 @@ func (m *lpcam) probability(class int, v []float32) float64 {
 	for c, w := range m.weight {
 		logits[c] = float64(dot(w, v))
 	}
-	top, sum := slices.Max(logits), 0.0
-	for _, l := range logits {
-		sum += math.Exp(l - top)
-	}
-	return math.Exp(logits[class]-top) / sum
+	prob.Softmax(logits, logits)
+	return logits[class]
 }
 
 // Names and metadata of a file of prototypes.

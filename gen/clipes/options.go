@@ -6,9 +6,9 @@ import (
 
 	"wsss/configs"
 	"wsss/gen"
-	"wsss/gen/crf"
 	"wsss/gen/refine"
 	"wsss/gen/source"
+	"wsss/models/crf"
 	"wsss/models/foundation/clip"
 	"wsss/models/foundation/vitcam"
 )

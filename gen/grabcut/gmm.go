@@ -3,6 +3,8 @@ package grabcut
 import (
 	"math"
 	"math/rand/v2"
+
+	"wsss/data/fastexp"
 )
 
 // Components is the number of Gaussians of each colour model, as in Rother et
@@ -121,7 +123,7 @@ func (g *gmm) logDensity(r, gr, b float32) (float32, uint8) {
 	for k := range g.n {
 		// What lies e⁻⁸ below the best component does not count.
 		if d := e[k] - e[best]; k != best && d > -8 {
-			sum += exp32(d)
+			sum += fastexp.Rough(d)
 		}
 	}
 	if sum == 1 {
@@ -208,20 +210,4 @@ func nearest(centres [][3]float32, p []float32) int {
 func distance(c [3]float32, p []float32) float32 {
 	x, y, z := c[0]-p[0], c[1]-p[1], c[2]-p[2]
 	return x*x + y*y + z*z
-}
-
-// exp32 is e^x for x <= 0 with a relative error below 2e-5, several times
-// faster than math.Exp: it is called for every pixel and edge.
-func exp32(x float32) float32 {
-	if x < -80 {
-		return 0
-	}
-	const log2e, ln2 = 1.44269504, 0.693147181
-	k := int32(x*log2e - 0.5) // truncation towards zero rounds, as x <= 0
-	r := x - float32(float32(k)*ln2)
-	p := float32(1.0/720)*r + 1.0/120
-	for _, c := range [...]float32{1.0 / 24, 1.0 / 6, 0.5, 1, 1} {
-		p = float32(p*r) + c
-	}
-	return p * math.Float32frombits(uint32(k+127)<<23)
 }

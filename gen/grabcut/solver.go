@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"wsss/data/fastexp"
 	"wsss/gen/maxflow"
 )
 
@@ -123,7 +124,7 @@ func (s *Solver) weighEdges() {
 	}
 	s.grid.Reset(s.W, s.H)
 	s.eachEdge(func(x, y, k int, diff float32) {
-		weight := scale[k] * exp32(-beta*diff)
+		weight := scale[k] * fastexp.Rough(-beta*diff)
 		s.grid.SetEdge(x, y, forward[k].dir, int32(weight))
 	})
 	s.edges = s.grid.SaveEdges(s.edges)

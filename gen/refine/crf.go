@@ -10,8 +10,8 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
-	"wsss/gen/crf"
 	"wsss/gen/source"
+	"wsss/models/crf"
 )
 
 func init() {
@@ -61,7 +61,7 @@ func (f Field) Label(img *image.NRGBA, scores *source.Scores, rule source.ScoreO
 			probs[i*k+c] = v
 		}
 	}
-	return f.infer(pixels(img, f.Image == "kaz"), crf.UnaryFromProbs(probs), all.Classes)
+	return f.infer(crf.ImageOf(img, f.Image == "kaz"), crf.UnaryFromProbs(probs), all.Classes)
 }
 
 type crfMethod struct {
@@ -121,7 +121,7 @@ func (m *crfMethod) Learn(ctx context.Context, from gen.Lesson) error { return m
 // Generate returns one mask per class of the refined label; scores are mean
 // posteriors.
 func (m *crfMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
-	img := pixels(s.Image, m.opts.Image == "kaz")
+	img := crf.ImageOf(s.Image, m.opts.Image == "kaz")
 	var label *data.LabelMap
 	var confidence []float32
 	var err error
@@ -217,25 +217,4 @@ func (m *crfMethod) confident(ctx context.Context, img crf.Image, s *data.Sample
 		}
 	}
 	return high, nil
-}
-
-// pixels packs an image for the CRF. wrapped subtracts the mean and keeps the
-// low 8 bits of what is left, as the reference does (docs/sources.md §6.3, §8.1).
-func pixels(img *image.NRGBA, wrapped bool) crf.Image {
-	mean := [3]float64{122.675, 116.669, 104.008}
-	size := img.Rect.Size()
-	out := crf.Image{W: size.X, H: size.Y, RGB: make([]uint8, 0, 3*size.X*size.Y)}
-	for y := range size.Y {
-		row := img.Pix[y*img.Stride : y*img.Stride+4*size.X]
-		for x := range size.X {
-			for c := range 3 {
-				v := row[4*x+c]
-				if wrapped {
-					v = uint8(int(float64(v) - mean[c]))
-				}
-				out.RGB = append(out.RGB, v)
-			}
-		}
-	}
-	return out
 }

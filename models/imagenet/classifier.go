@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 
 	"github.com/gomlx/compute"
 
+	"wsss/data/prob"
 	"wsss/models/foundation/imageproc"
 )
 
@@ -135,19 +135,14 @@ func dot(a, b []float32) (sum float32) {
 
 // direction is the mean of the classes' weights, by the softmax of their logits.
 func (c *Classifier) direction(classes []int, mean []float32, temperature float64) []float32 {
-	logits, top := make([]float64, len(classes)), math.Inf(-1)
+	weights := make([]float64, len(classes))
 	for i, k := range classes {
-		logits[i] = float64(c.logit(k, mean)) / temperature
-		top = max(top, logits[i])
+		weights[i] = float64(c.logit(k, mean)) / temperature
 	}
-	sum := 0.0
-	for i, v := range logits {
-		logits[i] = math.Exp(v - top)
-		sum += logits[i]
-	}
+	prob.Softmax(weights, weights)
 	out := make([]float32, c.channels)
 	for i, k := range classes {
-		share := float32(logits[i] / sum)
+		share := float32(weights[i])
 		for j, w := range c.weight[k*c.channels : (k+1)*c.channels] {
 			out[j] += share * w
 		}

@@ -3,7 +3,6 @@ package irn
 import (
 	"fmt"
 	"image"
-	"math"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -11,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/data/prob"
 	"wsss/models/backend"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/shapecache"
@@ -66,7 +66,7 @@ func (m *Mapper) Edges(img *imageproc.RGB) (*Edges, error) {
 	for i := range e.Strength {
 		y, x := i/e.W, i%e.W
 		mean := (logits[y*row+x] + logits[row*row+y*row+e.W-1-x]) / 2
-		e.Strength[i] = float32(1 / (1 + math.Exp(-float64(mean))))
+		e.Strength[i] = prob.Sigmoid(mean)
 	}
 	return e, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gomlx/compute-onnx/support/protos"
 
+	"wsss/data/colour"
 	"wsss/models"
 	"wsss/models/onnxwrite"
 )
@@ -40,10 +41,11 @@ func normalise(b *onnxwrite.Builder, input string) onnxwrite.Value {
 	x := onnxwrite.Image
 	if input == "caffe" { // BGR minus the mean
 		x = b.Op("Gather", []onnxwrite.Value{x, b.Ints(2, 1, 0)}, onnxwrite.A("axis", 1))
-		return b.Op("Sub", []onnxwrite.Value{x, b.Floats("mean", []float32{104.008, 116.669, 122.675}, 1, 3, 1, 1)})
+		m := colour.CaffeMean
+		return b.Op("Sub", []onnxwrite.Value{x, b.Floats("mean", []float32{float32(m[2]), float32(m[1]), float32(m[0])}, 1, 3, 1, 1)})
 	}
 	var scale, shift []float32
-	mean, std := []float64{0.485, 0.456, 0.406}, []float64{0.229, 0.224, 0.225}
+	mean, std := colour.ImageNetMean, colour.ImageNetStd
 	for c := range 3 {
 		scale = append(scale, float32(1/(255*std[c])))
 		shift = append(shift, float32(-mean[c]/std[c]))

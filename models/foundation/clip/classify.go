@@ -4,9 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
+
+	"wsss/data/prob"
 )
 
 // Origami is CLIP-ES's single template (docs/sources.md §6.1).
@@ -71,16 +72,8 @@ func Softmax(logits []float32) []float32 {
 	if len(logits) == 0 {
 		return nil
 	}
-	top := slices.Max(logits)
-	out, sum := make([]float32, len(logits)), 0.0
-	for i, v := range logits {
-		e := math.Exp(float64(v - top))
-		out[i] = float32(e)
-		sum += e
-	}
-	for i := range out {
-		out[i] = float32(float64(out[i]) / sum)
-	}
+	out := make([]float32, len(logits))
+	prob.Softmax(out, logits)
 	return out
 }
 

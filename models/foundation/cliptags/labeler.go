@@ -21,6 +21,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/metrics"
+	"wsss/data/prob"
 	"wsss/models/foundation/clip"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/onnximport"
@@ -170,7 +171,7 @@ func Probabilities(loss string, logits []float32) []float32 {
 	p := make([]float32, len(logits))
 	if loss != "softmax" {
 		for i, x := range logits {
-			p[i] = float32(1 / (1 + math.Exp(-float64(x))))
+			p[i] = prob.Sigmoid(x)
 		}
 		return p
 	}

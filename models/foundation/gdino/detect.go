@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"wsss/data"
+	"wsss/data/prob"
 	"wsss/models/foundation/tokenize"
 )
 
@@ -99,7 +100,7 @@ func (o Options) read(t *tokenize.BERT, c Caption, logits, boxes []float32, widt
 	for q := range len(boxes) / 4 {
 		best := 0
 		for i := range n {
-			scores[i] = sigmoid(logits[q*width+i])
+			scores[i] = prob.Sigmoid(logits[q*width+i])
 			if scores[i] > scores[best] {
 				best = i
 			}
@@ -132,8 +133,6 @@ func (o Options) limits(classes []Class) map[int]float64 {
 	}
 	return limit
 }
-
-func sigmoid(v float32) float32 { return float32(1 / (1 + math.Exp(-float64(v)))) }
 
 // phrase decodes the tokens above the text threshold, dots removed. The first
 // position and those from 255 on never count.

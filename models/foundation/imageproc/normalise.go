@@ -3,6 +3,8 @@ package imageproc
 import (
 	"image"
 	"math"
+
+	"wsss/data/colour"
 )
 
 // Norm is a per-channel (R, G, B) mean and standard deviation.
@@ -16,10 +18,12 @@ var (
 	// SAMNorm works in 0..255 (docs/sources.md §3.1).
 	SAMNorm = Norm{[3]float32{123.675, 116.28, 103.53}, [3]float32{58.395, 57.12, 57.375}, false}
 	// ImageNetNorm is Grounding-DINO's and RAM's (docs/sources.md §4, §5.1).
-	ImageNetNorm = Norm{[3]float32{0.485, 0.456, 0.406}, [3]float32{0.229, 0.224, 0.225}, true}
+	ImageNetNorm = Norm{single(colour.ImageNetMean), single(colour.ImageNetStd), true}
 	// CLIPNorm is CLIP's and BLIP-2's (docs/sources.md §7, §5.2).
 	CLIPNorm = Norm{[3]float32{0.48145466, 0.4578275, 0.40821073}, [3]float32{0.26862954, 0.26130258, 0.27577711}, true}
 )
+
+func single(v [3]float64) [3]float32 { return [3]float32{float32(v[0]), float32(v[1]), float32(v[2])} }
 
 // Planar writes the normalised image into dst as [3, h, w] float32, h >= m.H
 // and w >= m.W; the margin at the right and bottom is left as it is (0 in

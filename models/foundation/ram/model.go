@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/checkpoints/files"
+	"wsss/data/prob"
 	"wsss/data/stages"
 	"wsss/models/foundation"
 	"wsss/models/foundation/imageproc"
@@ -148,7 +148,7 @@ func (l *List) Decide(values []float32) ([]Tag, error) {
 			}
 			continue
 		}
-		if p := float32(1 / (1 + math.Exp(-float64(v)))); p > l.Thresholds[i] {
+		if p := prob.Sigmoid(v); p > l.Thresholds[i] {
 			tags = append(tags, Tag{l.Names[i], p})
 		}
 	}

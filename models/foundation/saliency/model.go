@@ -16,6 +16,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/prob"
 	"wsss/data/stages"
 	"wsss/models/foundation"
 	"wsss/models/foundation/imageproc"
@@ -153,7 +154,7 @@ func (m *Model) finish(values []float32) error {
 			return errors.New("the map has values that are no numbers")
 		}
 		if m.opts.Logits {
-			v = float32(1 / (1 + math.Exp(-float64(v))))
+			v = prob.Sigmoid(v)
 		}
 		values[i] = min(max(v, 0), 1)
 		lo, hi = min(lo, values[i]), max(hi, values[i])

@@ -183,7 +183,7 @@ func softmaxRows(y, x []float32, c int) {
 	}
 }
 
-// expRow sets y = e^x, by the steps of exp32.
+// expRow sets y = e^x, by the steps of fastexp.Exp.
 func expRow(y, x []float32) {
 	if !hasAVX2 {
 		expGeneric(y, x)

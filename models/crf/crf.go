@@ -159,21 +159,3 @@ func bilateral(img Image, xy, rgb float32) []float32 {
 	}
 	return f
 }
-
-// exp32 is e^x for x <= 0 with a relative error below 2e-7: the softmax calls
-// it for every pixel and class, and math.Exp is three times slower.
-func exp32(x float32) float32 {
-	if x < -87 {
-		return 0
-	}
-	const log2e, ln2hi, ln2lo = 1.44269504, 0.693359375, -2.12194440e-4
-	k := float32(math.Floor(float64(float32(x*log2e) + 0.5)))
-	r := x - float32(k*ln2hi)
-	r -= float32(k * ln2lo)
-	p := float32(1.9875691500e-4)
-	for _, c := range [...]float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
-		p = float32(p*r) + c
-	}
-	p = float32(float32(p*r)*r) + r + 1
-	return p * math.Float32frombits(uint32(int32(k)+127)<<23)
-}

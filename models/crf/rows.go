@@ -1,6 +1,10 @@
 package crf
 
-import "slices"
+import (
+	"slices"
+
+	"wsss/data/fastexp"
+)
 
 // lanes is what rows are padded to, so that vector code needs no tail.
 const lanes = 8
@@ -77,6 +81,6 @@ func sumLanes(v *[lanes]float32) float32 {
 // expGeneric sets y = e^x.
 func expGeneric(y, x []float32) {
 	for j, v := range x {
-		y[j] = exp32(v)
+		y[j] = fastexp.Exp(v)
 	}
 }
