@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"wsss/checkpoints/files"
+	"wsss/data"
 	"wsss/eval/report"
 	"wsss/train"
 )
@@ -15,6 +16,7 @@ func (p *Run) Report(ctx context.Context, rows []report.Row) error {
 		Title: p.Config.Name, Rows: rows, Dataset: p.Dataset, Config: p.Config.TOML(), From: p.provenance(nil),
 		Overlays: p.Config.Eval.Overlays, Workers: p.Config.Eval.Workers,
 		HourlyPrice: p.Config.Eval.HourlyPrice, Published: p.Config.Eval.Published,
+		Weak: data.WeakKind(p.Config.Gen.Weak),
 		Warn: func(line string) { p.Alert("%s", line) },
 	}
 	for _, net := range p.Networks() {

@@ -127,7 +127,7 @@ func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
 	}
 	p.Subtitle = subtitle(r.Rows)
 	p.Headline = headline(r.Rows)
-	if at := best(r.Rows); at >= 0 {
+	if at := best(r.Rows); at >= 0 && scored(r.Rows) > 1 {
 		p.BestName = r.Rows[at].Name
 	}
 	p.Tables = classTables(r.Rows, r.Published)

@@ -56,6 +56,8 @@ type pictures struct {
 	ds   data.Dataset
 	root string // absolute or relative folder of the report
 	side int
+
+	weakKind data.WeakKind // the form that is drawn; "" = all
 }
 
 // task is one image of one split.
@@ -69,7 +71,7 @@ func (g *gallery) makePictures(ctx context.Context, dir string, r *Report, progr
 	for _, s := range g.Splits {
 		total += len(s.Images)
 	}
-	p := &pictures{ds: r.Dataset, root: dir, side: pictureSide(total)}
+	p := &pictures{ds: r.Dataset, root: dir, side: pictureSide(total), weakKind: r.Weak}
 	base := path.Join(FilesName, strconv.Itoa(p.side))
 	var tasks []task
 	for i := range g.Splits {
@@ -196,6 +198,23 @@ func (p *pictures) one(t task) error {
 	return err
 }
 
+// only leaves the labels of one form; "" leaves all.
+func only(w data.WeakLabels, kind data.WeakKind) data.WeakLabels {
+	switch kind {
+	case "":
+		return w
+	case data.WeakBoxes:
+		return data.WeakLabels{Boxes: w.Boxes}
+	case data.WeakPoints:
+		return data.WeakLabels{Points: w.Points}
+	case data.WeakScribbles:
+		return data.WeakLabels{Scribbles: w.Scribbles}
+	case data.WeakTags:
+		return data.WeakLabels{Tags: w.Tags}
+	}
+	return data.WeakLabels{}
+}
+
 // weak notes the image's weak labels.
 func (p *pictures) weak(t task) error {
 	s, err := p.ds.Load(t.image.ID, data.WantWeak)
@@ -206,7 +225,7 @@ func (p *pictures) weak(t task) error {
 	if err != nil {
 		return err
 	}
-	t.image.Weak = marksOf(s.Weak, size.X, size.Y)
+	t.image.Weak = marksOf(only(s.Weak, p.weakKind), size.X, size.Y)
 	return nil
 }
 

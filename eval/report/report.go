@@ -53,6 +53,10 @@ type Report struct {
 	Overlays int // images in the gallery per split, worst first, beside those of Look; 0 = all
 	Workers  int // goroutines that make pictures; 0 = one per CPU
 
+	// Weak is the form of weak labels that is drawn on photos; "" = all that
+	// there are.
+	Weak data.WeakKind
+
 	Payoffs []Payoff // what correcting images led to; empty = not tried
 
 	Warn func(string) // hears of damaged lines in the logs of Curves; may be nil

@@ -44,6 +44,9 @@ func says(r *Report, p *page) []string {
 	b := r.Rows[at]
 	var out []string
 	text := fmt.Sprintf("%s has the highest mIoU on %s, %s %%", b.Name, b.Split, b.MIoU.Percent())
+	if scored(r.Rows) == 1 {
+		text = fmt.Sprintf("%s: mIoU on %s %s %%", b.Name, b.Split, b.MIoU.Percent())
+	}
 	if b.CI != nil {
 		text += fmt.Sprintf(" (95 %% interval %.1f to %.1f over %s)", 100*b.CI.Lo, 100*b.CI.Hi, plural(b.Images, "image"))
 	}
@@ -68,6 +71,16 @@ func says(r *Report, p *page) []string {
 		out = append(out, fmt.Sprintf("%s are few: the interval says how far to trust the number.", plural(b.Images, "image")))
 	}
 	return out
+}
+
+// scored counts the rows with a score.
+func scored(rows []Row) (n int) {
+	for _, r := range rows {
+		if r.MIoU.Valid() && r.Images > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // rival says how far the best row is ahead of the next one over the same
