@@ -166,12 +166,14 @@ func (s *Server) edit(r *http.Request) (*wireEdited, error) {
 	if slices.ContainsFunc(e.Ops, func(o op) bool { return o.Verdict != nil && *o.Verdict == corrections.Accepted }) {
 		base = &e.Version // what is accepted is what was seen
 	}
+	ready := p.foresee(r.Context(), e.Ops)
 	c, version, err := s.Dataset.Folder.Update(r.Context(), id, p.size.X, p.size.Y, base, func(c *corrections.Correction) error { return work.apply(c, e.Ops) })
 	if err != nil {
 		return nil, err
 	}
 	out := &wireEdited{Version: version, Verdict: c.Verdict, Own: c.Prompted, Stale: before != e.Version}
 	if work.relabel {
+		<-ready
 		label, note, err := p.label(r.Context(), c)
 		if err != nil {
 			return nil, err

@@ -204,6 +204,25 @@ func (p *picture) mask(ctx context.Context, q *corrections.Prompt) (gen.Mask, er
 	return m, nil
 }
 
+// foresee answers the prompts of changes while they are written to disk; the
+// channel is closed when it is done.
+func (p *picture) foresee(ctx context.Context, ops []op) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, o := range ops {
+			if o.Prompt == nil {
+				continue
+			}
+			q, err := o.Prompt.prompt()
+			if err == nil && q.Check(p.size, p.Dataset.Classes()) == nil {
+				_, _ = p.mask(ctx, &q) // asked again, an error is told
+			}
+		}
+	}()
+	return done
+}
+
 // scaled brings a prompt to the preview's pixels.
 func scaled(q *corrections.Prompt, size image.Point, f float64) corrections.Prompt {
 	if f == 1 {
