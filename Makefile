@@ -1,6 +1,9 @@
 # wsss: `make demo` runs the whole pipeline, `make test` checks everything.
 # The go backend's vector kernels need GOEXPERIMENT=simd at build time.
 export GOEXPERIMENT := simd
+# go.mod asks for a newer Go than many systems have; the go command fetches it as
+# it does modules, unless the system forbids it.
+export GOTOOLCHAIN := auto
 
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -161,7 +164,7 @@ vulncheck:
 # The binary with its library beside it, the configs, what they start from and
 # the documents, for this machine's system. The engines need cgo, so each system's archive is made on that system; XLA's
 # plug-in for the CPU exists for Linux x86-64 alone.
-RELEASE := wsss-$(shell go env GOOS)-$(shell go env GOARCH)
+RELEASE := wsss-$(shell GOTOOLCHAIN=auto go env GOOS)-$(shell GOTOOLCHAIN=auto go env GOARCH)
 release: ort
 	rm -rf dist/$(RELEASE) && mkdir -p dist/$(RELEASE)/lib
 	go build -trimpath -ldflags "-s -w" -o dist/$(RELEASE)/wsss ./cmd/wsss

@@ -1,17 +1,15 @@
 module wsss
 
-go 1.26.5
+go 1.27.1
 
 require (
 	github.com/BurntSushi/toml v1.6.0
-	github.com/gomlx/compute v0.1.6
-	github.com/gomlx/compute-onnx v0.1.5
-	github.com/gomlx/compute-onnx/onnxhook v0.0.0
-	github.com/gomlx/compute/gohook v0.0.0
-	github.com/gomlx/go-huggingface v0.4.3
-	github.com/gomlx/go-xla v0.4.5
-	github.com/gomlx/gomlx v0.28.8
-	github.com/gomlx/onnx-gomlx v0.5.5
+	github.com/gomlx/compute v0.1.14
+	github.com/gomlx/compute-onnx v0.1.13
+	github.com/gomlx/go-huggingface v0.4.11
+	github.com/gomlx/go-xla v0.4.13
+	github.com/gomlx/gomlx v0.28.16
+	github.com/gomlx/onnx-gomlx v0.5.13
 	github.com/google/go-cmp v0.7.0
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/yalue/onnxruntime_go v1.27.0
@@ -32,11 +30,5 @@ require (
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
-	golang.org/x/exp v0.0.0-20260410095643-746e56fc9e2f // indirect
+	golang.org/x/exp v0.0.0-20260908205506-85c1c2202aba // indirect
 )
-
-// The go backend's matrix product can be replaced only from below GoMLX's path.
-replace github.com/gomlx/compute/gohook => ./models/backend/gohook
-
-// What the onnx backend compiles can be changed only from below its path.
-replace github.com/gomlx/compute-onnx/onnxhook => ./models/backend/onnxhook

@@ -10,9 +10,8 @@ import (
 	"sync/atomic"
 
 	"github.com/gomlx/compute"
-	onnx "github.com/gomlx/compute-onnx"   // backend "onnx"
-	_ "github.com/gomlx/compute/gobackend" // backend "go"
-	"github.com/gomlx/go-xla/compute/xla"  // backend "xla"
+	onnx "github.com/gomlx/compute-onnx"
+	"github.com/gomlx/go-xla/compute/xla" // backend "xla"
 	ort "github.com/yalue/onnxruntime_go"
 
 	"wsss/models/backend/nativelib"
@@ -69,7 +68,7 @@ func Open(spec string) (compute.Backend, error) {
 	if strings.HasPrefix(resolved, "xla") && strings.Contains(resolved, "cuda") {
 		cacheAutotuning()
 	}
-	b, err := compute.NewWithConfig(resolved)
+	b, err := open(resolved)
 	if err != nil {
 		return nil, fmt.Errorf("backend %q does not open: %w\nrun `wsss doctor` to see which backends work here", spec, err)
 	}

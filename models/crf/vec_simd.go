@@ -14,8 +14,8 @@ type vec = archsimd.Float32x8
 // three is what stays in registers at a time: 24 classes, VOC's 21 padded.
 type three = [3 * lanes]float32
 
-func load(s []float32) vec         { return archsimd.LoadFloat32x8((*[lanes]float32)(s)) }
-func store(s []float32, v vec)     { v.Store((*[lanes]float32)(s)) }
+func load(s []float32) vec         { return archsimd.LoadFloat32x8(s) }
+func store(s []float32, v vec)     { v.Store(s) }
 func all(v float32) vec            { return archsimd.BroadcastFloat32x8(v) }
 func load3(s *three) (a, b, c vec) { return load(s[:8]), load(s[8:16]), load(s[16:]) }
 func store3(s *three, a, b, c vec) { store(s[:8], a); store(s[8:16], b); store(s[16:], c) }
@@ -154,7 +154,7 @@ func softmaxRows(y, x []float32, c int) {
 		softmaxGeneric(y, x, c)
 		return
 	}
-	t0, t1, t2 := archsimd.LoadUint32x8(&turns[0]), archsimd.LoadUint32x8(&turns[1]), archsimd.LoadUint32x8(&turns[2])
+	t0, t1, t2 := archsimd.LoadUint32x8(turns[0][:]), archsimd.LoadUint32x8(turns[1][:]), archsimd.LoadUint32x8(turns[2][:])
 	for i := 0; i < len(x); i += c {
 		top := load(x[i:])
 		for j := i + lanes; j < i+c; j += lanes {

@@ -1,0 +1,194 @@
+package adapter
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/gobackend"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// both opens the go backend by itself and with Direct before its functions.
+func both(t *testing.T) (plain, direct compute.Backend) {
+	t.Helper()
+	plain, err := gobackend.New("ops_sequential,creation_order")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := gobackend.New("ops_sequential,creation_order")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain, New(b, Options{Function: Direct})
+}
+
+func wave(dims ...int) *tensors.Tensor {
+	t := tensors.FromShape(shapes.Make(dtypes.Float32, dims...))
+	tensors.MustMutableFlatData(t, func(v []float32) {
+		for i := range v {
+			v[i] = float32(math.Sin(float64(i)*1.7)) + 0.1
+		}
+	})
+	return t
+}
+
+// TestDirect compares graphs on the backend by itself and with Direct.
+func TestDirect(t *testing.T) {
+	plain, direct := both(t)
+	for name, c := range map[string]struct {
+		f    func(in []*Node) []*Node
+		dims [][]int
+	}{
+		"broadcasts": {func(in []*Node) []*Node {
+			x, row, column := in[0], in[1], in[2]
+			wide := func(n *Node) *Node { return BroadcastToDims(n, 5, 6) }
+			return []*Node{Add(x, wide(row)), Sub(wide(column), x), Mul(wide(row), wide(column)), Div(wide(row), wide(row)),
+				Max(Neg(wide(row)), Exp(wide(column))), Log(Abs(Mul(wide(row), wide(row)))), ReduceSum(Neg(wide(column)), 0),
+				Where(GreaterThan(x, wide(row)), wide(Scalar(x.Graph(), dtypes.Float32, 2)), Sqrt(Abs(wide(column)))),
+				AddScalar(wide(row), 3), ConvertDType(LogicalNot(LessThan(wide(row), wide(column))), dtypes.Float32)}
+		}, [][]int{{5, 6}, {1, 6}, {5, 1}}},
+		"reshapes": {func(in []*Node) []*Node {
+			x := in[0]
+			flat := Reshape(x, 6, 5)
+			return []*Node{flat, Reshape(flat, 5, 6), Reshape(Reshape(flat, 30), 2, 15), Add(Reshape(flat, 5, 6), x), Transpose(flat, 0, 1)}
+		}, [][]int{{5, 6}}},
+		"returned": {func(in []*Node) []*Node {
+			x := in[0]
+			return []*Node{x, Identity(x), Reshape(x, 5, 6), Identity(AddScalar(x, 1)), AddScalar(x, 1)}
+		}, [][]int{{5, 6}}},
+		"products": {func(in []*Node) []*Node {
+			x, y, w := in[0], in[1], in[2] // [2 30 40 8], [2 30 40 12], [1 1 8 12]
+			rows := func(n *Node) *Node { return Reshape(n, 2*30*40, n.Shape().Dim(3)) }
+			kernel := Reshape(w, 8, 12)
+			out := Reshape(DotGeneral(rows(x), []int{1}, nil, kernel, []int{0}, nil), 2, 30, 40, 12)
+			back := DotGeneral(rows(y), []int{1}, nil, kernel, []int{1}, nil)
+			grad := DotGeneral(Transpose(rows(y), 0, 1), []int{1}, nil, rows(x), []int{0}, nil)
+			other := DotGeneral(Reshape(Transpose(rows(x), 0, 1), 8, 2400), []int{1}, nil, rows(Add(y, out)), []int{0}, nil)
+			first := DotGeneral(rows(x), []int{0}, nil, rows(y), []int{0}, nil)
+			return []*Node{out, back, grad, other, first, Reshape(back, 2, 30, 40, 8)}
+		}, [][]int{{2, 30, 40, 8}, {2, 30, 40, 12}, {1, 1, 8, 12}}},
+		"gradients": {func(in []*Node) []*Node {
+			x, w := in[0], in[1]
+			y := Softmax(DotGeneral(Reshape(x, 30, 4), []int{1}, nil, w, []int{0}, nil), -1)
+			return Gradient(ReduceAllSum(Mul(Log(y), Sin(y))), x, w)
+		}, [][]int{{5, 6, 4}, {4, 7}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := func(b compute.Backend) []*tensors.Tensor {
+				args := make([]any, len(c.dims))
+				for i, d := range c.dims {
+					args[i] = wave(d...)
+				}
+				return MustNewExec(b, c.f).MustCall(args...)
+			}
+			want, got := run(plain), run(direct)
+			for i := range want {
+				if !want[i].Shape().Equal(got[i].Shape()) {
+					t.Fatalf("output %d: %s, want %s", i, got[i].Shape(), want[i].Shape())
+				}
+				a, b := tensors.MustCopyFlatData[float32](want[i]), tensors.MustCopyFlatData[float32](got[i])
+				for k := range a {
+					if !(math.Abs(float64(a[k]-b[k])) <= 1e-4*max(1, math.Abs(float64(a[k])))) {
+						t.Fatalf("output %d, value %d: %v, want %v", i, k, b[k], a[k])
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestControl runs functions within functions.
+func TestControl(t *testing.T) {
+	_, direct := both(t)
+	f := New(direct.(*Backend).Backend, Options{Function: Direct}).Builder("control").Main()
+	x, err := f.Parameter("x", shapes.Make(dtypes.Int32), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside := func(build func(c compute.Function, v compute.Value) (compute.Value, error)) compute.Function {
+		c, err := f.Closure()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Parent() != f {
+			t.Error("the parent of a closure is another function")
+		}
+		v, err := c.Parameter("v", shapes.Make(dtypes.Int32), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := build(c, v)
+		if err == nil {
+			err = c.Return([]compute.Value{out}, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	number := func(c compute.Function, n int32) compute.Value {
+		v, err := c.Constant([]int32{n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	out, err := f.While(
+		inside(func(c compute.Function, v compute.Value) (compute.Value, error) { return c.LessThan(v, number(c, 100)) }),
+		inside(func(c compute.Function, v compute.Value) (compute.Value, error) { return c.Mul(v, number(c, 3)) }), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Return(out, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBuffers: a backend takes its own buffers alone, and names itself as theirs.
+func TestBuffers(t *testing.T) {
+	_, a := both(t)
+	_, b := both(t)
+	in, err := a.BufferFromFlatData(0, []float32{1, 2}, shapes.Make(dtypes.Float32, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in.Backend() != a {
+		t.Errorf("the buffer is of %v", in.Backend())
+	}
+	run := func(on compute.Backend) ([]compute.Buffer, error) {
+		g := on.Builder("buffers")
+		f := g.Main()
+		x, err := f.Parameter("x", shapes.Make(dtypes.Float32, 2), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := f.Add(x, x)
+		if err == nil {
+			err = f.Return([]compute.Value{y}, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		exec, err := g.Compile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return exec.Execute([]compute.Buffer{in}, nil, 0)
+	}
+	out, err := run(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if flat, err := out[0].Data(); err != nil || fmt.Sprint(flat) != "[2 4]" || out[0].Backend() != a {
+		t.Errorf("%v of %v, %v", flat, out[0].Backend(), err)
+	}
+	if _, err := run(b); err == nil || !strings.Contains(err.Error(), "input 0 is no buffer of backend") {
+		t.Errorf("a buffer of another backend: %v", err)
+	}
+}

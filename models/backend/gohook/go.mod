@@ -1,5 +1,0 @@
-module github.com/gomlx/compute/gohook
-
-go 1.26.5
-
-require github.com/gomlx/compute v0.1.6
