@@ -20,14 +20,14 @@ type options struct {
 	Radius     float64 `toml:"radius"`     // radius of a point or stroke, as a share of √(width·height)
 
 	From  source.Options `toml:"from"`  // labels or class scores of another method, a run or a tool (saliency, cam, …): what each pixel is at first
-	Trust float64        `toml:"trust"` // weight of their log odds; 0 = they are only where the first colours are taken from; default 1
+	Trust float64        `toml:"trust"` // weight of their log odds; 0 = they are only where the first colours are taken from; default 5
 }
 
 // hasFrom tells whether another method's labels are the start.
 func (o options) hasFrom() bool { return o.From.Labels+o.From.Scores+o.From.Method != "" }
 
 func defaults() options {
-	return options{Iterations: 5, Gamma: 25, MaxSide: 240, Margin: 0.4, Prior: 1, MinFill: 0.3, MinReach: 0.8, Radius: 0.012, Trust: 1}
+	return options{Iterations: 5, Gamma: 25, MaxSide: 240, Margin: 0.4, Prior: 1, MinFill: 0.3, MinReach: 0.8, Radius: 0.012, Trust: 5}
 }
 
 // check returns an error that names the first key out of range.
