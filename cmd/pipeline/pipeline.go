@@ -26,6 +26,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	_ "wsss/data/all" // dataset kinds
+	"wsss/data/words"
 	"wsss/eval/report"
 	"wsss/models/backend"
 )
@@ -173,7 +174,7 @@ func (p *Run) withBar(ctx context.Context, title string, do func(b Stage) error)
 	if err == nil {
 		b.Finish()
 		if n := backend.Compilations() - before; n > 0 && p.Backend != nil && backend.KindOf(p.Backend) == backend.XLA {
-			p.Say("%s: compiled for %d shapes", title, n)
+			p.Say("%s: compiled for %s", title, words.Plural(n, "shape"))
 		}
 	} else {
 		b.Abort()

@@ -77,11 +77,11 @@ infer() { # title, networks
 # the validation split at one scale and at three with their mirror images.
 stages() { # pictures, least and most pixels, backbone, width, devices, batch, crop
   local run=("$work/wsss") keys=(-backend "$engine" -set "out=$work/run" -set data.kind=scenes -set "data.root=$work/scenes"
+    -set "data.options.train=$1" -set "data.options.val=$1" -set "data.options.min_size=$2" -set "data.options.max_size=$3"
     -set data.train_split=train -set data.val_split=val -set gen.method=sam -set gen.weak=boxes -set gen.options.sam=tiny-sam -set gen.options.crop=true
     -set "train.network.arch=deeplab-v3plus" -set "train.network.backbone=$4" -set "train.network.width=$5" -set train.network.output_stride=16 -set train.network.stride_in=3x3
     -set train.network.input=torch -set train.network.batch_norm=train -set train.network.msc=false -set "train.batch=$7" -set train.accumulate=1 -set "train.augment.crop=$8"
     -set train.iterations=3 -set train.bound=false -set 'train.network.init=""')
-  "$work/wsss" data scenes -quiet -out "$work/scenes" -train "$1" -val "$1" -min-size "$2" -max-size "$3" > /dev/null || return
   printf 'seed = 1\n' > "$work/stages.toml"
   row "Stage gen, tiny SAM from boxes, $1 pictures, $6 devices" "${run[@]}" gen -config "$work/stages.toml" "${keys[@]}" -devices "$6"
   row "Stage train, three updates of $4" "${run[@]}" train -config "$work/stages.toml" "${keys[@]}"
