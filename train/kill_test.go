@@ -2,14 +2,18 @@ package train
 
 import (
 	"context"
+	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"wsss/checkpoints"
+	"wsss/checkpoints/files"
 )
 
 // childEnv makes the test binary train in the folder it names.
@@ -61,6 +65,40 @@ func killJob(t *testing.T, dir string) Job {
 	job := tinyJob(t, dir)
 	job.Config.Iterations, job.Config.Accumulate, job.Config.CheckpointEvery, job.Config.ValEvery = 24, 2, 4, 8
 	return job
+}
+
+// TestKilledAtTheEnd: killed after the last checkpoint and before its result was
+// written down, a training is not done again, and the result is.
+func TestKilledAtTheEnd(t *testing.T) {
+	job := killJob(t, t.TempDir())
+	if _, err := Run(context.Background(), job); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(job.OutDir, RunFile)
+	read := func() (info runInfo) {
+		raw, err := os.ReadFile(path)
+		if err == nil {
+			err = json.Unmarshal(raw, &info)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	whole := read()
+	cut := whole
+	cut.Result = nil
+	if err := files.WriteJSON(path, cut); err != nil {
+		t.Fatal(err)
+	}
+	res, err := Run(context.Background(), job)
+	if err != nil || !res.Skipped {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	got := read()
+	if got.Result == nil || got.Result.Steps != whole.Result.Steps || got.Result.Loss != whole.Result.Loss || got.Backend != whole.Backend || !maps.Equal(got.Versions, whole.Versions) {
+		t.Errorf("%+v, want %+v", got, whole)
+	}
 }
 
 // TestSideBySide trains two networks at once, each with an engine of its own,

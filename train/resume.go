@@ -53,9 +53,8 @@ func (r *run) open() error {
 				return m.ConfigHash == r.ConfigHash && m.Seed == r.Seed && r.sameFolder(m) && (init == "" || m.InitHash == "" || m.InitHash == init)
 			},
 			Done: func() bool {
-				var info runInfo
-				raw, err := files.ReadLimited(filepath.Join(r.OutDir, RunFile), files.MaxRecord)
-				return err == nil && json.Unmarshal(raw, &info) == nil && info.Result != nil
+				info, ok := r.described()
+				return ok && info.Result != nil
 			},
 			Describe: func(m checkpoints.Meta) string {
 				return fmt.Sprintf("config %s, labels %s", m.ConfigHash, or(m.LabelsHash, trueMasks))

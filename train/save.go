@@ -1,10 +1,13 @@
 package train
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/checkpoints/files"
 )
 
 // State is loop.Task's.
@@ -19,7 +22,14 @@ func (r *run) drawCurves() error {
 	return writeCurves(r.OutDir, r.Name, log)
 }
 
-// finished is the result of a training that an earlier call completed.
+// described tells what the folder says about the training.
+func (r *run) described() (info runInfo, ok bool) {
+	raw, err := files.ReadLimited(filepath.Join(r.OutDir, RunFile), files.MaxRecord)
+	return info, err == nil && json.Unmarshal(raw, &info) == nil
+}
+
+// finished is the result of a training that an earlier call completed. Had it
+// been killed before that was written down, it is now.
 func (r *run) finished() (*Result, error) {
 	if err := r.loop.Tidy(); err != nil {
 		return nil, err
@@ -29,6 +39,9 @@ func (r *run) finished() (*Result, error) {
 		return nil, err
 	}
 	res.Skipped = true
+	if info, ok := r.described(); !ok || info.Result == nil {
+		return res, r.describe(res)
+	}
 	return res, nil
 }
 

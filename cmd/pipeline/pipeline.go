@@ -82,6 +82,7 @@ func Open(cfg configs.Config, o Options) (p *Run, err error) {
 		return nil, InFile(o.File, UsageError{Err: err})
 	}
 	p.correct()
+	files.Sweep(p.Path()) // what a killed command left; those that go on are locked
 	p.hashes = files.OpenHashes(p.Path(files.HashesName))
 	return p, p.recordConfig()
 }

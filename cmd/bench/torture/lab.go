@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -110,9 +111,11 @@ func (o options) begin(ctx context.Context, j *job, engine, dir string) error {
 // between two undisturbed runs. .hashes.json holds the times of files, and the
 // parts from which predict joins a file lie in the order they were ready.
 var (
-	timing = regexp.MustCompile(`(?m)^\s*"(seconds|images_per_s|per_second|time by stage|from|skipped)":.*\n|\(parallelism=\d+\)`)
-	number = regexp.MustCompile(`–|[0-9]+([.,][0-9]+)*(e-?[0-9]+)?`)
-	unsure = regexp.MustCompile(`^(speed\.json|\.hashes\.json|\..*\.parts|\.lock|\.lease)$`)
+	timing  = []string{"seconds", "images_per_s", "per_second", "time by stage", "from", "skipped"}
+	threads = regexp.MustCompile(`\(parallelism=\d+\)`)
+	drawn   = regexp.MustCompile(`(?s)<figure.*?</figure>`) // curves: of speeds, and of the log, which is compared itself
+	number  = regexp.MustCompile(`–|[0-9]+([.,][0-9]+)*(e-?[0-9]+)?`)
+	unsure  = regexp.MustCompile(`^(speed\.jsonl?|\.hashes\.json|\..*\.parts|\.lock|\.lease)$`)
 )
 
 // snapshot is what a trial's folder holds, without times. The two pages of the
@@ -130,14 +133,44 @@ func snapshot(dir string) (map[string][]byte, error) {
 		raw, err := os.ReadFile(path)
 		switch {
 		case d.Name() == "report.html" || d.Name() == "report.md":
-			raw = number.ReplaceAll(raw, []byte("#"))
+			raw = number.ReplaceAll(drawn.ReplaceAll(raw, nil), []byte("#"))
 		case filepath.Ext(rel) == ".json":
-			raw = timing.ReplaceAll(raw, nil)
+			raw = untimed(threads.ReplaceAll(raw, nil))
 		}
 		found[filepath.ToSlash(rel)] = raw
 		return err
 	})
 	return found, err
+}
+
+// untimed is a JSON text without the keys of timing; what is no JSON stays.
+func untimed(raw []byte) []byte {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return raw
+	}
+	strip(v)
+	out, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return raw
+	}
+	return out
+}
+
+func strip(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range timing {
+			delete(v, key)
+		}
+		for _, inner := range v {
+			strip(inner)
+		}
+	case []any:
+		for _, inner := range v {
+			strip(inner)
+		}
+	}
 }
 
 // differing names the files that are in one folder alone or differ.
