@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -95,10 +96,19 @@ func (d *finished) close(complete bool) {
 	d.f.Close()
 }
 
+// whole are the formats whose files are made at the end, of the images of one
+// call: nothing of a stopped call is left of them.
+var whole = []string{"csv", "json"}
+
 // goOn leaves out the images that a stopped call has finished, as long as they
 // and their labels are what they were and the pictures made of them are there.
 func (l *labelling) goOn(out string, formats []string, about any) error {
 	files.SweepAll(out) // what killed processes left half written
+	for _, format := range formats {
+		if slices.Contains(whole, strings.TrimSpace(format)) {
+			return nil // begins anew
+		}
+	}
 	raw, err := json.Marshal([]any{about, formats, pipeline.Versions()})
 	if err != nil {
 		return err

@@ -41,13 +41,14 @@ func TestPredictGoesOn(t *testing.T) {
 		writeBlack(t, path)
 		images = append(images, input{path: path, id: id})
 	}
+	formats := []string{"png"}
 	predict := func(about string, after int) int {
 		t.Helper()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		c := &counting{after: after, stop: cancel}
 		l := &labelling{predictor: c, images: images, cut: tiles.For(2), slots: make(chan struct{}, 1), refining: make(chan struct{}, 1)}
-		if err := l.goOn(out, []string{"png"}, about); err != nil {
+		if err := l.goOn(out, formats, about); err != nil {
 			t.Fatal(err)
 		}
 		w, err := export.Open("png", out, data.Classes{Names: []string{"background", "red"}})
@@ -96,5 +97,10 @@ func TestPredictGoesOn(t *testing.T) {
 	}
 	if n := predict("two", 0); n != len(images) {
 		t.Errorf("after a finished call %d images are labelled, want all", n)
+	}
+	// The tables are made of one call's images, so all are labelled again.
+	formats = []string{"png", " csv"}
+	if predict("two", 4); predict("two", 0) != len(images) {
+		t.Error("tables would lack the images of the stopped call")
 	}
 }
