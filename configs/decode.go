@@ -55,7 +55,8 @@ func explainType(prefix string, err error) error {
 	return fmt.Errorf("%s%s: %s", prefix, key, text)
 }
 
-// lastKey takes the decoder's messages apart.
+// lastKey takes the decoder's messages apart: a value of a wrong type is a plain
+// error in toml 1.6, not a toml.ParseError with LastKey and Message.
 var lastKey = regexp.MustCompile(`(?s)^toml: (?:line \d+ )?\(last key "([^"]*)"\): (.*)$`)
 
 // typeName says types as TOML does.
