@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"fmt"
 )
 
@@ -17,6 +18,21 @@ type Classifier struct {
 	ClassifierOptimizer  `toml:"optimizer"`
 	ClassifierCheckpoint `toml:"checkpoint"`
 	ClassifierCompute    `toml:"compute"`
+	ReCAM                `toml:"recam"`
+}
+
+// ReCAM trains a classifier on (docs/sources.md §11.6): its maps are then those
+// of ReCAM.
+type ReCAM struct {
+	ReCAMEpochs int     `toml:"epochs" hash:"30,omitempty"` // after those of the classifier; 0 = none, ReCAM: 4
+	ReCAMLR     float64 `toml:"lr" hash:"31,omitempty"`     // of the second classifier; all else learns at a tenth. 0 = ReCAM's 5e-4
+	ReCAMWeight float64 `toml:"weight" hash:"32,omitempty"` // of the second classifier's loss; 0 = ReCAM's 1
+}
+
+// WithDefaults fills in ReCAM's values.
+func (r ReCAM) WithDefaults() ReCAM {
+	r.ReCAMLR, r.ReCAMWeight = cmp.Or(r.ReCAMLR, 5e-4), cmp.Or(r.ReCAMWeight, 1)
+	return r
 }
 
 // ClassifierNetwork is the network and where it starts.
@@ -94,4 +110,7 @@ func (c Classifier) validate(v *validator) {
 	v.every(at+"checkpoint.every", c.CheckpointEvery, 0)
 	v.atLeast(at+"checkpoint.keep", c.Keep, 0)
 	v.every(at+"checkpoint.val_every", c.ValEvery, 0)
+	v.atLeast(at+"recam.epochs", c.ReCAMEpochs, 0)
+	v.notNegative(at+"recam.lr", c.ReCAMLR)
+	v.notNegative(at+"recam.weight", c.ReCAMWeight)
 }

@@ -90,6 +90,24 @@ func (n *Network) Logits(scope *model.Scope, images *Node, training bool) *Node 
 	return Reshape(x, x.Shape().Dim(0), n.cfg.Classes)
 }
 
+// recamScope holds the second classifier of ReCAM, which only training has.
+const recamScope = "recam"
+
+// ReCAM are the logits of Logits, and those of ReCAM's second classifier [batch,
+// classes, classes]: of the features of each class, which are all pixels weighed
+// by the class's map (docs/sources.md §11.6).
+func (n *Network) ReCAM(scope *model.Scope, images *Node, training bool) (logits, ofClasses *Node) {
+	f := n.features(nil, scope, images, training)
+	x := n.classify(scope, layers.MeanImage(f), false)
+	maps := n.classify(scope, f, true)
+	maps = Div(maps, AddScalar(ReduceAndKeep(maps, ReduceMax, 1, 2), 1e-5))
+	d := f.Shape().Dimensions
+	of := MulScalar(Einsum("bhwk,bhwc->bkc", maps, f), 1/float64(d[1]*d[2]))
+	std := 1 / math.Sqrt(3*float64(d[3]))
+	y := layers.Net{}.Conv(scope, recamScope, Reshape(of, d[0], 1, n.cfg.Classes, d[3]), n.cfg.Classes, 1, false, std, layers.ConvOptions{})
+	return Reshape(x, d[0], n.cfg.Classes), Reshape(y, d[0], n.cfg.Classes, n.cfg.Classes)
+}
+
 // Maps are the class activation maps after ReLU, [batch, ⌈height/16⌉,
 // ⌈width/16⌉, classes]. With a canvas, nil where the images fill their array,
 // those of an image lie in the corner, as if it were alone.
@@ -110,7 +128,7 @@ func (n *Network) Group(path string) models.Group {
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	leaf := parts[len(parts)-1]
 	switch {
-	case parts[0] == classifierScope:
+	case parts[0] == classifierScope || parts[0] == recamScope:
 		return models.GroupHead
 	case parts[0] != backboneScope || leaf != "weight" && leaf != "bias":
 		return models.GroupFrozen

@@ -2,6 +2,7 @@ package camnet
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -39,6 +40,55 @@ func (n *Network) Build(seed int64) (*model.Store, error) {
 	defer exec.Finalize()
 	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, 33, 33, 3))
 	return store, err
+}
+
+// AddReCAM makes the variables of ReCAM's second classifier beside those of
+// Build.
+func (n *Network) AddReCAM(store *model.Store) error {
+	b, err := compute.NewWithConfig("go")
+	if err != nil {
+		return err
+	}
+	defer b.Finalize()
+	exec, err := model.NewExec(b, store, func(scope *model.Scope, x *Node) (*Node, *Node) { return n.ReCAM(scope, x, false) })
+	if err != nil {
+		return err
+	}
+	defer exec.Finalize()
+	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, 33, 33, 3))
+	return err
+}
+
+// FoldReCAM puts the product of both classifiers' weights in the place of the
+// first, and drops the second: maps are ReCAM's then (docs/sources.md §11.6).
+func (n *Network) FoldReCAM(store *model.Store) error {
+	first, second := store.GetVariable("/"+classifierScope+"/weight"), store.GetVariable("/"+recamScope+"/weight")
+	if first == nil || second == nil {
+		return errors.New("the network lacks one of ReCAM's two classifiers")
+	}
+	a, err := first.Value()
+	if err != nil {
+		return err
+	}
+	b, err := second.Value()
+	if err != nil {
+		return err
+	}
+	x, err := tensors.CopyFlatData[float32](a)
+	if err != nil {
+		return err
+	}
+	y, err := tensors.CopyFlatData[float32](b)
+	if err != nil {
+		return err
+	}
+	for i := range x {
+		x[i] *= y[i]
+	}
+	if err := first.SetValue(tensors.FromFlatDataAndDimensions(x, a.Shape().Dimensions...)); err != nil {
+		return err
+	}
+	return store.RootScope().At(recamScope).DeleteVariable("weight")
 }
 
 // rename is the names of the backbone, which training scripts may have wrapped,

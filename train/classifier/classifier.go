@@ -51,18 +51,27 @@ type Job struct {
 }
 
 // Run trains, or goes on with, or recognises as finished, the training in
-// job.OutDir, and writes the best checkpoint as File (multilabel.Run).
+// job.OutDir, and writes the best checkpoint as File (multilabel.Run). With
+// ReCAM that is the second of two trainings; the first is in a folder below.
 func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
+	if job.Config.ReCAMEpochs > 0 {
+		return runReCAM(ctx, job)
+	}
 	c := job.Config
-	return multilabel.Run(ctx, multilabel.Job{
+	return multilabel.Run(ctx, job.multilabel(func(classes int) (multilabel.Net, error) { return newNetwork(c, classes, job.Seed, job.Log) }))
+}
+
+// multilabel is the job with a network.
+func (job Job) multilabel(net func(classes int) (multilabel.Net, error)) multilabel.Job {
+	c := job.Config
+	return multilabel.Job{
 		Settings: multilabel.Settings{
 			Table: "classifier", Epochs: c.Epochs, Batch: c.Batch, Unknown: c.Unknown, LR: c.LR,
 			Devices: c.Devices, Workers: c.Workers, CheckpointEvery: c.CheckpointEvery, Keep: c.Keep, ValEvery: c.ValEvery,
 		},
-		Dataset: job.Dataset, Split: job.Split, ValSplit: job.ValSplit, Seed: job.Seed, Backend: job.Backend,
-		Net:    func(classes int) (multilabel.Net, error) { return newNetwork(c, classes, job.Seed, job.Log) },
+		Dataset: job.Dataset, Split: job.Split, ValSplit: job.ValSplit, Seed: job.Seed, Backend: job.Backend, Net: net,
 		OutDir: job.OutDir, ConfigHash: job.ConfigHash, Versions: job.Versions, Hashes: job.Hashes, Progress: job.Progress, Log: job.Log, Warn: job.Warn,
-	})
+	}
 }
 
 // network is multilabel.Net's.
@@ -138,14 +147,27 @@ func (n *network) Scalars(step, total, _ int) []float32 {
 
 // Export writes the network with the weights of a checkpoint.
 func (n *network) Export(c *checkpoints.Checkpoint, dir string, d multilabel.Description) (string, error) {
+	none := func(*model.Store) error { return nil }
+	return n.export(c, dir, d, none, none)
+}
+
+// export is Export of a network with more variables, which before adds and after
+// takes away.
+func (n *network) export(c *checkpoints.Checkpoint, dir string, d multilabel.Description, before, after func(*model.Store) error) (string, error) {
 	store, err := n.net.Build(0)
 	if err != nil {
 		return "", err
 	}
 	defer store.Finalize()
+	if err := before(store); err != nil {
+		return "", err
+	}
 	m, err := n.net.Load(store.RootScope(), c)
 	if err == nil && len(m.Missing)+len(m.Differ) > 0 {
 		err = fmt.Errorf("the checkpoint is of another network: %s", m)
+	}
+	if err == nil {
+		err = after(store)
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", c.Path, err)

@@ -60,6 +60,12 @@ type Net interface {
 	Close()
 }
 
+// Coster is a Net whose cost, in training, is more than its Loss of its logits.
+type Coster interface {
+	Net
+	Cost(scope *model.Scope, images, targets, known *Node) *Node
+}
+
 // Description is what every exported classifier tells of itself.
 type Description struct {
 	Classes   []string            `json:"classes"`   // background first
@@ -97,6 +103,7 @@ type Job struct {
 	OutDir   string                         // checkpoints, log and, at the end, the classifier
 
 	ConfigHash string            // a folder of another hash is refused
+	Restart    bool              // … or replaced
 	Versions   map[string]string // what made the run, for the checkpoint
 	Hashes     *files.Hashes     // remembers hashes of photos between calls; may be nil
 

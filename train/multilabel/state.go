@@ -32,7 +32,7 @@ func (r *run) open() error {
 		SaveEvery: cmp.Or(r.CheckpointEvery.Updates(r.perEpoch), r.perEpoch), ValEvery: r.ValEvery.Updates(r.perEpoch), Validates: r.val != nil,
 		Keep: r.Keep, Measure: "mAP",
 		Identity: loop.Identity{
-			New: first, Data: r.data,
+			New: first, Data: r.data, Restart: r.Restart,
 			Same: func(m checkpoints.Meta) bool {
 				return m.ConfigHash == r.ConfigHash && m.InitHash == start && m.Seed == r.Seed
 			},

@@ -57,7 +57,12 @@ func newStep(b compute.Backend, net Net, devices *parallel.Devices) (*Step, erro
 		g := in[0].Graph()
 		// Otherwise some backends would compile the moments in as constants.
 		store.SetTraining(g, true)
-		cost := net.Loss().Cost(net.Logits(scope, in[0], true), in[1], in[2])
+		var cost *Node
+		if c, ok := net.(Coster); ok {
+			cost = c.Cost(scope, in[0], in[1], in[2])
+		} else {
+			cost = net.Loss().Cost(net.Logits(scope, in[0], true), in[1], in[2])
+		}
 		s.vars = net.Trained(g)
 		nodes := make([]*Node, len(s.vars))
 		for i, v := range s.vars {
