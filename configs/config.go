@@ -24,6 +24,7 @@ type Config struct {
 
 	FineTuneCLIP FineTuneCLIP `toml:"finetune_clip"` // another training: CLIP as a classifier of image labels
 	Classifier   Classifier   `toml:"classifier"`    // and another: the ResNet behind class activation maps
+	IRN          IRN          `toml:"irn"`           // and another: the network of inter-pixel relations
 }
 
 // Data chooses the dataset.
@@ -135,5 +136,6 @@ func Default() Config {
 		Eval:         Eval{Scales: []float64{1}, Overlays: 60},
 		FineTuneCLIP: defaultFineTuneCLIP(),
 		Classifier:   defaultClassifier(),
+		IRN:          defaultIRN(),
 	}
 }

@@ -29,6 +29,10 @@ func (c Config) TrainHash() string { return hash(c.Seed, hashed{c.Data}, hashed{
 // beside the files of the weights and the images.
 func (c Config) ClassifierHash() string { return hash(c.Seed, hashed{c.Data}, hashed{c.Classifier}) }
 
+// IRNHash identifies what one training of IRN's network depends on beside the
+// files of the weights, the images and the labels.
+func (c Config) IRNHash() string { return hash(c.Seed, hashed{c.Data}, hashed{c.IRN}) }
+
 // FineTuneHash identifies what one fine-tuning depends on beside the files of
 // the encoder and the images.
 func (c Config) FineTuneHash() string { return hash(c.Seed, hashed{c.Data}, hashed{c.FineTuneCLIP}) }

@@ -32,6 +32,7 @@ func (c Config) Validate() error {
 	c.Eval.validate(v)
 	c.FineTuneCLIP.validate(v)
 	c.Classifier.validate(v)
+	c.IRN.validate(v)
 	return v.err
 }
 
