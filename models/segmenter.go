@@ -37,6 +37,15 @@ type Segmenter interface {
 	Group(variablePath string) Group
 }
 
+// Taught is a network that learns by a loss of its own, and need not have one
+// logit per class.
+type Taught interface {
+	Segmenter
+	// Loss compares one of the maps of Logits with labels [batch, h', w'] of its
+	// size, classes or 255 where nobody knows.
+	Loss(logits, labels *graph.Node) *graph.Node
+}
+
 // CanvasSegmenter is a Segmenter that images of many sizes share a graph of, if
 // it says so.
 type CanvasSegmenter interface {

@@ -61,7 +61,7 @@ func (n *network) probe(side int) (grids []grid, err error) {
 	exec, err := model.NewExec(b, n.store, func(scope *model.Scope, images *Node) *Node {
 		for _, l := range n.Logits(scope, images, true) {
 			s := l.Shape()
-			if s.Rank() != 4 || s.Dim(3) != n.classes {
+			if _, own := n.Segmenter.(models.Taught); s.Rank() != 4 || s.Dim(3) != n.classes && !own {
 				panic(fmt.Errorf("the network gives logits %s for %d classes", s, n.classes))
 			}
 			grids = append(grids, grid{s.Dim(1), s.Dim(2)})
@@ -114,7 +114,12 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimiz
 			if weighted {
 				weights = in[1+len(s.grids)+s.of[i]]
 			}
-			l := loss.Mean(logits, in[1+s.of[i]], weights, update)
+			var l *Node
+			if own, ok := n.Segmenter.(models.Taught); ok {
+				l = own.Loss(logits, in[1+s.of[i]])
+			} else {
+				l = loss.Mean(logits, in[1+s.of[i]], weights, update)
+			}
 			if sum == nil {
 				sum = l
 			} else {

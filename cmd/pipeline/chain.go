@@ -16,6 +16,7 @@ import (
 	"wsss/eval/report"
 	"wsss/train/classifier"
 	"wsss/train/clip"
+	"wsss/train/irn"
 )
 
 // ReadChain is a config behind those that it needs. A config that trains a
@@ -52,8 +53,15 @@ func classifierTrainings() []ownTraining {
 			"classifier", "train-classifier", filepath.Join("classifier", classifier.File), configs.Config.ClassifierHash,
 			func(p *Run, ctx context.Context) error { return p.TrainClassifier(ctx) }, (*Plan).classifier,
 		},
+		{"irn", "train-irn", filepath.Join("irn", irn.File), configs.Config.IRNHash, (*Run).TrainIRN, (*Plan).irn},
 		{"finetune_clip", "finetune-clip", filepath.Join("finetune", clip.ClassifierFile), configs.Config.FineTuneHash, (*Run).fineTuneOnce, (*Plan).FineTune},
 	}
+}
+
+// trainingOf is the one of a table.
+func trainingOf(table string) ownTraining {
+	all := classifierTrainings()
+	return all[slices.IndexFunc(all, func(t ownTraining) bool { return t.table == table })]
 }
 
 // ownTrainings are the classifiers that a config trains before it labels: those
@@ -142,7 +150,7 @@ func (p *Run) Link(ctx context.Context, l configs.Link) (rows []report.Row, err 
 
 // fineTuneOnce is the whole of `wsss finetune-clip`, unless it has been done.
 func (p *Run) fineTuneOnce(ctx context.Context) error {
-	if classifierTrainings()[1].done(p.Config) {
+	if trainingOf("finetune_clip").done(p.Config) {
 		p.Say("CLIP is fine-tuned: %s; `wsss finetune-clip` looks for changes of its data", p.Path("finetune"))
 		return nil
 	}

@@ -38,7 +38,7 @@ var commands []command
 func register(c command) { commands = append(commands, c) }
 
 // order is the order of the help: the pipeline first, then tools.
-var order = []string{"init", "run", "gen", "train", "eval", "predict", "export", "import", "review", "report", "ablate", "table", "train-classifier", "finetune-clip", "data", "models", "licenses", "doctor", "version"}
+var order = []string{"init", "run", "gen", "train", "eval", "predict", "export", "import", "review", "report", "ablate", "table", "train-classifier", "train-irn", "finetune-clip", "data", "models", "licenses", "doctor", "version"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

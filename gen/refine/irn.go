@@ -18,7 +18,7 @@ import (
 
 func init() {
 	gen.Register("irn", gen.Spec{
-		Doc:          "class scores spread up to the boundaries that IRN's network finds (res50_irn.pth)",
+		Doc:          "class scores spread up to the boundaries that IRN's network finds (wsss train-irn, or IRN's res50_irn.pth)",
 		Weak:         data.WeakKinds,
 		NeedsBackend: true,
 		New:          newIRN,
@@ -38,7 +38,7 @@ func init() {
 // irnOptions are the keys of [gen.options].
 type irnOptions struct {
 	From    source.Options `toml:"from"`
-	Network string         `toml:"network"` // file of a trained network: IRN's res50_irn.pth, or what models/irn saves
+	Network string         `toml:"network"` // file of a trained network: irn.safetensors of train-irn, or IRN's res50_irn.pth
 	affinity.Options
 }
 
@@ -48,7 +48,7 @@ func decodeIRN(table map[string]any) (irnOptions, error) {
 		return o, err
 	}
 	if o.Network == "" {
-		return o, errors.New("gen.options.network is missing: the file of a trained network, such as IRN's res50_irn.pth")
+		return o, errors.New("gen.options.network is missing: the file of a trained network; see wsss train-irn")
 	}
 	return o, nil
 }

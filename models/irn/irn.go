@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/models"
@@ -143,6 +144,12 @@ func shiftOf(scope *model.Scope) *model.Variable {
 		return v
 	}
 	return s.VariableWithValue("running_mean", []float32{0, 0})
+}
+
+// SetShift sets the mean displacement, down and right, that Outputs takes off
+// outside training.
+func SetShift(scope *model.Scope, mean [2]float32) error {
+	return shiftOf(scope).SetValue(tensors.FromValue(mean[:]))
 }
 
 // Group tells how the optimiser treats the variable of a path: the backbone is

@@ -39,9 +39,9 @@ func (n *Network) Build(seed int64) (*model.Store, error) {
 	return store, err
 }
 
-// rename is the names of the backbone, which training scripts may have wrapped,
+// Rename is models.WeightReader's: the names of the backbone, which training scripts may have wrapped,
 // and of the branches.
-func (n *Network) rename(tensor string) string {
+func (n *Network) Rename(tensor string) string {
 	if strings.HasSuffix(tensor, ".num_batches_tracked") {
 		return ""
 	}
@@ -57,7 +57,7 @@ func (n *Network) rename(tensor string) string {
 // whole backbone has to be there; branches that are not keep their initial
 // weights; the mapping tells.
 func (n *Network) Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
-	return pretrained.Load(scope, src, n.rename)
+	return pretrained.Load(scope, src, n.Rename)
 }
 
 // Keys of a saved network's metadata.
@@ -134,7 +134,7 @@ func detect(src weights.Source) (cfg Config, crop int, err error) {
 		if err != nil {
 			return cfg, 0, err
 		}
-		shape[strings.TrimPrefix(n.rename(tensor), backboneScope+".")] = s
+		shape[strings.TrimPrefix(n.Rename(tensor), backboneScope+".")] = s
 	}
 	edge := shape["fc_edge1.0.weight"]
 	if len(shape["conv1.weight"]) != 4 || len(edge) != 4 {
