@@ -38,6 +38,7 @@ type bar struct {
 
 	compiled  int  // graphs when the stage began
 	compiling bool // one more since the last update
+	slow      func() bool // tells whether that takes long enough to be said
 
 	said  int         // items done when the last line was printed
 	lines int         // printed
@@ -47,7 +48,7 @@ type bar struct {
 
 func newBar(title string, quiet bool) *bar {
 	tty := term.IsTerminal(int(os.Stderr.Fd()))
-	b := &bar{title: string(visible([]byte(title))), quiet: quiet, tty: tty && !quiet, start: time.Now(), first: -1, compiled: backend.Compilations()}
+	b := &bar{title: string(visible([]byte(title))), quiet: quiet, tty: tty && !quiet, start: time.Now(), first: -1, compiled: backend.Compilations(), slow: backend.CompilesLong}
 	if !quiet && !tty {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -128,7 +129,7 @@ func (b *bar) compile() {
 // compilation is "compiling, shape 3 of about 17", or "" when nothing is
 // compiled.
 func (b *bar) compilation() string {
-	if !b.compiling {
+	if !b.compiling || !b.slow() {
 		return ""
 	}
 	n, all := backend.Compilations()-b.compiled, backend.Foreseen()-b.compiled

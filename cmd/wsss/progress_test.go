@@ -42,6 +42,11 @@ func TestBarCompiles(t *testing.T) {
 	defer b.Abort()
 	b.Update(1, 10)
 	backend.NoteCompilation()
+	b.slow = func() bool { return false }
+	if text := b.state(); strings.Contains(text, "compiling") {
+		t.Errorf("an engine that compiles in no time: %q", text)
+	}
+	b.slow = func() bool { return true }
 	if text := b.state(); !strings.Contains(text, "compiling, shape 1,") {
 		t.Errorf("not foreseen: %q", text)
 	}

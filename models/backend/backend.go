@@ -73,6 +73,9 @@ func Open(spec string) (compute.Backend, error) {
 		return nil, fmt.Errorf("backend %q does not open: %w\nrun `wsss doctor` to see which backends work here", spec, err)
 	}
 	exact(b, resolved)
+	if KindOf(b) == XLA {
+		compilesLong.Store(true)
+	}
 	if KindOf(b) == ONNX {
 		_ = ort.DisableTelemetry() // Microsoft's builds send usage data otherwise
 		openedORT.CompareAndSwap(nil, libraryOf(resolved))

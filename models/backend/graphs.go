@@ -25,6 +25,14 @@ func NoteCompilation() {
 	}
 }
 
+// compilesLong tells whether an engine was opened that takes seconds to minutes
+// for a new shape.
+var compilesLong atomic.Bool
+
+// CompilesLong tells whether this process has opened XLA, for which a compilation
+// is something to wait for.
+func CompilesLong() bool { return compilesLong.Load() }
+
 // WatchCompilations has f called before every compilation, until another
 // function, or nil, takes its place.
 func WatchCompilations(f func()) {
