@@ -36,8 +36,8 @@ type bar struct {
 	images int            // of a training update; 0 = the items are images
 	learns map[int]string // what a training says of its last update, by network
 
-	compiled  int  // graphs when the stage began
-	compiling bool // one more since the last update
+	compiled  int         // graphs when the stage began
+	compiling bool        // one more since the last update
 	slow      func() bool // tells whether that takes long enough to be said
 
 	said  int         // items done when the last line was printed
