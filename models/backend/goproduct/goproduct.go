@@ -20,6 +20,7 @@ type Product func(workers int, parallel func(task func()), transposed bool, lhs,
 
 // key and implementation are dot.ImplementationKey and ImplementationRegistration.
 type key struct {
+	//lint:ignore U1000 GoMLX's layout
 	layout        int
 	input, output dtypes.DType
 }
@@ -27,6 +28,7 @@ type key struct {
 type implementation struct {
 	name     string
 	function any
+	//lint:ignore U1000 GoMLX's layout
 	priority int
 }
 
