@@ -1,6 +1,7 @@
 package refine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,6 +39,17 @@ func TestDocumentedConfigs(t *testing.T) {
 		cfg, err := configs.Load(path, nil)
 		if err != nil {
 			t.Error(err)
+			continue
+		}
+		// Networks need their files: of them the options alone are looked at.
+		if network, err := gen.NeedsBackend(cfg.Gen); err != nil || network {
+			spec, look := gen.Lookup(cfg.Gen.Method)
+			if look == nil {
+				_, look = spec.Needs(cfg.Gen.Options)
+			}
+			if err := errors.Join(err, look); err != nil {
+				t.Errorf("%v in\n%s", err, text)
+			}
 			continue
 		}
 		if _, err := gen.New(gen.Env{Classes: voc, Weak: data.WeakKind(cfg.Gen.Weak), Gen: cfg.Gen}); err != nil {
