@@ -73,7 +73,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"run"}, exitUsage, "-config is missing"},
 		{[]string{"run", "-h"}, exitOK, "wsss run -config"},
 		{[]string{"run", "-no-such-flag"}, exitUsage, "no-such-flag"},
-		{[]string{"run", "extra", "-config", "x"}, exitUsage, "unexpected argument"},
+		{[]string{"run", "extra", "-config", "x"}, exitUsage, "give one config by -config"},
 		{[]string{"run", "-config", "no-such.toml"}, exitUsage, "no-such.toml"},
 		{[]string{"run", "-config", "../../configs/demo.toml", "-set", "train.batc=8"}, exitUsage, "train.batc"},
 		{[]string{"run", "-config", "../../configs/demo.toml", "-set", "gen.method=magic", "-dry-run"}, exitUsage, "grabcut"},

@@ -102,7 +102,7 @@ func TestParsePoints(t *testing.T) {
 		{"class fraction", `{"a": [{"x": 3, "y": 1, "cls": 1.5}]}`, nil, "has class 1.5"},
 		{"twice", `{"a": [], "a": []}`, nil, "image a occurs twice"},
 		{"wrong type", `{"a": {"x": 1}}`, nil, "image a: "},
-		{"cut off", `{"a": []`, nil, "unexpected EOF"},
+		{"cut off", `{"a": []`, nil, "unexpected end of JSON"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			points, err := ParsePoints(strings.NewReader(tc.text), 4)
