@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -53,12 +51,7 @@ func newNetwork(b compute.Backend, net models.Segmenter, classes int, seed int64
 // training graph, which is never run. The go backend does it whatever the
 // training runs on, because it compiles nothing.
 func (n *network) probe(side int) (grids []grid, err error) {
-	b, err := compute.NewWithConfig("go")
-	if err != nil {
-		return nil, err
-	}
-	defer b.Finalize()
-	exec, err := model.NewExec(b, n.store, func(scope *model.Scope, images *Node) *Node {
+	err = layers.MakeVariables(n.store, side, func(scope *model.Scope, images *Node) []*Node {
 		for _, l := range n.Logits(scope, images, true) {
 			s := l.Shape()
 			if _, own := n.Segmenter.(models.Taught); s.Rank() != 4 || s.Dim(3) != n.classes && !own {
@@ -66,13 +59,8 @@ func (n *network) probe(side int) (grids []grid, err error) {
 			}
 			grids = append(grids, grid{s.Dim(1), s.Dim(2)})
 		}
-		return Const(images.Graph(), float32(0))
+		return []*Node{Const(images.Graph(), float32(0))}
 	})
-	if err != nil {
-		return nil, err
-	}
-	defer exec.Finalize()
-	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, side, side, 3))
 	return grids, err
 }
 

@@ -8,15 +8,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/checkpoints/safetensors"
 	"wsss/models"
+	"wsss/models/layers"
 	"wsss/models/pretrained"
 	"wsss/models/resnet"
 	"wsss/models/weights"
@@ -26,37 +24,16 @@ import (
 // Build makes the variables of a network, by building its graph, which is
 // never run. seed is that of the initial weights.
 func (n *Network) Build(seed int64) (*model.Store, error) {
-	b, err := compute.NewWithConfig("go")
-	if err != nil {
-		return nil, err
-	}
-	defer b.Finalize()
-	store := model.NewStore()
-	store.SetParam("/"+model.ParamInitialSeed, seed)
-	exec, err := model.NewExec1(b, store, func(scope *model.Scope, x *Node) *Node { return n.Logits(scope, x, false) })
-	if err != nil {
-		return nil, err
-	}
-	defer exec.Finalize()
-	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, 33, 33, 3))
-	return store, err
+	return layers.NewVariables(seed, 33, func(scope *model.Scope, x *Node) []*Node { return []*Node{n.Logits(scope, x, false)} })
 }
 
 // AddReCAM makes the variables of ReCAM's second classifier beside those of
 // Build.
 func (n *Network) AddReCAM(store *model.Store) error {
-	b, err := compute.NewWithConfig("go")
-	if err != nil {
-		return err
-	}
-	defer b.Finalize()
-	exec, err := model.NewExec(b, store, func(scope *model.Scope, x *Node) (*Node, *Node) { return n.ReCAM(scope, x, false) })
-	if err != nil {
-		return err
-	}
-	defer exec.Finalize()
-	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, 33, 33, 3))
-	return err
+	return layers.MakeVariables(store, 33, func(scope *model.Scope, x *Node) []*Node {
+		logits, of := n.ReCAM(scope, x, false)
+		return []*Node{logits, of}
+	})
 }
 
 // FoldReCAM puts the product of both classifiers' weights in the place of the

@@ -6,9 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -111,24 +108,11 @@ func Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
 // 0 for none, by building its graph, which is never run. seed is that of the
 // initial weights.
 func (c Config) Build(classes int, seed int64) (*model.Store, error) {
-	b, err := compute.NewWithConfig("go")
-	if err != nil {
-		return nil, err
-	}
-	defer b.Finalize()
-	store := model.NewStore()
-	store.SetParam("/"+model.ParamInitialSeed, seed)
-	exec, err := model.NewExec1(b, store, func(scope *model.Scope, x *Node) *Node {
+	return layers.NewVariables(seed, 64, func(scope *model.Scope, x *Node) []*Node {
 		y := c.Head(layers.Net{}, scope, c.Stages(layers.Net{}, scope, x)[Stage32])
 		if classes > 0 {
 			y = c.Classify(layers.Net{}, scope, y, classes)
 		}
-		return y
+		return []*Node{y}
 	})
-	if err != nil {
-		return nil, err
-	}
-	defer exec.Finalize()
-	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, 64, 64, 3))
-	return store, err
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -106,19 +104,7 @@ func resNetOf(src weights.Source, stride int) (c resnet.Config, err error) {
 
 // variables makes those of a network by building its graph, which is never run.
 func variables(build func(scope *model.Scope, x *Node) *Node) (*model.Store, error) {
-	b, err := compute.NewWithConfig("go")
-	if err != nil {
-		return nil, err
-	}
-	defer b.Finalize()
-	store := model.NewStore()
-	exec, err := model.NewExec1(b, store, build)
-	if err != nil {
-		return nil, err
-	}
-	defer exec.Finalize()
-	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, 64, 64, 3))
-	return store, err
+	return layers.NewVariables(0, 64, func(scope *model.Scope, x *Node) []*Node { return []*Node{build(scope, x)} })
 }
 
 // readLinear reads the linear layer of this name, which may stand behind the

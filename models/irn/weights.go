@@ -5,15 +5,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/checkpoints/safetensors"
 	"wsss/models"
+	"wsss/models/layers"
 	"wsss/models/pretrained"
 	"wsss/models/resnet"
 	"wsss/models/weights"
@@ -23,20 +21,10 @@ import (
 // Build makes the variables of a network, by building its graph, which is
 // never run. seed is that of the initial weights.
 func (n *Network) Build(seed int64) (*model.Store, error) {
-	b, err := compute.NewWithConfig("go")
-	if err != nil {
-		return nil, err
-	}
-	defer b.Finalize()
-	store := model.NewStore()
-	store.SetParam("/"+model.ParamInitialSeed, seed)
-	exec, err := model.NewExec(b, store, func(scope *model.Scope, x *Node) (*Node, *Node) { return n.Outputs(scope, x, false) })
-	if err != nil {
-		return nil, err
-	}
-	defer exec.Finalize()
-	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, 64, 64, 3))
-	return store, err
+	return layers.NewVariables(seed, 64, func(scope *model.Scope, x *Node) []*Node {
+		edges, way := n.Outputs(scope, x, false)
+		return []*Node{edges, way}
+	})
 }
 
 // Rename is models.WeightReader's: the names of the backbone, which training scripts may have wrapped,

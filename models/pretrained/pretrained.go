@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -16,7 +14,6 @@ import (
 	"wsss/checkpoints"
 	"wsss/configs"
 	"wsss/models"
-	"wsss/models/backend"
 	"wsss/models/layers"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
@@ -173,21 +170,7 @@ func Describe(cfg configs.Train, classes int, src weights.Source) (weights.Mappi
 // build makes the variables of a network by building its graph, which is never
 // run.
 func build(net models.Segmenter) (*model.Store, error) {
-	b, err := backend.Open("go")
-	if err != nil {
-		return nil, err
-	}
-	defer b.Finalize()
-	store := model.NewStore()
-	exec, err := model.NewExec1(b, store, func(scope *model.Scope, x *Node) *Node {
-		return net.Logits(scope, x, false)[0]
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer exec.Finalize()
-	_, err = exec.Compile(shapes.Make(dtypes.Float32, 1, 33, 33, 3))
-	return store, err
+	return layers.NewVariables(0, 33, func(scope *model.Scope, x *Node) []*Node { return net.Logits(scope, x, false)[:1] })
 }
 
 // StateDict returns the network's values below scope under the names and in the
