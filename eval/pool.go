@@ -16,14 +16,13 @@ func Pool(list []models.Predictor) models.Predictor {
 	if len(list) == 1 {
 		return list[0]
 	}
-	return &pool{list: list, busy: make([]int, len(list)), turns: make([]sync.Mutex, len(list))}
+	return &pool{list: list, turns: make([]sync.Mutex, len(list))}
 }
 
 type pool struct {
 	list []models.Predictor
 
-	mu    sync.Mutex
-	busy  []int        // images at each
+	work  data.Balance // images at each
 	turns []sync.Mutex // calls of a predictor run one at a time
 }
 
@@ -34,29 +33,10 @@ const aDevice = 2
 // refiners is how many images the predictors take at a time.
 func (p *pool) refiners() int { return aDevice * len(p.list) }
 
-func (p *pool) take() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	least := 0
-	for k, n := range p.busy {
-		if n < p.busy[least] {
-			least = k
-		}
-	}
-	p.busy[least]++
-	return least
-}
-
-func (p *pool) done(k int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.busy[k]--
-}
-
 // Predict labels an image on one of the devices.
 func (p *pool) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMap, error) {
-	k := p.take()
-	defer p.done(k)
+	k := p.work.Take(len(p.list))
+	defer p.work.Done(k)
 	if own, ok := p.list[k].(models.Preparer); ok {
 		label := own.Prepare(img)
 		p.turns[k].Lock()

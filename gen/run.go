@@ -136,7 +136,7 @@ type runner struct {
 	all      []string          // ids of the whole split
 	claims   *claims
 
-	devices devices
+	devices data.Balance
 
 	mu      sync.Mutex // guards summary and calls of Progress
 	summary Summary

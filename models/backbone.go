@@ -1,6 +1,8 @@
 package models
 
 import (
+	"strings"
+
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -97,4 +99,17 @@ func RenameBackbone(b Backbone, tensor string) (name string, ok bool) {
 		name = BackboneScope + "." + name
 	}
 	return name, ok
+}
+
+// RenameTensor is WeightReader's Rename for a network whose other names are its
+// own: those of the backbone, which training scripts may have wrapped.
+func RenameTensor(b Backbone, tensor string) string {
+	if strings.HasSuffix(tensor, ".num_batches_tracked") {
+		return ""
+	}
+	tensor = weights.Unwrap(tensor)
+	if name, ok := RenameBackbone(b, tensor); ok {
+		return name
+	}
+	return tensor
 }

@@ -68,18 +68,8 @@ func (n *Network) FoldReCAM(store *model.Store) error {
 	return store.RootScope().At(recamScope).DeleteVariable("weight")
 }
 
-// rename is the names of the backbone, which training scripts may have wrapped,
-// and of the classifier.
-func (n *Network) rename(tensor string) string {
-	if strings.HasSuffix(tensor, ".num_batches_tracked") {
-		return ""
-	}
-	tensor = weights.Unwrap(tensor)
-	if name, ok := models.RenameBackbone(n.backbone, tensor); ok {
-		return name
-	}
-	return tensor
-}
+// rename is the names of the backbone and of the classifier.
+func (n *Network) rename(tensor string) string { return models.RenameTensor(n.backbone, tensor) }
 
 // Load fills the variables, which must exist, from torchvision's ResNets, from
 // IRN's and ReCAM's res50_cam.pth (names resnet50.… and classifier.weight), from

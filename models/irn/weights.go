@@ -27,18 +27,8 @@ func (n *Network) Build(seed int64) (*model.Store, error) {
 	})
 }
 
-// Rename is models.WeightReader's: the names of the backbone, which training scripts may have wrapped,
-// and of the branches.
-func (n *Network) Rename(tensor string) string {
-	if strings.HasSuffix(tensor, ".num_batches_tracked") {
-		return ""
-	}
-	tensor = weights.Unwrap(tensor)
-	if name, ok := models.RenameBackbone(n.backbone, tensor); ok {
-		return name
-	}
-	return tensor
-}
+// Rename is models.WeightReader's: the names of the backbone and of the branches.
+func (n *Network) Rename(tensor string) string { return models.RenameTensor(n.backbone, tensor) }
 
 // Load fills the variables, which must exist, from torchvision's ResNets, from
 // IRN's res50_irn.pth, from what Save wrote, and from checkpoints of wsss. The
