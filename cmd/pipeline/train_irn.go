@@ -14,7 +14,7 @@ import (
 func (p *Run) TrainIRN(ctx context.Context) (err error) {
 	c := p.Config.IRN
 	if c.Labels == "" {
-		return UsageError{Err: errors.New("irn.labels is missing: the folder of confident labels, such as those of gen method crf with preset = \"irn\" and confident = [0.30, 0.05]")}
+		return InFile(p.File, UsageError{Err: errors.New("irn.labels is missing: the folder of confident labels, such as those of gen method crf with preset = \"irn\" and confident = [0.30, 0.05]")})
 	}
 	job := irn.Job{
 		Dataset: p.Dataset, Split: p.Config.Data.TrainSplit, LabelsDir: c.Labels,
