@@ -52,6 +52,12 @@ func (n Net) Bias(scope *model.Scope, g *Graph, out int) *Node {
 	return n.variable(scope, g, "bias", true, func(*rand.Rand) float64 { return 0 }, out)
 }
 
+// Parameter is the variable name of module, of any shape; value draws its
+// initial values in row-major order.
+func (n Net) Parameter(scope *model.Scope, g *Graph, module, name string, value func(*rand.Rand) float64, dims ...int) *Node {
+	return n.variable(at(scope, module), g, name, true, value, dims...)
+}
+
 // variable makes, or finds, a float32 variable whose initial values come from a
 // generator seeded with its path.
 func (n Net) variable(scope *model.Scope, g *Graph, name string, trainable bool, value func(*rand.Rand) float64, dims ...int) *Node {
@@ -187,11 +193,8 @@ func (n Net) DropImages(scope *model.Scope, x *Node, p float64) *Node {
 	return Mul(x, MulScalar(keep, 1/(1-p)))
 }
 
-// Linear is x [batch, in] times the variable weight [out, in], plus bias [out],
+// Linear is x [..., in] times the variable weight [out, in], plus bias [out],
 // with PyTorch's layout and the deviation of its initial weights.
 func (n Net) Linear(scope *model.Scope, module string, x *Node, out int) *Node {
-	s, g, in := at(scope, module), x.Graph(), x.Shape().Dim(1)
-	std := 1 / math.Sqrt(3*float64(in))
-	w := n.variable(s, g, "weight", true, func(r *rand.Rand) float64 { return r.NormFloat64() * std }, out, in)
-	return addBias(productT(x, ConvertDType(w, x.DType())), ConvertDType(n.Bias(s, g, out), x.DType()))
+	return n.Dense(scope, module, x, out, true, 1/math.Sqrt(3*float64(x.Shape().Dim(-1))))
 }
