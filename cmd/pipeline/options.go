@@ -64,6 +64,9 @@ func (o Options) Alert(format string, args ...any) {
 	}
 }
 
+// Print prints a result for a person.
+func (o Options) Print(format string, args ...any) { fmt.Fprintf(o.out(), format, args...) }
+
 // out is where tables for a person are printed.
 func (o Options) out() io.Writer {
 	if o.Out == nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"wsss/cmd/pipeline"
+	"wsss/cmd/pipeline/predict"
 	"wsss/data"
 	"wsss/data/folder"
 	"wsss/eval/export"
@@ -63,13 +64,13 @@ func runExport(ctx context.Context, args []string) error {
 		}
 		src.image = func(id string) string { return paths[id] }
 	}
-	var photos []input
+	var photos []predict.Photo
 	for _, id := range src.ids {
 		if path := src.image(id); path != "" {
-			photos = append(photos, input{path, id})
+			photos = append(photos, predict.Photo{Path: path, ID: id})
 		}
 	}
-	if err := keepPhotos(photos, *out, *formats); err != nil {
+	if err := predict.KeepPhotos(photos, *out, strings.Split(*formats, ",")); err != nil {
 		return err
 	}
 	opts.FileName, opts.Photo = src.fileName, src.image

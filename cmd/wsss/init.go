@@ -63,7 +63,7 @@ func runInit(_ context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	names, err := splitClasses(*classes)
+	names, err := pipeline.ParseClasses(*classes)
 	if err != nil {
 		return err
 	}
@@ -91,24 +91,6 @@ func configPath(out, root string) (string, error) {
 		return "", pipeline.Usagef("%s exists already: name another file with -out, or remove it", out)
 	}
 	return out, nil
-}
-
-// splitClasses reads -classes.
-func splitClasses(text string) ([]string, error) {
-	var names []string
-	for name := range strings.SplitSeq(text, ",") {
-		if name = strings.TrimSpace(name); name == "" || len(names) == 0 && strings.EqualFold(name, "background") {
-			continue
-		}
-		if slices.Contains(names, name) {
-			return nil, pipeline.Usagef("-classes %q: %q occurs twice", text, name)
-		}
-		names = append(names, name)
-	}
-	if text != "" && len(names) == 0 {
-		return nil, pipeline.Usagef("-classes %q: name at least one class", text)
-	}
-	return names, nil
 }
 
 // kindOf guesses the kind of a dataset by the folders that the published ones

@@ -1,4 +1,4 @@
-package main
+package predict
 
 import (
 	"bufio"
@@ -19,11 +19,11 @@ import (
 	"wsss/data"
 )
 
-// doneName is a file in the folder that wsss predict writes to, while it does:
-// which images are finished.
+// doneName is a file in the folder that labels are written to, while they are:
+// which photos are finished.
 const doneName = ".predict.done"
 
-// finished remembers the images that a stopped wsss predict has labelled, so
+// finished remembers the photos that a stopped call has labelled, so
 // that the same call goes on with the others. Its first line tells what was
 // asked for; each other one is an image and the stamp of what it was made of.
 // A nil *finished remembers nothing.
@@ -96,58 +96,58 @@ func (d *finished) close(complete bool) {
 	d.f.Close()
 }
 
-// whole are the formats whose files are made at the end, of the images of one
-// call: nothing of a stopped call is left of them.
-var whole = []string{"csv", "json"}
+// madeAtEnd are the formats whose files are made at the end, of the photos of
+// one call: nothing of a stopped call is left of them.
+var madeAtEnd = []string{"csv", "json"}
 
-// goOn leaves out the images that a stopped call has finished, as long as they
+// resume leaves out the photos that a stopped call has finished, as long as they
 // and their labels are what they were and the pictures made of them are there.
-func (l *labelling) goOn(out string, formats []string, about any) error {
-	files.SweepAll(out) // what killed processes left half written
-	for _, format := range formats {
-		if slices.Contains(whole, strings.TrimSpace(format)) {
+func (l *labelling) resume(o Output, about any) error {
+	files.SweepAll(o.Dir) // what killed processes left half written
+	for _, format := range o.Formats {
+		if slices.Contains(madeAtEnd, strings.TrimSpace(format)) {
 			return nil // begins anew
 		}
 	}
-	raw, err := json.Marshal([]any{about, formats, pipeline.Versions()})
+	raw, err := json.Marshal([]any{about, o.Formats, pipeline.Versions()})
 	if err != nil {
 		return err
 	}
 	sum := sha256.Sum256(raw)
-	if l.done, err = openFinished(out, hex.EncodeToString(sum[:])); err != nil {
+	if l.done, err = openFinished(o.Dir, hex.EncodeToString(sum[:])); err != nil {
 		return err
 	}
 	if len(l.done.before) == 0 {
 		return nil
 	}
-	pictures := picturesOf(formats)
-	var rest []input
-	for _, in := range l.images {
-		stamp := l.done.before[in.id]
-		ready := stamp != "" && stamp == l.stamp(in)
+	pictures := picturesOf(o.Formats)
+	var rest []Photo
+	for _, photo := range l.photos {
+		stamp := l.done.before[photo.ID]
+		ready := stamp != "" && stamp == l.stamp(photo)
 		for _, name := range pictures {
-			ready = ready && files.Exists(filepath.Join(out, name(in.id)))
+			ready = ready && files.Exists(filepath.Join(o.Dir, name(photo.ID)))
 		}
 		if !ready {
-			rest = append(rest, in)
+			rest = append(rest, photo)
 		}
 	}
-	l.before = len(l.images) - len(rest)
-	l.images = rest
+	l.before = len(l.photos) - len(rest)
+	l.photos = rest
 	return nil
 }
 
 // stamp tells the state of a photo and of the labels that a method works from;
 // "" where either cannot be read.
-func (l *labelling) stamp(in input) string {
-	t, err := files.Stamp(in.path)
+func (l *labelling) stamp(photo Photo) string {
+	t, err := files.Stamp(photo.Path)
 	if err != nil {
 		return ""
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, in.path, t.UnixNano())
+	fmt.Fprintln(h, photo.Path, t.UnixNano())
 	if l.weak != "" && l.weak != data.WeakNone {
-		raw, err := l.labels(in)
+		raw, err := l.labels(photo)
 		if err != nil {
 			return ""
 		}

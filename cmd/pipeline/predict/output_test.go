@@ -1,4 +1,4 @@
-package main
+package predict
 
 import (
 	"image"
@@ -10,9 +10,9 @@ import (
 	"wsss/data"
 )
 
-// Predictions are exact as run lengths and short as polygons, unless the flags
-// say otherwise; YOLO has the photos beside the labels.
-func TestPredictOutlines(t *testing.T) {
+// Predictions are exact as run lengths and short as polygons, unless asked
+// otherwise; YOLO has the photos beside the labels.
+func TestPolygons(t *testing.T) {
 	label := data.NewLabelMap(60, 60)
 	for y := range 60 {
 		for x := range 60 {
@@ -24,14 +24,14 @@ func TestPredictOutlines(t *testing.T) {
 	label.Set(58, 58, 1) // and a speck
 	for _, c := range []struct {
 		name     string
-		args     []string
+		o        Output
 		polygons int  // in cvat.xml
 		short    bool // whether the disc's is
 		masks    int  // in coco.json
 	}{
-		{"default", nil, 1, true, 2},
-		{"exact", []string{"-tolerance", "0", "-min-area", "0"}, 2, false, 2},
-		{"specks", []string{"-min-area", "5"}, 1, true, 1},
+		{"default", Output{Tolerance: DefaultTolerance, MinArea: DefaultMinArea}, 1, true, 2},
+		{"exact", Output{MinAreaAlways: true}, 2, false, 2},
+		{"specks", Output{Tolerance: DefaultTolerance, MinArea: 5, MinAreaAlways: true}, 1, true, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -42,13 +42,9 @@ func TestPredictOutlines(t *testing.T) {
 			if err := os.WriteFile(photo, []byte("a photo"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			f := newFlags("predict", "")
-			outlines := f.outlines()
-			if err := f.parse(c.args, 0); err != nil {
-				t.Fatal(err)
-			}
 			classes := data.Classes{Names: []string{"background", "cat"}}
-			writers, err := openWriters([]string{"coco", " cvat", "yolo"}, dir, classes, []input{{photo, "a"}}, outlines)
+			c.o.Dir, c.o.Formats = dir, []string{"coco", " cvat", "yolo"}
+			writers, err := c.o.open(classes, []Photo{{photo, "a"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,8 +53,10 @@ func TestPredictOutlines(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := closeAll(writers); err != nil {
-				t.Fatal(err)
+			for _, w := range writers {
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
 			}
 			read := func(name string) string {
 				raw, err := os.ReadFile(filepath.Join(dir, name))

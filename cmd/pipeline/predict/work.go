@@ -1,4 +1,4 @@
-package main
+package predict
 
 import (
 	"context"
@@ -12,46 +12,44 @@ import (
 
 	"golang.org/x/image/draw"
 
-	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/data/augment"
 	"wsss/data/crash"
-	"wsss/data/photo"
+	decoder "wsss/data/photo"
 	"wsss/eval/export"
 	"wsss/gen"
 	"wsss/models"
 	"wsss/models/tiles"
 )
 
-// labelling is the work of one wsss predict.
+// labelling is the work of one call.
 type labelling struct {
 	predictor models.Predictor
-	of        func(in input, size image.Point) (models.Predictor, error) // instead of it, where each image has its own
-	weak      data.WeakKind                                              // of labels that of reads
-	images    []input
+	of        func(photo Photo, size image.Point) (models.Predictor, error) // instead of it, where each photo has its own
+	weak      data.WeakKind                                                 // of labels that of reads
+	photos    []Photo
 	cut       tiles.Options // of large photos
 	maxSide   int           // see smaller
 	writers   []export.Writer
-	outlines  *outlines     // of the writers
-	slots     chan struct{} // a place per image that is labelled, refined or written
-	refining  chan struct{} // a place per image that is refined
+	slots     chan struct{} // a place per photo that is labelled, refined or written
+	refining  chan struct{} // a place per photo that is refined
 
-	done   *finished                      // notes what is labelled; may be nil
-	before int                            // images that a stopped call has labelled
-	labels func(in input) ([]byte, error) // the labels that of reads, to tell whether they change
+	done   *finished                         // notes what is labelled; may be nil
+	before int                               // photos that a stopped call has labelled
+	labels func(photo Photo) ([]byte, error) // the labels that of reads, to tell whether they change
 
 	shrunk, tiled int // photos that were labelled so
 
 	mu         sync.Mutex
-	failed     map[int]error // images that were left out
-	unlabelled []string      // images without the labels that a method works from
+	failed     map[int]error // photos that were left out
+	unlabelled []string      // photos without the labels that a method works from
 }
 
 // run labels all images. It ends early where a label cannot be written, with
 // the error of the first such image in order.
 func (l *labelling) run(ctx context.Context, progress func(done, total int)) error {
 	reading, cancel := context.WithCancel(ctx)
-	next := decodeAhead(reading, l.images, l.stamp, l.memory())
+	next := decodeAhead(reading, l.photos, l.stamp, l.memory())
 	defer func() {
 		cancel()
 		for d := range next {
@@ -60,7 +58,7 @@ func (l *labelling) run(ctx context.Context, progress func(done, total int)) err
 	}()
 	var writing sync.WaitGroup
 	var first data.FirstError // of writing: of images that cannot be labelled leaveOut keeps all
-	for i := range l.images {
+	for i := range l.photos {
 		d, ok := <-next
 		if !ok || ctx.Err() != nil || first.Before(i) {
 			if ok {
@@ -85,11 +83,11 @@ func (l *labelling) run(ctx context.Context, progress func(done, total int)) err
 				if err != nil {
 					l.leaveOut(ctx, i, err)
 				} else if !first.Before(i) {
-					first.Add(i, crash.Do(func() error { return l.write(i, d.img, label, d.stamp) }))
+					first.Add(i, crash.Do(func() error { return l.save(i, d.img, label, d.stamp) }))
 				}
 			})
 		}
-		progress(i+1, len(l.images))
+		progress(i+1, len(l.photos))
 	}
 	writing.Wait()
 	if ctx.Err() != nil {
@@ -98,13 +96,14 @@ func (l *labelling) run(ctx context.Context, progress func(done, total int)) err
 	return first.Err()
 }
 
+// begin starts on a photo; what it gives ends the work beside the next photos.
 func (l *labelling) begin(ctx context.Context, i int, d decoded) (func(ctx context.Context) (*data.LabelMap, error), error) {
 	if d.err != nil {
 		return nil, d.err
 	}
 	size := d.img.Rect.Size()
 	if l.of != nil {
-		own, err := l.of(l.images[i], size)
+		own, err := l.of(l.photos[i], size)
 		if err != nil {
 			return nil, err
 		}
@@ -120,13 +119,14 @@ func (l *labelling) begin(ctx context.Context, i int, d decoded) (func(ctx conte
 	return beginAt(ctx, l.predictor, d.img, at)
 }
 
-func (l *labelling) write(i int, img *image.NRGBA, label *data.LabelMap, stamp string) error {
+// save writes the labels of a photo in all formats, and notes that it is done.
+func (l *labelling) save(i int, img *image.NRGBA, label *data.LabelMap, stamp string) error {
 	for _, w := range l.writers {
-		if err := w.Add(l.images[i].id, img, label); err != nil {
-			return fmt.Errorf("%s: %w", l.images[i].path, err)
+		if err := w.Add(l.photos[i].ID, img, label); err != nil {
+			return fmt.Errorf("%s: %w", l.photos[i].Path, err)
 		}
 	}
-	return l.done.add(l.images[i].id, stamp)
+	return l.done.add(l.photos[i].ID, stamp)
 }
 
 // leaveOut notes an image that failed, unless that is because of Ctrl-C.
@@ -137,7 +137,7 @@ func (l *labelling) leaveOut(ctx context.Context, i int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if errors.Is(err, gen.ErrUnlabelled) {
-		l.unlabelled = append(l.unlabelled, l.images[i].path)
+		l.unlabelled = append(l.unlabelled, l.photos[i].Path)
 		return
 	}
 	if l.failed == nil {
@@ -146,19 +146,19 @@ func (l *labelling) leaveOut(ctx context.Context, i int, err error) {
 	l.failed[i] = err
 }
 
-// left lists the images that were left out, one per line; nil where there are
+// leftOut lists the photos that were left out, one per line; nil where there are
 // none.
-func (l *labelling) left() error {
-	if n := len(l.unlabelled); n > 0 && n == len(l.images) {
+func (l *labelling) leftOut() error {
+	if n := len(l.unlabelled); n > 0 && n == len(l.photos) {
 		return fmt.Errorf("no photo is labelled: none has %s", l.weak)
 	}
 	if len(l.failed) == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("%d of %d images are not labelled:", len(l.failed), len(l.images))
+	text := fmt.Sprintf("%d of %d images are not labelled:", len(l.failed), len(l.photos))
 	for _, i := range slices.Sorted(maps.Keys(l.failed)) {
 		line := l.failed[i].Error()
-		if path := l.images[i].path; !strings.Contains(line, path) {
+		if path := l.photos[i].Path; !strings.Contains(line, path) {
 			line = path + ": " + line
 		}
 		text += "\n  " + line
@@ -184,20 +184,20 @@ func (l *labelling) memory() (reserve func(pixels int64) (release func())) {
 	if l.of != nil {
 		bytes, perPixel = 4*heldBytes, 5+24
 	}
-	budget := photo.NewBudget(bytes)
+	budget := decoder.NewBudget(bytes)
 	return func(pixels int64) func() { return budget.Reserve(perPixel * pixels) }
 }
 
 // decodeAhead reads the images in order, two ahead of the reader at most.
-func decodeAhead(ctx context.Context, images []input, stamp func(in input) string, reserve func(pixels int64) (release func())) <-chan decoded {
+func decodeAhead(ctx context.Context, photos []Photo, stamp func(photo Photo) string, reserve func(pixels int64) (release func())) <-chan decoded {
 	out := make(chan decoded, 2)
 	go func() {
 		defer close(out)
-		for _, in := range images {
-			size, err := data.ImageSize(in.path)
-			d := decoded{err: err, stamp: stamp(in), release: reserve(int64(size.X) * int64(size.Y))}
+		for _, photo := range photos {
+			size, err := data.ImageSize(photo.Path)
+			d := decoded{err: err, stamp: stamp(photo), release: reserve(int64(size.X) * int64(size.Y))}
 			if err == nil {
-				d.err = crash.Do(func() (err error) { d.img, err = data.ReadImage(in.path); return err })
+				d.err = crash.Do(func() (err error) { d.img, err = data.ReadImage(photo.Path); return err })
 			}
 			select {
 			case out <- d:
@@ -208,21 +208,6 @@ func decodeAhead(ctx context.Context, images []input, stamp func(in input) strin
 		}
 	}()
 	return out
-}
-
-// large says how photos are labelled that the network cannot see as they are.
-type large struct {
-	maxSide int // see smaller
-	tile    int // side of a tile in pixels; 0 = by memory
-}
-
-// cut is how photos are cut for a network of so many classes.
-func (l large) cut(classes int, withCRF bool) tiles.Options {
-	o := pipeline.TileOptions(classes, withCRF)
-	if l.tile > 0 {
-		o.Side, o.Overlap, o.Pixels = l.tile, l.tile/6, min(o.Pixels, l.tile*l.tile)
-	}
-	return o
 }
 
 // smaller is the size at which a photo is labelled: maxSide, where it is not 0,

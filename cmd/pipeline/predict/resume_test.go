@@ -1,4 +1,4 @@
-package main
+package predict
 
 import (
 	"context"
@@ -30,16 +30,16 @@ func (c *counting) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelMa
 	return c.blank.Predict(ctx, img)
 }
 
-// TestPredictGoesOn: a stopped wsss predict goes on with the images that are
+// TestGoesOn: a stopped call goes on with the images that are
 // left, those whose photo has changed and those whose label is gone; one about
 // something else, or after a finished one, begins anew.
-func TestPredictGoesOn(t *testing.T) {
+func TestGoesOn(t *testing.T) {
 	dir, out := t.TempDir(), t.TempDir()
-	var images []input
+	var images []Photo
 	for _, id := range []string{"a", "b", "c", "d", "e", "sub/f\n"} {
 		path := filepath.Join(dir, filepath.Base(id)+".png")
 		writeBlack(t, path)
-		images = append(images, input{path: path, id: id})
+		images = append(images, Photo{Path: path, ID: id})
 	}
 	formats := []string{"png"}
 	predict := func(about string, after int) int {
@@ -47,8 +47,8 @@ func TestPredictGoesOn(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		c := &counting{after: after, stop: cancel}
-		l := &labelling{predictor: c, images: images, cut: tiles.For(2), slots: make(chan struct{}, 1), refining: make(chan struct{}, 1)}
-		if err := l.goOn(out, formats, about); err != nil {
+		l := &labelling{predictor: c, photos: images, cut: tiles.For(2), slots: make(chan struct{}, 1), refining: make(chan struct{}, 1)}
+		if err := l.resume(Output{Dir: out, Formats: formats}, about); err != nil {
 			t.Fatal(err)
 		}
 		w, err := export.Open("png", out, data.Classes{Names: []string{"background", "red"}})
@@ -66,7 +66,7 @@ func TestPredictGoesOn(t *testing.T) {
 	predict("one", 4) // the last may be written or not
 	first := 0
 	for _, in := range images {
-		if files.Exists(filepath.Join(out, in.id+".png")) {
+		if files.Exists(filepath.Join(out, in.ID+".png")) {
 			first++
 		}
 	}
@@ -75,15 +75,15 @@ func TestPredictGoesOn(t *testing.T) {
 	}
 	os.WriteFile(filepath.Join(out, ".tmp-left-behind"), nil, 0o644)
 	later := time.Now().Add(time.Hour)
-	if err := errors.Join(os.Remove(filepath.Join(out, "a.png")), os.Chtimes(images[1].path, later, later)); err != nil {
+	if err := errors.Join(os.Remove(filepath.Join(out, "a.png")), os.Chtimes(images[1].Path, later, later)); err != nil {
 		t.Fatal(err)
 	}
 	if n := predict("one", 0); n != len(images)-first+2 {
 		t.Errorf("%d images are labelled after a stop at %d, want %d", n, first, len(images)-first+2)
 	}
 	for _, in := range images {
-		if !files.Exists(filepath.Join(out, in.id+".png")) {
-			t.Errorf("%q has no label", in.id)
+		if !files.Exists(filepath.Join(out, in.ID+".png")) {
+			t.Errorf("%q has no label", in.ID)
 		}
 	}
 	if entries, _ := filepath.Glob(filepath.Join(out, ".*")); len(entries) > 0 {

@@ -1,0 +1,131 @@
+package predict
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"wsss/cmd/pipeline"
+	"wsss/data/names"
+)
+
+// Photo is a picture to label: its file, and the id that its outputs get.
+type Photo struct{ Path, ID string }
+
+// List expands arguments to photos, in order: files, folders to the bottom,
+// globs, and - for the list of paths that stdin holds. Ids are the paths below
+// the folder that was named, without extension. Pictures of other types in
+// folders are left out, and warn is told.
+func List(args []string, stdin io.Reader, warn func(line string)) ([]Photo, error) {
+	var list []Photo
+	seen := map[string]string{}
+	var unread []string
+	add := func(path, id string) error {
+		id = strings.TrimSuffix(filepath.ToSlash(id), filepath.Ext(id))
+		if other, dup := seen[id]; dup {
+			return pipeline.Usagef("predict: %s and %s would both be written as %s: rename one, or label them into two folders", other, path, id)
+		}
+		seen[id] = path
+		list = append(list, Photo{path, id})
+		return nil
+	}
+	for _, arg := range args {
+		if err := expand(arg, stdin, add, func(path string) { unread = append(unread, path) }); err != nil {
+			return nil, err
+		}
+	}
+	if len(unread) > 0 {
+		warn(fmt.Sprintf("left out, as only %s are read: %d pictures such as %s", names.Formats, len(unread), unread[0]))
+	}
+	if len(list) == 0 {
+		return nil, pipeline.Usagef("predict: no image in %s: looked for %s", strings.Join(args, " "), strings.Join(names.Extensions, ", "))
+	}
+	return list, nil
+}
+
+// KeepPhotos refuses a folder where a label map or an overlay would replace the
+// photo that it is of.
+func KeepPhotos(photos []Photo, out string, formats []string) error {
+	written := picturesOf(formats)
+	for _, in := range photos {
+		photo, err := os.Stat(in.Path)
+		if err != nil {
+			continue // reading it tells
+		}
+		for _, name := range written {
+			if there, err := os.Stat(filepath.Join(out, name(in.ID))); err == nil && os.SameFile(photo, there) {
+				return pipeline.Usagef("-out %s: the labels of %s would replace it: choose another folder", out, in.Path)
+			}
+		}
+	}
+	return nil
+}
+
+// picturesOf name the files below the folder that the formats make of an image,
+// those that are one picture each.
+func picturesOf(formats []string) []func(id string) string {
+	var names []func(id string) string
+	for _, format := range formats {
+		switch strings.TrimSpace(format) {
+		case "png":
+			names = append(names, func(id string) string { return id + ".png" })
+		case "overlay":
+			names = append(names, func(id string) string { return filepath.Join("overlay", id+".jpg") })
+		}
+	}
+	return names
+}
+
+// expand calls add for every image that one argument stands for, and unread for
+// pictures of other types in folders.
+func expand(arg string, stdin io.Reader, add func(path, id string) error, unread func(path string)) error {
+	if arg == "-" {
+		lines := bufio.NewScanner(stdin)
+		for lines.Scan() {
+			if line := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff")); line != "" {
+				if err := add(line, filepath.Base(line)); err != nil {
+					return err
+				}
+			}
+		}
+		return lines.Err()
+	}
+	info, err := os.Stat(arg)
+	if err != nil {
+		matches, globErr := filepath.Glob(arg)
+		if globErr != nil || len(matches) == 0 {
+			return err
+		}
+		slices.Sort(matches)
+		for _, m := range matches {
+			if !names.IsImage(m) {
+				continue
+			}
+			if err := add(m, filepath.Base(m)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if !info.IsDir() {
+		return add(arg, filepath.Base(arg))
+	}
+	return filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && names.IsUnread(path) {
+			unread(path)
+		}
+		if err != nil || !d.Type().IsRegular() && d.Type() != fs.ModeSymlink || !names.IsImage(path) {
+			return err
+		}
+		rel, err := filepath.Rel(arg, path)
+		if err != nil {
+			return err
+		}
+		return add(path, rel)
+	})
+}
