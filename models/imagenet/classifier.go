@@ -29,6 +29,7 @@ type Classifier struct {
 	opts              Options
 	classes, channels int
 	weight, bias      []float32 // [classes][channels]; [classes]
+	lacks             error     // why there is no linear layer; nil where there is one
 	engine            engine
 }
 
@@ -36,12 +37,10 @@ type Classifier struct {
 // linear layer, or the weights (.pth, .safetensors) of an EfficientNet-Lite or of
 // torchvision's ResNets.
 func Open(b compute.Backend, path string, o Options) (*Classifier, error) {
-	open := openWeights
-	if filepath.Ext(path) == ".onnx" {
-		open = openONNX
+	c, err := openAny(b, path, o)
+	if err == nil {
+		err = c.lacks
 	}
-	o = o.defaults(b)
-	c, err := open(b, path, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -54,8 +53,20 @@ func Open(b compute.Backend, path string, o Options) (*Classifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	c.opts = o
 	return c, nil
+}
+
+func openAny(b compute.Backend, path string, o Options) (*Classifier, error) {
+	open := openWeights
+	if filepath.Ext(path) == ".onnx" {
+		open = openONNX
+	}
+	o = o.defaults(b)
+	c, err := open(b, path, o)
+	if err == nil {
+		c.opts = o
+	}
+	return c, err
 }
 
 // Map is where something is at one scale: [H][W], 0 where it is not.

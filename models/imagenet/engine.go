@@ -28,6 +28,8 @@ type features struct {
 // where the options say so, mirrored.
 type engine interface {
 	run(ctx context.Context, img *imageproc.RGB) ([]features, error)
+	// forward does the same for normalised pixels, [n, h, w, 3].
+	forward(ctx context.Context, pixels []float32, n, w, h int) ([]features, error)
 	// fixed is the only size that images can have; 0 where that is open.
 	fixed() (w, h int)
 }
@@ -92,23 +94,33 @@ type network struct {
 	build   func(scope *model.Scope, images *Node) *Node
 
 	mu     sync.Mutex
-	graphs shapecache.Cache[image.Point, *model.Exec]
+	graphs shapecache.Cache[shape, *model.Exec]
+}
+
+// shape is what a graph is compiled for.
+type shape struct {
+	n    int
+	size image.Point
 }
 
 func newNetwork(b compute.Backend, store *model.Store, o Options, build func(scope *model.Scope, images *Node) *Node) *network {
 	return &network{opts: o, backend: b, store: store, build: build,
-		graphs: shapecache.Cache[image.Point, *model.Exec]{Limit: backend.GraphsKept(b, o.Shapes), Free: (*model.Exec).Finalize}}
+		graphs: shapecache.Cache[shape, *model.Exec]{Limit: backend.GraphsKept(b, o.Shapes), Free: (*model.Exec).Finalize}}
 }
 
 func (n *network) fixed() (w, h int) { return 0, 0 }
 
-func (n *network) run(_ context.Context, img *imageproc.RGB) ([]features, error) {
+func (n *network) run(ctx context.Context, img *imageproc.RGB) ([]features, error) {
 	pixels, views := n.opts.pixels(img)
-	in := tensors.FromFlatDataAndDimensions(pixels, views, img.H, img.W, 3)
+	return n.forward(ctx, pixels, views, img.W, img.H)
+}
+
+func (n *network) forward(_ context.Context, pixels []float32, views, w, h int) ([]features, error) {
+	in := tensors.FromFlatDataAndDimensions(pixels, views, h, w, 3)
 	defer in.FinalizeAll() //nolint:errcheck // memory only
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	exec, err := n.graphs.Get(image.Pt(img.W, img.H), func() (*model.Exec, error) {
+	exec, err := n.graphs.Get(shape{views, image.Pt(w, h)}, func() (*model.Exec, error) {
 		return model.NewExec(n.backend, n.store, func(scope *model.Scope, images *Node) *Node {
 			// Else the onnx backend keeps a copy of the weights per image size.
 			n.store.SetTraining(images.Graph(), true)

@@ -234,9 +234,13 @@ func (e *onnxEngine) readInput() error {
 // run gives the features of each view, one by one: exports may fix the batch.
 func (e *onnxEngine) run(ctx context.Context, img *imageproc.RGB) ([]features, error) {
 	pixels, n := e.opts.pixels(img)
+	return e.forward(ctx, pixels, n, img.W, img.H)
+}
+
+func (e *onnxEngine) forward(ctx context.Context, pixels []float32, n, w, h int) ([]features, error) {
 	var views []features
 	for i := range n {
-		f, err := e.one(ctx, pixels[i*len(pixels)/n:(i+1)*len(pixels)/n], img.W, img.H)
+		f, err := e.one(ctx, pixels[i*len(pixels)/n:(i+1)*len(pixels)/n], w, h)
 		if err != nil {
 			return nil, err
 		}

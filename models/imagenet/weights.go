@@ -53,7 +53,8 @@ func openEffNet(b compute.Backend, src weights.Source, o Options) (*Classifier, 
 	c := &Classifier{engine: newNetwork(b, store, o, func(scope *model.Scope, images *Node) *Node {
 		return cfg.Head(layers.Net{}, scope, cfg.Stages(layers.Net{}, scope, images)[effnet.Stage32])
 	})}
-	return c, true, c.readLinear(src, "_fc")
+	c.lacks = c.readLinear(src, "_fc")
+	return c, true, nil
 }
 
 // openResNet takes torchvision's, whose classifier is called fc.
@@ -79,7 +80,8 @@ func openResNet(b compute.Backend, src weights.Source, o Options) (*Classifier, 
 		return nil, err
 	}
 	c := &Classifier{engine: newNetwork(b, store, o, build)}
-	return c, c.readLinear(src, "fc")
+	c.lacks = c.readLinear(src, "fc")
+	return c, nil
 }
 
 // resNetOf reads the layout off the shapes of the tensors.

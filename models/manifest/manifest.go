@@ -22,7 +22,7 @@ var source string
 // Model is one entry of the manifest.
 type Model struct {
 	Name    string `toml:"name"`
-	Family  string `toml:"family"` // sam, gdino, clip, ram, blip2, saliency, resnet, efficientnet
+	Family  string `toml:"family"` // sam, gdino, clip, ram, blip2, saliency, features, resnet, efficientnet
 	Doc     string `toml:"doc"`
 	Licence string `toml:"licence"`
 	Repo    string `toml:"repo"`   // on Hugging Face; "" for other sources
@@ -30,11 +30,13 @@ type Model struct {
 	Make    string `toml:"make"`   // how its local files are made, for people
 	Files   []File `toml:"file"`
 
-	// How a network of family saliency takes an image and gives its map, for
-	// options that leave it out.
+	// How a network of family saliency or features takes an image and gives its
+	// map, for options that leave it out.
 	Side    int    `toml:"side"`    // of the square that images are resized to
-	Norm    string `toml:"norm"`    // of the pixels: imagenet, half, unit
+	Norm    string `toml:"norm"`    // of the pixels: imagenet, half, unit; of features: imagenet, clip, signed, unit
 	Output  string `toml:"output"`  // the output with the map, or "first"
+	Patch   int    `toml:"patch"`   // features: pixels a side of a patch
+	Prefix  int    `toml:"prefix"`  // features: tokens before those of the patches, -1 for none
 	Stretch bool   `toml:"stretch"` // each map is stretched to 0..1
 }
 

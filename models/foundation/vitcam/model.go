@@ -22,6 +22,7 @@ import (
 	"wsss/models/backend"
 	"wsss/models/foundation"
 	"wsss/models/foundation/imageproc"
+	"wsss/models/foundation/positions"
 	"wsss/models/onnximport"
 	"wsss/models/onnximport/onnxfile"
 	"wsss/models/onnximport/vit"
@@ -68,7 +69,7 @@ type Model struct {
 	opt       Options
 	backend   compute.Backend
 	tower     *vit.Tower
-	positions *positions
+	positions *positions.Embedding
 	hash      string
 
 	embedder *onnximport.Model // image → stream and attention
@@ -118,10 +119,10 @@ func (m *Model) open(path string) error {
 	if m.opt.Step%m.tower.Patch != 0 {
 		return fmt.Errorf("sides in steps of %d pixels: allowed are multiples of the patch, %d", m.opt.Step, m.tower.Patch)
 	}
-	if m.positions, err = readPositions(m.backend, path, m.tower); err != nil {
+	if m.positions, err = positions.Read(m.backend, path, m.tower); err != nil {
 		return err
 	}
-	resize := func(f *onnxfile.File) error { return m.tower.Resize(f, m.positions.tokens()) }
+	resize := func(f *onnxfile.File) error { return m.tower.Resize(f, m.positions.Tokens()) }
 	attention := m.tower.Attention[max(0, len(m.tower.Attention)-m.opt.Blocks):]
 	if m.embedder, err = onnximport.Open(path, onnximport.Options{Edit: resize, Outputs: append([]string{m.tower.Stream}, attention...)}); err != nil {
 		return err

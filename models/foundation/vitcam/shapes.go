@@ -30,7 +30,7 @@ func (s *shape) free() {
 // shape returns the compiled graphs for a grid of patches.
 func (m *Model) shape(w, h int) (*shape, error) {
 	return m.shapes.Get(image.Pt(w, h), func() (*shape, error) {
-		s := &shape{positions: m.positions.resized(w, h)}
+		s := &shape{positions: m.positions.Resized(w, h)}
 		var err error
 		if s.embed, err = model.NewExec(m.backend, m.store, m.embedGraph); err == nil {
 			s.cam, err = model.NewExec(m.backend, m.store, m.camGraph)

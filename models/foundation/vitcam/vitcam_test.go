@@ -132,7 +132,7 @@ func activations(t *testing.T, m *Model, im *Image) []float32 {
 	t.Helper()
 	cut, err := onnximport.Open(m.last.Path(), onnximport.Options{Outputs: []string{m.tower.Norm}, Edit: func(f *onnxfile.File) error {
 		m.tower.Cut(f)
-		return m.tower.Resize(f, m.positions.tokens())
+		return m.tower.Resize(f, m.positions.Tokens())
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func activations(t *testing.T, m *Model, im *Image) []float32 {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	in := map[string]*tensors.Tensor{vit.StreamInput: im.stream, vit.PositionsInput: m.positions.resized(im.W, im.H)}
+	in := map[string]*tensors.Tensor{vit.StreamInput: im.stream, vit.PositionsInput: m.positions.Resized(im.W, im.H)}
 	for _, p := range cut.Inputs() {
 		if p.Name == "input_ids" {
 			in[p.Name] = tensors.FromFlatDataAndDimensions([]int64{1}, 1, 1)

@@ -18,6 +18,7 @@ type Tower struct {
 	Stream    string   // the tokens that enter the last block
 	Norm      string   // … after its first layer norm: what its attention reads
 	Attention []string // per block: softmax [.., tokens, tokens], queries first
+	Tokens    string   // what the last block gives: the class token and the patches
 	Embedding string   // what the network makes of the class token: the output, before any normalisation
 
 	sum, pool string // where the positions are added, and where the class token is taken
@@ -44,7 +45,7 @@ func Find(g *protos.GraphProto, output string) (*Tower, error) {
 		case n.OpType == "Add" && at.Adds == 2*(blocks-1) && f.inputs(n) == 2:
 			t.Stream = out
 		case n.OpType == "Gather" && at.Adds == 2*blocks && f.Data[n.Input[0]] == at && axis(n) == 1 && t.pool == "":
-			t.pool = out
+			t.pool, t.Tokens = out, n.Input[0]
 		case n.OpType == "Concat" && at.Adds == 0 && t.Positions == "":
 			if err := f.stem(t, n); err != nil {
 				return nil, err

@@ -1,4 +1,6 @@
-package vitcam
+// Package positions reads the position embedding of a vision transformer in an
+// ONNX file, and resizes it for images of other sizes than it was made for.
+package positions
 
 import (
 	"fmt"
@@ -12,21 +14,22 @@ import (
 	"wsss/models/onnximport/vit"
 )
 
-// positions is a position embedding: that of the class token, and that of a
+// Embedding is a position embedding: that of the class token, and that of a
 // side×side grid of patches.
-type positions struct {
+type Embedding struct {
 	side, width int
 	values      []float32 // [1+side·side, width]
 }
 
-func (p *positions) tokens() int { return 1 + p.side*p.side }
+// Tokens is how many it is for, the class token included.
+func (p *Embedding) Tokens() int { return 1 + p.side*p.side }
 
 // defaultSize is CLIP's, where a file leaves the image's size open.
 const defaultSize = 224
 
-// readPositions computes the position embedding of a file for the size of
+// Read computes the position embedding of a file for the size of
 // image that it was made for.
-func readPositions(b compute.Backend, path string, t *vit.Tower) (*positions, error) {
+func Read(b compute.Backend, path string, t *vit.Tower) (*Embedding, error) {
 	m, err := onnximport.Open(path, onnximport.Options{Outputs: []string{t.Positions}})
 	if err != nil {
 		return nil, err
@@ -57,18 +60,18 @@ func readPositions(b compute.Backend, path string, t *vit.Tower) (*positions, er
 		return nil, fmt.Errorf("%s: the position embedding is %s: floats [tokens, width] are wanted", path, values.Shape())
 	}
 	tokens := dims[len(dims)-2]
-	p := &positions{side: int(math.Sqrt(float64(tokens))), width: dims[len(dims)-1]}
-	if p.tokens() != tokens {
+	p := &Embedding{side: int(math.Sqrt(float64(tokens))), width: dims[len(dims)-1]}
+	if p.Tokens() != tokens {
 		return nil, fmt.Errorf("%s: the position embedding is for %d tokens: a class token and a square of patches are wanted", path, tokens)
 	}
 	p.values, err = tensors.CopyFlatData[float32](values)
 	return p, err
 }
 
-// resized is the embedding for w×h patches, [1, 1+h·w, width]: interpolated
+// Resized is the embedding for w×h patches, [1, 1+h·w, width]: interpolated
 // bilinearly between the patches' centres, that of the class token as it is
 // (docs/sources.md §6.1).
-func (p *positions) resized(w, h int) *tensors.Tensor {
+func (p *Embedding) Resized(w, h int) *tensors.Tensor {
 	out := make([]float32, (1+w*h)*p.width)
 	copy(out, p.values[:p.width])
 	row := func(x, y int) []float32 { return p.values[(1+y*p.side+x)*p.width:][:p.width] }
@@ -89,7 +92,7 @@ func (p *positions) resized(w, h int) *tensors.Tensor {
 
 // between are the two of the grid's rows that the i-th of n lies between, and
 // how far it is from the first to the second.
-func (p *positions) between(i, n int) (a, b int, f float32) {
+func (p *Embedding) between(i, n int) (a, b int, f float32) {
 	at := min(max((float64(i)+0.5)*float64(p.side)/float64(n)-0.5, 0), float64(p.side-1))
 	a = int(at)
 	return a, min(a+1, p.side-1), float32(at - float64(a))

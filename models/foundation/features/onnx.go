@@ -1,0 +1,245 @@
+package features
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute-onnx/support/protos"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/foundation"
+	"wsss/models/foundation/load"
+	"wsss/models/imagenet"
+	"wsss/models/onnximport/onnxfile"
+)
+
+func init() { register(openONNX) }
+
+// defaultStep is what sides are multiples of for an ONNX file without patches:
+// most CNNs halve a photo five times.
+const defaultStep = 32
+
+// openONNX takes the value that the options name, else the first output that
+// can be a map; a transformer that gives one embedding is cut before it, and a
+// classifier before its pooling.
+func openONNX(b compute.Backend, path string, o Options) (engine, error) {
+	if !strings.HasSuffix(path, ".onnx") {
+		return nil, errOther
+	}
+	file, err := onnxfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	dense := o.Output
+	if dense == "" {
+		dense = denseOutput(file.Proto.Graph)
+	}
+	if dense == "" {
+		if e, err := openTower(b, path, file, o); err == nil || !errors.Is(err, errOther) {
+			return e, err
+		}
+		net, err := imagenet.OpenBackbone(b, path, imagenet.Options{Shapes: o.MaxShapes})
+		if err != nil {
+			return nil, fmt.Errorf("output is missing: no output is a map or tokens, it is no transformer that can be cut, and as a classifier: %w", err)
+		}
+		return cnn{net, 0}, nil
+	}
+	s, err := load.Open(b, path, load.Options{MaxShapes: o.MaxShapes})
+	if err != nil {
+		return nil, err
+	}
+	e := &onnxNet{session: s, output: dense, opts: o, patch: o.Patch}
+	if e.patch == 0 {
+		e.patch = patchOf(file.Proto.Graph)
+	}
+	if err := e.readInput(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return e, nil
+}
+
+// denseOutput is the first output of three or four axes, "" where there is none.
+func denseOutput(g *protos.GraphProto) string {
+	for _, o := range g.Output {
+		shape := o.GetType().GetTensorType().GetShape()
+		if n := len(shape.GetDim()); n == 3 || n == 4 {
+			return o.Name
+		}
+	}
+	return ""
+}
+
+// patchOf is the side of the patches that a graph's first convolution cuts, 0
+// where it cuts none.
+func patchOf(g *protos.GraphProto) int {
+	for _, n := range g.Node {
+		if n.OpType != "Conv" {
+			continue
+		}
+		attr := map[string][]int64{}
+		for _, a := range n.Attribute {
+			attr[a.Name] = a.Ints
+		}
+		k, s := attr["kernel_shape"], attr["strides"]
+		if len(k) == 2 && len(s) == 2 && k[0] == k[1] && slices.Equal(k, s) && k[0] >= 4 && k[0] <= 1024 {
+			return int(k[0])
+		}
+		return 0
+	}
+	return 0
+}
+
+// onnxNet runs an ONNX file up to a value.
+type onnxNet struct {
+	session       *load.Session
+	input, output string
+	opts          Options
+	patch         int
+	last          bool // channels are the last axis of the input
+	single        bool // one photo a run
+	size          image.Point
+}
+
+func (e *onnxNet) Close() error       { return e.session.Close() }
+func (e *onnxNet) fixed() image.Point { return e.size }
+func (e *onnxNet) step() int {
+	if e.patch > 0 {
+		return e.patch
+	}
+	return defaultStep
+}
+
+// readInput finds the input of images.
+func (e *onnxNet) readInput() error {
+	in := e.session.Inputs()
+	if len(in) != 1 || len(in[0].Dims) != 4 || in[0].DType != dtypes.Float32 {
+		return fmt.Errorf("its inputs are %v: wanted is one of images, float32 [batch, 3, height, width] or [batch, height, width, 3]", in)
+	}
+	d := in[0].Dims
+	h, w := d[2], d[3]
+	if e.input = in[0].Name; d[3] == 3 && d[1] != 3 {
+		e.last, h, w = true, d[1], d[2]
+	} else if d[1] != 3 && d[1] != -1 {
+		return fmt.Errorf("its input has shape %v: wanted are three channels", d)
+	}
+	if h > 0 && w > 0 {
+		e.size = image.Pt(w, h)
+	}
+	e.single = d[0] == 1
+	return nil
+}
+
+func (e *onnxNet) run(ctx context.Context, pixels []float32, n, w, h int) (values [][]float32, gridW, gridH int, err error) {
+	each := n
+	if e.single {
+		each = 1
+	}
+	area := 3 * w * h
+	for i := 0; i < n; i += each {
+		some, gw, gh, err := e.once(ctx, pixels[i*area:(i+each)*area], each, w, h)
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		values, gridW, gridH = append(values, some...), gw, gh
+	}
+	return values, gridW, gridH, nil
+}
+
+func (e *onnxNet) once(ctx context.Context, pixels []float32, n, w, h int) ([][]float32, int, int, error) {
+	in := tensors.FromFlatDataAndDimensions(pixels, n, h, w, 3)
+	if !e.last {
+		in = tensors.FromFlatDataAndDimensions(planar(pixels, n, w*h), n, 3, h, w)
+	}
+	given := map[string]*tensors.Tensor{e.input: in}
+	defer foundation.Free(given)
+	out, err := e.session.Run(ctx, given, e.output)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	t := out[e.output]
+	if t == nil {
+		return nil, 0, 0, fmt.Errorf("the network gave no value %q", e.output)
+	}
+	flat, dims, err := foundation.Floats(out, e.output, t.Shape().Rank())
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	values, gw, gh, err := e.arrange(flat, dims, n, w, h)
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("output %q: %w", e.output, err)
+	}
+	return values, gw, gh, nil
+}
+
+// arrange turns a value into features [gridH, gridW, channels] of each photo.
+func (e *onnxNet) arrange(flat []float32, d []int, n, w, h int) (values [][]float32, gw, gh int, err error) {
+	layout := e.opts.Layout
+	if layout == "" {
+		if layout = LayoutTokens; len(d) == 4 {
+			layout = LayoutMaps
+		}
+	}
+	want := 4
+	if layout == LayoutTokens {
+		want = 3
+	}
+	if len(d) != want || d[0] != n {
+		return nil, 0, 0, fmt.Errorf("shape %v of %d photos: wanted are %d axes for layout %s", d, n, want, layout)
+	}
+	size := len(flat) / n
+	switch layout {
+	case LayoutMaps:
+		for i := range n {
+			values = append(values, transpose(flat[i*size:(i+1)*size], d[1], d[2]*d[3]))
+		}
+		return values, d[3], d[2], nil
+	case LayoutLast:
+		for i := range n {
+			values = append(values, flat[i*size:(i+1)*size])
+		}
+		return values, d[2], d[1], nil
+	}
+	if e.patch == 0 {
+		return nil, 0, 0, errors.New("patch is missing: nothing tells how many pixels a token stands for")
+	}
+	gw, gh = w/e.patch, h/e.patch
+	prefix := d[1] - gw*gh
+	if e.opts.Prefix != 0 && prefix != max(e.opts.Prefix, 0) || prefix < 0 || prefix > maxPrefix {
+		return nil, 0, 0, fmt.Errorf("%d tokens, of which %d×%d are patches of %d pixels, leave %d before them: see patch and prefix", d[1], gw, gh, e.patch, prefix)
+	}
+	for i := range n {
+		values = append(values, flat[i*size+prefix*d[2]:(i+1)*size])
+	}
+	return values, gw, gh, nil
+}
+
+// maxPrefix bounds the tokens that are taken for no patches: models have one for
+// the class and up to eight registers.
+const maxPrefix = 16
+
+// planar turns [n][area][3] into [n][3][area].
+func planar(pixels []float32, n, area int) []float32 {
+	out := make([]float32, len(pixels))
+	for i := range n {
+		copy(out[3*i*area:], transpose(pixels[3*i*area:3*(i+1)*area], area, 3))
+	}
+	return out
+}
+
+// transpose turns [n][m] into [m][n].
+func transpose(v []float32, n, m int) []float32 {
+	out := make([]float32, len(v))
+	for i := range n {
+		for j := range m {
+			out[j*n+i] = v[i*m+j]
+		}
+	}
+	return out
+}
