@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/models/layers"
+	"wsss/models/pretrained"
 	"wsss/models/weights"
 )
 
@@ -86,22 +87,7 @@ func Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
 		return m, fmt.Errorf("the file lacks %d variables of the network: %s; it has %d tensors of other names: %s",
 			len(missing), weights.Some(missing), len(m.Unused), weights.Some(m.Unused))
 	}
-	for _, p := range m.Pairs {
-		t, err := src.Tensor(p.Tensor)
-		if err == nil {
-			t, err = weights.Float32(t)
-		}
-		if err == nil {
-			t, err = layers.FromTorch(t)
-		}
-		if err == nil {
-			err = variables[p.Variable].SetValue(t)
-		}
-		if err != nil {
-			return m, fmt.Errorf("tensor %q: %w", p.Tensor, err)
-		}
-	}
-	return m, nil
+	return m, pretrained.Fill(src, m.Pairs, variables)
 }
 
 // Build makes the variables of a network with a classifier of so many classes,

@@ -73,23 +73,34 @@ func Load(scope *model.Scope, src weights.Source, rename func(tensor string) str
 	if err != nil {
 		return m, err
 	}
-	for _, p := range m.Pairs {
+	return m, fill(src, m.Pairs, variables, own == "")
+}
+
+// Fill gives variables, by their state-dict names, the values of the tensors
+// that a mapping pairs them with.
+func Fill(src weights.Source, pairs []weights.Pair, variables map[string]*model.Variable) error {
+	return fill(src, pairs, variables, true)
+}
+
+// fill is Fill, of kernels as PyTorch lays them out or as the variables do.
+func fill(src weights.Source, pairs []weights.Pair, variables map[string]*model.Variable, torch bool) error {
+	for _, p := range pairs {
 		t, err := src.Tensor(p.Tensor)
 		if err != nil {
-			return m, err
+			return err
 		}
 		t, err = weights.Float32(t)
-		if err == nil && own == "" {
+		if err == nil && torch {
 			t, err = layers.FromTorch(t)
 		}
 		if err == nil {
 			err = variables[p.Variable].SetValue(t)
 		}
 		if err != nil {
-			return m, fmt.Errorf("tensor %q: %w", p.Tensor, err)
+			return fmt.Errorf("tensor %q: %w", p.Tensor, err)
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // Variables are the network's variables below scope by their state-dict names:
