@@ -99,7 +99,7 @@ func near(t *testing.T, name string, got *tensors.Tensor, ref weights.Source, ke
 	for i := range want {
 		worst, top = max(worst, math.Abs(float64(want[i]-have[i]))), max(top, math.Abs(float64(want[i])))
 	}
-	t.Logf("%s: %.1e of %.2g", name, worst, top)
+	t.Logf("%s: %.1e", name, worst/top)
 	if !(worst <= 1e-4*max(top, 1e-3)) {
 		t.Errorf("%s differs by %g of at most %g", name, worst, top)
 	}
