@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/cmd/pipeline/starter"
 	"wsss/data"
 	"wsss/data/annotation/annotationtest"
 	"wsss/models/manifest"
@@ -140,7 +141,7 @@ func TestInitNoLabels(t *testing.T) {
 	t.Setenv(manifest.Env, t.TempDir())
 	dir := t.TempDir()
 	annotationtest.NewWriter(t, dir).Photo("mine/a.png", annotationtest.Photos(1)[0])
-	_, err := newStarter(filepath.Join(dir, "mine"), "folder", "", nil)
+	_, err := starter.New(filepath.Join(dir, "mine"), "folder", "", nil)
 	if err == nil || !strings.Contains(err.Error(), `wsss init -classes "cat,dog"`) || strings.Contains(err.Error(), "data.options") {
 		t.Errorf("error %v", err)
 	}
@@ -156,12 +157,12 @@ func TestInitNamesForColours(t *testing.T) {
 		w.Photo("images/"+p.Name+".png", p)
 		w.RGBMask("masks/"+p.Name+".png", p, [][3]uint8{{}, {200, 30, 30}, {10, 220, 40}})
 	}
-	if _, err := newStarter(root, "folder", "", []string{"bolt", "nut"}); err == nil || !strings.Contains(err.Error(), filepath.Join(root, "labelmap.txt")) {
+	if _, err := starter.New(root, "folder", "", []string{"bolt", "nut"}); err == nil || !strings.Contains(err.Error(), filepath.Join(root, "labelmap.txt")) {
 		t.Errorf("error %v", err)
 	}
 	w.Text("labelmap.txt", "nut:10,220,40::\nbolt:200,30,30::\n")
 	for _, names := range [][]string{nil, {"bolt", "nut"}} {
-		if s, err := newStarter(root, "folder", "", names); err != nil || s.Masks == 0 || !s.Supervised {
+		if s, err := starter.New(root, "folder", "", names); err != nil || s.Masks == 0 || !s.Supervised {
 			t.Errorf("-classes %v: %v", names, err)
 		}
 	}
@@ -193,7 +194,7 @@ func TestInitMasksOnly(t *testing.T) {
 		os.Rename(filepath.Join(root, "a.png"), filepath.Join(root, "JPEGImages", "a.png"))); err != nil {
 		t.Fatal(err)
 	}
-	s, err := newStarter(root, "voc", "", nil)
+	s, err := starter.New(root, "voc", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

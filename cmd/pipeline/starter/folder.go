@@ -1,4 +1,4 @@
-package main
+package starter
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 )
 
 // openFolder opens a folder of photos with whatever labels it has.
-func (s *starter) openFolder() (data.Dataset, error) {
+func (s *Starter) openFolder() (data.Dataset, error) {
 	extra := map[string]any{"skip_unknown": true}
 	if len(s.classes) > 0 {
 		extra["names"] = append([]string{"background"}, s.classes...)
@@ -60,7 +60,7 @@ func (s *starter) openFolder() (data.Dataset, error) {
 }
 
 // noLabels says what to do with photos that nothing is known of.
-func (s *starter) noLabels(err error) error {
+func (s *Starter) noLabels(err error) error {
 	photos, listErr := folder.List(s.Root)
 	if listErr != nil || len(photos) == 0 {
 		return err
@@ -71,7 +71,7 @@ func (s *starter) noLabels(err error) error {
 
 // foundLabels notes what the labels are read from, in options and for the
 // person.
-func (s *starter) foundLabels(ds *folder.Dataset) error {
+func (s *Starter) foundLabels(ds *folder.Dataset) error {
 	names := ds.Classes().Names
 	set := ds.Annotations()
 	own := set == nil && files.Exists(filepath.Join(s.Root, "classes.txt")) && len(s.classes) == 0
@@ -102,7 +102,7 @@ func (s *starter) foundLabels(ds *folder.Dataset) error {
 }
 
 // allNames are the classes that the files name.
-func (s *starter) allNames() []string {
+func (s *Starter) allNames() []string {
 	ds, err := folder.Open(s.Root, folder.Options{SkipUnknown: true}, 1)
 	if err != nil {
 		return nil
@@ -111,7 +111,7 @@ func (s *starter) allNames() []string {
 }
 
 // otherFormats lists formats that were found and are not read.
-func (s *starter) otherFormats(set *annotation.Set) (names []string) {
+func (s *Starter) otherFormats(set *annotation.Set) (names []string) {
 	photos, err := folder.List(s.Root)
 	if err != nil {
 		return nil
@@ -141,7 +141,7 @@ func someFiles(files []string) string {
 }
 
 // chooseSplits takes the splits that the folder has; what is missing is drawn.
-func (s *starter) chooseSplits(ds *folder.Dataset, extra map[string]any) {
+func (s *Starter) chooseSplits(ds *folder.Dataset, extra map[string]any) {
 	all, _ := ds.IDs(folder.SplitAll)
 	s.Train, s.Val = pick(ds, "train"), pick(ds, "val")
 	switch {
@@ -167,7 +167,7 @@ func (s *starter) chooseSplits(ds *folder.Dataset, extra map[string]any) {
 
 // ownNames are the classes of a folder in VOC's layout that are not VOC's:
 // those of -classes, of classes.txt or of the XML files; nil for VOC's own.
-func (s *starter) ownNames() (names []string, from string, err error) {
+func (s *Starter) ownNames() (names []string, from string, err error) {
 	if len(s.classes) > 0 {
 		return s.classes, "-classes", nil
 	}

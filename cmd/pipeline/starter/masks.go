@@ -1,4 +1,4 @@
-package main
+package starter
 
 import (
 	"errors"
@@ -19,7 +19,7 @@ import (
 // findMasks looks for a folder of masks under another name than the usual
 // ones: PNGs that are called like the photos of the folder beside them. It
 // gives the options of both; nil where there is none.
-func (s *starter) findMasks() map[string]string {
+func (s *Starter) findMasks() map[string]string {
 	for _, usual := range []string{"masks", "SegmentationClass"} {
 		if files.Exists(filepath.Join(s.Root, usual)) {
 			return nil
@@ -97,7 +97,7 @@ func matching(photos map[string]string, dir string) (n int) {
 // value, or "object" where all are of 0 and 255. It gives the names,
 // background first, and whether the masks are of the latter kind; no names
 // where there are no masks.
-func (s *starter) namesOfMasks(extra map[string]any) (classes []string, binary bool, err error) {
+func (s *Starter) namesOfMasks(extra map[string]any) (classes []string, binary bool, err error) {
 	trial := map[string]any{}
 	for key, v := range extra {
 		trial[key] = v
@@ -152,7 +152,7 @@ const mostNamed = 64
 // nameColours makes a class of every colour of masks whose colours nobody
 // named, black apart, and puts them into extra. Where there are too many the
 // error is cause.
-func (s *starter) nameColours(ds *folder.Dataset, ids []string, extra map[string]any, cause error) ([]string, error) {
+func (s *Starter) nameColours(ds *folder.Dataset, ids []string, extra map[string]any, cause error) ([]string, error) {
 	found := map[data.RGB]bool{}
 	for _, id := range ids {
 		colours, err := data.MaskColours(ds.MaskPath(id))
@@ -190,7 +190,7 @@ func numbered(n int) []string {
 }
 
 // nameMasks opens a folder that has nothing but photos and masks.
-func (s *starter) nameMasks(extra map[string]any, cause error) error {
+func (s *Starter) nameMasks(extra map[string]any, cause error) error {
 	if !errors.Is(cause, fs.ErrNotExist) {
 		return cause
 	}

@@ -1,4 +1,4 @@
-package main
+package starter
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ func methodLines(method, options, rule string) string {
 
 // Updates is the length of the training. A GPU passes fifty times over the
 // images, within what is usual; a CPU what it does in about an hour.
-func (s *starter) Updates() int {
+func (s *Starter) Updates() int {
 	if s.GPU {
 		return min(max(50*s.Images/16, 4000), 30000)
 	}

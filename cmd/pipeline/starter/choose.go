@@ -1,0 +1,118 @@
+package starter
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"wsss/checkpoints/files"
+	"wsss/cmd/pipeline"
+	"wsss/configs"
+	"wsss/data"
+	"wsss/models/manifest"
+)
+
+// choose finds methods for the labels, the first of which can run at once or
+// after fetching Models.
+func (s *Starter) choose() error {
+	store, err := manifest.Open("")
+	if err != nil {
+		return err
+	}
+	here := func(name string) bool {
+		m, err := manifest.Find(name)
+		return err == nil && !slices.ContainsFunc(store.Status(m), func(st manifest.Status) bool { return st.State == manifest.Absent })
+	}
+	sam := "mobile-sam"
+	for _, name := range []string{"sam-vit-b", "sam-vit-l", "sam-vit-h", "sam-vit-b-meta", "sam-vit-l-meta", "sam-vit-h-meta"} {
+		if here(name) && (s.Weak != data.WeakBoxes || strings.HasSuffix(name, "-meta")) { // the others' decoders take points only
+			sam = name
+		}
+	}
+	prompted := methodLines("sam", "sam = \""+sam+"\"", "score")
+	classic := methodLines("grabcut", "", "smaller-first")
+	grounded := methodLines("grounded-sam", "sam = \""+sam+"\"\ngdino = \"gdino-tiny\"", "class-index")
+	need := []string{sam}
+	switch s.Weak {
+	case data.WeakTags, data.WeakNone:
+		s.Methods, need = []string{grounded}, []string{sam, "gdino-tiny"}
+	default:
+		s.Methods = []string{prompted, classic}
+		if !here(sam) {
+			s.Methods, need = []string{classic, prompted + "\n# after: wsss models pull " + sam}, nil
+		}
+	}
+	if s.Supervised {
+		need = nil
+	}
+	for _, name := range need {
+		if !here(name) {
+			s.Models = append(s.Models, name)
+		}
+	}
+	if here(s.Backbone()) {
+		s.Start = s.Backbone()
+	}
+	return nil
+}
+
+// Backbone is the network that the machine can train.
+func (s *Starter) Backbone() string {
+	if s.GPU {
+		return "resnet101"
+	}
+	return "resnet18"
+}
+
+// Write writes the config, and reads it again as a run would.
+func (s *Starter) Write(path string) error {
+	if err := files.WriteAtomic(path, func(w io.Writer) error { return starterText.Execute(w, s) }); err != nil {
+		return err
+	}
+	_, err := configs.Load(path, nil)
+	return err
+}
+
+// Tell says what was found and chosen, and what to do next.
+func (s *Starter) Tell(w io.Writer, path string) {
+	fmt.Fprintf(w, "%s: kind %s, %d images to train on (split %s), scores on split %s\n", s.Root, s.Kind, s.Images, s.Train, s.Val)
+	if s.Found != "" {
+		fmt.Fprintf(w, "  labels: %s\n", s.Found)
+	}
+	for _, kind := range data.WeakKinds[1:] {
+		fmt.Fprintf(w, "  %-10s of %d of %d images\n", kind, s.Have[kind], s.Looked)
+	}
+	fmt.Fprintf(w, "  %-10s of %d of %d images\n", "masks", s.Masks, min(s.Looked, mostMasks))
+	if !s.Truth {
+		s.Notes = append(s.Notes, fmt.Sprintf("no masks for split %s: nothing will be scored; the report shows the labels by their own signs of quality", s.Val))
+	}
+	if !s.draw && s.Weak == data.WeakNone && !s.Supervised && s.nothingYet() {
+		s.Notes = append(s.Notes, "to draw labels instead of naming classes alone: wsss init -weak boxes, then wsss review")
+	}
+	if s.Start == "" {
+		s.Notes = append(s.Notes, fmt.Sprintf("the network starts from random numbers; from ImageNet weights it learns far more from few photos: wsss models pull %s, then wsss init again", s.Backbone()))
+	}
+	for _, n := range s.Notes {
+		fmt.Fprintf(w, "  %s\n", n)
+	}
+	labels := fmt.Sprintf("labels from %s", s.Weak)
+	switch {
+	case s.Supervised:
+		labels = "training on the masks"
+	case s.Weak == data.WeakNone:
+		labels = "labels from the names of the classes alone"
+	}
+	fmt.Fprintf(w, "wrote %s: %s. Next:\n\n  wsss data validate -config %s\n", path, labels, path)
+	if s.draw {
+		fmt.Fprintf(w, "  wsss review -config %s          draw the labels\n", path)
+	}
+	if len(s.Models) > 0 {
+		fmt.Fprintf(w, "  wsss models pull %s\n", strings.Join(s.Models, " "))
+	}
+	net := pipeline.NetPseudo
+	if s.Supervised {
+		net = pipeline.NetBound
+	}
+	fmt.Fprintf(w, "  wsss run -config %s -dry-run\n  wsss run -config %s\n  wsss predict -checkpoint runs/%s/train/%s -out labels NEW-PHOTOS\n", path, path, s.Name, net)
+}
