@@ -68,6 +68,9 @@ type BackboneOptions struct {
 	Dilation     Dilation
 	// CutAfter stops the gradient behind the stem and so many stages; 0 = nowhere.
 	CutAfter int
+	// DropPath is the chance that training leaves out the last residual branch of
+	// an image, less for earlier ones; for transformers.
+	DropPath float64
 	// Recompute, if not 0, is how many blocks the backward pass computes again
 	// together instead of keeping what is inside them (layers.Recompute).
 	Recompute int

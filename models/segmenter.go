@@ -68,6 +68,21 @@ type WeightReader interface {
 	CheckWeights(m weights.Mapping, t configs.Train) error
 }
 
+// WeightAdapter is a network, or a backbone, some of whose files keep apart what
+// it has together, or otherwise differ by more than names.
+type WeightAdapter interface {
+	// Adapt is the file as Rename and the shapes of the variables expect it.
+	Adapt(src weights.Source) weights.Source
+}
+
+// Adapt is the file as v, a network or a backbone, expects it.
+func Adapt(v any, src weights.Source) weights.Source {
+	if a, ok := v.(WeightAdapter); ok {
+		return a.Adapt(src)
+	}
+	return src
+}
+
 // ONNXWriter is a network that can be written as an ONNX graph.
 type ONNXWriter interface {
 	// ONNX appends the network to a graph, for images [batch, 3, height, width]

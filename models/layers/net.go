@@ -180,7 +180,23 @@ func (n Net) Dropout(scope *model.Scope, x *Node, p float64) *Node {
 // DropImages leaves out x [batch, ...] for a fraction p of the images and scales
 // up the rest (stochastic depth); it does nothing unless training.
 func (n Net) DropImages(scope *model.Scope, x *Node, p float64) *Node {
+	return KeepImages(x, n.DrawImages(scope, x.Graph(), x.Shape().Dim(0), p))
+}
+
+// DrawImages draws what DropImages keeps, for KeepImages: a factor per image,
+// [batch]; nil where nothing is left out.
+func (n Net) DrawImages(scope *model.Scope, g *Graph, batch int, p float64) *Node {
 	if !n.Training || p <= 0 {
+		return nil
+	}
+	u := scope.RandomUniform(g, shapes.Make(dtypes.Float32, batch))
+	keep := ConvertDType(GreaterOrEqual(u, Scalar(g, u.DType(), p)), dtypes.Float32)
+	return MulScalar(keep, 1/(1-p))
+}
+
+// KeepImages multiplies the images of x [batch, ...] by factors of DrawImages.
+func KeepImages(x, factors *Node) *Node {
+	if factors == nil {
 		return x
 	}
 	dims := make([]int, x.Rank())
@@ -188,9 +204,7 @@ func (n Net) DropImages(scope *model.Scope, x *Node, p float64) *Node {
 		dims[i] = 1
 	}
 	dims[0] = x.Shape().Dim(0)
-	u := scope.RandomUniform(x.Graph(), shapes.Make(dtypes.Float32, dims...))
-	keep := ConvertDType(GreaterOrEqual(u, Scalar(x.Graph(), u.DType(), p)), x.DType())
-	return Mul(x, MulScalar(keep, 1/(1-p)))
+	return Mul(x, ConvertDType(Reshape(factors, dims...), x.DType()))
 }
 
 // Linear is x [..., in] times the variable weight [out, in], plus bias [out],

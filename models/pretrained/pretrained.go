@@ -4,6 +4,7 @@ package pretrained
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -28,7 +29,7 @@ func Init(net models.Segmenter, scope *model.Scope, cfg configs.Train) (weights.
 		return weights.Mapping{}, err
 	}
 	defer src.Close()
-	m, err := Load(scope, src, rename(net))
+	m, err := Load(scope, models.Adapt(net, src), rename(net))
 	if err == nil {
 		err = checkWeights(net, m, cfg)
 	}
@@ -171,6 +172,7 @@ func Describe(cfg configs.Train, classes int, src weights.Source) (weights.Mappi
 	if err != nil {
 		return weights.Mapping{}, err
 	}
+	src = models.Adapt(net, src)
 	m, err := match(Variables(store.RootScope()), src, ownPrefix(src), rename(net))
 	if err == nil {
 		err = checkWeights(net, m, cfg)
@@ -202,6 +204,10 @@ func StateDict(scope *model.Scope) (map[string]*tensors.Tensor, error) {
 	return out, nil
 }
 
+// outputNorms are the normalisations behind the stages of a backbone, which
+// networks that classify images have none of.
+var outputNorms = regexp.MustCompile(`^` + models.BackboneScope + `\.norm[0-3]\.(weight|bias)$`)
+
 // checkBackbone refuses to start from half a backbone.
 func checkBackbone(m weights.Mapping) error {
 	isBackbone := func(name string) bool { return strings.HasPrefix(name, models.BackboneScope+".") }
@@ -212,7 +218,7 @@ func checkBackbone(m weights.Mapping) error {
 	}
 	var missing []string
 	for _, name := range m.Missing {
-		if isBackbone(name) {
+		if isBackbone(name) && !outputNorms.MatchString(name) {
 			missing = append(missing, name)
 		}
 	}
