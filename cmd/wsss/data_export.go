@@ -2,17 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"image"
-	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"wsss/cmd/pipeline"
 	"wsss/cmd/pipeline/predict"
-	"wsss/data"
 	"wsss/data/folder"
 	"wsss/eval/export"
 )
@@ -62,80 +57,30 @@ func runExport(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		src.image = func(id string) string { return paths[id] }
+		src.Image = func(id string) string { return paths[id] }
 	}
 	var photos []predict.Photo
-	for _, id := range src.ids {
-		if path := src.image(id); path != "" {
+	for _, id := range src.IDs {
+		if path := src.Image(id); path != "" {
 			photos = append(photos, predict.Photo{Path: path, ID: id})
 		}
 	}
 	if err := predict.KeepPhotos(photos, *out, strings.Split(*formats, ",")); err != nil {
 		return err
 	}
-	opts.FileName, opts.Photo = src.fileName, src.image
-	opts.Split = func(id string) string { return src.split[id] }
-	var writers []export.Writer
-	overlay := false
+	var names []string
 	for name := range strings.SplitSeq(*formats, ",") {
 		name = strings.TrimSpace(name)
 		if !slices.Contains(export.Formats(), name) {
 			return pipeline.Usagef("data export: -format %s: allowed are %s", *formats, strings.Join(export.Formats(), ", "))
 		}
-		overlay = overlay || name == "overlay"
-		w, err := export.OpenWith(name, *out, src.classes, opts)
-		if err != nil {
-			return errors.Join(err, closeAll(writers))
-		}
-		writers = append(writers, w)
+		names = append(names, name)
 	}
 	b := newBar("export", f.quiet)
-	err = data.Parallel(ctx, len(src.ids), b.Update, func(i int) error { return src.export(src.ids[i], writers, overlay) })
-	if err = errors.Join(err, closeAll(writers)); err != nil {
+	if err := export.Masks(ctx, src, names, *out, opts, b.Update); err != nil {
 		b.Abort()
 		return err
 	}
 	b.Finish()
-	return nil
-}
-
-func closeAll(writers []export.Writer) (err error) {
-	for _, w := range writers {
-		err = errors.Join(err, w.Close())
-	}
-	return err
-}
-
-// fileName is an image's file as other tools are to find it: below the folder
-// of the images, where ids are paths.
-func (src *maskSource) fileName(id string) string {
-	file := src.image(id)
-	if file == "" {
-		return id + ".jpg"
-	}
-	return path.Join(path.Dir(id), filepath.Base(file))
-}
-
-// export adds one label map to every writer.
-func (src *maskSource) export(id string, writers []export.Writer, overlay bool) error {
-	label, err := src.truth(id)
-	if err != nil {
-		return err
-	}
-	var img *image.NRGBA
-	if overlay {
-		file := src.image(id)
-		if file == "" {
-			return fmt.Errorf("%s has no image: overlays need -images DIR with an image of the same name", id)
-		}
-		if img, err = data.ReadImage(file); err != nil {
-			return err
-		}
-	}
-	for _, w := range writers {
-		if err := w.Add(id, img, label); err != nil {
-			return err
-		}
-	}
 	return nil
 }

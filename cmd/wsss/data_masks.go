@@ -1,12 +1,9 @@
 package main
 
 import (
-	"maps"
-	"slices"
-
 	"wsss/cmd/pipeline"
 	"wsss/data"
-	"wsss/data/folder"
+	"wsss/data/convert"
 )
 
 // maskFlags name label maps: a dataset's true masks, or a folder of PNGs.
@@ -22,78 +19,32 @@ func newMaskFlags(name, intro string) *maskFlags {
 	return f
 }
 
-// maskSource is where masks come from.
-type maskSource struct {
-	ids     []string
-	classes data.Classes
-	truth   func(id string) (*data.LabelMap, error)
-	image   func(id string) string // path, "" where it is not known
-	split   map[string]string      // id → train, val or test, of those that a dataset names
-}
-
 // source lists the masks of a folder or of a dataset's splits.
-func (f *maskFlags) source() (*maskSource, error) {
-	if f.masks == "" {
-		return f.datasetSource()
-	}
-	if f.config != "" || f.kind != "" || f.root != "" {
+func (f *maskFlags) source() (*convert.Masks, error) {
+	switch {
+	case f.masks == "":
+		ds, splits, err := f.open()
+		if err == nil {
+			err = checkSplits(ds, splits)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return convert.MasksOf(ds, splits)
+	case f.config != "" || f.kind != "" || f.root != "":
 		return nil, pipeline.Usagef("%s: -masks takes the place of -config, -kind and -root", f.Name())
-	}
-	if f.classes == "" {
+	case f.classes == "":
 		return nil, pipeline.Usagef("%s: -masks needs -classes: a file of class names, one per line, background first", f.Name())
 	}
-	classes, err := folder.ReadClasses(f.classes)
-	if err != nil {
-		return nil, err
-	}
-	paths, err := folder.List(f.masks)
-	if err != nil {
-		return nil, err
-	}
-	return &maskSource{
-		ids: slices.Sorted(maps.Keys(paths)), classes: classes,
-		truth: func(id string) (*data.LabelMap, error) { return data.ReadLabelMap(paths[id]) },
-		image: func(string) string { return "" },
-	}, nil
+	return convert.MasksIn(f.masks, f.classes)
 }
 
-func (f *maskFlags) datasetSource() (*maskSource, error) {
-	ds, splits, err := f.open()
-	if err != nil {
-		return nil, err
-	}
-	src := &maskSource{classes: ds.Classes(), image: ds.ImagePath, split: map[string]string{}}
-	for _, split := range []string{"train", "val", "test"} {
-		if !slices.Contains(ds.Splits(), split) {
-			continue
-		}
-		ids, err := ds.IDs(split)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range ids {
-			src.split[id] = split
-		}
-	}
-	seen := map[string]bool{}
+// checkSplits refuses splits that a dataset has not.
+func checkSplits(ds data.Dataset, splits []string) error {
 	for _, split := range splits {
-		ids, err := ds.IDs(split)
-		if err != nil {
-			return nil, pipeline.UsageError{Err: err}
-		}
-		for _, id := range ids {
-			if !seen[id] {
-				seen[id] = true
-				src.ids = append(src.ids, id)
-			}
+		if _, err := ds.IDs(split); err != nil {
+			return pipeline.UsageError{Err: err}
 		}
 	}
-	src.truth = func(id string) (*data.LabelMap, error) {
-		s, err := ds.Load(id, data.WantTruth)
-		if err != nil {
-			return nil, err
-		}
-		return s.Truth, nil
-	}
-	return src, nil
+	return nil
 }
