@@ -262,9 +262,7 @@ func (r *runner) count(did Summary) {
 	s.Corrected += did.Corrected
 	s.Changes.add(did.Changes)
 	s.Times.add(did.Times)
-	if r.Progress != nil {
-		r.Progress(s.Generated+s.Skipped+s.Failed+s.Unlabelled, s.Images)
-	}
+	r.tell(did)
 }
 
 // globEscape makes a folder name match only itself in a glob pattern.

@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(killEnv); dir != "" {
 		o, method := fakeRun(dir, killImages)
 		method.delay = time.Millisecond
+		if os.Getenv(jobEnv) != "" {
+			o.Job = &Job{Name: "test", Expire: 200 * time.Millisecond, Chunk: 8}
+		}
 		if _, err := Run(context.Background(), o); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

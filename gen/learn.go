@@ -36,13 +36,25 @@ func Learn(ctx context.Context, m Method, from Lesson) error {
 }
 
 // lessonClaim is the name under which one process at a time learns.
-const lessonClaim = ".lesson"
+const (
+	lessonClaim = ".lesson"
+	lessonOnce  = "lesson" // of a job
+)
 
 // learn lets the run's method learn.
 func (r *runner) learn(ctx context.Context) error {
 	if _, ok := r.Method.(Learner); !ok {
 		return nil
 	}
+	if r.job != nil { // those that waited read what the one has left
+		if err := r.job.Once(ctx, lessonOnce, func() error { return r.learnHere(ctx) }); err != nil {
+			return err
+		}
+	}
+	return r.learnHere(ctx)
+}
+
+func (r *runner) learnHere(ctx context.Context) error {
 	if !r.claims.wait(ctx, lessonClaim) {
 		return ctx.Err()
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"wsss/checkpoints/files"
+	"wsss/checkpoints/jobs"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/words"
@@ -49,6 +50,11 @@ type RunOptions struct {
 	// Others are the method again, each on a device of its own. Images go to
 	// the one that has the fewest; which one it is changes nothing.
 	Others []Method
+
+	// Job, where it is not nil, divides the split with the other processes of a
+	// job. It goes on after images that fail, and returns when all of the split
+	// is done, here or elsewhere.
+	Job *Job
 
 	Workers   int                   // images in flight; 0 = one per CPU
 	Shard     Shard                 // the part of the split to do
@@ -90,9 +96,15 @@ func (f Failure) Unwrap() error { return f.Err }
 // order of the split.
 type FailedError struct{ Failures []Failure }
 
+// mostNamed bounds the lines of the error of a run in which many images failed.
+const mostNamed = 1000
+
 func (e *FailedError) Error() string {
 	msg := words.Plural(len(e.Failures), "image") + " failed:"
-	for _, f := range e.Failures {
+	for i, f := range e.Failures {
+		if i == mostNamed {
+			return msg + fmt.Sprintf("\n  and %d more", len(e.Failures)-i)
+		}
 		msg += "\n  " + f.Error()
 	}
 	return msg
@@ -120,7 +132,12 @@ func Run(ctx context.Context, o RunOptions) (Summary, error) {
 		return Summary{}, err
 	}
 	defer r.claims.close()
-	err = r.work(ctx, ids)
+	if r.job == nil {
+		err = r.work(ctx, ids)
+	} else {
+		err = r.workJob(ctx, ids)
+		r.job.Leave(err)
+	}
 	return r.summary, err
 }
 
@@ -135,11 +152,13 @@ type runner struct {
 	inputs   map[string]string // folders that the method reads, for the manifest
 	all      []string          // ids of the whole split
 	claims   *claims
+	job      *jobs.Job // nil without RunOptions.Job
 
 	devices data.Balance
 
 	mu      sync.Mutex // guards summary and calls of Progress
 	summary Summary
+	at      place
 }
 
 // prepare checks the options, makes the output folder and describes it.
@@ -166,7 +185,10 @@ func prepare(ctx context.Context, o RunOptions) (*runner, []string, error) {
 		r.claims.close()
 		return nil, nil, err
 	}
-	if err := r.learn(ctx); err != nil {
+	if err := errors.Join(r.join(ctx, ids), r.learn(ctx)); err != nil {
+		if r.job != nil {
+			r.job.Leave(err)
+		}
 		r.claims.close()
 		return nil, nil, err
 	}
@@ -276,24 +298,34 @@ func (r *runner) work(ctx context.Context, ids []string) error {
 		}
 	}
 	var fails failures
-	given := ids
-	if r.ByShape {
-		ids = make([]string, len(given))
-		for i, at := range data.ByShape(r.Dataset, given, func(size image.Point) image.Point { return size }) {
-			ids[i] = given[at]
-		}
-	}
-	busy, err := r.pass(ctx, ids, r.claims.try, &fails)
-	if err == nil && len(busy) > 0 {
-		_, err = r.pass(ctx, busy, r.claims.wait, &fails)
-	}
-	if err != nil {
+	if err := r.through(ctx, r.shaped(ids), &fails); err != nil {
 		return err
 	}
 	if n := r.summary.Unlabelled; n > 0 && n == len(ids) && n > r.summary.Rejected && r.Shard.Count <= 1 {
 		return fmt.Errorf("none of the %d images of split %q: %w", n, r.Split, Unlabelled(r.Weak))
 	}
-	return fails.inOrder(given)
+	return fails.inOrder(ids)
+}
+
+// shaped is ids in the order in which they are worked on.
+func (r *runner) shaped(ids []string) []string {
+	if !r.ByShape {
+		return ids
+	}
+	list := make([]string, len(ids))
+	for i, at := range data.ByShape(r.Dataset, ids, func(size image.Point) image.Point { return size }) {
+		list[i] = ids[at]
+	}
+	return list
+}
+
+// through labels the images that nobody else works on, then the rest.
+func (r *runner) through(ctx context.Context, ids []string, fails *failures) error {
+	busy, err := r.pass(ctx, ids, r.claims.try, fails)
+	if err == nil && len(busy) > 0 {
+		_, err = r.pass(ctx, busy, r.claims.wait, fails)
+	}
+	return err
 }
 
 // claimFunc claims an image for this process; false means that somebody else

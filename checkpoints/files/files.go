@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // WriteAtomic writes path through a temporary file in the same folder: write,
@@ -71,6 +72,37 @@ func rename(f *os.File, path string) error {
 	return os.Rename(f.Name(), path)
 }
 
+// CreateNew makes the file path with the given bytes, whole, where there is
+// none; of several processes that try one succeeds, and the others get an error
+// that is fs.ErrExist. It needs no locks: a hard link is made by one process
+// alone, also over NFS. The folder is made when missing.
+func CreateNew(path string, raw []byte) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := CreateTemp(dir, TempPrefix+"*-"+filepath.Base(path))
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(raw)
+	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	err = os.Link(f.Name(), path)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// A file system without hard links: made in two steps. Who reads it in
+	// between sees a file cut short.
+	if f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644); err != nil {
+		return err
+	}
+	_, err = f.Write(raw)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
 // WriteJSON writes v as indented JSON with a final newline, atomically.
 func WriteJSON(path string, v any) error {
 	return WriteAtomic(path, func(w io.Writer) error {
@@ -90,6 +122,25 @@ func syncDir(dir string) error {
 	// as they make it.
 	_ = d.Sync()
 	return nil
+}
+
+// Clock is the time by the clock that gives the files of a folder theirs, which
+// is a file server's where the folder is on one.
+func Clock(dir string) (time.Time, error) {
+	f, err := CreateTemp(dir, TempPrefix+"*-clock")
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err := f.Write([]byte{0}); err != nil {
+		return time.Time{}, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
 }
 
 // Join joins root and a name read from a dataset, archive or config, and

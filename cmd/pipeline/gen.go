@@ -21,6 +21,7 @@ type GenOptions struct {
 	Split     string
 	Shard     gen.Shard
 	KeepGoing bool
+	Job       *gen.Job // nil: this process does all of the shard
 }
 
 // Gen runs stage one.
@@ -117,14 +118,14 @@ func (p *Run) label(ctx context.Context, l Labeller, dir string, o GenOptions) e
 			Dataset: p.Dataset, Split: o.Split, Method: method, Others: others, Name: g.Method,
 			Weak: data.WeakKind(g.Weak), Fuse: g.Fuse, OutDir: dir,
 			ConfigHash: cfg.GenHash(), Config: cfg.TOML(), Weights: gen.WeightsOf(method), Versions: Versions(), Hashes: p.hashes, Env: env,
-			Workers: g.Workers, Shard: o.Shard, ByShape: p.Backend != nil && backend.KindOf(p.Backend) == backend.XLA, KeepGoing: o.KeepGoing, Checks: g.Checks, Progress: progress, Learning: p.lesson(g.Method),
+			Workers: g.Workers, Shard: o.Shard, Job: o.Job, ByShape: p.Backend != nil && backend.KindOf(p.Backend) == backend.XLA, KeepGoing: o.KeepGoing, Checks: g.Checks, Progress: progress, Learning: p.lesson(g.Method),
 		})
 		return err
 	})
 	p.explainChanges(sum)
 	p.explainGen(sum, g.Weak)
 	p.saveHashes()
-	if o.Shard == (gen.Shard{}) { // the wall clock of one of many says little
+	if o.Shard == (gen.Shard{}) && o.Job == nil { // the wall clock of one of many says little
 		// What a call made before it was stopped counts, images and time alike.
 		err = errors.Join(err, eval.RecordSpeed(dir, cfg.GenHash(), sum.Generated, time.Since(start), sum.Times.Seconds()))
 	}

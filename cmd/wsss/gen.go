@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
+	"wsss/checkpoints/jobs"
 	"wsss/cmd/pipeline"
 	"wsss/gen"
 	_ "wsss/gen/all" // methods
@@ -27,6 +29,8 @@ edited since, a box, a photo, a class name, is noticed and made again.
   wsss gen -config my.toml
   wsss gen -config my.toml -set gen.weak=points
   wsss gen -config my.toml -shard 3/8      part 3 of 8, for array jobs
+  wsss gen -config my.toml -job night      share the split with all processes of job "night"
+  wsss gen -config my.toml -status         how far its jobs are, and what failed
   wsss gen -config my.toml -sweep gen.fuse.min_area=0,50,200 -sweep-images 100
 
 Methods (gen.method), and the weak labels they take (gen.weak):
@@ -52,12 +56,29 @@ func runGen(ctx context.Context, args []string) error {
 	var sweep list
 	f.Var(&sweep, "sweep", "instead of labelling, try values of a key and rank them, as `gen.KEY=a,b,c` or gen.KEY=FROM:TO:STEP; may be repeated")
 	images := f.Int("sweep-images", 0, "try on so many images, spread over the split; 0 = all")
+	job := f.String("job", "", "share the split with every process that names this `job`, on any machine, by leases in OUT; images that fail are listed at the end")
+	lease := f.Duration("lease", time.Minute, "with -job: the `time` after which a process that says nothing is dead, and others do its images")
+	retry := f.Bool("retry-failed", false, "with -job: also try images again that failed in this job")
+	status := f.Bool("status", false, "only tell how far the jobs are (-job: that one), from their files alone")
 	f.BoolVar(&opts.KeepGoing, "keep-going", false, "go on after an image that fails; list the failures at the end")
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
 	if *images != 0 && len(sweep) == 0 || *images < 0 {
 		return pipeline.Usagef("gen: -sweep-images %d: allowed is a number of images, or 0 for all, and -sweep beside it", *images)
+	}
+	if err := checkJob(*job, *shard, len(sweep) > 0, *retry, *lease); err != nil {
+		return err
+	}
+	if *status {
+		cfg, err := f.load()
+		if err != nil {
+			return err
+		}
+		return pipeline.GenStatus(cfg, *job, stdout)
+	}
+	if *job != "" {
+		opts.Job = &gen.Job{Name: *job, Expire: *lease, Retry: *retry}
 	}
 	var err error
 	if opts.Shard, err = gen.ParseShard(*shard); err != nil {
@@ -77,4 +98,22 @@ func runGen(ctx context.Context, args []string) error {
 		return pipeline.SayKeepGoing(err)
 	}
 	return pipeline.SayKeepGoing(p.Compare(ctx, opts))
+}
+
+// checkJob refuses flags of a job that say nothing or contradict.
+func checkJob(job, shard string, sweep, retry bool, lease time.Duration) error {
+	switch {
+	case job == "" && retry:
+		return pipeline.Usagef("gen: -retry-failed goes with -job; without a job, gen tries again what failed anyway")
+	case job == "":
+		return nil
+	case shard != "" || sweep:
+		return pipeline.Usagef("gen: -job divides the split by itself: neither -shard nor -sweep goes with it")
+	case lease < time.Second || lease > 24*time.Hour:
+		return pipeline.Usagef("gen: -lease %v: allowed are 1s to 24h", lease)
+	}
+	if err := jobs.CheckName(job); err != nil {
+		return pipeline.UsageError{Err: err}
+	}
+	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"wsss/checkpoints/files"
 )
 
 // A lease is renewed every renewEvery and is nobody's once it has not been for
@@ -42,7 +44,7 @@ func acquireLease(dir string, me Holder) (*Lock, error) {
 		return nil, err
 	}
 	for range 10 {
-		err := claim(path, text)
+		err := files.CreateNew(path, text)
 		if err == nil {
 			l := &lease{path: path, text: text, stop: make(chan struct{}), lost: make(chan struct{})}
 			l.done.Go(l.renew)
@@ -56,27 +58,6 @@ func acquireLease(dir string, me Holder) (*Lock, error) {
 		}
 	}
 	return nil, &HeldError{Dir: dir}
-}
-
-// claim makes the lease's file, whole, or fails because there is one.
-func claim(path string, text []byte) error {
-	tmp := fmt.Sprintf("%s-%016x", path, rand.Uint64())
-	if err := os.WriteFile(tmp, text, 0o644); err != nil {
-		return err
-	}
-	defer os.Remove(tmp)
-	err := os.Link(tmp, path)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	// No hard links: made in two steps, which a reader takes for a lease whose
-	// owner is not known.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Close())
 }
 
 // expire removes the lease of a process that is gone; a HeldError where it
@@ -121,20 +102,11 @@ func leaseAge(dir, path string) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	f, err := os.CreateTemp(dir, leaseName+"-*")
+	now, err := files.Clock(dir)
 	if err != nil {
 		return 0, err
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	if _, err := f.Write([]byte{0}); err != nil {
-		return 0, err
-	}
-	now, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return now.ModTime().Sub(info.ModTime()), nil
+	return now.Sub(info.ModTime()), nil
 }
 
 // renew keeps the lease until it is released or another's.

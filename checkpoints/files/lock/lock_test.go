@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"wsss/checkpoints/files"
 )
 
 const childEnv = "WSSS_TEST_LOCK"
@@ -160,7 +162,7 @@ func TestLease(t *testing.T) {
 	l.Release()
 	dead := self("train")
 	if dead.PID = 1 << 30; dead.Space != "" {
-		if err := claim(path, fmt.Appendf(nil, `{"pid":%d,"space":%q}`, dead.PID, dead.Space)); err != nil {
+		if err := files.CreateNew(path, fmt.Appendf(nil, `{"pid":%d,"space":%q}`, dead.PID, dead.Space)); err != nil {
 			t.Fatal(err)
 		}
 		if l, err = acquireLease(dir, self("eval")); err != nil {

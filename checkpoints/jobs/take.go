@@ -1,0 +1,208 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"wsss/checkpoints/files"
+)
+
+// Part is a range of items to work on: From up to To, without To.
+type Part struct {
+	From, To int
+	// Help is a part that another process works on from its front. It is done
+	// from its back, up to the first item that is finished already; Finish is not
+	// called for it.
+	Help bool
+
+	key string
+}
+
+// Next takes a part to work on. It waits where all are taken and some may come
+// back; ok is false when everything is done. Call it from one goroutine.
+func (j *Job) Next(ctx context.Context) (p Part, ok bool, err error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return p, false, err
+		}
+		i, err := j.fresh()
+		if err == nil && i < 0 {
+			var waiting bool
+			if i, p.Help, waiting, err = j.returned(); err == nil && waiting {
+				err = pause(ctx, min(j.beat(), time.Second))
+				if err == nil {
+					continue
+				}
+			}
+		}
+		if err != nil || i < 0 {
+			return p, false, err
+		}
+		p.From, p.To = j.chunk(i)
+		p.key = chunkKey(i)
+		j.at(fmt.Sprintf("%d..%d", p.From, p.To-1))
+		_ = j.tell() // the next beat says it again
+		return p, true, nil
+	}
+}
+
+// at says in the status where the process is.
+func (j *Job) at(where string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.me.At = where
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// misses is after how many leases of others the chunks are listed anew.
+const misses = 8
+
+// fresh takes a chunk that nobody has had, -1 where there is none.
+func (j *Job) fresh() (int, error) {
+	missed := 0
+	for ; j.cursor < j.Chunks(); j.cursor++ {
+		key := chunkKey(j.cursor)
+		if e := j.board.of(key); e.gen >= 0 || e.done {
+			continue
+		}
+		ok, err := j.lease(key, 0)
+		if err != nil || ok {
+			return j.cursor, err
+		}
+		if missed++; missed%misses == 0 {
+			if err := j.list(); err != nil {
+				return -1, err
+			}
+		}
+	}
+	return -1, nil
+}
+
+// lease makes a lease; ok is false where another process has.
+func (j *Job) lease(key string, gen int) (ok bool, err error) {
+	return j.claim(fmt.Sprintf("%s.%d", key, gen), func() { j.board.taken(key, gen) })
+}
+
+func (j *Job) claim(name string, note func()) (bool, error) {
+	err := files.CreateNew(j.path(name), []byte(j.worker+"\n"))
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, err
+	}
+	note()
+	return err == nil, nil
+}
+
+// list reads anew what is known of the chunks.
+func (j *Job) list() error {
+	b, err := readBoard(j.dir)
+	if err == nil {
+		j.board, j.listed = b, time.Now()
+	}
+	return err
+}
+
+// returned takes the chunk of a dead process, or helps one that lives. waiting
+// tells that there is nothing to take at present, though not all is done.
+func (j *Job) returned() (i int, help, waiting bool, err error) {
+	if err := j.list(); err != nil {
+		return -1, false, false, err
+	}
+	open := map[string]string{} // of living owners
+	for i := range j.Chunks() {
+		key := chunkKey(i)
+		e := j.board.of(key)
+		if e.done {
+			continue
+		}
+		waiting = true
+		name := ""
+		if e.gen >= 0 {
+			if name, err = j.owner(fmt.Sprintf("%s.%d", key, e.gen)); err != nil {
+				return -1, false, false, err
+			}
+		}
+		if !j.dead(name) {
+			open[key] = name
+			continue
+		}
+		if ok, err := j.lease(key, e.gen+1); err != nil || ok {
+			return i, false, false, err
+		}
+	}
+	for i := range j.Chunks() { // in order, so that helpers spread
+		key := chunkKey(i)
+		e := j.board.of(key)
+		if open[key] == "" || e.helped {
+			continue
+		}
+		if ok, err := j.claim(fmt.Sprintf("%s.%d%s", key, e.gen, helpSuffix), func() { e.helped = true; j.board[key] = e }); err != nil || ok {
+			return i, true, false, err
+		}
+	}
+	return -1, false, waiting, nil
+}
+
+// Finish marks a part as done; failed are the items that could not be done.
+func (j *Job) Finish(p Part, failed []Failure) error { return j.finish(p.key, failed) }
+
+// Elsewhere is how many items are in chunks that are finished, as far as this
+// process knows without asking more than every few seconds. Call it from the
+// goroutine of Next.
+func (j *Job) Elsewhere() int {
+	if time.Since(j.listed) > 10*time.Second {
+		_ = j.list()
+	}
+	n := 0
+	for i := range j.Chunks() {
+		if j.board.of(chunkKey(i)).done {
+			from, to := j.chunk(i)
+			n += to - from
+		}
+	}
+	return n
+}
+
+// Once does something that one process of the job does and all wait for. Where
+// the one dies another takes its place. name is a plain word.
+func (j *Job) Once(ctx context.Context, name string, do func() error) error {
+	for {
+		if err := j.list(); err != nil {
+			return err
+		}
+		e := j.board.of(name)
+		if e.done {
+			return nil
+		}
+		owner, err := "", error(nil)
+		if e.gen >= 0 {
+			owner, err = j.owner(fmt.Sprintf("%s.%d", name, e.gen))
+		}
+		ok := false
+		if err == nil && j.dead(owner) {
+			ok, err = j.lease(name, e.gen+1)
+		}
+		if err != nil {
+			return err
+		}
+		if ok {
+			if err := do(); err != nil {
+				return err
+			}
+			return j.finish(name, nil)
+		}
+		if err := pause(ctx, min(j.beat(), time.Second)); err != nil {
+			return err
+		}
+	}
+}

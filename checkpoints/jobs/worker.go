@@ -1,0 +1,145 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"wsss/checkpoints/files"
+)
+
+// Worker is what a process says of itself.
+type Worker struct {
+	Name    string  `json:"name"`
+	Beat    int64   `json:"beat"`
+	Done    int     `json:"done"`    // items that it finished
+	Failed  int     `json:"failed"`  // items that failed
+	Seconds float64 `json:"seconds"` // since it joined
+	At      string  `json:"at,omitempty"`
+	// Ended tells that it will do no more, and Error why, where it failed.
+	Ended bool   `json:"ended,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// PerSecond is the speed of the process, items per second.
+func (w Worker) PerSecond() float64 {
+	if w.Seconds <= 0 {
+		return 0
+	}
+	return float64(w.Done+w.Failed) / w.Seconds
+}
+
+// workerName is no other process's: machine, process, and a number drawn.
+func workerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "machine"
+	}
+	host = strings.Map(func(r rune) rune {
+		if nameRule.MatchString("a" + string(r)) {
+			return r
+		}
+		return '-'
+	}, host)
+	return fmt.Sprintf("%.60s-%d-%06x", host, os.Getpid(), rand.Uint32()&0xffffff)
+}
+
+// Count adds items that were worked on, for the status.
+func (j *Job) Count(done, failed int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.me.Done += done
+	j.me.Failed += failed
+}
+
+// tell writes the process's file.
+func (j *Job) tell() error {
+	j.mu.Lock()
+	j.me.Beat++
+	j.me.Seconds = time.Since(j.time).Seconds()
+	me := j.me
+	j.mu.Unlock()
+	return files.WriteJSON(filepath.Join(j.dir, workerDir, j.worker+".json"), me)
+}
+
+// keepBeating counts up until ctx ends. A beat that cannot be written is one
+// that others miss: they do the work twice at worst.
+func (j *Job) keepBeating(ctx context.Context) {
+	tick := time.NewTicker(j.beat())
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_ = j.tell()
+		}
+	}
+}
+
+// Leave ends the process's part: what it had taken is free at once. cause is
+// why, nil where all is done.
+func (j *Job) Leave(cause error) {
+	j.stop()
+	j.beats.Wait()
+	j.mu.Lock()
+	j.me.Ended, j.me.At = true, ""
+	if cause != nil {
+		j.me.Error = shorten(cause.Error())
+	}
+	j.mu.Unlock()
+	_ = j.tell() // unwritten, the time of its leases tells
+}
+
+// sighting is what this process has seen of another: its beat, and since when
+// it stands still by the clock here.
+type sighting struct {
+	beat  int64
+	since time.Time
+}
+
+// dead tells whether the owner of a lease will not finish it: it said so, or its
+// beat has stood still for the job's time. An owner whose file cannot be read is
+// watched like one whose beat is 0.
+func (j *Job) dead(name string) bool {
+	if name == "" || name == j.worker {
+		return true // of nobody, or an earlier chunk of ours that failed
+	}
+	w, err := readWorker(j.dir, name)
+	if err == nil && w.Ended {
+		return true
+	}
+	if s, known := j.seen[name]; known && s.beat == w.Beat {
+		return time.Since(s.since) >= j.expire()
+	}
+	j.seen[name] = sighting{w.Beat, time.Now()}
+	return false
+}
+
+func readWorker(dir, name string) (Worker, error) {
+	var w Worker
+	if !nameRule.MatchString(name) {
+		return w, fs.ErrNotExist
+	}
+	raw, err := files.ReadLimited(filepath.Join(dir, workerDir, name+".json"), maxRecord)
+	if err == nil {
+		err = json.Unmarshal(raw, &w)
+	}
+	return w, err
+}
+
+// owner is the process that holds a lease, "" where that cannot be told.
+func (j *Job) owner(lease string) (string, error) {
+	raw, err := files.ReadLimited(j.path(lease), maxRecord)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(raw)), err
+}
