@@ -139,6 +139,8 @@ func (s *Server) photo(w http.ResponseWriter, r *http.Request) {
 // edit changes an image's correction.
 func (s *Server) edit(r *http.Request) (*wireEdited, error) {
 	start := time.Now()
+	s.pictures.busy()
+	defer s.pictures.busy()
 	var e wireEdit
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()

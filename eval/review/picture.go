@@ -17,13 +17,9 @@ import (
 	"wsss/gen"
 )
 
-const (
-	// previewSide is the longer side, pixels, that photos are seen at while
-	// somebody clicks; an accepted label is made at the photo's own size.
-	previewSide = 1024
-	inMemory    = 8 // pictures in memory
-	lookAhead   = 2 // pictures made ready before they are asked for
-)
+// previewSide is the longer side, pixels, that photos are seen at while
+// somebody clicks; an accepted label is made at the photo's own size.
+const previewSide = 1024
 
 // picture is an image that is looked at. What follows from the photo and its
 // prompts alone is computed once.
@@ -39,78 +35,6 @@ type picture struct {
 	looked gen.Looked
 	masks  map[string]gen.Mask // by prompt
 	found  *data.LabelMap      // what the method found by itself
-}
-
-// pictures holds the pictures used last.
-type pictures struct {
-	server *Server
-	mu     sync.Mutex
-	list   []*entry // the one used last comes last
-	work   chan struct{}
-}
-
-type entry struct {
-	id   string
-	once sync.Once
-	p    *picture
-	err  error
-}
-
-func newPictures(s *Server) *pictures { return &pictures{server: s, work: make(chan struct{}, 1)} }
-
-// get opens a picture, or finds it open.
-func (ps *pictures) get(ctx context.Context, id string) (*picture, error) {
-	ps.mu.Lock()
-	i := slices.IndexFunc(ps.list, func(e *entry) bool { return e.id == id })
-	var e *entry
-	if i >= 0 {
-		e = ps.list[i]
-		ps.list = append(slices.Delete(ps.list, i, i+1), e)
-	} else {
-		e = &entry{id: id}
-		ps.list = append(ps.list, e)
-		ps.list = ps.list[max(0, len(ps.list)-inMemory):]
-	}
-	ps.mu.Unlock()
-	e.once.Do(func() { e.p, e.err = ps.server.open(context.WithoutCancel(ctx), id) })
-	if e.err != nil {
-		ps.drop(e)
-	}
-	return e.p, e.err
-}
-
-// drop forgets a picture that could not be opened: its photo may be mended.
-func (ps *pictures) drop(e *entry) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	ps.list = slices.DeleteFunc(ps.list, func(o *entry) bool { return o == e })
-}
-
-// ahead makes the pictures after place ready, one at a time, unless that is
-// being done.
-func (ps *pictures) ahead(place int) {
-	select {
-	case ps.work <- struct{}{}:
-	default:
-		return
-	}
-	go func() {
-		defer func() { <-ps.work }()
-		for i := place + 1; i <= place+lookAhead && i < len(ps.server.Queue); i++ {
-			p, err := ps.get(context.Background(), ps.server.Queue[i].ID)
-			if err != nil {
-				continue // opening it tells
-			}
-			if _, err := p.look(context.Background()); err != nil {
-				continue
-			}
-			for _, q := range p.weak {
-				if _, err := p.mask(context.Background(), &q); err != nil {
-					break
-				}
-			}
-		}
-	}()
 }
 
 // open reads a photo and its weak labels.
@@ -195,7 +119,7 @@ func (p *picture) mask(ctx context.Context, q *corrections.Prompt) (gen.Mask, er
 		return m, err
 	}
 	small := scaled(q, p.sample.Image.Rect.Size(), p.scale)
-	if m, err = gen.Answer(ctx, on, &small); err != nil {
+	if m, err = gen.Draft(ctx, on, &small); err != nil {
 		return m, err
 	}
 	p.mu.Lock()

@@ -2,10 +2,14 @@ package review
 
 import (
 	"fmt"
+	"image"
+	"image/jpeg"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"golang.org/x/image/draw"
 
 	"wsss/configs"
 	"wsss/data"
@@ -17,14 +21,14 @@ import (
 )
 
 // TestClickToMask measures the time from a click or box in the browser to the
-// picture that shows its mask, on scenes of up to 640 pixels:
-// WSSS_VERIFY=1 go test ./eval/review -run ClickToMask -v.
+// picture that shows its mask, on scenes of up to 640 pixels and on photos of 12
+// megapixels: WSSS_VERIFY=1 go test ./eval/review -run ClickToMask -v.
 func TestClickToMask(t *testing.T) {
 	if os.Getenv("WSSS_VERIFY") != "1" {
 		t.Skip("measures, which takes a minute: set WSSS_VERIFY=1")
 	}
 	b := browsertest.Start(t)
-	inner, err := data.Open("scenes", data.Options{Root: filepath.Join(t.TempDir(), "scenes"), Seed: 1, Extra: map[string]any{"train": 6, "val": 1, "min_size": 480, "max_size": 640}})
+	small, err := data.Open("scenes", data.Options{Root: filepath.Join(t.TempDir(), "scenes"), Seed: 1, Extra: map[string]any{"train": 6, "val": 1, "min_size": 480, "max_size": 640}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,11 +36,20 @@ func TestClickToMask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, g := range []configs.Gen{
-		{Method: "grabcut", Weak: "boxes", Fuse: configs.Fuse{Rule: "smaller-first"}},
-		{Method: "sam", Weak: "boxes", Fuse: configs.Fuse{Rule: "score"}, Options: map[string]any{"sam": "tiny-sam"}},
+	grabcut := configs.Gen{Method: "grabcut", Weak: "boxes", Fuse: configs.Fuse{Rule: "smaller-first"}}
+	sam := configs.Gen{Method: "sam", Weak: "boxes", Fuse: configs.Fuse{Rule: "score"}, Options: map[string]any{"sam": "tiny-sam"}}
+	for _, m := range []struct {
+		of    string
+		inner data.Dataset
+		gen   configs.Gen
+	}{
+		{"scenes of 480 to 640 pixels", small, grabcut},
+		{"scenes of 480 to 640 pixels", small, sam},
+		{"photos of 12 megapixels", enlarged{small, 4000}, grabcut},
+		{"photos of 12 megapixels", enlarged{small, 4000}, sam},
 	} {
-		ds := corrections.Wrap(inner, &corrections.Folder{Dir: filepath.Join(t.TempDir(), g.Method), Classes: inner.Classes()}, corrections.Options{})
+		g, inner := m.gen, m.inner
+		ds := corrections.Wrap(inner, &corrections.Folder{Dir: t.TempDir(), Classes: inner.Classes()}, corrections.Options{})
 		env := gen.Env{Backend: eng, Classes: ds.Classes(), Weak: data.WeakBoxes, Gen: g}
 		method, err := gen.New(env)
 		if err != nil {
@@ -57,7 +70,8 @@ func TestClickToMask(t *testing.T) {
 		s, _ := serve(t, o)
 		p := openPage(t, b, s.URL())
 		var all []float64
-		for range ids {
+		for _, it := range o.Queue {
+			p.Want("document.documentElement.dataset.shown", it.ID)
 			boxes := 0
 			p.Eval("wsss.im.prompts.length", &boxes)
 			for i := range min(boxes, 3) {
@@ -79,6 +93,54 @@ func TestClickToMask(t *testing.T) {
 		}
 		slices.Sort(all)
 		median, late := all[len(all)/2], all[min(len(all)-1, len(all)*95/100)]
-		t.Logf("%s: from click to mask: median %.0f ms, 95 %% within %.0f ms, of %d", g.Method, median, late, len(all))
+		t.Logf("%s, %s: from click to mask: median %.0f ms, 95 %% within %.0f ms, of %d", g.Method, m.of, median, late, len(all))
 	}
+}
+
+// enlarged is a data set whose photos have a side of so many pixels.
+type enlarged struct {
+	data.Dataset
+	side int
+}
+
+func (e enlarged) factor(s *data.Sample) float32 {
+	return float32(e.side) / float32(max(s.Image.Rect.Dx(), s.Image.Rect.Dy()))
+}
+
+func (e enlarged) Load(id string, want data.Want) (*data.Sample, error) {
+	s, err := e.Dataset.Load(id, want|data.WantImage)
+	if err != nil {
+		return nil, err
+	}
+	f := e.factor(s)
+	big := image.NewNRGBA(image.Rect(0, 0, int(float32(s.Image.Rect.Dx())*f), int(float32(s.Image.Rect.Dy())*f)))
+	draw.ApproxBiLinear.Scale(big, big.Rect, s.Image, s.Image.Rect, draw.Src, nil)
+	s.Image = big
+	s.Weak.Boxes = slices.Clone(s.Weak.Boxes)
+	for i := range s.Weak.Boxes {
+		b := &s.Weak.Boxes[i]
+		b.X0, b.Y0, b.X1, b.Y1 = b.X0*f, b.Y0*f, b.X1*f, b.Y1*f
+	}
+	return s, nil
+}
+
+// ImagePath is a file with the enlarged photo, for the page.
+func (e enlarged) ImagePath(id string) string {
+	path := e.Dataset.ImagePath(id) + ".large.jpg"
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	s, err := e.Load(id, data.WantImage)
+	if err != nil {
+		return ""
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	if jpeg.Encode(f, s.Image, nil) != nil {
+		return ""
+	}
+	return path
 }

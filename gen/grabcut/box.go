@@ -35,8 +35,7 @@ func (c *cutter) boxes(boxes []data.Box) ([]gen.Mask, error) {
 // of similar colour: it is made again with more weight on place than on
 // colour, and gives way to an ellipse in the end.
 func (c *cutter) box(b data.Box, rect image.Rectangle) (gen.Mask, error) {
-	margin := max(8, int(c.opts.Margin*float64(max(rect.Dx(), rect.Dy()))))
-	r := newRegion(rect.Inset(-margin).Intersect(c.img.Rect))
+	r := newRegion(c.around(rect))
 	m := gen.Mask{Class: b.Class, From: gen.Prompt{Class: b.Class, Box: &b, Source: "box", Score: 1}}
 	for weight := c.opts.Prior; ; weight *= 2 {
 		c.occupy(r, rect, weight)
@@ -58,6 +57,7 @@ func (c *cutter) box(b data.Box, rect image.Rectangle) (gen.Mask, error) {
 		case weight > 0 && weight < maxPrior:
 			continue
 		default:
+			c.gaveWay = true
 			m.Note = fmt.Sprintf("the cut kept %.0f %% of the box: replaced by an ellipse", 100*fill)
 			m.Score = min(score, 0.5)
 			for i := range inside {
@@ -70,6 +70,12 @@ func (c *cutter) box(b data.Box, rect image.Rectangle) (gen.Mask, error) {
 		m.Bits = c.mask(r, inside)
 		return m, nil
 	}
+}
+
+// around is a box with the surroundings that show its background.
+func (c *cutter) around(rect image.Rectangle) image.Rectangle {
+	margin := max(8, int(c.opts.Margin*float64(max(rect.Dx(), rect.Dy()))))
+	return rect.Inset(-margin).Intersect(c.img.Rect)
 }
 
 // maxPrior is the weight of place beyond which a cut would only repeat it.

@@ -151,6 +151,9 @@ type cutter struct {
 	maxCut int             // see the constant, which 0 stands for
 	pin    func(r *region) // settles pixels of a box; may be nil
 	start  *start          // nil: no other method's labels
+
+	last    image.Rectangle // the region that was cut last
+	gaveWay bool            // a box got an ellipse instead of a cut
 }
 
 // stabilityOffset is how far, in nats, the log odds are moved to see whether
@@ -178,6 +181,7 @@ func (c *cutter) cut(r *region) (inside []uint8, score, stability float32, err e
 	if err := c.ctx.Err(); err != nil {
 		return nil, 0, 0, err
 	}
+	c.last = r.rect
 	s, shrink, fine := c.solver, c.shrink(r.rect), c.fine(r.rect)
 	shrink = max(shrink, fine)
 	s.Load(c.img, r.rect, shrink)

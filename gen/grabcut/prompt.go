@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"sync"
 
 	"wsss/data"
 	"wsss/gen"
@@ -15,51 +16,63 @@ func (m *method) Look(_ context.Context, s *data.Sample) (gen.Looked, error) {
 	if s.Image == nil || s.Image.Rect.Empty() {
 		return nil, fmt.Errorf("grabcut needs the image, and it has no pixels")
 	}
-	return looked{m, s.Image}, nil
+	l := &looked{method: m, img: s.Image, reduced: map[int]*image.NRGBA{}}
+	l.contrast = sync.OnceValue(func() float32 { return contrast(s.Image) })
+	return l, nil
 }
 
 type looked struct {
 	*method
-	img *image.NRGBA
+	img      *image.NRGBA
+	mu       sync.Mutex
+	reduced  map[int]*image.NRGBA // by how much; see Draft
+	contrast func() float32
 }
 
 // Mask cuts one object out: by its box, in which points are certain, or by its
 // points alone.
-func (l looked) Mask(ctx context.Context, p gen.Prompt) (gen.Mask, error) {
+func (l *looked) Mask(ctx context.Context, p gen.Prompt) (gen.Mask, error) {
 	solver := l.solvers.Get().(*Solver)
 	defer l.solvers.Put(solver)
 	c := &cutter{ctx: ctx, opts: l.opts, seed: l.env.Seed, solver: solver, img: l.img}
-	var out gen.Mask
-	if p.Box != nil {
-		rect := p.Box.Rect().Intersect(l.img.Rect)
-		if rect.Empty() {
-			return gen.Mask{Class: p.Class, From: p, Bits: data.EncodeRLE(make([]uint8, l.img.Rect.Dx()*l.img.Rect.Dy()), l.img.Rect.Dx(), l.img.Rect.Dy())}, nil
-		}
-		var err error
-		if out, err = c.boxed(*p.Box, rect, p); err != nil {
-			return out, err
-		}
-	} else {
-		const in, other = 1, 0
-		s := seeds{source: p.Source}
-		for _, q := range p.Points {
-			class := other
-			if q.Class == p.Class {
-				class = in
-			}
-			s.add(class, []image.Point{{X: q.X, Y: q.Y}})
-		}
-		masks, err := c.seeds(s)
-		if err != nil {
-			return out, err
-		}
-		if len(masks) == 0 { // points out of it alone
-			masks = []gen.Mask{{Bits: data.EncodeRLE(make([]uint8, l.img.Rect.Dx()*l.img.Rect.Dy()), l.img.Rect.Dx(), l.img.Rect.Dy())}}
-		}
-		out = masks[0]
-	}
+	out, err := c.prompt(p)
 	out.Class, out.From = p.Class, p
-	return out, nil
+	return out, err
+}
+
+// prompt cuts the object of a prompt out of the cutter's image. It may have no
+// pixels.
+func (c *cutter) prompt(p gen.Prompt) (gen.Mask, error) {
+	if p.Box != nil {
+		rect := p.Box.Rect().Intersect(c.img.Rect)
+		if rect.Empty() {
+			return c.nothing(), nil
+		}
+		return c.boxed(*p.Box, rect, p)
+	}
+	const in, other = 1, 0
+	s := seeds{source: p.Source}
+	for _, q := range p.Points {
+		class := other
+		if q.Class == p.Class {
+			class = in
+		}
+		s.add(class, []image.Point{{X: q.X, Y: q.Y}})
+	}
+	masks, err := c.seeds(s)
+	if err != nil {
+		return gen.Mask{}, err
+	}
+	if len(masks) == 0 { // points out of it alone
+		return c.nothing(), nil
+	}
+	return masks[0], nil
+}
+
+// nothing is an empty mask.
+func (c *cutter) nothing() gen.Mask {
+	w, h := c.img.Rect.Dx(), c.img.Rect.Dy()
+	return gen.Mask{Bits: data.EncodeRLE(make([]uint8, w*h), w, h)}
 }
 
 // boxed is box with points that are certain: discs of the radius of points.
