@@ -113,6 +113,9 @@ func describe(c *corrections.Correction) string {
 	if c.Prompted {
 		parts = append(parts, "prompts")
 	}
+	if c.Tagged {
+		parts = append(parts, "tags")
+	}
 	if len(c.Painted) > 0 {
 		parts = append(parts, "pixels")
 	}

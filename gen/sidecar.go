@@ -50,8 +50,8 @@ type Sidecar struct {
 	Provenance
 	Origin  *Origin `json:"origin,omitempty"`  // nil in sidecars of earlier versions
 	Quality Signs   `json:"quality,omitempty"` // without ground truth
-	// Corrected says what a person corrected: "accepted", "prompts", "pixels"; ""
-	// for nothing.
+	// Corrected says what a person corrected: "accepted", "prompts", "tags",
+	// "pixels"; "" for nothing.
 	Corrected string        `json:"corrected,omitempty"`
 	Masks     []SidecarMask `json:"masks"`
 }

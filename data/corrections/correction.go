@@ -8,6 +8,7 @@ package corrections
 import (
 	"image"
 	"math"
+	"slices"
 
 	"wsss/data"
 )
@@ -30,6 +31,10 @@ type Correction struct {
 	// be it with none.
 	Prompted bool
 	Prompts  []Prompt
+	// Tagged tells that Tags take the place of the image's own, be it with
+	// none. They are label values above 0, ascending.
+	Tagged   bool
+	Tags     []int
 	Painted  []Region // pixels set by hand, disjoint
 	Accepted []Region // of an accepted label, all that is not background
 }
@@ -42,6 +47,13 @@ type Prompt struct {
 	Box     *Box     // nil = none
 	Points  []Point  //
 	Strokes []Stroke //
+}
+
+// Equal tells whether two prompts ask for the same.
+func (p Prompt) Equal(q Prompt) bool {
+	return p.ID == q.ID && p.Class == q.Class && (p.Box == nil) == (q.Box == nil) && (p.Box == nil || *p.Box == *q.Box) &&
+		slices.Equal(p.Points, q.Points) &&
+		slices.EqualFunc(p.Strokes, q.Strokes, func(a, b Stroke) bool { return a.Out == b.Out && slices.Equal(a.Line, b.Line) })
 }
 
 // Box is a box in edge coordinates.
@@ -67,7 +79,7 @@ type Region struct {
 
 // Empty tells that there is nothing corrected.
 func (c *Correction) Empty() bool {
-	return c == nil || c.Verdict == Open && !c.Prompted && len(c.Painted) == 0
+	return c == nil || c.Verdict == Open && !c.Prompted && !c.Tagged && len(c.Painted) == 0
 }
 
 // Paint sets the corrected pixels of a label map, which has the size of the
@@ -161,26 +173,57 @@ func classesOf(n int, class func(i int) int) []int {
 	return list
 }
 
-// Weak puts the corrected prompts in the place of weak labels, in every form
-// that they have and that w has.
-func (c *Correction) Weak(w data.WeakLabels) data.WeakLabels {
+// TagsOf are the classes that an image shows, ascending, where its own tags are
+// the given ones: those of an accepted label, else the corrected tags, and the
+// classes of the corrected prompts. Without any of these they are the own.
+func (c *Correction) TagsOf(own []int) []int {
 	var tags [256]bool
-	switch {
-	case c.Verdict == Accepted:
+	if c.Verdict == Accepted {
 		tags = c.Label().Present()
-	case c.Prompted:
-		for _, p := range c.Prompts {
-			tags[uint8(p.Class)] = true
+	} else {
+		if !c.Tagged && !c.Prompted {
+			return own
 		}
-	default:
-		return w
+		for _, v := range c.Tags {
+			tags[uint8(v)] = true
+		}
+		if c.Prompted {
+			for _, p := range c.Prompts {
+				tags[uint8(p.Class)] = true
+			}
+		}
 	}
-	w.Tags = []int{}
+	list := []int{}
 	for v := 1; v < data.Ignore; v++ {
 		if tags[v] {
-			w.Tags = append(w.Tags, v)
+			list = append(list, v)
 		}
 	}
+	return list
+}
+
+// Tag says whether an image shows a class, where its own tags are the given
+// ones. Tags that are as the own ones no longer count as corrected.
+func (c *Correction) Tag(own []int, class int, shown bool) {
+	own = slices.Compact(slices.Sorted(slices.Values(own)))
+	tags := c.Tags
+	if !c.Tagged {
+		tags = own
+	}
+	tags = slices.DeleteFunc(slices.Clone(tags), func(v int) bool { return v == class })
+	if shown {
+		tags = append(tags, class)
+		slices.Sort(tags)
+	}
+	if c.Tagged, c.Tags = !slices.Equal(tags, own), tags; !c.Tagged {
+		c.Tags = nil
+	}
+}
+
+// Weak puts the corrected prompts in the place of weak labels, in every form
+// that they have and that w has, and the corrected tags in that of tags.
+func (c *Correction) Weak(w data.WeakLabels) data.WeakLabels {
+	w.Tags = c.TagsOf(w.Tags)
 	if !c.Prompted {
 		return w
 	}

@@ -7,6 +7,7 @@ import (
 	"image"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,6 +21,7 @@ func full() *Correction {
 		{ID: "r1", Class: 2, Box: &Box{0, 1, 4.5, 4}, Points: []Point{{1, 2, false}, {4, 3, true}}},
 		{ID: "r2", Class: data.Ignore, Strokes: []Stroke{{Line: []image.Point{{0, 0}, {3, 3}}, Out: true}, {Line: []image.Point{{1, 1}}}}},
 	}}
+	c.Tagged, c.Tags = true, []int{1, 2}
 	l := c.Layer()
 	l.Pix[3], l.Pix[7], l.Pix[8], l.Pix[19] = 1, 2, 2, 1+data.Ignore
 	c.SetLayer(l)
@@ -49,7 +51,7 @@ func TestFilesKeepEverything(t *testing.T) {
 	}
 	// The order of the table does not matter, the names do.
 	f.Classes = data.Classes{Names: []string{"background", "dog", "bird", "cat"}}
-	if got, _, err = f.Read("a/b"); err != nil || got.Prompts[0].Class != 1 || got.Painted[1].Class != 3 {
+	if got, _, err = f.Read("a/b"); err != nil || got.Prompts[0].Class != 1 || got.Painted[1].Class != 3 || !reflect.DeepEqual(got.Tags, []int{1, 3}) {
 		t.Errorf("by another table: %+v, %v", got, err)
 	}
 	f.Classes = data.Classes{Names: []string{"background", "cat"}}
@@ -126,7 +128,7 @@ func TestLayerChanges(t *testing.T) {
 
 func TestWeak(t *testing.T) {
 	c := full()
-	c.Verdict = Open
+	c.Verdict, c.Tagged, c.Tags = Open, false, nil
 	w := c.Weak(data.WeakLabels{Boxes: []data.Box{{X1: 1, Y1: 1, Class: 1}}})
 	if !reflect.DeepEqual(w.Tags, []int{2}) || len(w.Boxes) != 1 || w.Boxes[0].Class != 2 || len(w.Points) != 1 {
 		t.Errorf("%+v", w)
@@ -137,6 +139,56 @@ func TestWeak(t *testing.T) {
 	line := Prompt{Strokes: []Stroke{{Line: []image.Point{{0, 0}, {24, 0}}}}}
 	if got := line.Clicks(); len(got) != strokePoints+1 || got[12] != (Point{24, 0, false}) || got[1] != (Point{2, 0, false}) {
 		t.Errorf("points of a stroke: %v", got)
+	}
+}
+
+func TestTags(t *testing.T) {
+	own := []int{2, 1}
+	c := &Correction{W: 4, H: 4}
+	want := func(what string, tags ...int) {
+		t.Helper()
+		if got := c.Weak(data.WeakLabels{Tags: own}).Tags; got == nil || !slices.Equal(got, tags) {
+			t.Errorf("%s: tags %v, want %v", what, got, tags)
+		}
+	}
+	want("nothing corrected", 2, 1)
+	c.Tag(own, 3, true)
+	want("one more", 1, 2, 3)
+	c.Tag(own, 1, false)
+	c.Tag(own, 1, false)
+	want("one less", 2, 3)
+	if c.Empty() {
+		t.Error("corrected tags count for nothing")
+	}
+	c.Prompted, c.Prompts = true, []Prompt{{ID: "a", Class: 5, Box: &Box{0, 0, 1, 1}}}
+	want("and a box", 2, 3, 5)
+	c.Prompted, c.Prompts = false, nil
+	c.Tag(own, 3, false)
+	c.Tag(own, 1, true)
+	if want("as they were", 2, 1); !c.Empty() || c.Tags != nil {
+		t.Errorf("tags as they were count as corrected: %+v", c)
+	}
+	c.Tag(nil, 1, true)
+	c.Tag(nil, 1, false)
+	if !c.Empty() {
+		t.Errorf("of an image without tags: %+v", c)
+	}
+	c.Tag([]int{1}, 1, false)
+	want("none at all")
+}
+
+func TestTagsOfFiles(t *testing.T) {
+	for _, tt := range []struct{ tags, err string }{
+		{`["dog","cat","dog"]`, ""}, {`[]`, ""}, {`["background"]`, "tags[0]: background"}, {`["cat",""]`, "tags[1]: background and void"}, {`["bird"]`, `"bird"`},
+	} {
+		c, err := decode([]byte(`{"width":3,"height":2,"tags":`+tt.tags+`}`), classes)
+		if tt.err == "" {
+			if err != nil || !c.Tagged || c.Empty() || tt.tags != "[]" && !reflect.DeepEqual(c.Tags, []int{1, 2}) {
+				t.Errorf("%s: %+v, %v", tt.tags, c, err)
+			}
+		} else if err == nil || !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: %v, want %q", tt.tags, err, tt.err)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 
 	"wsss/data"
 )
@@ -19,6 +20,7 @@ type file struct {
 	Height   int          `json:"height"`
 	Verdict  Verdict      `json:"verdict,omitempty"`
 	Prompts  *[]filed     `json:"prompts,omitempty"` // left out: the image's own weak labels hold
+	Tags     *[]string    `json:"tags,omitempty"`    // likewise, its own tags
 	Painted  []fileRegion `json:"painted,omitempty"`
 	Accepted []fileRegion `json:"accepted,omitempty"`
 }
@@ -85,6 +87,13 @@ func encode(id string, c *Correction, classes data.Classes) ([]byte, error) {
 		}
 		f.Prompts = &list
 	}
+	if c.Tagged {
+		list := make([]string, len(c.Tags))
+		for i, v := range c.Tags {
+			list[i] = classes.Name(v)
+		}
+		f.Tags = &list
+	}
 	for _, r := range c.Painted {
 		f.Painted = append(f.Painted, fileRegion{name(r.Class), r.Bits.COCOString()})
 	}
@@ -133,6 +142,21 @@ func decode(raw []byte, classes data.Classes) (*Correction, error) {
 		if len(c.Prompts) > MaxPrompts {
 			return nil, fmt.Errorf("%d prompts: at most %d are allowed", len(c.Prompts), MaxPrompts)
 		}
+	}
+	if f.Tags != nil {
+		c.Tagged = true
+		for i, name := range *f.Tags {
+			v, err := class(name)
+			if err == nil && (v == 0 || v == data.Ignore) {
+				err = errors.New("background and void are no tags")
+			}
+			if err != nil {
+				return nil, fmt.Errorf("tags[%d]: %w", i, err)
+			}
+			c.Tags = append(c.Tags, v)
+		}
+		slices.Sort(c.Tags)
+		c.Tags = slices.Compact(c.Tags)
 	}
 	var err error
 	if c.Painted, err = readRegions(f.Painted, c.W, c.H, class); err != nil {

@@ -25,6 +25,7 @@ type wireList struct {
 	Classes []string `json:"classes"`
 	Colours []string `json:"colours"`
 	Model   string   `json:"model"`
+	Book    string   `json:"book"` // tells the page which corrections its memory is of
 	Images  []listed `json:"images"`
 }
 
@@ -34,7 +35,7 @@ type listed struct {
 }
 
 func (s *Server) images(r *http.Request) (*wireList, error) {
-	list := &wireList{Classes: s.Dataset.Classes().Names, Model: s.Model, Images: make([]listed, len(s.Queue))}
+	list := &wireList{Classes: s.Dataset.Classes().Names, Model: s.Model, Book: s.Dataset.Folder.Dir, Images: make([]listed, len(s.Queue))}
 	palette := data.VOCPalette()
 	for i := range list.Classes {
 		c, g, b, _ := palette[i].RGBA()
@@ -86,11 +87,9 @@ func (s *Server) image(r *http.Request) (*wireImage, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &wireImage{ID: id, W: c.W, H: c.H, Version: version, Verdict: c.Verdict, Own: c.Prompted, Prompts: []wirePrompt{},
+	out := &wireImage{ID: id, W: c.W, H: c.H, Version: version, Verdict: c.Verdict, Own: c.Prompted, Prompts: toWires(p.prompts(c)),
+		Tagged: c.Tagged, Tags: p.shown(c), Before: wireOwn{toWires(p.weak), p.tags},
 		Painted: base64.StdEncoding.EncodeToString(corrections.Runs(c.Layer().Pix)), Base: mapOf(base), Note: note}
-	for _, q := range p.prompts(c) {
-		out.Prompts = append(out.Prompts, toWire(q))
-	}
 	s.pictures.ahead(s.known[id])
 	return out, nil
 }
@@ -173,7 +172,7 @@ func (s *Server) edit(r *http.Request) (*wireEdited, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &wireEdited{Version: version, Verdict: c.Verdict, Own: c.Prompted, Stale: before != e.Version}
+	out := &wireEdited{Version: version, Verdict: c.Verdict, Own: c.Prompted, Tagged: c.Tagged, Tags: p.shown(c), Stale: before != e.Version}
 	if work.relabel {
 		<-ready
 		label, note, err := p.label(r.Context(), c)

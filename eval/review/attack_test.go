@@ -149,6 +149,9 @@ func TestBadEditsChangeNothing(t *testing.T) {
 		{"no base64", edit(`{"paint":{"x":0,"y":0,"w":9,"h":1,"runs":"?"}}`), 400, "base64"},
 		{"a class of pixels", edit(`{"paint":{"x":0,"y":0,"w":9,"h":1,"runs":"BQk="}}`), 400, "label 3"},
 		{"a verdict", edit(`{"verdict":"<b>"}`), 400, "verdict"},
+		{"a tag beyond the table", edit(`{"tag":{"class":3,"on":true}}`), 400, "1..2"},
+		{"background as a tag", edit(`{"tag":{"class":0,"on":true}}`), 400, "1..2"},
+		{"taking back the tag of an object", edit(`{"prompt":{"id":"r","class":1,"box":[1,1,9,9]}},{"tag":{"class":1,"on":false}}`), 400, "has objects"},
 		{"a good change and a bad one", edit(`{"prompt":{"id":"r","class":1,"box":[1,1,9,9]}},{"verdict":"x"}`), 400, "ops[1]"},
 		{"accepting what was not seen", `{"id":"a","version":"other","ops":[{"verdict":"accepted"}]}`, 409, "elsewhere"},
 	} {

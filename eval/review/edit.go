@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,9 @@ func (e *editing) apply(c *corrections.Correction, ops []op) error {
 		case o.Verdict != nil:
 			flush()
 			err = e.judge(c, *o.Verdict)
+		case o.Tag != nil:
+			flush()
+			err = e.tag(c, *o.Tag)
 		default:
 			flush()
 			err = e.prompt(c, o)
@@ -57,7 +61,18 @@ func (e *editing) apply(c *corrections.Correction, ops []op) error {
 		}
 	}
 	flush()
+	if c.Prompted && sameSet(c.Prompts, e.picture.weak) { // all of it was undone
+		c.Prompted, c.Prompts = false, nil
+	}
 	return nil
+}
+
+// sameSet tells whether two lists hold the same prompts, in any order.
+func sameSet(a, b []corrections.Prompt) bool {
+	sorted := func(list []corrections.Prompt) []corrections.Prompt {
+		return slices.SortedFunc(slices.Values(list), func(p, q corrections.Prompt) int { return cmp.Compare(p.ID, q.ID) })
+	}
+	return slices.EqualFunc(sorted(a), sorted(b), corrections.Prompt.Equal)
 }
 
 func refuseUnlessMarked(err error) error {
@@ -90,12 +105,21 @@ func (e *editing) judge(c *corrections.Correction, v corrections.Verdict) error 
 	return nil
 }
 
+func (e *editing) tag(c *corrections.Correction, t wireTag) error {
+	if t.Class < 1 || t.Class >= e.Dataset.Classes().Len() {
+		return fmt.Errorf("tag of class %d: allowed are 1..%d", t.Class, e.Dataset.Classes().Len()-1)
+	}
+	has := func(p corrections.Prompt) bool { return p.Class == t.Class }
+	if !t.On && slices.ContainsFunc(e.picture.prompts(c), has) {
+		return fmt.Errorf("%s has objects in the image: remove these first", e.Dataset.Classes().Name(t.Class))
+	}
+	c.Tag(e.picture.tags, t.Class, t.On)
+	e.relabel = true
+	return nil
+}
+
 func (e *editing) prompt(c *corrections.Correction, o *op) error {
 	e.relabel = true
-	if o.Restore != nil {
-		c.Prompted, c.Prompts = false, nil
-		return nil
-	}
 	if !c.Prompted {
 		c.Prompted, c.Prompts = true, slices.Clone(e.picture.prompts(c))
 	}

@@ -9,6 +9,7 @@ import (
 	"image/jpeg"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,6 +115,27 @@ func read(t *testing.T, ds *corrections.Dataset, id string) *corrections.Correct
 		c = &corrections.Correction{}
 	}
 	return c
+}
+
+// describe is an image's correction in words that do not depend on the order of
+// its prompts or on their names.
+func describe(t *testing.T, ds *corrections.Dataset, id string) string {
+	t.Helper()
+	c := read(t, ds, id)
+	var prompts []string
+	for _, p := range c.Prompts {
+		text := fmt.Sprint(p.Class, p.Points, p.Strokes)
+		if p.Box != nil {
+			text += fmt.Sprint(*p.Box)
+		}
+		prompts = append(prompts, text)
+	}
+	slices.Sort(prompts)
+	text := fmt.Sprintf("%q prompted %t %v tagged %t %v", c.Verdict, c.Prompted, prompts, c.Tagged, c.Tags)
+	for _, r := range c.Painted {
+		text += fmt.Sprintf(" %d: %s", r.Class, r.Bits.COCOString())
+	}
+	return text
 }
 
 // share is the part of a rectangle's pixels with a label value.

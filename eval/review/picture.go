@@ -7,6 +7,7 @@ import (
 	"image"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/image/draw"
@@ -32,9 +33,11 @@ type picture struct {
 	mu     sync.Mutex
 	sample *data.Sample // preview and weak labels, in the preview's pixels
 	weak   []corrections.Prompt
+	tags   []int // the image's own
 	looked gen.Looked
-	masks  map[string]gen.Mask // by prompt
-	found  *data.LabelMap      // what the method found by itself
+	masks  map[string]gen.Mask       // by prompt
+	found  *data.LabelMap            // what the method found by itself
+	retold map[string]*data.LabelMap // what it finds from corrected tags
 }
 
 // open reads a photo and its weak labels.
@@ -43,8 +46,16 @@ func (s *Server) open(_ context.Context, id string) (*picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &picture{Server: s, id: id, size: sample.Image.Rect.Size(), scale: 1, masks: map[string]gen.Mask{}}
+	p := &picture{Server: s, id: id, size: sample.Image.Rect.Size(), scale: 1, masks: map[string]gen.Mask{}, retold: map[string]*data.LabelMap{}}
 	p.weak = corrections.FromWeak(clip(sample.Weak, p.size), s.Weak)
+	p.tags = slices.Compact(slices.Sorted(slices.Values(sample.Weak.Tags)))
+	if sample.Weak.Tags == nil {
+		for _, q := range p.weak {
+			p.tags = append(p.tags, q.Class)
+		}
+		p.tags = slices.Compact(slices.Sorted(slices.Values(p.tags)))
+	}
+	p.tags = append([]int{}, p.tags...)
 	if long := max(p.size.X, p.size.Y); long > previewSide {
 		p.scale = previewSide / float64(long)
 		small := image.NewNRGBA(image.Rect(0, 0, max(1, int(float64(p.size.X)*p.scale)), max(1, int(float64(p.size.Y)*p.scale))))
@@ -85,6 +96,19 @@ func (p *picture) prompts(c *corrections.Correction) []corrections.Prompt {
 		return c.Prompts
 	}
 	return p.weak
+}
+
+// shown are the classes that the image shows.
+func (p *picture) shown(c *corrections.Correction) []int { return c.TagsOf(p.tags) }
+
+// retells tells whether the label is made anew because its tags were corrected,
+// now or when it was made.
+func (p *picture) retells(c *corrections.Correction) bool {
+	if !p.Ours || p.Weak != data.WeakTags || p.Method == nil {
+		return false
+	}
+	side := p.sidecar()
+	return c.Tagged || side != nil && strings.Contains(side.Corrected, "tags")
 }
 
 // look computes what is the same for all prompts, once.
@@ -180,8 +204,11 @@ func (p *picture) label(ctx context.Context, c *corrections.Correction) (*data.L
 	if c.Verdict == corrections.Accepted {
 		return c.Label(), "", nil
 	}
-	if !c.Prompted {
+	if !c.Prompted && !p.retells(c) {
 		if m, note, err := p.there(); m != nil || err != nil {
+			if c.Tagged && p.Weak == data.WeakTags {
+				note = "its tags were corrected: wsss gen makes the label again"
+			}
 			return m, note, err
 		}
 	}
@@ -260,7 +287,11 @@ func (p *picture) under(ctx context.Context, c *corrections.Correction, size ima
 		}
 		return data.NewLabelMap(size.X, size.Y), "not labelled yet", nil
 	}
-	m, err := p.byItself(ctx)
+	find := p.byItself
+	if p.retells(c) {
+		find = func(ctx context.Context) (*data.LabelMap, error) { return p.fromTags(ctx, p.shown(c)) }
+	}
+	m, err := find(ctx)
 	if err != nil {
 		return nil, "", err
 	}
@@ -295,7 +326,37 @@ func (p *picture) byItself(ctx context.Context) (*data.LabelMap, error) {
 	if !p.Ours || p.Method == nil || p.scale != 1 { // prompts of the photo's size are not the preview's
 		return nil, nil
 	}
-	masks, err := p.Method.Generate(ctx, p.sample)
+	p.found, err = p.generate(ctx, p.sample)
+	return p.found, err
+}
+
+// fromTags is what the method finds from corrected tags, of the photo's size;
+// nil for none.
+func (p *picture) fromTags(ctx context.Context, tags []int) (*data.LabelMap, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := fmt.Sprint(tags)
+	if m, ok := p.retold[key]; ok {
+		return m, nil
+	}
+	s, err := p.Dataset.Dataset.Load(p.id, data.WantImage|data.WantWeak)
+	if err != nil {
+		return nil, err
+	}
+	s.Weak.Tags = tags
+	m, err := p.generate(ctx, s)
+	if err == nil {
+		if len(p.retold) >= inMemory {
+			clear(p.retold)
+		}
+		p.retold[key] = m
+	}
+	return m, err
+}
+
+// generate asks the method; nil where it has no label.
+func (p *picture) generate(ctx context.Context, s *data.Sample) (*data.LabelMap, error) {
+	masks, err := p.Method.Generate(ctx, s)
 	if errors.Is(err, gen.ErrUnlabelled) {
 		return nil, nil
 	}
@@ -303,13 +364,12 @@ func (p *picture) byItself(ctx context.Context) (*data.LabelMap, error) {
 		p.log("%s: %v", p.id, err)
 		return nil, nil
 	}
-	p.found, err = p.Fuser.Fuse(p.size, masks)
-	return p.found, err
+	return p.Fuser.Fuse(s.Image.Rect.Size(), masks)
 }
 
 // full is the label that is accepted, of the photo's size.
 func (p *picture) full(ctx context.Context, c *corrections.Correction) (*data.LabelMap, error) {
-	if !c.Prompted {
+	if !c.Prompted && !p.retells(c) {
 		if m, _, err := p.there(); m != nil || err != nil {
 			return m, err
 		}

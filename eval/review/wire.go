@@ -49,6 +49,14 @@ func toWire(p corrections.Prompt) wirePrompt {
 	return w
 }
 
+func toWires(list []corrections.Prompt) []wirePrompt {
+	out := make([]wirePrompt, len(list))
+	for i, p := range list {
+		out[i] = toWire(p)
+	}
+	return out
+}
+
 func (w wirePrompt) prompt() (corrections.Prompt, error) {
 	p := corrections.Prompt{ID: w.ID, Class: w.Class}
 	if b := w.Box; b != nil {
@@ -90,9 +98,18 @@ type wireImage struct {
 	Verdict corrections.Verdict `json:"verdict"`
 	Own     bool                `json:"own"` // the prompts are corrected ones
 	Prompts []wirePrompt        `json:"prompts"`
+	Tagged  bool                `json:"tagged"`  // the tags are corrected ones
+	Tags    []int               `json:"tags"`    // classes that the image shows
+	Before  wireOwn             `json:"before"`  // any correction
 	Painted string              `json:"painted"` // runs: 0 untouched, 1 + label value
 	Base    *wireMap            `json:"base"`    // what painted pixels lie over
 	Note    string              `json:"note"`
+}
+
+// wireOwn are the weak labels that an image has of its own.
+type wireOwn struct {
+	Prompts []wirePrompt `json:"prompts"`
+	Tags    []int        `json:"tags"`
 }
 
 // op is one change; one of its fields is set.
@@ -107,8 +124,14 @@ type op struct {
 	Prompt  *wirePrompt          `json:"prompt"` // new, or in the place of the one of this id
 	Remove  *string              `json:"remove"` // id of a prompt
 	Prompts *[]wirePrompt        `json:"prompts"`
-	Restore *bool                `json:"restore"` // the image's own weak labels again
+	Tag     *wireTag             `json:"tag"`
 	Verdict *corrections.Verdict `json:"verdict"`
+}
+
+// wireTag says whether the image shows a class.
+type wireTag struct {
+	Class int  `json:"class"`
+	On    bool `json:"on"`
 }
 
 // wireEdit changes an image.
@@ -123,6 +146,8 @@ type wireEdited struct {
 	Version string              `json:"version"`
 	Verdict corrections.Verdict `json:"verdict"`
 	Own     bool                `json:"own"`
+	Tagged  bool                `json:"tagged"`
+	Tags    []int               `json:"tags"`
 	Stale   bool                `json:"stale"` // the image was corrected elsewhere, too: load it again
 	Base    *wireMap            `json:"base,omitempty"`
 	Note    string              `json:"note"`

@@ -135,3 +135,54 @@ func TestCorrectedLabels(t *testing.T) {
 		t.Errorf("a class that is gone: %v", err)
 	}
 }
+
+// TestCorrectedTags: labels from tags are made from the corrected ones, and made
+// again when these change.
+func TestCorrectedTags(t *testing.T) {
+	root := t.TempDir()
+	img, _ := disc(60, 50, image.Rect(18, 14, 44, 38))
+	for _, id := range []string{"a", "b"} {
+		f, err := os.Create(filepath.Join(root, id+".png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := png.Encode(f, img); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	inner, err := folder.Open(root, folder.Options{Names: []string{"background", "red", "blue"}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := &corrections.Folder{Dir: filepath.Join(root, "corrections"), Classes: inner.Classes()}
+	ds := corrections.Wrap(inner, kept, corrections.Options{})
+	g := configs.Gen{Method: "grabcut", Weak: "tags", Fuse: configs.Fuse{Rule: "smaller-first"}}
+	env := gen.Env{Classes: ds.Classes(), Weak: data.WeakTags, Gen: g}
+	m, err := gen.New(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	for _, tt := range []struct{ class, generated int }{{1, 1}, {2, 1}, {2, 0}} {
+		if _, _, err := kept.Update(context.Background(), "a", 60, 50, nil, func(c *corrections.Correction) error {
+			c.Tagged, c.Tags = true, []int{tt.class}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		sum, err := gen.Run(context.Background(), gen.RunOptions{Dataset: ds, Split: folder.SplitAll, Method: m, Name: "grabcut", Weak: data.WeakTags,
+			Fuse: g.Fuse, OutDir: out, ConfigHash: "h", Env: env})
+		if err != nil || sum.Generated != tt.generated || sum.Unlabelled != 1 {
+			t.Fatalf("class %d: %+v, %v", tt.class, sum, err)
+		}
+		l, err := data.ReadLabelMap(filepath.Join(out, "a.png"))
+		if err != nil || int(l.At(31, 26)) != tt.class {
+			t.Errorf("class %d: label %d, %v", tt.class, l.At(31, 26), err)
+		}
+		side, err := gen.ReadSidecar(filepath.Join(out, "a.json"))
+		if err != nil || side.Corrected != "tags" {
+			t.Errorf("corrected %q, %v", side.Corrected, err)
+		}
+	}
+}

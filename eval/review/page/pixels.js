@@ -117,10 +117,8 @@ export class Stroke {
     for (let i = 0; i < done.length; i++) if (done[i]) this.set(i);
   }
 
-  entry() {
-    const after = new Uint16Array(this.idx.length).fill(this.value);
-    return { type: "paint", idx: Uint32Array.from(this.idx), before: Uint16Array.from(this.before), after };
-  }
+  // change is what the gesture did, as a part of a step.
+  change() { return paintChange(this.im, this.idx, this.before, this.idx.map(() => this.value)) }
 }
 
 // valueAt is what a pixel shows: 1 + label value.
@@ -131,15 +129,37 @@ export const valueAt = (im, x, y) => {
   return b.pix[Math.floor((y + .5) * b.h / im.h) * b.w + Math.floor((x + .5) * b.w / im.w)] + 1;
 };
 
-// paintOp is the change that sets pixels to values (0 = untouched).
-export const paintOp = (im, idx, values) => {
+// paintChange is pixels of a rectangle before and after a change, packed: 0 is
+// none of it, 1 untouched, 2 + label value.
+export const paintChange = (im, idx, before, after) => {
   let x0 = im.w, y0 = im.h, x1 = 0, y1 = 0;
   for (const i of idx) {
     const x = i % im.w, y = (i - x) / im.w;
-    x0 = Math.min(x0, x); x1 = Math.max(x1, x + 1);
-    y0 = Math.min(y0, y); y1 = Math.max(y1, y + 1);
+    if (x < x0) x0 = x;
+    if (x >= x1) x1 = x + 1;
+    if (y < y0) y0 = y;
+    if (y >= y1) y1 = y + 1;
   }
-  const w = x1 - x0, h = y1 - y0, pix = new Uint16Array(w * h);
-  idx.forEach((i, k) => { const x = i % im.w; pix[((i - x) / im.w - y0) * w + x - x0] = values[k] + 1 });
-  return { paint: { x: x0, y: y0, w, h, runs: pack(pix) } };
+  const w = x1 - x0, h = y1 - y0;
+  const packed = values => {
+    const pix = new Uint16Array(w * h);
+    idx.forEach((i, k) => { const x = i % im.w; pix[((i - x) / im.w - y0) * w + x - x0] = values[k] + 1 });
+    return pack(pix);
+  };
+  return { kind: "paint", x: x0, y: y0, w, h, before: packed(before), after: packed(after) };
+};
+
+// repaint brings the pixels of a change to what they were before or after it,
+// and returns the operation for the server; null where there is nothing to do.
+// What was painted elsewhere in the meantime stays.
+export const repaint = (im, c, forward) => {
+  const { x, y, w, h } = c, [from, to] = forward ? [c.before, c.after] : [c.after, c.before];
+  const was = unpack(from, new Uint16Array(w * h)), want = unpack(to, new Uint16Array(w * h));
+  let left = 0, skipped = 0;
+  for (let k = 0; k < want.length; k++) {
+    if (!want[k]) continue;
+    const i = (y + Math.floor(k / w)) * im.w + x + k % w, now = im.layer[i] + 1;
+    if (now === want[k] || now === was[k]) { im.layer[i] = want[k] - 1; left++ } else { want[k] = 0; skipped++ }
+  }
+  return left ? { paint: { x, y, w, h, runs: skipped ? pack(want) : to } } : null;
 };

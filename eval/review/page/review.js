@@ -1,6 +1,7 @@
 // The page of wsss review.
 import { View, palette } from "./view.js";
-import { paintOp, unpack } from "./pixels.js";
+import { paintChange, repaint, unpack } from "./pixels.js";
+import { Histories } from "./history.js";
 import { Store } from "./store.js";
 import { path, tools } from "./tools.js";
 
@@ -11,82 +12,81 @@ const say = text => { $("spoken").textContent = text };
 const view = new View($("canvas"));
 const app = {
   view, im: null, list: null, at: -1, class: 1, active: null, brush: 16, tool: "select", cursor: null, held: false,
-  histories: new Map(), // id → { undo, redo }
   prompt(id) { return this.im?.prompts.find(q => q.id === id) },
   newID() { return "r" + crypto.getRandomValues(new Uint32Array(2)).join("-") },
   choose(id) { this.active = id; objects(); view.draw() },
   // change edits the list of prompts.
   change(edit) {
-    const before = structuredClone(this.im.prompts);
-    this.did({ type: "prompts", before, after: edit(structuredClone(before)), own: [this.im.own, true] });
+    const c = promptChange(this.im.prompts, edit(structuredClone(this.im.prompts)));
+    if (c) this.did([c]);
   },
-  // did takes up a new change.
-  did(entry) {
+  // did takes up a new step: changes that are undone together, or, without any,
+  // a verdict.
+  did(changes, verdict = "") {
     if (!this.im || this.blocked) return;
-    entry.verdict = [this.im.verdict, entry.type === "verdict" ? entry.to : ""];
-    const h = history();
-    h.undo.push(entry);
-    h.redo = [];
-    apply(entry, true);
+    const step = { changes, verdict: [this.im.verdict, verdict] };
+    this.histories.push(this.im.id, step);
+    apply(step, true);
   },
 };
 window.wsss = app; // for tests, and for the curious
 
-const history = () => {
-  const id = app.im.id;
-  if (!app.histories.has(id)) app.histories.set(id, { undo: [], redo: [] });
-  return app.histories.get(id);
+// promptChange is what differs between two lists of prompts; null for nothing.
+const promptChange = (before, after) => {
+  const items = [], by = (list, id) => list.find(q => q.id === id) || null;
+  after.forEach((q, at) => {
+    const old = by(before, q.id);
+    if (!old || JSON.stringify(old) !== JSON.stringify(q)) items.push({ id: q.id, at, before: structuredClone(old), after: structuredClone(q) });
+  });
+  before.forEach((q, at) => { if (!by(after, q.id)) items.push({ id: q.id, at, before: structuredClone(q), after: null }) });
+  return items.length ? { kind: "prompts", items } : null;
 };
 
-// apply does a change, or takes it back, here and on the server.
-const apply = (entry, forward) => {
-  const im = app.im, ops = [];
-  if (entry.type === "paint") {
-    const want = forward ? entry.after : entry.before, from = forward ? entry.before : entry.after;
-    const idx = [], values = [];
-    entry.idx.forEach((i, k) => {
-      // What was painted elsewhere in the meantime stays.
-      if (im.layer[i] === want[k] || im.layer[i] === from[k]) { im.layer[i] = want[k]; idx.push(i); values.push(want[k]) }
-    });
-    if (idx.length) ops.push(paintOp(im, idx, values));
-  } else if (entry.type === "prompts") {
-    const want = forward ? entry.after : entry.before, own = entry.own[forward ? 1 : 0];
-    if (!own) ops.push({ restore: true });
-    else {
-      for (const q of want) {
-        const old = im.prompts.find(o => o.id === q.id);
-        if (!old || JSON.stringify(old) !== JSON.stringify(q)) ops.push({ prompt: q });
-      }
-      for (const q of im.prompts) if (!want.some(o => o.id === q.id)) ops.push({ remove: q.id });
-      if (!ops.length) ops.push({ prompts: want });
-    }
-    im.prompts = structuredClone(want);
-    im.own = own;
-    if (!app.prompt(app.active)) app.active = null;
-  }
-  im.verdict = entry.verdict[forward ? 1 : 0];
-  if (entry.type === "verdict" || im.verdict) ops.push({ verdict: im.verdict });
-  if (ops.length) store.send(im.id, ops);
+// Each kind of change is done, or taken back, here; what it returns goes to the
+// server.
+const kinds = {
+  paint: (im, c, forward) => [repaint(im, c, forward)],
+  prompts: (im, c, forward) => c.items.map(({ id, at, before, after }) => {
+    const want = forward ? after : before, now = im.prompts.findIndex(q => q.id === id);
+    if (now >= 0) im.prompts.splice(now, 1);
+    if (want) im.prompts.splice(now >= 0 ? now : at, 0, structuredClone(want));
+    im.own = true; // unless the server finds that these are the image's own again
+    if (!want && app.active === id) app.active = null;
+    return want ? { prompt: want } : now >= 0 ? { remove: id } : null;
+  }),
+  tag: (im, c, forward) => {
+    const on = forward === c.on;
+    im.tags = im.tags.filter(t => t !== c.class).concat(on ? [c.class] : []).sort((a, b) => a - b);
+    return [{ tag: { class: c.class, on } }];
+  },
+};
+
+// apply does a step, or takes it back, here and on the server.
+const apply = (step, forward) => {
+  const im = app.im;
+  const ops = (forward ? step.changes : step.changes.toReversed()).flatMap(c => kinds[c.kind](im, c, forward)).filter(Boolean);
+  im.verdict = step.verdict[forward ? 1 : 0];
+  if (!ops.length || im.verdict) ops.push({ verdict: im.verdict });
+  store.send(im.id, ops);
   refresh();
 };
 
-const undo = () => { const e = app.im && history().undo.pop(); if (e) { history().redo.push(e); apply(e, false); say("undone") } };
-const redo = () => { const e = app.im && history().redo.pop(); if (e) { history().undo.push(e); apply(e, true); say("done again") } };
+const undo = () => { const s = app.im && !app.blocked && app.histories.undo(app.im.id); if (s) { apply(s, false); say("undone") } };
+const redo = () => { const s = app.im && !app.blocked && app.histories.redo(app.im.id); if (s) { apply(s, true); say("done again") } };
 
 const store = new Store({
   saved(text) { $("saved").textContent = text },
   trouble(text) { $("trouble").hidden = !text; $("trouble").textContent = text; app.blocked = Boolean(text) },
   answered(id, body) {
     if (app.im?.id !== id || store.pending(id)) return;
-    app.im.version = body.version;
+    Object.assign(app.im, { version: body.version, own: body.own, tagged: body.tagged, tags: body.tags });
     if (body.base) { setBase(body.base); app.millis = body.millis; note(body.note) }
-    if (app.im.verdict !== body.verdict || app.im.own !== body.own || body.stale || app.again === id) { app.again = null; load(app.at, true) }
+    if (app.im.verdict !== body.verdict || body.stale) load(app.at, true);
     refresh();
   },
   failed(id, text, status) {
     say(text);
     const told = status === 409 ? "Corrected in another window, too: look again, then accept." : text;
-    app.histories.delete(id);
     const item = app.list.images.find(i => i.id === id);
     item.state = item.state && "corrected";
     if (app.im?.id === id) load(app.at, true).then(() => note(told));
@@ -110,7 +110,7 @@ const load = async (n, again) => {
   try {
     const url = "api/photo?id=" + encodeURIComponent(id);
     const photo = again && app.im?.id === id ? Promise.resolve(view.photo) : decoded(url);
-    const [raw, img] = await Promise.all([store.image(id), photo]);
+    const [raw, img] = await Promise.all([store.image(id), photo, app.histories.read(id)]);
     if (turn !== app.turn || again && store.pending(id)) return;
     const im = { ...raw, layer: unpack(raw.painted, new Uint16Array(raw.w * raw.h)) };
     im.base = { w: raw.base.w, h: raw.base.h, pix: unpack(raw.base.runs, new Uint8Array(raw.base.w * raw.base.h)) };
@@ -140,7 +140,8 @@ const decoded = url => {
   return ahead.photo;
 };
 
-const stateOf = im => im.verdict || (im.own || im.layer.some(v => v) ? "corrected" : "");
+const painted = layer => { for (let i = 0; i < layer.length; i++) if (layer[i]) return true; return false };
+const stateOf = im => im.verdict || (im.own || im.tagged || painted(im.layer) ? "corrected" : "");
 const refresh = () => {
   const im = app.im;
   if (!im) return;
@@ -153,9 +154,11 @@ const refresh = () => {
   $("state").className = "chip " + item.state;
   $("why").textContent = item.why;
   $("why").title = item.why;
-  $("undo").disabled = !history().undo.length;
-  $("redo").disabled = !history().redo.length;
+  const h = app.histories.of(im.id);
+  $("undo").disabled = !h.at;
+  $("redo").disabled = h.at === h.steps.length;
   objects();
+  tags();
   view.draw();
 };
 
@@ -175,6 +178,7 @@ const setClass = c => {
   }
   const q = app.prompt(app.active);
   if (q && q.class !== c && app.tool === "select") app.change(list => list.map(o => o.id === q.id ? { ...o, class: c } : o));
+  tags();
   say(nameOf(c));
 };
 const classList = () => {
@@ -201,6 +205,36 @@ const objects = () => {
     o.onclick = () => { setTool("select"); app.choose(q.id === app.active ? null : q.id) };
     return o;
   }));
+};
+// tags lists the classes that the image shows, each with a button that takes it
+// back, and one that adds the chosen class.
+const tags = () => {
+  const im = app.im;
+  if (!im) return;
+  const chips = im.tags.map(c => {
+    const drawn = im.prompts.some(q => q.class === c);
+    const b = el("button", { type: "button", className: "tag", disabled: drawn, title: drawn ? "There are objects of it" : "Not in the image (i)" }, swatch(c), nameOf(c), drawn ? "" : " ×");
+    b.setAttribute("aria-label", drawn ? nameOf(c) : "Take back the tag " + nameOf(c));
+    b.onclick = () => tag(c);
+    return b;
+  });
+  if (app.class > 0 && app.class !== 255 && !im.tags.includes(app.class)) {
+    const b = el("button", { type: "button", className: "tag add", title: "It is in the image (i)" }, "+ ", nameOf(app.class));
+    b.setAttribute("aria-label", "Tag the image with " + nameOf(app.class));
+    b.onclick = () => tag(app.class);
+    chips.push(b);
+  }
+  const on = $("tags").contains(document.activeElement);
+  $("tags").replaceChildren(...chips);
+  if (on) ($("tags").querySelector("button:not([disabled])") || canvas).focus();
+};
+// tag says that the image shows a class, or that it does not after all.
+const tag = c => {
+  const im = app.im, on = !im.tags.includes(c);
+  if (c < 1 || c === 255) return note("Background and void are no tags.");
+  if (!on && im.prompts.some(q => q.class === c)) return note(nameOf(c) + " has objects in the image: remove these first.");
+  app.did([{ kind: "tag", class: c, on }]);
+  say(on ? nameOf(c) + " is in the image" : nameOf(c) + " is not in the image");
 };
 const setTool = name => {
   app.tool = name;
@@ -262,7 +296,7 @@ view.marks = (ctx, v) => {
 
 const judge = async verdict => {
   if (!app.im) return;
-  if (app.im.verdict !== verdict) app.did({ type: "verdict", to: verdict });
+  if (app.im.verdict !== verdict) app.did([], verdict);
   say(verdict);
   load(app.at + 1);
 };
@@ -272,12 +306,17 @@ const removeActive = () => {
   app.active = null;
   app.change(list => list.filter(q => q.id !== id));
 };
+// restore drops all that was corrected, as one step.
 const restore = () => {
-  const im = app.im, idx = [];
+  const im = app.im, idx = [], changes = [];
+  if (!im) return;
   im.layer.forEach((v, i) => { if (v) idx.push(i) });
-  if (idx.length) app.did({ type: "paint", idx: Uint32Array.from(idx), before: Uint16Array.from(idx, i => im.layer[i]), after: new Uint16Array(idx.length) });
-  if (im.own) { app.did({ type: "prompts", before: structuredClone(im.prompts), after: [], own: [true, false] }); app.again = im.id }
-  if (im.verdict) app.did({ type: "verdict", to: "" });
+  if (idx.length) changes.push(paintChange(im, idx, idx.map(i => im.layer[i]), idx.map(() => 0)));
+  changes.push(promptChange(im.prompts, im.before.prompts));
+  for (const c of im.tags) if (!im.before.tags.includes(c) && im.tagged) changes.push({ kind: "tag", class: c, on: false });
+  for (const c of im.before.tags) if (!im.tags.includes(c) && im.tagged) changes.push({ kind: "tag", class: c, on: true });
+  const some = changes.filter(Boolean);
+  if (some.length || im.verdict) app.did(some);
 };
 const cycle = step => {
   const list = app.im.prompts, i = list.findIndex(q => q.id === app.active);
@@ -355,6 +394,7 @@ const keys = [
   ...Object.entries(tools).map(([name, t]) => [t.key, t.name.toLowerCase(), [t.key], () => setTool(name)]),
   ["1 … 9, 0", "class; 0 is background", [..."0123456789"], e => { if (+e.key < app.list.classes.length) setClass(+e.key) }],
   ["x", "void", ["x"], () => setClass(255)],
+  ["i", "the chosen class is in the image, or not", ["i"], () => tag(app.class)],
   ["/", "find a class", ["/"], () => { $("find").focus(); $("find").select() }],
   ["arrows", "move the cross; with Shift by one pixel", ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"], e => moveCross(({ ArrowLeft: -1, ArrowRight: 1 })[e.key] || 0, ({ ArrowUp: -1, ArrowDown: 1 })[e.key] || 0, e.shiftKey)],
   ["space", "press at the cross, and let go; with Alt or Shift out of the object", [" "], e => press(e.altKey || e.shiftKey)],
@@ -408,6 +448,7 @@ addEventListener("beforeunload", e => { if (!store.idle()) e.preventDefault() })
 
 const start = async () => {
   app.list = await store.images();
+  app.histories = new Histories(app.list.book);
   view.colours = palette(app.list.colours);
   classList();
   setClass(1);

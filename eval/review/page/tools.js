@@ -141,7 +141,7 @@ const brushLike = (name, key, hint, value) => ({
   up(app) {
     const s = this.stroke;
     this.stroke = null;
-    if (s.idx.length) app.did(s.entry());
+    if (s.idx.length) app.did([s.change()]);
   },
 });
 
@@ -157,7 +157,7 @@ const fill = {
     if (!inside(app.im, p)) return;
     const s = new Stroke(app.im, out ? 1 : app.class + 1);
     s.fill(...pixel(app.im, p));
-    if (s.idx.length) app.did(s.entry());
+    if (s.idx.length) app.did([s.change()]);
   },
 };
 
