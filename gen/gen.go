@@ -38,6 +38,17 @@ type Mask struct {
 	Stability float32  `json:"stability"` // 0..1; 0 where the method has none
 	From      Prompt   `json:"from"`
 	Note      string   `json:"note,omitempty"` // e.g. why the mask is weak
+	// VouchedBy are the regions of other photos that the class was taken from, the
+	// most similar first; of method retrieve.
+	VouchedBy []Voucher `json:"vouched_by,omitempty"`
+}
+
+// Voucher is a region of a photo that a mask's class was taken from.
+type Voucher struct {
+	Photo      string  `json:"photo"`
+	Area       int     `json:"area"`       // pixels of the region
+	Similarity float32 `json:"similarity"` // cosine of the features
+	Corrected  bool    `json:"corrected,omitempty"`
 }
 
 // Method makes the masks of one sample. Implementations are safe for
@@ -95,6 +106,22 @@ type Reader interface {
 	// the label of an image depends on; the label is made again when one of
 	// them changes, appears or goes. They need not exist.
 	InputFiles(id string) ([]string, error)
+}
+
+// Taught is a Method that learnt from photos which it may be asked to label.
+type Taught interface {
+	// LearntFrom tells whether it learnt from the photo of a file, by the file's
+	// SHA-256.
+	LearntFrom(sum string) bool
+}
+
+// Warnings are what a method wants said about its labels, for one that has a
+// method of this name.
+func Warnings(m Method) []string {
+	if w, ok := m.(interface{ Warnings() []string }); ok {
+		return w.Warnings()
+	}
+	return nil
 }
 
 // InputFiles lists what a method reads for an image; nothing where it is no

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -110,10 +111,88 @@ func (p *Run) evalZeroShot(ctx context.Context, z configs.ZeroShot) (report.Row,
 	for _, m := range others {
 		list = append(list, zeroshot.Predictor{Method: m, Fuser: fuser})
 	}
-	return p.predictRow(ctx, p.Config.Data.ValSplit, eval.Pool(list), nil, eval.Options{
-		Name: z.Name, Kind: eval.KindZeroShot, RunHash: cfg.GenHash() + fmt.Sprint(weights),
+	notes := gen.Warnings(method)
+	if known, of, err := p.learntFrom(method, p.Config.Data.ValSplit); err != nil {
+		return report.Row{}, err
+	} else if known > 0 {
+		notes = append(notes, fmt.Sprintf("the method learnt from %d of the %d photos that are scored: that number is no test", known, of))
+	}
+	read, err := inputsHash(method, p.Config.Data.ValSplit, p)
+	if err != nil {
+		return report.Row{}, err
+	}
+	row, err := p.predictRow(ctx, p.Config.Data.ValSplit, eval.Pool(list), nil, eval.Options{
+		Name: z.Name, Kind: eval.KindZeroShot, RunHash: cfg.GenHash() + fmt.Sprint(weights) + read,
 		Settings: methodSettings(cfg.Gen), Provenance: p.provenance(weights),
 	})
+	if err != nil || row.Result == nil {
+		return row, err
+	}
+	for _, n := range notes {
+		p.Alert("warning: %s: %s", z.Name, n)
+	}
+	if len(notes) > 0 {
+		row.Result.Notes = append(row.Result.Notes, notes...)
+		err = p.saveResult(z.Name, row.Result)
+	}
+	return row, err
+}
+
+// learntFrom counts the photos of a split that a method learnt from.
+func (p *Run) learntFrom(method gen.Method, split string) (known, of int, err error) {
+	taught, ok := method.(gen.Taught)
+	if !ok {
+		return 0, 0, nil
+	}
+	ids, err := p.Dataset.IDs(split)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, id := range ids {
+		path := p.Dataset.ImagePath(id)
+		if path == "" {
+			continue
+		}
+		sum, err := p.hashes.SHA256(path)
+		if err != nil {
+			return 0, 0, err
+		}
+		if taught.LearntFrom(sum) {
+			known++
+		}
+	}
+	return known, len(ids), nil
+}
+
+// inputsHash identifies the files that a method reads for the photos of a split,
+// such as a bank of regions: predictions are made anew where they change.
+func inputsHash(method gen.Method, split string, p *Run) (string, error) {
+	ids, err := p.Dataset.IDs(split)
+	if err != nil {
+		return "", err
+	}
+	seen, text := map[string]bool{}, ""
+	for _, id := range ids {
+		paths, err := gen.InputFiles(method, id)
+		if err != nil {
+			return "", err
+		}
+		for _, path := range paths {
+			if seen[path] {
+				continue
+			}
+			seen[path] = true
+			sum, err := p.hashes.Tree(path)
+			if err != nil {
+				return "", err
+			}
+			text += sum
+		}
+	}
+	if text == "" {
+		return "", nil
+	}
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(text))), nil
 }
 
 // predictions changes where the same network labels the same image otherwise

@@ -124,6 +124,9 @@ func (p *Run) label(ctx context.Context, l Labeller, dir string, o GenOptions) e
 	})
 	p.explainChanges(sum)
 	p.explainGen(sum, g.Weak)
+	for _, w := range gen.Warnings(method) {
+		p.Alert("  warning: %s", w)
+	}
 	p.saveHashes()
 	if o.Shard == (gen.Shard{}) && o.Job == nil { // the wall clock of one of many says little
 		// What a call made before it was stopped counts, images and time alike.

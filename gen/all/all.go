@@ -7,6 +7,7 @@ import (
 	_ "wsss/gen/grabcut"   // GrabCut, no weights
 	_ "wsss/gen/promptsam" // SAM, and Grounding-DINO with SAM
 	_ "wsss/gen/refine"    // crf, sepl, random-walk, ensemble
+	_ "wsss/gen/retrieve"  // retrieve
 	_ "wsss/gen/saliency"  // saliency
 	_ "wsss/gen/source"    // import: labels and CAMs of other tools
 )

@@ -1,0 +1,533 @@
+package retrieve
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute-onnx/support/protos"
+
+	"wsss/configs"
+	"wsss/data"
+	"wsss/data/corrections"
+	"wsss/gen"
+	_ "wsss/gen/grabcut"
+	"wsss/models/backend/backendtest"
+	. "wsss/models/onnximport/onnxtest"
+)
+
+var fruit = data.Classes{Names: []string{"background", "apple", "leaf", "sky"}}
+
+type m = map[string]any
+
+// colours is a network whose features are the mean colour of patches of 4×4
+// pixels.
+func colours(t *testing.T) string {
+	t.Helper()
+	eye := make([]float32, 3*3*16)
+	for c := range 3 {
+		for i := range 16 {
+			eye[(c*3+c)*16+i] = 1.0 / 16
+		}
+	}
+	return Write(t, "colours", &protos.GraphProto{
+		Input:       []*protos.ValueInfoProto{Port("x", "n", 3, "h", "w")},
+		Output:      []*protos.ValueInfoProto{Port("maps", "n", 3, "gh", "gw")},
+		Node:        []*protos.NodeProto{Node("Conv", "maps", []string{"x", "eye"}, Ints("kernel_shape", 4, 4), Ints("strides", 4, 4))},
+		Initializer: []*protos.TensorProto{Floats("eye", eye, 3, 3, 4, 4)},
+	})
+}
+
+// split is a dataset of painted photos with labels.
+type split struct {
+	data.Dataset
+	ids     []string
+	samples map[string]*data.Sample
+	labels  string // folder of label maps
+	masks   string // folder of proposals, as label maps
+}
+
+func (s *split) Name() string                 { return "painted" }
+func (s *split) Classes() data.Classes        { return fruit }
+func (s *split) IDs(string) ([]string, error) { return s.ids, nil }
+func (s *split) ImagePath(string) string      { return "" }
+func (s *split) Load(id string, _ data.Want) (*data.Sample, error) {
+	c := *s.samples[id]
+	return &c, nil
+}
+
+// block is a square of a class in a photo, in its colour.
+type block struct {
+	class int
+	at    image.Rectangle
+}
+
+var (
+	left, right = image.Rect(4, 8, 20, 24), image.Rect(28, 8, 44, 24)
+	tints       = []color.NRGBA{{30, 30, 30, 255}, {220, 40, 40, 255}, {40, 220, 40, 255}, {40, 60, 220, 255}}
+)
+
+func newSplit(t *testing.T) *split {
+	t.Helper()
+	dir := t.TempDir()
+	return &split{samples: map[string]*data.Sample{}, labels: filepath.Join(dir, "labels"), masks: filepath.Join(dir, "masks")}
+}
+
+// add paints a photo. labels are the classes that the label map gives the
+// blocks, which may be wrong.
+func (s *split) add(t *testing.T, id string, blocks []block, labels ...int) {
+	t.Helper()
+	img := image.NewNRGBA(image.Rect(0, 0, 48, 32))
+	label, masks := data.NewLabelMap(48, 32), data.NewLabelMap(48, 32)
+	tags := []int{}
+	for y := range 32 {
+		for x := range 48 {
+			c := tints[0]
+			for i, b := range blocks {
+				if image.Pt(x, y).In(b.at) {
+					c = tints[b.class]
+					c.R += uint8(5 * (len(s.ids) % 3))
+					label.Pix[y*48+x], masks.Pix[y*48+x] = uint8(labels[i]), uint8(i+1)
+				}
+			}
+			img.SetNRGBA(x, y, c)
+		}
+	}
+	for _, l := range labels {
+		if l > 0 && !slices.Contains(tags, l) {
+			tags = append(tags, l)
+		}
+	}
+	s.ids = append(s.ids, id)
+	s.samples[id] = &data.Sample{ID: id, Image: img, Weak: data.WeakLabels{Tags: tags}}
+	for dir, what := range map[string]*data.LabelMap{s.labels: label, s.masks: masks} {
+		if err := errors.Join(os.MkdirAll(dir, 0o755), data.WriteLabelMap(filepath.Join(dir, id+".png"), what)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// options of the method on a split.
+func (s *split) options(t *testing.T, more m) m {
+	o := m{"features": m{"network": colours(t), "norm": "unit"}, "proposals": []m{{"labels": s.masks}}, "from": m{"labels": s.labels}, "min_area": 16, "erode": 2}
+	for k, v := range more {
+		o[k] = v
+		if v == nil {
+			delete(o, k)
+		}
+	}
+	return o
+}
+
+func open(t *testing.T, weak data.WeakKind, o m) (gen.Method, error) {
+	t.Helper()
+	return gen.New(gen.Env{Backend: backendtest.Open(t, "go"), Classes: fruit, Weak: weak, Gen: configs.Gen{Method: "retrieve", Weak: string(weak), Options: o}})
+}
+
+func learnt(t *testing.T, ds data.Dataset, weak data.WeakKind, dir string, o m) *method {
+	t.Helper()
+	got, err := open(t, weak, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, _ := ds.IDs("")
+	if err := gen.Learn(t.Context(), got, gen.Lesson{Dataset: ds, IDs: ids, Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	return got.(*method)
+}
+
+// said is what a method makes of a photo: class, left edge and who vouched.
+func said(t *testing.T, g gen.Method, s *data.Sample) string {
+	t.Helper()
+	masks, err := g.Generate(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(masks, func(a, b gen.Mask) int { return a.Bits.Bounds().Min.X - b.Bits.Bounds().Min.X })
+	var out []string
+	for _, mask := range masks {
+		by := ""
+		for _, v := range mask.VouchedBy {
+			by += v.Photo
+			if v.Corrected {
+				by += "!"
+			}
+		}
+		out = append(out, fmt.Sprintf("%s at %d by %s", fruit.Name(mask.Class), mask.Bits.Bounds().Min.X, by))
+	}
+	return strings.Join(out, "; ")
+}
+
+// orchard is four photos of apples and leaves.
+func orchard(t *testing.T) *split {
+	s := newSplit(t)
+	s.add(t, "a", []block{{1, left}, {2, right}}, 1, 2)
+	s.add(t, "b", []block{{1, right}}, 1)
+	s.add(t, "c", []block{{2, left}}, 2)
+	s.add(t, "d", []block{{2, left}, {1, right}}, 2, 1)
+	return s
+}
+
+// TestRetrieve: photos are named by the regions of others, with tags and
+// without; what looks like background is left out, and tags limit the classes.
+func TestRetrieve(t *testing.T) {
+	s := orchard(t)
+	s.add(t, "e", []block{{1, left}, {0, right}}, 1, 0)
+	for weak, want := range map[data.WeakKind][]string{
+		data.WeakNone: {"apple at 4 by deb; leaf at 28 by dc", "apple at 28 by eda", "leaf at 4 by ad", "leaf at 4 by ac; apple at 28 by aeb", "apple at 4 by adb"},
+		data.WeakTags: {"apple at 4 by deb; leaf at 28 by dc", "apple at 28 by eda", "leaf at 4 by ad", "leaf at 4 by ac; apple at 28 by aeb", "apple at 4 by adb"},
+	} {
+		g := learnt(t, s, weak, t.TempDir(), s.options(t, m{"empty": "allow", "k": 3}))
+		for i, id := range s.ids {
+			got := said(t, g, s.samples[id])
+			for _, n := range strings.Split(got, "; ") {
+				if strings.Contains(strings.SplitAfter(n, " by ")[1], id) {
+					t.Errorf("%s: %s: it vouches for itself", id, got)
+				}
+			}
+			strip := func(text string) string {
+				var out []string
+				for _, n := range strings.Split(text, "; ") {
+					out = append(out, strings.Split(n, " by ")[0])
+				}
+				return strings.Join(out, "; ")
+			}
+			if strip(got) != strip(want[i]) {
+				t.Errorf("%s from %s: %s, want %s", id, weak, got, want[i])
+			}
+		}
+		if weak == data.WeakTags {
+			one := *s.samples["a"]
+			one.Weak.Tags = []int{2}
+			if got := said(t, g, &one); !strings.Contains(got, "leaf at 28") || strings.Contains(got, "apple") {
+				t.Errorf("tagged leaf: %s", got)
+			}
+			one.Weak.Tags = []int{}
+			if got := said(t, g, &one); got != "" {
+				t.Errorf("tagged nothing: %s", got)
+			}
+			one.Weak.Tags = nil
+			if _, err := g.Generate(t.Context(), &one); !errors.Is(err, gen.ErrUnlabelled) {
+				t.Errorf("not tagged: %v", err)
+			}
+		}
+		if w := strings.Join(g.Warnings(), "; "); !strings.Contains(w, "no region of sky") {
+			t.Errorf("warnings: %q", w)
+		}
+	}
+}
+
+// TestPredictor: a bank that a run has made labels photos without labels, under
+// any config that names it, and other networks and classes are refused.
+func TestPredictor(t *testing.T) {
+	s := orchard(t)
+	bank := filepath.Join(t.TempDir(), "bank.safetensors")
+	learnt(t, s, data.WeakTags, t.TempDir(), s.options(t, m{"bank": bank}))
+	raw, err := os.ReadFile(bank)
+	if err != nil {
+		t.Fatal(err)
+	}
+	new := newSplit(t)
+	new.add(t, "new", []block{{2, right}}, 2)
+	for _, more := range []m{{"from": nil}, {"from": m{"method": "grabcut"}}} { // grabcut needs labels, which there are none of
+		more["bank"], more["proposals"] = bank, []m{{"labels": new.masks}}
+		g, err := open(t, data.WeakNone, s.options(t, more))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := said(t, g, new.samples["new"]); !strings.HasPrefix(got, "leaf at 28") {
+			t.Errorf("%s", got)
+		}
+	}
+	learnt(t, s, data.WeakTags, t.TempDir(), s.options(t, m{"bank": bank}))
+	if again, err := os.ReadFile(bank); err != nil || string(again) != string(raw) {
+		t.Errorf("the same split makes another bank (%v)", err)
+	}
+	for name, c := range map[string]struct {
+		more m
+		want string
+	}{
+		"another size":   {m{"features": m{"network": colours(t), "norm": "unit", "side": 96}}, "another network or size"},
+		"another file":   {m{"bank": filepath.Join(s.labels, "a.png")}, "a.png"},
+		"no bank":        {m{"bank": bank + "x"}, "there is no file"},
+		"nothing at all": {m{"bank": ""}, "from and bank are missing"},
+	} {
+		o := s.options(t, m{"from": nil, "bank": bank})
+		for k, v := range c.more {
+			o[k] = v
+		}
+		if _, err := open(t, data.WeakNone, o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if g, err := open(t, data.WeakTags, s.options(t, nil)); err != nil {
+		t.Error(err)
+	} else if _, err := g.Generate(t.Context(), s.samples["a"]); err == nil || !strings.Contains(err.Error(), "gen.options.bank") {
+		t.Errorf("without a bank: %v", err)
+	}
+}
+
+// TestClean: a region whose neighbours are of another class leaves the bank, and
+// one that a person accepted stays and changes what others are named.
+func TestClean(t *testing.T) {
+	s := orchard(t)
+	s.add(t, "e", []block{{1, left}}, 2) // an apple that is labelled leaf
+	ids := func(b *bank, left bool) (list []string) {
+		for _, r := range b.rows {
+			if r.left == left && r.class != 0 {
+				list = append(list, fmt.Sprintf("%s of %s", fruit.Name(r.class), b.photos[r.photo].ID))
+			}
+		}
+		return list
+	}
+	g := learnt(t, s, data.WeakNone, t.TempDir(), s.options(t, m{"empty": "allow"}))
+	if got := fmt.Sprint(ids(g.bank, true)); got != "[leaf of e]" {
+		t.Errorf("left the bank: %s", got)
+	}
+	g = learnt(t, s, data.WeakNone, t.TempDir(), s.options(t, m{"empty": "allow", "clean": "none"}))
+	if got := ids(g.bank, true); len(got) != 0 {
+		t.Errorf("clean = none: %v", got)
+	}
+	// A person says that the apples are sky: the label of a similar one changes.
+	dir, folder := t.TempDir(), &corrections.Folder{Dir: t.TempDir(), Classes: fruit}
+	ds := corrections.Wrap(s, folder, corrections.Options{})
+	before := said(t, learnt(t, ds, data.WeakNone, dir, s.options(t, m{"empty": "allow", "k": 1})), s.samples["b"])
+	raw := filepath.Join(dir, "retrieve-*.safetensors")
+	files, _ := filepath.Glob(raw)
+	first, _ := os.ReadFile(files[0])
+	for _, id := range []string{"a", "d", "e"} {
+		label, err := data.ReadLabelMap(filepath.Join(s.labels, id+".png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range label.Pix {
+			if v == 1 || id == "e" && v == 2 {
+				label.Pix[i] = 3
+			}
+		}
+		c := &corrections.Correction{W: 48, H: 32}
+		c.Accept(label)
+		if _, _, err := folder.Update(t.Context(), id, 48, 32, nil, func(to *corrections.Correction) error { *to = *c; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g = learnt(t, ds, data.WeakNone, dir, s.options(t, m{"empty": "allow", "k": 1}))
+	after := said(t, g, s.samples["b"])
+	second, _ := os.ReadFile(files[0])
+	if !strings.HasPrefix(before, "apple") || !strings.HasPrefix(after, "sky") || !strings.Contains(after, "!") || string(first) == string(second) {
+		t.Errorf("before: %s, after: %s, a new bank: %v", before, after, string(first) != string(second))
+	}
+}
+
+// TestErrors: each says what is wrong with which photo, class or key.
+func TestErrors(t *testing.T) {
+	s := orchard(t)
+	learn := func(o m) error {
+		g, err := open(t, data.WeakTags, s.options(t, o))
+		if err == nil {
+			err = gen.Learn(t.Context(), g, gen.Lesson{Dataset: s, IDs: s.ids, Dir: t.TempDir()})
+		}
+		if err == nil {
+			lone := *s.samples["a"]
+			lone.ID = "lone"
+			_, err = g.Generate(t.Context(), &lone)
+		}
+		return err
+	}
+	for _, c := range []struct {
+		more m
+		want string
+	}{
+		{nil, "photo lone has no proposals"},
+		{m{"proposals": nil}, "proposals is missing"},
+		{m{"proposals": []m{{}}}, "[gen.options.proposals.0] allowed is exactly one"},
+		{m{"proposals": []m{{"masks": "nowhere"}}}, "nowhere"},
+		{m{"proposals": []m{{"method": "retriever"}}}, "retriever"},
+		{m{"min_area": 300}, "no region of apple, leaf"},
+		{m{"min_area": 3000}, "no region of 4 photos"},
+		{m{"k": 0}, "k = 0"},
+		{m{"vote": "majority"}, "similarity, count"},
+		{m{"clean": "all"}, "neighbours, centre, none"},
+		{m{"nms": 2.0}, "nms = 2"},
+		{m{"features": m{}}, "[gen.options.features]"},
+		{m{"from": m{"labels": "nowhere"}}, "nowhere"},
+		{m{"nonsense": 1}, "nonsense"},
+	} {
+		if err := learn(c.more); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.more, err, c.want)
+		}
+	}
+	if err := learn(m{"proposals": []m{{"method": "grabcut"}}}); err != nil {
+		t.Errorf("grabcut, which is given a tag: %v", err)
+	}
+}
+
+// TestLeaveOneOut: the photo's own regions vote only where that is asked for,
+// which is said.
+func TestLeaveOneOut(t *testing.T) {
+	s := newSplit(t)
+	s.add(t, "a", []block{{1, left}}, 1)
+	s.add(t, "b", []block{{2, left}}, 2)
+	g := learnt(t, s, data.WeakNone, t.TempDir(), s.options(t, m{"empty": "allow", "k": 1}))
+	if got := said(t, g, s.samples["a"]); strings.Contains(got, "apple") {
+		t.Errorf("the only apple vouches for itself: %s", got)
+	}
+	g = learnt(t, s, data.WeakNone, t.TempDir(), s.options(t, m{"empty": "allow", "k": 1, "leave_one_out": false}))
+	if got := said(t, g, s.samples["a"]); !strings.HasPrefix(got, "apple at 4 by a") {
+		t.Errorf("%s", got)
+	}
+	if w := strings.Join(g.Warnings(), "; "); !strings.Contains(w, "no test") {
+		t.Errorf("warnings: %q", w)
+	}
+}
+
+// TestErode keeps what OpenCV does at the border of an image.
+func TestErode(t *testing.T) {
+	bits := []uint8{
+		1, 1, 1, 0, 0,
+		1, 1, 1, 1, 0,
+		1, 1, 1, 1, 1,
+	}
+	want := "[1 1 0 0 0 1 1 0 0 0 1 1 1 0 0]"
+	if got := fmt.Sprint(erode(bits, 5, 3, 1)); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestModuSeg compares with ModuSeg's own code: regions, their features, which
+// leave the bank, and what photos are named (testdata/gen_moduseg.py).
+func TestModuSeg(t *testing.T) {
+	var ref struct {
+		Width, Height int
+		Classes       []string
+		Bank          []struct {
+			ID, Photo, Label string
+			Regions          []struct {
+				Class, Area int
+				Feature     []float64
+			}
+		}
+		Kept    map[string][]string
+		Queries []struct {
+			ID, Photo, Painted string
+			Masks              []string
+			Found              []struct {
+				Class, Area int
+				Score       float64
+			}
+		}
+	}
+	raw, err := os.ReadFile("testdata/moduseg.json")
+	if err == nil {
+		err = json.Unmarshal(raw, &ref)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	bytes := func(text string) []byte {
+		b, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	photo := func(id, text string) *data.Sample {
+		img := image.NewNRGBA(image.Rect(0, 0, ref.Width, ref.Height))
+		for i, rgb := 0, bytes(text); i < len(rgb); i += 3 {
+			copy(img.Pix[i/3*4:], []uint8{rgb[i], rgb[i+1], rgb[i+2], 255})
+		}
+		return &data.Sample{ID: id, Image: img}
+	}
+	s := newSplit(t)
+	folder := t.TempDir()
+	if err := os.MkdirAll(s.labels, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range ref.Bank {
+		s.ids = append(s.ids, p.ID)
+		s.samples[p.ID] = photo(p.ID, p.Photo)
+		if err := data.WriteLabelMap(filepath.Join(s.labels, p.ID+".png"), &data.LabelMap{W: ref.Width, H: ref.Height, Pix: bytes(p.Label)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, q := range ref.Queries {
+		dir := filepath.Join(folder, q.ID)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for i, text := range q.Masks {
+			bits := bytes(text)
+			for j := range bits {
+				bits[j] *= 255
+			}
+			if err := data.WriteLabelMap(filepath.Join(dir, fmt.Sprintf("%02d.png", i)), &data.LabelMap{W: ref.Width, H: ref.Height, Pix: bits}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	g := learnt(t, s, data.WeakNone, t.TempDir(), s.options(t, m{"proposals": []m{{"masks": folder}}, "min_area": 30, "erode": 2, "erode_less": false, "clean": "centre", "vote": "count", "k": 5}))
+	worst := 0.0
+	at := map[string]int{}
+	for i, r := range g.bank.rows {
+		at[fmt.Sprint(r.class, g.bank.photos[r.photo].ID)] = i
+	}
+	n := 0
+	for _, p := range ref.Bank {
+		for _, r := range p.Regions {
+			n++
+			i, ok := at[fmt.Sprint(r.Class, p.ID)]
+			if !ok || g.bank.rows[i].area != r.Area {
+				t.Fatalf("%s of %s: %d pixels are wanted: %v", fruit.Name(r.Class), p.ID, r.Area, ok)
+			}
+			for j, v := range g.bank.index.Row(i) {
+				worst = max(worst, math.Abs(float64(v)-r.Feature[j]))
+			}
+			kept := slices.Contains(ref.Kept[fmt.Sprint(r.Class)], p.ID)
+			if g.bank.rows[i].left == kept {
+				t.Errorf("%s of %s: kept %v, want %v", fruit.Name(r.Class), p.ID, !g.bank.rows[i].left, kept)
+			}
+		}
+	}
+	if n != len(g.bank.rows) {
+		t.Errorf("%d regions, want %d", len(g.bank.rows), n)
+	}
+	if worst > 3e-4 { // half precision of values up to 1
+		t.Errorf("features differ by %.1e", worst)
+	}
+	fuser, err := gen.NewFuser(configs.Fuse{Rule: "score"}, fruit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range ref.Queries {
+		masks, err := g.Generate(t.Context(), photo(q.ID, q.Photo))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []gen.Mask
+		for _, f := range q.Found {
+			if f.Class != 0 {
+				if i := len(got); i >= len(masks) || masks[i].Class != f.Class || masks[i].Bits.Area() != f.Area || math.Abs(float64(masks[i].Score)-f.Score) > 1e-3 {
+					t.Fatalf("%s: %+v, want mask %d to be %+v", q.ID, masks, i, f)
+				}
+				got = append(got, masks[len(got)])
+			}
+		}
+		if len(got) != len(masks) {
+			t.Errorf("%s: %d masks, want %d", q.ID, len(masks), len(got))
+		}
+		label, err := fuser.Fuse(image.Pt(ref.Width, ref.Height), masks)
+		if err != nil || !slices.Equal(label.Pix, bytes(q.Painted)) {
+			t.Errorf("%s: another label (%v)", q.ID, err)
+		}
+	}
+}
