@@ -92,3 +92,16 @@ func Real(t testing.TB, name string) string {
 	}
 	return path
 }
+
+// TorchEnv names the Python that has PyTorch, which `make torch` installs.
+const TorchEnv = "WSSS_TORCH"
+
+// Torch is a Python with PyTorch and onnx; the test is skipped where there is none.
+func Torch(t testing.TB) string {
+	t.Helper()
+	python := os.Getenv(TorchEnv)
+	if python == "" {
+		t.Skipf("PyTorch is not installed: `make torch` does, and sets %s", TorchEnv)
+	}
+	return python
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/data/datatest"
 	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/layers"
@@ -175,10 +176,7 @@ func TestDescribe(t *testing.T) {
 // pythonFiles runs gen_weights.py.
 func pythonFiles(t *testing.T) string {
 	t.Helper()
-	const python = "/usr/bin/python3"
-	if exec.Command(python, "-c", "import torchvision").Run() != nil {
-		t.Skip(python + " has no torchvision")
-	}
+	python := datatest.Torch(t)
 	dir := t.TempDir()
 	args := []string{"testdata/gen_weights.py", dir}
 	if os.Getenv("WSSS_VERIFY") != "" {

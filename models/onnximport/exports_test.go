@@ -1,12 +1,15 @@
 package onnximport
 
 import (
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/datatest"
 	"wsss/models/backend"
 	"wsss/models/onnximport/ortref"
 )
@@ -29,6 +32,51 @@ func TestExports(t *testing.T) {
 		t.Fatalf("no exports: %v", err)
 	}
 	stored := readFixture(t, "testdata/exports.json")
+	checkExports(t, paths, stored)
+	if *update {
+		stored.write(t, "testdata/exports.json")
+	}
+}
+
+// TestExporters: what both of PyTorch's exporters write of the same networks is
+// imported.
+func TestExporters(t *testing.T) {
+	if os.Getenv("WSSS_VERIFY") == "" {
+		t.Skip("exports by the newer exporter take minutes: set WSSS_VERIFY=1")
+	}
+	if backend.FindORT() == "" {
+		t.Skip("ONNX Runtime is not installed: nothing to compare with")
+	}
+	python := datatest.Torch(t)
+	for _, dynamo := range []string{"0", "1"} {
+		t.Run("dynamo="+dynamo, func(t *testing.T) {
+			dir := t.TempDir()
+			if kept := os.Getenv("WSSS_VERIFY_KEEP"); kept != "" {
+				dir = filepath.Join(kept, "dynamo"+dynamo)
+			}
+			paths, _ := filepath.Glob(filepath.Join(dir, "*.onnx"))
+			if len(paths) == 0 {
+				if err := os.MkdirAll(dir, 0o755); err != nil {
+					t.Fatal(err)
+				}
+				run := exec.Command(python, "-W", "ignore", "testdata/gen_exports.py", dir)
+				run.Env = append(os.Environ(), "WSSS_DYNAMO="+dynamo)
+				if out, err := run.CombinedOutput(); err != nil {
+					t.Fatalf("%v\n%s", err, out)
+				}
+				paths, _ = filepath.Glob(filepath.Join(dir, "*.onnx"))
+			}
+			if len(paths) < 6 {
+				t.Fatalf("%d exports", len(paths))
+			}
+			checkExports(t, paths, fixture{})
+		})
+	}
+}
+
+// checkExports compares networks on every engine with ONNX Runtime, or where it
+// is missing with what it gave; it notes what it gives.
+func checkExports(t *testing.T, paths []string, stored fixture) {
 	b := engines(t)
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".onnx")
@@ -62,8 +110,5 @@ func TestExports(t *testing.T) {
 				r.Close()
 			}
 		})
-	}
-	if *update {
-		stored.write(t, "testdata/exports.json")
 	}
 }

@@ -12,13 +12,15 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/datatest"
 	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/onnximport/ortref"
 )
 
 // TestFullSize exports networks of the real size with random weights and runs
 // them on every engine against ONNX Runtime: relative error ≤ 1e-3. It needs
-// WSSS_VERIFY=1, ONNX Runtime and Debian's python3-torch. WSSS_VERIFY_KEEP names
+// WSSS_VERIFY=1, ONNX Runtime and PyTorch. WSSS_VERIFY_KEEP names
 // a folder where exports are kept and found again.
 func TestFullSize(t *testing.T) {
 	if os.Getenv("WSSS_VERIFY") == "" {
@@ -27,10 +29,7 @@ func TestFullSize(t *testing.T) {
 	if backend.FindORT() == "" {
 		t.Skip("ONNX Runtime is not installed: nothing to compare with")
 	}
-	const python = "/usr/bin/python3"
-	if exec.Command(python, "-c", "import torch, onnx").Run() != nil {
-		t.Skip(python + " has no torch and onnx: nothing to export with")
-	}
+	python := datatest.Torch(t)
 	for _, c := range []struct{ script, name string }{
 		{"gen_full.py", "sam_decoder"},
 		{"gen_exports.py", "clip_text_full"},
@@ -78,7 +77,7 @@ func fullSize(t *testing.T, base string) {
 	}
 	t.Logf("ONNX Runtime: %.2f s", time.Since(start).Seconds())
 	ref.Close()
-	for _, spec := range []string{"onnx", "go"} {
+	for _, spec := range backendtest.Names(t) {
 		b, err := backend.Open(spec)
 		if err != nil {
 			t.Fatal(err)

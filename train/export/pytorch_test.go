@@ -12,16 +12,14 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/train"
 )
 
 // TestPyTorchLines runs the lines of docs/export.md in Python, as they stand
 // there: PyTorch and ONNX Runtime see in a photo what wsss predict sees.
 func TestPyTorchLines(t *testing.T) {
-	python := os.Getenv("WSSS_TORCH")
-	if python == "" {
-		t.Skip("PyTorch is not installed: `make torch` does, and sets WSSS_TORCH")
-	}
+	python := datatest.Torch(t)
 	text, err := os.ReadFile("../../docs/export.md")
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,7 @@
 """Times fine-tuning steps of a CLIP image encoder in PyTorch: prints seconds and
 CPU seconds per step, the first of which warms up; or exports the encoder.
 
-    step.py torch|torch-cuda|torch-cuda-compile|export -dir D -size N -width N -blocks N -batch N -steps N
+    step.py torch|torch-compile|torch-cuda|torch-cuda-compile|export -dir D -size N -width N -blocks N -batch N -steps N
 
 The network is that of the parity fixtures (train/clip/testdata), with random
 weights.
@@ -33,9 +33,8 @@ g.SIZE, g.PATCH, g.WIDTH, g.BLOCKS, g.HEADS, g.EMBED, g.CLASSES = a.size, 16, a.
 torch.manual_seed(1)
 net = g.Classifier()
 if a.engine == "export":
-    torch.onnx.export(net.encoder, torch.zeros(1, 3, a.size, a.size), os.path.join(a.dir, f"vit_{a.size}_{a.width}_{a.blocks}.onnx"),
-                      opset_version=16, do_constant_folding=False, input_names=["pixel_values"], output_names=["image_embeds"],
-                      dynamic_axes={"pixel_values": {0: "batch"}, "image_embeds": {0: "batch"}})
+    g.onnxout.export(net.encoder, torch.zeros(1, 3, a.size, a.size), os.path.join(a.dir, f"vit_{a.size}_{a.width}_{a.blocks}.onnx"),
+                     16, ["pixel_values"], ["image_embeds"], {"pixel_values": {0: "batch"}, "image_embeds": {0: "batch"}}, fold=False)
     sys.exit()
 targets = (torch.arange(a.batch * CLASSES) % 7 == 0).float().reshape(a.batch, CLASSES)
 known = torch.ones_like(targets)

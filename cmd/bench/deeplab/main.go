@@ -9,7 +9,7 @@
 //	    [-width 1] [-precision bf16] [-recompute 4]
 //
 // Engines are backends (go, onnx, xla:cuda, …) and PyTorch: torch (CPU, float32),
-// torch-cuda (bf16 autocast, channels last), torch-cuda-compile (also compiled).
+// torch-channels-last, torch-compile (the same, compiled), torch-cuda (bf16 autocast, channels last), torch-cuda-compile (also compiled).
 package deeplab
 
 import (

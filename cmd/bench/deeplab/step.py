@@ -3,7 +3,7 @@
 per step, the first of which warms up; on a GPU the peak of its memory in GiB
 goes to stderr.
 
-    step.py torch|torch-cuda|torch-cuda-compile -arch A -msc=true -size N -batch N -steps N [-width W]
+    step.py torch|torch-channels-last|torch-compile|torch-cuda|torch-cuda-compile -arch A -msc=true -size N -batch N -steps N [-width W]
 
 -precision, -recompute and -devices are ignored: they are choices of wsss.
 
@@ -37,6 +37,7 @@ a = p.parse_args()
 
 torch.set_num_threads(os.cpu_count())
 cuda = a.engine.startswith("torch-cuda")
+channels_last = a.engine != "torch"
 if a.arch == "deeplab-v2":
     net = gen_parity.V2(101, a.width, 8, True, a.msc == "true")
 else:
@@ -47,14 +48,18 @@ for m in net.modules():
         m.weight.requires_grad = m.bias.requires_grad = False
 if cuda:
     torch.backends.cudnn.benchmark = True
-    net = net.cuda().to(memory_format=torch.channels_last)
+    net = net.cuda()
+if channels_last:
+    net = net.to(memory_format=torch.channels_last)
 body = [q for q in net.backbone.parameters() if q.requires_grad]
 head = [q for n, q in net.named_parameters() if q.requires_grad and not n.startswith("backbone.")]
 sgd = torch.optim.SGD([{"params": body}, {"params": head, "lr": 2.5e-3}], lr=2.5e-4, momentum=0.9, weight_decay=5e-4)
 run = torch.compile(net) if a.engine.endswith("compile") else net
 x = torch.randn(a.batch, 3, a.size, a.size)
 if cuda:
-    x = x.cuda().to(memory_format=torch.channels_last)
+    x = x.cuda()
+if channels_last:
+    x = x.to(memory_format=torch.channels_last)
 for _ in range(a.steps + 1):
     start, cpu = time.perf_counter(), time.process_time()
     sgd.zero_grad(set_to_none=True)

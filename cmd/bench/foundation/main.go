@@ -9,9 +9,9 @@
 //
 // Also sam-h (ViT-H, some 8 GiB) on a GPU, and tiny-sam and tiny-clip to try the
 // program out. On a GPU the engines are xla:cuda, torch-cuda (float32 with TF32),
-// torch-cuda-bf16 (autocast) and torch-cuda-compile (autocast, compiled).
+// torch-cuda-bf16 (autocast) and torch-cuda-compile (autocast, compiled); on a CPU also torch-channels-last and torch-compile.
 //
-// Files are exported once, by /usr/bin/python3 with PyTorch and onnx, into -dir.
+// Files are exported once, by Python ($PYTHON) with PyTorch and onnx, into -dir.
 package foundation
 
 import (

@@ -2,7 +2,7 @@
 """Times a foundation model of the real size in PyTorch: prints seconds and CPU
 seconds per run, the first of which warms up.
 
-    run.py torch|torch-cuda|torch-cuda-bf16|torch-cuda-compile -runs N BASE
+    run.py torch|torch-channels-last|torch-compile|torch-cuda|torch-cuda-bf16|torch-cuda-compile -runs N BASE
 
 BASE.json are the inputs; its name picks the network, the one that the
 generators export.
@@ -34,6 +34,8 @@ torch.backends.cuda.matmul.allow_tf32 = True
 name = os.path.basename(a.base)
 net = gen_full.NETWORKS[name]() if name in gen_full.NETWORKS else gen_exports.MODELS[name][0]()
 net = net.eval().to(device)
+if a.engine in ("torch-channels-last", "torch-compile"):
+    net = net.to(memory_format=torch.channels_last)
 run = torch.compile(net) if a.engine.endswith("compile") else net
 with open(a.base + ".json") as f:
     spec = json.load(f)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"wsss/data/datatest"
 )
 
 // TestFullSize makes maps by a ViT-B/16 with random weights for an image of
@@ -25,11 +27,7 @@ func TestFullSize(t *testing.T) {
 	}
 	path := filepath.Join(dir, name+".onnx")
 	if _, err := os.Stat(path); err != nil {
-		const python = "/usr/bin/python3"
-		if exec.Command(python, "-c", "import torch, onnx").Run() != nil {
-			t.Skip(python + " has no torch and onnx: nothing to export with")
-		}
-		if out, err := exec.Command(python, "-W", "ignore", "../../onnximport/testdata/gen_exports.py", dir, name).CombinedOutput(); err != nil {
+		if out, err := exec.Command(datatest.Torch(t), "-W", "ignore", "../../onnximport/testdata/gen_exports.py", dir, name).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}

@@ -1,7 +1,7 @@
 """Exports networks of the real size, random weights, from the definitions that
 the tiny members of ../../foundation/zoo are made of.
 
-    /usr/bin/python3 gen_full.py DIR sam_decoder|gdino
+    python3 gen_full.py DIR sam_decoder|gdino
 
 Each NAME.onnx goes with NAME.json: the inputs to run it with.
 """
@@ -10,10 +10,9 @@ import os
 import sys
 
 import torch
-from torch.onnx._globals import GLOBALS
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "foundation", "zoo"))
-from nets import gdino, sam  # noqa: E402
+from nets import gdino, onnxout, sam  # noqa: E402
 
 
 def port(dims, kind="float32", values=None):
@@ -52,10 +51,9 @@ def sam_decoder(folder):
 
 
 def gdino_full(folder):
-    # Folding and shape inference take PyTorch's exporter a quarter of an hour
-    # on this graph, and the importer does both.
-    GLOBALS.onnx_shape_inference = False
-    gdino.export(gdino_net(), folder, do_constant_folding=False)
+    if not onnxout.DYNAMO:
+        onnxout.without_shape_inference()
+    gdino.export(gdino_net(), folder, fold=False)
     n = 9
     eye = [int(i == j) for i in range(n) for j in range(n)]
     return {

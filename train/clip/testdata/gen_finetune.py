@@ -2,14 +2,19 @@
 (tiny_vision.onnx), inputs, initial head and PyTorch's gradients
 (finetune.safetensors), and the losses of 20 AdamW updates (finetune.json).
 
-    /usr/bin/python3 gen_finetune.py        (PyTorch 1.13, in this folder)
+    python3 gen_finetune.py        (with PyTorch, in this folder; onnxout.py tells of its exporters)
 """
 import json
+import os
 import struct
+import sys
 
 import numpy as np
 import torch
 from torch import nn
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../models/foundation/zoo"))
+from nets import onnxout  # noqa: E402
 
 SIZE, PATCH, WIDTH, BLOCKS, HEADS, EMBED, CLASSES, BATCH = 32, 8, 24, 2, 2, 16, 5, 4
 LR, DECAY, LAYER_DECAY, STEPS = 1e-3, 0.7, 0.8, 20
@@ -114,9 +119,8 @@ def main():
     images = torch.randn(BATCH, 3, SIZE, SIZE)
     targets = torch.tensor([[1, 0, 0, 1, 0], [0, 1, 0, 0, 0], [0, 0, 1, 1, 1], [1, 0, 0, 0, 0]], dtype=torch.float32)
     known = torch.tensor([[1, 1, 0, 1, 1], [0, 1, 1, 1, 0], [1, 1, 1, 1, 1], [1, 0, 0, 1, 1]], dtype=torch.float32)
-    torch.onnx.export(start.encoder, images[:1], "tiny_vision.onnx", opset_version=16, do_constant_folding=False,
-                      input_names=["pixel_values"], output_names=["image_embeds"],
-                      dynamic_axes={"pixel_values": {0: "batch"}, "image_embeds": {0: "batch"}})
+    onnxout.export(start.encoder, images[:1], "tiny_vision.onnx", 16, ["pixel_values"], ["image_embeds"],
+                   {"pixel_values": {0: "batch"}, "image_embeds": {0: "batch"}}, fold=False)
     arrays = {"images": images, "targets": targets, "known": known,
               "head/norm_scale": weights["norm.weight"], "head/norm_bias": weights["norm.bias"],
               "head/weight": weights["fc.weight"].T, "head/bias": weights["fc.bias"]}

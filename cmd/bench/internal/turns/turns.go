@@ -36,7 +36,8 @@ func Python() string { return cmp.Or(os.Getenv("PYTHON"), "/usr/bin/python3") }
 // giving memory back between runs: with it, it is at its best.
 var torchEnv = []string{"OMP_WAIT_POLICY=passive", "MALLOC_MMAP_THRESHOLD_=4294967296", "MALLOC_TRIM_THRESHOLD_=17179869184"}
 
-// IsTorch tells whether an engine is PyTorch: torch (CPU), torch-cuda,
+// IsTorch tells whether an engine is PyTorch: torch (CPU, eager),
+// torch-channels-last, torch-compile (channels last and compiled), torch-cuda,
 // torch-cuda-compile.
 func IsTorch(engine string) bool { return strings.HasPrefix(engine, "torch") }
 
@@ -44,7 +45,7 @@ func IsTorch(engine string) bool { return strings.HasPrefix(engine, "torch") }
 // PyTorch, "ort" (ONNX Runtime itself) and backends of wsss.
 func Missing(engine string) string {
 	switch engine {
-	case "torch":
+	case "torch", "torch-channels-last", "torch-compile":
 		if exec.Command(Python(), "-c", "import torch").Run() != nil {
 			return Python() + " has no torch"
 		}

@@ -6,7 +6,7 @@ full: the same with the text tower and normalised embeddings in one graph.
 openai: torch's own attention, tokens first, every size fixed, layer norms as one operator.
 classifier: hf with a layer norm and a linear layer of ten classes behind it.
 
-  OMP_NUM_THREADS=1 /usr/bin/python3 models/foundation/vitcam/testdata/gen_vitcam.py
+  OMP_NUM_THREADS=1 python3 models/foundation/vitcam/testdata/gen_vitcam.py
 """
 import json
 import math
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, "..", "..", "zoo"))
-from nets import clip, compact  # noqa: E402
+from nets import clip, compact, onnxout  # noqa: E402
 
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711])[:, None, None]
@@ -217,7 +217,7 @@ def main():
 
     def save(name, module, args, inputs, outputs, axes, opset=14):
         path = os.path.join(here, name)
-        torch.onnx.export(module.eval(), args, path, opset_version=opset, input_names=inputs, output_names=outputs, dynamic_axes=axes)
+        onnxout.export(module.eval(), args, path, opset, inputs, outputs, axes)
         compact.compact(path)
 
     save("hf.onnx", model.vision, image, ["pixel_values"], ["image_embeds"], {"pixel_values": {0: "batch"}})

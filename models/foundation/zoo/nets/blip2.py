@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from . import clip, gdino
+from . import onnxout
 from .compact import compact
 
 NEVER = -10000.0
@@ -63,7 +64,6 @@ class BLIP2(nn.Module):
 def export(model, folder):
     """Writes blip2_itm.onnx."""
     model.eval()
-    torch.onnx.export(model, (torch.zeros(1, 3, 64, 64), torch.ones(1, 32, dtype=torch.int64), torch.ones(1, 32, dtype=torch.int64)),
-                      f"{folder}/blip2_itm.onnx", opset_version=16, input_names=["pixel_values", "input_ids", "attention_mask"],
-                      output_names=["itm_logits"])
+    onnxout.export(model, (torch.zeros(1, 3, 64, 64), torch.ones(1, 32, dtype=torch.int64), torch.ones(1, 32, dtype=torch.int64)),
+                   f"{folder}/blip2_itm.onnx", 16, ["pixel_values", "input_ids", "attention_mask"], ["itm_logits"])
     compact(f"{folder}/blip2_itm.onnx")

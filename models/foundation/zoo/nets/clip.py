@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from . import onnxout
 from .compact import compact
 
 
@@ -109,11 +110,9 @@ def export(model, folder):
     """Writes clip_vision.onnx and clip_text.onnx."""
     model.eval()
     cfg = model.cfg
-    torch.onnx.export(model.vision, torch.zeros(1, 3, cfg.size, cfg.size), f"{folder}/clip_vision.onnx", opset_version=16,
-                      input_names=["pixel_values"], output_names=["image_embeds"],
-                      dynamic_axes={"pixel_values": {0: "batch"}, "image_embeds": {0: "batch"}})
-    torch.onnx.export(model.text, torch.ones(1, cfg.context, dtype=torch.int64), f"{folder}/clip_text.onnx", opset_version=16,
-                      input_names=["input_ids"], output_names=["text_embeds"],
-                      dynamic_axes={"input_ids": {0: "batch"}, "text_embeds": {0: "batch"}})
+    onnxout.export(model.vision, torch.zeros(1, 3, cfg.size, cfg.size), f"{folder}/clip_vision.onnx", 16,
+                   ["pixel_values"], ["image_embeds"], {"pixel_values": {0: "batch"}, "image_embeds": {0: "batch"}})
+    onnxout.export(model.text, torch.ones(1, cfg.context, dtype=torch.int64), f"{folder}/clip_text.onnx", 16,
+                   ["input_ids"], ["text_embeds"], {"input_ids": {0: "batch"}, "text_embeds": {0: "batch"}})
     for name in ("clip_vision", "clip_text"):
         compact(f"{folder}/{name}.onnx")

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from . import onnxout
 from .compact import compact
 
 NEVER = -50000.0
@@ -374,16 +375,16 @@ class Native(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, *inputs):
-        out = self.model(*inputs)
+    def forward(self, img, input_ids, attention_mask, position_ids, token_type_ids, text_token_mask):
+        out = self.model(img, input_ids, attention_mask, position_ids, token_type_ids, text_token_mask)
         logits = out["logits"][-1]
         wide = torch.full((logits.shape[0], logits.shape[1], self.model.cfg.max_text), float("-inf"))
         wide[..., : logits.shape[-1]] = logits
         return wide, out["boxes"][-1]
 
 
-def export(model, folder, **options):
-    """Writes gdino.onnx; options are torch.onnx.export's."""
+def export(model, folder, fold=True):
+    """Writes gdino.onnx."""
     model.eval()
     n, side = 9, model.cfg.side
     args = (torch.zeros(1, 3, side, side), torch.ones(1, n, dtype=torch.int64), torch.ones(1, n, dtype=torch.bool),
@@ -391,6 +392,5 @@ def export(model, folder, **options):
     names = ["img", "input_ids", "attention_mask", "position_ids", "token_type_ids", "text_token_mask"]
     axes = {k: {1: "tokens"} for k in names[1:]}
     axes["text_token_mask"] = {1: "tokens", 2: "tokens"}
-    torch.onnx.export(Native(model), args, f"{folder}/gdino.onnx", opset_version=17, input_names=names,
-                      output_names=["logits", "boxes"], dynamic_axes=axes, **options)
+    onnxout.export(Native(model), args, f"{folder}/gdino.onnx", 17, names, ["logits", "boxes"], axes, fold)
     compact(f"{folder}/gdino.onnx")

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from . import gdino
+from . import onnxout
 from .compact import compact
 
 
@@ -70,6 +71,5 @@ def export(model, thresholds, folder):
     """Writes ram.onnx."""
     model.eval()
     side = model.cfg.size
-    torch.onnx.export(Published(model, thresholds), torch.zeros(1, 3, side, side), f"{folder}/ram.onnx", opset_version=16,
-                      input_names=["image"], output_names=["tags", "batch"])
+    onnxout.export(Published(model, thresholds), torch.zeros(1, 3, side, side), f"{folder}/ram.onnx", 16, ["image"], ["tags", "batch"])
     compact(f"{folder}/ram.onnx")

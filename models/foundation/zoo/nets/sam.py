@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from . import onnxout
 from .compact import compact
 
 
@@ -287,16 +288,15 @@ def export(sam, folder):
     """Writes sam_encoder.onnx and sam_decoder.onnx."""
     cfg = sam.cfg
     sam.eval()
-    torch.onnx.export(sam.encoder, torch.zeros(1, 3, cfg.img_size, cfg.img_size), f"{folder}/sam_encoder.onnx",
-                      opset_version=17, input_names=["input_image"], output_names=["image_embeddings"])
+    onnxout.export(sam.encoder, torch.zeros(1, 3, cfg.img_size, cfg.img_size), f"{folder}/sam_encoder.onnx", 17,
+                   ["input_image"], ["image_embeddings"])
     low = 4 * cfg.grid
     args = (torch.randn(1, cfg.embed, cfg.grid, cfg.grid), torch.rand(1, 5, 2) * cfg.img_size,
             torch.tensor([[1.0, 0, 2, 3, -1]]), torch.randn(1, 1, low, low), torch.tensor([1.0]),
             torch.tensor([96.0, 128.0]))
-    torch.onnx.export(MetaDecoder(sam), args, f"{folder}/sam_decoder.onnx", opset_version=17,
-                      input_names=["image_embeddings", "point_coords", "point_labels", "mask_input", "has_mask_input",
-                                   "orig_im_size"],
-                      output_names=["masks", "iou_predictions", "low_res_masks"],
-                      dynamic_axes={"point_coords": {1: "num_points"}, "point_labels": {1: "num_points"}})
+    onnxout.export(MetaDecoder(sam), args, f"{folder}/sam_decoder.onnx", 17,
+                   ["image_embeddings", "point_coords", "point_labels", "mask_input", "has_mask_input", "orig_im_size"],
+                   ["masks", "iou_predictions", "low_res_masks"],
+                   {"point_coords": {1: "num_points"}, "point_labels": {1: "num_points"}})
     for name in ("sam_encoder", "sam_decoder"):
         compact(f"{folder}/{name}.onnx")

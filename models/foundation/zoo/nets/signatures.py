@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from . import sam
+from . import onnxout, sam
 from .compact import compact
 
 
@@ -85,8 +85,7 @@ def export(out):
     image, emb = torch.zeros(1, 3, 64, 64), torch.randn(1, cfg.embed, g, g)
 
     def save(name, module, args, inputs, outputs, axes):
-        torch.onnx.export(module.eval(), args, os.path.join(out, name), opset_version=17, input_names=inputs,
-                          output_names=outputs, dynamic_axes=axes)
+        onnxout.export(module.eval(), args, os.path.join(out, name), 17, inputs, outputs, axes)
         compact(os.path.join(out, name))
 
     coords, labels = torch.rand(1, 3, 2) * 60, torch.tensor([[1.0, 0, 1]])
