@@ -3,11 +3,13 @@ package pipeline_test
 import (
 	"context"
 	"image"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -17,7 +19,11 @@ import (
 	"wsss/data/annotation"
 	"wsss/eval"
 	"wsss/gen"
+	"wsss/gen/naming"
 	"wsss/models"
+	"wsss/models/foundation/blip2"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/foundation/load"
 	"wsss/models/layers"
 	"wsss/models/weights"
 	"wsss/train/optim"
@@ -46,6 +52,19 @@ func init() {
 		b, err := models.BackboneByName("train.network.backbone", t.Backbone, models.BackboneOptions{OutputStride: t.OutputStride})
 		return toyNet{b, classes}, err
 	}})
+	load.Register("toy", load.Family{Roles: []string{"words"}, Open: func(_ compute.Backend, files map[string]string, _ load.Options) (any, load.Closer, error) {
+		raw, err := os.ReadFile(files["words"])
+		return toyWords(raw), nil, err
+	}})
+	naming.RegisterNamer("toy", naming.NamerKind{Check: checkToyWords, Open: func(o naming.NamerOptions, _ compute.Backend, _ naming.Place) (blip2.Scorer, load.Closer, error) {
+		return openToyWords("gen.options.namer_options", o.Own)
+	}})
+	naming.RegisterTagger("toy", naming.TaggerKind{
+		Check: func(o naming.TagOptions) error { return checkToyWords("gen.options.tag_options", o.Own) },
+		Open: func(o naming.TagOptions, env gen.Env, _ naming.Place) (naming.Tagger, map[string]string, error) {
+			w, _, err := openToyWords("gen.options.tag_options", o.Own)
+			return toyTagger{w, env.Classes}, nil, err
+		}})
 	optim.Register("toy", func(s optim.Step) *Node { return Sub(s.Weight, Mul(Sign(s.Grad), s.Rate)) })
 	eval.RegisterRow("toy", eval.RowKind{
 		Check: func(section string, options map[string]any) error {
@@ -60,6 +79,42 @@ func init() {
 			return &toyRow{&o.Class}, configs.Decode(env.Section, env.Options, &o)
 		},
 	})
+}
+
+// toyWords is a foundation model: all it knows is one word.
+type toyWords string
+
+func (w toyWords) Scores(_ context.Context, _ *imageproc.RGB, texts []string) ([]float32, error) {
+	scores := make([]float32, len(texts))
+	if i := slices.Index(texts, string(w)); i >= 0 {
+		scores[i] = 1
+	}
+	return scores, nil
+}
+
+func checkToyWords(section string, own map[string]any) error {
+	return configs.Decode(section, own, &struct {
+		Words string `toml:"words"`
+	}{})
+}
+
+func openToyWords(section string, own map[string]any) (toyWords, load.Closer, error) {
+	var o struct {
+		Words string `toml:"words"`
+	}
+	if err := configs.Decode(section, own, &o); err != nil {
+		return "", nil, err
+	}
+	return load.Model[toyWords](nil, "toy", load.Choice{Files: map[string]string{"words": o.Words}}, load.Options{})
+}
+
+type toyTagger struct {
+	words   toyWords
+	classes data.Classes
+}
+
+func (t toyTagger) Classes(context.Context, *imageproc.RGB) ([]int, error) {
+	return []int{t.classes.Index(string(t.words))}, nil
 }
 
 type toyData struct{ data.Dataset }
@@ -167,6 +222,48 @@ func TestToys(t *testing.T) {
 	}
 }
 
+// TestToyModels: a toy of a foundation family names masks, and images, in the
+// methods that ask for a namer and for a tagger.
+func TestToyModels(t *testing.T) {
+	words := filepath.Join(t.TempDir(), "words.txt")
+	if err := os.WriteFile(words, []byte("ball"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	own := `{words="` + words + `"}`
+	for _, set := range [][]string{
+		{"gen.method=sam-auto", "gen.options.namer=toy", "gen.options.namer_options=" + own, "gen.options.background=[]", "gen.options.auto.points_per_side=2"},
+		{"gen.method=grounded-sam", "gen.options.gdino=tiny-gdino", "gen.options.tag_by=toy", "gen.options.tag_options=" + own},
+	} {
+		cfg, err := toys(t, append(set, "gen.options.sam=tiny-sam")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := pipeline.Open(cfg, pipeline.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := run.Gen(t.Context(), pipeline.GenOptions{}); err != nil {
+			t.Errorf("%v: %v", set, err)
+		}
+		labels, err := filepath.Glob(run.Path("gen", "*.png"))
+		if err != nil || len(labels) != 4 {
+			t.Errorf("%v: labels %v, %v", set, labels, err)
+		}
+		run.Close()
+		for _, path := range labels {
+			m, err := data.ReadLabelMap(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for class, seen := range m.Present() {
+				if seen && class != 0 && class != data.Ignore && class != run.Dataset.Classes().Index("ball") {
+					t.Errorf("%v: %s has class %d, which the toy never names", set, path, class)
+				}
+			}
+		}
+	}
+}
+
 // A toy's name is among those that an error allows, and its options are its own.
 func TestToysAreAllowed(t *testing.T) {
 	for set, want := range map[string]string{
@@ -184,8 +281,11 @@ func TestToysAreAllowed(t *testing.T) {
 	for set, want := range map[string]string{
 		"data.kind=toys":  "toy",
 		"gen.method=toys": "toy",
-		`eval.row=[{name="a",kind="toy",options={clas=1}}]`:                    "[eval.row[0].options]: unknown key clas: allowed are class; did you mean class?",
-		`eval.row=[{name="a",kind="onnx",options={path="x.onnx",layout="n"}}]`: `eval.row[0].options.layout = "n": allowed is one of "", nchw, nhwc`,
+		`gen={method="sam-auto",weak="none",options={sam="tiny-sam",namer="toys"}}`:                            `gen.options.namer = "toys": allowed are blip2, clip, toy`,
+		`gen={method="grounded-sam",weak="none",options={sam="tiny-sam",tag_by="toys"}}`:                       `gen.options.tag_by = "toys": allowed are classifier, clip, ram, toy`,
+		`gen={method="grounded-sam",weak="none",options={sam="tiny-sam",tag_by="toy",tag_options={word="x"}}}`: "[gen.options.tag_options]: unknown key word: allowed are words",
+		`eval.row=[{name="a",kind="toy",options={clas=1}}]`:                                                    "[eval.row[0].options]: unknown key clas: allowed are class; did you mean class?",
+		`eval.row=[{name="a",kind="onnx",options={path="x.onnx",layout="n"}}]`:                                 `eval.row[0].options.layout = "n": allowed is one of "", nchw, nhwc`,
 	} {
 		cfg, err := toys(t, set)
 		if err != nil {

@@ -17,7 +17,6 @@ import (
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
 	"wsss/models/foundation/vitcam"
-	"wsss/models/manifest"
 )
 
 func init() {
@@ -77,11 +76,9 @@ func newCLIPES(env gen.Env) (gen.Method, error) {
 	if o.Softmax && len(background) == 0 && !o.Absent {
 		return nil, fmt.Errorf("gen.options.background is empty: without it, absent = true or softmax = false is needed")
 	}
-	var files [3]string
-	for i, f := range []struct{ file, role string }{{o.Vision, "vision"}, {o.Text, "text"}, {o.Merges, "merges"}} {
-		if files[i], err = manifest.Resolve(o.ModelDir, f.file, o.CLIP, "clip", f.role); err != nil {
-			return nil, err
-		}
+	files, err := load.Choice{Model: o.CLIP, Dir: o.ModelDir, Files: map[string]string{"vision": o.Vision, "text": o.Text, "merges": o.Merges}}.Resolve("clip")
+	if err != nil {
+		return nil, err
 	}
 	features, hashes, err := embed(env, files, o.Templates, slices.Concat(words, background))
 	if err != nil {
@@ -89,7 +86,7 @@ func newCLIPES(env gen.Env) (gen.Method, error) {
 	}
 	net := o.network()
 	net.Output, net.Texts, net.Scale, net.Softmax = "image_embeds", features, float32(o.LogitScale), o.Softmax
-	if m.model, err = vitcam.Open(env.Backend, files[0], net); err != nil {
+	if m.model, err = vitcam.Open(env.Backend, files["vision"], net); err != nil {
 		return nil, err
 	}
 	m.hashes = hashes
@@ -111,8 +108,8 @@ func newCLIPES(env gen.Env) (gen.Method, error) {
 }
 
 // embed embeds texts, with the hashes of CLIP's files. The models are freed.
-func embed(env gen.Env, files [3]string, templates []string, words []clip.Words) (features [][]float32, hashes map[string]string, err error) {
-	model, opened, err := load.CLIP(env.Backend, files[0], files[1], files[2], load.Options{})
+func embed(env gen.Env, files map[string]string, templates []string, words []clip.Words) (features [][]float32, hashes map[string]string, err error) {
+	model, opened, err := load.CLIP(env.Backend, files["vision"], files["text"], files["merges"], load.Options{})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -8,8 +8,8 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
-	"wsss/data/openimages"
 	"wsss/gen"
+	"wsss/gen/naming"
 	"wsss/models/foundation/blip2"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/sam"
@@ -30,11 +30,11 @@ func init() {
 type autoOptions struct {
 	samOptions
 	Auto sam.AutoOptions `toml:"auto"` // the generator's parameters
-	nameOptions
+	naming.NamerOptions
 }
 
 func defaultAuto() autoOptions {
-	return autoOptions{samOptions: defaultSAM(), Auto: sam.DefaultAutoOptions(), nameOptions: defaultNames()}
+	return autoOptions{samOptions: defaultSAM(), Auto: sam.DefaultAutoOptions(), NamerOptions: naming.DefaultNamer()}
 }
 
 // auto makes masks of everything and names them. It is safe for concurrent
@@ -42,7 +42,7 @@ func defaultAuto() autoOptions {
 type auto struct {
 	engine  *engine
 	opts    autoOptions
-	namer   *namer // nil: masks have no class
+	namer   *naming.Namer // nil: masks have no class
 	classes data.Classes
 	weak    data.WeakKind
 }
@@ -55,7 +55,7 @@ func newAuto(env gen.Env) (gen.Method, error) {
 	if err := a.opts.Auto.Check(); err != nil {
 		return nil, fmt.Errorf("gen.options.auto.%w", err)
 	}
-	if err := a.opts.Negative.check(env.Classes); err != nil {
+	if err := a.opts.Negative.Check(env.Classes); err != nil {
 		return nil, err
 	}
 	if a.opts.Namer == "" && len(a.opts.Negative) > 0 {
@@ -65,11 +65,11 @@ func newAuto(env gen.Env) (gen.Method, error) {
 	if a.engine, err = a.opts.open(env.Backend); err != nil {
 		return nil, err
 	}
-	if a.namer, err = a.opts.openNamer(env.Backend, a.opts.samOptions); err != nil {
+	if a.namer, err = a.opts.NamerOptions.Open(env.Backend, a.opts.place()); err != nil {
 		return nil, err
 	}
 	if a.namer != nil {
-		maps.Copy(a.engine.hashes, a.namer.hashes)
+		maps.Copy(a.engine.hashes, a.namer.Hashes)
 	}
 	return a, nil
 }
@@ -104,7 +104,7 @@ func (a *auto) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error)
 			From: gen.Prompt{Points: []data.Point{{X: int(f.Point[0]), Y: int(f.Point[1])}}, Source: "grid", Score: 1},
 		}
 		if a.namer != nil {
-			class, p, err := a.namer.name(ctx, img, f.Bits, candidates)
+			class, p, err := a.namer.Name(ctx, img, f.Bits, candidates)
 			if err != nil {
 				return nil, err
 			}
@@ -143,18 +143,14 @@ func (a *auto) candidates(s *data.Sample) ([]blip2.Candidate, error) {
 	}
 	var list []blip2.Candidate
 	for _, c := range classes {
-		words := a.opts.Words[a.classes.Name(c)]
-		if len(words) == 0 {
-			words = []string{openimages.Word(a.classes.Name(c))}
-		}
-		for _, w := range words {
+		for _, w := range a.opts.Words.Of(a.classes.Name(c)) {
 			list = append(list, blip2.Candidate{Class: c, Text: w})
 		}
 		for _, w := range a.opts.Negative[a.classes.Name(c)] {
 			list = append(list, blip2.Candidate{Text: w})
 		}
 	}
-	for _, w := range a.namer.background {
+	for _, w := range a.namer.Background {
 		list = append(list, blip2.Candidate{Text: w})
 	}
 	return list, nil

@@ -9,10 +9,10 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
+	"wsss/gen/naming"
 	"wsss/models/foundation/gdino"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
-	"wsss/models/manifest"
 )
 
 func init() {
@@ -32,7 +32,7 @@ type grounded struct {
 	engine   *engine
 	detector *gdino.Model
 	inside   insideOptions
-	tagger   tagger        // nil: images have tags, or the detector looks for every class
+	tagger   naming.Tagger // nil: images have tags, or the detector looks for every class
 	phrases  []gdino.Class // by class; [0] is unused
 	negative []gdino.Class // words for look-alikes …
 	of       map[int]int   // … and the class that each is not, by its index
@@ -52,24 +52,21 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 	if g.phrases, err = phrases(env.Classes, opts.Phrases, opts.Thresholds); err != nil {
 		return nil, err
 	}
-	if err := opts.Negative.check(env.Classes); err != nil {
+	if err := opts.Negative.Check(env.Classes); err != nil {
 		return nil, err
 	}
-	if g.negative, g.of, err = opts.Negative.phrases(env.Classes, g.phrases); err != nil {
+	if g.negative, g.of, err = negativePhrases(opts.Negative, env.Classes, g.phrases); err != nil {
 		return nil, err
 	}
-	path, err := manifest.Resolve(opts.ModelDir, opts.Detector, opts.GDINO, "gdino", "model")
-	if err != nil {
-		return nil, err
-	}
-	words, err := manifest.Resolve(opts.ModelDir, opts.Vocabulary, opts.GDINO, "gdino", "vocabulary")
-	if err != nil {
-		return nil, err
-	}
-	var files load.Closer
-	if g.detector, files, err = load.GDINO(env.Backend, path, words, opts.Detect, load.Options{MaxShapes: opts.MaxShapes}); err != nil {
+	if err := opts.Detect.Check(); err != nil {
 		return nil, fmt.Errorf("gen.options.detect: %w", err)
 	}
+	c := load.Choice{Model: opts.GDINO, Dir: opts.ModelDir, Files: map[string]string{"model": opts.Detector, "vocabulary": opts.Vocabulary}}
+	detector, files, err := load.Model[*gdino.Model](env.Backend, "gdino", c, load.Options{MaxShapes: opts.MaxShapes})
+	if err != nil {
+		return nil, err
+	}
+	g.detector = detector.With(opts.Detect)
 	if g.engine, err = opts.open(env.Backend); err != nil {
 		return nil, err
 	}
@@ -79,7 +76,7 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 	maps.Copy(g.engine.hashes, files.Hashes())
 	if g.weak == data.WeakNone {
 		var hashes map[string]string
-		if g.tagger, hashes, err = opts.openTagger(env, opts.samOptions); err != nil {
+		if g.tagger, hashes, err = opts.TagOptions.Open(env, opts.place()); err != nil {
 			return nil, err
 		}
 		maps.Copy(g.engine.hashes, hashes)
@@ -95,14 +92,15 @@ var surveyPhrases = map[string]string{"bird": "wild bird", "diningtable": "dinin
 // VOC, else the name; with the class's own threshold. A class that the config
 // names must exist.
 func phrases(classes data.Classes, own map[string]string, limits map[string]float64) ([]gdino.Class, error) {
-	for name := range own {
+	for _, name := range slices.Sorted(maps.Keys(own)) {
 		if classes.Index(name) <= 0 {
-			return nil, noClass("phrases", name, classes)
+			return nil, naming.NoClass("phrases", name, classes)
 		}
 	}
-	for name, limit := range limits {
+	for _, name := range slices.Sorted(maps.Keys(limits)) {
+		limit := limits[name]
 		if classes.Index(name) <= 0 {
-			return nil, noClass("thresholds", name, classes)
+			return nil, naming.NoClass("thresholds", name, classes)
 		}
 		if !(limit > 0 && limit <= 1) {
 			return nil, fmt.Errorf("gen.options.thresholds.%s = %v: allowed is above 0, up to 1", name, limit)
@@ -193,7 +191,7 @@ func (g *grounded) ask(ctx context.Context, s *data.Sample) ([]gdino.Class, erro
 		return g.phrases[1:], nil
 	default:
 		var err error
-		if classes, err = g.tagger.classes(ctx, imageproc.FromImage(s.Image)); err != nil {
+		if classes, err = g.tagger.Classes(ctx, imageproc.FromImage(s.Image)); err != nil {
 			return nil, err
 		}
 	}

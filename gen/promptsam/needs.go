@@ -14,21 +14,6 @@ func (o samOptions) needs() gen.Needs {
 	return gen.Needs{Models: []string{o.SAM}, Files: []string{o.Encoder, o.Decoder}}
 }
 
-func (o nameOptions) needs() gen.Needs {
-	if kind, ok := namers[o.Namer]; ok {
-		return gen.Needs{Models: []string{kind.model(o)}}
-	}
-	return gen.Needs{}
-}
-
-func (o tagOptions) needs() gen.Needs {
-	n := gen.Needs{Models: []string{o.CLIP}, Files: []string{o.Classifier, o.Tagger, o.TagList, o.Thresholds}}
-	if o.Tagger == "" || o.TagList == "" || o.Thresholds == "" {
-		n.Models = append(n.Models, o.RAM)
-	}
-	return n
-}
-
 func needsSAM(options map[string]any) (gen.Needs, error) {
 	o := defaultPoints()
 	if err := configs.Decode("gen.options", options, &o); err != nil {
@@ -41,9 +26,9 @@ func needsAuto(options map[string]any) (gen.Needs, error) {
 	o := defaultAuto()
 	err := configs.Decode("gen.options", options, &o)
 	n := o.samOptions.needs()
-	n.Add(o.nameOptions.needs())
+	n.Add(o.NamerOptions.Needs())
 	if err == nil {
-		err = o.nameOptions.check()
+		err = o.NamerOptions.Check()
 	}
 	return n, err
 }
@@ -59,7 +44,10 @@ func needsGrounded(options map[string]any) (gen.Needs, error) {
 	} else {
 		n.Add(gen.Needs{Models: []string{o.GDINO}, Files: []string{o.Detector, o.Vocabulary}})
 	}
-	n.Add(o.tagOptions.needs())
+	n.Add(o.TagOptions.Needs())
+	if err := o.TagOptions.Check(); err != nil {
+		return n, err
+	}
 	return n, o.insideOptions.check(o.Merge)
 }
 
@@ -72,7 +60,7 @@ func groundedClasses(options map[string]any, classes data.Classes) error {
 	if _, err := phrases(classes, o.Phrases, o.Thresholds); err != nil {
 		return err
 	}
-	return o.Negative.check(classes)
+	return o.Negative.Check(classes)
 }
 
 func autoClasses(options map[string]any, classes data.Classes) error {
@@ -80,5 +68,5 @@ func autoClasses(options map[string]any, classes data.Classes) error {
 	if err := configs.Decode("gen.options", options, &o); err != nil {
 		return err
 	}
-	return o.Negative.check(classes)
+	return o.Negative.Check(classes)
 }

@@ -2,12 +2,11 @@ package promptsam
 
 import (
 	"fmt"
-	"strings"
 
 	"wsss/data"
 	"wsss/gen"
+	"wsss/gen/naming"
 	"wsss/models/foundation/gdino"
-	"wsss/models/foundation/ram"
 )
 
 // sourceNegative marks prompts for what is taken away.
@@ -16,34 +15,10 @@ const sourceNegative = "negative"
 // lookAlike is the IoU from which on two boxes are of the same thing.
 const lookAlike = 0.5
 
-// negatives are words for look-alikes, by class: gen.options.negative.<class>.
-// What they name is not the class.
-type negatives map[string][]string
-
-// check refuses classes that the dataset has not, and empty words.
-func (n negatives) check(classes data.Classes) error {
-	for name, words := range n {
-		if classes.Index(name) <= 0 {
-			return noClass("negative", name, classes)
-		}
-		for i, w := range words {
-			if strings.TrimSpace(w) == "" {
-				return fmt.Errorf("gen.options.negative.%s[%d] is empty: allowed are words", name, i)
-			}
-		}
-	}
-	return nil
-}
-
-// noClass is the error of an option that names a class which the dataset has not.
-func noClass(key, name string, classes data.Classes) error {
-	return fmt.Errorf("gen.options.%s.%s: the dataset has no such class: allowed are %s", key, name, strings.Join(classes.Names[min(1, classes.Len()):], ", "))
-}
-
-// phrases are the words as classes to look for, beyond the dataset's own, with
+// negativePhrases are the words as classes to look for, beyond the dataset's own, with
 // the threshold of the class that they are not; of tells which that is, by
 // their index.
-func (n negatives) phrases(classes data.Classes, own []gdino.Class) (list []gdino.Class, of map[int]int, err error) {
+func negativePhrases(n naming.Negatives, classes data.Classes, own []gdino.Class) (list []gdino.Class, of map[int]int, err error) {
 	of = map[int]int{}
 	next := classes.Len()
 	for class, name := range classes.Names {
@@ -118,37 +93,4 @@ func without(a, b data.RLE) data.RLE {
 		}
 	})
 	return data.EncodeRLE(bits, a.W, a.H)
-}
-
-// takeTags leaves out the classes whose negative words RAM gives as tags that
-// score at least as high as the class's own. A negative word is no tag of its
-// class, whatever the mapping says.
-func takeTags(m ram.Mapping, tags []ram.Tag, negative map[int][]string) []int {
-	var list []int
-	for _, f := range m.Classes(tags) {
-		var own []ram.Tag
-		var worst float32
-		for _, tag := range tags {
-			if containsFold(negative[f.Class], tag.Name) {
-				worst = max(worst, tag.Score)
-			} else {
-				own = append(own, tag)
-			}
-		}
-		for _, g := range m.Classes(own) {
-			if g.Class == f.Class && (worst == 0 || g.Score > worst) {
-				list = append(list, f.Class)
-			}
-		}
-	}
-	return list
-}
-
-func containsFold(words []string, s string) bool {
-	for _, w := range words {
-		if strings.EqualFold(strings.TrimSpace(w), s) {
-			return true
-		}
-	}
-	return false
 }

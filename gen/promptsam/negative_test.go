@@ -8,9 +8,9 @@ import (
 
 	"wsss/data"
 	"wsss/gen"
+	"wsss/gen/naming"
 	"wsss/models/foundation/gdino"
 	"wsss/models/foundation/imageproc"
-	"wsss/models/foundation/ram"
 )
 
 // Classes 1 and 2; 3 and 4 are negative words of class 1.
@@ -63,27 +63,6 @@ func TestTakeMasks(t *testing.T) {
 	for i := range want {
 		if got[i].Class != want[i].Class || !slices.Equal(got[i].Bits.Counts, want[i].Bits.Counts) {
 			t.Errorf("mask %d: class %d, %v; want %d, %v", i, got[i].Class, got[i].Bits.Counts, want[i].Class, want[i].Bits.Counts)
-		}
-	}
-}
-
-func TestTakeTags(t *testing.T) {
-	m := ram.Mapping{Match: ram.Every, Words: [][]string{nil, {"cat"}, {"dog"}}}
-	negative := map[int][]string{1: {"toy cat", "Education"}}
-	for _, tt := range []struct {
-		name string
-		tags []ram.Tag
-		want []int
-	}{
-		{"no look-alike", []ram.Tag{{Name: "cat", Score: 0.7}, {Name: "dog", Score: 0.8}}, []int{1, 2}},
-		{"a look-alike alone", []ram.Tag{{Name: "toy cat", Score: 0.7}, {Name: "dog", Score: 0.8}}, []int{2}},
-		{"in other letters", []ram.Tag{{Name: "education", Score: 0.7}}, nil},
-		{"the look-alike is surer", []ram.Tag{{Name: "cat", Score: 0.7}, {Name: "toy cat", Score: 0.9}}, nil},
-		{"as sure: RAM says yes or no", []ram.Tag{{Name: "cat", Score: 1}, {Name: "toy cat", Score: 1}}, nil},
-		{"less sure", []ram.Tag{{Name: "cat", Score: 0.7}, {Name: "toy cat", Score: 0.6}}, []int{1}},
-	} {
-		if got := takeTags(m, tt.tags, negative); !slices.Equal(got, tt.want) {
-			t.Errorf("%s: classes %v, want %v", tt.name, got, tt.want)
 		}
 	}
 }
@@ -149,11 +128,11 @@ func TestNegativeWords(t *testing.T) {
 // The taggers give no class whose look-alike fits as well.
 func TestNegativeTaggers(t *testing.T) {
 	ds := openScenes(t, 3)
-	words := negatives{}
+	words := naming.Negatives{}
 	for _, name := range ds.Classes().Names[1:] {
 		words[name] = []string{name}
 	}
-	for tagger, o := range map[string]tagOptions{
+	for tagger, o := range map[string]naming.TagOptions{
 		"ram": {RAM: "tiny-ram", Mapping: "exact"}, "clip": {CLIP: "tiny-clip", TopN: 2},
 	} {
 		found := map[bool]int{}
@@ -161,12 +140,12 @@ func TestNegativeTaggers(t *testing.T) {
 			if negative {
 				o.Negative = words
 			}
-			tags, _, err := o.openTagger(env(t, ds, "grounded-sam", data.WeakNone, nil), defaultSAM())
+			tags, _, err := o.Open(env(t, ds, "grounded-sam", data.WeakNone, nil), naming.Place{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, s := range samples(t, ds) {
-				list, err := tags.classes(context.Background(), imageproc.FromImage(s.Image))
+				list, err := tags.Classes(context.Background(), imageproc.FromImage(s.Image))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -180,8 +159,8 @@ func TestNegativeTaggers(t *testing.T) {
 }
 
 func TestNegativeCandidates(t *testing.T) {
-	a := &auto{namer: &namer{background: []string{"sky"}}, classes: data.Classes{Names: []string{"background", "dog", "cat"}}, weak: data.WeakTags}
-	a.opts.Negative = negatives{"cat": {"toy cat"}, "dog": {"wolf"}}
+	a := &auto{namer: &naming.Namer{Background: []string{"sky"}}, classes: data.Classes{Names: []string{"background", "dog", "cat"}}, weak: data.WeakTags}
+	a.opts.Negative = naming.Negatives{"cat": {"toy cat"}, "dog": {"wolf"}}
 	list, err := a.candidates(&data.Sample{Weak: data.WeakLabels{Tags: []int{2}}})
 	if err != nil {
 		t.Fatal(err)

@@ -5,10 +5,10 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"wsss/gen/naming"
 	"wsss/models/foundation/gdino"
 	"wsss/models/foundation/load"
 	"wsss/models/foundation/sam"
-	"wsss/models/manifest"
 )
 
 // samOptions are the keys of [gen.options] that both methods have.
@@ -27,6 +27,11 @@ type samOptions struct {
 
 func defaultSAM() samOptions {
 	return samOptions{SAM: "mobile-sam", Merge: mergeFuse, MaxShapes: 16, CacheMB: 20_000}
+}
+
+// place is where the models beside SAM lie.
+func (o samOptions) place() naming.Place {
+	return naming.Place{Dir: o.ModelDir, MaxShapes: o.MaxShapes}
 }
 
 // engine is a loaded SAM with its embedding cache.
@@ -54,15 +59,8 @@ func (o samOptions) open(b compute.Backend) (*engine, error) {
 			return nil, err
 		}
 	}
-	encoder, err := manifest.Resolve(o.ModelDir, o.Encoder, o.SAM, "sam", "encoder")
-	if err != nil {
-		return nil, err
-	}
-	decoder, err := manifest.Resolve(o.ModelDir, o.Decoder, o.SAM, "sam", "decoder")
-	if err != nil {
-		return nil, err
-	}
-	model, files, err := load.SAM(b, encoder, decoder, load.Options{MaxShapes: o.MaxShapes})
+	c := load.Choice{Model: o.SAM, Dir: o.ModelDir, Files: map[string]string{"encoder": o.Encoder, "decoder": o.Decoder}}
+	model, files, err := load.Model[*sam.Model](b, "sam", c, load.Options{MaxShapes: o.MaxShapes})
 	if err != nil {
 		return nil, err
 	}
@@ -134,9 +132,9 @@ type groundedOptions struct {
 	// Thresholds are box thresholds of single classes, by name.
 	Thresholds map[string]float64 `toml:"thresholds"`
 	insideOptions
-	tagOptions
+	naming.TagOptions
 }
 
 func defaultGrounded() groundedOptions {
-	return groundedOptions{samOptions: defaultSAM(), GDINO: "gdino-tiny", Detect: gdino.DefaultOptions(), insideOptions: defaultInside(), tagOptions: tagOptions{Mapping: "exact", TopN: 3}}
+	return groundedOptions{samOptions: defaultSAM(), GDINO: "gdino-tiny", Detect: gdino.DefaultOptions(), insideOptions: defaultInside(), TagOptions: naming.DefaultTags()}
 }

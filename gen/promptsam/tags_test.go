@@ -7,6 +7,7 @@ import (
 
 	"wsss/data"
 	"wsss/gen"
+	"wsss/gen/naming"
 	"wsss/models/foundation/imageproc"
 )
 
@@ -49,16 +50,16 @@ func TestNaming(t *testing.T) {
 	}
 	for name, least := range map[string]float64{"clip": 0.5, "blip2": 0.5} {
 		t.Run(name, func(t *testing.T) {
-			o := defaultNames()
+			o := naming.DefaultNamer()
 			o.Namer, o.CLIP, o.BLIP2 = name, "tiny-clip", "tiny-blip2"
 			if name == "clip" {
 				o.Background = []string{} // the tiny CLIP knows no words for it
 			}
-			n, err := o.openNamer(e.Backend, s)
+			n, err := o.Open(e.Backend, s.place())
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := &auto{engine: masker, opts: autoOptions{nameOptions: o}, namer: n, classes: ds.Classes(), weak: data.WeakNone}
+			a := &auto{engine: masker, opts: autoOptions{NamerOptions: o}, namer: n, classes: ds.Classes(), weak: data.WeakNone}
 			right, all := 0, 0
 			for _, m := range images {
 				list, err := a.candidates(m.sample)
@@ -66,7 +67,7 @@ func TestNaming(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, mask := range m.masks {
-					class, _, err := n.name(context.Background(), imageproc.FromImage(m.sample.Image), mask.Bits, list)
+					class, _, err := n.Name(context.Background(), imageproc.FromImage(m.sample.Image), mask.Bits, list)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -87,14 +88,14 @@ func TestNaming(t *testing.T) {
 // TestTagging: the tiny RAM's tags are mostly those of the image.
 func TestTagging(t *testing.T) {
 	ds := openScenes(t, 30)
-	o := tagOptions{RAM: "tiny-ram", Mapping: "exact"}
-	tags, _, err := o.openTagger(env(t, ds, "grounded-sam", data.WeakNone, nil), defaultSAM())
+	o := naming.TagOptions{RAM: "tiny-ram", Mapping: "exact"}
+	tags, _, err := o.Open(env(t, ds, "grounded-sam", data.WeakNone, nil), naming.Place{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	hits, found, truth := 0, 0, 0
 	for _, s := range samples(t, ds) {
-		list, err := tags.classes(context.Background(), imageproc.FromImage(s.Image))
+		list, err := tags.Classes(context.Background(), imageproc.FromImage(s.Image))
 		if err != nil {
 			t.Fatal(err)
 		}

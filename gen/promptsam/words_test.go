@@ -4,12 +4,13 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/gen/naming"
 )
 
 // TestCandidateWords: masks are named with the words that CLIP was fine-tuned
 // with, or the config's own.
 func TestCandidateWords(t *testing.T) {
-	a := &auto{namer: &namer{background: []string{"sky"}}, classes: data.Classes{Names: []string{"background", "tvmonitor", "cat"}}}
+	a := &auto{namer: &naming.Namer{Background: []string{"sky"}}, classes: data.Classes{Names: []string{"background", "tvmonitor", "cat"}}}
 	a.opts.Words = map[string][]string{"cat": {"kitten", "tabby"}}
 	list, err := a.candidates(&data.Sample{})
 	if err != nil {

@@ -4,6 +4,7 @@
 package saliency
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
+	"wsss/gen/naming"
 	"wsss/gen/source"
 )
 
@@ -29,7 +31,7 @@ func init() {
 			o, err := decode(table)
 			n := o.Network.Needs()
 			n.Add(o.From.Needs())
-			n.Add(gen.Needs{Models: []string{o.CLIP}})
+			n.Add(o.naming().Needs())
 			return n, err
 		},
 	})
@@ -40,7 +42,10 @@ type options struct {
 	Network
 	Threshold float64        `toml:"threshold"` // pixels below are background; default 0.5
 	From      source.Options `toml:"from"`      // class scores (cam, imagenet-cam, clip-es, a folder of .npy) that tell several tags apart, or
-	CLIP      string         `toml:"clip"`      // a model of `wsss models list` that names each connected part
+	Namer     string         `toml:"namer"`     // of gen/naming, which names each connected part; "" = clip where that is set, else none
+	Own       map[string]any `toml:"namer_options"`
+	CLIP      string         `toml:"clip"`      // a model of `wsss models list`
+	BLIP2     string         `toml:"blip2"`     // likewise
 	Templates []string       `toml:"templates"` // CLIP's prompts, with {}
 }
 
@@ -55,10 +60,29 @@ func decode(table map[string]any) (options, error) {
 	switch {
 	case !(o.Threshold > 0 && o.Threshold < 1):
 		return o, fmt.Errorf("[gen.options] threshold = %v: allowed are numbers in (0, 1)", o.Threshold)
-	case o.CLIP != "" && o.hasFrom():
-		return o, fmt.Errorf("[gen.options] clip and from: allowed is one of them")
+	case o.naming().Namer != "" && o.hasFrom():
+		return o, fmt.Errorf("[gen.options] %s and from: allowed is one of them", o.namerKey())
 	}
-	return o, nil
+	return o, o.naming().Check()
+}
+
+// naming are the options of the namer.
+func (o options) naming() naming.NamerOptions {
+	n := naming.DefaultNamer()
+	n.Namer, n.Own, n.Templates = o.Namer, o.Own, o.Templates
+	if n.Namer == "" && o.CLIP != "" {
+		n.Namer = "clip"
+	}
+	n.CLIP, n.BLIP2 = cmp.Or(o.CLIP, n.CLIP), cmp.Or(o.BLIP2, n.BLIP2)
+	return n
+}
+
+// namerKey is the key that asks for a namer.
+func (o options) namerKey() string {
+	if o.Namer == "" {
+		return "clip"
+	}
+	return "namer"
 }
 
 func (o options) hasFrom() bool { return o.From.Labels+o.From.Scores+o.From.Method != "" }
@@ -81,8 +105,8 @@ func newMethod(env gen.Env) (gen.Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	if env.Weak == data.WeakBoxes && (o.CLIP != "" || o.hasFrom()) {
-		return nil, fmt.Errorf("[gen.options] clip and from: boxes tell classes apart already")
+	if env.Weak == data.WeakBoxes && (o.naming().Namer != "" || o.hasFrom()) {
+		return nil, fmt.Errorf("[gen.options] %s and from: boxes tell classes apart already", o.namerKey())
 	}
 	m := &method{opts: o, weak: env.Weak, classes: env.Classes, hashes: map[string]string{}}
 	if m.maps, err = o.Open(env.Backend, "gen.options"); err != nil {
@@ -98,11 +122,11 @@ func newMethod(env gen.Env) (gen.Method, error) {
 		}
 		maps.Copy(m.hashes, m.from.Weights())
 	}
-	if o.CLIP != "" {
+	if o.naming().Namer != "" {
 		if m.namer, err = openNamer(env, o); err != nil {
 			return nil, err
 		}
-		maps.Copy(m.hashes, m.namer.hashes)
+		maps.Copy(m.hashes, m.namer.Hashes)
 	}
 	return m, nil
 }

@@ -42,6 +42,14 @@ const (
 // same then as at the image's own size (docs/parity.md).
 func (m *Model) ShareShapes() { m.shares = true }
 
+// With is the model with other options, which passed Check. It shares the
+// session.
+func (m *Model) With(o Options) *Model {
+	other := *m
+	other.opts = o
+	return &other
+}
+
 // frame is an image as the network gets it, in the corner of what is padding
 // else.
 type frame struct {

@@ -1,4 +1,4 @@
-package promptsam
+package naming
 
 import (
 	"context"
@@ -14,14 +14,27 @@ import (
 	"wsss/models/foundation/imageproc"
 )
 
+func init() {
+	RegisterTagger("classifier", TaggerKind{
+		Asked: func(o TagOptions) bool { return o.Classifier != "" },
+		Check: func(o TagOptions) error {
+			if o.TopN < 0 {
+				return fmt.Errorf("gen.options.top_n = %d: allowed are 0 or more", o.TopN)
+			}
+			return nil
+		},
+		Needs: func(o TagOptions) gen.Needs {
+			return gen.Needs{Models: []string{o.CLIP}, Files: []string{o.Classifier}}
+		},
+		Open: openClassifier,
+	})
+}
+
 // classifierTagger names classes by fine-tuned CLIP, alone or together with
 // CLIP as it was (docs/sources.md §7).
 type classifierTagger struct{ *cliptags.Labeler }
 
-func (o tagOptions) openClassifier(env gen.Env, s samOptions) (tagger, map[string]string, error) {
-	if o.TopN < 0 {
-		return nil, nil, fmt.Errorf("gen.options.top_n = %d: allowed are 0 or more", o.TopN)
-	}
+func openClassifier(o TagOptions, env gen.Env, at Place) (Tagger, map[string]string, error) {
 	l, err := cliptags.Open(env.Backend, o.Classifier)
 	if err != nil {
 		return nil, nil, fmt.Errorf("gen.options.classifier: %w", err)
@@ -38,7 +51,7 @@ func (o tagOptions) openClassifier(env gen.Env, s samOptions) (tagger, map[strin
 	if o.CLIP == "" {
 		return classifierTagger{l}, hashes, nil
 	}
-	model, opened, err := s.openCLIP(env.Backend, o.CLIP)
+	model, opened, err := at.openCLIP(env.Backend, o.CLIP)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -46,7 +59,8 @@ func (o tagOptions) openClassifier(env gen.Env, s samOptions) (tagger, map[strin
 	return classifierTagger{l}, hashes, l.AddZeroShot(context.Background(), model)
 }
 
-func (t classifierTagger) classes(ctx context.Context, img *imageproc.RGB) ([]int, error) {
+// Classes are those above their thresholds, or the best top_n.
+func (t classifierTagger) Classes(ctx context.Context, img *imageproc.RGB) ([]int, error) {
 	scores, err := t.Scores(ctx, img)
 	if err != nil {
 		return nil, err
