@@ -10,7 +10,7 @@ func TestClassifier(t *testing.T) {
 		{"classifier.long=[640, 320]", "classifier.long"},
 		{"classifier.long=[]", ""},
 		{"classifier.momentum=1.0", "classifier.momentum"},
-		{"classifier.backbone=vgg16", "resnet101"},
+		{"classifier.backbone=vgg19", "resnet101"},
 		{"classifier.cut_after=4", "classifier.cut_after"},
 		{"classifier.weight=1", "allowed are epochs, batch, unknown, network.backbone, network.width"},
 	} {

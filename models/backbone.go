@@ -47,6 +47,17 @@ type CanvasBackbone interface {
 	OnCanvas()
 }
 
+// CAMBackbone is a backbone whose network of class activation maps was published
+// with a layout of its own, BackboneOptions.Dilation being DilatePublished. Others
+// have IRN's: output stride 16 without dilation.
+type CAMBackbone interface {
+	Backbone
+	// CAMStride is the pixels of an image per pixel of its maps.
+	CAMStride() int
+	// CAMRoot tells that a map is the square root of what the classifier gives.
+	CAMRoot() bool
+}
+
 // ONNXBackbone is a backbone that can be written as an ONNX graph.
 type ONNXBackbone interface {
 	// ONNX appends the backbone, whose state-dict names begin with prefix
@@ -66,6 +77,7 @@ type BackboneOptions struct {
 	StrideIn1x1  bool    // bottlenecks stride in their first 1×1 convolution (Caffe), not in the 3×3 one
 	CeilPool     bool    // the max-pool of the stem rounds its size up (Caffe)
 	Dilation     Dilation
+	NoDropout    bool // its dropout is left out
 	// CutAfter stops the gradient behind the stem and so many stages; 0 = nowhere.
 	CutAfter int
 	// DropPath is the chance that training leaves out the last residual branch of
@@ -93,6 +105,9 @@ const (
 	// DilateNone dilates nothing: stages beyond the output stride just have stride
 	// 1 (IRN's CAM network, docs/sources.md §11.1).
 	DilateNone
+	// DilatePublished is a CAMBackbone's own, as its network of class activation
+	// maps was published, dropout before the classifier included.
+	DilatePublished
 )
 
 // RenameBackbone gives the variable of a network for a tensor of a weight file

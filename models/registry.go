@@ -48,6 +48,7 @@ func (r *registry[T]) find(key, name string) (v T, err error) {
 var (
 	architectures registry[Architecture]
 	backbones     registry[NewBackbone]
+	detectors     []Detector
 )
 
 // Configs ask for these names where they are checked.
@@ -100,4 +101,22 @@ func BackboneByName(key, name string, o BackboneOptions) (Backbone, error) {
 		return nil, fmt.Errorf("%s = %q: %w", key, name, err)
 	}
 	return b, nil
+}
+
+// Detector tells a registered backbone and its width from the shapes of a weight
+// file's tensors, by the names that the file's backbone has (weights.Unwrap); ok is
+// false where they are those of another.
+type Detector func(shape map[string][]int) (name string, width float64, ok bool, err error)
+
+// RegisterDetector adds one. Call it from init beside RegisterBackbone.
+func RegisterDetector(d Detector) { detectors = append(detectors, d) }
+
+// DetectBackbone asks all detectors. Where none knows the tensors, name is "".
+func DetectBackbone(shape map[string][]int) (name string, width float64, err error) {
+	for _, d := range detectors {
+		if name, width, ok, err := d(shape); ok {
+			return name, width, err
+		}
+	}
+	return "", 0, nil
 }

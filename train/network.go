@@ -34,16 +34,7 @@ func newNetwork(b compute.Backend, net models.Segmenter, classes int, seed int64
 	n := &network{Segmenter: net, backend: b, store: model.NewStore(), classes: classes}
 	n.store.SetParam("/"+model.ParamInitialSeed, seed)
 	// The store's own method makes a variable that no second device can have.
-	state, err := RNGStateFromSeed(seed)
-	if err != nil {
-		return nil, err
-	}
-	v, err := n.store.CreateVariable(optim.RNGPath, state)
-	if err != nil {
-		return nil, err
-	}
-	v.SetTrainable(false)
-	return n, nil
+	return n, optim.SeedRNG(n.store, seed)
 }
 
 // probe makes the variables of the network that do not exist yet, and returns

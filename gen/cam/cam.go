@@ -172,7 +172,8 @@ func (m *method) Scores(ctx context.Context, s *data.Sample) (*source.Scores, er
 			return nil, err
 		}
 	}
-	scores := m.merge(maps, tags, size.X, size.Y, up(size.X, camnet.Stride)*camnet.Stride, up(size.Y, camnet.Stride)*camnet.Stride)
+	step := m.mapper.Stride()
+	scores := m.merge(maps, tags, size.X, size.Y, up(size.X, step)*step, up(size.Y, step)*step)
 	if m.opts.Save != "" {
 		w, h := up(size.X, smallStride), up(size.Y, smallStride)
 		err = source.Save(m.opts.Save, s.ID, scores, m.merge(maps, tags, w, h, w, h))

@@ -1,6 +1,7 @@
 // Package camnet is the network behind class activation maps (docs/sources.md §11.1): a
-// ResNet of output stride 16 without dilation and a bias-free 1×1 classifier on
-// its pooled features. Without the pooling the classifier tells where each
+// ResNet of output stride 16 without dilation, or another backbone as its own such
+// network was published (§11.7, §11.8), and a bias-free 1×1 classifier on its
+// pooled features. Without the pooling the classifier tells where each
 // class is.
 package camnet
 
@@ -15,10 +16,11 @@ import (
 
 	"wsss/models"
 	"wsss/models/layers"
+	_ "wsss/models/nets" // backbones
 )
 
-// Stride is the image pixels per pixel of a map.
-const Stride = 16
+// stride is the image pixels per pixel of a map, but of a models.CAMBackbone.
+const stride = 16
 
 // Scopes of the variables below the one passed to Logits.
 const (
@@ -51,6 +53,8 @@ type Config struct {
 type Network struct {
 	cfg      Config
 	backbone models.Backbone
+	stride   int
+	root     bool // maps are square roots
 }
 
 // New checks a config.
@@ -58,13 +62,23 @@ func New(c Config) (*Network, error) {
 	if c.StrideIn != "3x3" && c.StrideIn != "1x1" || !slices.Contains([]string{Running, Frozen, Train}, c.BatchNorm) || c.Classes < 1 || c.Classes > maxClasses {
 		return nil, fmt.Errorf("a CAM network with stride in %q, batch norm %q, %d classes: allowed are 3x3, 1x1; running, frozen, train; 1 to %d", c.StrideIn, c.BatchNorm, c.Classes, maxClasses)
 	}
-	backbone, err := models.BackboneByName("classifier.network.backbone", c.Backbone, models.BackboneOptions{
-		Width: c.Width, OutputStride: Stride, StrideIn1x1: c.StrideIn == "1x1", Dilation: models.DilateNone, CutAfter: c.CutAfter})
-	if err != nil {
+	const key = "classifier.network.backbone"
+	o := models.BackboneOptions{Width: c.Width, OutputStride: stride, StrideIn1x1: c.StrideIn == "1x1", Dilation: models.DilateNone, CutAfter: c.CutAfter}
+	n := &Network{cfg: c, stride: stride}
+	var err error
+	if n.backbone, err = models.BackboneByName(key, c.Backbone, o); err != nil {
 		return nil, err
 	}
-	return &Network{c, backbone}, nil
+	if own, ok := n.backbone.(models.CAMBackbone); ok {
+		n.stride, n.root = own.CAMStride(), own.CAMRoot()
+		o.OutputStride, o.Dilation = n.stride, models.DilatePublished
+		n.backbone, err = models.BackboneByName(key, c.Backbone, o)
+	}
+	return n, err
 }
+
+// Stride is the image pixels per pixel of a map.
+func (n *Network) Stride() int { return n.stride }
 
 // Config returns what New was given.
 func (n *Network) Config() Config { return n.cfg }
@@ -108,11 +122,15 @@ func (n *Network) ReCAM(scope *model.Scope, images *Node, training bool) (logits
 	return Reshape(x, d[0], n.cfg.Classes), Reshape(y, d[0], n.cfg.Classes, n.cfg.Classes)
 }
 
-// Maps are the class activation maps after ReLU, [batch, ⌈height/16⌉,
-// ⌈width/16⌉, classes]. With a canvas, nil where the images fill their array,
+// Maps are the class activation maps after ReLU, [batch, ⌈height/Stride⌉,
+// ⌈width/Stride⌉, classes]. With a canvas, nil where the images fill their array,
 // those of an image lie in the corner, as if it were alone.
 func (n *Network) Maps(canvas *layers.Canvas, scope *model.Scope, images *Node) *Node {
-	return n.classify(scope, n.features(canvas, scope, images, false), true)
+	maps := n.classify(scope, n.features(canvas, scope, images, false), true)
+	if n.root {
+		maps = Sqrt(maps)
+	}
+	return maps
 }
 
 // onCanvas tells whether images of many sizes may share a graph.

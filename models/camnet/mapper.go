@@ -76,6 +76,9 @@ func NewMapper(b compute.Backend, n *Network, store *model.Store, opts MapOption
 // DefaultBucket is what MapOptions.Bucket is by what a new size costs.
 func DefaultBucket(b compute.Backend) int { return defaultBucket[backend.KindOf(b)] }
 
+// Stride is the image pixels per pixel of a map.
+func (m *Mapper) Stride() int { return m.net.stride }
+
 // Close frees the network.
 func (m *Mapper) Close() {
 	m.mu.Lock()
@@ -174,7 +177,7 @@ func (m *Mapper) run(img *imageproc.RGB, flip, features bool) (*Map, error) {
 	d := out.Shape().Dimensions
 	result := &Map{W: d[2], H: d[1], Classes: d[3]}
 	if m.canvas {
-		result.W, result.H = (img.W+Stride-1)/Stride, (img.H+Stride-1)/Stride
+		result.W, result.H = (img.W+m.net.stride-1)/m.net.stride, (img.H+m.net.stride-1)/m.net.stride
 	}
 	err = tensors.ConstFlatData(out, func(flat []float32) {
 		result.Values = make([]float32, 0, result.H*result.W*d[3])

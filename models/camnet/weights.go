@@ -27,6 +27,13 @@ func (n *Network) Build(seed int64) (*model.Store, error) {
 	return layers.NewVariables(seed, 33, func(scope *model.Scope, x *Node) []*Node { return []*Node{n.Logits(scope, x, false)} })
 }
 
+// Draws tells that a training draws random numbers (dropout), whose state is part
+// of it then.
+func (n *Network) Draws() bool {
+	_, ok := n.backbone.(models.CAMBackbone)
+	return ok
+}
+
 // AddReCAM makes the variables of ReCAM's second classifier beside those of
 // Build.
 func (n *Network) AddReCAM(store *model.Store) error {
@@ -68,16 +75,22 @@ func (n *Network) FoldReCAM(store *model.Store) error {
 	return store.RootScope().At(recamScope).DeleteVariable("weight")
 }
 
-// rename is the names of the backbone and of the classifier.
-func (n *Network) rename(tensor string) string { return models.RenameTensor(n.backbone, tensor) }
+// rename is the names of the backbone and of the classifier, psa's fc8 among them.
+func (n *Network) rename(tensor string) string {
+	name := models.RenameTensor(n.backbone, tensor)
+	if leaf, ok := strings.CutPrefix(name, "fc8."); ok {
+		return classifierScope + "." + leaf
+	}
+	return name
+}
 
 // Load fills the variables, which must exist, from torchvision's ResNets, from
-// IRN's and ReCAM's res50_cam.pth (names resnet50.… and classifier.weight), from
-// what Save wrote, and from checkpoints of wsss. The whole backbone has to be
+// IRN's and ReCAM's res50_cam.pth (names resnet50.… and classifier.weight), psa's
+// and SEAM's networks (fc8.weight), from what Save wrote, and from checkpoints of wsss. The whole backbone has to be
 // there; a classifier that is not, or is of other classes, keeps its initial
 // weights; the mapping tells.
 func (n *Network) Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
-	return pretrained.Load(scope, src, n.rename)
+	return pretrained.Load(scope, models.Adapt(n.backbone, src), n.rename)
 }
 
 // Keys of the metadata of a saved classifier.
@@ -159,28 +172,28 @@ func detect(src weights.Source) (Config, []string, error) {
 	if s := metadata[metaStride]; s != "" {
 		cfg.StrideIn = s
 	}
-	n, err := New(cfg)
-	if err != nil {
-		return cfg, nil, err
-	}
 	shape := map[string][]int{}
 	for _, tensor := range src.Names() {
 		s, err := src.Shape(tensor)
 		if err != nil {
 			return cfg, nil, err
 		}
-		shape[strings.TrimPrefix(n.rename(tensor), backboneScope+".")] = s
+		shape[strings.TrimPrefix(weights.Unwrap(tensor), backboneScope+".")] = s
 	}
-	stem, head := shape["conv1.weight"], shape["classifier.weight"]
-	if len(stem) != 4 && !named || len(head) != 4 {
-		return cfg, nil, fmt.Errorf("no CAM classifier: wanted are the tensors of a ResNet (conv1.weight, …) and classifier.weight [classes, channels, 1, 1]")
-	}
-	cfg.Classes = head[0]
+	var err error
 	if !named {
-		if cfg.Backbone, cfg.Width, err = resnet.Detect(shape); err != nil {
+		if cfg.Backbone, cfg.Width, err = models.DetectBackbone(shape); err != nil {
 			return cfg, nil, err
 		}
 	}
+	if shape["classifier.weight"] == nil {
+		shape["classifier.weight"] = shape["fc8.weight"]
+	}
+	head := shape["classifier.weight"]
+	if cfg.Backbone == "" || len(head) != 4 {
+		return cfg, nil, fmt.Errorf("no CAM classifier: wanted are the tensors of a ResNet (conv1.weight, …), of wrn38 (conv1a.weight, …) or of vgg16 (conv1_1.weight, …), and classifier.weight, or fc8.weight, [classes, channels, 1, 1]")
+	}
+	cfg.Classes = head[0]
 	var classes []string
 	if list := metadata[metaClasses]; list != "" {
 		if err := json.Unmarshal([]byte(list), &classes); err != nil || len(classes) != cfg.Classes+1 {

@@ -1,4 +1,5 @@
-// Package deeplab builds the segmentation networks DeepLab-v2 (docs/sources.md §8.1)
+// Package deeplab builds the segmentation networks DeepLab-v1 (LargeFOV;
+// docs/sources.md §8.1), DeepLab-v2 (§8.1)
 // and DeepLab-v3+ (docs/sources.md §8.2) on a backbone. They register themselves
 // as architectures.
 package deeplab
@@ -17,10 +18,12 @@ import (
 	"wsss/configs"
 	"wsss/models"
 	"wsss/models/layers"
+	"wsss/models/weights"
 )
 
 // The architectures, as configs name them.
 const (
+	V1     = "deeplab-v1" // on vgg16 DeepLab-LargeFOV
 	V2     = "deeplab-v2"
 	V3Plus = "deeplab-v3plus" // VainF of docs/sources.md §8.2
 	// V3PlusMultiGrid is JFZ of docs/sources.md §8.2: multi-grid, two convolutions in
@@ -29,13 +32,14 @@ const (
 )
 
 func init() {
-	for _, arch := range []string{V2, V3Plus, V3PlusMultiGrid} {
-		models.RegisterArchitecture(arch, models.Architecture{New: New, OutputStrides: []int{8, 16}, PoolsImage: arch != V2})
+	for _, arch := range []string{V2, V3Plus, V3PlusMultiGrid, V1} {
+		models.RegisterArchitecture(arch, models.Architecture{New: New, OutputStrides: []int{8, 16}, PoolsImage: arch != V1 && arch != V2})
 	}
 }
 
 // Scopes of a network's variables below the one passed to Logits.
 const (
+	fcScope   = "fc"         // v1's head
 	asppScope = "aspp"       // v2's head
 	headScope = "classifier" // v3+'s head
 )
@@ -75,14 +79,14 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 	}
 	backbone := models.BackboneOptions{Width: cfg.Width, OutputStride: cfg.OutputStride, Recompute: cfg.Recompute}
 	switch cfg.Arch {
-	case V2:
+	case V1, V2:
 		backbone.CeilPool, backbone.Dilation = true, models.DilateAll
 	case V3Plus:
 		backbone.Dilation, n.v3 = models.DilateLate, v3Usual
 	case V3PlusMultiGrid:
 		backbone.Dilation, n.v3 = models.DilateMultiGrid, v3MultiGrid
 	default:
-		return nil, fmt.Errorf("train.network.arch %q is unknown: allowed are %s, %s, %s", cfg.Arch, V2, V3Plus, V3PlusMultiGrid)
+		return nil, fmt.Errorf("train.network.arch %q is unknown: allowed are %s, %s, %s, %s", cfg.Arch, V1, V2, V3Plus, V3PlusMultiGrid)
 	}
 	if cfg.MSC && cfg.Arch != V2 {
 		return nil, fmt.Errorf("train.network.msc = true: only %s has multi-scale inputs", V2)
@@ -113,7 +117,7 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 	return n, nil
 }
 
-// Logits is models.Segmenter's. v2's maps have a stride of output_stride: one
+// Logits is models.Segmenter's. v1's map and v2's have a stride of output_stride: one
 // map, or with MSC in training those of the inputs ×1, ×0.5 and ×0.75 and their
 // maximum. v3+ gives one map of the size of the images.
 func (n *network) Logits(scope *model.Scope, images *Node, training bool) []*Node {
@@ -134,7 +138,10 @@ func (n *network) LogitsWithin(scope *model.Scope, images, size *Node) (logits, 
 }
 
 func (n *network) logits(net layers.Net, scope *model.Scope, images *Node) []*Node {
-	if n.arch != V2 {
+	switch n.arch {
+	case V1:
+		return []*Node{n.v1(net, scope, images)}
+	case V3Plus, V3PlusMultiGrid:
 		return []*Node{n.v3plus(net, scope, images)}
 	}
 	if !n.msc {
@@ -197,7 +204,13 @@ func (n *network) stages(net layers.Net, scope *model.Scope, images *Node) [4]*N
 // scaled rounds down, as PyTorch's interpolate.
 func scaled(n int, s float64) int { return int(math.Floor(float64(n) * s)) }
 
-// Group is models.Segmenter's: v2's biases get HeadBias, v3+ has no such group.
+// Adapt is models.WeightAdapter's.
+func (n *network) Adapt(src weights.Source) weights.Source {
+	return models.Adapt(n.backbone, src)
+}
+
+// Group is models.Segmenter's: biases of the heads of v1 and v2 get HeadBias, v3+
+// has no such group.
 func (n *network) Group(path string) models.Group {
 	parts := strings.Split(path, "/")
 	leaf := parts[len(parts)-1]
@@ -215,9 +228,9 @@ func (n *network) Group(path string) models.Group {
 	}
 	for _, p := range parts {
 		switch {
-		case p == asppScope && leaf == "bias" && n.arch == V2:
+		case (p == asppScope || p == fcScope) && leaf == "bias" && (n.arch == V1 || n.arch == V2):
 			return models.GroupHeadBias
-		case p == asppScope || p == headScope:
+		case p == asppScope || p == headScope || p == fcScope:
 			return models.GroupHead
 		}
 	}

@@ -206,7 +206,7 @@ func TestHeadNorm(t *testing.T) {
 
 func TestNewRejects(t *testing.T) {
 	for want, change := range map[string]func(*configs.Train){
-		"train.network.backbone":      func(c *configs.Train) { c.Backbone = "vgg" },
+		"train.network.backbone":      func(c *configs.Train) { c.Backbone = "vgg19" },
 		"train.network.arch":          func(c *configs.Train) { c.Arch = "unet" },
 		"train.network.stride_in":     func(c *configs.Train) { c.StrideIn = "" },
 		"train.network.batch_norm":    func(c *configs.Train) { c.BatchNorm = "maybe" },

@@ -35,6 +35,9 @@ func (n *network) Rename(tensor string) string {
 	if m := v2Head.FindStringSubmatch(name); m != nil {
 		return asppScope + ".c" + m[1] + "." + m[2]
 	}
+	if leaf, ok := strings.CutPrefix(name, "fc8."); ok && n.arch == V1 {
+		return fcScope + "." + leaf // VGG's of Caffe
+	}
 	if m := jfzBranch.FindStringSubmatch(name); m != nil {
 		branch, _ := strconv.Atoi(m[1])
 		return fmt.Sprintf("%s.aspp.convs.%d.%d.%s", headScope, branch-1, part(m[2]), m[3])

@@ -14,6 +14,10 @@ func (n *network) ONNX(b *onnxwrite.Builder, x onnxwrite.Value) (logits onnxwrit
 		return "", fmt.Errorf("its backbone cannot be written as an ONNX graph")
 	}
 	w := writer{network: n, b: b, backbone: backbone}
+	if n.arch == V1 {
+		logits = w.b.Conv(w.stages(x)[3], fcScope, 1, 1)
+		return w.resize(logits, b.Size(onnxwrite.Image)), b.Err()
+	}
 	if n.arch != V2 {
 		return w.resize(w.v3plus(x), b.Size(onnxwrite.Image)), b.Err()
 	}

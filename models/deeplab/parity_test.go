@@ -18,6 +18,8 @@ import (
 	"wsss/configs"
 	"wsss/models"
 	"wsss/models/backend"
+	"wsss/models/vgg"
+	"wsss/models/wrn"
 )
 
 // The largest deviations from PyTorch that parity allows: of a logit relative
@@ -66,6 +68,14 @@ func (c parityCase) network(t *testing.T) *network {
 	}
 	n := net.(*network)
 	n.v3.asppDropout = 0
+	switch b := n.backbone.(type) {
+	case wrn.Config:
+		b.NoDropout = true
+		n.backbone = b
+	case vgg.Config:
+		b.NoDropout = true
+		n.backbone = b
+	}
 	// The dropouts of the multi-grid decoder number its modules, so they stay;
 	// no case trains it.
 	return n

@@ -16,6 +16,12 @@ var v2Rates = []int{6, 12, 18, 24}
 // v2HeadStd is the deviation of the head's initial weights (docs/sources.md §8.1).
 const v2HeadStd = 0.01
 
+// v1 is DeepLab-v1: one 1×1 classifier of the backbone's last stage.
+func (n *network) v1(net layers.Net, scope *model.Scope, images *Node) *Node {
+	x := n.stages(net, scope, images)[3]
+	return ConvertDType(net.Conv(scope, fcScope, x, n.classes, 1, true, v2HeadStd, layers.ConvOptions{}), images.DType())
+}
+
 // v2 is one scale of DeepLab-v2: [batch, h, w, 3] to logits of the backbone's
 // output stride.
 func (n *network) v2(net layers.Net, scope *model.Scope, images *Node) *Node {

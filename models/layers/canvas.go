@@ -92,6 +92,17 @@ func (n Net) MaxPool3s2(x *Node, ceil bool) *Node {
 	return n.Canvas.fill(y, 0) // no layer computes with infinities
 }
 
+// MaxPool3s1 is the function of that name within the canvas.
+func (n Net) MaxPool3s1(x *Node) *Node {
+	return n.Canvas.fill(MaxPool3s1(n.Canvas.fill(x, math.Inf(-1))), 0)
+}
+
+// MeanPool3s1 is the mean of 3×3 pixels, zeros around the image among them.
+func (n Net) MeanPool3s1(x *Node) *Node {
+	ninth := BroadcastToDims(Scalar(x.Graph(), x.DType(), 1.0/9), 3, 3, 1, x.Shape().Dim(3))
+	return n.within(Depthwise, x, ninth, nil, ConvOptions{Pad: 1})
+}
+
 // MeanImage is the function of that name within the canvas.
 func (n Net) MeanImage(x *Node) *Node {
 	if n.Canvas == nil {

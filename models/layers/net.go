@@ -177,6 +177,19 @@ func (n Net) Dropout(scope *model.Scope, x *Node, p float64) *Node {
 	return Where(keep, MulScalar(x, 1/(1-p)), ScalarZero(x.Graph(), x.DType()))
 }
 
+// DropChannels zeroes a fraction p of the channels of each image of x [batch,
+// height, width, channels] and scales up the rest (PyTorch's Dropout2d); it does
+// nothing unless training.
+func (n Net) DropChannels(scope *model.Scope, x *Node, p float64) *Node {
+	if !n.Training || p <= 0 {
+		return x
+	}
+	d := x.Shape().Dimensions
+	u := scope.RandomUniform(x.Graph(), shapes.Make(dtypes.Float32, d[0], 1, 1, d[3]))
+	keep := ConvertDType(GreaterOrEqual(u, Scalar(x.Graph(), u.DType(), p)), x.DType())
+	return Mul(x, MulScalar(keep, 1/(1-p)))
+}
+
 // DropImages leaves out x [batch, ...] for a fraction p of the images and scales
 // up the rest (stochastic depth); it does nothing unless training.
 func (n Net) DropImages(scope *model.Scope, x *Node, p float64) *Node {

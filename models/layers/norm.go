@@ -20,6 +20,22 @@ func (n Net) norm(scope *model.Scope, c int) normVars {
 	return normVars{constant("weight", affine, 1), constant("bias", affine, 0), constant("running_mean", n.TrainNorm, 0), constant("running_var", n.TrainNorm, 1)}
 }
 
+// Norm is batch normalisation without a convolution before it (variables at
+// module: weight, bias, running_mean, running_var), and ReLU if asked: what a
+// network that activates before it convolves begins its branches with. Beyond the
+// image of a canvas its values mean nothing.
+func (n Net) Norm(scope *model.Scope, module string, x *Node, relu bool) *Node {
+	g := x.Graph()
+	p := n.norm(at(scope, module), x.Shape().Dim(3))
+	if n.Training && n.TrainNorm {
+		y := n.batchNorm(ConvertDType(x, p.gamma.Shape().DType), p, relu)
+		return ConvertDType(y, x.DType())
+	}
+	scale := Mul(p.gamma.NodeValue(g), inverseDeviation(p.variance.NodeValue(g), n.epsilon()))
+	bias := Sub(p.beta.NodeValue(g), Mul(p.mean.NodeValue(g), scale))
+	return biasReLU(mulChannels(x, ConvertDType(scale, x.DType())), ConvertDType(bias, x.DType()), relu)
+}
+
 // batchNorm normalises x by the statistics of the batch, moves the running
 // ones, and applies ReLU if asked. The running variance gets the unbiased
 // estimate, the output the biased one, as in PyTorch.

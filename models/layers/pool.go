@@ -66,6 +66,47 @@ func MaxPool3s2(x *Node, ceil bool) *Node {
 	})
 }
 
+// MaxPool3s1 is the 3×3 max-pool of stride 1 and padding 1 with which networks
+// made dense replace pools of stride 2. The gradient goes to the first maximum in
+// scan order, as in PyTorch.
+func MaxPool3s1(x *Node) *Node {
+	h, w := x.Shape().Dim(1), x.Shape().Dim(2)
+	taps := func(x *Node) []*Node {
+		x = padImage(x, padding{1, 1, 1, 1}, math.Inf(-1))
+		all := make([]*Node, 9)
+		for k := range all {
+			all[k] = Slice(x, AxisRange(), AxisRange(k/3, k/3+h), AxisRange(k%3, k%3+w), AxisRange())
+		}
+		return all
+	}
+	return withGradient([]*Node{x}, func(in []*Node) *Node {
+		all := taps(in[0])
+		y := all[0]
+		for _, tap := range all[1:] {
+			y = Max(y, tap)
+		}
+		return y
+	}, func(in []*Node) []vjp {
+		return []vjp{func(y, dy *Node) *Node {
+			zero := ScalarZero(dy.Graph(), dy.DType())
+			left := dy // what no earlier tap has taken
+			var sum *Node
+			for k, tap := range taps(in[0]) {
+				hit := Equal(tap, y)
+				i, j := k/3, k%3
+				part := padImage(Where(hit, left, zero), padding{i, 2 - i, j, 2 - j}, 0)
+				left = Where(hit, zero, left)
+				if sum == nil {
+					sum = part
+				} else {
+					sum = Add(sum, part)
+				}
+			}
+			return Slice(sum, AxisRange(), AxisRange(1, 1+h), AxisRange(1, 1+w), AxisRange())
+		}}
+	})
+}
+
 // poolSize is the output size of the pool along an axis of size n. A last
 // window that would start in the padding beyond the image is dropped.
 func poolSize(n int, ceil bool) int {

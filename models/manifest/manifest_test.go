@@ -47,7 +47,7 @@ func TestStart(t *testing.T) {
 			t.Errorf("%q: %q, %v", init, got, err)
 		}
 	}
-	for init, want := range map[string]string{"resnet50": "wsss models pull resnet50", "sam-vit-b": "wanted is resnet or efficientnet"} {
+	for init, want := range map[string]string{"resnet50": "wsss models pull resnet50", "sam-vit-b": "wanted is resnet or wrn or vgg or efficientnet"} {
 		if _, err := Start(ctx, init); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", init, err, want)
 		}

@@ -117,7 +117,7 @@ func Resolve(dir, file, model, family, role string) (string, error) {
 
 // StartFamilies are those of networks that know ImageNet, which a training or a
 // class activation map may begin with.
-var StartFamilies = []string{"resnet", "efficientnet"}
+var StartFamilies = []string{"resnet", "wrn", "vgg", "efficientnet"}
 
 // Start is the weight file that a training begins with: init itself, or the
 // file of a model of StartFamilies where init is the name of one.

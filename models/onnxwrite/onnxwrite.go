@@ -135,6 +135,29 @@ func (b *Builder) Conv(x Value, module string, stride, dilation int) Value {
 	return b.convolve(x, module, w, dims, bias, stride, dilation)
 }
 
+// ConvPlain is a convolution without bias, the variable at module.
+func (b *Builder) ConvPlain(x Value, module string, stride, dilation int) Value {
+	w, dims := b.values(module + ".weight")
+	return b.convolve(x, module, w, dims, nil, stride, dilation)
+}
+
+// NormReLU is the batch normalisation of module norm, and ReLU.
+func (b *Builder) NormReLU(x Value, norm string) Value {
+	in := []Value{x}
+	for _, leaf := range []string{"weight", "bias", "running_mean", "running_var"} {
+		name := norm + "." + leaf
+		if !b.Has(Value(name)) {
+			flat, _ := b.values(name)
+			if b.err != nil {
+				return x
+			}
+			b.Floats(name, flat, len(flat))
+		}
+		in = append(in, Value(name))
+	}
+	return b.Op("Relu", []Value{b.Op("BatchNormalization", in, A("epsilon", layers.Epsilon))})
+}
+
 // ConvNorm is a convolution with the batch normalisation of module norm folded
 // in, and ReLU.
 func (b *Builder) ConvNorm(x Value, module, norm string, stride, dilation int) Value {
@@ -170,11 +193,17 @@ func (b *Builder) convolve(x Value, module string, w []float32, dims []int, bias
 	pad := dilation * (dims[2] - 1) / 2
 	weight := Value(module + ".weight")
 	offset := Value(module + ".bias")
+	in := []Value{x, weight}
+	if bias != nil {
+		in = append(in, offset)
+	}
 	if !b.Has(weight) { // MSC applies the network three times
 		b.Floats(string(weight), w, dims...)
-		b.Floats(string(offset), bias, len(bias))
+		if bias != nil {
+			b.Floats(string(offset), bias, len(bias))
+		}
 	}
-	return b.Op("Conv", []Value{x, weight, offset},
+	return b.Op("Conv", in,
 		Attr{"kernel_shape", []int{dims[2], dims[3]}}, Attr{"strides", []int{stride, stride}},
 		Attr{"dilations", []int{dilation, dilation}}, Attr{"pads", []int{pad, pad, pad, pad}})
 }

@@ -29,6 +29,13 @@ func init() {
 			return c, c.Check()
 		})
 	}
+	models.RegisterDetector(func(shape map[string][]int) (string, float64, bool, error) {
+		if len(shape["conv1.weight"]) != 4 {
+			return "", 0, false, nil
+		}
+		name, width, err := Detect(shape)
+		return name, width, true, err
+	})
 }
 
 // layouts are the blocks per stage.

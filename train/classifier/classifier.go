@@ -92,6 +92,11 @@ func newNetwork(c configs.Classifier, classes int, seed int64, log func(string))
 	if n.store, err = net.Build(seed); err != nil {
 		return nil, err
 	}
+	if net.Draws() {
+		if err := optim.SeedRNG(n.store, seed); err != nil {
+			return nil, err
+		}
+	}
 	if c.Init == "" {
 		return n, nil
 	}
@@ -117,7 +122,7 @@ func (n *network) Loss() multilabel.Loss  { return multilabel.Loss{Kind: "bce"} 
 func (n *network) Close()                 { n.store.Finalize() }
 
 func (n *network) IsWeight(path string) bool {
-	return strings.HasPrefix(path, "/backbone/") || strings.HasPrefix(path, "/classifier/")
+	return path == optim.RNGPath && n.net.Draws() || strings.HasPrefix(path, "/backbone/") || strings.HasPrefix(path, "/classifier/")
 }
 
 func (n *network) Image() []int { return []int{n.cfg.Crop, n.cfg.Crop, 3} }

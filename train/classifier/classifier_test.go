@@ -120,7 +120,7 @@ func job(t testing.TB, root string) Job {
 
 // TestResume stops a training at every second update, and takes away its last
 // checkpoint once, as a kill before it was written would; all files end up with
-// the same bytes.
+// the same bytes, also of a network with dropout.
 func TestResume(t *testing.T) {
 	root := t.TempDir()
 	cfg := scenes.DefaultConfig()
@@ -128,7 +128,15 @@ func TestResume(t *testing.T) {
 	if err := scenes.Write(context.Background(), root, cfg, nil); err != nil {
 		t.Fatal(err)
 	}
-	whole := job(t, root)
+	t.Run("resnet18", func(t *testing.T) { resumes(t, job(t, root)) })
+	t.Run("vgg16", func(t *testing.T) {
+		j := job(t, root)
+		j.Config.Backbone, j.Config.Width = "vgg16", 1.0/32
+		resumes(t, j)
+	})
+}
+
+func resumes(t *testing.T, whole Job) {
 	want, err := Run(context.Background(), whole)
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +188,7 @@ func TestResume(t *testing.T) {
 		t.Errorf("a finished training: %+v, %v", again, err)
 	}
 	n, _, classes, err := camnet.Open(want.Classifier)
-	if err != nil || n.Config().Width != 0.125 || !slices.Equal(classes, whole.Dataset.Classes().Names) {
+	if err != nil || n.Config().Width != whole.Config.Width || n.Config().Backbone != whole.Config.Backbone || !slices.Equal(classes, whole.Dataset.Classes().Names) {
 		t.Errorf("%v: %+v, classes %v", err, n, classes)
 	}
 	parts.ConfigHash = "y"

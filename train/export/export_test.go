@@ -38,6 +38,12 @@ var networks = map[string]func(*configs.Train){
 	"v3+ multi-grid": func(t *configs.Train) {
 		t.Arch, t.Backbone, t.MSC, t.OutputStride, t.StrideIn, t.Input = "deeplab-v3plus-multigrid", "resnet18", false, 16, "3x3", "torch"
 	},
+	"v1 largefov": func(t *configs.Train) {
+		t.Arch, t.Backbone, t.MSC, t.StrideIn = "deeplab-v1", "vgg16", false, "3x3"
+	},
+	"v2 wide": func(t *configs.Train) {
+		t.Backbone, t.MSC, t.StrideIn, t.Input = "wrn38", false, "3x3", "torch"
+	},
 	"v3+ os8": func(t *configs.Train) {
 		t.Arch, t.Backbone, t.MSC, t.StrideIn, t.Input = "deeplab-v3plus", "resnet18", false, "3x3", "torch"
 	},

@@ -36,6 +36,22 @@ const (
 // RNGPath is the state of the random numbers drawn in graphs (dropout).
 const RNGPath = "/" + model.RNGStateVariableName
 
+// SeedRNG sets that state, as a variable that further devices can have.
+func SeedRNG(store *model.Store, seed int64) error {
+	state, err := RNGStateFromSeed(seed)
+	if err != nil {
+		return err
+	}
+	if v := store.GetVariable(RNGPath); v != nil {
+		return v.SetValue(state)
+	}
+	v, err := store.CreateVariable(RNGPath, state)
+	if err == nil {
+		v.SetTrainable(false)
+	}
+	return err
+}
+
 // IsNetwork tells the network's own variables, batch-norm statistics
 // included, from what training adds.
 func IsNetwork(path string) bool {

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Writes parity.json: logits and SGD losses of DeepLab in PyTorch.
 
-    OMP_NUM_THREADS=2 /usr/bin/python3 gen_parity.py
+    OMP_NUM_THREADS=2 /usr/bin/python3 gen_parity.py [row …]
+
+With numbers of rows it computes those alone and keeps the others.
 
 The networks are written out here from docs/sources.md §8; weights, images and
 labels come from a hash of (name, position), so that Go makes the same ones and
@@ -9,11 +11,14 @@ nothing large is stored.
 """
 import json
 import os
+import sys
 
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+from backbones import VGG16, WRN38
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLASSES = 21
@@ -130,11 +135,27 @@ def resize(x, size, corners=False):
     return F.interpolate(x, size=size, mode="bilinear", align_corners=corners)
 
 
+def backbone(name, width, output_stride, in1x1, ceil, late, multigrid=False):
+    if name.startswith("resnet"):
+        return ResNet(int(name[6:]), width, output_stride, in1x1, ceil, late, multigrid)
+    return {"wrn38": WRN38, "vgg16": VGG16}[name](width, output_stride=output_stride, late=late, ceil=ceil)
+
+
+class V1(nn.Module):
+    def __init__(self, name, width, output_stride, in1x1, msc):
+        super().__init__()
+        self.backbone = backbone(name, width, output_stride, in1x1, ceil=True, late=False)
+        self.fc = nn.Conv2d(self.backbone.channels[3], CLASSES, 1)
+
+    def forward(self, x):
+        return [self.fc(self.backbone(x)[1])]
+
+
 class V2(nn.Module):
     def __init__(self, depth, width, output_stride, in1x1, msc):
         super().__init__()
         self.msc = msc
-        self.backbone = ResNet(depth, width, output_stride, in1x1, ceil=True, late=False)
+        self.backbone = backbone(depth, width, output_stride, in1x1, ceil=True, late=False)
         self.aspp = nn.Module()
         for i, r in enumerate([6, 12, 18, 24]):
             setattr(self.aspp, "c%d" % i, conv(self.backbone.channels[3], CLASSES, 3, 1, r * 8 // output_stride, True))
@@ -164,7 +185,7 @@ class V3Plus(nn.Module):
     def __init__(self, depth, width, output_stride, in1x1, msc):
         super().__init__()
         ch = lambda c: int(np.floor(c * width + 0.5))
-        self.backbone = ResNet(depth, width, output_stride, in1x1, ceil=False, late=True)
+        self.backbone = backbone(depth, width, output_stride, in1x1, ceil=False, late=True)
         i, c = self.backbone.channels[3], ch(256)
         head = self.classifier = nn.Module()
         head.project = unit(self.backbone.channels[0], ch(48), 1)
@@ -187,7 +208,7 @@ class V3Plus(nn.Module):
 class V3PlusMultiGrid(V3Plus):
     def __init__(self, depth, width, output_stride, in1x1, msc):
         super().__init__(depth, width, output_stride, in1x1, msc)
-        self.backbone = ResNet(depth, width, output_stride, in1x1, ceil=False, late=False, multigrid=True)
+        self.backbone = backbone(depth, width, output_stride, in1x1, ceil=False, late=False, multigrid=True)
         head, c = self.classifier, self.classifier.aspp.project[0].out_channels
         head.classifier = nn.Sequential(*unit(head.classifier[0].in_channels, c, 3), nn.Dropout(0.5), *unit(c, c, 3),
                                         nn.Dropout(0.1), conv(c, CLASSES, 1, bias=True))
@@ -202,8 +223,8 @@ class V3PlusMultiGrid(V3Plus):
 
 
 def build(c):
-    net = {"deeplab-v2": V2, "deeplab-v3plus": V3Plus, "deeplab-v3plus-multigrid": V3PlusMultiGrid}[c["arch"]](
-        int(c["backbone"][6:]), c["width"], c["output_stride"], c["stride_in"] == "1x1", c["msc"])
+    net = {"deeplab-v1": V1, "deeplab-v2": V2, "deeplab-v3plus": V3Plus, "deeplab-v3plus-multigrid": V3PlusMultiGrid}[c["arch"]](
+        c["backbone"], c["width"], c["output_stride"], c["stride_in"] == "1x1", c["msc"])
     initialise(net)
     return net.eval()
 
@@ -231,7 +252,7 @@ def losses(c):
             p.requires_grad = False
             continue
         head = not name.startswith("backbone.")
-        bias = c["arch"] == "deeplab-v2" and name.endswith("bias")
+        bias = head and c["arch"] in ("deeplab-v1", "deeplab-v2") and name.endswith("bias")
         groups.append({"params": [p], "lr": c["lr"] * (20 if bias else 10 if head else 1),
                        "weight_decay": 0 if bias else 5e-4})
     sgd = torch.optim.SGD(groups, momentum=0.9)
@@ -274,14 +295,29 @@ CASES = [
     case("deeplab-v3plus-multigrid", "resnet101", 1, 16, "3x3", False, (199, 277)),
     case("deeplab-v2", "resnet18", 0.25, 8, "1x1", True, (49, 49), 2, 1e-3, 50),
     case("deeplab-v3plus", "resnet50", 0.125, 16, "3x3", False, (49, 49), 2, 0.05, 50),
+    case("deeplab-v1", "resnet18", 0.25, 8, "1x1", False, (57, 83)),
+    case("deeplab-v1", "vgg16", 0.0625, 8, "3x3", False, (57, 83)),
+    case("deeplab-v1", "vgg16", 0.0625, 8, "3x3", False, (49, 49), 2, 2e-3),
+    case("deeplab-v2", "vgg16", 0.0625, 16, "3x3", True, (83, 57)),
+    case("deeplab-v2", "wrn38", 0.0625, 8, "3x3", False, (49, 49), 2, 1e-3),
+    case("deeplab-v3plus", "wrn38", 0.0625, 16, "3x3", False, (57, 83)),
+    case("deeplab-v1", "wrn38", 0.0625, 8, "3x3", False, (57, 83)),
+    case("deeplab-v1", "vgg16", 1, 8, "3x3", False, (129, 129)),
+    case("deeplab-v1", "wrn38", 1, 8, "3x3", False, (65, 65)),
 ]
 
 if __name__ == "__main__":
     torch.set_num_threads(2)
+    wanted = [int(v) for v in sys.argv[1:]] or range(len(CASES))
     rows = []
-    for c in CASES:
+    if len(sys.argv) > 1:
+        rows = open(os.path.join(HERE, "parity.json")).read().split("\n")[1:-2]
+        rows = [r.rstrip(",") for r in rows]
+    rows += [""] * (len(CASES) - len(rows))
+    for i in wanted:
+        c = CASES[i]
         c.update(losses(c) if c["lr"] else logits(c))
-        rows.append("  " + json.dumps(c))
-        print(rows[-1], flush=True)
+        rows[i] = "  " + json.dumps(c)
+        print(rows[i], flush=True)
     with open(os.path.join(HERE, "parity.json"), "w") as f:
         f.write("[\n" + ",\n".join(rows) + "\n]\n")

@@ -13,11 +13,12 @@ import (
 	"wsss/checkpoints/safetensors"
 	"wsss/models/manifest"
 	"wsss/models/weights"
+	"wsss/models/weights/mxnet"
 	"wsss/models/weights/pth"
 )
 
-// Open opens a .safetensors file or a PyTorch checkpoint (.pth, .pt, .bin),
-// told apart by their first bytes. Errors name the file.
+// Open opens a .safetensors file, a PyTorch checkpoint (.pth, .pt, .bin) or MXNet's
+// parameters (.params), told apart by their first bytes. Errors name the file.
 func Open(path string) (weights.Source, error) {
 	head, err := start(path)
 	if err != nil {
@@ -26,11 +27,14 @@ func Open(path string) (weights.Source, error) {
 	if pth.IsCheckpoint(head) {
 		return pth.Open(path)
 	}
+	if mxnet.Is(head) {
+		return mxnet.Open(path)
+	}
 	// Eight bytes of length, then JSON.
 	if len(head) > 8 && head[8] == '{' {
 		return safetensors.Open(path)
 	}
-	return nil, fmt.Errorf("%s: neither a safetensors file nor a PyTorch checkpoint", path)
+	return nil, fmt.Errorf("%s: neither a safetensors file nor a PyTorch checkpoint, nor MXNet's parameters", path)
 }
 
 // OpenStart opens what a training begins with: a weight file, or a network of
