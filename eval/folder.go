@@ -91,13 +91,26 @@ func Folder(ctx context.Context, ds data.Dataset, split, labelsDir string, opts 
 		return nil, err
 	}
 	r.Missing, r.Unscored = len(absent), len(ids)-len(kept)
-	if n := int(binary.Load()); n > 0 {
-		r.Notes = append(r.Notes, data.BinaryNote(n, len(kept), labelsDir)+"; -binary reads them as class 1")
-	}
-	if n := int(binaryTruth.Load()); n > 0 {
-		r.Notes = append(r.Notes, data.BinaryNote(n, len(kept), "true masks of split "+split)+"; data.options.binary_masks = true reads them as class 1")
-	}
+	masks := binaries{int(binary.Load()), int(binaryTruth.Load())}
+	r.Notes = masks.notes(r, labelsDir)
+	opts.Partial.fill(r, counters[0], masks)
 	return r, nil
+}
+
+// binaries counts masks of only 0 and 255, which may be meant otherwise.
+type binaries struct {
+	Labels int `json:"labels"`
+	Truth  int `json:"truth"`
+}
+
+func (b binaries) notes(r *Result, labelsDir string) (notes []string) {
+	if b.Labels > 0 {
+		notes = append(notes, data.BinaryNote(b.Labels, r.Images, labelsDir)+"; -binary reads them as class 1")
+	}
+	if b.Truth > 0 {
+		notes = append(notes, data.BinaryNote(b.Truth, r.Images, "true masks of split "+r.Split)+"; data.options.binary_masks = true reads them as class 1")
+	}
+	return notes
 }
 
 // labelPaths finds dir/<id>.png, or what another tool calls it (names.Finder);

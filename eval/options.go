@@ -33,6 +33,10 @@ type Options struct {
 	Hashes *files.Hashes     // remembers hashes of photos between calls; may be nil
 	Log    func(line string) // notes for a person; may be nil
 
+	// Partial, where it is not nil, gets what Merge needs of this part of a split;
+	// IDs are its images. Index and Count, which part it is, are the caller's.
+	Partial *Partial
+
 	Provenance Provenance
 	Settings   map[string]string // how the label maps come about, for the report
 }

@@ -49,7 +49,10 @@ func Predict(ctx context.Context, ds data.Dataset, split string, p models.Predic
 		images: make([]ImageScore, len(ids)), scored: make([]bool, len(ids))}
 	err = run.do(ctx)
 	// What a call made before it was stopped counts, images and time alike.
-	if err := errors.Join(err, RecordSpeed(outDir, opts.RunHash, int(run.made.Load()), time.Since(start), nil)); err != nil {
+	if opts.Partial == nil { // the wall clock of one of many says little
+		err = errors.Join(err, RecordSpeed(outDir, opts.RunHash, int(run.made.Load()), time.Since(start), nil))
+	}
+	if err != nil {
 		return nil, err
 	}
 	kept := run.images[:0]
@@ -64,6 +67,7 @@ func Predict(ctx context.Context, ds data.Dataset, split string, p models.Predic
 	}
 	r.Unscored = len(ids) - len(kept)
 	r.PerSecond = Speed(outDir, opts.RunHash)
+	opts.Partial.fill(r, run.counters[0], binaries{})
 	return r, nil
 }
 

@@ -57,7 +57,11 @@ func (s staleness) say(o Options, images int) {
 // ones before the folder gets the new hash, so that a crash in between never
 // passes an old prediction off as new.
 func prepare(ctx context.Context, ds data.Dataset, dir string, ids []string, opts Options) (ready []bool, err error) {
-	have, known, err := readRunFile(dir)
+	name := opts.Partial.runFile()
+	have, known, err := readRunFile(dir, name)
+	if err == nil && !known && name != RunFile {
+		have, known, err = readRunFile(dir, RunFile)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -108,14 +112,14 @@ func prepare(ctx context.Context, ds data.Dataset, dir string, ids []string, opt
 		return nil, err
 	}
 	stale.say(opts, len(ids))
-	if known && now.Hash == have.Hash && now.Name == have.Name && slices.Equal(now.Classes, have.Classes) && maps.Equal(now.Photos, have.Photos) {
+	if known && name == RunFile && now.Hash == have.Hash && now.Name == have.Name && slices.Equal(now.Classes, have.Classes) && maps.Equal(now.Photos, have.Photos) {
 		return ready, nil
 	}
-	return ready, files.WriteJSON(filepath.Join(dir, RunFile), now)
+	return ready, files.WriteJSON(filepath.Join(dir, name), now)
 }
 
-func readRunFile(dir string) (have runFile, known bool, err error) {
-	raw, err := files.ReadLimited(filepath.Join(dir, RunFile), files.MaxRecord)
+func readRunFile(dir, name string) (have runFile, known bool, err error) {
+	raw, err := files.ReadLimited(filepath.Join(dir, name), files.MaxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return have, false, nil
 	}

@@ -49,15 +49,27 @@ type Plan struct {
 	Hash  string `json:"hash"`            // of everything that the work depends on, the list of items too
 	Items int    `json:"items"`
 	Size  int    `json:"chunk"` // items in a chunk, the last one aside
+	// Parts, where it is not 0, is the number of chunks, about equal ones, instead.
+	Parts int `json:"parts,omitempty"`
 	// Seconds is the time after which a process whose beat stands still is dead.
 	Seconds float64 `json:"lease_seconds"`
 }
 
 // Chunks is how many there are.
-func (p Plan) Chunks() int { return (p.Items + p.Size - 1) / p.Size }
+func (p Plan) Chunks() int {
+	if p.Parts > 0 {
+		return p.Parts
+	}
+	return (p.Items + p.Size - 1) / p.Size
+}
 
 // chunk is the range of items of chunk i.
-func (p Plan) chunk(i int) (from, to int) { return i * p.Size, min((i+1)*p.Size, p.Items) }
+func (p Plan) chunk(i int) (from, to int) {
+	if p.Parts > 0 {
+		return i * p.Items / p.Parts, (i + 1) * p.Items / p.Parts
+	}
+	return i * p.Size, min((i+1)*p.Size, p.Items)
+}
 
 func (p Plan) expire() time.Duration { return time.Duration(p.Seconds * float64(time.Second)) }
 
@@ -137,7 +149,7 @@ func Join(ctx context.Context, dir string, p Plan) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if have.Hash != p.Hash || have.Items != p.Items {
+	if have.Hash != p.Hash || have.Items != p.Items || have.Parts != p.Parts {
 		return nil, &OtherError{dir, have}
 	}
 	j := &Job{Plan: have, dir: dir, worker: workerName(), seen: map[string]sighting{}, time: time.Now()}
@@ -157,7 +169,7 @@ func readPlan(dir string) (Plan, error) {
 	if err != nil {
 		return p, err
 	}
-	if err := json.Unmarshal(raw, &p); err != nil || p.Hash == "" || p.Items < 0 || p.Size < 1 || p.Seconds <= 0 {
+	if err := json.Unmarshal(raw, &p); err != nil || p.Hash == "" || p.Items < 0 || p.Size < 1 || p.Parts < 0 || p.Seconds <= 0 {
 		return p, fmt.Errorf("%s: not the plan of a job (%d bytes); remove the folder to begin it anew", path, len(raw))
 	}
 	return p, nil

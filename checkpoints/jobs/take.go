@@ -49,6 +49,22 @@ func (j *Job) Next(ctx context.Context) (p Part, ok bool, err error) {
 	}
 }
 
+// Take takes chunk i, whoever has it: for parts that somebody outside hands out.
+func (j *Job) Take(i int) (Part, error) {
+	p := Part{key: chunkKey(i)}
+	p.From, p.To = j.chunk(i)
+	j.at(fmt.Sprintf("part %d of %d", i, j.Chunks()))
+	for {
+		if err := j.list(); err != nil {
+			return p, err
+		}
+		if ok, err := j.lease(p.key, j.board.of(p.key).gen+1); ok || err != nil {
+			_ = j.tell()
+			return p, err
+		}
+	}
+}
+
 // at says in the status where the process is.
 func (j *Job) at(where string) {
 	j.mu.Lock()

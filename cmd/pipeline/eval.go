@@ -78,7 +78,7 @@ func (p *Run) evalPseudo(ctx context.Context, dir string) (report.Row, error) {
 		f.hash, f.settings = p.Config.GenHash(), methodSettings(p.Config.Gen)
 	}
 	row, err := p.evalFolder(ctx, f)
-	if err != nil || dir != p.labelsDir() {
+	if err != nil || dir != p.labelsDir() || p.Shard.Count > 0 {
 		return row, err
 	}
 	return p.withQuality(ctx, row, dir, ids)
@@ -219,13 +219,11 @@ func (p *Run) predictRow(ctx context.Context, split string, predictor models.Pre
 	if !has {
 		title = "label "
 	}
-	var r *eval.Result
-	err = p.Step(ctx, title+o.Name, func(progress func(done, total int)) (err error) {
-		r, err = eval.Predict(ctx, p.Dataset, split, predictor, dir, o, progress)
-		return err
-	})
+	r, err := p.parted(ctx, scored{split, dir, title, func(ctx context.Context, o eval.Options, progress eval.Progress) (*eval.Result, error) {
+		return eval.Predict(ctx, p.Dataset, split, predictor, dir, o, progress)
+	}}, o)
 	p.saveHashes()
-	if err != nil {
+	if err != nil || r == nil {
 		return report.Row{}, err
 	}
 	row := report.Row{Result: r, Labels: dir}
@@ -289,15 +287,13 @@ func (p *Run) evalFolder(ctx context.Context, f labelled) (report.Row, error) {
 		p.skip(f.name, "the split %q has no true masks", f.split)
 		return report.Row{}, err
 	}
-	var r *eval.Result
-	err = p.Step(ctx, "score "+f.name, func(progress func(done, total int)) (err error) {
-		r, err = eval.Folder(ctx, p.Dataset, f.split, f.dir, eval.Options{
-			Name: f.name, Kind: f.kind, AllowNoTruth: true, IDs: f.ids, Binary: p.Binary && f.kind == eval.KindAgainst, Workers: p.Config.Eval.Workers, Boundary: p.Config.Eval.Boundary,
-			Boot: metrics.Boot{Seed: uint64(p.Config.Seed)}, Provenance: p.provenance(nil), Settings: f.settings,
-		}, progress)
-		return err
+	r, err := p.parted(ctx, scored{f.split, f.dir, "score ", func(ctx context.Context, o eval.Options, progress eval.Progress) (*eval.Result, error) {
+		return eval.Folder(ctx, p.Dataset, f.split, f.dir, o, progress)
+	}}, eval.Options{
+		Name: f.name, Kind: f.kind, RunHash: f.hash, AllowNoTruth: true, IDs: f.ids, Binary: p.Binary && f.kind == eval.KindAgainst, Workers: p.Config.Eval.Workers, Boundary: p.Config.Eval.Boundary,
+		Boot: metrics.Boot{Seed: uint64(p.Config.Seed)}, Provenance: p.provenance(nil), Settings: f.settings,
 	})
-	if err != nil {
+	if err != nil || r == nil {
 		return report.Row{}, err
 	}
 	for _, note := range r.Notes {

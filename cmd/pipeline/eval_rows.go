@@ -50,7 +50,7 @@ func (p *Run) Score(ctx context.Context, sources []Source) ([]report.Row, error)
 		}
 		rows = append(rows, slices.DeleteFunc(more, func(r report.Row) bool { return r.Result == nil })...)
 	}
-	if len(rows) == 0 {
+	if len(rows) == 0 && p.Shard.Count == 0 {
 		return nil, fmt.Errorf("nothing to score: %s", strings.Join(p.skipped, "; "))
 	}
 	return rows, nil

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"fmt"
 	"io"
+
+	"wsss/gen"
 )
 
 // Options are the choices of one call, beside the config, and who is told what
@@ -12,7 +14,11 @@ type Options struct {
 	Restart   bool   // replace trainings of another config
 	KeepGoing bool   // go on without the images that fail
 	Only      string // the only row to score; "" = all
-	Binary    bool   // label maps of other tools with only 0 and 255 are of class 1
+	// Shard is the part of each row that Eval scores, and Merge adds the parts up.
+	Shard gen.Shard
+	Merge bool
+
+	Binary bool // label maps of other tools with only 0 and 255 are of class 1
 
 	// Devices are how many of the machine's label images in Gen and Eval, 0 and 1
 	// the first, AllDevices all. The results are the same.

@@ -11,6 +11,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/eval/report"
+	"wsss/gen"
 )
 
 func init() {
@@ -28,6 +29,8 @@ and writes one JSON file per row below OUT/results.
   wsss eval -labels predictions -set data.kind=folder -set data.root=mine
   wsss eval -checkpoint net.safetensors -split test -submission results.tgz \
       -set data.kind=voc -set data.root=VOC2012          for the VOC test server
+  wsss eval -config my.toml -shard 3/8                   part 3 of 8 of each row
+  wsss eval -config my.toml -merge                       the rows from all parts
   wsss eval -config my.toml -only "zero-shot" -split test -submission results.tgz
 
 Test-time choices are config keys: -set eval.scales=[0.5,0.75,1.0,1.25,1.5,1.75]
@@ -47,10 +50,19 @@ func runEval(ctx context.Context, args []string) error {
 	void := f.Bool("void-as-background", false, "with -labels and -submission: write 255 as background instead of refusing it")
 	binary := f.Bool("binary", false, "with -labels and -against: label maps of only 0 and 255 are those of class 1")
 	f.Var(&against, "against", "also score `NAME=FOLDER`; may be repeated")
+	shard := f.String("shard", "", "score only part `i/n` of the images of each row, 0 <= i < n; -merge adds the parts up")
+	merge := f.Bool("merge", false, "make the rows from the parts that -shard has scored")
+	status := f.Bool("status", false, "only tell how far the parts of -shard are, from their files alone")
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
+	part, err := gen.ParseShard(*shard)
+	if err != nil {
+		return pipeline.UsageError{Err: err}
+	}
 	switch {
+	case part.Count > 0 && (*merge || *page || *submission != ""):
+		return pipeline.Usagef("eval: -shard scores a part: -merge, -report and -submission come after all of them")
 	case *binary && *labels == "" && len(against) == 0:
 		return pipeline.Usagef("eval: -binary is about the folders of -labels and -against: name one")
 	case *void && (*labels == "" || *submission == ""):
@@ -60,12 +72,23 @@ func runEval(ctx context.Context, args []string) error {
 		return err
 	}
 	f.configOptional = len(nets) > 0 || *labels != ""
-	p, err := openAlone(f)
+	if *status {
+		cfg, err := f.load()
+		if err != nil {
+			return err
+		}
+		return pipeline.EvalStatus(cfg, stdout)
+	}
+	open := openAlone
+	if part.Count > 0 { // beside the others
+		open = openPipeline
+	}
+	p, err := open(f)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	p.Only, p.Binary = *only, *binary
+	p.Only, p.Binary, p.Shard, p.Merge = *only, *binary, part, *merge
 	if *split != "" {
 		p.Config.Data.ValSplit = *split
 	}
@@ -96,6 +119,10 @@ func runEval(ctx context.Context, args []string) error {
 	rows, err := p.Score(ctx, sources)
 	if err != nil {
 		return err
+	}
+	if part.Count > 0 {
+		fmt.Fprintf(stdout, "part %v is scored; `wsss eval -merge` with the same flags makes the rows when all are\n", part)
+		return nil
 	}
 	if *page {
 		if err := p.Report(ctx, rows); err != nil {

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 
@@ -174,6 +176,28 @@ func (b *Boundary) Merge(o *Boundary) error {
 		b.band.Pred[c] += o.band.Pred[c]
 	}
 	return nil
+}
+
+// MarshalJSON writes all counts.
+func (b *Boundary) MarshalJSON() ([]byte, error) { return json.Marshal(boundaryFile{b.band, b.trimap}) }
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (b *Boundary) UnmarshalJSON(raw []byte) error {
+	var f boundaryFile
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return err
+	}
+	if f.Trimap == nil || len(f.Band.TP) != f.Trimap.classes || len(f.Band.Truth) != f.Trimap.classes || len(f.Band.Pred) != f.Trimap.classes {
+		return errors.New("boundary counts that do not fit together")
+	}
+	*b = Boundary{f.Trimap.classes, f.Band, f.Trimap}
+	return nil
+}
+
+// boundaryFile is a Boundary in JSON.
+type boundaryFile struct {
+	Band   Counts     `json:"band"`
+	Trimap *Confusion `json:"trimap"`
 }
 
 // Scores returns the mean boundary IoU, its per-class values, and the mean

@@ -5,6 +5,7 @@ package metrics
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math/bits"
 
@@ -91,6 +92,35 @@ func (c *Confusion) Merge(o *Confusion) error {
 		c.cells[i] += v
 	}
 	return nil
+}
+
+// MarshalJSON writes all counts, those of void and out of range too.
+func (c *Confusion) MarshalJSON() ([]byte, error) {
+	return json.Marshal(confusionFile{c.classes, c.cells})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (c *Confusion) UnmarshalJSON(raw []byte) error {
+	var f confusionFile
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return err
+	}
+	fresh, err := NewConfusion(f.Classes)
+	if err != nil {
+		return err
+	}
+	if len(f.Cells) != len(fresh.cells) {
+		return fmt.Errorf("confusion matrix of %d classes with %d counts, want %d", f.Classes, len(f.Cells), len(fresh.cells))
+	}
+	*c = *fresh
+	c.cells = f.Cells
+	return nil
+}
+
+// confusionFile is a Confusion in JSON.
+type confusionFile struct {
+	Classes int      `json:"classes"`
+	Cells   []uint64 `json:"cells"` // of classes, void, out of range; rows = truth
 }
 
 // Reset empties the matrix.

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestEvalShards: rows from parts are those of one process, to the last digit.
+func TestEvalShards(t *testing.T) {
+	dir := t.TempDir()
+	args := func(command, out string, more ...string) []string {
+		list := append([]string{command, "-quiet", "-config", "/dev/null"}, more...)
+		for _, s := range []string{"data.kind=scenes", "data.root=" + filepath.Join(dir, "scenes"), "data.options.train=9", "data.options.val=2",
+			"data.options.min_size=48", "data.options.max_size=64", "gen.method=grabcut", "gen.weak=boxes", "out=" + filepath.Join(dir, out)} {
+			list = append(list, "-set", s)
+		}
+		return list
+	}
+	run := func(code int, list []string) {
+		t.Helper()
+		if got := dispatch(t.Context(), list); got != code {
+			t.Fatalf("%v: exit code %d, want %d", list, got, code)
+		}
+	}
+	row := func(out string) string {
+		raw, err := os.ReadFile(filepath.Join(dir, out, "results", "pseudo-labels.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m map[string]any
+		if err := json.Unmarshal(raw, &m); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"seconds", "images_per_s", "provenance", "settings"} { // times and the command line
+			delete(m, key)
+		}
+		raw, _ = json.Marshal(m)
+		return string(bytes.ReplaceAll(raw, []byte(filepath.Join(dir, out)), nil))
+	}
+	run(exitOK, args("gen", "a"))
+	run(exitOK, args("gen", "b"))
+	run(exitOK, args("eval", "a", "-only", "pseudo-labels"))
+	run(exitUsage, args("eval", "b", "-only", "pseudo-labels", "-merge"))
+	run(exitOK, args("eval", "b", "-only", "pseudo-labels", "-shard", "1/2"))
+	run(exitFailed, args("eval", "b", "-only", "pseudo-labels", "-merge")) // part 0 is missing
+	run(exitOK, args("eval", "b", "-only", "pseudo-labels", "-shard", "0/2"))
+	run(exitOK, args("eval", "b", "-status"))
+	run(exitUsage, args("eval", "b", "-shard", "0/2", "-merge"))
+	run(exitOK, args("eval", "b", "-only", "pseudo-labels", "-merge"))
+	if a, b := row("a"), row("b"); a != b {
+		t.Errorf("of one process: %s\nof parts: %s", a, b)
+	}
+}
