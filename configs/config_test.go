@@ -161,7 +161,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, set string) {
 		path := filepath.Join(t.TempDir(), "c.toml")
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Skip()
+			t.Skip("the fuzzed file cannot be written here: ", err)
 		}
 		cfg, err := Load(path, []string{set})
 		if err == nil && cfg.Validate() != nil {

@@ -10,18 +10,18 @@ import (
 // advise explains an error of a training step that ran out of memory; others
 // pass unchanged.
 func advise(err error, t configs.Train) error {
-	var ways []string
+	var remedies []string
 	if b := smallerBatch(t); b > 0 {
-		ways = append(ways, fmt.Sprintf("train.batch = %d with train.accumulate = %d (the same images per update)", b, t.Accumulate*2))
+		remedies = append(remedies, fmt.Sprintf("train.batch = %d with train.accumulate = %d (the same images per update)", b, t.Accumulate*2))
 	}
 	if t.Recompute == 0 {
-		ways = append(ways, "train.compute.recompute = 4 (slower, the same result)")
+		remedies = append(remedies, "train.compute.recompute = 4 (slower, the same result)")
 	}
 	if t.Precision != "bf16" {
-		ways = append(ways, `train.compute.precision = "bf16" (on a GPU)`)
+		remedies = append(remedies, `train.compute.precision = "bf16" (on a GPU)`)
 	}
-	ways = append(ways, fmt.Sprintf("train.augment.crop = %d or train.network.width = %g smaller", t.Crop, t.Width))
-	return backend.AdviseMemory(err, fmt.Sprintf("a training step of %d images of %d×%d pixels", t.Batch, t.Crop, t.Crop), ways...)
+	remedies = append(remedies, fmt.Sprintf("train.augment.crop = %d or train.network.width = %g smaller", t.Crop, t.Width))
+	return backend.AdviseMemory(err, fmt.Sprintf("a training step of %d images of %d×%d pixels", t.Batch, t.Crop, t.Crop), remedies...)
 }
 
 // smallerBatch is about half of the batch, 0 where the network or its devices

@@ -83,7 +83,7 @@ func initHash(init string) (string, error) {
 	if init == "" {
 		return "", nil
 	}
-	path, err := manifest.Start(context.Background(), init)
+	path, err := manifest.InitialWeights(context.Background(), init)
 	if err != nil {
 		return "", nil
 	}

@@ -15,7 +15,7 @@ import (
 
 // Source is where rows of the table come from.
 type Source struct {
-	names    []string // of its rows; a network has one per test-time way
+	names    []string // of its rows; a network has one per test-time choice
 	predicts bool     // it can label splits without true masks, too
 	score    func(ctx context.Context) ([]report.Row, error)
 }
@@ -166,7 +166,7 @@ func (p *Run) folderSource(f labelled, published string) Source {
 // networkSource is a trained network; published is the paper's row that its
 // first row is.
 func (p *Run) networkSource(name, checkpoint string, kind eval.Kind, published string) Source {
-	return Source{p.wayTitles(name), true, func(ctx context.Context) ([]report.Row, error) {
+	return Source{p.testTimeTitles(name), true, func(ctx context.Context) ([]report.Row, error) {
 		rows, err := p.evalNetwork(ctx, name, checkpoint, kind)
 		if len(rows) > 0 && rows[0].Name == name {
 			rows[0].Published = published

@@ -37,13 +37,13 @@ func networkSettings(m checkpoints.Meta) map[string]string {
 
 // testTimeSettings says how a network sees the images; what is off is said, too.
 // bucket is the one in use, the engine's where the config leaves it open.
-func testTimeSettings(way configs.TestTime, bucket int) map[string]string {
+func testTimeSettings(choice configs.TestTime, bucket int) map[string]string {
 	onOff := map[bool]string{true: "yes", false: "no"}
 	sides := "own"
 	if bucket > 1 {
 		sides = fmt.Sprintf("to multiples of %d", bucket)
 	}
-	return map[string]string{report.Scales: scalesText(way.Scales), report.Flip: onOff[way.Flip], report.CRF: onOff[way.CRF], report.Sides: sides}
+	return map[string]string{report.Scales: scalesText(choice.Scales), report.Flip: onOff[choice.Flip], report.CRF: onOff[choice.CRF], report.Sides: sides}
 }
 
 // methodSettings says how label maps are made.

@@ -30,17 +30,17 @@ func (p *Run) evalNetwork(ctx context.Context, name, checkpoint string, kind eva
 		return nil, err
 	}
 	var rows []report.Row
-	titles := p.wayTitles(name)
-	for i, way := range p.ways() {
+	titles := p.testTimeTitles(name)
+	for i, choice := range p.testTimes() {
 		if !p.wants(titles[i]) {
 			continue
 		}
-		nets, err := p.openNetworks(checkpoint, way)
+		nets, err := p.openNetworks(checkpoint, choice)
 		if err != nil {
 			return nil, err
 		}
-		net, predictor := nets[0], p.pool(nets, way)
-		testTime := testTimeSettings(way, net.Bucket())
+		net, predictor := nets[0], p.pool(nets, choice)
+		testTime := testTimeSettings(choice, net.Bucket())
 		o := eval.Options{
 			Name: titles[i], Kind: kind, RunHash: sum, Settings: join(networkSettings(net.Meta), testTime),
 			Provenance: p.provenance(map[string]string{filepath.Base(checkpoint): sum}),
@@ -64,14 +64,14 @@ func (p *Run) evalNetwork(ctx context.Context, name, checkpoint string, kind eva
 }
 
 // pool labels images with the networks, the same one on each device.
-func (p *Run) pool(nets []*train.Predictor, way configs.TestTime) models.Predictor {
+func (p *Run) pool(nets []*train.Predictor, choice configs.TestTime) models.Predictor {
 	list := make([]models.Predictor, len(nets))
 	for i, net := range nets {
 		list[i] = net
-		if way.CRF {
+		if choice.CRF {
 			list[i] = &refine.CRF{Net: net, Classes: p.Dataset.Classes().Len(), Params: crf.DeepLab()}
 		}
-		list[i] = tiles.Wrap(list[i], TileOptions(p.Dataset.Classes().Len(), way.CRF))
+		list[i] = tiles.Wrap(list[i], TileOptions(p.Dataset.Classes().Len(), choice.CRF))
 	}
 	return eval.Pool(list)
 }
@@ -82,40 +82,40 @@ func closeAll(nets []*train.Predictor) {
 	}
 }
 
-// ways are the test-time choices that every network is scored with.
-func (p *Run) ways() []configs.TestTime {
-	ways := append([]configs.TestTime{{Scales: p.Config.Eval.Scales, Flip: p.Config.Eval.Flip}}, p.Config.Eval.TestTime...)
-	for i := range ways {
-		if len(ways[i].Scales) == 0 {
-			ways[i].Scales = p.Config.Eval.Scales
+// testTimes are the test-time choices that every network is scored with.
+func (p *Run) testTimes() []configs.TestTime {
+	list := append([]configs.TestTime{{Scales: p.Config.Eval.Scales, Flip: p.Config.Eval.Flip}}, p.Config.Eval.TestTime...)
+	for i := range list {
+		if len(list[i].Scales) == 0 {
+			list[i].Scales = p.Config.Eval.Scales
 		}
-		if len(ways[i].Scales) == 0 {
-			ways[i].Scales = []float64{1}
+		if len(list[i].Scales) == 0 {
+			list[i].Scales = []float64{1}
 		}
 	}
-	return ways
+	return list
 }
 
-// wayTitles names a network's rows: itself, then itself with each further way.
-func (p *Run) wayTitles(name string) []string {
+// testTimeTitles names a network's rows: itself, then itself with each further choice.
+func (p *Run) testTimeTitles(name string) []string {
 	titles := []string{name}
-	ways := p.ways()
-	for _, way := range ways[1:] {
-		titles = append(titles, name+", "+wayTitle(way, ways[0].Scales))
+	list := p.testTimes()
+	for _, choice := range list[1:] {
+		titles = append(titles, name+", "+testTimeTitle(choice, list[0].Scales))
 	}
 	return titles
 }
 
-// wayTitle tells rows of one network apart: "scales 0.5 1 1.5, flip", "CRF".
-func wayTitle(way configs.TestTime, usual []float64) string {
+// testTimeTitle tells rows of one network apart: "scales 0.5 1 1.5, flip", "CRF".
+func testTimeTitle(choice configs.TestTime, usual []float64) string {
 	var parts []string
-	if plain := slices.Equal(way.Scales, usual); !plain || !way.Flip && !way.CRF {
-		parts = append(parts, "scales "+scalesText(way.Scales))
+	if plain := slices.Equal(choice.Scales, usual); !plain || !choice.Flip && !choice.CRF {
+		parts = append(parts, "scales "+scalesText(choice.Scales))
 	}
-	if way.Flip {
+	if choice.Flip {
 		parts = append(parts, "flip")
 	}
-	if way.CRF {
+	if choice.CRF {
 		parts = append(parts, "CRF")
 	}
 	return strings.Join(parts, ", ")
@@ -133,7 +133,7 @@ func TileOptions(classes int, withCRF bool) tiles.Options {
 
 // openNetworks opens a checkpoint for prediction on each device, and checks its
 // classes.
-func (p *Run) openNetworks(checkpoint string, way configs.TestTime) (nets []*train.Predictor, err error) {
+func (p *Run) openNetworks(checkpoint string, choice configs.TestTime) (nets []*train.Predictor, err error) {
 	b, err := p.OpenBackend()
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (p *Run) openNetworks(checkpoint string, way configs.TestTime) (nets []*tra
 		}
 	}()
 	for _, b := range append([]compute.Backend{b}, p.others...) {
-		net, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{Scales: way.Scales, Flip: way.Flip, Bucket: p.Config.Eval.Bucket})
+		net, err := train.LoadPredictor(b, checkpoint, train.PredictOptions{Scales: choice.Scales, Flip: choice.Flip, Bucket: p.Config.Eval.Bucket})
 		if err != nil {
 			return nets, err
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"wsss/checkpoints"
 	"wsss/checkpoints/files"
@@ -101,11 +100,11 @@ func checkTrain(p *Run, classes int) error {
 	errs = append(errs, err)
 	_, err = augment.FromConfig(t)
 	errs = append(errs, err)
-	if m, err := manifest.Find(t.Init); err == nil && !slices.Contains(manifest.StartFamilies, m.Family) {
-		_, err := manifest.Start(context.Background(), t.Init)
+	if m, err := manifest.Find(t.Init); err == nil && !manifest.IsInitial(m) {
+		_, err := manifest.InitialWeights(context.Background(), t.Init)
 		errs = append(errs, fmt.Errorf("train.network.init: %w", err))
 	} else if t.Init != "" && files.Exists(t.Init) {
-		src, _, err := formats.OpenStart(t.Init)
+		src, _, err := formats.OpenInitial(t.Init)
 		if err == nil {
 			err = src.Close()
 		} else {

@@ -148,23 +148,23 @@ func (l *Loader) readPoints(path string) (map[string][]data.Point, error) {
 // Available says why images have no labels of a kind; nil where the source is
 // configured.
 func (l *Loader) Available(kind data.WeakKind) error {
-	src, ways := "", ""
+	src, allowed := "", ""
 	switch kind {
 	case data.WeakTags:
-		src, ways = l.src.Tags, fmt.Sprintf("%q, %q or a path of cls_labels.npy, a list or a CSV", l.env.Own, FromMasks)
+		src, allowed = l.src.Tags, fmt.Sprintf("%q, %q or a path of cls_labels.npy, a list or a CSV", l.env.Own, FromMasks)
 	case data.WeakPoints:
-		src, ways = l.src.Points, fmt.Sprintf("%q or a path of a What's-the-Point JSON", FromMasks)
+		src, allowed = l.src.Points, fmt.Sprintf("%q or a path of a What's-the-Point JSON", FromMasks)
 	case data.WeakScribbles:
-		src, ways = l.src.Scribbles, fmt.Sprintf("%q or a folder of ScribbleSup XML", FromMasks)
+		src, allowed = l.src.Scribbles, fmt.Sprintf("%q or a folder of ScribbleSup XML", FromMasks)
 	case data.WeakBoxes:
-		src, ways = l.src.Boxes, fmt.Sprintf("%q or %q", l.env.Own, FromMasks)
+		src, allowed = l.src.Boxes, fmt.Sprintf("%q or %q", l.env.Own, FromMasks)
 	default:
 		return nil
 	}
 	if src != FromNone {
 		return nil
 	}
-	return fmt.Errorf("the dataset has no %s: set data.options.%s to %s", kind, kind, ways)
+	return fmt.Errorf("the dataset has no %s: set data.options.%s to %s", kind, kind, allowed)
 }
 
 // Load reads the weak labels of an image. Forms without a source, and images

@@ -13,8 +13,8 @@ var memorySigns = []string{"resource_exhausted", "resource exhausted", "out of m
 	"cublas_status_alloc_failed", "cudnn_status_alloc_failed"}
 
 // AdviseMemory explains an error that says that memory ran out: for what, and
-// ways to need less, the best first. Other errors pass unchanged.
-func AdviseMemory(err error, what string, ways ...string) error {
+// remedies to need less, the best first. Other errors pass unchanged.
+func AdviseMemory(err error, what string, remedies ...string) error {
 	if err == nil {
 		return nil
 	}
@@ -22,5 +22,5 @@ func AdviseMemory(err error, what string, ways ...string) error {
 	if !slices.ContainsFunc(memorySigns, func(sign string) bool { return strings.Contains(text, sign) }) {
 		return err
 	}
-	return fmt.Errorf("not enough memory for %s: try %s: %w", what, strings.Join(ways, ", then "), err)
+	return fmt.Errorf("not enough memory for %s: try %s: %w", what, strings.Join(remedies, ", then "), err)
 }

@@ -11,14 +11,14 @@ var hasAVX2 = archsimd.X86.AVX2()
 
 type vec = archsimd.Float32x8
 
-// three is what stays in registers at a time: 24 classes, VOC's 21 padded.
-type three = [3 * lanes]float32
+// triple is what stays in registers at a time: 24 classes, VOC's 21 padded.
+type triple = [3 * lanes]float32
 
-func load(s []float32) vec         { return archsimd.LoadFloat32x8(s) }
-func store(s []float32, v vec)     { v.Store(s) }
-func all(v float32) vec            { return archsimd.BroadcastFloat32x8(v) }
-func load3(s *three) (a, b, c vec) { return load(s[:8]), load(s[8:16]), load(s[16:]) }
-func store3(s *three, a, b, c vec) { store(s[:8], a); store(s[8:16], b); store(s[16:], c) }
+func load(s []float32) vec          { return archsimd.LoadFloat32x8(s) }
+func store(s []float32, v vec)      { v.Store(s) }
+func all(v float32) vec             { return archsimd.BroadcastFloat32x8(v) }
+func load3(s *triple) (a, b, c vec) { return load(s[:8]), load(s[8:16]), load(s[16:]) }
+func store3(s *triple, a, b, c vec) { store(s[:8], a); store(s[8:16], b); store(s[16:], c) }
 
 // row1 and row3 are s[i:], unchecked: the indices of rows are the package's own,
 // and checking each takes a third of the time.
@@ -26,8 +26,8 @@ func row1(s []float32, i int) *[lanes]float32 {
 	return (*[lanes]float32)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(s)), i*4))
 }
 
-func row3(s []float32, i int) *three {
-	return (*three)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(s)), i*4))
+func row3(s []float32, i int) *triple {
+	return (*triple)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(s)), i*4))
 }
 
 // ahead is how many rows before its use the blur asks for one: rows lie
@@ -56,8 +56,8 @@ func gather(y, src []float32, idx []int32, w []float32) {
 	}
 	c, w := len(y), w[:len(idx)]
 	j := 0
-	for ; j+len(three{}) <= c; j += len(three{}) {
-		row := (*three)(y[j:])
+	for ; j+len(triple{}) <= c; j += len(triple{}) {
+		row := (*triple)(y[j:])
 		y0, y1, y2 := load3(row)
 		for k, i := range idx {
 			a := all(w[k])
@@ -83,8 +83,8 @@ func stride(y, src []float32, at, step int, w []float32) {
 	}
 	c := len(y)
 	j := 0
-	for ; j+len(three{}) <= c; j += len(three{}) {
-		row, from := (*three)(y[j:]), at*c+j
+	for ; j+len(triple{}) <= c; j += len(triple{}) {
+		row, from := (*triple)(y[j:]), at*c+j
 		y0, y1, y2 := load3(row)
 		for _, a := range w {
 			a := all(a)
@@ -112,7 +112,7 @@ func blurChains(rows []float32, chain []int32, c int) {
 		return
 	}
 	half, same := all(0.5), [2]float32{1, 0} // by the sign of an entry
-	var unused three
+	var unused triple
 	j := 0
 	for ; j+len(unused) <= c; j += len(unused) {
 		var b0, b1, b2, h0, h1, h2 vec // the row before, and the row here

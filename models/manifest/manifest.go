@@ -85,9 +85,9 @@ func (f File) SizeText() string {
 }
 
 // Models lists the manifest, in its order.
-func Models() []Model { return all }
+func Models() []Model { return known }
 
-var all = func() []Model {
+var known = func() []Model {
 	list, err := parse(source)
 	if err != nil {
 		panic("manifest: " + err.Error()) // the tests would have seen it
@@ -159,8 +159,8 @@ func (f File) check(m Model) error {
 
 // Find returns a model by name; the error lists those that exist.
 func Find(name string) (Model, error) {
-	names := make([]string, len(all))
-	for i, m := range all {
+	names := make([]string, len(known))
+	for i, m := range known {
 		if m.Name == name {
 			return m, nil
 		}
@@ -182,7 +182,7 @@ func HasRole(model, role string) bool {
 // Family lists the models of a family.
 func Family(family string) []Model {
 	var list []Model
-	for _, m := range all {
+	for _, m := range known {
 		if m.Family == family {
 			list = append(list, m)
 		}

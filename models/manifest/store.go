@@ -115,25 +115,37 @@ func Resolve(dir, file, model, family, role string) (string, error) {
 	return store.File(context.Background(), model, role)
 }
 
-// StartFamilies are those of networks that know ImageNet, which a training or a
-// class activation map may begin with.
-var StartFamilies = []string{"resnet", "wrn", "vgg", "efficientnet"}
+// weightsRole is the role of a file that a training, or a class activation map,
+// may begin with.
+const weightsRole = "weights"
 
-// Start is the weight file that a training begins with: init itself, or the
-// file of a model of StartFamilies where init is the name of one.
-func Start(ctx context.Context, init string) (string, error) {
+// IsInitial tells whether a training may begin with a model.
+func IsInitial(m Model) bool {
+	_, err := m.file(weightsRole)
+	return err == nil
+}
+
+// InitialWeights is the weight file that a training begins with: init itself, or
+// the file of a model of the manifest where init is the name of one.
+func InitialWeights(ctx context.Context, init string) (string, error) {
 	m, err := Find(init)
 	if err != nil {
 		return init, nil // a file: whoever opens it says what is wrong with it
 	}
-	if !slices.Contains(StartFamilies, m.Family) {
-		return "", fmt.Errorf("model %s is of family %s, wanted is %s, or a weight file", init, m.Family, strings.Join(StartFamilies, " or "))
+	if !IsInitial(m) {
+		var families []string
+		for _, other := range known {
+			if IsInitial(other) && !slices.Contains(families, other.Family) {
+				families = append(families, other.Family)
+			}
+		}
+		return "", fmt.Errorf("model %s is of family %s, wanted is %s, or a weight file", init, m.Family, strings.Join(families, " or "))
 	}
 	store, err := Open("")
 	if err != nil {
 		return "", err
 	}
-	return store.File(ctx, init, "weights")
+	return store.File(ctx, init, weightsRole)
 }
 
 func missing(m Model, f File, path string) error {

@@ -24,7 +24,7 @@ import (
 // manifest such as resnet101, into the network's variables below
 // scope, which must exist, as Load does. The error names the file.
 func Init(net models.Segmenter, scope *model.Scope, cfg configs.Train) (weights.Mapping, error) {
-	src, path, err := formats.OpenStart(cfg.Init)
+	src, path, err := formats.OpenInitial(cfg.Init)
 	if err != nil {
 		return weights.Mapping{}, err
 	}

@@ -100,7 +100,7 @@ func newNetwork(c configs.Classifier, classes int, seed int64, log func(string))
 	if c.Init == "" {
 		return n, nil
 	}
-	src, path, err := formats.OpenStart(c.Init)
+	src, path, err := formats.OpenInitial(c.Init)
 	if err != nil {
 		return nil, fmt.Errorf("classifier.network.init: %w", err)
 	}

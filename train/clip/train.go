@@ -62,18 +62,18 @@ func Run(ctx context.Context, job Job) (*multilabel.Result, error) {
 	})
 }
 
-// smaller lists ways to need less memory.
-func smaller(c configs.FineTuneCLIP) (ways []string) {
+// smaller lists remedies to need less memory.
+func smaller(c configs.FineTuneCLIP) (remedies []string) {
 	if c.Recompute == 0 {
-		ways = append(ways, "finetune_clip.compute.recompute = 1 (slower, the same result)")
+		remedies = append(remedies, "finetune_clip.compute.recompute = 1 (slower, the same result)")
 	}
 	if c.Precision != "bf16" {
-		ways = append(ways, `finetune_clip.compute.precision = "bf16" (on a GPU)`)
+		remedies = append(remedies, `finetune_clip.compute.precision = "bf16" (on a GPU)`)
 	}
 	if c.Freeze >= 0 {
-		ways = append(ways, fmt.Sprintf("finetune_clip.network.freeze above %d", c.Freeze))
+		remedies = append(remedies, fmt.Sprintf("finetune_clip.network.freeze above %d", c.Freeze))
 	}
-	return ways
+	return remedies
 }
 
 // NewNet is the network of a config, with a new head for the classes after the

@@ -86,7 +86,7 @@ type Settings struct {
 	CheckpointEvery configs.Every // 0 = one epoch
 	Keep            int
 	ValEvery        configs.Every // 0 = only at the end
-	// Smaller are ways of this kind of training to need less memory.
+	// Smaller are remedies of this kind of training to need less memory.
 	Smaller []string
 }
 
@@ -178,8 +178,8 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 	began := time.Now()
 	if !r.loop.Finished() {
 		if err := r.loop.Run(ctx); err != nil {
-			ways := append(slices.Clone(r.Smaller), fmt.Sprintf("%s.batch below %d", r.Table, r.Batch))
-			return nil, backend.AdviseMemory(err, fmt.Sprintf("a training step of %d images", r.Batch), ways...)
+			remedies := append(slices.Clone(r.Smaller), fmt.Sprintf("%s.batch below %d", r.Table, r.Batch))
+			return nil, backend.AdviseMemory(err, fmt.Sprintf("a training step of %d images", r.Batch), remedies...)
 		}
 	} else if err := r.loop.Tidy(); err != nil {
 		return nil, err

@@ -17,13 +17,13 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"wsss/cmd/bench/internal/turns"
+	"wsss/cmd/bench/internal/interleave"
 )
 
 const script = "cmd/bench/clip/step.py"
 
 type options struct {
-	turns.Steps
+	interleave.Steps
 	size, width, blocks int
 	dir                 string
 }
@@ -40,14 +40,14 @@ func (o *options) encoder() string {
 
 // Main is the command.
 func Main() {
-	o := options{Steps: turns.Steps{Name: "bench clip", Script: script, Digits: 3}}
+	o := options{Steps: interleave.Steps{Name: "bench clip", Script: script, Digits: 3}}
 	flag.IntVar(&o.size, "size", 224, "image side, pixels, a multiple of 16")
 	flag.IntVar(&o.width, "width", 768, "width of the encoder, a multiple of 64")
 	flag.IntVar(&o.blocks, "blocks", 12, "its blocks")
 	flag.StringVar(&o.dir, "dir", filepath.Join(os.TempDir(), "wsss-bench-clip"), "folder for the exported encoder")
 	o.AddFlags(8)
 	flag.Parse()
-	o.Main(turns.Job{
+	o.Main(interleave.Job{
 		Title:   fmt.Sprintf("CLIP fine-tuning step, ViT of width %d and %d blocks, patches of 16, %d×%d", o.width, o.blocks, o.size, o.size),
 		Args:    o.args(),
 		Prepare: o.export,
@@ -63,7 +63,7 @@ func (o *options) export() error {
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
 	}
-	export := exec.Command(turns.Python(), append([]string{script, "export"}, o.args()...)...)
+	export := exec.Command(interleave.Python(), append([]string{script, "export"}, o.args()...)...)
 	export.Stdout, export.Stderr = os.Stderr, os.Stderr
 	if err := export.Run(); err != nil {
 		return fmt.Errorf("export the encoder: %w", err)

@@ -17,11 +17,11 @@ import (
 	"fmt"
 	"strconv"
 
-	"wsss/cmd/bench/internal/turns"
+	"wsss/cmd/bench/internal/interleave"
 )
 
 type options struct {
-	turns.Steps
+	interleave.Steps
 	arch      string
 	msc       bool
 	size      int
@@ -42,7 +42,7 @@ func (o *options) args() []string {
 
 // Main is the command.
 func Main() {
-	o := options{Steps: turns.Steps{Name: "bench deeplab", Script: "cmd/bench/deeplab/step.py", Digits: 2}}
+	o := options{Steps: interleave.Steps{Name: "bench deeplab", Script: "cmd/bench/deeplab/step.py", Digits: 2}}
 	flag.StringVar(&o.arch, "arch", "deeplab-v2", "deeplab-v2 or deeplab-v3plus")
 	flag.BoolVar(&o.msc, "msc", false, "train on three scales and their maximum (v2)")
 	flag.IntVar(&o.size, "size", 321, "image side, pixels")
@@ -52,7 +52,7 @@ func Main() {
 	flag.IntVar(&o.devices, "devices", 1, "train.compute.devices of wsss")
 	o.AddFlags(2)
 	flag.Parse()
-	o.Main(turns.Job{
+	o.Main(interleave.Job{
 		Title: fmt.Sprintf("%s ResNet-101 training step (MSC %v), %d×%d", o.arch, o.msc, o.size, o.size),
 		Args:  o.args(),
 		Step:  o.step,

@@ -27,7 +27,7 @@ import (
 	"strings"
 	"time"
 
-	"wsss/cmd/bench/internal/turns"
+	"wsss/cmd/bench/internal/interleave"
 )
 
 // network is one row of measurements.
@@ -66,7 +66,7 @@ func Main() {
 	if *worker != "" {
 		err = work(*worker, flag.Arg(0), *runs, *profile)
 	} else {
-		err = measure(strings.Split(*models, ","), turns.Present(strings.Split(*engines, ",")), *dir, *runs, *rounds)
+		err = measure(strings.Split(*models, ","), interleave.Present(strings.Split(*engines, ",")), *dir, *runs, *rounds)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench foundation:", err)
@@ -84,7 +84,7 @@ func measure(models, engines []string, dir string, runs, rounds int) error {
 			return err
 		}
 		args := []string{"-runs", strconv.Itoa(runs), filepath.Join(dir, n.file)}
-		results, err := turns.Rounds(name+", ", engines, rounds, "cmd/bench/foundation/run.py", args)
+		results, err := interleave.Rounds(name+", ", engines, rounds, "cmd/bench/foundation/run.py", args)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -103,7 +103,7 @@ func (n network) export(dir string) error {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		out, err := exec.Command(turns.Python(), "-W", "ignore", filepath.Join(generators, n.script), dir, n.file).CombinedOutput()
+		out, err := exec.Command(interleave.Python(), "-W", "ignore", filepath.Join(generators, n.script), dir, n.file).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%s: %w\n%s", n.script, err, out)
 		}
@@ -112,21 +112,21 @@ func (n network) export(dir string) error {
 }
 
 // print writes the table, with the ratios to ONNX Runtime and to PyTorch.
-func (n network) print(engines []string, results map[string]*turns.Result) {
+func (n network) print(engines []string, results map[string]*interleave.Result) {
 	fmt.Printf("\n%s: %d CPUs, %s, %s\n\n", n.title, runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
 	fmt.Printf("| engine | s/run (median) | fastest | %s/s | CPU s/run | peak GiB | speed ÷ ONNX Runtime | ÷ PyTorch |\n", n.unit)
 	fmt.Println("|---|---|---|---|---|---|---|---|")
 	for _, e := range engines {
 		r := results[e]
-		mid := turns.Median(r.Wall)
+		mid := interleave.Median(r.Wall)
 		ratio := func(peer string) string {
 			if i := slices.IndexFunc(engines, func(e string) bool { return strings.HasPrefix(e, peer) }); i >= 0 {
 				p := results[engines[i]]
-				return fmt.Sprintf("%.2f", turns.Median(p.Wall)/mid)
+				return fmt.Sprintf("%.2f", interleave.Median(p.Wall)/mid)
 			}
 			return ""
 		}
 		fmt.Printf("| %s | %.3f | %.3f | %.2f | %.2f | %.2f | %s | %s |\n",
-			e, mid, slices.Min(r.Wall), n.items/mid, turns.Median(r.CPU), r.Peak, ratio("ort"), ratio("torch"))
+			e, mid, slices.Min(r.Wall), n.items/mid, interleave.Median(r.CPU), r.Peak, ratio("ort"), ratio("torch"))
 	}
 }

@@ -3,7 +3,7 @@ package foundation
 import (
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"wsss/cmd/bench/internal/turns"
+	"wsss/cmd/bench/internal/interleave"
 	"wsss/models/backend"
 	"wsss/models/onnximport"
 	"wsss/models/onnximport/ortref"
@@ -19,7 +19,7 @@ func work(engine, base string, runs int, profile string) error {
 	if err != nil {
 		return err
 	}
-	return turns.Work(runs, profile, func() error {
+	return interleave.Work(runs, profile, func() error {
 		out, err := run(inputs)
 		for _, t := range out {
 			_ = t.FinalizeAll()

@@ -188,7 +188,7 @@ func FuzzLoadList(f *testing.F) {
 		dir := t.TempDir()
 		for name, text := range map[string]string{"n": names, "t": thresholds} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-				t.Skip()
+				t.Skip("the fuzzed file cannot be written here: ", err)
 			}
 		}
 		l, err := LoadList(filepath.Join(dir, "n"), filepath.Join(dir, "t"))

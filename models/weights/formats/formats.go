@@ -20,7 +20,7 @@ import (
 // Open opens a .safetensors file, a PyTorch checkpoint (.pth, .pt, .bin) or MXNet's
 // parameters (.params), told apart by their first bytes. Errors name the file.
 func Open(path string) (weights.Source, error) {
-	head, err := start(path)
+	head, err := firstBytes(path)
 	if err != nil {
 		return nil, err
 	}
@@ -37,17 +37,17 @@ func Open(path string) (weights.Source, error) {
 	return nil, fmt.Errorf("%s: neither a safetensors file nor a PyTorch checkpoint, nor MXNet's parameters", path)
 }
 
-// OpenStart opens what a training begins with: a weight file, or a network of
+// OpenInitial opens what a training begins with: a weight file, or a network of
 // the manifest by its name. path is where the weights lie.
-func OpenStart(init string) (src weights.Source, path string, err error) {
-	if path, err = manifest.Start(context.Background(), init); err != nil {
+func OpenInitial(init string) (src weights.Source, path string, err error) {
+	if path, err = manifest.InitialWeights(context.Background(), init); err != nil {
 		return nil, "", err
 	}
 	src, err = Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		var names []string
-		for _, family := range manifest.StartFamilies {
-			for _, m := range manifest.Family(family) {
+		for _, m := range manifest.Models() {
+			if manifest.IsInitial(m) {
 				names = append(names, m.Name)
 			}
 		}
@@ -56,8 +56,8 @@ func OpenStart(init string) (src weights.Source, path string, err error) {
 	return src, path, err
 }
 
-// start reads the first bytes of a file.
-func start(path string) ([]byte, error) {
+// firstBytes reads the first bytes of a file.
+func firstBytes(path string) ([]byte, error) {
 	f, _, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err

@@ -46,8 +46,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-func TestOpenStart(t *testing.T) {
-	if src, path, err := OpenStart("../pth/testdata/zip.pth"); err != nil || path != "../pth/testdata/zip.pth" {
+func TestOpenInitial(t *testing.T) {
+	if src, path, err := OpenInitial("../pth/testdata/zip.pth"); err != nil || path != "../pth/testdata/zip.pth" {
 		t.Errorf("a file: %q, %v", path, err)
 	} else {
 		src.Close()
@@ -57,7 +57,7 @@ func TestOpenStart(t *testing.T) {
 		"resnet99":  "allowed are a weight file, or one of resnet18,",
 		"resnet101": "wsss models pull resnet101",
 	} {
-		if _, _, err := OpenStart(init); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := OpenInitial(init); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", init, err, want)
 		}
 	}

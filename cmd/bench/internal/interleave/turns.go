@@ -4,7 +4,7 @@
 //
 // A worker prints a line per run, seconds and CPU seconds, the first of which
 // warms up.
-package turns
+package interleave
 
 import (
 	"bufio"

@@ -1,4 +1,4 @@
-package turns
+package interleave
 
 import (
 	"errors"
