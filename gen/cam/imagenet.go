@@ -129,7 +129,7 @@ func newImageNet(env gen.Env) (gen.Method, error) {
 	if m.groups, err = o.groups(env.Classes); err != nil {
 		return nil, err
 	}
-	path, err := manifest.Start(context.Background(), o.Classifier)
+	path, err := manifest.InitialWeights(context.Background(), o.Classifier)
 	if err != nil {
 		return nil, fmt.Errorf("gen.options.classifier: %w", err)
 	}
