@@ -2,9 +2,12 @@ package imagenet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/ml/model"
 )
 
 // Backbone is the part of a classifier before its pooling: a map of features.
@@ -20,6 +23,13 @@ func OpenBackbone(b compute.Backend, path string, o Options) (*Backbone, error) 
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &Backbone{c}, nil
+}
+
+// NewBackbone is a network of another kind: build makes the graph of its features
+// [n, h, w, channels] for normalised images [n, height, width, 3], of variables
+// that store has.
+func NewBackbone(b compute.Backend, store *model.Store, o Options, build func(scope *model.Scope, images *Node) *Node) *Backbone {
+	return &Backbone{&Classifier{engine: newNetwork(b, store, o, build), lacks: errors.New("a network without a linear layer")}}
 }
 
 // Fixed is the only size in pixels that images can have; 0 where that is open.

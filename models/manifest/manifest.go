@@ -36,6 +36,7 @@ type Model struct {
 	Norm    string `toml:"norm"`    // of the pixels: imagenet, half, unit; of features: imagenet, clip, signed, unit
 	Output  string `toml:"output"`  // the output with the map, or "first"
 	Patch   int    `toml:"patch"`   // features: pixels a side of a patch
+	Square  int    `toml:"square"`  // features: side of the square that photos are stretched to
 	Prefix  int    `toml:"prefix"`  // features: tokens before those of the patches, -1 for none
 	Stretch bool   `toml:"stretch"` // each map is stretched to 0..1
 }

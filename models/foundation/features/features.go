@@ -1,5 +1,5 @@
 // Package features gives photos a dense map of features from a frozen network:
-// any ImageNet classifier, CLIP's image tower, or whatever an ONNX file makes of
+// DINOv2, any ImageNet classifier, CLIP's image tower, or whatever an ONNX file makes of
 // a photo, as a map or as tokens. Each kind of network registers itself.
 package features
 
@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Side      int            // the longer side of a photo is made so many pixels; 0 = as it is, up to MaxSide
 	MaxSide   int            // no longer side is larger; 0 = 1024
+	Square    int            // photos are stretched to a square of so many pixels, whatever Side says; 0 = not
 	Fit       string         // how sides become multiples of the network's step: FitPad (also "") or FitStretch
 	Norm      imageproc.Norm // of the pixels; the zero value is ImageNet's
 	Stride    int            // of a CNN's map, 8, 16 or 32; 0 = 16
@@ -119,7 +120,7 @@ func Open(b compute.Backend, path string, o Options) (*Network, error) {
 		}
 		return &Network{opts: o, engine: e, hash: sum, file: path}, nil
 	}
-	return nil, fmt.Errorf("%s: no network that gives features: known are ONNX files, and weights of EfficientNet-Lite or torchvision's ResNets (.pth, .safetensors)", path)
+	return nil, fmt.Errorf("%s: no network that gives features: known are ONNX files, and weights of DINOv2, of timm's ViT, of CLIP's image tower, of EfficientNet-Lite or of torchvision's ResNets (.pth, .safetensors)", path)
 }
 
 func (o Options) defaults() (Options, error) {
@@ -148,6 +149,8 @@ func (o Options) Check() error {
 		return fmt.Errorf("side = %d: allowed are 0 to %d pixels", o.Side, 1<<13)
 	case o.MaxSide < 0 || o.MaxSide > 1<<13:
 		return fmt.Errorf("max_side = %d: allowed are 0 to %d pixels", o.MaxSide, 1<<13)
+	case o.Square < 0 || o.Square > 1<<13:
+		return fmt.Errorf("square = %d: allowed are 0 to %d pixels", o.Square, 1<<13)
 	case o.Fit != "" && o.Fit != FitPad && o.Fit != FitStretch:
 		return fmt.Errorf("fit = %q: allowed are %s, %s", o.Fit, FitPad, FitStretch)
 	case o.Stride != 0 && o.Stride != 8 && o.Stride != 16 && o.Stride != 32:
@@ -193,6 +196,9 @@ type Map struct {
 func (n *Network) size(w, h int) (inner, outer image.Point) {
 	if f := n.engine.fixed(); f != (image.Point{}) {
 		return f, f
+	}
+	if s := n.opts.Square; s > 0 {
+		return image.Pt(s, s), image.Pt(s, s)
 	}
 	scale := 1.0
 	if long := max(w, h); n.opts.Side > 0 {

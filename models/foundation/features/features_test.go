@@ -132,6 +132,7 @@ func TestSizes(t *testing.T) {
 		{Options{Fit: FitStretch}, nil, 21, 6, "(20,8) (20,8)"},
 		{Options{Side: 40}, nil, 20, 10, "(40,20) (40,20)"},
 		{Options{MaxSide: 10}, nil, 20, 10, "(10,5) (12,8)"},
+		{Options{Square: 20}, nil, 50, 60, "(20,20) (20,20)"},
 		{Options{}, []any{1, 3, 16, 32}, 50, 60, "(32,16) (32,16)"},
 	} {
 		in, out := open(t, colours(t, "maps", c.dims...), c.o).size(c.w, c.h)
@@ -289,6 +290,29 @@ func TestCNN(t *testing.T) {
 		m, err := n.Maps(t.Context(), stripes(70, 60))
 		if err != nil || m[0].W != 96/stride || m[0].H != 64/stride {
 			t.Fatalf("stride %d: %+v, %v", stride, m[0], err)
+		}
+	}
+}
+
+// TestViT: weights of a vision transformer, whose sides are multiples of its
+// patch.
+func TestViT(t *testing.T) {
+	for _, file := range []string{"dinov2.safetensors", "registers.safetensors", "clip.safetensors", "timm.safetensors"} {
+		n := open(t, "../../vit/testdata/"+file, Options{})
+		p := n.engine.step()
+		photos := []*imageproc.RGB{stripes(5*p, 3*p), stripes(5*p-1, 3*p)}
+		maps, err := n.Maps(t.Context(), photos...)
+		if err != nil || maps[0].W != 5 || maps[0].H != 3 || maps[1].W != 5 {
+			t.Fatalf("%s: %+v, %v", file, maps, err)
+		}
+		one, err := n.Maps(t.Context(), photos[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range one[0].Values {
+			if math.Abs(float64(v-maps[0].Values[i])) > 1e-3 {
+				t.Fatalf("%s: alone %v, with another %v", file, v, maps[0].Values[i])
+			}
 		}
 	}
 }

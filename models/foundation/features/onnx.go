@@ -21,10 +21,6 @@ import (
 
 func init() { register(openONNX) }
 
-// defaultStep is what sides are multiples of for an ONNX file without patches:
-// most CNNs halve a photo five times.
-const defaultStep = 32
-
 // openONNX takes the value that the options name, else the first output that
 // can be a map; a transformer that gives one embedding is cut before it, and a
 // classifier before its pooling.
@@ -49,7 +45,7 @@ func openONNX(b compute.Backend, path string, o Options) (engine, error) {
 		if err != nil {
 			return nil, fmt.Errorf("output is missing: no output is a map or tokens, it is no transformer that can be cut, and as a classifier: %w", err)
 		}
-		return cnn{net, 0}, nil
+		return network{net, cnnStep}, nil
 	}
 	s, err := load.Open(b, path, load.Options{MaxShapes: o.MaxShapes})
 	if err != nil {
@@ -113,7 +109,7 @@ func (e *onnxNet) step() int {
 	if e.patch > 0 {
 		return e.patch
 	}
-	return defaultStep
+	return cnnStep
 }
 
 // readInput finds the input of images.

@@ -20,6 +20,7 @@ type Table struct {
 	ModelDir  string `toml:"model_dir"`  // folder of model files; "" = the usual one
 	Side      int    `toml:"side"`       // the longer side of a photo is made so many pixels; 0 = as it is, up to max_side
 	MaxSide   int    `toml:"max_side"`   // no longer side is larger; default 1024
+	Square    int    `toml:"square"`     // photos are stretched to a square of so many pixels, for an ONNX file that takes no other size
 	Fit       string `toml:"fit"`        // pad (default): black at the right and below up to whole patches; stretch
 	Norm      string `toml:"norm"`       // of the pixels: imagenet (default), clip, signed ((x/255 − 0.5)/0.5), unit (x/255)
 	Stride    int    `toml:"stride"`     // of a CNN's map, in pixels: 8, 16 (default), 32
@@ -67,7 +68,7 @@ func (t Table) options() (Options, manifest.Model, error) {
 	if !known {
 		return o, m, fmt.Errorf("norm = %q: allowed are %s", norm, strings.Join(slices.Sorted(maps.Keys(Norms)), ", "))
 	}
-	o = Options{Side: first(t.Side, m.Side), MaxSide: t.MaxSide, Fit: t.Fit, Norm: n, Stride: t.Stride, Output: first(t.Output, m.Output),
+	o = Options{Side: first(t.Side, m.Side), MaxSide: t.MaxSide, Square: first(t.Square, m.Square), Fit: t.Fit, Norm: n, Stride: t.Stride, Output: first(t.Output, m.Output),
 		Layout: t.Layout, Prefix: first(t.Prefix, m.Prefix), Patch: first(t.Patch, m.Patch), MaxShapes: t.MaxShapes}
 	return o, m, o.Check()
 }
