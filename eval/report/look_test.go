@@ -192,6 +192,16 @@ func TestManyInBrowser(t *testing.T) {
 	// A narrow page needs no scrolling sideways.
 	b.Size(390, 800)
 	b.Want("document.documentElement.scrollWidth <= 390", "true")
+	b.Want("document.querySelectorAll('.stat').length > 1 && new Set([...document.querySelectorAll('.stat')].map(e => Math.round(e.getBoundingClientRect().top))).size === 1", "true")
+	b.Want("[...document.querySelectorAll('.example .tile')].every(e => e.offsetWidth >= 90)", "true")
+	// On paper the bars keep their key, and say nothing of clicking.
+	b.Size(740, 1050)
+	b.Call("Emulation.setEmulatedMedia", map[string]any{"media": "print"}, nil)
+	b.Want("[...document.querySelectorAll('.order .key')].map(e => e.offsetWidth > 0).join() + getComputedStyle(document.querySelector('.order label')).display", "true,truenone")
+	b.Want("getComputedStyle(document.querySelector('.hands')).display", "none")
+	b.Want("new Set([...document.querySelectorAll('.classes li')].map(e => Math.round(e.getBoundingClientRect().left))).size", "3")
+	b.Want("[...document.querySelectorAll('.card')].slice(-1).every(e => getComputedStyle(e).contentVisibility === 'visible')", "true")
+	b.Want("document.documentElement.scrollWidth <= 740", "true")
 }
 
 // TestAxe asks axe-core what a person with a screen reader or a keyboard would

@@ -15,6 +15,12 @@ func markdown(w io.Writer, p *page) error {
 	for _, s := range p.Headline {
 		m.line("- **%s: %s %%** (%s)", md(s.Label), s.Value.Percent(), md(s.Note))
 	}
+	if len(p.Says) > 0 {
+		m.line("\n%s", md(strings.Join(p.Says, " ")))
+	}
+	if len(p.Help) > 0 {
+		m.line("\n**What would help.** %s", md(strings.Join(p.Help, " ")))
+	}
 	if len(p.Rows) > 0 {
 		m.results(p)
 	}

@@ -41,6 +41,7 @@ type page struct {
 	Provenance  []origin
 
 	Says     []string  // what the numbers say
+	Help     []string  // what would help
 	Examples []example // images to see first
 	Scored   bool      // a row has scores
 	BestName string    // of the best row
@@ -148,7 +149,7 @@ func newPage(ctx context.Context, r *Report, g *gallery) (*page, error) {
 	p.Examples, p.Best = g.examples(), best(r.Rows)+1
 	p.Scored = p.Best > 0 || slices.ContainsFunc(r.Rows, func(row Row) bool { return row.MIoU.Valid() })
 	p.Speeds = slices.ContainsFunc(r.Rows, func(row Row) bool { return row.PerSecond > 0 })
-	p.Says = says(r, p)
+	p.Says, p.Help = says(r, p), help(r)
 	p.Payoff = payoffOf(r.Payoffs)
 	if p.Charts, err = charts(r.Curves, r.Warn); err != nil {
 		return nil, err

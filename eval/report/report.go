@@ -57,6 +57,8 @@ type Report struct {
 	// there are.
 	Weak data.WeakKind
 
+	Census *Census // what there is to learn from; nil = not counted
+
 	Payoffs []Payoff // what correcting images led to; empty = not tried
 
 	Warn func(string) // hears of damaged lines in the logs of Curves; may be nil
@@ -146,6 +148,8 @@ type Document struct {
 	Title       string          `json:"title"`
 	Headline    []Stat          `json:"headline"`
 	Results     []*eval.Result  `json:"results"`
+	Says        []string        `json:"says,omitempty"` // what the numbers say, in sentences
+	Help        []string        `json:"help,omitempty"` // and what would help
 	Comparisons []Comparison    `json:"comparisons,omitempty"`
 	Examples    []example       `json:"examples,omitempty"` // pictures, relative to the page
 	Classifiers *Classifiers    `json:"classifiers,omitempty"`
@@ -169,7 +173,7 @@ type Comparison struct {
 }
 
 func (p *page) document(r *Report) Document {
-	d := Document{Title: r.Title, Headline: p.Headline, Comparisons: p.Comparisons, Examples: p.Examples, Classifiers: r.Classifiers, Look: r.Look, From: r.From, Config: r.Config}
+	d := Document{Title: r.Title, Headline: p.Headline, Says: p.Says, Help: p.Help, Comparisons: p.Comparisons, Examples: p.Examples, Classifiers: r.Classifiers, Look: r.Look, From: r.From, Config: r.Config}
 	for _, row := range r.Rows {
 		d.Results = append(d.Results, row.Result)
 	}

@@ -407,6 +407,7 @@
     else return;
     e.preventDefault();
   });
+  addEventListener("beforeprint", () => { for (const i of document.querySelectorAll("img[loading]")) i.loading = "eager" });
   addEventListener("hashchange", () => { if (readHash()) { showControls(); apply() } });
 
   state.layer = firstLayer();

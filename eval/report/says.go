@@ -44,6 +44,9 @@ func says(r *Report, p *page) []string {
 	b := r.Rows[at]
 	var out []string
 	text := fmt.Sprintf("%s has the highest mIoU on %s, %s %%", b.Name, b.Split, b.MIoU.Percent())
+	if slices.ContainsFunc(r.Rows, func(o Row) bool { return o.Kind != eval.KindBound && o.Split == b.Split && o.MIoU > b.MIoU }) {
+		text = fmt.Sprintf("%s has the highest mIoU of what needs no label of an image on %s, %s %%", b.Name, b.Split, b.MIoU.Percent())
+	}
 	if scored(r.Rows) == 1 {
 		text = fmt.Sprintf("%s: mIoU on %s %s %%", b.Name, b.Split, b.MIoU.Percent())
 	}
@@ -108,7 +111,11 @@ func rival(list []Comparison, rows []Row, at int) string {
 		if lo <= 0 && hi >= 0 {
 			verdict = "which these images do not tell from chance"
 		}
-		return fmt.Sprintf("%.1f points ahead of %s (interval %+.1f to %+.1f, %s)", 100*delta, b, 100*lo, 100*hi, verdict)
+		where := "ahead of"
+		if delta < 0 {
+			where, delta, lo, hi = "behind", -delta, -hi, -lo
+		}
+		return fmt.Sprintf("%.1f points %s %s (interval %+.1f to %+.1f, %s)", 100*delta, where, b, 100*lo, 100*hi, verdict)
 	}
 	return ""
 }
@@ -166,7 +173,7 @@ func saysUnscored(r *Report) []string {
 		}
 		out = append(out, fmt.Sprintf("%s: mean quality %.2f over %s, %d of them below 0.5.", row.Name, sum/float64(len(row.Quality)), plural(len(row.Quality), "label"), low))
 	}
-	return append(out, "What would help: wsss review shows the doubtful labels and takes corrections; accepted labels of the validation split count as its true masks, and score the networks from then on.")
+	return out
 }
 
 func plural(n int, noun string) string {

@@ -201,7 +201,7 @@ const objects = () => {
     const parts = [q.box && "box", q.points?.length && q.points.length + (q.points.length > 1 ? " points" : " point"), q.strokes?.length && q.strokes.length + (q.strokes.length > 1 ? " strokes" : " stroke")];
     const o = el("div", {}, swatch(q.class), el("span", { textContent: nameOf(q.class) + ", " + parts.filter(Boolean).join(", ") }));
     o.setAttribute("role", "listitem");
-    if (q.id === app.active) { o.setAttribute("aria-current", "true"); o.style.outline = "2px solid var(--accent)" }
+    if (q.id === app.active) { o.setAttribute("aria-current", "true"); o.style.outline = "2px solid var(--accent)"; o.style.outlineOffset = "-2px" }
     o.onclick = () => { setTool("select"); app.choose(q.id === app.active ? null : q.id) };
     return o;
   }));
