@@ -19,6 +19,8 @@ type Train struct {
 	SelfTraining    `toml:"self_training"`
 	TrainCheckpoint `toml:"checkpoint"`
 	TrainCompute    `toml:"compute"`
+
+	Mask2Former Mask2Former `toml:"mask2former" json:",omitzero" hash:"80,omitempty"` // of the architecture of that name
 }
 
 // TrainNetwork is the network and where it starts.

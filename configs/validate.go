@@ -119,6 +119,7 @@ func (t Train) validate(v *validator) {
 	v.atLeast("train.checkpoint.keep", t.Keep, 0)
 	v.every("train.checkpoint.val_every", t.ValEvery, 0)
 	v.atLeast("train.checkpoint.val_images", t.ValImages, 0)
+	t.Mask2Former.validate(v, "train.mask2former")
 }
 
 func (e Eval) validate(v *validator) {

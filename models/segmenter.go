@@ -46,6 +46,23 @@ type Taught interface {
 	Loss(logits, labels *graph.Node) *graph.Node
 }
 
+// Lesson is what a network learns a batch from.
+type Lesson struct {
+	Images  *graph.Node // [batch, height, width, 3]
+	Labels  *graph.Node // [batch, height, width] of uint8: classes, or 255 where nobody knows
+	Weights *graph.Node // of the pixels, [batch, height, width] of float32 >= 0; nil = 1
+	Update  *graph.Node // its number counted from 1, a float32 scalar
+}
+
+// Learner is a network that learns by a loss of all that it gives, not of one map
+// after the other, from labels of the images' size.
+type Learner interface {
+	Segmenter
+	// Learn builds the graph of the loss, a scalar. It may draw random numbers from
+	// the scope's store.
+	Learn(scope *model.Scope, l Lesson) *graph.Node
+}
+
 // CanvasSegmenter is a Segmenter that images of many sizes share a graph of, if
 // it says so.
 type CanvasSegmenter interface {

@@ -38,12 +38,17 @@ func newNetwork(b compute.Backend, net models.Segmenter, classes int, seed int64
 }
 
 // probe makes the variables of the network that do not exist yet, and returns
-// the sizes of its logit maps for an image of side×side pixels: it builds the
-// training graph, which is never run. The go backend does it whatever the
+// the sizes of the label maps that it learns from, those of its logit maps, for an
+// image of side×side pixels: it builds the training graph, which is never run. The go backend does it whatever the
 // training runs on, because it compiles nothing.
 func (n *network) probe(side int) (grids []grid, err error) {
 	err = layers.MakeVariables(n.store, side, func(scope *model.Scope, images *Node) []*Node {
-		for _, l := range n.Logits(scope, images, true) {
+		logits := n.Logits(scope, images, true)
+		if _, whole := n.Segmenter.(models.Learner); whole {
+			grids = []grid{{side, side}}
+			logits = nil
+		}
+		for _, l := range logits {
 			s := l.Shape()
 			if _, own := n.Segmenter.(models.Taught); s.Rank() != 4 || s.Dim(3) != n.classes && !own {
 				panic(fmt.Errorf("the network gives logits %s for %d classes", s, n.classes))
@@ -88,23 +93,12 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimiz
 		defer backend.UsePrecision(n.backend, t.Precision)()
 		g := in[0].Graph()
 		n.store.SetTraining(g, true)
-		for i, logits := range n.Logits(scope, in[0], true) {
-			var weights *Node
+		sum = n.loss(scope, in[0], update, loss, func(i int) (labels, weights *Node) {
 			if weighted {
 				weights = in[1+len(s.grids)+s.of[i]]
 			}
-			var l *Node
-			if own, ok := n.Segmenter.(models.Taught); ok {
-				l = own.Loss(logits, in[1+s.of[i]])
-			} else {
-				l = loss.Mean(logits, in[1+s.of[i]], weights, update)
-			}
-			if sum == nil {
-				sum = l
-			} else {
-				sum = Add(sum, l)
-			}
-		}
+			return in[1+s.of[i]], weights
+		})
 		vars = opt.Variables(n.store, g)
 		nodes := make([]*Node, len(vars))
 		for i, v := range vars {
@@ -145,6 +139,30 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimiz
 		return nil, err
 	}
 	return s, errors.Join(split.Configure(s.add, s.scalars, 1), split.Configure(s.apply, 0, optim.NumScalars))
+}
+
+// loss is what a batch costs. maps are the labels and weights, nil for none, of a
+// logit map.
+func (n *network) loss(scope *model.Scope, images, update *Node, loss Loss, maps func(i int) (labels, weights *Node)) (sum *Node) {
+	if own, ok := n.Segmenter.(models.Learner); ok {
+		labels, weights := maps(0)
+		return own.Learn(scope, models.Lesson{Images: images, Labels: labels, Weights: weights, Update: update})
+	}
+	for i, logits := range n.Logits(scope, images, true) {
+		labels, weights := maps(i)
+		var l *Node
+		if own, ok := n.Segmenter.(models.Taught); ok {
+			l = own.Loss(logits, labels)
+		} else {
+			l = loss.Mean(logits, labels, weights, update)
+		}
+		if sum == nil {
+			sum = l
+		} else {
+			sum = Add(sum, l)
+		}
+	}
+	return sum
 }
 
 // squaredNorm is the sum of the squares of all values. It is not finite

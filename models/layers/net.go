@@ -52,10 +52,13 @@ func (n Net) Bias(scope *model.Scope, g *Graph, out int) *Node {
 	return n.variable(scope, g, "bias", true, func(*rand.Rand) float64 { return 0 }, out)
 }
 
-// Parameter is the variable name of module, of any shape; value draws its
-// initial values in row-major order.
+// Parameter is the variable name of module, "" for the scope itself, of any
+// shape; value draws its initial values in row-major order.
 func (n Net) Parameter(scope *model.Scope, g *Graph, module, name string, value func(*rand.Rand) float64, dims ...int) *Node {
-	return n.variable(at(scope, module), g, name, true, value, dims...)
+	if module != "" {
+		scope = at(scope, module)
+	}
+	return n.variable(scope, g, name, true, value, dims...)
 }
 
 // variable makes, or finds, a float32 variable whose initial values come from a

@@ -61,7 +61,7 @@ func RecomputeOf(x *Node, weights []*Node, body func(x *Node, weights []*Node) *
 func recompute(x *Node, weights []*Node, trained []bool, body func(x *Node, weights []*Node) *Node) *Node {
 	forward := func(in []*Node) *Node { return body(in[0], in[1:]) }
 	return WithGradient(append([]*Node{x}, weights...), forward, func(_, dy *Node) []*Node {
-		again := barrier(x, dy)
+		again := Again(x, dy)
 		y := body(again, weights)
 		targets := []*Node{again}
 		for i, w := range weights {
@@ -107,9 +107,10 @@ func assign(vars []*model.Variable, values []*Node) []*Node {
 	return was
 }
 
-// barrier is x, but no engine takes it for x, or has it before after. ONNX
+// Again is x for the backward pass to compute once more what the forward pass did:
+// no engine takes it for x, or has it before after. ONNX
 // Runtime has no such operation: there, x is chosen by a value of after.
-func barrier(x, after *Node) *Node {
+func Again(x, after *Node) *Node {
 	if backend.KindOf(x.Graph().Backend()) != backend.ONNX {
 		return OptimizationBarrier(SchedulingBarrier(x, after))
 	}

@@ -77,6 +77,13 @@ func sumColumns(x *Node) *Node {
 	return product(x, Ones(x.Graph(), shapes.Make(x.DType(), x.Shape().Dim(1), 1)))
 }
 
+// SumLast is the sum over the last axis of x, which stays with size 1.
+func SumLast(x *Node) *Node {
+	dims := append([]int{}, x.Shape().Dimensions...)
+	dims[len(dims)-1] = 1
+	return Reshape(sumColumns(flat(x)), dims...)
+}
+
 // GELU is x·Φ(x), by the error function.
 func GELU(x *Node) *Node {
 	return WithGradient([]*Node{x}, func(in []*Node) *Node {

@@ -11,10 +11,15 @@ import (
 )
 
 var (
-	caffeBlock = regexp.MustCompile(`^layer([2-5])\.block([0-9]{1,2})\.(reduce|conv3x3|increase|shortcut|proj)\.(conv|bn)\.(\w+)$`)
-	caffeStem  = regexp.MustCompile(`^layer1\.conv1\.(conv|bn)\.(\w+)$`)
-	ownName    = regexp.MustCompile(`^(conv1|bn1|layer[1-4]\.[0-9]+)\.`)
-	normModule = regexp.MustCompile(`(^|/)(bn[123]|downsample/1)/(weight|bias)$`)
+	caffeBlock   = regexp.MustCompile(`^layer([2-5])\.block([0-9]{1,2})\.(reduce|conv3x3|increase|shortcut|proj)\.(conv|bn)\.(\w+)$`)
+	caffeStem    = regexp.MustCompile(`^layer1\.conv1\.(conv|bn)\.(\w+)$`)
+	huggingStem  = regexp.MustCompile(`^embedder\.embedder\.(convolution|normalization)\.(\w+)$`)
+	huggingBlock = regexp.MustCompile(`^encoder\.stages\.([0-3])\.layers\.([0-9]{1,2})\.(?:layer\.([0-2])|shortcut)\.(convolution|normalization)\.(\w+)$`)
+	metaStem     = regexp.MustCompile(`^stem\.conv1\.(norm\.)?(\w+)$`)
+	metaBlock    = regexp.MustCompile(`^res([2-5])\.([0-9]{1,2})\.(?:conv([1-3])|shortcut)\.(norm\.)?(\w+)$`)
+	within       = regexp.MustCompile(`^(backbone\.|resnet\.|(model\.)?pixel_level_module\.encoder\.)+`)
+	ownName      = regexp.MustCompile(`^(conv1|bn1|layer[1-4]\.[0-9]+)\.`)
+	normModule   = regexp.MustCompile(`(^|/)(bn[123]|downsample/1)/(weight|bias)$`)
 )
 
 // caffeModules maps the parts of a Caffe bottleneck to convolution and
@@ -25,8 +30,9 @@ var caffeModules = map[string][2]string{
 }
 
 // Rename is models.GroupBackbone's. It knows the names of torchvision
-// (layer2.0.conv1.weight) and of networks converted from Caffe
-// (layer3.block1.reduce.conv.weight).
+// (layer2.0.conv1.weight), of networks converted from Caffe
+// (layer3.block1.reduce.conv.weight), of Detectron2 (res3.0.conv1.norm.weight) and
+// of Hugging Face (encoder.stages.1.layers.0.layer.0.convolution.weight).
 func (Config) Rename(tensor string) (name string, ok bool) {
 	if m := caffeBlock.FindStringSubmatch(tensor); m != nil {
 		stage, _ := strconv.Atoi(m[1])
@@ -36,7 +42,45 @@ func (Config) Rename(tensor string) (name string, ok bool) {
 	if m := caffeStem.FindStringSubmatch(tensor); m != nil {
 		return [2]string{"conv1", "bn1"}[part(m[1])] + "." + m[2], true
 	}
+	if name, ok := foreign(within.ReplaceAllString(tensor, "")); ok {
+		return name, true
+	}
 	return tensor, ownName.MatchString(tensor)
+}
+
+// foreign gives the name for one of Detectron2's or Hugging Face's.
+func foreign(tensor string) (name string, ok bool) {
+	module := func(first int, stage, block, conv string, norm bool, leaf string) (string, bool) {
+		n, _ := strconv.Atoi(stage)
+		kind, at := "conv", conv
+		if conv == "" {
+			kind, at = "downsample.", "0"
+		}
+		switch {
+		case norm && conv == "":
+			at = "1"
+		case norm:
+			kind = "bn"
+		}
+		return fmt.Sprintf("layer%d.%s.%s%s.%s", n-first+1, block, kind, at, leaf), true
+	}
+	if m := huggingStem.FindStringSubmatch(tensor); m != nil {
+		return map[string]string{"convolution": "conv1.", "normalization": "bn1."}[m[1]] + m[2], true
+	}
+	if m := metaStem.FindStringSubmatch(tensor); m != nil {
+		return map[bool]string{false: "conv1.", true: "bn1."}[m[1] != ""] + m[2], true
+	}
+	if m := metaBlock.FindStringSubmatch(tensor); m != nil {
+		return module(2, m[1], m[2], m[3], m[4] != "", m[5])
+	}
+	if m := huggingBlock.FindStringSubmatch(tensor); m != nil {
+		conv := ""
+		if m[3] != "" {
+			conv = string(m[3][0] + 1)
+		}
+		return module(0, m[1], m[2], conv, m[4] == "normalization", m[5])
+	}
+	return "", false
 }
 
 // part is 0 for a convolution and 1 for its normalisation.

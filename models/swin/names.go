@@ -116,7 +116,7 @@ func (m moved) Tensor(name string) (*tensors.Tensor, error) { return m.Source.Te
 // CheckWeights is models.Backbone's.
 func (c Config) CheckWeights(m weights.Mapping, t configs.Train) error {
 	if t.Input == "caffe" {
-		return fmt.Errorf("Swin's weights are for train.network.input = \"torch\", not %q", t.Input)
+		return fmt.Errorf("weights of Swin are for train.network.input = \"torch\", not %q", t.Input)
 	}
 	return nil
 }

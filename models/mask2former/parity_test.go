@@ -1,0 +1,341 @@
+package mask2former
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/models"
+	"wsss/models/backend/backendtest"
+	"wsss/models/layers"
+	"wsss/models/pretrained"
+	"wsss/models/resnet"
+	"wsss/models/swin"
+	"wsss/models/weights"
+	"wsss/models/weights/formats"
+)
+
+// The networks of testdata/gen_mask2former.py.
+const (
+	height, width = 64, 80
+	classes       = 4
+)
+
+var small = Options{Queries: 12, Layers: 3, EncoderLayers: 2, Channels: 32, Heads: 4, FeedForward: 40, EncoderFeedForward: 24, Points: 112, DropPath: -1}
+
+func smallNet(t testing.TB, name string) *network {
+	t.Helper()
+	n := &network{Options: small.Or(Published()), classes: classes}
+	if err := n.check(); err != nil {
+		t.Fatal(err)
+	}
+	switch name {
+	case "swin":
+		n.backbone = swin.Config{Embed: 4, Depths: [4]int{2, 2, 2, 1}, Heads: [4]int{1, 2, 2, 4}, Window: 3}
+	case "resnet":
+		n.backbone = resnet.Config{Depth: 18, BackboneOptions: models.BackboneOptions{Width: 0.0625, OutputStride: 32}}
+	}
+	return n
+}
+
+func open(t testing.TB, path string) weights.Source {
+	t.Helper()
+	f, err := formats.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func variables(t testing.TB, n *network) *model.Store {
+	t.Helper()
+	store, err := layers.NewVariables(1, 33, func(scope *model.Scope, x *Node) []*Node { return n.Logits(scope, x, false) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// picture is the made-up one of the generator, and mirrored.
+func picture() *tensors.Tensor {
+	v := make([]float32, 2*height*width*3)
+	for y := range height {
+		for x := range width {
+			for c := range 3 {
+				p := float32((x*7+y*3+c*40+x*y/8)%256)/128 - 1
+				v[(y*width+x)*3+c] = p
+				v[((height+y)*width+width-1-x)*3+c] = p
+			}
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(v, 2, height, width, 3)
+}
+
+// labelled are the generator's labels.
+func labelled() *tensors.Tensor {
+	v := make([]uint8, 2*height*width)
+	for y := range height {
+		for x := range width {
+			at := &v[y*width+x]
+			if y >= 10 && y < 40 && x >= 20 && x < 60 {
+				*at = 3
+			}
+			if (y-45)*(y-45)+(x-20)*(x-20) < 200 {
+				*at = 1
+			}
+			if (x+y)%97 <= 50 {
+				v[(height+y)*width+x] = 2
+			}
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(v, 2, height, width)
+}
+
+// fixed are the generator's points.
+func fixed(g *Graph, n *network, predictions int) points {
+	sequence := func(count int) []float32 {
+		var flat []float32
+		for i := 1; i <= count; i++ {
+			for _, step := range [2][2]float64{{0.7548776662466927, 0.137}, {0.5698402909980532, 0.271}} {
+				flat = append(flat, float32(math.Mod(float64(i)*step[0]+float64(count)*step[1], 1)))
+			}
+		}
+		return flat
+	}
+	spread := func(flat []float32, dims ...int) *Node {
+		one := make([]int, len(dims))
+		for i := range one {
+			one[i] = 1
+		}
+		copy(one[len(one)-2:], dims[len(dims)-2:])
+		return BroadcastToDims(ConstTensor(g, tensors.FromFlatDataAndDimensions(flat, one...)), dims...)
+	}
+	drawn, _, rest := n.counts()
+	return points{
+		match: spread(sequence(n.Points), predictions, n.Points, 2),
+		masks: spread(append(sequence(drawn), sequence(rest)...), predictions, n.objects(), drawn+rest, 2),
+	}
+}
+
+// expected is what the generator's network gives.
+type expected struct {
+	Matching          [][][][2]int // by layer and image: class, query
+	Loss              float64
+	Class, Mask, Dice []float64
+	Norms             map[string]float64
+	Steps             []float64
+}
+
+func near(t *testing.T, what string, got, want, tolerance float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= tolerance*max(1, math.Abs(want))) {
+		t.Errorf("%s is %g, want %g", what, got, want)
+	}
+}
+
+// same compares a tensor with one of the generator's; the error is relative to
+// the largest value.
+func same(t *testing.T, ref weights.Source, name string, got *tensors.Tensor) {
+	t.Helper()
+	want, err := ref.Tensor(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, w := tensors.MustCopyFlatData[float32](got), tensors.MustCopyFlatData[float32](want)
+	if len(g) != len(w) {
+		t.Fatalf("%s has shape %s, want %s", name, got.Shape(), want.Shape())
+	}
+	worst, top := 0.0, 0.0
+	for i := range w {
+		worst, top = max(worst, math.Abs(float64(g[i]-w[i]))), max(top, math.Abs(float64(w[i])))
+	}
+	t.Logf("%s: %.1e of %.1e", name, worst, top)
+	if !(worst <= 1e-4*max(top, 1)) {
+		t.Errorf("%s differs by %.1e of %.1e", name, worst, top)
+	}
+}
+
+// TestParity: logits, masks, matching, terms of the loss, norms of the gradients
+// and steps of gradient descent are those of transformers' Mask2Former, from the
+// same weights and points.
+func TestParity(t *testing.T) {
+	for _, name := range []string{"swin", "resnet"} {
+		t.Run(name, func(t *testing.T) {
+			raw, err := os.ReadFile("testdata/" + name + ".json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want expected
+			if err := json.Unmarshal(raw, &want); err != nil {
+				t.Fatal(err)
+			}
+			backendtest.Each(t, backendtest.Quick(t), func(t *testing.T, b compute.Backend) { checkParity(t, b, name, want) })
+		})
+	}
+}
+
+func checkParity(t *testing.T, b compute.Backend, name string, want expected) {
+	n := smallNet(t, name)
+	store := variables(t, n)
+	m, err := pretrained.Load(store.RootScope(), n.Adapt(open(t, "testdata/"+name+".safetensors")), n.Rename)
+	// transformers keeps the normalisation that only classification uses.
+	m.Unused = slices.DeleteFunc(m.Unused, func(name string) bool { return strings.Contains(name, "encoder.swin.layernorm.") })
+	if err != nil || len(m.Missing)+len(m.Unused)+len(m.Differ) > 0 {
+		t.Fatalf("%s (%v)", m, err)
+	}
+	ref := open(t, "testdata/"+name+".parity.safetensors")
+	out := model.MustCallOnceN(b, store, func(scope *model.Scope, x *Node) []*Node {
+		all := n.predict(n.net(false), scope, x)
+		var classes, masks []*Node
+		for _, p := range all {
+			classes, masks = append(classes, p.classes), append(masks, p.masks)
+		}
+		semantic := Slice(Exp(n.Logits(scope, x, false)[0]), AxisRange(), AxisRange().Stride(4), AxisRange().Stride(4))
+		return []*Node{Concatenate(classes, 0), Concatenate(masks, 0), semantic}
+	}, picture())
+	same(t, ref, "classes", out[0])
+	same(t, ref, "masks", out[1])
+	same(t, ref, "semantic", out[2])
+
+	var trained []*model.Variable
+	for v := range store.IterVariables() {
+		if strings.HasPrefix(v.Path(), "/backbone/") || strings.HasPrefix(v.Path(), "/sem_seg_head/") {
+			if n.Group(v.Path()) != models.GroupFrozen {
+				trained = append(trained, v)
+			}
+		}
+	}
+	slices.SortFunc(trained, func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
+	exec := model.MustNewExec(b, store, func(scope *model.Scope, in []*Node) []*Node {
+		g := in[0].Graph()
+		store.SetTraining(g, true)
+		all := n.predict(n.net(true), scope, in[0])
+		terms := n.terms(all, models.Lesson{Images: in[0], Labels: in[1]}, fixed(g, n, len(all)*2))
+		loss := Add(Add(ReduceAllSum(terms.class), ReduceAllSum(terms.mask)), ReduceAllSum(terms.dice))
+		nodes := make([]*Node, len(trained))
+		for i, v := range trained {
+			nodes[i] = v.NodeValue(g)
+		}
+		result := []*Node{loss, terms.class, terms.mask, terms.dice, terms.matching}
+		for i, d := range Gradient(loss, nodes...) {
+			result = append(result, Sqrt(layers.SumSquares(d)))
+			trained[i].SetNodeValue(Sub(nodes[i], MulScalar(d, 0.0003)))
+		}
+		return result
+	})
+	defer exec.Finalize()
+	for step := range want.Steps {
+		out := exec.MustCall(picture(), labelled())
+		near(t, fmt.Sprintf("loss of step %d", step+1), float64(tensors.ToScalar[float32](out[0])), want.Steps[step], 1e-3)
+		if step > 0 {
+			continue
+		}
+		for i, terms := range [][]float64{want.Class, want.Mask, want.Dice} {
+			for l, v := range tensors.MustCopyFlatData[float32](out[1+i]) {
+				near(t, fmt.Sprintf("%s of layer %d", [...]string{"class", "mask", "dice"}[i], l), float64(v), terms[l], 1e-3)
+			}
+		}
+		checkMatching(t, n, out[4], want.Matching)
+		norms := map[string]float64{}
+		for i, v := range trained {
+			norms[layers.TorchName("", v.Path())] = float64(tensors.ToScalar[float32](out[5+i]))
+		}
+		checkNorms(t, n, norms, want.Norms)
+	}
+}
+
+// checkMatching compares which query has the mask of each class.
+func checkMatching(t *testing.T, n *network, got *tensors.Tensor, want [][][][2]int) {
+	t.Helper()
+	flat, k := tensors.MustCopyFlatData[float32](got), n.objects()
+	// The classes of the images, the largest first.
+	order := [2][]int{areaOrder(labelled(), 0), areaOrder(labelled(), 1)}
+	for layer, images := range want {
+		for image, pairs := range images {
+			var have [][2]int
+			for i, class := range order[image] {
+				row := flat[((layer*2+image)*k+i)*n.Queries:][:n.Queries]
+				have = append(have, [2]int{class, slices.Index(row, 1)})
+			}
+			slices.SortFunc(have, func(a, b [2]int) int { return a[0] - b[0] })
+			if !slices.Equal(have, pairs) {
+				t.Errorf("layer %d, image %d: classes and queries %v, want %v", layer, image, have, pairs)
+			}
+		}
+	}
+}
+
+func areaOrder(labels *tensors.Tensor, image int) (present []int) {
+	area := make([]int, classes)
+	for _, v := range tensors.MustCopyFlatData[uint8](labels)[image*height*width:][:height*width] {
+		area[v]++
+	}
+	for c, a := range area {
+		if a > 0 {
+			present = append(present, c)
+		}
+	}
+	slices.SortStableFunc(present, func(a, b int) int { return area[b] - area[a] })
+	return present
+}
+
+// checkNorms compares by Hugging Face's names, of which several may be one
+// variable's.
+func checkNorms(t *testing.T, n *network, got, want map[string]float64) {
+	t.Helper()
+	file := shaped{}
+	for name := range want {
+		file[name] = []int{1}
+	}
+	sums := map[string]float64{}
+	for name, v := range want {
+		whole := name
+		for _, joined := range n.Adapt(file).Names() {
+			if partOf(name, joined) {
+				whole = joined
+			}
+		}
+		sums[n.Rename(whole)] += v * v
+	}
+	for name, v := range got {
+		near(t, "norm of the gradient of "+name, v, math.Sqrt(sums[name]), 1e-3)
+	}
+	if len(got) < 50 {
+		t.Errorf("only %d gradients", len(got))
+	}
+}
+
+// partOf tells whether a tensor of query, key or value is one of a joined one.
+func partOf(name, joined string) bool {
+	kind := name[strings.LastIndexAny(name, "._")+1:]
+	for _, part := range []string{"self.query.", "self.key.", "self.value.", "q_proj.", "k_proj.", "v_proj."} {
+		if prefix, ok := strings.CutSuffix(name, part+kind); ok {
+			return joined == prefix+"qkv."+kind || joined == prefix+"in_proj_"+kind
+		}
+	}
+	return false
+}
+
+// shaped is a file of names and shapes alone.
+type shaped map[string][]int
+
+func (s shaped) Names() (names []string) {
+	for n := range s {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+func (s shaped) Shape(name string) ([]int, error)       { return s[name], nil }
+func (s shaped) Tensor(string) (*tensors.Tensor, error) { return nil, fmt.Errorf("no values") }
+func (s shaped) Close() error                           { return nil }
