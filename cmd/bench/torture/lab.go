@@ -113,7 +113,7 @@ func (o options) begin(ctx context.Context, j *job, engine, dir string) error {
 var (
 	timing  = []string{"seconds", "images_per_s", "per_second", "time by stage", "from", "skipped"}
 	threads = regexp.MustCompile(`\(parallelism=\d+\)`)
-	drawn   = regexp.MustCompile(`(?s)<figure.*?</figure>`) // curves: of speeds, and of the log, which is compared itself
+	drawn   = regexp.MustCompile(`(?s)<figure.*?</figure>\s*`) // curves: of speeds, which a calm run may be too short to have, and of the log, which is compared itself
 	number  = regexp.MustCompile(`–|[0-9]+([.,][0-9]+)*(e-?[0-9]+)?`)
 	unsure  = regexp.MustCompile(`^(speed\.jsonl?|\.hashes\.json|\..*\.parts|\.lock|\.lease)$`)
 )

@@ -78,3 +78,26 @@ func TestSnapshot(t *testing.T) {
 		t.Errorf("one is missing and one too many: %v, %v", names, err)
 	}
 }
+
+// A page with and without curves of speeds is the same page; one with another
+// word is not.
+func TestSnapshotLeavesTimesOut(t *testing.T) {
+	page := func(text string) string {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "report.html"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got, err := snapshot(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(got["report.html"])
+	}
+	calm := page("<div>\n<figure>loss 1.5</figure>\n</div>\n<p>12 images</p>\n")
+	if killed := page("<div>\n<figure>loss 1.4</figure>\n<figure>images per second 3</figure>\n</div>\n<p>12 images</p>\n"); killed != calm {
+		t.Errorf("curves count: %q, %q", killed, calm)
+	}
+	if other := page("<div>\n<figure>loss 1.5</figure>\n</div>\n<p>12 masks</p>\n"); other == calm {
+		t.Error("another word does not count")
+	}
+}
