@@ -3,79 +3,23 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
-	"unicode"
-	"unicode/utf8"
 
 	"wsss/checkpoints/files/lock"
 	"wsss/cmd/pipeline"
+	"wsss/cmd/terminal"
 	"wsss/data/crash"
 )
 
 // stdout and stderr are where the commands print. Control characters of names
 // and texts that come from data are shown, not obeyed.
 var (
-	stdout = &console{file: func() *os.File { return os.Stdout }}
-	stderr = &console{file: func() *os.File { return os.Stderr }}
+	stdout = terminal.Out
+	stderr = terminal.Err
 )
-
-// console writes to the terminal, or to wherever the output goes, and keeps the
-// first error: a full disk below a redirected output is a failure.
-type console struct {
-	file func() *os.File
-	mu   sync.Mutex
-	err  error
-}
-
-func (c *console) Write(p []byte) (int, error) {
-	_, err := c.file().Write(visible(p))
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = err
-	}
-	return len(p), err
-}
-
-func (c *console) failed() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-// visible shows control characters other than tab and newline, those that turn
-// the direction of text, and bytes that are no text, by their numbers.
-func visible(p []byte) []byte {
-	clean := true
-	for _, c := range p {
-		if c < ' ' && c != '\n' && c != '\t' || c >= 0x7f {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return p
-	}
-	out := make([]byte, 0, len(p)+16)
-	for len(p) > 0 {
-		r, n := utf8.DecodeRune(p)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			out = fmt.Appendf(out, `\x%02x`, p[0])
-		case r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)):
-			out = fmt.Appendf(out, `\u%04x`, r)
-		default:
-			out = append(out, p[:n]...)
-		}
-		p = p[n:]
-	}
-	return out
-}
 
 // maxLine bounds a line of an error message: a cell of a table can be megabytes
 // long.
@@ -101,7 +45,7 @@ func exitOf(interrupted bool, err error) int {
 	var fault *crash.Panic
 	switch {
 	case err == nil, errors.Is(err, errHelp):
-		if err := stdout.failed(); err != nil && !errors.Is(err, syscall.EPIPE) {
+		if err := stdout.Failed(); err != nil && !errors.Is(err, syscall.EPIPE) {
 			complain(fmt.Errorf("standard output: %w", err))
 			return exitFailed
 		}
@@ -151,5 +95,3 @@ func keepStack(p *crash.Panic) string {
 	path, _ := filepath.Abs(f.Name())
 	return " and the file " + path
 }
-
-var _ io.Writer = (*console)(nil)

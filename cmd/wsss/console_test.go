@@ -33,22 +33,6 @@ func blockedCommand(ctx context.Context, _ []string) error {
 	})
 }
 
-func TestVisible(t *testing.T) {
-	for in, want := range map[string]string{
-		"plain text, übergröße, 漢字\n\tx": "plain text, übergröße, 漢字\n\tx",
-		"a\x1b]0;title\x07b":             `a\u001b]0;title\u0007b`,
-		"a\rb\x7f":                       `a\u000db\u007f`,
-		"\u009b31m":                      `\u009b31m`,
-		"\u202etxt.exe":                  `\u202etxt.exe`,
-		"\xff\xfe":                       `\xff\xfe`,
-		"\x00":                           `\u0000`,
-	} {
-		if got := string(visible([]byte(in))); got != want {
-			t.Errorf("%q is shown as %q, want %q", in, got, want)
-		}
-	}
-}
-
 // TestControlCharacters: names from data reach the terminal only as text.
 func TestControlCharacters(t *testing.T) {
 	cmd := wsssCommand(t, "eval", "-labels", "no\x1b]0;owned\x07such\u202e", "-set", "out="+t.TempDir())
@@ -134,8 +118,7 @@ func TestInterruptBlocked(t *testing.T) {
 }
 
 // TestPrintThroughConsole: commands print through stdout and stderr of
-// console.go, which escape control characters and notice what fails. Only the
-// progress bar, which draws with such characters, writes by itself.
+// console.go, which escape control characters and notice what fails.
 func TestPrintThroughConsole(t *testing.T) {
 	paths, err := filepath.Glob("*.go")
 	if err != nil {
@@ -143,7 +126,7 @@ func TestPrintThroughConsole(t *testing.T) {
 	}
 	direct := regexp.MustCompile(`\bos\.Std(out|err)\b|\bfmt\.Print(f|ln)?\(`)
 	for _, path := range paths {
-		if strings.HasSuffix(path, "_test.go") || path == "console.go" || path == "progress.go" {
+		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
 		raw, err := os.ReadFile(path)

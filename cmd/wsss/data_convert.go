@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"wsss/cmd/pipeline"
+	"wsss/cmd/terminal"
 	"wsss/data/annotation"
 	"wsss/data/convert"
 	"wsss/data/folder"
@@ -75,7 +76,7 @@ func runConvert(ctx context.Context, args []string) error {
 		}
 		job.Formats = append(job.Formats, name)
 	}
-	b := newBar("convert", f.quiet)
+	b := terminal.NewBar("convert", f.quiet)
 	made, err := job.Run(ctx, b.Update)
 	if err != nil {
 		b.Abort()

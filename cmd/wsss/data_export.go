@@ -8,6 +8,7 @@ import (
 
 	"wsss/cmd/pipeline"
 	"wsss/cmd/pipeline/predict"
+	"wsss/cmd/terminal"
 	"wsss/data/folder"
 	"wsss/eval/export"
 )
@@ -76,7 +77,7 @@ func runExport(ctx context.Context, args []string) error {
 		}
 		names = append(names, name)
 	}
-	b := newBar("export", f.quiet)
+	b := terminal.NewBar("export", f.quiet)
 	if err := export.Masks(ctx, src, names, *out, opts, b.Update); err != nil {
 		b.Abort()
 		return err

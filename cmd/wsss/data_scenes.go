@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"wsss/cmd/pipeline"
+	"wsss/cmd/terminal"
 	"wsss/data/scenes"
 )
 
@@ -35,7 +36,7 @@ func runScenes(ctx context.Context, args []string) error {
 	if *out == "" {
 		return pipeline.Usagef("data scenes: -out is missing: name the folder to write")
 	}
-	b := newBar("scenes", f.quiet)
+	b := terminal.NewBar("scenes", f.quiet)
 	if err := scenes.Write(ctx, *out, cfg, b.Update); err != nil {
 		b.Abort()
 		return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"wsss/cmd/terminal"
 	"wsss/data"
 	"wsss/data/validate"
 	"wsss/data/words"
@@ -49,7 +50,7 @@ func runValidate(ctx context.Context, args []string) error {
 	faults := 0
 	reports := []*validate.Report{}
 	for _, split := range splits {
-		b := newBar("validate "+split, f.quiet)
+		b := terminal.NewBar("validate "+split, f.quiet)
 		opts.Need, opts.CheckID = "", nil
 		if f.config != "" && split == f.cfg.Data.TrainSplit {
 			opts.Need, opts.CheckID = data.WeakKind(f.cfg.Gen.Weak), gen.CheckID

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wsss/cmd/pipeline"
+	"wsss/cmd/terminal"
 	"wsss/data"
 	"wsss/data/convert"
 )
@@ -62,7 +63,7 @@ func runWeaken(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	b := newBar("weaken", f.quiet)
+	b := terminal.NewBar("weaken", f.quiet)
 	records, err := w.Draw(ctx, masks, b.Update)
 	if err != nil {
 		b.Abort()

@@ -5,20 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
-	"slices"
 	"strings"
-	"time"
 
-	"github.com/gomlx/compute"
-	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sys/cpu"
 
 	"wsss/cmd/pipeline"
 	"wsss/models/backend"
 	"wsss/models/backend/nativelib"
+	"wsss/models/backend/probe"
 )
 
 func init() {
@@ -38,13 +33,6 @@ product runs, and the command that repairs what does not.
 Nothing is fetched unless asked for here. Versions and SHA-256 are fixed in this
 binary; an older installation is replaced. It goes to the user's cache folder.`
 
-// probe is what a child process finds out about one backend.
-type probe struct {
-	Description string  `json:"description"`
-	GFLOPS      float64 `json:"gflops"`
-	Error       string  `json:"error,omitempty"`
-}
-
 func runDoctor(ctx context.Context, args []string) error {
 	f := newFlags("doctor", doctorIntro)
 	install := f.String("install", "", "download a `backend`: onnx, onnx:cuda, xla:cpu or xla:cuda")
@@ -56,13 +44,13 @@ func runDoctor(ctx context.Context, args []string) error {
 	}
 	switch {
 	case *probeSpec != "":
-		return json.NewEncoder(stdout).Encode(probeHere(*probeSpec))
+		return json.NewEncoder(stdout).Encode(probe.Here(*probeSpec))
 	case *install != "":
 		return installBackend(ctx, *install, *force)
 	}
-	found := map[string]probe{}
-	for _, spec := range doctorSpecs() {
-		found[spec] = probeChild(ctx, spec)
+	found := map[string]probe.Found{}
+	for _, spec := range probe.Specs() {
+		found[spec] = probe.InChild(ctx, spec, "doctor", "-probe")
 	}
 	if *asJSON {
 		return json.NewEncoder(stdout).Encode(found)
@@ -71,29 +59,19 @@ func runDoctor(ctx context.Context, args []string) error {
 	return nil
 }
 
-// doctorSpecs are the backends to try, the fastest first, and what the
-// environment names beside them.
-func doctorSpecs() []string {
-	specs := []string{"xla:cuda", "onnx", "xla:cpu", "go", "onnx:cuda", "onnx:migraphx"}
-	if named := os.Getenv(backend.EnvBackend); named != "" && !slices.Contains(specs, named) {
-		specs = append([]string{named}, specs...)
-	}
-	return specs
-}
-
-func printDoctor(found map[string]probe) {
+func printDoctor(found map[string]probe.Found) {
 	fmt.Fprintf(stdout, "machine   %s/%s, %d cores, NVIDIA GPU %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), yesNo(backend.HasGPU(), "found", "not found"))
 	fmt.Fprintf(stdout, "SIMD      %s\n", simdState())
-	for _, spec := range doctorSpecs() {
+	for _, spec := range probe.Specs() {
 		p := found[spec]
 		if p.Error == "" {
 			fmt.Fprintf(stdout, "%-9s works   %6.0f GFLOP/s  %s\n", spec, p.GFLOPS, p.Description)
-			if note := outdated(spec); note != "" {
+			if note := probe.Outdated(spec); note != "" {
 				fmt.Fprintf(stdout, "%9s %s\n", "", note)
 			}
 			continue
 		}
-		fmt.Fprintf(stdout, "%-9s missing %s\n%9s fix: %s\n", spec, brief(p.Error), "", fixFor(spec))
+		fmt.Fprintf(stdout, "%-9s missing %s\n%9s fix: %s\n", spec, probe.Brief(p.Error), "", probe.Fix(spec))
 	}
 	fmt.Fprintln(stdout, "\nlibraries are looked for, in this order, in")
 	for _, l := range []nativelib.Library{nativelib.ONNX, nativelib.XLACPU, nativelib.XLACUDA} {
@@ -104,33 +82,10 @@ func printDoctor(found map[string]probe) {
 		fmt.Fprintf(stdout, "\nwsss uses %s, which %s names, unless -backend or a config says otherwise.\n", named, backend.EnvBackend)
 		return
 	}
-	fmt.Fprintf(stdout, "\nwsss uses %s unless -backend, a config or %s says otherwise.\n", chosen(found), backend.EnvBackend)
+	fmt.Fprintf(stdout, "\nwsss uses %s unless -backend, a config or %s says otherwise.\n", probe.Chosen(found), backend.EnvBackend)
 	if found["xla:cuda"].Error != "" && backend.HasGPU() {
 		fmt.Fprintln(stdout, "The GPU is not used: `wsss doctor -install xla:cuda` fetches what is missing.")
 	}
-}
-
-// outdated tells that a plug-in which wsss installed is not the pinned one.
-func outdated(spec string) string {
-	plan, err := nativelib.PlanInstall(spec, true)
-	if err != nil || !plan.Installed() || plan.Current() {
-		return ""
-	}
-	return "an older installation; `wsss doctor -install " + spec + "` brings the one that this version was tried with"
-}
-
-// chosen is the backend that an automatic choice ends at.
-func chosen(found map[string]probe) string {
-	for _, spec := range backend.Candidates() {
-		kind := spec
-		if strings.HasPrefix(spec, "onnx") {
-			kind = "onnx"
-		}
-		if found[kind].Error == "" {
-			return spec
-		}
-	}
-	return "go"
 }
 
 func yesNo(b bool, yes, no string) string {
@@ -155,96 +110,6 @@ func simdState() string {
 		return "built in, processor has " + level
 	}
 	return "not built in (processor has " + level + "); fix: build with `make`, or GOEXPERIMENT=simd go build ./cmd/wsss"
-}
-
-func fixFor(spec string) string {
-	switch {
-	case spec == "xla:cuda" && !backend.HasGPU():
-		return "needs an NVIDIA GPU with its driver; then `wsss doctor -install xla:cuda`"
-	case spec == "onnx":
-		return "`wsss doctor -install onnx`, or set " + backend.EnvORT + "=/path/to/libonnxruntime.so"
-	case spec == "onnx:cuda":
-		return "needs an NVIDIA GPU, CUDA 13 and cuDNN 9; then `wsss doctor -install onnx:cuda`"
-	case spec == "onnx:migraphx":
-		return "needs an AMD GPU and ROCm; then set " + backend.EnvORT + " to libonnxruntime.so of AMD's onnxruntime-migraphx"
-	case spec == "xla:cpu", spec == "xla:cuda":
-		return "`wsss doctor -install " + spec + "`, or -backend xla:path/to/pjrt_plugin.so"
-	}
-	return "give -backend, or " + backend.EnvBackend + ", another name"
-}
-
-// brief keeps the part of a loader's message that says what is wrong.
-func brief(s string) string {
-	s = firstLine(s)
-	if head, _, ok := strings.Cut(s, " -- "); ok {
-		s = head
-	}
-	return s
-}
-
-func firstLine(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	return s
-}
-
-// probeChild runs the probe in a child process with a time limit.
-func probeChild(ctx context.Context, spec string) probe {
-	self, err := os.Executable()
-	if err != nil {
-		return probe{Error: err.Error()}
-	}
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, self, "doctor", "-probe", spec)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	var p probe
-	if err != nil || json.Unmarshal(out, &p) != nil {
-		return probe{Error: fmt.Sprintf("the check died: %v %s", err, firstLine(stderr.String()))}
-	}
-	return p
-}
-
-// probeHere opens a backend and times a 512³ matrix product on it.
-func probeHere(spec string) (p probe) {
-	defer func() {
-		if r := recover(); r != nil {
-			p = probe{Error: fmt.Sprint(r)}
-		}
-	}()
-	b, err := backend.Open(spec)
-	if err != nil {
-		return probe{Error: rootCause(err)}
-	}
-	return probe{Description: b.Description(), GFLOPS: matmulSpeed(b)}
-}
-
-// rootCause strips the advice that backend.Open adds, which doctor replaces.
-func rootCause(err error) string {
-	text := firstLine(err.Error())
-	if _, cause, ok := strings.Cut(text, "does not open: "); ok {
-		return cause
-	}
-	return text
-}
-
-func matmulSpeed(b compute.Backend) float64 {
-	const n, runs = 512, 5
-	data := make([]float32, n*n)
-	for i := range data {
-		data[i] = float32(i%7) - 3
-	}
-	x := tensors.FromFlatDataAndDimensions(data, n, n)
-	exec := graph.MustNewExec(b, func(a *graph.Node) *graph.Node { return graph.ReduceAllSum(graph.Dot(a, a).Product()) })
-	exec.MustCall1(x) // compile
-	best := time.Duration(1 << 62)
-	for range runs {
-		start := time.Now()
-		exec.MustCall1(x)
-		best = min(best, time.Since(start))
-	}
-	return 2 * n * n * n / best.Seconds() / 1e9
 }
 
 func installBackend(ctx context.Context, spec string, force bool) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wsss/cmd/pipeline"
+	"wsss/cmd/terminal"
 	"wsss/configs"
 	"wsss/models/backend"
 	"wsss/models/backend/nativelib"
@@ -73,7 +74,7 @@ func (f *flags) options() pipeline.Options {
 	o := pipeline.Options{
 		File:  f.config,
 		Warn:  func(line string) { fmt.Fprintln(stderr, line) },
-		Stage: func(title string) pipeline.Stage { return newBar(title, f.quiet) },
+		Stage: func(title string) pipeline.Stage { return terminal.NewBar(title, f.quiet) },
 		Out:   stdout,
 	}
 	o.Devices = f.devices

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"wsss/cmd/pipeline"
+	"wsss/cmd/terminal"
 	"wsss/models/manifest"
 )
 
@@ -100,14 +101,14 @@ HF_TOKEN, if set, is used for Hugging Face.
 
 // pull shows one bar per file, in megabytes.
 func pull(ctx context.Context, store *manifest.Store, m manifest.Model) error {
-	var cur *bar
+	var cur *terminal.Bar
 	var file string
 	err := store.Pull(ctx, m, func(name string, done, total int64) {
 		if name != file {
 			if cur != nil {
 				cur.Finish()
 			}
-			cur, file = newBar(name+" (MB)", false), name
+			cur, file = terminal.NewBar(name+" (MB)", false), name
 		}
 		cur.Update(int(done>>20), int(max(total, done)>>20))
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wsss/cmd/pipeline"
+	"wsss/cmd/terminal"
 	"wsss/data/openimages"
 )
 
@@ -72,7 +73,7 @@ func runOpenImages(ctx context.Context, args []string) error {
 		return fetchPhotos(ctx, *out, opt.Split, openimages.FetchOptions{From: *from, Workers: *at}, f.quiet)
 	}
 	opt.Labels, opt.Boxes, opt.SkipBad = labels, boxes, *bad == "skip"
-	b := newBar("open images", f.quiet)
+	b := terminal.NewBar("open images", f.quiet)
 	const megabyte = 1 << 20
 	opt.Progress = func(done, total int) {
 		b.Update((done+megabyte-1)/megabyte, (total+megabyte-1)/megabyte)
@@ -97,7 +98,7 @@ func fetchPhotos(ctx context.Context, out, split string, o openimages.FetchOptio
 	if _, err := os.Stat(list); err != nil {
 		return fmt.Errorf("%w: select photos first, with -labels", err)
 	}
-	b := newBar("download", quiet)
+	b := terminal.NewBar("download", quiet)
 	o.Progress = b.Update
 	got, err := openimages.Fetch(ctx, list, filepath.Join(out, "images"), o)
 	if err != nil {

@@ -1,9 +1,8 @@
-package main
+package terminal
 
 import (
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +24,7 @@ func TestBarCountsFresh(t *testing.T) {
 		{"a first call without work", []int{0, 1}, 0},
 	}
 	for _, tt := range tests {
-		b := newBar(tt.name, true)
+		b := NewBar(tt.name, true)
 		for _, done := range tt.calls {
 			b.Update(done, 10)
 		}
@@ -38,7 +37,7 @@ func TestBarCountsFresh(t *testing.T) {
 // TestBarCompiles: while the engine compiles the bar says so, and which of how
 // many shapes it is, until the next image is done.
 func TestBarCompiles(t *testing.T) {
-	b := newBar("score", true)
+	b := NewBar("score", true)
 	defer b.Abort()
 	b.Update(1, 10)
 	backend.NoteCompilation()
@@ -85,7 +84,7 @@ func stderrOf(t *testing.T, do func()) string {
 func TestBarLines(t *testing.T) {
 	updates := func(quiet bool) string {
 		return stderrOf(t, func() {
-			b := newBar("train", quiet)
+			b := NewBar("train", quiet)
 			b.Trains(4)
 			for i := 1; i <= 120; i++ {
 				b.Learned(0, 1/float64(i), 0.01)
@@ -116,7 +115,7 @@ func TestBarSaysThatItLives(t *testing.T) {
 	lineEvery = 5 * time.Millisecond
 	defer func() { lineEvery = every }()
 	text := stderrOf(t, func() {
-		b := newBar("gen", false)
+		b := NewBar("gen", false)
 		b.Update(2, 10)
 		b.Update(3, 10)
 		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
@@ -131,32 +130,5 @@ func TestBarSaysThatItLives(t *testing.T) {
 	})
 	if n := strings.Count(text, "3/10, "); n < 2 || !strings.Contains(text, "images/s, ETA") || strings.Contains(text, "loss") {
 		t.Errorf("%d lines:\n%s", n, text)
-	}
-}
-
-// TestFlagsAnywhere: flags may follow words, and a misspelt one is told what it
-// is near to.
-func TestFlagsAnywhere(t *testing.T) {
-	parse := func(args ...string) (*flags, error) {
-		f := newFlags("run", "").withConfig()
-		f.SetOutput(io.Discard)
-		return f, f.parse(args, 2)
-	}
-	f, err := parse("photos", "-quiet", "more", "-config", "my.toml")
-	if err != nil || !f.quiet || f.config != "my.toml" || !slices.Equal(f.Args(), []string{"photos", "more"}) {
-		t.Errorf("%v, quiet %v, config %q, args %q", err, f.quiet, f.config, f.Args())
-	}
-	f, err = parse("photos", "--", "-quiet")
-	if err != nil || f.quiet || !slices.Equal(f.Args(), []string{"photos", "-quiet"}) {
-		t.Errorf("%v, quiet %v, args %q", err, f.quiet, f.Args())
-	}
-	for word, want := range map[string]string{"-confg": "did you mean -config?", "--quite": "did you mean -quiet?", "-bakend=go": "did you mean -backend?"} {
-		if _, err := parse(word); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", word, err, want)
-		}
-	}
-	g := newFlags("run", "").withConfig()
-	if err := g.parse([]string{"config=my.toml"}, 0); err == nil || !strings.Contains(err.Error(), "did you mean -config=my.toml?") {
-		t.Errorf("a flag without its dash: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -20,9 +20,9 @@ var (
 	lineUpdates = 50 // of a training
 )
 
-// bar shows the progress of one stage: a bar with ETA on a terminal, a line now
+// Bar shows the progress of one stage: a bar with ETA on a terminal, a line now
 // and then elsewhere, and one at the end.
-type bar struct {
+type Bar struct {
 	mu    sync.Mutex
 	title string
 	quiet bool
@@ -46,9 +46,10 @@ type bar struct {
 	ended bool
 }
 
-func newBar(title string, quiet bool) *bar {
+// NewBar begins a stage on standard error; a quiet one says nothing.
+func NewBar(title string, quiet bool) *Bar {
 	tty := term.IsTerminal(int(os.Stderr.Fd()))
-	b := &bar{title: string(visible([]byte(title))), quiet: quiet, tty: tty && !quiet, start: time.Now(), first: -1, compiled: backend.Compilations(), slow: backend.CompilesLong}
+	b := &Bar{title: string(Visible([]byte(title))), quiet: quiet, tty: tty && !quiet, start: time.Now(), first: -1, compiled: backend.Compilations(), slow: backend.CompilesLong}
 	if !quiet && !tty {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -62,8 +63,8 @@ func newBar(title string, quiet bool) *bar {
 	return b
 }
 
-// Trains is stage's.
-func (b *bar) Trains(images int) {
+// Trains is pipeline.Stage's.
+func (b *Bar) Trains(images int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.images = images; b.learns == nil {
@@ -71,15 +72,15 @@ func (b *bar) Trains(images int) {
 	}
 }
 
-// Learned is stage's.
-func (b *bar) Learned(net int, loss, rate float64) {
+// Learned is pipeline.Stage's.
+func (b *Bar) Learned(net int, loss, rate float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.learns[net] = fmt.Sprintf("loss %.4f, lr %.3g", loss, rate)
 }
 
 // Update is the callback that long work reports to; safe for concurrent use.
-func (b *bar) Update(done, total int) {
+func (b *Bar) Update(done, total int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.first < 0 {
@@ -103,7 +104,7 @@ func (b *bar) Update(done, total int) {
 }
 
 // draw makes the bar of a terminal, or tells it how much there is to do.
-func (b *bar) draw() {
+func (b *Bar) draw() {
 	total := max(b.total, 1)
 	if b.bar == nil {
 		b.bar = progressbar.NewOptions(total,
@@ -117,7 +118,7 @@ func (b *bar) draw() {
 }
 
 // compile notes that the engine builds a graph, which can take minutes.
-func (b *bar) compile() {
+func (b *Bar) compile() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.compiling = true; b.tty && !b.ended {
@@ -128,7 +129,7 @@ func (b *bar) compile() {
 
 // compilation is "compiling, shape 3 of about 17", or "" when nothing is
 // compiled.
-func (b *bar) compilation() string {
+func (b *Bar) compilation() string {
 	if !b.compiling || !b.slow() {
 		return ""
 	}
@@ -140,7 +141,7 @@ func (b *bar) compilation() string {
 }
 
 // describe puts the title of the bar, and what there is to say, in front of it.
-func (b *bar) describe() {
+func (b *Bar) describe() {
 	text := b.learning()
 	if c := b.compilation(); c != "" {
 		text = c
@@ -154,7 +155,7 @@ func (b *bar) describe() {
 }
 
 // learning is what the networks say, "loss 0.41, lr 0.001".
-func (b *bar) learning() string {
+func (b *Bar) learning() string {
 	text := ""
 	for net := range len(b.learns) {
 		if text != "" {
@@ -167,19 +168,19 @@ func (b *bar) learning() string {
 
 // line prints how far the stage is, and winds the timer up again. The lock is
 // held.
-func (b *bar) line() {
+func (b *Bar) line() {
 	if b.ended || b.timer == nil {
 		return
 	}
 	b.said = b.done
 	b.lines++
 	b.timer.Reset(lineEvery)
-	fmt.Fprintf(stderr, "%-28s %s\n", b.title, b.state())
+	fmt.Fprintf(Err, "%-28s %s\n", b.title, b.state())
 }
 
 // state is "120/600, loss 0.41, lr 0.001, 31.2 images/s, ETA 2m0s, peak memory
 // 812 MiB".
-func (b *bar) state() string {
+func (b *Bar) state() string {
 	text := fmt.Sprintf("%d/%d", b.done, b.total)
 	if b.total == 0 {
 		text = "begins"
@@ -204,13 +205,14 @@ func (b *bar) state() string {
 }
 
 // Abort takes the bar off the screen; the error says the rest.
-func (b *bar) Abort() {
+func (b *Bar) Abort() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.end()
 }
 
-func (b *bar) end() {
+// end takes the bar off the screen. The lock is held.
+func (b *Bar) end() {
 	b.ended = true
 	backend.WatchCompilations(nil)
 	if b.timer != nil {
@@ -222,7 +224,7 @@ func (b *bar) end() {
 }
 
 // Finish closes the bar and prints one line with what was done.
-func (b *bar) Finish() {
+func (b *Bar) Finish() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.end()
@@ -233,8 +235,10 @@ func (b *bar) Finish() {
 	took := time.Since(b.start)
 	switch {
 	case b.total == 0 || fresh <= 0:
-		fmt.Fprintf(stderr, "%-28s %d done already\n", b.title, b.done)
+		fmt.Fprintf(Err, "%-28s %d done already\n", b.title, b.done)
 	default:
-		fmt.Fprintf(stderr, "%-28s %d/%d in %s (%.1f/s)\n", b.title, b.done, b.total, took.Round(100*time.Millisecond), float64(fresh)/took.Seconds())
+		fmt.Fprintf(Err, "%-28s %d/%d in %s (%.1f/s)\n", b.title, b.done, b.total, took.Round(100*time.Millisecond), float64(fresh)/took.Seconds())
 	}
 }
+
+var _ pipeline.Stage = (*Bar)(nil)
