@@ -39,7 +39,8 @@ func (l looked) Mask(ctx context.Context, p gen.Prompt) (gen.Mask, error) {
 	if err != nil {
 		return gen.Mask{}, err
 	}
-	masks, err := l.decide(l.emb, []gen.Prompt{asked}, results)
+	defer sam.Free(results)
+	masks, err := l.decide(ctx, l.emb, []gen.Prompt{asked}, results)
 	if err != nil {
 		return gen.Mask{}, err
 	}

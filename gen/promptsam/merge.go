@@ -3,6 +3,7 @@ package promptsam
 import (
 	"wsss/data"
 	"wsss/gen"
+	"wsss/models/foundation/sam"
 )
 
 // Values of gen.options.merge.
@@ -22,6 +23,23 @@ type ownership struct {
 
 func newOwnership(w, h int) *ownership {
 	return &ownership{w, h, make([]float32, w*h), make([]uint8, w*h)}
+}
+
+// owners enters the logits of all masks.
+func owners(emb *sam.Embedding, prompts []gen.Prompt, asked []sam.Asked) (*ownership, error) {
+	o := newOwnership(emb.W, emb.H)
+	for i, a := range asked {
+		low, err := a.Logits(a.Mask)
+		if err != nil {
+			return nil, err
+		}
+		logits := emb.Upscale(low, a.LowSide)
+		if a.Inside != nil {
+			sam.Keep(logits, emb.W, *a.Inside)
+		}
+		o.add(prompts[i].Class, logits)
+	}
+	return o, nil
 }
 
 // add enters a mask's logits; of equal ones the first stays.

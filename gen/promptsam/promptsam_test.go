@@ -294,13 +294,3 @@ func TestErrorsNameTheKey(t *testing.T) {
 		t.Error("grounded-sam is not registered")
 	}
 }
-
-// TestCropTo: a box keeps the pixels that it covers in part.
-func TestCropTo(t *testing.T) {
-	logits := []float32{1, 2, 3, 4, 5, 6}
-	box := data.Box{X0: 0.5, Y0: 0, X1: 2, Y1: 1}
-	cropTo(logits, 3, box.Rect())
-	if want := []float32{1, 2, never, never, never, never}; !slices.Equal(logits, want) {
-		t.Errorf("%v, want %v", logits, want)
-	}
-}

@@ -3,7 +3,6 @@ package promptsam
 import (
 	"context"
 	"fmt"
-	"image"
 
 	"wsss/configs"
 	"wsss/data"
@@ -106,93 +105,97 @@ func (e *engine) masks(ctx context.Context, s *data.Sample, prompts []gen.Prompt
 	if err != nil {
 		return nil, err
 	}
+	defer emb.Free()
 	questions := make([]sam.Prompt, len(prompts))
 	for i, p := range prompts {
 		questions[i] = question(p)
 	}
-	var results []sam.Result
-	picks := make([]int, len(prompts))
 	if iterative {
-		for i, q := range questions {
-			r, pick, err := e.model.Iterate(ctx, emb, q, e.pick(prompts[i]))
-			if err != nil {
-				return nil, err
-			}
-			results, picks[i] = append(results, r), pick
-		}
-	} else {
-		if results, err = e.model.Predict(ctx, emb, questions); err != nil {
+		results, picks, err := e.model.Iterate(ctx, emb, questions, func(i int) sam.Choice { return e.pick(prompts[i]) })
+		if err != nil {
 			return nil, err
 		}
-		return e.decide(emb, prompts, results)
+		defer sam.Free(results)
+		return e.picked(ctx, emb, prompts, results, picks)
 	}
-	return e.picked(emb, prompts, results, picks), nil
+	results, err := e.model.Predict(ctx, emb, questions)
+	if err != nil {
+		return nil, err
+	}
+	defer sam.Free(results)
+	return e.decide(ctx, emb, prompts, results)
 }
 
 // decide makes masks of the decoder's answers, choosing among each one's.
-func (e *engine) decide(emb *sam.Embedding, prompts []gen.Prompt, results []sam.Result) ([]gen.Mask, error) {
+func (e *engine) decide(ctx context.Context, emb *sam.Embedding, prompts []gen.Prompt, results []sam.Result) ([]gen.Mask, error) {
 	picks := make([]int, len(prompts))
 	for i, r := range results {
 		var err error
 		if e.overlap && prompts[i].Box != nil {
-			picks[i] = bestOverlap(emb, r, *prompts[i].Box)
+			if picks[i], err = e.bestOverlap(ctx, emb, r, *prompts[i].Box); err != nil {
+				return nil, err
+			}
 		} else if picks[i], err = r.Pick(e.pick(prompts[i])); err != nil {
 			return nil, err
 		}
 	}
-	return e.picked(emb, prompts, results, picks), nil
+	return e.picked(ctx, emb, prompts, results, picks)
 }
 
 // picked makes masks of the chosen answers.
-func (e *engine) picked(emb *sam.Embedding, prompts []gen.Prompt, results []sam.Result, picks []int) []gen.Mask {
-	var masks []gen.Mask
+func (e *engine) picked(ctx context.Context, emb *sam.Embedding, prompts []gen.Prompt, results []sam.Result, picks []int) ([]gen.Mask, error) {
+	asked := make([]sam.Asked, len(results))
+	for i, r := range results {
+		asked[i] = sam.Asked{Result: r, Mask: picks[i]}
+		if box := prompts[i].Box; e.crop && box != nil {
+			r := box.Rect() // a box around an object holds all of it
+			asked[i].Inside = &r
+		}
+	}
+	outlines, err := e.model.Outlines(ctx, emb, asked, 1, 0)
+	if err != nil {
+		return nil, err
+	}
 	var owner *ownership
 	if e.maxLogit {
-		owner = newOwnership(emb.W, emb.H)
-	}
-	for i, r := range results {
-		logits := emb.Upscale(r.Low[picks[i]], r.LowSide)
-		if box := prompts[i].Box; e.crop && box != nil {
-			cropTo(logits, emb.W, box.Rect())
+		if owner, err = owners(emb, prompts, asked); err != nil {
+			return nil, err
 		}
-		bits := data.EncodeRLE(sam.Threshold(logits), emb.W, emb.H)
-		owner.add(prompts[i].Class, logits)
-		if bits.Area() == 0 {
+	}
+	var masks []gen.Mask
+	for i, o := range outlines {
+		if o.Bits.Area() == 0 {
 			continue
 		}
 		masks = append(masks, gen.Mask{
-			Class: prompts[i].Class, Bits: bits, From: prompts[i],
-			Score: min(max(r.IoU[picks[i]], 0), 1) * prompts[i].Score, Stability: sam.Stability(logits, 1),
+			Class: prompts[i].Class, Bits: o.Bits, From: prompts[i],
+			Score: min(max(results[i].IoU[picks[i]], 0), 1) * prompts[i].Score, Stability: o.Stability,
 		})
 	}
-	return owner.trim(masks)
-}
-
-// never is a logit that no mask contains.
-const never = -1e6
-
-// cropTo leaves nothing outside r: a box around an object holds all of it.
-func cropTo(logits []float32, w int, r image.Rectangle) {
-	for i := range logits {
-		if !image.Pt(i%w, i/w).In(r) {
-			logits[i] = never
-		}
-	}
+	return owner.trim(masks), nil
 }
 
 // bestOverlap is the multimask output whose own box has the highest IoU with
 // the prompt's, the earliest of equals.
-func bestOverlap(emb *sam.Embedding, r sam.Result, box data.Box) int {
+func (e *engine) bestOverlap(ctx context.Context, emb *sam.Embedding, r sam.Result, box data.Box) (int, error) {
 	list := r.Multimask()
+	asked := make([]sam.Asked, len(list))
+	for k, i := range list {
+		asked[k] = sam.Asked{Result: r, Mask: i}
+	}
+	outlines, err := e.model.Outlines(ctx, emb, asked, 1, 0)
+	if err != nil {
+		return 0, err
+	}
 	best, top := list[0], float32(-1)
-	for _, i := range list {
-		bounds := data.EncodeRLE(sam.Threshold(emb.Upscale(r.Low[i], r.LowSide)), emb.W, emb.H).Bounds()
+	for k, o := range outlines {
+		bounds := o.Bits.Bounds()
 		own := data.Box{X0: float32(bounds.Min.X), Y0: float32(bounds.Min.Y), X1: float32(bounds.Max.X), Y1: float32(bounds.Max.Y)}
 		if iou := gdino.IoU(own, box); iou > top {
-			best, top = i, iou
+			best, top = list[k], iou
 		}
 	}
-	return best
+	return best, nil
 }
 
 // pick is the configured choice, else token 0 for boxes, which leave no doubt,

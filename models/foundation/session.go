@@ -5,6 +5,7 @@ package foundation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -28,6 +29,16 @@ type Session interface {
 	// out, and inputs that only those need may be missing.
 	Run(ctx context.Context, inputs map[string]*tensors.Tensor, want ...string) (map[string]*tensors.Tensor, error)
 }
+
+// Repeater is a Session that runs a graph for single items on several at once:
+// inputs named in each have that many times their first axis, as the results have;
+// the others are shared.
+type Repeater interface {
+	RunEach(ctx context.Context, inputs map[string]*tensors.Tensor, each []string, want ...string) (map[string]*tensors.Tensor, error)
+}
+
+// ErrOneByOne is wrapped by RunEach's error where a graph runs on one item alone.
+var ErrOneByOne = errors.New("the model takes one item at a time")
 
 // Find returns the port with this name.
 func Find(ports []Port, name string) (Port, bool) {
@@ -58,16 +69,25 @@ func Names(ports []Port) string {
 	return strings.Join(names, ", ")
 }
 
-// Floats copies a float32 result to the host and frees it; it checks the rank.
-func Floats(out map[string]*tensors.Tensor, name string, rank int) (values []float32, dims []int, err error) {
+// CheckFloats checks that a result is float32 of a rank.
+func CheckFloats(out map[string]*tensors.Tensor, name string, rank int) error {
 	t, ok := out[name]
 	if !ok || t == nil {
-		return nil, nil, fmt.Errorf("the model gave no output %q", name)
+		return fmt.Errorf("the model gave no output %q", name)
 	}
+	if t.DType() != dtypes.Float32 || t.Rank() != rank {
+		return fmt.Errorf("output %q is %s: wanted float32 of rank %d", name, t.Shape(), rank)
+	}
+	return nil
+}
+
+// Floats copies a float32 result to the host and frees it; it checks the rank.
+func Floats(out map[string]*tensors.Tensor, name string, rank int) (values []float32, dims []int, err error) {
+	if err := CheckFloats(out, name, rank); err != nil {
+		return nil, nil, err
+	}
+	t := out[name]
 	dims = append(dims, t.Shape().Dimensions...)
-	if t.DType() != dtypes.Float32 || len(dims) != rank {
-		return nil, nil, fmt.Errorf("output %q is %s: wanted float32 of rank %d", name, t.Shape(), rank)
-	}
 	if values, err = tensors.CopyFlatData[float32](t); err != nil {
 		return nil, nil, err
 	}

@@ -81,15 +81,32 @@ func (r *Runner) Model() *Model { return r.model }
 // compiles; so does the first with new elements of an input on which shapes
 // depend, such as the original image size that SAM's decoder crops to.
 func (r *Runner) Run(inputs map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
+	return r.RunEach(inputs, nil)
+}
+
+// ErrWhole is wrapped by RunEach's error where a model runs whole through ONNX
+// Runtime, which takes what the file takes.
+var ErrWhole = errors.New("the model runs whole through ONNX Runtime")
+
+// RunEach runs a graph for single items on several at once: the inputs named in
+// each have k items along their first axis, the others are shared, and so have
+// the results. It is compiled k times over, into one program.
+func (r *Runner) RunEach(inputs map[string]*tensors.Tensor, each []string) (map[string]*tensors.Tensor, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.whole != nil {
+		if len(each) > 0 {
+			return nil, ErrWhole
+		}
 		return r.runWhole(inputs)
 	}
 	if err := r.check(inputs); err != nil {
 		return nil, err
 	}
-	p, err := r.program(inputs)
+	p, err := r.program(inputs, each)
+	if err != nil && len(each) > 0 {
+		return nil, fmt.Errorf("%w: %w", ErrWhole, err)
+	}
 	if err != nil {
 		return r.fallBack(inputs, err)
 	}
@@ -157,14 +174,17 @@ func names(ports []Port) string {
 }
 
 // program returns the compiled graph for the inputs' shapes.
-func (r *Runner) program(inputs map[string]*tensors.Tensor) (*program, error) {
+func (r *Runner) program(inputs map[string]*tensors.Tensor, each []string) (*program, error) {
 	for {
 		key := r.key(inputs)
+		if len(each) > 0 {
+			key += fmt.Sprintf(" each %q", each)
+		}
 		if e := r.compiled[key]; e != nil {
 			r.recent.MoveToFront(e)
 			return e.Value.(*program), nil
 		}
-		p, err := r.compile(key, inputs)
+		p, err := r.compile(key, inputs, each)
 		if err == nil {
 			r.keep(p)
 			return p, nil
@@ -218,11 +238,16 @@ func (r *Runner) keep(p *program) {
 	}
 }
 
-func (r *Runner) compile(key string, inputs map[string]*tensors.Tensor) (*program, error) {
+func (r *Runner) compile(key string, inputs map[string]*tensors.Tensor, each []string) (*program, error) {
 	backend.NoteCompilation()
 	dims := map[string][]int{}
 	for name, t := range inputs {
 		dims[name] = append([]int{}, t.Shape().Dimensions...)
+	}
+	copies := 1
+	for _, name := range each {
+		copies = dims[name][0]
+		dims[name][0] = 1
 	}
 	opt := r.model.legaliseOptions(r.backend, dims)
 	for name := range r.byValue {
@@ -250,7 +275,7 @@ func (r *Runner) compile(key string, inputs map[string]*tensors.Tensor) (*progra
 		}
 		p.inputs, shape = append(p.inputs, in.Name), append(shape, t.Shape())
 	}
-	return p, r.build(p, prog, shape)
+	return p, r.build(p, prog, shape, copies, each)
 }
 
 // readWeights loads what the program reads. GoMLX compiles in what does not
@@ -275,22 +300,37 @@ func (r *Runner) readWeights(prog *legalise.Program) error {
 }
 
 // build compiles the program, turning panics of graph building into errors.
-func (r *Runner) build(p *program, prog *legalise.Program, in []shapes.Shape) (err error) {
+func (r *Runner) build(p *program, prog *legalise.Program, in []shapes.Shape, copies int, each []string) (err error) {
 	defer func() {
 		if e := recover(); e != nil {
 			err = fmt.Errorf("%s: on backend %s: %v", r.model.Path(), r.backend.Name(), e)
 		}
 	}()
 	fn := func(scope *model.Scope, g *graph.Graph, params []*graph.Node) []*graph.Node {
-		given := map[string]*graph.Node{}
-		for i, name := range p.inputs {
-			given[name] = params[i]
+		items := make([][]*graph.Node, len(r.model.OutputNames()))
+		for k := range copies {
+			given := map[string]*graph.Node{}
+			for i, name := range p.inputs {
+				given[name] = params[i]
+				if slices.Contains(each, name) {
+					given[name] = graph.SliceAxis(params[i], 0, graph.AxisRange(k, k+1))
+				}
+			}
+			outs, err := r.model.build(scope, g, prog, given, Way{})
+			if err != nil {
+				panic(err)
+			}
+			for i, out := range outs {
+				items[i] = append(items[i], out)
+			}
 		}
-		outs, err := r.model.build(scope, g, prog, given, Way{})
-		if err != nil {
-			panic(err)
+		joined := make([]*graph.Node, len(items))
+		for i, list := range items {
+			if joined[i] = list[0]; copies > 1 {
+				joined[i] = graph.Concatenate(list, 0)
+			}
 		}
-		return outs
+		return joined
 	}
 	noInputs := len(in) == 0
 	p.exec, err = model.NewExecCanonical(r.backend, r.store, fn, len(in), -1, noInputs, !noInputs, true)

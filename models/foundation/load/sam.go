@@ -3,6 +3,7 @@ package load
 import (
 	"github.com/gomlx/compute"
 
+	"wsss/models/backend"
 	"wsss/models/foundation/sam"
 )
 
@@ -20,5 +21,8 @@ func SAM(b compute.Backend, encoder, decoder string, opt Options) (*sam.Model, C
 		return nil, nil, err
 	}
 	m, err := sam.New(list[0], list[1])
+	if err == nil && backend.KindOf(b) == backend.XLA {
+		m.ScoreOn(b)
+	}
 	return finish(m, list, err)
 }

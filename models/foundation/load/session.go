@@ -4,6 +4,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -89,6 +90,11 @@ func (s *Session) Path() string { return s.path }
 
 // Run computes the outputs named in want, or all.
 func (s *Session) Run(ctx context.Context, inputs map[string]*tensors.Tensor, want ...string) (map[string]*tensors.Tensor, error) {
+	return s.RunEach(ctx, inputs, nil, want...)
+}
+
+// RunEach is foundation.Repeater's.
+func (s *Session) RunEach(ctx context.Context, inputs map[string]*tensors.Tensor, each []string, want ...string) (map[string]*tensors.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -96,7 +102,10 @@ func (s *Session) Run(ctx context.Context, inputs map[string]*tensors.Tensor, wa
 	if err != nil {
 		return nil, err
 	}
-	out, err := r.Run(inputs)
+	out, err := r.RunEach(inputs, each)
+	if errors.Is(err, onnximport.ErrWhole) {
+		err = fmt.Errorf("%w: %w", foundation.ErrOneByOne, err)
+	}
 	if err != nil {
 		return nil, err
 	}

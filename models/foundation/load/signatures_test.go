@@ -66,20 +66,30 @@ func TestSignaturesAgree(t *testing.T) {
 	meta := ask("meta_encoder", "meta_decoder", points, sam.Prompt{Box: &data.Box{X0: 30, Y0: 20, X1: 70, Y1: 60}})
 	hf := ask("hf_encoder", "hf_decoder", points, points)
 	single := ask("meta_encoder", "meta_single_decoder", points)
-	if len(meta[0].Low) != 4 || len(hf[0].Low) != 3 || len(single[0].Low) != 1 {
-		t.Fatalf("%d, %d and %d masks", len(meta[0].Low), len(hf[0].Low), len(single[0].Low))
+	if len(meta[0].IoU) != 4 || len(hf[0].IoU) != 3 || len(single[0].IoU) != 1 {
+		t.Fatalf("%d, %d and %d masks", len(meta[0].IoU), len(hf[0].IoU), len(single[0].IoU))
 	}
 	for i := range 3 {
-		if !same(meta[0].Low[i+1], hf[0].Low[i]) || !same(meta[0].Low[i+1], hf[1].Low[i]) || !same(meta[0].IoU[1:], hf[0].IoU) {
+		if !same(low(t, meta[0], i+1), low(t, hf[0], i)) || !same(low(t, meta[0], i+1), low(t, hf[1], i)) || !same(meta[0].IoU[1:], hf[0].IoU) {
 			t.Errorf("mask %d: Hugging Face's signature gives other logits", i)
 		}
 	}
-	if !same(single[0].Low[0], meta[0].Low[0]) { // three tokens favour token 0
+	if !same(low(t, single[0], 0), low(t, meta[0], 0)) { // three tokens favour token 0
 		t.Error("the single mask is not token 0")
 	}
-	if same(meta[0].Low[0], meta[1].Low[0]) {
+	if same(low(t, meta[0], 0), low(t, meta[1], 0)) {
 		t.Error("a box gives what points give")
 	}
+}
+
+// low are the logits of a result's mask.
+func low(t testing.TB, r sam.Result, i int) []float32 {
+	t.Helper()
+	values, err := r.Logits(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values
 }
 
 // TestEfficientSAM: boxes and points in one call, images of any size.
@@ -108,15 +118,15 @@ func TestEfficientSAM(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(r) != 2 || len(r[0].Low) != 3 || r[0].LowSide != 16 {
-			t.Fatalf("%d results of %d masks of side %d", len(r), len(r[0].Low), r[0].LowSide)
+		if len(r) != 2 || len(r[0].IoU) != 3 || r[0].LowSide != 16 {
+			t.Fatalf("%d results of %d masks of side %d", len(r), len(r[0].IoU), r[0].LowSide)
 		}
-		if got := e.Upscale(r[0].Low[0], r[0].LowSide); len(got) != size[0]*size[1] {
+		if got := e.Upscale(low(t, r[0], 0), r[0].LowSide); len(got) != size[0]*size[1] {
 			t.Errorf("%d logits for %v pixels", len(got), size)
 		}
 		if first == nil {
-			first = r[0].Low[0]
-		} else if first[0] == r[0].Low[0][0] {
+			first = low(t, r[0], 0)
+		} else if first[0] == low(t, r[0], 0)[0] {
 			t.Error("another image gives the same logits")
 		}
 	}

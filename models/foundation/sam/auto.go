@@ -137,6 +137,7 @@ func (m *Model) autoCrop(ctx context.Context, img *imageproc.RGB, crop image.Rec
 	if err != nil {
 		return nil, err
 	}
+	defer e.Free()
 	var found []AutoMask
 	for len(grid) > 0 {
 		n := min(o.PointsPerBatch, len(grid))
@@ -149,41 +150,55 @@ func (m *Model) autoCrop(ctx context.Context, img *imageproc.RGB, crop image.Rec
 		if err != nil {
 			return nil, err
 		}
-		for i, r := range results {
-			p := prompts[i].Points[0]
-			for _, t := range r.Multimask() {
-				mask, ok := o.examine(e.Frame, r, t, crop, img.W, img.H)
-				if ok {
-					mask.Point = [2]float64{p.X + float64(crop.Min.X), p.Y + float64(crop.Min.Y)}
-					found = append(found, mask)
-				}
-			}
+		some, err := m.examine(ctx, e, prompts, results, o, crop, image.Pt(img.W, img.H))
+		Free(results)
+		if err != nil {
+			return nil, err
 		}
+		found = append(found, some...)
 	}
 	return suppress(found, scoresOf(found, func(m AutoMask) float32 { return m.IoU }), o.BoxNMSThresh), nil
 }
 
-// examine applies the filters to one mask of a crop.
-func (o AutoOptions) examine(f Frame, r Result, t int, crop image.Rectangle, w, h int) (AutoMask, bool) {
-	iou := r.IoU[t]
-	if o.PredIoUThresh > 0 && !(float64(iou) > o.PredIoUThresh) {
-		return AutoMask{}, false
+// examine applies the filters to the masks of a crop, and takes what passes into
+// the frame of the whole image.
+func (m *Model) examine(ctx context.Context, e *Embedding, prompts []Prompt, results []Result, o AutoOptions, crop image.Rectangle, whole image.Point) ([]AutoMask, error) {
+	var asked []Asked
+	var points []Point
+	for i, r := range results {
+		for _, t := range r.Multimask() {
+			if o.PredIoUThresh > 0 && !(float64(r.IoU[t]) > o.PredIoUThresh) {
+				continue
+			}
+			asked, points = append(asked, Asked{Result: r, Mask: t}), append(points, prompts[i].Points[0])
+		}
 	}
-	logits := f.Upscale(r.Low[t], r.LowSide)
-	stability := Stability(logits, o.StabilityOffset)
-	if !(stability >= float32(o.StabilityThresh)) { // NaN too: nothing is in the mask
-		return AutoMask{}, false
+	outlines, err := m.Outlines(ctx, e, asked, o.StabilityOffset, o.StabilityThresh)
+	if err != nil {
+		return nil, err
 	}
-	bits := Threshold(logits)
-	box := extrema(bits, f.W, f.H)
-	box = Extrema{box.X0 + crop.Min.X, box.Y0 + crop.Min.Y, box.X1 + crop.Min.X, box.Y1 + crop.Min.Y}
-	if box.nearEdge(crop, w, h) {
-		return AutoMask{}, false
+	var found []AutoMask
+	for i, l := range outlines {
+		if !(l.Stability >= float32(o.StabilityThresh)) { // NaN too: nothing is in the mask
+			continue
+		}
+		bounds := l.Bits.Bounds()
+		box := Extrema{}
+		if !bounds.Empty() {
+			box = Extrema{bounds.Min.X, bounds.Min.Y, bounds.Max.X - 1, bounds.Max.Y - 1}
+		}
+		box = Extrema{box.X0 + crop.Min.X, box.Y0 + crop.Min.Y, box.X1 + crop.Min.X, box.Y1 + crop.Min.Y}
+		if box.nearEdge(crop, whole.X, whole.Y) {
+			continue
+		}
+		if e.W != whole.X || e.H != whole.Y {
+			l.Bits = data.EncodeRLE(uncrop(l.Bits.Decode(), crop, whole.X, whole.Y), whole.X, whole.Y)
+		}
+		p := points[i]
+		found = append(found, AutoMask{Bits: l.Bits, Box: box, IoU: asked[i].IoU[asked[i].Mask], Stability: l.Stability, Crop: crop,
+			Point: [2]float64{p.X + float64(crop.Min.X), p.Y + float64(crop.Min.Y)}})
 	}
-	if f.W != w || f.H != h {
-		bits = uncrop(bits, crop, w, h)
-	}
-	return AutoMask{Bits: data.EncodeRLE(bits, w, h), Box: box, IoU: iou, Stability: stability, Crop: crop}, true
+	return found, nil
 }
 
 // Stability is the share of pixels above -offset that are above +offset: the

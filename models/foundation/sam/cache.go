@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -44,13 +43,13 @@ func (c *Cache) Embed(ctx context.Context, m *Model, img *imageproc.RGB) (*Embed
 		return m.Embed(ctx, img)
 	}
 	key := c.key(m, img)
-	var parts []part
+	var parts []*tensors.Tensor
 	found := c.files.Get(key, func(path string) (err error) {
 		parts, err = readParts(path, len(m.sig.embed))
 		return err
 	})
 	if found {
-		return &Embedding{m.frame(img.W, img.H), parts}, nil
+		return &Embedding{Frame: m.frame(img.W, img.H), parts: parts}, nil
 	}
 	e, err := m.Embed(ctx, img)
 	if err != nil {
@@ -66,46 +65,49 @@ func (c *Cache) key(m *Model, img *imageproc.RGB) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func writeParts(path string, parts []part) error {
+func writeParts(path string, parts []*tensors.Tensor) error {
 	values := make(map[string]*tensors.Tensor, len(parts))
 	for i, p := range parts {
-		values[fmt.Sprint(i)] = tensors.FromFlatDataAndDimensions(p.values, p.dims...)
+		values[fmt.Sprint(i)] = p
 	}
-	return safetensors.WriteFile(path, values, map[string]string{"sha256": digest(parts)})
+	sum, err := digest(parts)
+	if err != nil {
+		return err
+	}
+	return safetensors.WriteFile(path, values, map[string]string{"sha256": sum})
 }
 
-func readParts(path string, n int) ([]part, error) {
+func readParts(path string, n int) ([]*tensors.Tensor, error) {
 	r, err := safetensors.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	parts := make([]part, n)
+	parts := make([]*tensors.Tensor, n)
 	for i := range parts {
-		t, err := r.Tensor(fmt.Sprint(i))
-		if err != nil {
-			return nil, err
-		}
-		parts[i].dims = slices.Clone(t.Shape().Dimensions)
-		if parts[i].values, err = tensors.CopyFlatData[float32](t); err != nil {
+		if parts[i], err = r.Tensor(fmt.Sprint(i)); err != nil {
 			return nil, err
 		}
 	}
-	if digest(parts) != r.Metadata()["sha256"] {
+	if sum, err := digest(parts); err != nil || sum != r.Metadata()["sha256"] {
 		return nil, fmt.Errorf("%s: damaged: its checksum differs", path)
 	}
 	return parts, nil
 }
 
-func digest(parts []part) string {
+func digest(parts []*tensors.Tensor) (string, error) {
 	h := sha256.New()
 	for _, p := range parts {
-		fmt.Fprint(h, p.dims)
-		buf := make([]byte, 4*len(p.values))
-		for i, v := range p.values {
+		fmt.Fprint(h, p.Shape().Dimensions)
+		values, err := tensors.CopyFlatData[float32](p)
+		if err != nil {
+			return "", err
+		}
+		buf := make([]byte, 4*len(values))
+		for i, v := range values {
 			binary.LittleEndian.PutUint32(buf[4*i:], math.Float32bits(v))
 		}
 		h.Write(buf)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

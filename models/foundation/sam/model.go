@@ -2,8 +2,10 @@ package sam
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -21,6 +23,8 @@ const maxBatch = 64
 type Model struct {
 	enc, dec foundation.Session
 	sig      signature
+	scorer   *scorer     // nil: the host enlarges and measures masks
+	single   atomic.Bool // the decoder takes one prompt at a time, whatever scorer is
 }
 
 // New joins an encoder and a decoder of the same export. It is an error when
@@ -30,7 +34,7 @@ func New(encoder, decoder foundation.Session) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{encoder, decoder, sig}, nil
+	return &Model{enc: encoder, dec: decoder, sig: sig}, nil
 }
 
 // Side is that of the square the encoder sees: 1024 for the published models.
@@ -48,17 +52,21 @@ func DecoderTakesBoxes(inputs []string) bool {
 // TakesMasks tells whether prompts may have the logits of an earlier pass.
 func (m *Model) TakesMasks() bool { return m.sig.kind == kindMeta }
 
-// Embedding is an image as the decoder takes it.
+// Embedding is an image as the decoder takes it. It stays where the encoder ran,
+// and several goroutines may ask of it.
 type Embedding struct {
 	Frame
-	parts []part // in the order of the signature's feed
+	parts   []*tensors.Tensor // in the order of the signature's feed
+	enlarge *enlarger         // the scorer's
 }
 
-// part is one tensor of an embedding, on the host so that prompts of several
-// goroutines can share it.
-type part struct {
-	dims   []int
-	values []float32
+// Free gives its memory back at once, when nobody asks any more.
+func (e *Embedding) Free() {
+	for _, p := range e.parts {
+		_ = p.FinalizeAll() // memory that cannot be freed now is freed later
+	}
+	e.enlarge.free()
+	e.parts, e.enlarge = nil, nil
 }
 
 // Embed runs the encoder: once per image, however many prompts follow.
@@ -72,11 +80,11 @@ func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Embedding, erro
 		return nil, fmt.Errorf("SAM encoder: %w", err)
 	}
 	for _, name := range m.sig.embed {
-		values, dims, err := foundation.Floats(out, name, 4)
-		if err != nil {
+		if err := foundation.CheckFloats(out, name, 4); err != nil {
+			foundation.Free(out)
 			return nil, fmt.Errorf("SAM encoder: %w", err)
 		}
-		e.parts = append(e.parts, part{dims, values})
+		e.parts = append(e.parts, out[name])
 	}
 	return e, nil
 }
@@ -153,12 +161,16 @@ func boxCorners(p Prompt) int {
 // fits is how many of the prompts one call takes. Prompts with and without an
 // earlier mask differ in has_mask_input, of which there is one per call.
 func (m *Model) fits(prompts []Prompt, group []int) int {
+	most := maxBatch
 	if !m.sig.batch {
-		return 1
+		if !m.repeats() || len(group) < copies {
+			return 1
+		}
+		most = copies
 	}
 	first := prompts[group[0]].Mask != nil
 	for k, i := range group {
-		if k == maxBatch || (prompts[i].Mask != nil) != first {
+		if k == most || (prompts[i].Mask != nil) != first {
 			return k
 		}
 	}
@@ -170,6 +182,15 @@ func (m *Model) fits(prompts []Prompt, group []int) int {
 func (m *Model) decode(ctx context.Context, e *Embedding, prompts []Prompt, encoded [][]token, picked []int, results []Result) error {
 	var coords, labels []float32
 	n := len(encoded[picked[0]])
+	if m.scorer != nil && m.sig.batch { // the last prompt again, so that few sizes are compiled
+		size := 1
+		for size < len(picked) {
+			size *= 4
+		}
+		for len(picked) < size {
+			picked = append(slices.Clip(picked), picked[len(picked)-1])
+		}
+	}
 	for _, i := range picked {
 		for _, t := range encoded[i] {
 			coords = append(coords, t.x, t.y)
@@ -178,9 +199,14 @@ func (m *Model) decode(ctx context.Context, e *Embedding, prompts []Prompt, enco
 	}
 	k := len(picked)
 	in := make(map[string]*tensors.Tensor)
-	defer foundation.Free(in)
+	defer func() {
+		for _, name := range m.sig.feed { // the embedding's own
+			delete(in, name)
+		}
+		foundation.Free(in)
+	}()
 	for i, name := range m.sig.feed {
-		in[name] = tensors.FromFlatDataAndDimensions(e.parts[i].values, e.parts[i].dims...)
+		in[name] = e.parts[i]
 	}
 	switch m.sig.kind {
 	case kindMeta:
@@ -192,11 +218,42 @@ func (m *Model) decode(ctx context.Context, e *Embedding, prompts []Prompt, enco
 	case kindEfficient:
 		m.feedEfficient(in, coords, labels, k, n)
 	}
-	out, err := m.dec.Run(ctx, in, m.sig.masks, m.sig.scores)
+	out, err := m.ask(ctx, in, k)
+	if errors.Is(err, foundation.ErrOneByOne) {
+		m.single.Store(true)
+		for i := range picked {
+			if err := m.decode(ctx, e, prompts, encoded, picked[i:i+1:i+1], results); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("SAM decoder: %w", err)
 	}
 	return m.collect(out, picked, results)
+}
+
+// copies is how many prompts an export for a single one gets at once, where there
+// are so many: its graph is compiled so many times over, for as long.
+const copies = 8
+
+// repeats tells whether an export for a single prompt is to be asked so.
+func (m *Model) repeats() bool {
+	_, can := m.dec.(foundation.Repeater)
+	return can && m.scorer != nil && m.sig.kind == kindMeta && !m.single.Load()
+}
+
+// ask runs the decoder for k prompts.
+func (m *Model) ask(ctx context.Context, in map[string]*tensors.Tensor, k int) (map[string]*tensors.Tensor, error) {
+	if m.sig.batch || k == 1 {
+		return m.dec.Run(ctx, in, m.sig.masks, m.sig.scores)
+	}
+	each := []string{"point_coords", "point_labels"}
+	if in["mask_input"].Shape().Dim(0) == k {
+		each = append(each, "mask_input")
+	}
+	return m.dec.(foundation.Repeater).RunEach(ctx, in, each, m.sig.masks, m.sig.scores)
 }
 
 func (m *Model) feedMeta(in map[string]*tensors.Tensor, coords, labels []float32, k, n int) {
@@ -265,25 +322,29 @@ func (m *Model) collect(out map[string]*tensors.Tensor, picked []int, results []
 	if m.sig.kind != kindMeta {
 		maskRank, scoreRank = 5, 3
 	}
-	low, dims, err := foundation.Floats(out, m.sig.masks, maskRank)
-	if err != nil {
-		return fmt.Errorf("SAM decoder: %w", err)
-	}
 	iou, idims, err := foundation.Floats(out, m.sig.scores, scoreRank)
 	if err != nil {
 		return fmt.Errorf("SAM decoder: %w", err)
+	}
+	if err := foundation.CheckFloats(out, m.sig.masks, maskRank); err != nil {
+		return fmt.Errorf("SAM decoder: %w", err)
+	}
+	from := &answer{tensor: out[m.sig.masks]}
+	dims := slices.Clone(from.tensor.Shape().Dimensions)
+	if m.scorer == nil {
+		from.tensor = nil
+		if from.values, _, err = foundation.Floats(out, m.sig.masks, maskRank); err != nil {
+			return fmt.Errorf("SAM decoder: %w", err)
+		}
 	}
 	dims, idims = dims[maskRank-4:], idims[scoreRank-2:]
 	k, n, side := dims[0], dims[1], dims[3]
 	if k != len(picked) || dims[2] != side || idims[0] != k || idims[1] != n || n == 0 {
 		return fmt.Errorf("SAM decoder: %d prompts gave masks %v and scores %v", len(picked), dims, idims)
 	}
-	area := side * side
+	from.prompts, from.masks, from.side = k, k*n, side
 	for j, i := range picked {
-		r := Result{LowSide: side, IoU: iou[j*n : (j+1)*n]}
-		for t := range n {
-			r.Low = append(r.Low, low[(j*n+t)*area:(j*n+t+1)*area])
-		}
+		r := Result{LowSide: side, IoU: iou[j*n : (j+1)*n], from: from, at: j * n}
 		if r.first = 1; n > 3 {
 			r.first = 0
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
+
 	"wsss/models/foundation"
 )
 
@@ -33,7 +35,7 @@ func TestSignatures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			mask := Threshold(e.Upscale(r.Low[i], r.LowSide))
+			mask := Threshold(e.Upscale(logits(t, r, i), r.LowSide))
 			text += fmt.Sprint(mask, r.IoU[i])
 		}
 		if first == "" {
@@ -66,8 +68,8 @@ func TestEfficientSAM(t *testing.T) {
 		t.Errorf("%d calls for two prompts of two tokens", dec.calls)
 	}
 	x, y := 34.5*fakeSide/90, 28.5*fakeSide/40 // the middle of the box in the square
-	low, _ := dec.one(e.parts[0].values, x, y)
-	if fmt.Sprint(res[0].Low[0]) != fmt.Sprint(low[:fakeLow*fakeLow]) {
+	low, _ := dec.one(tensors.MustCopyFlatData[float32](e.parts[0]), x, y)
+	if fmt.Sprint(logits(t, res[0], 0)) != fmt.Sprint(low[:fakeLow*fakeLow]) {
 		t.Error("the box's logits differ: its coordinates are scaled wrongly")
 	}
 	outside := *box
@@ -76,8 +78,8 @@ func TestEfficientSAM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	low, _ = dec.one(e.parts[0].values, 49.5*fakeSide/90, y)
-	if fmt.Sprint(res[0].Low[0]) != fmt.Sprint(low[:fakeLow*fakeLow]) {
+	low, _ = dec.one(tensors.MustCopyFlatData[float32](e.parts[0]), 49.5*fakeSide/90, y)
+	if fmt.Sprint(logits(t, res[0], 0)) != fmt.Sprint(low[:fakeLow*fakeLow]) {
 		t.Error("a negative corner is not cut at 0")
 	}
 	many := Prompt{Points: make([]Point, 5), Box: box}
@@ -97,9 +99,10 @@ func TestRawEncoderEqualsPrepared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, v := range a.parts[0].values {
-		if d := v - b.parts[0].values[i]; d > 1e-5 || d < -1e-5 {
-			t.Fatalf("value %d: %v and %v", i, v, b.parts[0].values[i])
+	prepared, raw := tensors.MustCopyFlatData[float32](a.parts[0]), tensors.MustCopyFlatData[float32](b.parts[0])
+	for i, v := range prepared {
+		if d := v - raw[i]; d > 1e-5 || d < -1e-5 {
+			t.Fatalf("value %d: %v and %v", i, v, raw[i])
 		}
 	}
 }
@@ -130,7 +133,7 @@ func TestPredictBatches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if fmt.Sprint(alone[0]) != fmt.Sprint(together[i]) {
+		if fmt.Sprint(alone[0].IoU, logits(t, alone[0], 2)) != fmt.Sprint(together[i].IoU, logits(t, together[i], 2)) {
 			t.Fatalf("prompt %d: another result in a batch", i)
 		}
 	}
@@ -145,9 +148,9 @@ func TestIterateFeedsMasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := Prompt{Points: []Point{{X: 10, Y: 10}, {X: 30, Y: 30}, {X: 80, Y: 60, Background: true}}}
-	_, pick, err := m.Iterate(ctx, e, p, Third)
-	if err != nil || pick != 3 {
-		t.Fatalf("picked %d, %v", pick, err)
+	results, picks, err := m.Iterate(ctx, e, []Prompt{p}, func(int) Choice { return Third })
+	if err != nil || picks[0] != 3 {
+		t.Fatalf("picked %d, %v", picks, err)
 	}
 	var tokens []int
 	for _, s := range dec.seen {
@@ -156,6 +159,21 @@ func TestIterateFeedsMasks(t *testing.T) {
 	if fmt.Sprint(tokens, dec.hadIn) != "[2 3 4] [0 1 1]" {
 		t.Errorf("tokens and has_mask_input per pass: %v %v", tokens, dec.hadIn)
 	}
+	// Beside a prompt of one point, in calls of several, it gets the same.
+	together, _, err := fakeMeta(t, true).Iterate(ctx, e, []Prompt{{Points: p.Points[:1]}, p}, func(int) Choice { return Third })
+	if err != nil || fmt.Sprint(together[1].IoU) != fmt.Sprint(results[0].IoU) {
+		t.Errorf("%v, alone %v (%v)", together, results[0].IoU, err)
+	}
+}
+
+// logits are those of a result's mask.
+func logits(t testing.TB, r Result, i int) []float32 {
+	t.Helper()
+	values, err := r.Logits(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values
 }
 
 // TestFixedPoints: an export bound to three points gets padding, and no more.

@@ -17,7 +17,7 @@ type Point struct {
 type Prompt struct {
 	Points []Point
 	Box    *data.Box
-	Mask   []float32 // low-resolution logits as in Result.Low; nil for none
+	Mask   []float32 // low-resolution logits as Result.Logits gives them; nil for none
 }
 
 // Point labels of the prompt encoder (docs/sources.md §3.2).

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+
+	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // oneMask marks the result of an export that picks one mask itself.
@@ -14,9 +17,46 @@ const oneMask = -1
 // multimask mode, or those after the single-mask one (docs/sources.md §3.3).
 type Result struct {
 	LowSide int
-	Low     [][]float32 // logits, LowSide² each, over the whole square
-	IoU     []float32   // predicted IoU of each
-	first   int         // mask token of Low[0]; oneMask where the export chose
+	IoU     []float32 // predicted IoU of each mask
+	first   int       // mask token of the first mask; oneMask where the export chose
+
+	from *answer
+	at   int // of the first mask among the answer's
+}
+
+// answer holds the logits of one call of the decoder, masks × side² of them: where
+// it ran, or on the host.
+type answer struct {
+	prompts, masks, side int
+	tensor               *tensors.Tensor // nil where the host has them
+
+	mu     sync.Mutex
+	values []float32 // nil until they are asked for
+}
+
+// Logits are those of the i-th mask, LowSide² over the whole square. They are not
+// to be changed.
+func (r Result) Logits(i int) ([]float32, error) {
+	a := r.from
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.values == nil {
+		var err error
+		if a.values, err = tensors.CopyFlatData[float32](a.tensor); err != nil {
+			return nil, err
+		}
+	}
+	area := r.LowSide * r.LowSide
+	return a.values[(r.at+i)*area : (r.at+i+1)*area], nil
+}
+
+// Free gives back at once what the results hold where the decoder ran.
+func Free(results []Result) {
+	for _, r := range results {
+		if r.from != nil && r.from.tensor != nil {
+			_ = r.from.tensor.FinalizeAll() // memory only; repeated calls do nothing
+		}
+	}
 }
 
 // Choice says which mask of a result to take.
@@ -68,7 +108,7 @@ func (r Result) Pick(c Choice) (int, error) {
 // Multimask lists the indices of the multimask outputs, or the only mask.
 func (r Result) Multimask() []int {
 	var list []int
-	for i := range r.Low {
+	for i := range r.IoU {
 		if r.first == oneMask || r.first+i > 0 {
 			list = append(list, i)
 		}
@@ -91,25 +131,39 @@ func (r Result) best() int {
 	})
 }
 
-// Iterate adds the prompt's points one per pass, each time with the chosen
-// logits of the pass before, and returns the last result with the index of
-// the chosen mask (docs/sources.md §3.3, §11.4). The box, if any, is in every pass.
-func (m *Model) Iterate(ctx context.Context, e *Embedding, p Prompt, c Choice) (Result, int, error) {
-	step := Prompt{Box: p.Box, Mask: p.Mask}
-	passes := max(1, len(p.Points))
-	var last Result
-	pick := 0
-	for i := range passes {
-		step.Points = p.Points[:min(i+1, len(p.Points))]
-		results, err := m.Predict(ctx, e, []Prompt{step})
-		if err != nil {
-			return Result{}, 0, err
-		}
-		last = results[0]
-		if pick, err = last.Pick(c); err != nil {
-			return Result{}, 0, err
-		}
-		step.Mask = last.Low[pick]
+// Iterate adds each prompt's points one per pass, each time with the chosen
+// logits of the pass before, and returns the last results with the indices of
+// the chosen masks (docs/sources.md §3.3, §11.4). A box, if any, is in every pass.
+// Prompts pass together.
+func (m *Model) Iterate(ctx context.Context, e *Embedding, prompts []Prompt, choice func(i int) Choice) (last []Result, picks []int, err error) {
+	last, picks = make([]Result, len(prompts)), make([]int, len(prompts))
+	masks := make([][]float32, len(prompts))
+	passes := 0
+	for i, p := range prompts {
+		masks[i], passes = p.Mask, max(passes, 1, len(p.Points))
 	}
-	return last, pick, nil
+	for n := 1; n <= passes; n++ {
+		var steps []Prompt
+		var which []int
+		for i, p := range prompts {
+			if n == 1 || n <= len(p.Points) {
+				steps = append(steps, Prompt{Box: p.Box, Mask: masks[i], Points: p.Points[:min(n, len(p.Points))]})
+				which = append(which, i)
+			}
+		}
+		results, err := m.Predict(ctx, e, steps)
+		if err != nil {
+			return nil, nil, err
+		}
+		for k, i := range which {
+			last[i] = results[k]
+			if picks[i], err = last[i].Pick(choice(i)); err != nil {
+				return nil, nil, err
+			}
+			if masks[i], err = last[i].Logits(picks[i]); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return last, picks, nil
 }
