@@ -1,12 +1,16 @@
 package configs
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
-// IRN trains the network of inter-pixel relations on confident labels, whose
-// boundaries the gen method "irn" takes. Defaults are IRN's (docs/sources.md
-// §11.2).
+// IRN trains a network of inter-pixel relations on confident labels: IRN's, whose
+// boundaries the gen method "irn" takes, or AffinityNet, whose features "affinitynet"
+// takes. Defaults are IRN's (docs/sources.md §11.2).
 type IRN struct {
-	Labels string `toml:"labels" hash:"-"` // folder of confident label PNGs, 255 where nobody knows
+	Kind   string `toml:"kind" json:",omitempty" hash:"16,omitempty"` // "irn", or "affinitynet"; "" = irn
+	Labels string `toml:"labels" hash:"-"`                            // folder of confident label PNGs, 255 where nobody knows
 	Epochs int    `toml:"epochs" hash:"1"`
 	Batch  int    `toml:"batch" hash:"2"`
 	Radius int    `toml:"radius" hash:"3"` // pixels of a quarter of the size that count as near
@@ -20,7 +24,7 @@ type IRN struct {
 
 // IRNNetwork is the network and where it starts.
 type IRNNetwork struct {
-	Backbone string  `toml:"backbone" hash:"4"` // resnet50; resnet18, resnet34, resnet101. It stays as it is
+	Backbone string  `toml:"backbone" hash:"4"` // resnet50; resnet18, resnet34, resnet101. It stays as it is; AffinityNet's learns, and is any
 	Width    float64 `toml:"width" hash:"5"`    // channel multiplier of the backbone; 1 = the published size
 	Head     float64 `toml:"head" hash:"6"`     // the same of the branches
 	Init     string  `toml:"init" hash:"7"`     // weights of the backbone: torchvision's, or a classifier's
@@ -55,6 +59,20 @@ type IRNCompute struct {
 	Workers int `toml:"workers" hash:"-"` // decode and augmentation goroutines; 0 = one per CPU
 }
 
+// The kinds of networks.
+const (
+	KindIRN         = "irn"
+	KindAffinityNet = "affinitynet"
+)
+
+// Stride is the image pixels per pixel of what the network gives.
+func (c IRN) Stride() int {
+	if c.Kind == KindAffinityNet {
+		return 8
+	}
+	return 4
+}
+
 func defaultIRN() IRN {
 	return IRN{
 		Epochs: 3, Batch: 32, Radius: 10,
@@ -69,12 +87,22 @@ func (c IRN) validate(v *validator) {
 	const at = "irn."
 	v.atLeast(at+"epochs", c.Epochs, 1)
 	v.atLeast(at+"batch", c.Batch, 1)
-	v.oneOf(at+"network.backbone", c.Backbone, "resnet18", "resnet34", "resnet50", "resnet101")
+	v.oneOf(at+"kind", c.Kind, "", KindIRN, KindAffinityNet)
+	if c.Kind == KindAffinityNet {
+		v.plugIn(at+"network.backbone", c.Backbone, Backbones)
+		v.that(c.Head*8 == math.Trunc(c.Head*8), at+"network.head", c.Head, "a multiple of 0.125")
+	} else {
+		v.oneOf(at+"network.backbone", c.Backbone, "resnet18", "resnet34", "resnet50", "resnet101")
+	}
 	v.that(c.Width > 0 && c.Width <= 4, at+"network.width", c.Width, "a number in (0, 4]")
-	v.that(c.Head >= 0.25 && c.Head <= 4, at+"network.head", c.Head, "a number in [0.25, 4]")
+	least := 0.25
+	if c.Kind == KindAffinityNet {
+		least = 0.125
+	}
+	v.that(c.Head >= least && c.Head <= 4, at+"network.head", c.Head, fmt.Sprintf("a number in [%g, 4]", least))
 	v.that(len(c.Scale) == 0 || len(c.Scale) == 2 && c.Scale[0] > 0.05 && c.Scale[0] <= c.Scale[1] && c.Scale[1] <= 8, at+"augment.scale", fmt.Sprint(c.Scale), "[min, max] in 0.05 to 8, or empty")
 	v.that(c.Crop >= 48 && c.Crop <= 4096 && c.Crop%16 == 0, at+"augment.crop", c.Crop, "a multiple of 16 in 48 to 4096 pixels")
-	v.that(c.Radius >= 2 && c.Radius <= 32 && 2*(c.Radius-1) < c.Crop/4, at+"radius", c.Radius, "2 to 32, and less than an eighth of crop")
+	v.that(c.Radius >= 2 && c.Radius <= 32 && 2*(c.Radius-1) < c.Crop/c.Stride(), at+"radius", c.Radius, fmt.Sprintf("2 to 32, and less than crop / %d", 2*c.Stride()))
 	v.positive(at+"optimizer.lr", c.LR)
 	v.notNegative(at+"optimizer.head_mult", c.HeadMult)
 	v.notNegative(at+"optimizer.weight_decay", c.WeightDecay)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"wsss/checkpoints/files"
+	"wsss/configs"
 	"wsss/train"
 	"wsss/train/irn"
 )
@@ -60,7 +61,11 @@ func (p *Plan) irn() error {
 		return err
 	}
 	fmt.Fprintln(p.Print, "\nsteps")
-	p.step("train", "boundaries on %s ×%g, %d epochs of batch %d, lr %g, crop %d, from %s → %s",
+	what := "boundaries"
+	if c.Kind == configs.KindAffinityNet {
+		what = "affinities"
+	}
+	p.step("train", what+" on %s ×%g, %d epochs of batch %d, lr %g, crop %d, from %s → %s",
 		c.Backbone, c.Width, c.Epochs, c.Batch, c.LR, c.Crop, c.Labels, p.Path("irn"))
 	if images >= c.Batch {
 		p.step("", "at most %d updates", c.Epochs*(images/c.Batch))

@@ -5,7 +5,7 @@ import (
 )
 
 func init() {
-	register(command{name: "train-irn", short: "train IRN's network of boundaries, from confident labels", run: runTrainIRN})
+	register(command{name: "train-irn", short: "train IRN's network of boundaries, or AffinityNet, from confident labels", run: runTrainIRN})
 }
 
 const trainIRNIntro = `
@@ -16,7 +16,8 @@ below OUT/irn, and at the end irn.safetensors, in PyTorch's names. Killed and
 begun again, it goes on from the last checkpoint and ends with the same bytes;
 finished, it does nothing.
 
-The gen method "irn" takes the file.
+The gen method "irn" takes the file. With irn.kind = "affinitynet" it is AffinityNet
+that learns, with its backbone, and the method "affinitynet" takes it.
 
   wsss train-classifier -config configs/scenes_cam.toml
   wsss run -config configs/scenes_irn.toml`

@@ -21,6 +21,12 @@ type Options struct {
 // IRN are the values of IRN (docs/sources.md §11.2).
 func IRN() Options { return Options{Radius: 5, Beta: 10, Squarings: 8} }
 
+// PSA are the values of AffinityNet (docs/sources.md §11.3).
+func PSA() Options { return Options{Radius: 5, Beta: 8, Squarings: 8} }
+
+// PSAAlpha is the exponent of its background's score.
+const PSAAlpha = 16.0
+
 // Validate names the first key that is out of range.
 func (o Options) Validate() error {
 	switch {

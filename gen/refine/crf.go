@@ -24,10 +24,11 @@ func init() {
 // the classes that occur. Undecided pixels of a label are decided.
 type crfOptions struct {
 	From   source.Options `toml:"from"`
-	Preset string         `toml:"preset"` // default of the following: "deeplab" (also CLIP-ES; the default) or "irn"
+	Preset string         `toml:"preset"` // default of the following: "deeplab" (also CLIP-ES; the default), "irn" or "psa"
 	Field
 	Unary      string    `toml:"unary"`      // "scores" or "labels"; default what the source has
 	Confidence float64   `toml:"confidence"` // of labels, the reference's gt_prob; default 0.7
+	Alphas     []float64 `toml:"alphas"`     // AffinityNet's two exponents of the background, [4, 32]: keep what both agree on (docs/sources.md §11.3)
 	Confident  []float64 `toml:"confident"`  // IRN's two background scores, [0.30, 0.05]: keep what both agree on (docs/sources.md §11.2)
 }
 
@@ -71,8 +72,11 @@ type crfMethod struct {
 
 func newCRF(env gen.Env) (gen.Method, error) {
 	o := crfOptions{Field: Field{Params: crf.DeepLab()}, Confidence: 0.7}
-	if env.Gen.Options["preset"] == "irn" {
+	switch env.Gen.Options["preset"] {
+	case "irn":
 		o.Params = crf.IRN()
+	case "psa":
+		o.Params = crf.PSA()
 	}
 	if err := configs.Decode("gen.options", env.Gen.Options, &o); err != nil {
 		return nil, err
@@ -95,8 +99,8 @@ func newCRF(env gen.Env) (gen.Method, error) {
 
 func (o crfOptions) check(scores bool) error {
 	switch {
-	case !slices.Contains([]string{"", "deeplab", "irn"}, o.Preset):
-		return fmt.Errorf("preset = %q: allowed are deeplab, irn", o.Preset)
+	case !slices.Contains([]string{"", "deeplab", "irn", "psa"}, o.Preset):
+		return fmt.Errorf("preset = %q: allowed are deeplab, irn, psa", o.Preset)
 	case o.Unary != "labels" && o.Unary != "scores":
 		return fmt.Errorf("unary = %q: allowed are labels, scores", o.Unary)
 	case o.Unary == "scores" && !scores:
@@ -105,6 +109,8 @@ func (o crfOptions) check(scores bool) error {
 		return fmt.Errorf("confidence = %v: allowed are numbers in (0, 1)", o.Confidence)
 	case len(o.Confident) > 0 && (len(o.Confident) != 2 || !(o.Confident[0] >= o.Confident[1]) || !scores || o.Unary == "scores"):
 		return fmt.Errorf(`confident = %v: allowed is [high, low], with scores and unary = "labels"`, o.Confident)
+	case len(o.Alphas) > 0 && (len(o.Alphas) != 2 || !(o.Alphas[0] > 0 && o.Alphas[0] <= o.Alphas[1]) || o.Unary != "scores" || len(o.Confident) > 0):
+		return fmt.Errorf(`alphas = %v: allowed is [low, high] above 0, with scores and without confident`, o.Alphas)
 	}
 	return o.Field.Check()
 }
@@ -126,6 +132,8 @@ func (m *crfMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, e
 	var confidence []float32
 	var err error
 	switch {
+	case len(m.opts.Alphas) == 2:
+		label, err = m.agreed(ctx, s)
 	case len(m.opts.Confident) == 2:
 		label, err = m.confident(ctx, img, s)
 	case m.opts.Unary == "scores":
@@ -217,4 +225,31 @@ func (m *crfMethod) confident(ctx context.Context, img crf.Image, s *data.Sample
 		}
 	}
 	return high, nil
+}
+
+// agreed makes AffinityNet's training labels (docs/sources.md §11.3): classes that
+// win against the higher background, of the low exponent, background where it wins
+// even with the high exponent, and void between.
+func (m *crfMethod) agreed(ctx context.Context, s *data.Sample) (*data.LabelMap, error) {
+	scores, err := m.from.Scores(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var refined [2]*data.LabelMap
+	for i, alpha := range m.opts.Alphas {
+		o := m.from.Rule()
+		o.Background, o.Alpha = "power", &alpha
+		if refined[i], _, err = m.opts.Label(s.Image, scores, o); err != nil {
+			return nil, err
+		}
+	}
+	label := refined[0]
+	for i, v := range refined[1].Pix {
+		if v == 0 {
+			label.Pix[i] = 0
+		} else if label.Pix[i] == 0 {
+			label.Pix[i] = data.Ignore
+		}
+	}
+	return label, nil
 }

@@ -68,28 +68,19 @@ func newIRN(env gen.Env) (gen.Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.network = irn.NewMapper(env.Backend, n)
+	network := irn.NewMapper(env.Backend, n)
+	m.name, m.found = "irn", func(ctx context.Context, s *data.Sample) (*raster, error) {
+		stop := stages.Start(ctx, stages.Embed)
+		e, err := network.Edges(imageproc.FromImage(s.Image))
+		stop()
+		if err != nil {
+			return nil, err
+		}
+		r := &raster{w: e.W, h: e.H, edges: e.Strength}
+		r.graph, err = affinity.FromEdges(r.edges, r.w, r.h, m.opts.Options)
+		return r, err
+	}
 	sum, err := files.SHA256(o.Network)
 	m.hashes = map[string]string{filepath.Base(o.Network): sum}
 	return m, err
-}
-
-func (m *walkMethod) name() string {
-	if m.network != nil {
-		return "irn"
-	}
-	return "random-walk"
-}
-
-// found is a raster with the boundaries that the network finds.
-func (m *walkMethod) found(ctx context.Context, s *data.Sample) (*raster, error) {
-	stop := stages.Start(ctx, stages.Embed)
-	e, err := m.network.Edges(imageproc.FromImage(s.Image))
-	stop()
-	if err != nil {
-		return nil, err
-	}
-	r := &raster{w: e.W, h: e.H, edges: e.Strength}
-	r.graph, err = affinity.FromEdges(r.edges, r.w, r.h, m.opts.Options)
-	return r, err
 }

@@ -17,7 +17,6 @@ import (
 	"wsss/gen"
 	"wsss/gen/affinity"
 	"wsss/gen/source"
-	"wsss/models/irn"
 )
 
 func init() {
@@ -43,8 +42,10 @@ type walkMethod struct {
 	opts walkOptions
 	from *source.Source
 
-	network *irn.Mapper       // of method irn: finds the boundaries; nil for random-walk
-	hashes  map[string]string // of its file
+	// Of the methods with a network, which finds what the scores walk on.
+	name   string
+	found  func(ctx context.Context, s *data.Sample) (*raster, error)
+	hashes map[string]string // of its file
 }
 
 func newWalk(env gen.Env) (gen.Method, error) {
@@ -67,7 +68,7 @@ func openWalk(env gen.Env, o walkOptions) (*walkMethod, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("[gen.options] %w", err)
 	}
-	return &walkMethod{opts: o, from: from}, nil
+	return &walkMethod{opts: o, from: from, name: "random-walk"}, nil
 }
 
 func (o walkOptions) check() error {
@@ -152,7 +153,7 @@ func (m *walkMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, 
 		divideByMax(walked.Maps)
 	}
 	label, confidence := walked.Label(m.from.Rule())
-	return gen.LabelMasks(label, confidence, m.name()), nil
+	return gen.LabelMasks(label, confidence, m.name), nil
 }
 
 // divideByMax divides all maps by the greatest value of any.
@@ -233,7 +234,7 @@ type raster struct {
 
 func (m *walkMethod) raster(ctx context.Context, s *data.Sample) (*raster, error) {
 	switch {
-	case m.network != nil:
+	case m.found != nil:
 		return m.found(ctx, s)
 	case m.opts.Edges != "":
 		return m.edges(s)

@@ -212,6 +212,25 @@ func TestCRFFromScores(t *testing.T) {
 	if !seen[0] || !seen[2] || !seen[7] || !seen[data.Ignore] {
 		t.Error("the label lacks a value")
 	}
+	// AffinityNet's: what wins against (1 − max)^2 stays, background is what wins
+	// with the exponent 16 as well, the rest is void.
+	psa := label(t, "crf", options{"from": options{"scores": "testdata/full"}, "preset": "psa", "iterations": 0, "alphas": []any{2.0, 16.0}}, s)
+	much := label(t, "import", options{"scores": "testdata/full", "background": "power", "alpha": 2.0}, s)
+	little := label(t, "import", options{"scores": "testdata/full", "background": "power", "alpha": 16.0}, s)
+	for i, v := range psa.Pix {
+		want := much.Pix[i]
+		if little.Pix[i] == 0 {
+			want = 0
+		} else if want == 0 {
+			want = data.Ignore
+		}
+		if v != want {
+			t.Fatalf("pixel %d is %d, want %d", i, v, want)
+		}
+	}
+	if seen := psa.Present(); !seen[0] || !seen[2] || !seen[data.Ignore] {
+		t.Error("AffinityNet's label lacks a value")
+	}
 }
 
 func TestSEPL(t *testing.T) {
@@ -311,6 +330,8 @@ func TestOptionsAreStrict(t *testing.T) {
 		{"crf", options{"from": from, "confidence": 1.0}, "confidence = 1"},
 		{"crf", options{"from": from, "confident": []any{0.3, 0.05}}, "with scores"},
 		{"crf", options{"from": scores, "confident": []any{0.05, 0.3}}, "[high, low]"},
+		{"crf", options{"from": scores, "alphas": []any{32.0, 4.0}}, "[low, high]"},
+		{"crf", options{"from": from, "alphas": []any{4.0, 32.0}}, "with scores"},
 		{"crf", options{"from": from, "preset": "x"}, `preset = "x"`},
 		{"crf", options{"from": from, "image": "bgr"}, "rgb, kaz"},
 		{"crf", options{"from": from, "bilateral_rgb": 0.0}, "bilateral_rgb = 0"},

@@ -33,6 +33,9 @@ func DeepLab() Params { return Params{10, 1, 3, 67, 3, 4, false} }
 // IRN are the values that IRN refines CAMs with (docs/sources.md §11.2).
 func IRN() Params { return Params{10, 3, 3, 50, 5, 10, false} }
 
+// PSA are the values that AffinityNet's labels are refined with (docs/sources.md §11.3).
+func PSA() Params { return Params{10, 3, 3, 80, 13, 10, false} }
+
 // Validate names the first key that is out of range.
 func (p Params) Validate() error {
 	switch {

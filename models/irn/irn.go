@@ -1,4 +1,5 @@
-// Package irn is IRN's network of inter-pixel relations (docs/sources.md §11.2):
+// Package irn is the networks of inter-pixel relations: AffinityNet (see the type of
+// that name), and IRN's (docs/sources.md §11.2):
 // on a frozen ResNet, one branch that finds the boundaries between classes and
 // one that points from every pixel to the centre of its object. It learns from
 // pairs of near pixels in confident labels; its boundaries steer the random walk

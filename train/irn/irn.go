@@ -1,5 +1,6 @@
-// Package irn trains the network of inter-pixel relations on confident labels
-// (docs/sources.md §11.2). The loop is that of the segmentation networks.
+// Package irn trains networks of inter-pixel relations, IRN's and AffinityNet, on
+// confident labels (docs/sources.md §11.2, §11.3). The loop is that of the
+// segmentation networks.
 package irn
 
 import (
@@ -24,7 +25,8 @@ import (
 	"wsss/train"
 )
 
-// File is the trained network in a run folder; irn.Open reads it, and PyTorch.
+// File is the trained network in a run folder; irn.Open or irn.OpenAffinityNet reads
+// it, and PyTorch.
 const File = "irn.safetensors"
 
 // Job is one training.
@@ -60,12 +62,10 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := irn.New(irn.Config{Backbone: c.Backbone, Width: c.Width, Head: c.Head, StrideIn: "3x3"})
+	net, err := newNetwork(c, job.Dataset.Classes().Len())
 	if err != nil {
 		return nil, err
 	}
-	classes := job.Dataset.Classes()
-	net := &network{n, classes.Len(), c.Radius}
 	res, err := train.Run(ctx, train.Job{
 		Name: "irn", Dataset: job.Dataset, Split: job.Split, LabelsDir: job.LabelsDir, Config: c.Train(len(ids)), Seed: job.Seed,
 		Backend: job.Backend, OutDir: job.OutDir, Net: net, ConfigHash: job.ConfigHash, Versions: job.Versions, Hashes: job.Hashes,
@@ -79,6 +79,22 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 		return &Result{res, path}, nil
 	}
 	return &Result{res, path}, net.export(ctx, job, ids, res.Checkpoint, path)
+}
+
+// exporter is a network that can be written.
+type exporter interface {
+	models.Taught
+	export(ctx context.Context, job Job, ids []string, checkpoint, path string) error
+}
+
+func newNetwork(c configs.IRN, classes int) (exporter, error) {
+	layout := irn.Config{Backbone: c.Backbone, Width: c.Width, Head: c.Head, StrideIn: "3x3"}
+	if c.Kind == configs.KindAffinityNet {
+		n, err := irn.NewAffinityNet(layout)
+		return &affinityNet{n, classes, c.Radius}, err
+	}
+	n, err := irn.New(layout)
+	return &network{n, classes, c.Radius}, err
 }
 
 // network is the segmenter of the training loop: its one map is the boundaries
@@ -113,23 +129,11 @@ func (n *network) CheckWeights(weights.Mapping, configs.Train) error { return ni
 // export writes the network of a checkpoint, with the mean displacement of the
 // images, which IRN takes off at test time.
 func (n *network) export(ctx context.Context, job Job, ids []string, checkpoint, path string) error {
-	c, err := checkpoints.Open(checkpoint)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	store, err := n.Build(job.Seed)
+	store, err := restored(n, job.Seed, checkpoint)
 	if err != nil {
 		return err
 	}
 	defer store.Finalize()
-	m, err := n.Load(store.RootScope(), c)
-	if err == nil && len(m.Differ) > 0 {
-		err = fmt.Errorf("the checkpoint is of another network: %s", m)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", checkpoint, err)
-	}
 	mean, err := n.meanDisplacement(ctx, job, store, ids)
 	if err != nil {
 		return err
@@ -138,6 +142,31 @@ func (n *network) export(ctx context.Context, job Job, ids []string, checkpoint,
 		return err
 	}
 	return n.Save(path, store.RootScope(), job.Config.Crop)
+}
+
+// restored are the variables of a network with the values of a checkpoint.
+func restored(n interface {
+	Build(seed int64) (*model.Store, error)
+	Load(scope *model.Scope, src weights.Source) (weights.Mapping, error)
+}, seed int64, checkpoint string) (*model.Store, error) {
+	c, err := checkpoints.Open(checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	store, err := n.Build(seed)
+	if err != nil {
+		return nil, err
+	}
+	m, err := n.Load(store.RootScope(), c)
+	if err == nil && len(m.Differ) > 0 {
+		err = fmt.Errorf("the checkpoint is of another network: %s", m)
+	}
+	if err != nil {
+		store.Finalize()
+		return nil, fmt.Errorf("%s: %w", checkpoint, err)
+	}
+	return store, nil
 }
 
 // meanDisplacement is over all images, of each its upper left crop.

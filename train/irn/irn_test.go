@@ -42,6 +42,46 @@ func write(t *testing.T) string {
 	return root
 }
 
+// TestAffinityNet: a training on true masks writes its network; stopped, it ends with
+// the same bytes.
+func TestAffinityNet(t *testing.T) {
+	j := job(t, write(t))
+	j.Config.Kind, j.Config.Head, j.Config.Crop, j.Config.LR = configs.KindAffinityNet, 0.125, 64, 0.01
+	j.Config.Backbone, j.Config.Width = "vgg16", 1.0/32 // with dropout
+	res, err := Run(context.Background(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(res.Network)
+	if err != nil || res.Steps != 6 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	n, store, err := irn.OpenAffinityNet(res.Network)
+	if err != nil || n.Config().Head != 0.125 || n.Config().Backbone != "vgg16" {
+		t.Fatalf("%+v, %v", n, err)
+	}
+	store.Finalize()
+	j.OutDir = t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	updates := 0
+	j.Progress = func(int, int) {
+		if updates++; updates == 4 {
+			cancel()
+		}
+	}
+	if _, err := Run(ctx, j); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	j.Progress = nil
+	res, err = Run(context.Background(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(res.Network); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the network differs (%v)", err)
+	}
+}
+
 // TestRun: a training on true masks writes its network; stopped twice it ends
 // with the same bytes; finished it does nothing; another config is refused.
 func TestRun(t *testing.T) {

@@ -1,0 +1,185 @@
+package irn
+
+import (
+	"fmt"
+	"image"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"wsss/checkpoints/safetensors"
+	"wsss/configs"
+	"wsss/models"
+	"wsss/models/backend"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/layers"
+	"wsss/models/pretrained"
+	"wsss/models/shapecache"
+	"wsss/models/weights"
+	"wsss/models/weights/formats"
+)
+
+// Build makes the variables of a network, by building its graph, which is never
+// run. seed is that of the initial weights.
+func (n *AffinityNet) Build(seed int64) (*model.Store, error) {
+	return layers.NewVariables(seed, 33, func(scope *model.Scope, x *Node) []*Node { return []*Node{n.Features(scope, x, false)} })
+}
+
+// Rename is models.WeightReader's: the names of the backbone and of the branches.
+func (n *AffinityNet) Rename(tensor string) string { return models.RenameTensor(n.backbone, tensor) }
+
+// CheckWeights is models.WeightReader's.
+func (n *AffinityNet) CheckWeights(m weights.Mapping, t configs.Train) error {
+	return n.backbone.CheckWeights(m, t)
+}
+
+// Adapt is models.WeightAdapter's.
+func (n *AffinityNet) Adapt(src weights.Source) weights.Source { return models.Adapt(n.backbone, src) }
+
+// Load fills the variables, which must exist, from weights of the backbone, from
+// psa's files, from what Save wrote, and from checkpoints of wsss.
+func (n *AffinityNet) Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
+	return pretrained.Load(scope, n.Adapt(src), n.Rename)
+}
+
+// Save writes the network below scope as safetensors with psa's names.
+func (n *AffinityNet) Save(path string, scope *model.Scope) error {
+	state, err := pretrained.StateDict(scope)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	values := make(map[string]*tensors.Tensor, len(state))
+	for name, t := range state {
+		values[strings.TrimPrefix(name, backboneScope+".")] = t
+	}
+	return safetensors.WriteFile(path, values, map[string]string{metaStride: n.cfg.StrideIn})
+}
+
+// OpenAffinityNet reads a trained network and its variables. The layout is told
+// from the shapes of its tensors.
+func OpenAffinityNet(path string) (n *AffinityNet, store *model.Store, err error) {
+	src, err := formats.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer src.Close()
+	cfg, err := detectAffinity(src)
+	if err == nil {
+		n, err = NewAffinityNet(cfg)
+	}
+	if err == nil {
+		store, err = n.Build(0)
+	}
+	var m weights.Mapping
+	if err == nil {
+		m, err = n.Load(store.RootScope(), src)
+	}
+	if err == nil && len(m.Missing)+len(m.Differ) > 0 {
+		err = fmt.Errorf("the file does not hold a whole network: %s", m)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return n, store, nil
+}
+
+func detectAffinity(src weights.Source) (cfg Config, err error) {
+	cfg = Config{StrideIn: "3x3"}
+	if r, ok := src.(*safetensors.Reader); ok && r.Metadata()[metaStride] != "" {
+		cfg.StrideIn = r.Metadata()[metaStride]
+	}
+	shape := map[string][]int{}
+	for _, tensor := range src.Names() {
+		if shape[weights.Unwrap(tensor)], err = src.Shape(tensor); err != nil {
+			return cfg, err
+		}
+	}
+	if cfg.Backbone, cfg.Width, err = models.DetectBackbone(shape); err != nil {
+		return cfg, err
+	}
+	first := shape["f8_3.weight"]
+	if cfg.Backbone == "" || len(first) != 4 {
+		return cfg, fmt.Errorf("no AffinityNet: wanted are the tensors of a backbone (conv1a.weight, conv1_1.weight or conv1.weight, …) and f8_3.weight")
+	}
+	cfg.Head = float64(first[0]) / 64
+	return cfg, nil
+}
+
+// Featurer computes AffinityNet's features of images. It is safe for concurrent
+// use; calls run one at a time.
+type Featurer struct {
+	net     *AffinityNet
+	store   *model.Store
+	backend compute.Backend
+	bucket  int
+
+	mu     sync.Mutex
+	graphs shapecache.Cache[image.Point, *model.Exec]
+}
+
+// NewFeaturer takes a network and its variables, which go with it.
+func NewFeaturer(b compute.Backend, n *AffinityNet, store *model.Store) *Featurer {
+	f := &Featurer{net: n, store: store, backend: b, bucket: 64, graphs: shapecache.Cache[image.Point, *model.Exec]{Limit: backend.GraphsKept(b, 8), Free: (*model.Exec).Finalize}}
+	if backend.KindOf(b) == backend.Go {
+		f.bucket = AffinityStride // a new size costs nothing
+	}
+	return f
+}
+
+// Features are [channels, H, W] at an eighth of the size of an image, rounded up.
+type Features struct {
+	W, H, Channels int
+	Values         []float32
+}
+
+// Features of an image, filled up with zeros to a multiple of eight pixels as psa
+// does, on engines that compile to a multiple of 64.
+func (f *Featurer) Features(img *imageproc.RGB) (*Features, error) {
+	up := func(n, step int) int { return (n + step - 1) / step * step }
+	size := image.Pt(up(img.W, f.bucket), up(img.H, f.bucket))
+	pixels := make([]float32, 3*size.X*size.Y)
+	img.Interleaved(imageproc.ImageNetNorm, pixels, size.X, image.Point{})
+	in := tensors.FromFlatDataAndDimensions(pixels, 1, size.Y, size.X, 3)
+	defer in.FinalizeAll() //nolint:errcheck // memory only
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	exec, err := f.graphs.Get(size, func() (*model.Exec, error) {
+		return model.NewExec(f.backend, f.store, func(scope *model.Scope, images *Node) *Node {
+			f.store.SetTraining(images.Graph(), true) // else onnx keeps weights per size
+			return f.net.Features(scope, images, false)
+		})
+	})
+	var out *tensors.Tensor
+	if err == nil {
+		out, err = exec.Call1(in)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("features of an image of %d×%d pixels: %w", img.W, img.H, err)
+	}
+	defer out.FinalizeAll() //nolint:errcheck // memory only
+	d := out.Shape().Dimensions
+	r := &Features{W: up(img.W, AffinityStride) / AffinityStride, H: up(img.H, AffinityStride) / AffinityStride, Channels: d[3]}
+	r.Values = make([]float32, r.W*r.H*r.Channels)
+	err = tensors.ConstFlatData(out, func(flat []float32) {
+		for y := range r.H {
+			for x := range r.W {
+				for c, v := range flat[(y*d[2]+x)*d[3]:][:d[3]] {
+					r.Values[(c*r.H+y)*r.W+x] = v
+				}
+			}
+		}
+	})
+	return r, err
+}
+
+// Close frees the network.
+func (f *Featurer) Close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.graphs.Clear()
+	f.store.Finalize()
+}
