@@ -18,16 +18,22 @@ type ONNX struct {
 	Height   int `toml:"height"`   //
 	Multiple int `toml:"multiple"` // with free sizes: sides are padded with the mean colour up to a multiple [32]
 
-	OutputLayout string `toml:"output_layout"` // logits nchw or nhwc, or labels: one class number per pixel [nchw]
+	OutputLayout string `toml:"output_layout"` // logits nchw or nhwc, labels: one class number per pixel, or queries: class logits and mask logits, as of Mask2Former [nchw]
+	Masks        string `toml:"masks"`         // with queries: name of the mask logits, output then being that of the class logits [the first of 3 and of 4 axes]
 	Classes      []int  `toml:"classes"`       // the dataset's class of each class of the model, 255 = void [the same numbers]
 }
+
+// Queries is the output layout of networks that propose masks.
+const Queries = "queries"
 
 func (o ONNX) validate(v *validator, key string) {
 	v.that(o.Name != "", key+".name", o.Name, "a name for the table")
 	v.that(o.Path != "", key+".path", o.Path, "an .onnx file")
 	v.oneOf(key+".layout", o.Layout, "", "nchw", "nhwc")
 	v.oneOf(key+".colours", o.Colours, "", "rgb", "bgr")
-	v.oneOf(key+".output_layout", o.OutputLayout, "", "nchw", "nhwc", "labels")
+	v.oneOf(key+".output_layout", o.OutputLayout, "", "nchw", "nhwc", "labels", Queries)
+	v.that(o.Masks == "" || o.OutputLayout == Queries && o.Output != "", key+".masks", o.Masks, "a name beside output, with output_layout = \"queries\"")
+	v.that(o.OutputLayout != Queries || o.Output == "" || o.Masks != "", key+".masks", o.Masks, "the name of the mask logits where output names the class logits")
 	v.that(o.Divide >= 0, key+".divide", o.Divide, "a positive number")
 	v.that(len(o.Mean) == 0 || len(o.Mean) == 3, key+".mean", o.Mean, "three numbers: red, green, blue")
 	v.that(len(o.Std) == 0 || len(o.Std) == 3 && o.Std[0] > 0 && o.Std[1] > 0 && o.Std[2] > 0, key+".std", o.Std, "three positive numbers: red, green, blue")

@@ -38,6 +38,9 @@ func Open(b compute.Backend, cfg configs.ONNX, classes int) (*Predictor, error) 
 	if cfg.Output != "" {
 		opt.Outputs = []string{cfg.Output}
 	}
+	if cfg.Masks != "" {
+		opt.Outputs = append(opt.Outputs, cfg.Masks)
+	}
 	var err error
 	if p.model, err = onnximport.Open(cfg.Path, opt); err != nil {
 		return nil, err
@@ -99,13 +102,16 @@ func (p *Predictor) Close() error {
 
 func (p *Predictor) checkOutput() error {
 	var names []string
+	has := map[string]bool{"": true}
 	for _, port := range p.model.Outputs() {
-		names = append(names, port.String())
-		if p.cfg.Output == "" || port.Name == p.cfg.Output {
-			return nil
+		names, has[port.Name] = append(names, port.String()), true
+	}
+	for _, key := range [][2]string{{"output", p.cfg.Output}, {"masks", p.cfg.Masks}} {
+		if !has[key[1]] {
+			return fmt.Errorf("%s: eval.onnx.%s = %q: allowed are %s", p.cfg.Path, key[0], key[1], strings.Join(names, ", "))
 		}
 	}
-	return fmt.Errorf("%s: eval.onnx.output = %q: allowed are %s", p.cfg.Path, p.cfg.Output, strings.Join(names, ", "))
+	return nil
 }
 
 func (p *Predictor) chooseInput() error {
@@ -194,6 +200,13 @@ func (p *Predictor) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelM
 			t.FinalizeAll()
 		}
 	}()
+	if p.cfg.OutputLayout == configs.Queries {
+		m, err := p.fromQueries(outs, img.Rect.Size(), image.Pt(w, h), span)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.cfg.Path, err)
+		}
+		return m, nil
+	}
 	out := outs[p.model.OutputNames()[0]]
 	m, err := p.labels(out, img.Rect.Size(), span)
 	if err != nil {

@@ -175,8 +175,13 @@ func taps(n, from, span int) []tap {
 	return out
 }
 
-// argMax resamples row by row and keeps the best class; ties go to the lower.
-func (g grid) argMax(m *data.LabelMap, span image.Point) {
+// argMax is best, where one channel is a foreground network: above 0 is class 1.
+func (g grid) argMax(m *data.LabelMap, span image.Point) { g.scan(m, span, g.c == 1) }
+
+// best resamples row by row and keeps the best class; ties go to the lower.
+func (g grid) best(m *data.LabelMap, span image.Point) { g.scan(m, span, false) }
+
+func (g grid) scan(m *data.LabelMap, span image.Point, foreground bool) {
 	xs, ys := taps(m.W, g.w, span.X), taps(m.H, g.h, span.Y)
 	row := make([]float32, g.w)
 	best := make([]float32, m.W)
@@ -186,7 +191,7 @@ func (g grid) argMax(m *data.LabelMap, span image.Point) {
 		for i := range best {
 			best[i] = float32(math.Inf(-1))
 		}
-		if g.c == 1 {
+		if foreground {
 			clear(best) // class 1 must be above 0
 		}
 		for c := range g.c {
@@ -196,7 +201,7 @@ func (g grid) argMax(m *data.LabelMap, span image.Point) {
 				row[x] = t + (low[x*g.stepX]-t)*ty.f
 			}
 			class := uint8(c)
-			if g.c == 1 {
+			if foreground {
 				class = 1
 			}
 			for x, tx := range xs {
