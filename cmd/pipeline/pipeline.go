@@ -170,12 +170,12 @@ func (p *Run) withBar(ctx context.Context, title string, do func(b Stage) error)
 		return err
 	}
 	b := p.bar(title)
-	before := backend.Compilations()
+	before, spent := backend.Compilations(), backend.CompileTime()
 	err := do(b)
 	if err == nil {
 		b.Finish()
 		if n := backend.Compilations() - before; n > 0 && p.Backend != nil && backend.KindOf(p.Backend) == backend.XLA {
-			p.Say("%s: compiled for %s", title, words.Plural(n, "shape"))
+			p.Say("%s: compiled for %s in %.1f s", title, words.Plural(n, "shape"), (backend.CompileTime() - spent).Seconds())
 		}
 	} else {
 		b.Abort()

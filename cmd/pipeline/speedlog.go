@@ -3,11 +3,14 @@ package pipeline
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"time"
+
+	"wsss/models/backend"
 )
 
-// speedLog lies beside a training's log: how fast it was and what memory it
-// took, over the updates. It is a file of its own since no two trainings have
+// speedLog lies beside a training's log: how fast it was, what memory it took and
+// what was compiled since this call began, over the updates. It is a file of its own since no two trainings have
 // the same times, and their logs are to be the same.
 const speedLog = "speed.jsonl"
 
@@ -21,6 +24,14 @@ type speedometer struct {
 	images int // of an update
 	step   int // at the line before
 	at     time.Time
+
+	compiled  int           // graphs, when this call began …
+	compiling time.Duration // … and what they took
+}
+
+// newSpeedometer begins to measure a training in dir.
+func newSpeedometer(dir string, images int) *speedometer {
+	return &speedometer{path: filepath.Join(dir, speedLog), images: images, compiled: backend.Compilations(), compiling: backend.CompileTime()}
 }
 
 // tick is told of every update.
@@ -34,11 +45,19 @@ func (s *speedometer) tick(step int) {
 	if took < speedEvery {
 		return
 	}
+	compiled := 0
+	if backend.CompilesLong() { // else a matter of milliseconds
+		compiled = backend.Compilations() - s.compiled
+	}
 	line, err := json.Marshal(struct {
 		Step   int     `json:"step"`
 		Speed  float64 `json:"images_per_s"`
 		Memory float64 `json:"peak_memory_mib"`
-	}{step, float64((step-s.step)*s.images) / took.Seconds(), float64(PeakMemory() >> 20)})
+
+		Compiled  int     `json:"compilations,omitempty"`
+		Compiling float64 `json:"compile_s,omitempty"`
+	}{step, float64((step-s.step)*s.images) / took.Seconds(), float64(PeakMemory() >> 20),
+		compiled, (backend.CompileTime() - s.compiling).Seconds()})
 	s.step, s.at = step, now
 	if err != nil {
 		return

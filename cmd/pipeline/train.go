@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"sync"
 
@@ -152,7 +151,7 @@ func (p *Run) trainBeside(ctx context.Context, net string, job train.Job) error 
 // shows makes the bar tell of a job's updates.
 func (p *Run) shows(job *train.Job, b Stage, net int) {
 	b.Trains(job.Config.Batch * job.Config.Accumulate)
-	speed := &speedometer{path: filepath.Join(job.OutDir, speedLog), images: job.Config.Batch * job.Config.Accumulate}
+	speed := newSpeedometer(job.OutDir, job.Config.Batch*job.Config.Accumulate)
 	job.Updated = func(rec train.Record) {
 		speed.tick(rec.Step)
 		b.Learned(net, rec.Loss, rec.LR[0])

@@ -23,7 +23,7 @@ type Series struct {
 var stepKeys = []string{"step", "iteration", "iter", "update"}
 
 const (
-	maxCharts = 8
+	maxCharts = 10
 	maxPoints = 400 // per drawn line; more are averaged
 )
 
@@ -100,14 +100,16 @@ type line struct {
 
 // Names of the numbers in a log of time and memory (Curve.Speed).
 const (
-	timeKey   = "images_per_s"
-	memoryKey = "peak_memory_mib"
+	timeKey    = "images_per_s"
+	memoryKey  = "peak_memory_mib"
+	graphsKey  = "compilations"
+	compileKey = "compile_s"
 )
 
 // chartTitles say what the names in logs mean.
 var chartTitles = map[string]string{
 	"loss": "loss", "val_miou": "mIoU on validation images", "miou": "mIoU", "lr": "learning rate", "grad_norm": "length of the gradient",
-	timeKey: "images per second", memoryKey: "peak memory, MiB",
+	timeKey: "images per second", memoryKey: "peak memory, MiB", graphsKey: "graphs compiled", compileKey: "seconds of compiling",
 }
 
 // The drawing's frame in SVG units.
@@ -116,7 +118,7 @@ const (
 	padL, padR, padT, padB   = 52, 12, 10, 26
 	plotW, plotH             = chartW - padL - padR, chartH - padT - padB
 	chartBottom              = chartH - padB
-	knownFirst               = "loss val_miou miou lr " + timeKey + " " + memoryKey
+	knownFirst               = "loss val_miou miou lr " + timeKey + " " + memoryKey + " " + graphsKey + " " + compileKey
 	notDrawn                 = "time seconds epoch images"
 	millionsFrom, smallBelow = 1e6, 1e-3
 )

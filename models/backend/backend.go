@@ -68,6 +68,9 @@ func Open(spec string) (compute.Backend, error) {
 	if strings.HasPrefix(resolved, "xla") && strings.Contains(resolved, "cuda") {
 		cacheAutotuning()
 	}
+	if strings.HasPrefix(resolved, "xla") {
+		timeCompilations()
+	}
 	b, err := open(resolved)
 	if err != nil {
 		return nil, fmt.Errorf("backend %q does not open: %w\nrun `wsss doctor` to see which backends work here", spec, err)
