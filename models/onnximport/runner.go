@@ -1,7 +1,6 @@
 package onnximport
 
 import (
-	"container/list"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,6 +18,7 @@ import (
 	"wsss/models/backend"
 	"wsss/models/onnximport/legalise"
 	"wsss/models/onnximport/ortref"
+	"wsss/models/shapecache"
 )
 
 // RunnerOptions bound what a Runner keeps and say what it may do.
@@ -48,14 +48,12 @@ type Runner struct {
 
 	mu       sync.Mutex
 	byValue  map[string]bool // inputs that shapes depend on
-	compiled map[string]*list.Element
-	recent   *list.List // of *program, most recent first
+	programs shapecache.Cache[string, *program]
 	whole    *ortref.Session
 }
 
 // program is one compiled graph.
 type program struct {
-	key    string
 	exec   *model.Exec
 	inputs []string // in the order of the graph's parameters
 }
@@ -70,7 +68,7 @@ func NewRunner(b compute.Backend, m *Model, opt RunnerOptions) (*Runner, error) 
 	}
 	opt.MaxShapes = backend.GraphsKept(b, opt.MaxShapes)
 	return &Runner{model: m, backend: b, opt: opt, store: model.NewStore(),
-		byValue: map[string]bool{}, compiled: map[string]*list.Element{}, recent: list.New()}, nil
+		byValue: map[string]bool{}, programs: shapecache.Cache[string, *program]{Limit: opt.MaxShapes, Free: func(p *program) { p.exec.Finalize() }}}, nil
 }
 
 // Model is what the runner runs.
@@ -132,11 +130,7 @@ func (r *Runner) Whole() bool {
 func (r *Runner) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for e := r.recent.Front(); e != nil; e = e.Next() {
-		e.Value.(*program).exec.Finalize()
-	}
-	r.recent.Init()
-	clear(r.compiled)
+	r.programs.Clear()
 	for v := range r.store.IterVariables() {
 		_ = v.Finalize()
 	}
@@ -180,13 +174,8 @@ func (r *Runner) program(inputs map[string]*tensors.Tensor, each []string) (*pro
 		if len(each) > 0 {
 			key += fmt.Sprintf(" each %q", each)
 		}
-		if e := r.compiled[key]; e != nil {
-			r.recent.MoveToFront(e)
-			return e.Value.(*program), nil
-		}
-		p, err := r.compile(key, inputs, each)
+		p, err := r.programs.Get(key, func() (*program, error) { return r.compile(inputs, each) })
 		if err == nil {
-			r.keep(p)
 			return p, nil
 		}
 		if !r.learn(needsValues(err), inputs) {
@@ -228,18 +217,7 @@ func (r *Runner) key(inputs map[string]*tensors.Tensor) string {
 	return sb.String()
 }
 
-func (r *Runner) keep(p *program) {
-	r.compiled[p.key] = r.recent.PushFront(p)
-	for r.recent.Len() > r.opt.MaxShapes {
-		e := r.recent.Back()
-		old := r.recent.Remove(e).(*program)
-		delete(r.compiled, old.key)
-		old.exec.Finalize()
-	}
-}
-
-func (r *Runner) compile(key string, inputs map[string]*tensors.Tensor, each []string) (*program, error) {
-	backend.NoteCompilation()
+func (r *Runner) compile(inputs map[string]*tensors.Tensor, each []string) (*program, error) {
 	dims := map[string][]int{}
 	for name, t := range inputs {
 		dims[name] = append([]int{}, t.Shape().Dimensions...)
@@ -266,7 +244,7 @@ func (r *Runner) compile(key string, inputs map[string]*tensors.Tensor, each []s
 	if err := r.readWeights(prog); err != nil {
 		return nil, err
 	}
-	p := &program{key: key}
+	p := &program{}
 	var shape []shapes.Shape
 	for _, in := range prog.Inputs {
 		t := inputs[in.Name]
