@@ -13,8 +13,9 @@ type Frame struct {
 	W, H     int // of the image
 	InW, InH int // of the image inside the square
 	// Squash: the image fills the square whatever its proportions, and masks
-	// are enlarged bicubically in one step (EfficientSAM).
-	Squash bool
+	// are enlarged in one step: bicubically (EfficientSAM), or where Linear is set
+	// bilinearly (SAM 2).
+	Squash, Linear bool
 }
 
 // NewFrame scales the longer side to the square's; the other is at least one
@@ -38,6 +39,7 @@ const (
 	normalised  layout = iota // [1, 3, side, side], normalised, padded with 0
 	rawHWC                    // [h, w, 3], bytes as floats; normalised and padded inside the model
 	unitSquared               // [1, 3, side, side] in [0, 1], squashed; normalised inside the model
+	stretched                 // [1, 3, side, side], squashed, then normalised as for ImageNet
 )
 
 // pixels prepares the image as the encoder's layout asks.
@@ -50,6 +52,10 @@ func (f Frame) pixels(img *imageproc.RGB, as layout, rank int) *tensors.Tensor {
 			dst[i] = float32(v)
 		}
 		return tensors.FromFlatDataAndDimensions(dst, lead(rank, 4, f.InH, f.InW, 3)...)
+	case stretched:
+		dst := make([]float32, 3*f.Side*f.Side)
+		img.Resize(f.Side, f.Side, imageproc.Bilinear).Planar(imageproc.ImageNetNorm, dst, f.Side, f.Side)
+		return tensors.FromFlatDataAndDimensions(dst, lead(rank, 4, 3, f.Side, f.Side)...)
 	case unitSquared:
 		return tensors.FromFlatDataAndDimensions(f.squashed(img), lead(rank, 4, 3, f.Side, f.Side)...)
 	}
@@ -84,6 +90,9 @@ func (f Frame) squashed(img *imageproc.RGB) []float32 {
 // image: bilinear to the square, cut to the image's part, bilinear to W×H
 // (docs/sources.md §3.3). The result is row-major, W*H.
 func (f Frame) Upscale(logits []float32, low int) []float32 {
+	if f.Squash && f.Linear {
+		return resample(logits, low, bilinearTaps(low, f.W, f.W), bilinearTaps(low, f.H, f.H))
+	}
 	if f.Squash {
 		return resample(logits, low, bicubicTaps(low, f.W), bicubicTaps(low, f.H))
 	}

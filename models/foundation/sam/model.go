@@ -50,7 +50,7 @@ func DecoderTakesBoxes(inputs []string) bool {
 }
 
 // TakesMasks tells whether prompts may have the logits of an earlier pass.
-func (m *Model) TakesMasks() bool { return m.sig.kind == kindMeta }
+func (m *Model) TakesMasks() bool { return m.sig.metaPrompts() }
 
 // Embedding is an image as the decoder takes it. It stays where the encoder ran,
 // and several goroutines may ask of it.
@@ -90,8 +90,8 @@ func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Embedding, erro
 }
 
 func (m *Model) frame(w, h int) Frame {
-	if m.sig.kind == kindEfficient {
-		return Frame{Side: m.sig.side, W: w, H: h, InW: m.sig.side, InH: m.sig.side, Squash: true}
+	if m.sig.kind == kindEfficient || m.sig.kind == kindSAM2 {
+		return Frame{Side: m.sig.side, W: w, H: h, InW: m.sig.side, InH: m.sig.side, Squash: true, Linear: m.sig.kind == kindSAM2}
 	}
 	return NewFrame(w, h, m.sig.side)
 }
@@ -209,7 +209,7 @@ func (m *Model) decode(ctx context.Context, e *Embedding, prompts []Prompt, enco
 		in[name] = e.parts[i]
 	}
 	switch m.sig.kind {
-	case kindMeta:
+	case kindMeta, kindSAM2:
 		m.feedMeta(in, coords, labels, k, n)
 		m.feedMasks(in, prompts, picked)
 	case kindHF:
@@ -319,7 +319,7 @@ func sizeTensor(t dtypes.DType, side int) *tensors.Tensor {
 // collect splits the decoder's outputs into results.
 func (m *Model) collect(out map[string]*tensors.Tensor, picked []int, results []Result) error {
 	maskRank, scoreRank := 4, 2
-	if m.sig.kind != kindMeta {
+	if !m.sig.metaPrompts() {
 		maskRank, scoreRank = 5, 3
 	}
 	iou, idims, err := foundation.Floats(out, m.sig.scores, scoreRank)

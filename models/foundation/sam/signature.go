@@ -15,6 +15,7 @@ const (
 	kindMeta      kind = iota // docs/sources.md §3.4, also MobileSAM
 	kindHF                    // docs/sources.md §3.4b
 	kindEfficient             // EfficientSAM's encoder and decoder
+	kindSAM2                  // SAM 2 and 2.1, docs/sources.md §3.6
 )
 
 // signature is what the inputs of an encoder and a decoder tell.
@@ -36,6 +37,9 @@ type signature struct {
 	scores   string       // output with predicted IoUs
 }
 
+// metaPrompts tells whether the decoder takes prompts as Meta's export does.
+func (s signature) metaPrompts() bool { return s.kind == kindMeta || s.kind == kindSAM2 }
+
 const (
 	patch       = 16 // pixels per side of an embedding's cell, in all published models
 	defaultSide = 1024
@@ -50,6 +54,12 @@ func detect(enc, dec foundation.Session) (signature, error) {
 	var s signature
 	in, out := dec.Inputs(), dec.Outputs()
 	switch {
+	case foundation.Has(in, "point_coords", "point_labels", "mask_input", "has_mask_input", "high_res_feats_0", "high_res_feats_1"):
+		s = signature{kind: kindSAM2, feed: []string{"image_embed", "high_res_feats_0", "high_res_feats_1"}, masks: "masks", scores: "iou_predictions"}
+		s.portsOf(in, "point_coords", "point_labels")
+		if p, _ := foundation.Find(in, "mask_input"); len(p.Dims) == 4 {
+			s.low = p.Dims[3]
+		}
 	case foundation.Has(in, "point_coords", "point_labels", "mask_input", "has_mask_input"):
 		s = signature{kind: kindMeta, feed: []string{"image_embeddings"}, masks: "low_res_masks", scores: "iou_predictions"}
 		s.portsOf(in, "point_coords", "point_labels")
@@ -63,7 +73,7 @@ func detect(enc, dec foundation.Session) (signature, error) {
 		s = signature{kind: kindEfficient, feed: []string{"image_embeddings"}, masks: "output_masks", scores: "iou_predictions"}
 		s.portsOf(in, "batched_point_coords", "batched_point_labels")
 	default:
-		return s, fmt.Errorf("not a known SAM decoder: its inputs are %s; known are point_coords, point_labels, mask_input, has_mask_input (Meta, MobileSAM), input_points, input_labels, image_positional_embeddings (Hugging Face) and batched_point_coords, batched_point_labels (EfficientSAM)", foundation.Names(in))
+		return s, fmt.Errorf("not a known SAM decoder: its inputs are %s; known are point_coords, point_labels, mask_input, has_mask_input (Meta, MobileSAM; with high_res_feats_0 and high_res_feats_1 SAM 2), input_points, input_labels, image_positional_embeddings (Hugging Face) and batched_point_coords, batched_point_labels (EfficientSAM)", foundation.Names(in))
 	}
 	if !foundation.Has(in, s.feed...) || !foundation.Has(out, s.masks, s.scores) {
 		return s, fmt.Errorf("SAM decoder with inputs %s and outputs %s: it lacks one of %v, %s, %s", foundation.Names(in), foundation.Names(out), s.feed, s.masks, s.scores)
@@ -111,6 +121,8 @@ func (s *signature) encoder(enc foundation.Session) error {
 		return fmt.Errorf("not a SAM encoder: input %s has %d axes; wanted 3 or 4", p.Name, n)
 	case p.Dims[n-1] == 3:
 		s.layout = rawHWC
+	case s.kind == kindSAM2:
+		s.layout, s.side = stretched, p.Dims[n-1]
 	case s.kind == kindEfficient:
 		s.layout, s.side = unitSquared, p.Dims[n-1]
 	default:
