@@ -90,14 +90,19 @@ func (f Frame) squashed(img *imageproc.RGB) []float32 {
 // image: bilinear to the square, cut to the image's part, bilinear to W×H
 // (docs/sources.md §3.3). The result is row-major, W*H.
 func (f Frame) Upscale(logits []float32, low int) []float32 {
-	if f.Squash && f.Linear {
-		return resample(logits, low, bilinearTaps(low, f.W, f.W), bilinearTaps(low, f.H, f.H))
-	}
 	if f.Squash {
-		return resample(logits, low, bicubicTaps(low, f.W), bicubicTaps(low, f.H))
+		return resample(logits, low, f.squashTaps(low, f.W), f.squashTaps(low, f.H))
 	}
 	square := resample(logits, low, bilinearTaps(low, f.Side, f.InW), bilinearTaps(low, f.Side, f.InH))
 	return resample(square, f.InW, bilinearTaps(f.InW, f.W, f.W), bilinearTaps(f.InH, f.H, f.H))
+}
+
+// squashTaps enlarge one axis of the logits of an image that fills the square.
+func (f Frame) squashTaps(low, out int) taps {
+	if f.Linear {
+		return bilinearTaps(low, out, out)
+	}
+	return bicubicTaps(low, out)
 }
 
 // Threshold is the mask of the logits above 0.

@@ -41,7 +41,7 @@ func TestOutlinesAgree(t *testing.T) {
 	backendtest.Each(t, backendtest.Names(t), func(t *testing.T, b compute.Backend) {
 		scored := &Model{scorer: newScorer(b)}
 		for _, f := range []Frame{NewFrame(90, 70, 64), NewFrame(33, 131, 64), NewFrame(64, 64, 64), NewFrame(1, 200, 64),
-			{Side: 64, W: 75, H: 50, InW: 64, InH: 64, Squash: true}} {
+			{Side: 64, W: 75, H: 50, InW: 64, InH: 64, Squash: true}, {Side: 64, W: 75, H: 50, InW: 64, InH: 64, Squash: true, Linear: true}} {
 			held := &answer{prompts: masks, masks: 3 * masks, side: low, values: values}
 			from := &answer{prompts: masks, masks: 3 * masks, side: low, tensor: tensors.FromFlatDataAndDimensions(values, masks, 3, low, low)}
 			var host, device []Asked

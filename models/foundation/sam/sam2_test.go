@@ -73,7 +73,9 @@ func TestSAM2(t *testing.T) {
 		}
 		again := append([]sam.Prompt(nil), prompts...)
 		for i, r := range first {
-			again[i].Mask = r.Low[1]
+			if again[i].Mask, err = r.Logits(1); err != nil {
+				t.Fatal(err)
+			}
 		}
 		second, err := m.Predict(t.Context(), e, again)
 		if err != nil {
@@ -81,18 +83,26 @@ func TestSAM2(t *testing.T) {
 		}
 		worst, scale := 0.0, 0.0
 		for i, p := range ref.Prompts {
-			if len(first[i].Low) != 3 || first[i].LowSide != 16 {
-				t.Fatalf("prompt %d: %d masks of side %d", i, len(first[i].Low), first[i].LowSide)
+			if len(first[i].IoU) != 3 || first[i].LowSide != 16 {
+				t.Fatalf("prompt %d: %d masks of side %d", i, len(first[i].IoU), first[i].LowSide)
 			}
 			for k := range 3 {
 				worst = max(worst, math.Abs(float64(first[i].IoU[k])-p.IoU[k]))
-				for j, v := range first[i].Low[k] {
-					scale = max(scale, math.Abs(p.Low[k*256+j]))
-					worst = max(worst, math.Abs(float64(v)-p.Low[k*256+j]), math.Abs(float64(second[i].Low[k][j])-p.Again[k*256+j]))
+				low, err := first[i].Logits(k)
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-			if up := e.Upscale(first[i].Low[0], 16); len(up) != ref.Width*ref.Height {
-				t.Errorf("%d pixels", len(up))
+				more, err := second[i].Logits(k)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for j, v := range low {
+					scale = max(scale, math.Abs(p.Low[k*256+j]))
+					worst = max(worst, math.Abs(float64(v)-p.Low[k*256+j]), math.Abs(float64(more[j])-p.Again[k*256+j]))
+				}
+				if up := e.Upscale(low, 16); len(up) != ref.Width*ref.Height {
+					t.Errorf("%d pixels", len(up))
+				}
 			}
 		}
 		t.Logf("largest difference %.1e, of logits up to %.1f", worst, scale)

@@ -69,7 +69,7 @@ func (e *enlarger) free() {
 func (f Frame) matrix(low, in, out, rows int) []float32 {
 	m := make([]float32, rows*low)
 	if f.Squash {
-		t := bicubicTaps(low, out)
+		t := f.squashTaps(low, out)
 		for i, at := range t.index {
 			m[i/t.n*low+int(at)] += t.weights[i]
 		}
