@@ -29,6 +29,9 @@ type Model struct {
 	Source  string `toml:"source"` // page, where there is no repository
 	Make    string `toml:"make"`   // how its local files are made, for people
 	Files   []File `toml:"file"`
+	// Pair tells that its files come from different exports: whether they
+	// belong together is found out at their first use.
+	Pair bool `toml:"pair"`
 
 	// How a network of family saliency or features takes an image and gives its
 	// map, for options that leave it out.

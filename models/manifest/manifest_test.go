@@ -358,3 +358,70 @@ func TestPullBuilds(t *testing.T) {
 		t.Errorf("another checkpoint: %v", err)
 	}
 }
+
+// TestPairsAreCheckedOnce: whether files of two exports belong together is found
+// out at their first use, and again when one of them is another.
+func TestPairsAreCheckedOnce(t *testing.T) {
+	s := open(t)
+	ctx := context.Background()
+	m, err := Find("sam-vit-h-int8")
+	if err != nil || !m.Pair {
+		t.Fatal(m, err)
+	}
+	put := func(role, text string) {
+		t.Helper()
+		f, err := m.file(role)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Dir(s.Path(m, f)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(s.Path(m, f), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("encoder", "e")
+	put("decoder", "d")
+	for _, role := range []string{"encoder", "decoder"} {
+		if _, err := s.File(ctx, m.Name, role); err != nil {
+			t.Fatal(err)
+		}
+	}
+	times, says := 0, error(nil)
+	use := func() error {
+		return s.FirstUse(ctx, m, func(context.Context) error { times++; return says })
+	}
+	says = errors.New("they do not fit")
+	for range 2 { // a failure is not remembered
+		if err := use(); err == nil || !strings.Contains(err.Error(), "sam-vit-h-int8: they do not fit") {
+			t.Errorf("a pair that does not fit: %v", err)
+		}
+	}
+	says = nil
+	for range 2 {
+		if err := use(); err != nil {
+			t.Error(err)
+		}
+	}
+	if times != 3 {
+		t.Errorf("checked %d times, want 3", times)
+	}
+	if err := os.Remove(filepath.Join(s.Dir(), lockName)); err != nil {
+		t.Fatal(err)
+	}
+	put("decoder", "another")
+	if _, err := s.File(ctx, m.Name, "decoder"); err != nil {
+		t.Fatal(err)
+	}
+	if err := use(); err != nil || times != 4 {
+		t.Errorf("another decoder: checked %d times, %v", times, err)
+	}
+	plain, err := Find("mobile-sam")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.FirstUse(ctx, plain, func(context.Context) error { t.Error("a model of one export is checked"); return nil }); err != nil {
+		t.Error(err)
+	}
+}

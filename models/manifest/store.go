@@ -211,6 +211,46 @@ func (s *Store) check(ctx context.Context, m Model, f File, always bool) error {
 	return files.WriteJSON(filepath.Join(s.dir, lockName), lock)
 }
 
+// FirstUse runs a check of a model whose files come from different exports,
+// unless these very files passed it before; the lock file remembers that.
+func (s *Store) FirstUse(ctx context.Context, m Model, check func(ctx context.Context) error) error {
+	if !m.Pair {
+		return nil
+	}
+	key := m.Name + " fits"
+	passed := func() (map[string]record, record, error) {
+		lock, err := s.readLock()
+		if err != nil {
+			return nil, record{}, err
+		}
+		var now record
+		sums := sha256.New()
+		for _, f := range m.Files {
+			have := lock[m.Name+"/"+f.Name()]
+			fmt.Fprintln(sums, f.Role, have.SHA256)
+			now.Size += have.Size
+		}
+		now.SHA256 = hex.EncodeToString(sums.Sum(nil))
+		return lock, now, nil
+	}
+	s.mu.Lock()
+	lock, now, err := passed()
+	s.mu.Unlock()
+	if err != nil || lock[key] == now {
+		return err
+	}
+	if err := check(ctx); err != nil {
+		return fmt.Errorf("%s: %w", m.Name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if lock, now, err = passed(); err != nil {
+		return err
+	}
+	lock[key] = now
+	return files.WriteJSON(filepath.Join(s.dir, lockName), lock)
+}
+
 func (s *Store) readLock() (map[string]record, error) {
 	path := filepath.Join(s.dir, lockName)
 	raw, err := files.ReadLimited(path, files.MaxRecord)

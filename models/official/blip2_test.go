@@ -1,4 +1,4 @@
-package official
+package official_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
+	"wsss/models/official"
 )
 
 // TestBLIP2 compares both parts of small checkpoints under LAVIS's names with its
@@ -24,10 +25,10 @@ func TestBLIP2(t *testing.T) {
 	for qformer, prefix := range map[string]string{"blip2.pth": "", "blip2_tuned.pth": "tuned_"} {
 		embeds, logits := v.get(map[string]string{"": "image_embeds", "tuned_": "tuned_embeds"}[prefix]), v.get(map[string]string{"": "itm_logits", "tuned_": "tuned_logits"}[prefix])
 		img, match := filepath.Join(dir, "image.onnx"), filepath.Join(dir, "match.onnx")
-		if err := BLIP2Image(filepath.Join(dir, qformer), filepath.Join(dir, "eva.pth"), img); err != nil {
+		if err := official.BLIP2Image(filepath.Join(dir, qformer), filepath.Join(dir, "eva.pth"), img); err != nil {
 			t.Fatal(err)
 		}
-		if err := BLIP2Match(filepath.Join(dir, qformer), match); err != nil {
+		if err := official.BLIP2Match(filepath.Join(dir, qformer), match); err != nil {
 			t.Fatal(err)
 		}
 		for _, spec := range backendtest.Quick(t) {
@@ -43,10 +44,10 @@ func TestBLIP2(t *testing.T) {
 func TestBLIP2IsUsable(t *testing.T) {
 	dir := inFolder(t, "blip2.pth", "eva.pth")
 	q, vocabulary := filepath.Join(dir, "blip2.pth"), filepath.Join(dir, "vocab.txt")
-	if err := BLIP2Image(q, filepath.Join(dir, "eva.pth"), filepath.Join(dir, "image.onnx")); err != nil {
+	if err := official.BLIP2Image(q, filepath.Join(dir, "eva.pth"), filepath.Join(dir, "image.onnx")); err != nil {
 		t.Fatal(err)
 	}
-	if err := BLIP2Match(q, filepath.Join(dir, "match.onnx")); err != nil {
+	if err := official.BLIP2Match(q, filepath.Join(dir, "match.onnx")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(vocabulary, []byte("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ncat\ndog\na\n"), 0o644); err != nil {

@@ -1,4 +1,4 @@
-package official
+package official_test
 
 import (
 	"os"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/models/official"
 	"wsss/models/weights/pth"
 )
 
@@ -28,9 +29,9 @@ func TestFullSize(t *testing.T) {
 		inputs []string
 		output string
 	}{
-		"sam":     {SAMEncoder, []string{"pixel_values"}, "image_embeddings"},
-		"ram":     {RAM, []string{"image"}, "logits"},
-		"qformer": {BLIP2Match, []string{"image_embeds", "input_ids", "attention_mask"}, "itm_logits"},
+		"sam":     {official.SAMEncoder, []string{"pixel_values"}, "image_embeddings"},
+		"ram":     {official.RAM, []string{"image"}, "logits"},
+		"qformer": {official.BLIP2Match, []string{"image_embeds", "input_ids", "attention_mask"}, "itm_logits"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := pth.Open(filepath.Join(dir, name+"_values.pth"))

@@ -1,4 +1,4 @@
-package official
+package official_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"wsss/models/backend"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/load"
+	"wsss/models/official"
 	"wsss/models/weights"
 	"wsss/models/weights/pth"
 )
@@ -109,10 +110,10 @@ func near(t *testing.T, what string, got, want *tensors.Tensor) {
 func TestSAM(t *testing.T) {
 	dir := inFolder(t, "sam.pth")
 	encoder, decoder := filepath.Join(dir, "encoder.onnx"), filepath.Join(dir, "decoder.onnx")
-	if err := SAMEncoder(filepath.Join(dir, "sam.pth"), encoder); err != nil {
+	if err := official.SAMEncoder(filepath.Join(dir, "sam.pth"), encoder); err != nil {
 		t.Fatal(err)
 	}
-	if err := SAMDecoder(filepath.Join(dir, "sam.pth"), decoder); err != nil {
+	if err := official.SAMDecoder(filepath.Join(dir, "sam.pth"), decoder); err != nil {
 		t.Fatal(err)
 	}
 	v := openValues(t, "sam_values.pth")
@@ -148,10 +149,10 @@ func TestSAM(t *testing.T) {
 func TestSAMIsUsable(t *testing.T) {
 	dir := inFolder(t, "sam.pth")
 	path := filepath.Join(dir, "sam.pth")
-	if err := SAMEncoder(path, filepath.Join(dir, "e.onnx")); err != nil {
+	if err := official.SAMEncoder(path, filepath.Join(dir, "e.onnx")); err != nil {
 		t.Fatal(err)
 	}
-	if err := SAMDecoder(path, filepath.Join(dir, "d.onnx")); err != nil {
+	if err := official.SAMDecoder(path, filepath.Join(dir, "d.onnx")); err != nil {
 		t.Fatal(err)
 	}
 	b, err := backend.Open("go")
@@ -175,7 +176,7 @@ func TestGraphsAreSmall(t *testing.T) {
 	out := filepath.Join(dir, "encoder.onnx")
 	var made [2][]byte
 	for i := range made {
-		if err := SAMEncoder(filepath.Join(dir, "sam.pth"), out); err != nil {
+		if err := official.SAMEncoder(filepath.Join(dir, "sam.pth"), out); err != nil {
 			t.Fatal(err)
 		}
 		raw, err := os.ReadFile(out)
@@ -212,7 +213,7 @@ func TestGraphsAreSmall(t *testing.T) {
 		filepath.Join(dir, "none.pth"):       "no such file",
 		"testdata/sam.pth":                   "lies beside its weights",
 	} {
-		if err := SAMEncoder(path, out); err == nil || !strings.Contains(err.Error(), want) {
+		if err := official.SAMEncoder(path, out); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package official
+package official_test
 
 import (
 	"path/filepath"
@@ -7,6 +7,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/backend/backendtest"
+	"wsss/models/official"
 )
 
 // TestRAM compares the taggers of small checkpoints under the official names
@@ -16,7 +17,7 @@ func TestRAM(t *testing.T) {
 	v := openValues(t, "ram_values.pth")
 	for _, name := range []string{"ram", "ram_plus"} {
 		out := filepath.Join(dir, name+".onnx")
-		if err := RAM(filepath.Join(dir, name+".pth"), out); err != nil {
+		if err := official.RAM(filepath.Join(dir, name+".pth"), out); err != nil {
 			t.Fatal(err)
 		}
 		for _, spec := range backendtest.Quick(t) {

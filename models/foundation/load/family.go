@@ -1,6 +1,8 @@
 package load
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -88,5 +90,24 @@ func Model[M any](b compute.Backend, family string, c Choice, opt Options) (M, C
 	if !ok {
 		return none, nil, fmt.Errorf("models of family %s are %T, wanted is %T", family, opened, none)
 	}
+	if err := c.firstUse(opened); err != nil {
+		return none, nil, errors.Join(err, sessions.Close())
+	}
 	return m, sessions, nil
+}
+
+// firstUse checks a model whose files come from different exports, once.
+func (c Choice) firstUse(opened any) error {
+	m, err := manifest.Find(c.Model)
+	f, ok := opened.(interface {
+		Fits(ctx context.Context) error
+	})
+	if err != nil || !ok || slices.ContainsFunc(slices.Collect(maps.Values(c.Files)), func(file string) bool { return file != "" }) {
+		return nil // files of one's own
+	}
+	store, err := manifest.Open(c.Dir)
+	if err != nil {
+		return err
+	}
+	return store.FirstUse(context.Background(), m, f.Fits)
 }
