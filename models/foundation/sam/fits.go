@@ -31,6 +31,7 @@ func (m *Model) Fits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer e.Free()
 	prompts := []Prompt{{Points: []Point{{X: centre[0], Y: centre[1]}}}}
 	if m.TakesBoxes() {
 		prompts = append(prompts, Prompt{Box: &data.Box{X0: 80, Y0: 60, X1: 200, Y1: 180}})
@@ -39,9 +40,14 @@ func (m *Model) Fits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer Free(results)
 	for i, r := range results {
 		best := 0.0
-		for _, low := range r.Low {
+		for k := range r.IoU {
+			low, err := r.Logits(k)
+			if err != nil {
+				return err
+			}
 			best = max(best, overlap(Threshold(e.Upscale(low, r.LowSide)), disc))
 		}
 		if best < fit {
