@@ -26,6 +26,8 @@ func TestProtocols(t *testing.T) {
 		"voc_deeplabv3plus_513":        {"deeplab-v3plus", "sgd", 16, 30000, 513, 1e-3, 10, 1e-4, false, "train", "resnet101", "random"},
 		"voc_deeplabv3plus_multigrid":  {"deeplab-v3plus-multigrid", "sgd", 16, 33050, 513, 7e-3, 10, 5e-4, false, "train", "resnet101", "random"},
 		"coco_deeplabv3plus_multigrid": {"deeplab-v3plus-multigrid", "sgd", 16, 206920, 513, 1e-2, 10, 5e-4, false, "train", "resnet101", "random"},
+		"mask2former_voc_swin_l":       {"mask2former", "adamw", 16, 40000, 512, 1e-5, 10, 0.05, false, "frozen", "swin_large", "random"},
+		"mask2former_voc_resnet50":     {"mask2former", "adamw", 16, 40000, 512, 1e-5, 10, 0.05, false, "frozen", "resnet50", "random"},
 	}
 	paths, err := filepath.Glob("protocols/*.toml")
 	if err != nil || len(paths) != len(want) {
@@ -39,9 +41,13 @@ func TestProtocols(t *testing.T) {
 			continue
 		}
 		w, r := want[name], c.Train
+		backbone := map[string]string{"mask2former_voc_swin_l": "swin_l", "mask2former_voc_resnet50": "resnet50"}[name]
+		if backbone == "" {
+			backbone = "resnet101"
+		}
 		if r.Arch != w.arch || r.Optimizer != w.optimizer || r.Batch*r.Accumulate != w.images || r.Iterations != w.updates ||
 			r.Crop != w.crop || r.LR != w.lr || r.HeadMult != w.head || r.WeightDecay != w.decay || r.MSC != w.msc ||
-			r.BatchNorm != w.norm || !strings.Contains(r.Init, w.init) || r.CropAt != w.crop2 || r.Backbone != "resnet101" || r.Width != 1 {
+			r.BatchNorm != w.norm || !strings.Contains(r.Init, w.init) || r.CropAt != w.crop2 || r.Backbone != backbone || r.Width != 1 {
 			t.Errorf("%s: %+v, want %+v", name, r, w)
 		}
 		if c.Eval.Bucket != 1 {

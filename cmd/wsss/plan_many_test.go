@@ -34,7 +34,7 @@ func TestPlanMany(t *testing.T) {
 	}
 	for _, want := range []string{
 		"| jiang2023_t1_01_cam | voc train_aug, train; voc train | resnet50 |  |",
-		"| box2024_t1_18_mask2former | voc train, val |  | weights/mask2former_swinl_voc.onnx |",
+		"| box2024_t1_18_mask2former | openimages train; voc val; voc train, val | clip-vit-b-16, sam-vit-h-meta, gdino-tiny | weights/swin_large_patch4_window12_384_22k.pth |",
 		"a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
 	} {
 		if !strings.Contains(b.String(), want) {
