@@ -70,11 +70,11 @@ func GraphsKept(b compute.Backend, few int) int {
 	if KindOf(b) != XLA {
 		return few
 	}
-	return max(few, min(max(int(hostMemory()/4/programBytes), leastGraphs), mostGraphs))
+	return max(few, min(max(int(HostMemory()/4/programBytes), leastGraphs), mostGraphs))
 }
 
-// hostMemory is the machine's, 0 where it is not told.
-func hostMemory() int64 {
+// HostMemory is the machine's, 0 where it is not told.
+func HostMemory() int64 {
 	raw, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return 0

@@ -15,7 +15,7 @@ import (
 func CheckPrecision(b compute.Backend, precision string) error {
 	switch precision {
 	case "tf32":
-		if x, isXLA := b.(*xla.Backend); !isXLA || !x.IsCUDA() {
+		if !OnGPU(b) {
 			return fmt.Errorf(`"tf32" exists on NVIDIA GPUs (xla:cuda), the backend is %s`, b.Name())
 		}
 	case "bf16":
@@ -24,6 +24,12 @@ func CheckPrecision(b compute.Backend, precision string) error {
 		}
 	}
 	return nil
+}
+
+// OnGPU tells whether b computes on an NVIDIA GPU.
+func OnGPU(b compute.Backend) bool {
+	x, isXLA := b.(*xla.Backend)
+	return isXLA && x.IsCUDA()
 }
 
 // UsePrecision makes the graphs that b builds until restore is called compute

@@ -3,6 +3,8 @@ package load
 import (
 	"context"
 	"math"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -10,8 +12,54 @@ import (
 
 	"wsss/data"
 	"wsss/models/backend/backendtest"
+	"wsss/models/foundation"
 	"wsss/models/foundation/sam"
 )
+
+// TestPhotosShareRuns: photos that share runs of CLIP's encoder, beside others or
+// alone, get the same numbers to the last bit, and what they get by themselves.
+func TestPhotosShareRuns(t *testing.T) {
+	backendtest.Each(t, backendtest.Names(t), func(t *testing.T, b compute.Backend) {
+		s, err := Open(b, "../zoo/clip_vision.onnx", Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		both := foundation.Together(s, 4)
+		if both == foundation.Session(s) {
+			t.Fatal("the zoo's CLIP takes one image at a time")
+		}
+		side := s.Inputs()[0].Dims[3]
+		embed := func(on foundation.Session, i int) []float32 {
+			pixels := make([]float32, 3*side*side)
+			for k := range pixels {
+				pixels[k] = float32((k*(i+3))%17)/8 - 1
+			}
+			out, err := on.Run(t.Context(), map[string]*tensors.Tensor{"pixel_values": tensors.FromFlatDataAndDimensions(pixels, 1, 3, side, side)}, "image_embeds")
+			if err != nil {
+				t.Error(err)
+				return nil
+			}
+			return tensors.MustCopyFlatData[float32](out["image_embeds"])
+		}
+		beside := make([][]float32, 7)
+		var wg sync.WaitGroup
+		for i := range beside {
+			wg.Go(func() { beside[i] = embed(both, i) })
+		}
+		wg.Wait()
+		for i, got := range beside {
+			if alone := embed(both, i); !slices.Equal(alone, got) {
+				t.Errorf("photo %d: other numbers beside others", i)
+			}
+			for k, v := range embed(s, i) {
+				if d := math.Abs(float64(v - got[k])); !(d <= 1e-4) {
+					t.Fatalf("photo %d: %v, by itself %v", i, got[k], v)
+				}
+			}
+		}
+	})
+}
 
 // counted counts the calls of a session.
 type counted struct {

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/models/backend"
 	"wsss/models/foundation"
 	"wsss/models/onnximport"
 )
@@ -31,6 +32,18 @@ type Options struct {
 // Fallback is told where Options.Warn is nil. A model that runs elsewhere than
 // on the backend that was asked for is never silent.
 var Fallback = func(msg string) { fmt.Fprintln(os.Stderr, msg) }
+
+// photosAtOnce is how many photos a small encoder looks at in one run on a GPU.
+const photosAtOnce = 8
+
+// together lets photos share runs of a small encoder where one would leave the
+// device idle.
+func together(b compute.Backend, s *Session) foundation.Session {
+	if !backend.OnGPU(b) {
+		return s
+	}
+	return foundation.Together(s, photosAtOnce)
+}
 
 // Session runs an ONNX file on a backend. It implements foundation.Session.
 type Session struct {
