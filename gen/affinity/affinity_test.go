@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,8 +39,12 @@ func TestWalkEqualsDenseMatrix(t *testing.T) {
 		g    *Graph
 		want [][]float32
 	}{{"edges", edges, f.ByEdges}, {"features", features, f.ByFeatures}} {
+		all := tt.g.WalkAll(f.Scores)
 		for k := range f.Scores {
 			got := tt.g.Walk(f.Scores[k])
+			if !slices.Equal(got, all[k]) {
+				t.Errorf("%s: map %d walks otherwise among others", tt.name, k)
+			}
 			for i := range got {
 				if d := math.Abs(float64(got[i] - tt.want[k][i])); d > 1e-5 {
 					t.Fatalf("%s: map %d, pixel %d is %v, want %v", tt.name, k, i, got[i], tt.want[k][i])
@@ -93,6 +98,26 @@ func TestErrors(t *testing.T) {
 
 func second(_ *Graph, err error) error { return err }
 
+// Both forms of a step give the same bits.
+func TestStep(t *testing.T) {
+	shifts := []int{0, 3, -3, 17, -17}
+	x, weights := make([]float32, 17+block+17), make([]float32, len(shifts)*block)
+	for i := range x {
+		x[i] = float32(i*37%101) / 7
+	}
+	for i := range weights {
+		weights[i] = float32(i*53%97) / 11
+	}
+	var a, b [block]float32
+	step(&a, x, 17, shifts, weights)
+	stepGeneric(&b, x, 17, shifts, weights)
+	if a != b {
+		t.Errorf("%v, %v", a, b)
+	}
+}
+
+// BenchmarkWalkVOC is a photo of 500×375 with two classes at IRN's stride;
+// BenchmarkWalkPSA one at AffinityNet's, with its 448 channels.
 func BenchmarkWalkVOC(b *testing.B) {
 	const w, h = 125, 94 // 500×375 at stride 4
 	edges, scores := make([]float32, w*h), make([]float32, w*h)
@@ -105,6 +130,21 @@ func BenchmarkWalkVOC(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		g.Walk(scores)
+		g.WalkAll([][]float32{scores, scores})
+	}
+}
+
+func BenchmarkWalkPSA(b *testing.B) {
+	const w, h, channels = 63, 47, 448 // 500×375 at stride 8
+	features, scores := make([]float32, channels*w*h), make([]float32, w*h)
+	for i := range features {
+		features[i] = float32(i%13) / 14
+	}
+	for b.Loop() {
+		g, err := FromFeatures(features, channels, w, h, PSA())
+		if err != nil {
+			b.Fatal(err)
+		}
+		g.WalkAll([][]float32{scores, scores, scores})
 	}
 }

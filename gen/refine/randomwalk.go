@@ -141,13 +141,12 @@ func (m *walkMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, 
 	walked := &source.Scores{W: size.X, H: size.Y, Classes: scores.Classes}
 	step := 1 / float64(m.opts.Stride)
 	for _, plane := range scores.Maps {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		for i, e := range r.edges {
 			plane[i] *= 1 - e
 		}
-		walked.Maps = append(walked.Maps, source.Bilinear(r.graph.Walk(plane), r.w, r.h, size.X, size.Y, step, step))
+	}
+	for _, plane := range r.graph.WalkAll(scores.Maps) {
+		walked.Maps = append(walked.Maps, source.Bilinear(plane, r.w, r.h, size.X, size.Y, step, step))
 	}
 	if !power {
 		divideByMax(walked.Maps)
