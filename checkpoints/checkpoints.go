@@ -7,7 +7,6 @@ package checkpoints
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/checkpoints/files"
 	"wsss/checkpoints/safetensors"
 	"wsss/configs"
 )
@@ -110,7 +110,7 @@ func Open(path string) (*Checkpoint, error) {
 
 // whatIs says what a checkpoint is where a file does not even begin as one.
 func whatIs(path string, err error) error {
-	if stat, statErr := os.Stat(path); statErr != nil || !stat.Mode().IsRegular() || filepath.Ext(path) == ".safetensors" {
+	if stat, statErr := files.Stat(path); statErr != nil || !stat.Mode().IsRegular() || filepath.Ext(path) == ".safetensors" {
 		return err
 	}
 	return fmt.Errorf("%s is no checkpoint: %s (%w)", path, kind, err)
@@ -188,7 +188,7 @@ func Latest(dir string, warn func(string)) (*Checkpoint, error) {
 // OpenPath opens a checkpoint file, or of a folder the newest whole one, as
 // Latest does.
 func OpenPath(path string, warn func(string)) (*Checkpoint, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if info, err := files.Stat(path); err == nil && info.IsDir() {
 		return Latest(path, warn)
 	}
 	return Open(path)

@@ -30,7 +30,7 @@ func Prune(dir string, keep int, regular func(step int) bool, pinned ...int) err
 	}
 	files.Sweep(dir)
 	for _, path := range remove {
-		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		if err := files.Remove(path); err != nil && !os.IsNotExist(err) {
 			return err
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"wsss/checkpoints/files"
 )
 
 // Want says which parts of a sample Load must read; the rest stay nil, so that
@@ -86,7 +88,7 @@ func Open(kind string, opts Options) (Dataset, error) {
 	}
 	ds, err := open(opts)
 	if err != nil {
-		return nil, fmt.Errorf("dataset %s at %s: %w", kind, opts.Root, err)
+		return nil, fmt.Errorf("dataset %s at %s: %w", kind, files.Address(opts.Root), err)
 	}
 	return ds, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -116,7 +115,7 @@ func (b binaries) notes(r *Result, labelsDir string) (notes []string) {
 // labelPaths finds dir/<id>.png, or what another tool calls it (names.Finder);
 // absent ones have an empty path and are listed.
 func labelPaths(dir string, ids []string) (paths, absent []string, err error) {
-	if info, err := os.Stat(dir); err != nil {
+	if info, err := files.Stat(dir); err != nil {
 		return nil, nil, err
 	} else if !info.IsDir() {
 		return nil, nil, fmt.Errorf("%s is not a folder of label maps", dir)

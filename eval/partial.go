@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -162,7 +161,7 @@ func MergeRunFiles(dir string, parts []*Partial) error {
 		return err
 	}
 	for _, p := range parts {
-		if err := os.Remove(filepath.Join(dir, p.runFile())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := files.Remove(filepath.Join(dir, p.runFile())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -85,7 +84,7 @@ func prepare(ctx context.Context, ds data.Dataset, dir string, ids []string, opt
 		if err != nil {
 			return nil, err
 		}
-		if _, err := os.Stat(png); err != nil {
+		if _, err := files.Stat(png); err != nil {
 			continue
 		}
 		switch {
@@ -104,7 +103,7 @@ func prepare(ctx context.Context, ds data.Dataset, dir string, ids []string, opt
 			}
 			continue
 		}
-		if err := os.Remove(png); err != nil {
+		if err := files.Remove(png); err != nil {
 			return nil, err
 		}
 	}
@@ -162,14 +161,14 @@ func forget(ds data.Dataset, dir string, ids []string, photos map[string]string)
 		if here[id] || photos[id] == "" {
 			continue
 		}
-		if _, err := os.Stat(ds.ImagePath(id)); ds.ImagePath(id) != "" && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := files.Stat(ds.ImagePath(id)); ds.ImagePath(id) != "" && !errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		png, err := files.Join(dir, id+".png")
 		if err != nil {
 			return n, err
 		}
-		if err := os.Remove(png); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := files.Remove(png); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return n, err
 		}
 		delete(photos, id)

@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"wsss/checkpoints/files"
@@ -59,7 +58,7 @@ func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed b
 			did.Failed, did.Unlabelled, err = 0, 1, nil
 		}
 		// What an earlier configuration left must not pass for this one's.
-		err = errors.Join(err, ignoreMissing(os.Remove(sidecar)), ignoreMissing(os.Remove(png)))
+		err = errors.Join(err, ignoreMissing(files.Remove(sidecar)), ignoreMissing(files.Remove(png)))
 	}
 	r.count(did)
 	return true, err
@@ -214,7 +213,7 @@ func (r *runner) write(id string, origin Origin, label *data.LabelMap, masks []M
 	if err := data.EncodeLabelMap(&buf, label); err != nil {
 		return err
 	}
-	if err := ignoreMissing(os.Remove(sidecar)); err != nil {
+	if err := ignoreMissing(files.Remove(sidecar)); err != nil {
 		return err
 	}
 	if err := files.WriteAtomic(png, func(w io.Writer) error { _, err := w.Write(buf.Bytes()); return err }); err != nil {
@@ -263,9 +262,4 @@ func (r *runner) count(did Summary) {
 	s.Changes.add(did.Changes)
 	s.Times.add(did.Times)
 	r.tell(did)
-}
-
-// globEscape makes a folder name match only itself in a glob pattern.
-func globEscape(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }

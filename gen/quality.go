@@ -88,7 +88,7 @@ func Quality(ctx context.Context, dir string, o QualityOptions) (*QualitySummary
 // labelled lists the images that have a sidecar, sorted.
 func labelled(dir string) ([]string, error) {
 	var ids []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := files.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
 			return err
 		}

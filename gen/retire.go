@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"wsss/checkpoints/files"
 )
 
 // retire removes the labels of images that are gone: in no split of the
@@ -22,7 +23,7 @@ func (r *runner) retire(ctx context.Context) error {
 	for _, id := range stale {
 		png, sidecar := r.paths(id)
 		if path := r.Dataset.ImagePath(id); path != "" {
-			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			if _, err := files.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 		}
@@ -32,7 +33,7 @@ func (r *runner) retire(ctx context.Context) error {
 		if !r.claims.wait(ctx, id) {
 			return ctx.Err()
 		}
-		err := errors.Join(ignoreMissing(os.Remove(sidecar)), ignoreMissing(os.Remove(png)))
+		err := errors.Join(ignoreMissing(files.Remove(sidecar)), ignoreMissing(files.Remove(png)))
 		r.claims.release(id)
 		if err != nil {
 			return err
@@ -50,7 +51,7 @@ func (r *runner) strangers() ([]string, error) {
 		known[id] = true
 	}
 	var found []string
-	err := filepath.WalkDir(r.OutDir, func(path string, d fs.DirEntry, err error) error {
+	err := files.WalkDir(r.OutDir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
 			return ignoreMissing(err)
 		}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -172,7 +172,7 @@ func prepare(ctx context.Context, o RunOptions) (*runner, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := os.MkdirAll(o.OutDir, 0o755); err != nil {
+	if err := files.MkdirAll(o.OutDir); err != nil {
 		return nil, nil, err
 	}
 	if err := refuseForeign(o.OutDir); err != nil {
@@ -277,13 +277,20 @@ func (r *runner) unique(ids []string) ([]string, error) {
 // refuseForeign protects label folders that were not made by Run, such as the
 // true masks, from being written over.
 func refuseForeign(dir string) error {
-	pngs, err := filepath.Glob(filepath.Join(globEscape(dir), "*.png"))
-	if err != nil || len(pngs) == 0 {
+	manifest := filepath.Join(dir, ManifestName)
+	if _, err := files.Stat(manifest); err == nil {
+		return nil
+	}
+	entries, err := files.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return filepath.Ext(e.Name()) == ".png" }) {
 		return err
 	}
 	// Looked for after the PNGs: another process may just have begun here, and
 	// it writes its manifest before its first PNG.
-	if _, err := os.Stat(filepath.Join(dir, ManifestName)); err == nil {
+	if _, err := files.Stat(manifest); err == nil {
 		return nil
 	}
 	return fmt.Errorf("%s holds PNGs but no %s: they were not made by a run, and are not written over; choose another folder", dir, ManifestName)

@@ -25,6 +25,9 @@ import (
 // no temporary file behind; a killed process may leave one, named
 // ".tmp-…-<name>", that nothing reads and Sweep removes.
 func WriteAtomic(path string, write func(io.Writer) error) error {
+	if r := remoteOf(path); r != nil {
+		return r.Write(path, write)
+	}
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -77,6 +80,9 @@ func rename(f *os.File, path string) error {
 // that is fs.ErrExist. It needs no locks: a hard link is made by one process
 // alone, also over NFS. The folder is made when missing.
 func CreateNew(path string, raw []byte) error {
+	if r := remoteOf(path); r != nil {
+		return r.CreateNew(path, raw)
+	}
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -127,6 +133,9 @@ func syncDir(dir string) error {
 // Clock is the time by the clock that gives the files of a folder theirs, which
 // is a file server's where the folder is on one.
 func Clock(dir string) (time.Time, error) {
+	if r := remoteOf(dir); r != nil {
+		return remoteClock(r, dir)
+	}
 	f, err := CreateTemp(dir, TempPrefix+"*-clock")
 	if err != nil {
 		return time.Time{}, err
@@ -157,6 +166,18 @@ func Join(root, name string) (string, error) {
 // pipes and devices are refused without being opened: that would wait for
 // ever, or read without an end.
 func OpenRegular(path string) (*os.File, int64, error) {
+	if r := remoteOf(path); r != nil {
+		f, err := r.Open(path)
+		if err != nil {
+			return nil, 0, err
+		}
+		info, err := f.Stat()
+		if err != nil {
+			f.Close()
+			return nil, 0, err
+		}
+		return f, info.Size(), nil
+	}
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s: %s, where a file is expected", path, kind(info.Mode()))
@@ -215,7 +236,7 @@ func kind(mode fs.FileMode) string {
 
 // Exists tells whether there is a file or a folder of this name.
 func Exists(path string) bool {
-	_, err := os.Stat(path)
+	_, err := Stat(path)
 	return err == nil
 }
 

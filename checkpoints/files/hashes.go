@@ -76,7 +76,7 @@ func readHashes(path string) (map[string]hashed, error) {
 
 // SHA256 is the hash of a file's bytes, in hexadecimal.
 func (h *Hashes) SHA256(path string) (string, error) {
-	info, err := os.Stat(path)
+	info, err := Stat(path)
 	if err != nil {
 		return "", err
 	}
@@ -90,7 +90,7 @@ func (h *Hashes) SHA256(path string) (string, error) {
 // it, temporary ones aside; of a file it is SHA256, and of what does not exist
 // it is "".
 func (h *Hashes) Tree(path string) (string, error) {
-	info, err := os.Stat(path)
+	info, err := Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -104,11 +104,11 @@ func (h *Hashes) Tree(path string) (string, error) {
 	var names []string
 	whole := hashed{}
 	stamps := sha256.New()
-	err = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+	err = WalkDir(path, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name()[0] == '.' {
 			return err
 		}
-		info, err := os.Stat(file) // follows links
+		info, err := Stat(file) // follows links
 		if err != nil || !info.Mode().IsRegular() {
 			return err
 		}
@@ -143,7 +143,7 @@ func (h *Hashes) Tree(path string) (string, error) {
 // Stamp is a time near a file's modification time that also tells its size and
 // its change time: another stamp means that the file may have changed.
 func Stamp(path string) (time.Time, error) {
-	info, err := os.Stat(path)
+	info, err := Stat(path)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -153,7 +153,14 @@ func Stamp(path string) (time.Time, error) {
 	return time.Unix(info.ModTime().Unix(), int64(h.Sum64()%1e9)), nil
 }
 
+// changer is what a store's files say of their version: another number means
+// another content.
+type changer interface{ Changed() int64 }
+
 func stampOf(info fs.FileInfo) hashed {
+	if c, ok := info.Sys().(changer); ok {
+		return hashed{Size: info.Size(), Mod: info.ModTime().UnixNano(), Changed: c.Changed()}
+	}
 	return hashed{Size: info.Size(), Mod: info.ModTime().UnixNano(), Changed: changeTime(info)}
 }
 
@@ -162,7 +169,7 @@ func (h *Hashes) remember(key string, now hashed, take func() (string, error)) (
 	if h == nil {
 		return take()
 	}
-	if abs, err := filepath.Abs(key); err == nil {
+	if abs, err := filepath.Abs(key); err == nil && !IsRemote(key) {
 		key = abs
 	}
 	h.mu.Lock()
@@ -215,7 +222,7 @@ func (h *Hashes) Save() error {
 	}
 	for key := range all {
 		if !h.used[key] {
-			if _, err := os.Stat(key); err != nil {
+			if _, err := os.Stat(key); err != nil && !IsRemote(key) {
 				delete(all, key)
 			}
 		}

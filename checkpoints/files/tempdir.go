@@ -1,6 +1,7 @@
 package files
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,9 @@ const lockSuffix = ".lock"
 // and removes those that killed processes left of earlier attempts. done
 // removes what is left of the folder; call it in any case.
 func TempDir(path string) (dir string, done func(), err error) {
+	if IsRemote(path) {
+		return "", nil, fmt.Errorf("%s: object storage renames no folder, so that a whole one cannot appear at once: write to a folder, and copy that", Address(path))
+	}
 	parent, prefix := besidePath(path)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return "", nil, err
@@ -45,6 +49,9 @@ func besidePath(path string) (parent, prefix string) {
 // SweepTempDirs removes what killed processes left beside path of the folders
 // that TempDir made: the folders, and locks of folders that are gone.
 func SweepTempDirs(path string) {
+	if IsRemote(path) {
+		return
+	}
 	parent, prefix := besidePath(path)
 	entries, _ := os.ReadDir(parent)
 	for _, e := range entries {

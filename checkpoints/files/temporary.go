@@ -40,6 +40,9 @@ func CreateTemp(dir, pattern string) (*os.File, error) {
 // locked and stays; where the file system has no locks, what is younger than
 // an hour stays too. What cannot be removed stays: nothing reads it.
 func Sweep(dir string) {
+	if IsRemote(dir) {
+		return
+	}
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		sweep(filepath.Join(dir, e.Name()), e)
@@ -48,6 +51,9 @@ func Sweep(dir string) {
 
 // SweepAll is Sweep of a folder and all folders below it.
 func SweepAll(root string) {
+	if IsRemote(root) { // a store shows no file before it is whole
+		return
+	}
 	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err == nil {
 			sweep(path, d)

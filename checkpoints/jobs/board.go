@@ -3,10 +3,11 @@ package jobs
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"wsss/checkpoints/files"
 )
 
 const (
@@ -51,7 +52,7 @@ func (b board) finished(key string) {
 
 // readBoard lists the chunks of a job. It reads no file.
 func readBoard(dir string) (board, error) {
-	entries, err := os.ReadDir(filepath.Join(dir, chunkDir))
+	entries, err := files.ReadDir(filepath.Join(dir, chunkDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

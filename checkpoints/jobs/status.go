@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -104,7 +103,7 @@ func readFailed(dir, key string) ([]Failure, error) {
 // workers reads the files of all processes, by name. Their ages are by the
 // store's clock; where the store cannot be written, the youngest is of now.
 func workers(dir string, p Plan) ([]Seen, error) {
-	entries, err := os.ReadDir(filepath.Join(dir, workerDir))
+	entries, err := files.ReadDir(filepath.Join(dir, workerDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -163,7 +162,7 @@ func Retry(dir string) (int, error) {
 			return n, err
 		}
 		for _, suffix := range []string{someSuffix, doneSuffix} {
-			if err := os.Remove(filepath.Join(dir, chunkDir, key+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := files.Remove(filepath.Join(dir, chunkDir, key+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return n, err
 			}
 		}
@@ -196,7 +195,7 @@ func Busy(dir, hash string) (string, error) {
 
 // List names the jobs below a folder, sorted.
 func List(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
+	entries, err := files.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

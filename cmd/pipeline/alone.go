@@ -12,6 +12,9 @@ import (
 // run's folder, others get a *lock.HeldError before anything is written, and
 // Close gives it back.
 func OpenAlone(l configs.Link, o Options) (*Run, error) {
+	if err := Mount(&l.Config); err != nil {
+		return nil, InFile(l.File, UsageError{Err: err})
+	}
 	held, err := Hold(l.Config.Out)
 	if err != nil {
 		return nil, err

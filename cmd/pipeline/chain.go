@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -93,7 +92,7 @@ func labelsToo(l configs.Link) bool {
 // goes, and without a look at its data.
 func (t ownTraining) done(cfg configs.Config) bool {
 	file := filepath.Join(cfg.Out, t.file)
-	raw, err := os.ReadFile(filepath.Join(filepath.Dir(file), resultFile))
+	raw, err := files.ReadFile(filepath.Join(filepath.Dir(file), resultFile))
 	var r struct {
 		Config string `json:"config"`
 	}

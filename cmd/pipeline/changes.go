@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -115,7 +114,7 @@ func (p *Run) NoteStale(ctx context.Context) {
 // debug-size models.
 func NoteStale(ctx context.Context, checkpoint string, o Options) {
 	dir := checkpoint
-	if info, err := os.Stat(checkpoint); err == nil && !info.IsDir() {
+	if info, err := files.Stat(checkpoint); err == nil && !info.IsDir() {
 		dir = filepath.Dir(checkpoint)
 	}
 	out := filepath.Dir(filepath.Dir(dir))

@@ -257,7 +257,7 @@ func (p *Run) LoadNetwork(checkpoint string) (*train.Predictor, error) {
 
 // CheckpointHash is the SHA-256 of the checkpoint file that LoadPredictor takes.
 func CheckpointHash(path string) (string, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if info, err := files.Stat(path); err == nil && info.IsDir() {
 		c, err := checkpoints.Latest(path, nil)
 		if err != nil {
 			return "", err

@@ -111,13 +111,17 @@ func (p *Run) label(ctx context.Context, l Labeller, dir string, o GenOptions) e
 	if o.Split == "" {
 		o.Split = cfg.Data.TrainSplit
 	}
+	hashes := p.hashes
+	if o.Job != nil { // every image is read anyway, and a list of all would grow with them
+		hashes = nil
+	}
 	var sum gen.Summary
 	start := time.Now()
 	err = p.Step(ctx, fmt.Sprintf("gen %s from %s", g.Method, g.Weak), func(progress func(done, total int)) error {
 		sum, err = gen.Run(ctx, gen.RunOptions{
 			Dataset: p.Dataset, Split: o.Split, Method: method, Others: others, Name: g.Method,
 			Weak: data.WeakKind(g.Weak), Fuse: g.Fuse, OutDir: dir,
-			ConfigHash: cfg.GenHash(), Config: cfg.TOML(), Weights: gen.WeightsOf(method), Versions: Versions(), Hashes: p.hashes, Env: env,
+			ConfigHash: cfg.GenHash(), Config: configText(cfg), Weights: gen.WeightsOf(method), Versions: Versions(), Hashes: hashes, Env: env,
 			Workers: g.Workers, Shard: o.Shard, Job: o.Job, ByShape: p.Backend != nil && backend.KindOf(p.Backend) == backend.XLA, KeepGoing: o.KeepGoing, Checks: g.Checks, Progress: progress, Learning: p.lesson(g.Method),
 		})
 		return err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"wsss/checkpoints/files"
 	"wsss/checkpoints/jobs"
 	"wsss/configs"
 	"wsss/data/words"
@@ -127,7 +128,7 @@ func plainStatus(dir, title string, w io.Writer) (int, error) {
 		return 0, err
 	}
 	done := 0
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err = files.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && filepath.Ext(path) == ".png" && !strings.HasPrefix(d.Name(), ".") {
 			done++
 		}

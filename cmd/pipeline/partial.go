@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 
 	"wsss/checkpoints/files"
@@ -170,7 +169,7 @@ func labelledIn(ds data.Dataset, split, dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(dir); err != nil {
+	if _, err := files.Stat(dir); err != nil {
 		return nil, fmt.Errorf("folder of label maps: %w", err)
 	}
 	ids := make([]string, 0, len(all))
@@ -184,7 +183,7 @@ func labelledIn(ds data.Dataset, split, dir string) ([]string, error) {
 		} else if out {
 			continue
 		}
-		switch _, err := os.Stat(path); {
+		switch _, err := files.Stat(path); {
 		case err == nil:
 			ids = append(ids, id)
 		case !errors.Is(err, fs.ErrNotExist):

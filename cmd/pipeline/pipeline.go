@@ -67,6 +67,9 @@ const (
 // Open opens a run: its dataset is there, and its config is written into
 // its folder.
 func Open(cfg configs.Config, o Options) (p *Run, err error) {
+	if err := Mount(&cfg); err != nil {
+		return nil, InFile(o.File, UsageError{Err: err})
+	}
 	p = &Run{Options: o, Config: cfg}
 	if err := report.CheckPublished(cfg.Eval); err != nil {
 		return nil, InFile(o.File, UsageError{Err: err})
@@ -93,11 +96,28 @@ func (p *Run) recordConfig() error {
 	path := p.Path("config.toml")
 	cfg := p.Config
 	cfg.Needs = nil // named from elsewhere, and made by now
-	text := cfg.TOML()
+	text := configText(cfg)
 	if old, err := files.ReadLimited(path, files.MaxRecord); err == nil && string(old) == text {
 		return nil
 	}
 	return files.WriteAtomic(path, func(w io.Writer) error { _, err := w.Write([]byte(text)); return err })
+}
+
+// Mount turns addresses of object storage in a config into the paths that the
+// rest of it works with; folders stay. The data are read, and the run's folder
+// is written.
+func Mount(cfg *configs.Config) (err error) {
+	if cfg.Data.Root, err = files.Mount("data.root", cfg.Data.Root, true); err == nil {
+		cfg.Out, err = files.Mount("out", cfg.Out, false)
+	}
+	return err
+}
+
+// configText is a config as a file, with addresses in place of paths of object
+// storage.
+func configText(cfg configs.Config) string {
+	cfg.Data.Root, cfg.Out = files.Address(cfg.Data.Root), files.Address(cfg.Out)
+	return cfg.TOML()
 }
 
 // Path joins parts below the run folder.

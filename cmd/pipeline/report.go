@@ -13,7 +13,7 @@ import (
 // Report writes the page of a run's rows.
 func (p *Run) Report(ctx context.Context, rows []report.Row) error {
 	r := report.Report{
-		Title: p.Config.Name, Rows: rows, Dataset: p.Dataset, Config: p.Config.TOML(), From: p.provenance(nil),
+		Title: p.Config.Name, Rows: rows, Dataset: p.Dataset, Config: configText(p.Config), From: p.provenance(nil),
 		Overlays: p.Config.Eval.Overlays, Workers: p.Config.Eval.Workers,
 		HourlyPrice: p.Config.Eval.HourlyPrice, Published: p.Config.Eval.Published,
 		Weak: data.WeakKind(p.Config.Gen.Weak),

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/corrections"
 	"wsss/eval"
@@ -112,7 +112,7 @@ func (p *Run) reviewModel(o *review.Options) error {
 // classIoU is how well the run's network knows each class, as far as it was
 // scored.
 func (p *Run) classIoU() []float64 {
-	raw, err := os.ReadFile(p.Path("results", FileName(NetTitle(NetPseudo))+".json"))
+	raw, err := files.ReadFile(p.Path("results", FileName(NetTitle(NetPseudo))+".json"))
 	if err != nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data/crash"
 	"wsss/models/backend"
@@ -62,6 +63,9 @@ func checkStart(t configs.Train) error {
 func (p *Run) TrainAll(ctx context.Context, nets []string) error {
 	if len(nets) == 0 {
 		return nil
+	}
+	if err := p.trainsHere(); err != nil {
+		return err
 	}
 	if err := checkStart(p.Config.Train); err != nil {
 		return err
@@ -219,4 +223,12 @@ func (p *Run) valSplit() string {
 		return ""
 	}
 	return split
+}
+
+// trainsHere refuses to train into object storage.
+func (p *Run) trainsHere() error {
+	if err := files.Local("out", p.Config.Out, "training writes its log and curves bit by bit"); err != nil {
+		return InFile(p.File, UsageError{Err: err})
+	}
+	return nil
 }

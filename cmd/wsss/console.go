@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -25,9 +26,12 @@ var (
 // long.
 const maxLine = 2000
 
+// addressed finds paths of object storage, which users know as addresses.
+var addressed = regexp.MustCompile(`\b(s3|gs|azblob):/([^/])`)
+
 // complain prints an error.
 func complain(err error) {
-	lines := strings.Split(err.Error(), "\n")
+	lines := strings.Split(addressed.ReplaceAllString(err.Error(), "$1://$2"), "\n")
 	for i, line := range lines {
 		if len(line) > maxLine {
 			head, tail := line[:maxLine/2], line[len(line)-maxLine/2:]
@@ -40,6 +44,8 @@ func complain(err error) {
 // exitOf prints what went wrong, if anything did, and gives the exit code.
 func exitOf(interrupted bool, err error) int {
 	var usage pipeline.UsageError
+	var child childExit
+	var some someFailed
 	var held *lock.HeldError
 	var missing pipeline.MissingError
 	var fault *crash.Panic
@@ -53,6 +59,8 @@ func exitOf(interrupted bool, err error) int {
 	case interrupted:
 		sayInterrupted()
 		return exitInterrupted
+	case errors.As(err, &child):
+		return child.code
 	case errors.As(err, &usage):
 		complain(err)
 		return exitUsage
@@ -62,6 +70,9 @@ func exitOf(interrupted bool, err error) int {
 	case errors.As(err, &held):
 		complain(err)
 		return exitHeld
+	case errors.As(err, &some):
+		complain(err)
+		return exitSome
 	case errors.As(err, &fault):
 		complain(fmt.Errorf("%w; what is finished is kept. This is a fault of wsss: please report this line%s", err, keepStack(fault)))
 		return exitFailed

@@ -136,7 +136,7 @@ func runEval(ctx context.Context, args []string) error {
 	printRows(rows, look)
 	tellResults(p, rows)
 	if *page {
-		fmt.Fprintf(stdout, "report: %s\n", p.Path(report.HTMLName))
+		fmt.Fprintf(stdout, "report: %s\n", files.Address(p.Path(report.HTMLName)))
 	}
 	return nil
 }
@@ -144,10 +144,10 @@ func runEval(ctx context.Context, args []string) error {
 // tellResults says where the scores of the rows are, and the label maps that
 // were predicted for them.
 func tellResults(p *pipeline.Run, rows []report.Row) {
-	fmt.Fprintf(stdout, "scores: %s\n", p.Path("results"))
+	fmt.Fprintf(stdout, "scores: %s\n", files.Address(p.Path("results")))
 	dir := p.Path("predictions")
 	if slices.ContainsFunc(rows, func(r report.Row) bool { return filepath.Dir(r.Labels) == dir }) {
-		fmt.Fprintf(stdout, "label maps: %s\n", dir)
+		fmt.Fprintf(stdout, "label maps: %s\n", files.Address(dir))
 	}
 }
 

@@ -156,6 +156,9 @@ func (f *flags) load() (configs.Config, error) {
 	if err != nil {
 		return cfg, pipeline.UsageError{Err: err}
 	}
+	if err := pipeline.Mount(&cfg); err != nil {
+		return cfg, pipeline.InFile(f.config, pipeline.UsageError{Err: err})
+	}
 	f.noteOldKeys()
 	return cfg, f.chooseBackend(&cfg)
 }

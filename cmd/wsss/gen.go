@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -60,6 +61,7 @@ func runGen(ctx context.Context, args []string) error {
 	lease := f.Duration("lease", time.Minute, "with -job: the `time` after which a process that says nothing is dead, and others do its images")
 	retry := f.Bool("retry-failed", false, "with -job: also try images again that failed in this job")
 	status := f.Bool("status", false, "only tell how far the jobs are (-job: that one), from their files alone")
+	gpus := f.String("gpus", "", "with -job: one process for each of `n` GPUs, or all, each with a GPU of its own")
 	f.BoolVar(&opts.KeepGoing, "keep-going", false, "go on after an image that fails; list the failures at the end")
 	if err := f.parse(args, 0); err != nil {
 		return err
@@ -76,6 +78,16 @@ func runGen(ctx context.Context, args []string) error {
 			return err
 		}
 		return pipeline.GenStatus(cfg, *job, stdout)
+	}
+	if *gpus != "" {
+		if *job == "" || f.devices != 0 {
+			return pipeline.Usagef("gen: -gpus goes with -job, by which its processes share the work, and without -devices")
+		}
+		list, err := gpuList(*gpus)
+		if err != nil {
+			return err
+		}
+		return onGPUs(ctx, list, append([]string{"gen"}, withoutFlag(args, "gpus")...))
 	}
 	if *job != "" {
 		opts.Job = &gen.Job{Name: *job, Expire: *lease, Retry: *retry}
@@ -94,11 +106,33 @@ func runGen(ctx context.Context, args []string) error {
 	if len(sweep) > 0 {
 		return p.Sweep(ctx, sweep, *images, opts)
 	}
+	if opts.Job != nil {
+		return genJob(ctx, p, opts)
+	}
 	if err := p.Gen(ctx, opts); err != nil {
 		return pipeline.SayKeepGoing(err)
 	}
 	return pipeline.SayKeepGoing(p.Compare(ctx, opts))
 }
+
+// genJob takes part in a job, to its end: images that failed are told of when
+// all is done.
+func genJob(ctx context.Context, p *pipeline.Run, opts pipeline.GenOptions) error {
+	err := p.Gen(ctx, opts)
+	if err != nil && !errors.As(err, new(*gen.FailedError)) {
+		return err
+	}
+	err = errors.Join(err, p.Compare(ctx, opts))
+	if errors.As(err, new(*gen.FailedError)) {
+		return someFailed{err}
+	}
+	return err
+}
+
+// someFailed is the error of a job that is done but for images that failed.
+type someFailed struct{ error }
+
+func (e someFailed) Unwrap() error { return e.error }
 
 // checkJob refuses flags of a job that say nothing or contradict.
 func checkJob(job, shard string, sweep, retry bool, lease time.Duration) error {

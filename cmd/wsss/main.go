@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	_ "wsss/checkpoints/store" // s3://, gs://, azblob://
 	"wsss/configs"
 	"wsss/data/crash"
 )
@@ -23,6 +24,7 @@ const (
 	exitUsage       = 2
 	exitMissing     = 3 // data, weights or a library
 	exitHeld        = 4 // another process is at it
+	exitSome        = 5 // a job is done, and some of its images failed
 	exitInterrupted = 130
 )
 
@@ -98,5 +100,6 @@ Start here:
   wsss COMMAND -h                        flags and examples of one command
 
 Exit codes: 0 done, 1 failed, 2 wrong flag or config, 3 something is missing
-(data, weights, a library), 4 another process writes there, 130 interrupted.`)
+(data, weights, a library), 4 another process writes there, 5 a job (-job) is
+done but for images that failed, 130 interrupted.`)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/cmd/pipeline/predict"
 	"wsss/eval/export"
@@ -84,6 +85,9 @@ func runPredict(ctx context.Context, args []string) error {
 	if (n.Checkpoint == "") == (m.Name == "") || o.Dir == "" || f.NArg() == 0 {
 		return pipeline.Usagef("predict: -checkpoint or -method, -out and at least one image, folder or - are needed; see `wsss predict -h`")
 	}
+	if err := mountPredict(&o.Dir, f.Args()); err != nil {
+		return err
+	}
 	if err := refuseOthers(f, m.Name != ""); err != nil {
 		return err
 	}
@@ -150,4 +154,18 @@ func parseScales(text string) ([]float64, error) {
 		scales = append(scales, s)
 	}
 	return scales, nil
+}
+
+// mountPredict turns addresses of object storage among what is read and written
+// into paths.
+func mountPredict(out *string, args []string) (err error) {
+	if *out, err = files.Mount("-out", *out, false); err != nil {
+		return pipeline.UsageError{Err: err}
+	}
+	for i := range args {
+		if args[i], err = files.Mount("predict", args[i], true); err != nil {
+			return pipeline.UsageError{Err: err}
+		}
+	}
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 )
 
@@ -46,7 +47,7 @@ const maxLine = 256 << 20
 // openLog opens or starts the log of result, a file name below the folder.
 func openLog(t Target, format, result string) (*entryLog, error) {
 	l := &entryLog{path: filepath.Join(t.Dir, "."+result+".parts")}
-	if err := os.MkdirAll(t.Dir, 0o755); err != nil {
+	if err := files.MkdirAll(t.Dir); err != nil {
 		return nil, err
 	}
 	want, err := json.Marshal(logHead{format, t.Classes.Names})
@@ -67,7 +68,7 @@ func openLog(t Target, format, result string) (*entryLog, error) {
 }
 
 func (l *entryLog) checkHead(want string) error {
-	f, err := os.Open(l.path)
+	f, err := files.Open(l.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -77,7 +78,7 @@ func (l *entryLog) checkHead(want string) error {
 	defer f.Close()
 	head, err := bufio.NewReader(io.LimitReader(f, 1<<20)).ReadString('\n')
 	if err != nil {
-		return os.Remove(l.path) // cut off within its first line: it holds nothing
+		return files.Remove(l.path) // cut off within its first line: it holds nothing
 	}
 	if strings.TrimSpace(head) != want {
 		return fmt.Errorf("%s is of a run with other classes: name another folder, or delete it and its result", l.path)

@@ -63,11 +63,11 @@ func NewFlatSource(root string, photos map[string]string) (*Source, error) {
 
 func newSource(root string, photos map[string]string, flat bool) (*Source, error) {
 	s := &Source{Root: root, photos: photos, byName: map[string][]string{}, sniffed: map[string]bool{}, signs: map[string][]string{}}
-	real, err := filepath.EvalSymlinks(root) // WalkDir does not enter a link
+	real, err := files.EvalSymlinks(root) // WalkDir does not enter a link
 	if err != nil {
 		return nil, err
 	}
-	err = filepath.WalkDir(real, func(p string, e fs.DirEntry, err error) error {
+	err = files.WalkDir(real, func(p string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err

@@ -3,8 +3,8 @@ package coco
 import (
 	"errors"
 	"fmt"
-	"os"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	photofile "wsss/data/photo"
 )
@@ -96,6 +96,6 @@ func (d *Dataset) FileFaults(split string) []data.Fault {
 }
 
 func isFile(path string) bool {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	return err == nil && !info.IsDir()
 }

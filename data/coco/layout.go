@@ -1,13 +1,13 @@
 package coco
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
+	"wsss/checkpoints/files"
 	"wsss/data/weak"
 )
 
@@ -106,7 +106,7 @@ func (d *Dataset) findParts() error {
 	for _, name := range d.cfg.Annotations {
 		path, err := weak.Locate(d.root, name)
 		if err == nil {
-			_, err = os.Stat(path)
+			_, err = files.Stat(path)
 		}
 		if err != nil {
 			return prefix("data.options.annotations", err)
@@ -121,7 +121,7 @@ func (d *Dataset) findParts() error {
 		if len(d.parts) > 0 {
 			break
 		}
-		paths, err := filepath.Glob(filepath.Join(escapeGlob(d.root), l.pattern))
+		paths, err := files.Glob(d.root, l.pattern)
 		if err != nil {
 			return err
 		}
@@ -163,11 +163,6 @@ func (d *Dataset) addPart(p *part) {
 		return x, err
 	})
 	d.parts = append(d.parts, p)
-}
-
-// escapeGlob lets a path with pattern signs stand for itself.
-func escapeGlob(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 func (d *Dataset) findFolders() error {
@@ -221,6 +216,6 @@ func withSubfolders(bases, names []string) []string {
 }
 
 func isDir(path string) bool {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	return err == nil && info.IsDir()
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -118,7 +117,7 @@ func (f *Folder) Update(ctx context.Context, id string, w, h int, base *string, 
 		return nil, "", err
 	}
 	if c.Empty() {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := files.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, "", err
 		}
 		return c, "", nil
@@ -161,7 +160,7 @@ func (f *Folder) lock(ctx context.Context) (*lock.Lock, error) {
 // Any tells whether there is any correction.
 func (f *Folder) Any() bool {
 	found := errors.New("found")
-	return filepath.WalkDir(f.Dir, func(path string, _ fs.DirEntry, err error) error {
+	return files.WalkDir(f.Dir, func(path string, _ fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, Suffix) {
 			return found
 		}

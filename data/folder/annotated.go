@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"image"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -116,7 +115,7 @@ func (d *Dataset) hasOwn(src *annotation.Source, names []string) bool {
 }
 
 func isFile(path string) bool {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	return err == nil && !info.IsDir()
 }
 

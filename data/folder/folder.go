@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -135,7 +134,7 @@ func Open(root string, opts Options, seed int64) (*Dataset, error) {
 // first is the first of the names that is a folder below the root.
 func (d *Dataset) first(names ...string) string {
 	for _, name := range names {
-		if info, err := os.Stat(filepath.Join(d.root, name)); err == nil && info.IsDir() {
+		if info, err := files.Stat(filepath.Join(d.root, name)); err == nil && info.IsDir() {
 			return name
 		}
 	}
@@ -153,7 +152,7 @@ func (d *Dataset) folder(key, name, byDefault string, orRoot bool) (string, erro
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", key, err)
 	}
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
 		return path, nil
@@ -181,7 +180,7 @@ func (d *Dataset) readLabels(opts Options) error {
 		if err != nil {
 			return fmt.Errorf("labels: %w", err)
 		}
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && len(opts.Labels) == 0 {
+		if _, err := files.Stat(path); errors.Is(err, fs.ErrNotExist) && len(opts.Labels) == 0 {
 			continue
 		}
 		part := sink{labels: map[string]*data.WeakLabels{}, classes: d.classes, known: known, skip: opts.SkipUnknown, encoding: opts.Encoding, resolve: d.resolve}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/names"
 )
@@ -118,7 +119,7 @@ func (d *Dataset) FileFaults(string) []data.Fault {
 }
 
 func (d *Dataset) strayMasks() []data.Fault {
-	root, err := filepath.EvalSymlinks(d.masks) // WalkDir does not enter a link
+	root, err := files.EvalSymlinks(d.masks) // WalkDir does not enter a link
 	if err != nil || d.masks == "" {
 		return nil
 	}
@@ -127,7 +128,7 @@ func (d *Dataset) strayMasks() []data.Fault {
 		used[d.MaskPath(id)] = true
 	}
 	var left []string
-	err = filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
+	err = files.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || !strings.EqualFold(filepath.Ext(p), ".png") || strings.HasPrefix(e.Name(), ".") {
 			return err
 		}

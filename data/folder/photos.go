@@ -1,12 +1,12 @@
 package folder
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/annotation"
 )
@@ -26,7 +26,7 @@ func OpenPhotos(photos map[string]string, labels string, opts Options) (*Dataset
 		d.classes, err = checkClasses(opts.Names)
 		return d, err
 	}
-	info, err := os.Stat(labels)
+	info, err := files.Stat(labels)
 	if err != nil {
 		return nil, err
 	}

@@ -24,17 +24,17 @@ func List(dir string) (map[string]string, error) { return listImages(dir, "") }
 // listImages maps ids to files. Names that begin with a dot are skipped, and
 // so is the folder of masks.
 func listImages(dir, masks string) (map[string]string, error) {
-	root, err := filepath.EvalSymlinks(dir) // WalkDir does not enter a link
+	root, err := files.EvalSymlinks(dir) // WalkDir does not enter a link
 	if err != nil {
 		return nil, err
 	}
 	if masks != "" {
-		if masks, err = filepath.EvalSymlinks(masks); err != nil {
+		if masks, err = files.EvalSymlinks(masks); err != nil {
 			return nil, err
 		}
 	}
 	images := map[string]string{}
-	err = filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
+	err = files.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -226,7 +226,7 @@ func (d *Dataset) readLists(opts Options) error {
 	if err != nil || dir == "" {
 		return err
 	}
-	lists, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*.txt"))
+	lists, err := files.Glob(dir, "*.txt")
 	if err != nil {
 		return err
 	}
@@ -240,14 +240,6 @@ func (d *Dataset) readLists(opts Options) error {
 		}
 	}
 	return nil
-}
-
-// escapeGlob makes a path match itself.
-func escapeGlob(p string) string {
-	if filepath.Separator == '\\' {
-		return p // Windows has no escapes, and forbids * and ? in names
-	}
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(p)
 }
 
 func (d *Dataset) readSplit(list string) ([]string, error) {

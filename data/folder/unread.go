@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data/names"
 )
 
@@ -39,13 +40,13 @@ func (d *Dataset) Unread() ([]string, error) {
 			return names.IsUnread(path) || names.IsImage(path) && !strings.EqualFold(filepath.Ext(path), ".png")
 		}},
 	} {
-		root, err := filepath.EvalSymlinks(kind.dir) // WalkDir does not enter a link
+		root, err := files.EvalSymlinks(kind.dir) // WalkDir does not enter a link
 		if err != nil || kind.dir == "" {
 			continue // opening the dataset tells errors
 		}
-		masks, _ := filepath.EvalSymlinks(d.masks)
+		masks, _ := files.EvalSymlinks(d.masks)
 		var left []string
-		err = filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
+		err = files.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
 				return err

@@ -1,11 +1,12 @@
 package names
 
 import (
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"wsss/checkpoints/files"
 )
 
 // Finder finds files by name. A name as written is tried first; else the folder
@@ -120,7 +121,7 @@ func (f *Finder) folder(root, name string) (string, bool) {
 		return root, true
 	}
 	dir := filepath.Join(root, filepath.FromSlash(name))
-	if info, err := os.Stat(dir); err == nil {
+	if info, err := files.Stat(dir); err == nil {
 		return dir, info.IsDir()
 	}
 	dir = root
@@ -141,7 +142,7 @@ func (f *Finder) list(dir string) map[string]string {
 	if in, ok := f.dirs[dir]; ok {
 		return in
 	}
-	entries, _ := os.ReadDir(dir) // what cannot be listed holds nothing; whoever wants the file says so
+	entries, _ := files.ReadDir(dir) // what cannot be listed holds nothing; whoever wants the file says so
 	in := make(map[string]string, len(entries))
 	for _, e := range entries {
 		if key := Fold(e.Name()); in[key] == "" {
@@ -156,6 +157,6 @@ func (f *Finder) list(dir string) map[string]string {
 }
 
 func isFile(path string) bool {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	return err == nil && !info.IsDir()
 }

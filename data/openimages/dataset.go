@@ -52,6 +52,9 @@ type entry struct {
 // Open opens a folder of selections. It keeps some 150 bytes per image, and
 // none of the boxes.
 func Open(root string, cfg Config) (*Dataset, error) {
+	if err := files.Local("data.root", root, "Open Images is read through an index of its tables"); err != nil {
+		return nil, err
+	}
 	d := &Dataset{images: cfg.Images, ids: map[string][]string{}, entries: map[string]entry{}, boxes: map[string]string{}}
 	if d.images == "" {
 		d.images = filepath.Join(root, "images")

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/folder"
 	"wsss/data/maskcode"
@@ -43,7 +43,7 @@ func classTable(root string, configured []string) (data.Classes, error) {
 		return c, err
 	}
 	var paths []string
-	entries, err := os.ReadDir(filepath.Join(root, annotationDir))
+	entries, err := files.ReadDir(filepath.Join(root, annotationDir))
 	if err != nil {
 		return vocs, nil // images and masks only
 	}

@@ -142,12 +142,12 @@ func checkRoot(root string) error {
 }
 
 func isDir(path string) bool {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	return err == nil && info.IsDir()
 }
 
 func isFile(path string) bool {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	return err == nil && !info.IsDir()
 }
 

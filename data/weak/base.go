@@ -2,9 +2,10 @@ package weak
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"wsss/checkpoints/files"
 )
 
 // Base is the coordinate of the first pixel in scribble files: 0 or 1, or
@@ -49,7 +50,7 @@ const detectFiles = 400
 // lie outside their image; ten times more of one settle it. The error asks for
 // the option.
 func DetectBase(dir string) (int, error) {
-	entries, err := os.ReadDir(dir)
+	entries, err := files.ReadDir(dir)
 	if err != nil {
 		return 0, err
 	}

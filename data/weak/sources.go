@@ -120,7 +120,7 @@ func (s Sources) builtin(source, own string) bool {
 func locate(key, root, path string) (string, error) {
 	full, err := Locate(root, path)
 	if err == nil {
-		_, err = os.Stat(full)
+		_, err = files.Stat(full)
 	}
 	if err != nil {
 		return "", fmt.Errorf("data.options.%s: %w", key, err)
@@ -275,7 +275,7 @@ func Folder(key, root, path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("data.options.%s: %w", key, err)
 	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+	if info, err := files.Stat(dir); err != nil || !info.IsDir() {
 		return "", fmt.Errorf("data.options.%s: no folder %s", key, dir)
 	}
 	return dir, nil
@@ -284,7 +284,7 @@ func Folder(key, root, path string) (string, error) {
 // SplitNames lists the lists "<split>.txt" of a folder, sorted; none where the
 // folder does not exist.
 func SplitNames(dir string) []string {
-	entries, err := os.ReadDir(dir)
+	entries, err := files.ReadDir(dir)
 	if err != nil {
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -67,7 +66,7 @@ type shown struct {
 // most: the median image. A report that is not there has none.
 func show(dir, sub, name string) shown {
 	s := shown{Name: name}
-	raw, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(sub), JSONName))
+	raw, err := files.ReadFile(filepath.Join(dir, filepath.FromSlash(sub), JSONName))
 	if err != nil {
 		return s
 	}

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
+
+	"wsss/checkpoints/files"
 )
 
 // PayoffName is the file in a run's folder that says whether correcting pays.
@@ -42,7 +43,7 @@ type MeanPayoff struct {
 // ReadPayoffs reads a run's PayoffName, nil where there is none.
 func ReadPayoffs(out string) ([]Payoff, error) {
 	path := filepath.Join(out, PayoffName)
-	raw, err := os.ReadFile(path)
+	raw, err := files.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

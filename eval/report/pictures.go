@@ -9,6 +9,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -123,7 +124,7 @@ func (g *gallery) folders(side int) map[string]bool {
 func prune(root string, used map[string]bool) error {
 	var walk func(rel string, depth int) error
 	walk = func(rel string, depth int) error {
-		entries, err := os.ReadDir(filepath.Join(root, filepath.FromSlash(rel)))
+		entries, err := files.ReadDir(filepath.Join(root, filepath.FromSlash(rel)))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -135,7 +136,7 @@ func prune(root string, used map[string]bool) error {
 			switch {
 			case !e.IsDir() || !ours(e.Name(), depth):
 			case !used[at]:
-				err = os.RemoveAll(filepath.Join(root, filepath.FromSlash(at)))
+				err = files.RemoveAll(filepath.Join(root, filepath.FromSlash(at)))
 			case depth < 2:
 				err = walk(at, depth+1)
 			}
@@ -301,7 +302,7 @@ func (p *pictures) truth(t task, m *data.LabelMap) error {
 	if err != nil {
 		return err
 	}
-	if old, err := os.ReadFile(out); err == nil && bytes.Equal(old, raw) {
+	if old, err := files.ReadFile(out); err == nil && bytes.Equal(old, raw) {
 		return nil
 	}
 	return writePicture(out, raw, time.Time{})
@@ -342,12 +343,12 @@ func upToDate(from, out string) (stamp time.Time, fresh bool) {
 	if err != nil {
 		return time.Time{}, false
 	}
-	have, err := os.Stat(out)
+	have, err := files.Stat(out)
 	return stamp, err == nil && have.ModTime().Equal(stamp)
 }
 
 func jpegSize(path string) (image.Point, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return image.Point{}, err
 	}
@@ -396,8 +397,11 @@ func drawLabels(m *data.LabelMap, size image.Point) ([]byte, error) {
 // labels and checkpoints are: a picture can be made again, and its time is set
 // last.
 func writePicture(path string, raw []byte, stamp time.Time) error {
+	if files.IsRemote(path) { // its times are the store's own
+		return files.WriteAtomic(path, func(w io.Writer) error { _, err := w.Write(raw); return err })
+	}
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := files.MkdirAll(dir); err != nil {
 		return err
 	}
 	f, err := files.CreateTemp(dir, files.TempPrefix+"*")

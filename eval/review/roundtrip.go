@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -45,7 +44,7 @@ func (t *Trip) Export(ctx context.Context, dir, format string, ids []string) err
 	if !slices.Contains(TripFormats, format) {
 		return fmt.Errorf("format %q: allowed are %v", format, TripFormats)
 	}
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+	if entries, err := files.ReadDir(dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("%s is not empty: choose another folder, so that the files of two exports do not mix", dir)
 	}
 	photos := filepath.Join(dir, "images")

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/models/foundation/sam"
@@ -61,7 +61,7 @@ func (o samOptions) takesBoxes() (bool, error) {
 			}
 		}
 	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := files.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
 	file, err := onnxfile.Open(path)

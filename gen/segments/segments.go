@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -81,7 +80,7 @@ func Open(env gen.Env, o Options, blind bool) (*Source, error) {
 	}
 	s := &Source{opts: o}
 	if o.Method == "" {
-		_, err := os.Stat(o.Masks + o.Sidecars + o.Labels)
+		_, err := files.Stat(o.Masks + o.Sidecars + o.Labels)
 		return s, err
 	}
 	spec, err := gen.Lookup(o.Method)
@@ -197,7 +196,7 @@ func (s *Source) Inputs() (map[string]string, error) {
 // countEntries describes a folder of many folders by their number: a whole
 // data set has millions of masks.
 func countEntries(dir string) (string, error) {
-	entries, err := os.ReadDir(dir)
+	entries, err := files.ReadDir(dir)
 	return fmt.Sprintf("%d folders", len(entries)), err
 }
 
@@ -208,7 +207,7 @@ func readFolder(dir, id string) ([]data.RLE, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(folder)
+	entries, err := files.ReadDir(folder)
 	if err != nil {
 		return nil, err
 	}

@@ -40,15 +40,15 @@ func (s *Source) kept(ctx context.Context, sample *data.Sample, ext string, writ
 		return "", err
 	}
 	var was keeping
-	if raw, err := os.ReadFile(note); err == nil && json.Unmarshal(raw, &was) == nil && was.Key == key {
+	if raw, err := files.ReadFile(note); err == nil && json.Unmarshal(raw, &was) == nil && was.Key == key {
 		if sum, err := files.SHA256(path); err == nil && sum == was.SHA256 {
 			return path, nil
 		}
 	}
-	if err := os.MkdirAll(s.opts.Keep, 0o755); err != nil {
+	if err := files.MkdirAll(s.opts.Keep); err != nil {
 		return "", err
 	}
-	if err := os.Remove(note); err != nil && !os.IsNotExist(err) { // it would vouch for the new file
+	if err := files.Remove(note); err != nil && !os.IsNotExist(err) { // it would vouch for the new file
 		return "", err
 	}
 	if err := write(path); err != nil {

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -62,7 +61,7 @@ func Open(env gen.Env, section string, o Options) (*Source, error) {
 		}
 		return s, nil
 	}
-	if info, err := os.Stat(s.dir()); err != nil {
+	if info, err := files.Stat(s.dir()); err != nil {
 		return nil, fmt.Errorf("[%s] %w", section, err)
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("[%s] %s is not a folder", section, s.dir())
@@ -217,7 +216,7 @@ func (s *Source) InputFiles(id string) ([]string, error) {
 func Describe(dir, ext string) (string, error) {
 	h := sha256.New()
 	n := 0
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := files.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ext || strings.HasPrefix(d.Name(), ".") {
 			return err
 		}

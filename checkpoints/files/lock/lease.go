@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -63,7 +64,7 @@ func acquireLease(dir string, me Holder) (*Lock, error) {
 // expire removes the lease of a process that is gone; a HeldError where it
 // lives, or may.
 func expire(dir, path string) error {
-	before, err := os.ReadFile(path)
+	before, err := files.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -84,12 +85,18 @@ func expire(dir, path string) error {
 	}
 	// Only one process can take the old lease away. Had another one done so and
 	// put up its own in the meantime, this would be the wrong one: it goes back.
+	if files.IsRemote(path) { // it renames nothing: the moment between these two calls is the price
+		if now, err := files.ReadFile(path); err != nil || !bytes.Equal(now, before) {
+			return ignoreMissing(err)
+		}
+		return ignoreMissing(files.Remove(path))
+	}
 	aside := fmt.Sprintf("%s-%016x", path, rand.Uint64())
 	if err := os.Rename(path, aside); err != nil {
 		return ignoreMissing(err)
 	}
 	defer os.Remove(aside)
-	if now, err := os.ReadFile(aside); err != nil || !bytes.Equal(now, before) {
+	if now, err := files.ReadFile(aside); err != nil || !bytes.Equal(now, before) {
 		return ignoreExists(os.Link(aside, path))
 	}
 	return nil
@@ -98,7 +105,7 @@ func expire(dir, path string) error {
 // leaseAge is the time since the lease was renewed, by the clock that also
 // gives files their times.
 func leaseAge(dir, path string) (time.Duration, error) {
-	info, err := os.Stat(path)
+	info, err := files.Stat(path)
 	if err != nil {
 		return 0, err
 	}
@@ -119,9 +126,13 @@ func (l *lease) renew() {
 			return
 		case <-tick.C:
 		}
-		if now, err := os.ReadFile(l.path); err == nil && !bytes.Equal(now, l.text) || errors.Is(err, fs.ErrNotExist) {
+		if now, err := files.ReadFile(l.path); err == nil && !bytes.Equal(now, l.text) || errors.Is(err, fs.ErrNotExist) {
 			close(l.lost)
 			return
+		}
+		if files.IsRemote(l.path) {
+			_ = files.WriteAtomic(l.path, func(w io.Writer) error { _, err := w.Write(l.text); return err })
+			continue
 		}
 		// Written again in place, the file's time is the server's.
 		if f, err := os.OpenFile(l.path, os.O_WRONLY, 0); err == nil {
@@ -134,8 +145,8 @@ func (l *lease) renew() {
 func (l *lease) release() {
 	close(l.stop)
 	l.done.Wait()
-	if now, err := os.ReadFile(l.path); err == nil && bytes.Equal(now, l.text) {
-		os.Remove(l.path)
+	if now, err := files.ReadFile(l.path); err == nil && bytes.Equal(now, l.text) {
+		_ = files.Remove(l.path)
 	}
 }
 

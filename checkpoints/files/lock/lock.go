@@ -57,7 +57,7 @@ type Lock struct {
 // subcommand. It does not wait: where another process, or another part of this
 // one, has the folder it returns a *HeldError.
 func Acquire(dir, command string) (*Lock, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := files.MkdirAll(dir); err != nil {
 		return nil, err
 	}
 	me := self(command)
@@ -71,7 +71,7 @@ func Acquire(dir, command string) (*Lock, error) {
 // Check tells whether a folder is free, without taking it: nil, or a
 // *HeldError.
 func Check(dir string) error {
-	if _, err := os.Stat(dir); err != nil {
+	if _, err := files.Stat(dir); err != nil {
 		return nil
 	}
 	l, err := Acquire(dir, "check")

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"image"
 	"io/fs"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/configs"
 	"wsss/data"
@@ -127,7 +127,7 @@ func (m Method) openPhotos(photos []Photo, opts folder.Options) (*folder.Dataset
 
 // openFolder opens a folder of photos with the labels that are found there.
 func (m Method) openFolder(args []string, opts folder.Options) ([]Photo, *folder.Dataset, error) {
-	info, err := os.Stat(args[0])
+	info, err := files.Stat(args[0])
 	if len(args) > 1 || err != nil || !info.IsDir() {
 		return nil, nil, pipeline.Usagef("predict: -labels is missing: %s works from labels; name their file or folder, or one folder that holds photos and labels", m.Name)
 	}
@@ -185,7 +185,7 @@ func (m Method) Label(ctx context.Context, run *pipeline.Run, args []string, lis
 	if err := run.CanLabel(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+	if err := files.MkdirAll(o.Dir); err != nil {
 		return err
 	}
 	labeller := pipeline.Labeller{Gen: run.Config.Gen}

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"image"
-	"os"
 	"runtime"
 	"slices"
 
+	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/eval"
@@ -32,7 +32,7 @@ type Network struct {
 // labelled are left out, and listed in the error at the end. A stopped call
 // goes on where it was.
 func (n Network) Label(ctx context.Context, run *pipeline.Run, photos []Photo, o Output) error {
-	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+	if err := files.MkdirAll(o.Dir); err != nil {
 		return err
 	}
 	pipeline.NoteStale(ctx, n.Checkpoint, run.Options)

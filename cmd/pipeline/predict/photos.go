@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/data/names"
 )
@@ -53,12 +54,15 @@ func List(args []string, stdin io.Reader, warn func(line string)) ([]Photo, erro
 func KeepPhotos(photos []Photo, out string, formats []string) error {
 	written := picturesOf(formats)
 	for _, in := range photos {
-		photo, err := os.Stat(in.Path)
+		photo, err := files.Stat(in.Path)
 		if err != nil {
 			continue // reading it tells
 		}
 		for _, name := range written {
-			if there, err := os.Stat(filepath.Join(out, name(in.ID))); err == nil && os.SameFile(photo, there) {
+			if filepath.Clean(in.Path) == filepath.Join(out, name(in.ID)) {
+				return pipeline.Usagef("-out %s: the labels of %s would replace it: choose another folder", out, in.Path)
+			}
+			if there, err := files.Stat(filepath.Join(out, name(in.ID))); err == nil && os.SameFile(photo, there) {
 				return pipeline.Usagef("-out %s: the labels of %s would replace it: choose another folder", out, in.Path)
 			}
 		}
@@ -95,7 +99,7 @@ func expand(arg string, stdin io.Reader, add func(path, id string) error, unread
 		}
 		return lines.Err()
 	}
-	info, err := os.Stat(arg)
+	info, err := files.Stat(arg)
 	if err != nil {
 		matches, globErr := filepath.Glob(arg)
 		if globErr != nil || len(matches) == 0 {
@@ -115,7 +119,7 @@ func expand(arg string, stdin io.Reader, add func(path, id string) error, unread
 	if !info.IsDir() {
 		return add(arg, filepath.Base(arg))
 	}
-	return filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+	return files.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && names.IsUnread(path) {
 			unread(path)
 		}

@@ -91,7 +91,7 @@ func (d *finished) close(complete bool) {
 		return
 	}
 	if complete {
-		os.Remove(d.f.Name())
+		files.Remove(d.f.Name())
 	}
 	d.f.Close()
 }
@@ -108,6 +108,9 @@ func (l *labelling) resume(o Output, about any) error {
 		if slices.Contains(madeAtEnd, strings.TrimSpace(format)) {
 			return nil // begins anew
 		}
+	}
+	if files.IsRemote(o.Dir) { // which holds no notes that grow line by line
+		return nil
 	}
 	raw, err := json.Marshal([]any{about, o.Formats, pipeline.Versions()})
 	if err != nil {

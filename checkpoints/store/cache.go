@@ -1,0 +1,157 @@
+package store
+
+import (
+	"container/list"
+	"hash/fnv"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"wsss/checkpoints/files"
+)
+
+// EnvCache names the bound of the local copies, MiB; 2048 where it is not set.
+const EnvCache = "WSSS_STORE_CACHE"
+
+// trusted is how long a copy stands for the file without asking again.
+var trusted = 30 * time.Second
+
+// cache keeps local copies of files that a run only reads, up to a number of
+// bytes, the longest unused go first. An image is opened several times for one
+// label: for its hash, its size, its pixels.
+type cache struct {
+	most int64
+
+	once sync.Once
+	dir  string
+	err  error
+
+	fetching [64]sync.Mutex // by hash of the name: one reads a file, others wait for it
+
+	mu    sync.Mutex
+	bytes int64
+	items map[string]*list.Element // by name
+	used  list.List                // of *item, the last used first
+	stats map[string]statted
+}
+
+type item struct {
+	name, file string
+	size       int64
+	at         time.Time // of fetching
+}
+
+type statted struct {
+	info
+	at time.Time
+}
+
+func newCache() *cache {
+	most := int64(2048)
+	if n, err := strconv.ParseInt(os.Getenv(EnvCache), 10, 40); err == nil && n >= 0 {
+		most = n
+	}
+	return &cache{most: most << 20, items: map[string]*list.Element{}, stats: map[string]statted{}}
+}
+
+// create makes a local file. Its folder is removed with the process, or by a
+// later one where this is killed.
+func (c *cache) create() (*os.File, error) {
+	c.once.Do(func() {
+		c.dir, _, c.err = files.TempDir(filepath.Join(os.TempDir(), "wsss-store"))
+	})
+	if c.err != nil {
+		return nil, c.err
+	}
+	return os.CreateTemp(c.dir, "*")
+}
+
+// open opens the copy of a file, fetched where there is none that is young.
+func (c *cache) open(name string, fetch func() (*os.File, string, error)) (*os.File, error) {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	turn := &c.fetching[h.Sum32()%uint32(len(c.fetching))]
+	turn.Lock()
+	defer turn.Unlock()
+	if f := c.find(name); f != nil {
+		return f, nil
+	}
+	f, file, err := fetch()
+	if err != nil || file == "" {
+		return f, err
+	}
+	if info, err := f.Stat(); err == nil {
+		c.keep(item{name, file, info.Size(), time.Now()})
+	}
+	return f, nil
+}
+
+func (c *cache) find(name string) *os.File {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.items[name]
+	if e == nil {
+		return nil
+	}
+	it := e.Value.(*item)
+	if time.Since(it.at) < trusted {
+		if f, err := os.Open(it.file); err == nil {
+			c.used.MoveToFront(e)
+			return f
+		}
+	}
+	c.remove(e)
+	return nil
+}
+
+func (c *cache) keep(it item) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.items[it.name]; e != nil {
+		c.remove(e)
+	}
+	c.items[it.name] = c.used.PushFront(&it)
+	c.bytes += it.size
+	for c.bytes > c.most && c.used.Len() > 0 {
+		c.remove(c.used.Back())
+	}
+}
+
+// remove forgets a copy; who has it open keeps it. c.mu is held.
+func (c *cache) remove(e *list.Element) {
+	it := e.Value.(*item)
+	c.used.Remove(e)
+	delete(c.items, it.name)
+	c.bytes -= it.size
+	os.Remove(it.file)
+}
+
+func (c *cache) drop(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.stats, name)
+	if e := c.items[name]; e != nil {
+		c.remove(e)
+	}
+}
+
+func (c *cache) stat(name string) (info, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, ok := c.stats[name]
+	return s.info, ok && time.Since(s.at) < trusted
+}
+
+// mostStats bounds what is remembered of files' sizes.
+const mostStats = 100_000
+
+func (c *cache) keepStat(name string, i info) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.stats) >= mostStats {
+		clear(c.stats)
+	}
+	c.stats[name] = statted{i, time.Now()}
+}

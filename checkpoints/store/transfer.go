@@ -1,0 +1,193 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"gocloud.dev/blob"
+)
+
+// errShort tells of a file that ended before its size.
+var errShort = errors.New("cut short")
+
+// fetch reads a file into a local one, whole, and opens that. The local file has
+// no name any more where the system allows that, and vanishes when it is closed; kept
+// is its name where the caller wants to keep it.
+func (s *store) fetch(name string) (f *os.File, kept string, err error) {
+	b, key, err := s.at(name)
+	if err != nil {
+		return nil, "", err
+	}
+	if key == "" {
+		return nil, "", &fs.PathError{Op: "open", Path: name, Err: errors.New("is a bucket")}
+	}
+	err = s.try("read", name, func(ctx context.Context) error {
+		f, err = s.local.create()
+		if err != nil {
+			return err
+		}
+		if err = download(ctx, b, key, f); err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if !s.cached(name) {
+		os.Remove(f.Name())
+		return f, "", nil
+	}
+	return f, f.Name(), nil
+}
+
+func download(ctx context.Context, b *bucket, key string, f *os.File) error {
+	r, err := b.NewReader(ctx, key, nil)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(f, lively{ctx, r})
+	size := r.Size()
+	if err := errors.Join(err, r.Close()); err != nil {
+		return err
+	}
+	if n != size {
+		return fmt.Errorf("%w: %d of %d bytes", errShort, n, size)
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return err
+}
+
+// Write is files.Remote's. What write makes is kept here until it is whole, so
+// that an upload can be tried again.
+func (s *store) Write(name string, write func(io.Writer) error) error {
+	w := spool{local: s.local}
+	defer w.close()
+	if err := write(&w); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return s.upload(name, &w, false)
+}
+
+// CreateNew is files.Remote's. An answer that was lost on its way is found out
+// by what the file holds: writers put something of their own into it.
+func (s *store) CreateNew(name string, raw []byte) error {
+	w := spool{local: s.local}
+	defer w.close()
+	if _, err := w.Write(raw); err != nil {
+		return err
+	}
+	tries := 0
+	err := s.uploadCounted(name, &w, true, &tries)
+	if errors.Is(err, fs.ErrExist) && tries > 1 {
+		if f, _, err2 := s.fetch(path.Clean(name)); err2 == nil {
+			have, _ := io.ReadAll(io.LimitReader(f, int64(len(raw))+1))
+			f.Close()
+			if bytes.Equal(have, raw) {
+				return nil
+			}
+		}
+	}
+	return err
+}
+
+func (s *store) upload(name string, w *spool, fresh bool) error {
+	return s.uploadCounted(name, w, fresh, new(int))
+}
+
+func (s *store) uploadCounted(name string, w *spool, fresh bool, tries *int) error {
+	name = path.Clean(name)
+	b, key, err := s.at(name)
+	if err != nil {
+		return err
+	}
+	s.local.drop(name)
+	defer s.local.drop(name)
+	return s.try("write", name, func(ctx context.Context) error {
+		*tries++
+		ctx, cancel := context.WithCancel(ctx) // an upload that is cancelled before it is closed leaves nothing
+		defer cancel()
+		out, err := b.NewWriter(ctx, key, &blob.WriterOptions{ContentType: contentType(name), IfNotExist: fresh, MaxConcurrency: 1})
+		if err != nil {
+			return err
+		}
+		in, err := w.reader()
+		if err == nil {
+			_, err = io.Copy(out, lively{ctx, in})
+		}
+		if err != nil {
+			cancel()
+			out.Close()
+			return err
+		}
+		alive(ctx)
+		return out.Close()
+	})
+}
+
+// contentType is for browsers that look into the bucket.
+func contentType(name string) string {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".png":
+		return "image/png"
+	case ".jpg", ".jpeg":
+		return "image/jpeg"
+	case ".json":
+		return "application/json"
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".txt", ".toml", ".csv", ".log":
+		return "text/plain; charset=utf-8"
+	}
+	return "application/octet-stream"
+}
+
+// inMemory is how much a spool holds before it takes a local file.
+const inMemory = 4 << 20
+
+// spool keeps what is to be uploaded.
+type spool struct {
+	local *cache
+	buf   bytes.Buffer
+	f     *os.File
+}
+
+func (s *spool) Write(p []byte) (int, error) {
+	if s.f == nil && s.buf.Len()+len(p) <= inMemory {
+		return s.buf.Write(p)
+	}
+	if s.f == nil {
+		var err error
+		if s.f, err = s.local.create(); err != nil {
+			return 0, err
+		}
+		if _, err := s.buf.WriteTo(s.f); err != nil {
+			return 0, err
+		}
+	}
+	return s.f.Write(p)
+}
+
+// reader reads all from the beginning.
+func (s *spool) reader() (io.Reader, error) {
+	if s.f == nil {
+		return bytes.NewReader(s.buf.Bytes()), nil
+	}
+	_, err := s.f.Seek(0, io.SeekStart)
+	return s.f, err
+}
+
+func (s *spool) close() {
+	if s.f != nil {
+		s.f.Close()
+		os.Remove(s.f.Name())
+	}
+}
