@@ -61,3 +61,25 @@ func TestBaseErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestSetEverywhere: "*.key" is the key of every table that has it, nested ones and
+// those of lists too.
+func TestSetEverywhere(t *testing.T) {
+	dir := writeConfigs(t, map[string]string{
+		"row.toml":  "base = \"base.toml\"\n[[compare]]\nname = \"one\"\nmethod = \"sam\"\noptions = { sam = \"a\" }\n[[compare]]\nname = \"two\"\nmethod = \"grabcut\"",
+		"base.toml": "[gen.options]\nsegments = { method = \"sam-auto\", options = { sam = \"b\" } }",
+	})
+	c, err := Load(filepath.Join(dir, "row.toml"), []string{"*.sam=mobile-sam"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, _ := c.Gen.Options["segments"].(map[string]any)["options"].(map[string]any)
+	if inner["sam"] != "mobile-sam" || c.Compare[0].Options["sam"] != "mobile-sam" || c.Compare[1].Options["sam"] != nil || c.Gen.Options["sam"] != nil {
+		t.Errorf("%v, %v", c.Gen.Options, c.Compare)
+	}
+	for set, want := range map[string]string{"*.gdino=x": "no table of the config gives the key gdino", "*.a.b=x": "one key", "*.=x": "one key"} {
+		if _, err := Load(filepath.Join(dir, "row.toml"), []string{set}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", set, err, want)
+		}
+	}
+}

@@ -193,7 +193,8 @@ func given(path string, overrides []string) (tree map[string]any, old []Renamed,
 	return tree, slices.Compact(old), nil
 }
 
-// override applies one "a.b=value" to a TOML tree. The value is TOML; what is
+// override applies one "a.b=value" to a TOML tree, or "*.b=value" to each of its
+// tables that has the key. The value is TOML; what is
 // not valid TOML is taken as a string, so that -set gen.weak=boxes works.
 func override(tree map[string]any, assignment string) (old []Renamed, err error) {
 	key, text, ok := strings.Cut(assignment, "=")
@@ -204,6 +205,15 @@ func override(tree map[string]any, assignment string) (old []Renamed, err error)
 	var holder struct{ V any }
 	if err := toml.Unmarshal([]byte("V = "+text), &holder); err != nil {
 		holder.V = strings.TrimSpace(text)
+	}
+	if name, everywhere := strings.CutPrefix(key, "*."); everywhere {
+		if name == "" || strings.Contains(name, ".") || strings.Contains(name, "*") {
+			return nil, fmt.Errorf("-set %s: behind *. stands one key, for example -set *.sam=mobile-sam", assignment)
+		}
+		if !replace(tree, name, holder.V) {
+			return nil, fmt.Errorf("-set %s: no table of the config gives the key %s", assignment, name)
+		}
+		return nil, nil
 	}
 	parts := strings.Split(key, ".")
 	one := map[string]any{}
@@ -225,6 +235,30 @@ func override(tree map[string]any, assignment string) (old []Renamed, err error)
 		return nil, fmt.Errorf("-set %s: %s is not a table", assignment, at)
 	}
 	return old, nil
+}
+
+// replace gives a key its value in every table that has it, and tells whether
+// one has.
+func replace(tree any, name string, v any) (found bool) {
+	switch t := tree.(type) {
+	case map[string]any:
+		for key, below := range t {
+			if key == name {
+				t[key], found = v, true
+			} else if replace(below, name, v) {
+				found = true
+			}
+		}
+	case []map[string]any:
+		for _, below := range t {
+			found = replace(below, name, v) || found
+		}
+	case []any:
+		for _, below := range t {
+			found = replace(below, name, v) || found
+		}
+	}
+	return found
 }
 
 // laid puts the one key of over, depth names below, into tree; it returns the

@@ -48,7 +48,7 @@ func newFlags(name, intro string) *flags {
 // withConfig adds -config, -set, -backend and -quiet.
 func (f *flags) withConfig() *flags {
 	f.StringVar(&f.config, "config", "", "the run's TOML `file`")
-	f.Var(&f.set, "set", "override one key, as `key=value`; may be repeated (-set train.batch=8)")
+	f.Var(&f.set, "set", "override one key, as `key=value`; may be repeated (-set train.batch=8; -set *.sam=mobile-sam for every table that has the key)")
 	f.StringVar(&f.backend, "backend", "", "`engine`: go, onnx[:cuda|:migraphx|:library], xla:cuda, xla:cpu, xla:plug-in; default is the config's, else the fastest that works here")
 	f.BoolVar(&f.quiet, "quiet", false, "no progress; warnings stay")
 	return f

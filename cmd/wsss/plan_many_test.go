@@ -73,3 +73,35 @@ func TestPlanManyErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherSAM: every row of Segment Anything runs on another model that takes what
+// it asks for.
+func TestOtherSAM(t *testing.T) {
+	paths, err := filepath.Glob("../../configs/papers/*.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for _, path := range paths {
+		var b strings.Builder
+		if err := pipeline.PlanMany([]string{path}, nil, &b); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), "sam-vit-h-meta") {
+			continue
+		}
+		rows++
+		for _, other := range []string{"mobile-sam", "sam-vit-h-boxes", "sam-vit-h-int8"} {
+			b.Reset()
+			if err := pipeline.PlanMany([]string{path}, []string{"*.sam=" + other}, &b); err != nil {
+				t.Fatal(err)
+			}
+			if text := b.String(); !strings.Contains(text, other) || strings.Contains(text, "sam-vit-h-meta") {
+				t.Errorf("%s with %s:\n%s", path, other, text)
+			}
+		}
+	}
+	if rows < 30 {
+		t.Errorf("%d rows of Segment Anything, want 30 at least", rows)
+	}
+}

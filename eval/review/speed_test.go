@@ -63,12 +63,16 @@ func TestClickToMask(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if large, ok := inner.(enlarged); ok {
+			large.write(t, ids)
+		}
 		o := Options{Dataset: ds, Weak: data.WeakBoxes, LabelsDir: t.TempDir(), Ours: true, Method: method, Prompter: method.(gen.Prompter), Model: g.Method, Fuser: fuser}
 		for _, id := range ids {
 			o.Queue = append(o.Queue, Item{ID: id})
 		}
 		s, _ := serve(t, o)
 		p := openPage(t, b, s.URL())
+		p.Eval("new Promise(done => setTimeout(done, 1000))", nil)
 		var all []float64
 		for _, it := range o.Queue {
 			p.Want("document.documentElement.dataset.shown", it.ID)
@@ -89,7 +93,7 @@ func TestClickToMask(t *testing.T) {
 			}
 			p.Key("n")
 			p.saved()
-			p.Eval("new Promise(done => setTimeout(done, 300))", nil) // as long as a person looks, at least
+			p.Eval("new Promise(done => setTimeout(done, 1000))", nil) // as long as a person looks, at least
 		}
 		slices.Sort(all)
 		median, late := all[len(all)/2], all[min(len(all)-1, len(all)*95/100)]
@@ -97,14 +101,10 @@ func TestClickToMask(t *testing.T) {
 	}
 }
 
-// enlarged is a data set whose photos have a side of so many pixels.
+// enlarged is a data set whose photos have a longer side of so many pixels.
 type enlarged struct {
 	data.Dataset
 	side int
-}
-
-func (e enlarged) factor(s *data.Sample) float32 {
-	return float32(e.side) / float32(max(s.Image.Rect.Dx(), s.Image.Rect.Dy()))
 }
 
 func (e enlarged) Load(id string, want data.Want) (*data.Sample, error) {
@@ -113,9 +113,9 @@ func (e enlarged) Load(id string, want data.Want) (*data.Sample, error) {
 		return nil, err
 	}
 	f := e.factor(s)
-	big := image.NewNRGBA(image.Rect(0, 0, int(float32(s.Image.Rect.Dx())*f), int(float32(s.Image.Rect.Dy())*f)))
-	draw.ApproxBiLinear.Scale(big, big.Rect, s.Image, s.Image.Rect, draw.Src, nil)
-	s.Image = big
+	if s.Image, err = data.ReadImage(e.ImagePath(id)); err != nil {
+		return nil, err
+	}
 	s.Weak.Boxes = slices.Clone(s.Weak.Boxes)
 	for i := range s.Weak.Boxes {
 		b := &s.Weak.Boxes[i]
@@ -124,23 +124,33 @@ func (e enlarged) Load(id string, want data.Want) (*data.Sample, error) {
 	return s, nil
 }
 
-// ImagePath is a file with the enlarged photo, for the page.
-func (e enlarged) ImagePath(id string) string {
-	path := e.Dataset.ImagePath(id) + ".large.jpg"
-	if _, err := os.Stat(path); err == nil {
-		return path
+func (e enlarged) factor(s *data.Sample) float32 {
+	return float32(e.side) / float32(max(s.Image.Rect.Dx(), s.Image.Rect.Dy()))
+}
+
+// ImagePath is the file with the enlarged photo.
+func (e enlarged) ImagePath(id string) string { return e.Dataset.ImagePath(id) + ".large.jpg" }
+
+// write makes the enlarged photos.
+func (e enlarged) write(t *testing.T, ids []string) {
+	t.Helper()
+	for _, id := range ids {
+		s, err := e.Dataset.Load(id, data.WantImage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := e.factor(s)
+		big := image.NewNRGBA(image.Rect(0, 0, int(float32(s.Image.Rect.Dx())*f), int(float32(s.Image.Rect.Dy())*f)))
+		draw.ApproxBiLinear.Scale(big, big.Rect, s.Image, s.Image.Rect, draw.Src, nil)
+		out, err := os.Create(e.ImagePath(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := jpeg.Encode(out, big, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := out.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s, err := e.Load(id, data.WantImage)
-	if err != nil {
-		return ""
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	if jpeg.Encode(f, s.Image, nil) != nil {
-		return ""
-	}
-	return path
 }

@@ -9,6 +9,7 @@ export class View {
     this.canvas = canvas;
     this.ctx = canvas.getContext("2d");
     this.over = document.createElement("canvas");
+    this.under = document.createElement("canvas"); // the photo as it is in view
     this.scale = 1; this.x = 0; this.y = 0; // canvas pixel = image pixel · scale + x, y
     this.opacity = .55;
     this.photoOnly = false;
@@ -86,11 +87,22 @@ export class View {
     ctx.setTransform(1, 0, 0, 1, 0, 0);
     ctx.clearRect(0, 0, c.width, c.height);
     if (!im) return;
+    this.place();
+    ctx.drawImage(this.under, 0, 0);
+    if (!this.photoOnly) { this.labels(); this.marks(ctx, this) }
+    this.painted = (this.painted || 0) + 1;
+  }
+
+  // place draws the photo, which is scaled again only where the view has moved.
+  place() {
+    const { canvas: c, under: u, im } = this, now = [this.photo, this.scale, this.x, this.y, c.width, c.height];
+    if (this.placed?.every((v, k) => v === now[k])) return;
+    this.placed = now;
+    u.width = c.width; u.height = c.height;
+    const ctx = u.getContext("2d");
     ctx.imageSmoothingEnabled = this.scale < 3;
     const from = this.small && im.w * this.scale <= 1.2 * this.small.width ? this.small : this.photo;
     ctx.drawImage(from, this.x, this.y, im.w * this.scale, im.h * this.scale);
-    if (!this.photoOnly) { this.labels(); this.marks(ctx, this) }
-    this.painted = (this.painted || 0) + 1;
   }
 
   labels() {
