@@ -23,6 +23,7 @@ var dataCommands = []command{
 	{name: "weaken", short: "masks to tags, points, scribbles and boxes, with a seed", run: runWeaken},
 	{name: "export", short: "label maps to COCO, YOLO, CVAT, labelme, overlays", run: runExport},
 	{name: "convert", short: "labels of any tool's format to any other", run: runConvert},
+	{name: "choose", short: "which photos to label first: a diverse batch; near-duplicates", run: runChoose},
 	{name: "scenes", short: "generate a labelled dataset, nothing downloaded", run: runScenes},
 }
 

@@ -150,3 +150,33 @@ func BenchmarkSearch(b *testing.B) {
 	b.ReportMetric(float64(time.Since(start).Microseconds())/1000/float64(b.N*queries), "ms/query")
 	b.ReportMetric(float64(2*cap(x.rows))/(1<<20), "MiB")
 }
+
+// TestDiverse: near-duplicates are grouped, also by way of a third row, and rows
+// are chosen the farthest first.
+func TestDiverse(t *testing.T) {
+	x := New(2)
+	for _, degrees := range []float64{0, 3, 6, 90, 180, 91, 45} {
+		a := degrees / 180 * math.Pi
+		x.Add([]float32{float32(math.Cos(a)), float32(math.Sin(a))})
+	}
+	groups, err := x.Duplicates(t.Context(), 0.998) // 3.6°
+	if err != nil || fmt.Sprint(groups) != "[[0 1 2] [3 5]]" {
+		t.Errorf("groups %v, %v", groups, err)
+	}
+	all := func(int) bool { return true }
+	for _, c := range []struct {
+		n       int
+		taken   []int
+		allowed func(int) bool
+		want    string
+	}{
+		{3, nil, all, "[6 4 5]"}, // the mean lies at some 54°
+		{2, []int{4}, all, "[0 3]"},
+		{2, []int{4}, func(i int) bool { return i != 0 }, "[1 5]"},
+		{99, nil, func(i int) bool { return i < 2 }, "[0 1]"},
+	} {
+		if got, _ := x.Spread(c.n, c.taken, c.allowed); fmt.Sprint(got) != c.want {
+			t.Errorf("%+v: %v, want %s", c, got, c.want)
+		}
+	}
+}
