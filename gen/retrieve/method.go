@@ -1,6 +1,6 @@
 // Package retrieve holds the gen method "retrieve", which trains nothing: masks
 // of anything are named by the most similar regions of a bank, by features of a
-// frozen network (ModuSeg, arXiv 2604.07021; docs/sources.md §15). The bank is
+// frozen network (ModuSeg, arXiv 2604.07021; docs/sources.md §13). The bank is
 // made of the labels of any other method, or of true or corrected masks.
 package retrieve
 
@@ -39,16 +39,13 @@ func init() {
 		},
 		Needs: func(table map[string]any) (gen.Needs, error) {
 			o, err := decode(table)
-			n := gen.Needs{Models: []string{}}
+			var n gen.Needs
 			n.Add(gen.Needs{Models: []string{o.Features.Model}, Files: []string{o.Features.Network}})
 			n.Add(o.From.Needs())
 			for _, p := range o.Proposals {
 				n.Add(p.Needs())
 			}
-			if !o.hasFrom() {
-				n.Add(gen.Needs{Files: []string{o.Bank}})
-			}
-			return n, err
+			return n, err // the bank may be made by an earlier stage of the same run
 		},
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/gomlx/compute/dtypes/float16"
 )
@@ -127,28 +126,6 @@ func TestHalf(t *testing.T) {
 	if _, err := x.Search(t.Context(), [][]float32{{1}}, 1, Among{}); err == nil {
 		t.Error("a query of another length passed")
 	}
-}
-
-// BenchmarkSearch is the bank of a large data set: 300,000 rows of 768 values,
-// 256 queries a batch. It prints milliseconds a query and the bank's size.
-func BenchmarkSearch(b *testing.B) {
-	const rows, dim, queries = 300_000, 768, 256
-	rng := rand.New(rand.NewPCG(3, 4))
-	some := unit(rng, 1000, dim)
-	x := New(dim)
-	x.Grow(rows)
-	for i := range rows {
-		x.Add(some[i%len(some)])
-	}
-	qs := unit(rng, queries, dim)
-	start := time.Now()
-	for b.Loop() {
-		if _, err := x.Search(b.Context(), qs, 9, Among{}); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(time.Since(start).Microseconds())/1000/float64(b.N*queries), "ms/query")
-	b.ReportMetric(float64(2*cap(x.rows))/(1<<20), "MiB")
 }
 
 // TestDiverse: near-duplicates are grouped, also by way of a third row, and rows
