@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/gomlx/compute/dtypes/float16"
 
@@ -21,6 +22,9 @@ import (
 type Index struct {
 	dim  int
 	rows []uint16 // IEEE half precision
+
+	mu      sync.Mutex // guards rounded
+	rounded []rounding // of all rows, once a search has asked for it
 }
 
 // New makes an empty index of rows of dim values.
@@ -31,7 +35,7 @@ func Of(rows []uint16, dim int) (*Index, error) {
 	if dim < 1 || len(rows)%dim != 0 {
 		return nil, fmt.Errorf("%d values are no rows of %d", len(rows), dim)
 	}
-	return &Index{dim, rows}, nil
+	return &Index{dim: dim, rows: rows}, nil
 }
 
 // Pack rounds a vector to half precision.
@@ -116,7 +120,16 @@ func (x *Index) Search(ctx context.Context, queries [][]float32, k int, among Am
 
 // search looks for some of the queries, the first of which has number first.
 func (x *Index) search(ctx context.Context, queries [][]float32, first, k int, among Among) ([][]Neighbour, error) {
-	flat := slices.Concat(queries...)
+	var flat []float32
+	var bytes *rough
+	if x.canRough() {
+		if err := x.round(ctx); err != nil {
+			return nil, err
+		}
+		bytes = newRough(queries, x.dim)
+	} else {
+		flat = slices.Concat(queries...)
+	}
 	var blocks [][2]int
 	for _, r := range among.Ranges {
 		for at := r[0]; at < r[1]; at += blockRows {
@@ -127,7 +140,11 @@ func (x *Index) search(ctx context.Context, queries [][]float32, first, k int, a
 	finds := make([]*finder, workers)
 	err := data.ParallelWorkers(ctx, len(blocks), workers, nil, func(worker, i int) error {
 		if finds[worker] == nil {
-			finds[worker] = newFinder(x.dim, len(queries), k)
+			finds[worker] = newFinder(x.dim, len(queries), k, bytes != nil)
+		}
+		if bytes != nil {
+			finds[worker].lookRough(x, queries, bytes, blocks[i], first, among.Skip)
+			return nil
 		}
 		finds[worker].look(x, flat, blocks[i], first, among.Skip)
 		return nil
@@ -159,11 +176,16 @@ type finder struct {
 	products []float32     // [rows][queries]
 	best     [][]Neighbour // of each query, sorted
 	least    []float32     // similarity that a row must reach
+	rough    *roughFinder  // nil: products are of numbers
 }
 
-func newFinder(dim, queries, k int) *finder {
-	f := &finder{k: k, rows: make([]float32, blockRows*dim), products: make([]float32, blockRows*queries),
-		best: make([][]Neighbour, queries), least: make([]float32, queries)}
+func newFinder(dim, queries, k int, bytes bool) *finder {
+	f := &finder{k: k, best: make([][]Neighbour, queries), least: make([]float32, queries)}
+	if bytes {
+		f.rough = &roughFinder{bytes: make([]int8, blockRows*dim), row: make([]float32, dim)}
+	} else {
+		f.rows, f.products = make([]float32, blockRows*dim), make([]float32, blockRows*queries)
+	}
 	for q := range f.least {
 		f.least[q] = lowest
 	}

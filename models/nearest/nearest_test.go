@@ -30,8 +30,16 @@ func unit(rng *rand.Rand, n, dim int) [][]float32 {
 }
 
 // TestSearch compares with looking at every pair, whatever the number of rows
-// and queries.
+// and queries, by products of bytes and of numbers alone.
 func TestSearch(t *testing.T) {
+	able := roughly
+	defer func() { roughly = able }()
+	for _, roughly = range []bool{able, false} {
+		t.Run(fmt.Sprint("bytes ", roughly), testSearch)
+	}
+}
+
+func testSearch(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct {
 		rows, queries, dim, k int
@@ -43,6 +51,8 @@ func TestSearch(t *testing.T) {
 		{1300, 300, 24, 9, nil, false},
 		{1300, 7, 13, 9, [][2]int{{3, 4}, {600, 1250}}, true},
 		{700, 1, 768, 1, nil, true},
+		{1501, 40, 64, 9, nil, true},
+		{1300, 17, 32, 3, [][2]int{{0, 5}, {9, 1300}}, false},
 	} {
 		x := New(c.dim)
 		x.Grow(c.rows)
