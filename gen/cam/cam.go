@@ -13,7 +13,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/checkpoints/files"
-	"wsss/configs"
 	"wsss/data"
 	"wsss/data/stages"
 	"wsss/gen"
@@ -23,16 +22,17 @@ import (
 )
 
 func init() {
-	gen.Register("cam", gen.Spec{
+	gen.RegisterOf("cam", gen.Spec{
 		Doc:          "class activation maps of a ResNet trained on image tags (wsss train-classifier, or IRN's res50_cam.pth)",
 		Weak:         []data.WeakKind{data.WeakTags},
 		NeedsBackend: true,
-		New:          newCAM,
-		Needs: func(o map[string]any) (gen.Needs, error) {
-			opts, err := decode(o)
-			n := gen.Needs{Files: []string{opts.Classifier}}
-			n.Add(opts.needs())
-			return n, err
+	}, gen.Of[options]{
+		Decode: func(table map[string]any) (options, error) { return gen.Decode(table, defaults(), options.check) },
+		New:    newCAM,
+		Needs: func(o options) gen.Needs {
+			n := gen.Needs{Files: []string{o.Classifier}}
+			n.Add(o.needs())
+			return n
 		},
 	})
 }
@@ -48,14 +48,6 @@ type options struct {
 	MaxSide    int       `toml:"max_side"`   // scaled images are made no longer than this; default 2048
 	MaxShapes  int       `toml:"max_shapes"` // sizes of images whose compiled graphs are kept
 	cueOptions
-}
-
-func decode(table map[string]any) (options, error) {
-	o := defaults()
-	if err := configs.Decode("gen.options", table, &o); err != nil {
-		return o, err
-	}
-	return o, o.check()
 }
 
 func defaults() options {
@@ -103,13 +95,9 @@ type method struct {
 
 var _ source.Scorer = (*method)(nil)
 
-func newCAM(env gen.Env) (gen.Method, error) {
-	o, err := decode(env.Gen.Options)
-	if err != nil {
-		return nil, err
-	}
+func newCAM(env gen.Env, o options) (gen.Method, error) {
 	m := &method{}
-	_, err = m.open(env, o)
+	_, err := m.open(env, o)
 	return m, err
 }
 

@@ -21,25 +21,23 @@ import (
 )
 
 func init() {
-	gen.Register("imagenet-cam", gen.Spec{
+	gen.RegisterOf("imagenet-cam", gen.Spec{
 		Doc:          "class activation maps of any ImageNet classifier (ONNX, .pth, .safetensors), without training",
 		Weak:         []data.WeakKind{data.WeakTags},
 		NeedsBackend: true,
-		New:          newImageNet,
-		Needs: func(table map[string]any) (gen.Needs, error) {
-			o, err := decodeImageNet(table)
+	}, gen.Of[imageNetOptions]{
+		Decode: decodeImageNet,
+		New:    newImageNet,
+		Needs: func(o imageNetOptions) gen.Needs {
 			n := gen.Needs{Files: []string{o.Classifier}}
 			if _, known := manifest.Find(o.Classifier); known == nil {
 				n = gen.Needs{Models: []string{o.Classifier}}
 			}
 			n.Add(o.needs())
-			return n, err
+			return n
 		},
-		Classes: func(table map[string]any, classes data.Classes) error {
-			o, err := decodeImageNet(table)
-			if err == nil {
-				_, err = o.groups(classes)
-			}
+		Classes: func(o imageNetOptions, classes data.Classes) error {
+			_, err := o.groups(classes)
 			return err
 		},
 	})
@@ -117,11 +115,7 @@ type imageNet struct {
 
 var _ source.Scorer = (*imageNet)(nil)
 
-func newImageNet(env gen.Env) (gen.Method, error) {
-	o, err := decodeImageNet(env.Gen.Options)
-	if err != nil {
-		return nil, err
-	}
+func newImageNet(env gen.Env, o imageNetOptions) (_ gen.Method, err error) {
 	if o.Save != "" && len(env.Gen.Checks) > 0 {
 		return nil, errors.New("gen.options.save: not with gen.checks, which make scores of changed images, too")
 	}

@@ -18,16 +18,17 @@ import (
 )
 
 func init() {
-	gen.Register("lpcam", gen.Spec{
+	gen.RegisterOf("lpcam", gen.Spec{
 		Doc:          "maps by local prototypes (LPCAM): where the features look like any part of a class; learns from the split first",
 		Weak:         []data.WeakKind{data.WeakTags},
 		NeedsBackend: true,
-		New:          newLPCAM,
-		Needs: func(o map[string]any) (gen.Needs, error) {
-			opts, err := decodeLPCAM(o)
-			n := gen.Needs{Files: []string{opts.Classifier}}
-			n.Add(opts.needs())
-			return n, err
+	}, gen.Of[lpcamOptions]{
+		Decode: decodeLPCAM,
+		New:    newLPCAM,
+		Needs: func(o lpcamOptions) gen.Needs {
+			n := gen.Needs{Files: []string{o.Classifier}}
+			n.Add(o.needs())
+			return n
 		},
 	})
 }
@@ -81,11 +82,7 @@ var (
 	_ gen.Learner   = (*lpcam)(nil)
 )
 
-func newLPCAM(env gen.Env) (gen.Method, error) {
-	o, err := decodeLPCAM(env.Gen.Options)
-	if err != nil {
-		return nil, err
-	}
+func newLPCAM(env gen.Env, o lpcamOptions) (gen.Method, error) {
 	m := &lpcam{how: o, seed: env.Seed, names: env.Classes.Names}
 	store, err := m.open(env, o.options)
 	if err != nil {

@@ -20,15 +20,16 @@ import (
 )
 
 func init() {
-	gen.Register("clip-es", gen.Spec{
+	gen.RegisterOf("clip-es", gen.Spec{
 		Doc:          "CLIP-ES: maps of the image's tags from CLIP by words, refined by its attention and a CRF; no training",
 		Weak:         []data.WeakKind{data.WeakTags},
 		NeedsBackend: true,
-		New:          newCLIPES,
-		Needs: func(options map[string]any) (gen.Needs, error) {
-			o, err := decodeCLIPES(options)
-			return o.needs(), err
+	}, gen.Of[clipesOptions]{
+		Decode: func(table map[string]any) (clipesOptions, error) {
+			return gen.Decode(table, defaultCLIPES(), clipesOptions.check)
 		},
+		New:   newCLIPES,
+		Needs: clipesOptions.needs,
 	})
 }
 
@@ -60,11 +61,7 @@ func newMethod(env gen.Env, name string, o mapOptions) (*method, error) {
 	return m, nil
 }
 
-func newCLIPES(env gen.Env) (gen.Method, error) {
-	o, err := decodeCLIPES(env.Gen.Options)
-	if err != nil {
-		return nil, err
-	}
+func newCLIPES(env gen.Env, o clipesOptions) (gen.Method, error) {
 	m, err := newMethod(env, "clip-es", o.mapOptions)
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"wsss/configs"
 	"wsss/gen"
 	"wsss/gen/refine"
 	"wsss/gen/source"
@@ -97,14 +96,6 @@ func defaultCLIPES() clipesOptions {
 	return clipesOptions{CLIP: "clip-vit-b-16", Templates: []string{clip.Origami}, LogitScale: clip.LogitScale, Softmax: true, mapOptions: defaultMaps("mean")}
 }
 
-func decodeCLIPES(table map[string]any) (clipesOptions, error) {
-	o := defaultCLIPES()
-	if err := configs.Decode("gen.options", table, &o); err != nil {
-		return o, err
-	}
-	return o, o.check()
-}
-
 func (o clipesOptions) check() error {
 	switch {
 	case !(o.LogitScale > 0 && o.LogitScale <= 1e4):
@@ -130,14 +121,6 @@ type vitOptions struct {
 }
 
 func defaultVIT() vitOptions { return vitOptions{mapOptions: defaultMaps("class")} }
-
-func decodeVIT(table map[string]any) (vitOptions, error) {
-	o := defaultVIT()
-	if err := configs.Decode("gen.options", table, &o); err != nil {
-		return o, err
-	}
-	return o, o.check()
-}
 
 func (o vitOptions) check() error {
 	if o.Classifier == "" {

@@ -15,23 +15,20 @@ import (
 )
 
 func init() {
-	gen.Register("vit-cam", gen.Spec{
+	gen.RegisterOf("vit-cam", gen.Spec{
 		Doc:          "maps of the image's tags from a classifier that `wsss finetune-clip` made, refined by its attention and a CRF",
 		Weak:         []data.WeakKind{data.WeakTags},
 		NeedsBackend: true,
-		New:          newVIT,
-		Needs: func(options map[string]any) (gen.Needs, error) {
-			o, err := decodeVIT(options)
-			return gen.Needs{Files: []string{o.Classifier}}, err
+	}, gen.Of[vitOptions]{
+		Decode: func(table map[string]any) (vitOptions, error) {
+			return gen.Decode(table, defaultVIT(), vitOptions.check)
 		},
+		New:   newVIT,
+		Needs: func(o vitOptions) gen.Needs { return gen.Needs{Files: []string{o.Classifier}} },
 	})
 }
 
-func newVIT(env gen.Env) (gen.Method, error) {
-	o, err := decodeVIT(env.Gen.Options)
-	if err != nil {
-		return nil, err
-	}
+func newVIT(env gen.Env, o vitOptions) (gen.Method, error) {
 	m, err := newMethod(env, "vit-cam", o.mapOptions)
 	if err != nil {
 		return nil, err

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/gen"
 )
 
 // A box over half of an image of the size of VOC's.
 func BenchmarkBox(b *testing.B) {
 	at := image.Rect(120, 80, 400, 330)
 	img, _ := disc(500, 375, at)
-	m, err := New(genEnv(data.WeakBoxes))
+	m, err := gen.New(genEnv(data.WeakBoxes))
 	if err != nil {
 		b.Fatal(err)
 	}

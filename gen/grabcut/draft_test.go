@@ -80,7 +80,7 @@ func TestDraftGivesWay(t *testing.T) {
 // BenchmarkDraft: clicks into a photo of a megapixel, each as the page asks.
 func BenchmarkDraft(b *testing.B) {
 	img, _ := disc(1024, 1024, image.Rect(200, 200, 700, 600))
-	m, err := New(genEnv(data.WeakBoxes))
+	m, err := gen.New(genEnv(data.WeakBoxes))
 	if err != nil {
 		b.Fatal(err)
 	}

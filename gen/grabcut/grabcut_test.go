@@ -61,7 +61,9 @@ func iou(t *testing.T, masks []gen.Mask, truth *data.LabelMap, class int) float6
 	return float64(both) / float64(either)
 }
 
-func genEnv(weak data.WeakKind) gen.Env { return gen.Env{Weak: weak, Seed: 3} }
+func genEnv(weak data.WeakKind) gen.Env {
+	return gen.Env{Weak: weak, Seed: 3, Gen: configs.Gen{Method: "grabcut"}}
+}
 
 func newMethod(t *testing.T, weak data.WeakKind, options map[string]any) gen.Method {
 	t.Helper()
@@ -184,7 +186,7 @@ func TestEdgeCases(t *testing.T) {
 
 func TestOptionsAreStrict(t *testing.T) {
 	for key, v := range map[string]any{"gama": 1.0, "gamma": -1.0, "iterations": 0, "min_reach": math.NaN(), "radius": 2.0} {
-		_, err := New(gen.Env{Weak: data.WeakBoxes, Gen: configs.Gen{Options: map[string]any{key: v}}})
+		_, err := gen.New(gen.Env{Weak: data.WeakBoxes, Gen: configs.Gen{Method: "grabcut", Options: map[string]any{key: v}}})
 		if err == nil || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "allowed") {
 			t.Errorf("%s = %v: %v", key, v, err)
 		}

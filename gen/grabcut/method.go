@@ -13,28 +13,15 @@ import (
 )
 
 func init() {
-	gen.Register("grabcut", gen.Spec{
+	gen.RegisterOf("grabcut", gen.Spec{
 		Doc:  "GrabCut: colour mixtures and minimum cuts, no weights (boxes, points, scribbles; tags only as a weak guess)",
 		Weak: []data.WeakKind{data.WeakBoxes, data.WeakScribbles, data.WeakPoints, data.WeakTags},
-		New:  New,
-		Needs: func(table map[string]any) (gen.Needs, error) {
-			o, err := read(table)
-			return o.From.Needs(), err
-		},
-		Inner: func(table map[string]any) ([]configs.Gen, error) {
-			o, err := read(table)
-			return o.From.Inner(), err
-		},
+	}, gen.Of[options]{
+		Decode: func(table map[string]any) (options, error) { return gen.Decode(table, defaults(), options.check) },
+		New:    newGrabCut,
+		Inner:  func(o options) []configs.Gen { return o.From.Inner() },
+		Needs:  func(o options) gen.Needs { return o.From.Needs() },
 	})
-}
-
-// read decodes and checks the method's options.
-func read(table map[string]any) (options, error) {
-	o := defaults()
-	if err := configs.Decode("gen.options", table, &o); err != nil {
-		return o, err
-	}
-	return o, o.check()
 }
 
 // method is the gen method; solvers are reused between images.
@@ -45,12 +32,7 @@ type method struct {
 	solvers sync.Pool
 }
 
-// New makes the method from env.Weak, env.Seed and env.Gen.Options.
-func New(env gen.Env) (gen.Method, error) {
-	opts, err := read(env.Gen.Options)
-	if err != nil {
-		return nil, err
-	}
+func newGrabCut(env gen.Env, opts options) (_ gen.Method, err error) {
 	m := &method{env: env, opts: opts}
 	switch env.Weak {
 	case data.WeakBoxes, data.WeakScribbles, data.WeakPoints, data.WeakTags:

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
 	"wsss/gen/naming"
@@ -16,13 +15,21 @@ import (
 )
 
 func init() {
-	gen.Register("sam-auto", gen.Spec{
+	gen.RegisterOf("sam-auto", gen.Spec{
 		Doc:          "Segment Anything's masks of everything: without classes (for sepl), or named by CLIP or BLIP-2 among the tags",
 		Weak:         []data.WeakKind{data.WeakTags, data.WeakNone},
 		NeedsBackend: true,
-		New:          newAuto,
-		Needs:        needsAuto,
-		Classes:      autoClasses,
+	}, gen.Of[autoOptions]{
+		Decode: func(table map[string]any) (autoOptions, error) {
+			return gen.Decode(table, defaultAuto(), autoOptions.check)
+		},
+		New: newAuto,
+		Needs: func(o autoOptions) gen.Needs {
+			n := o.samOptions.needs()
+			n.Add(o.NamerOptions.Needs())
+			return n
+		},
+		Classes: func(o autoOptions, classes data.Classes) error { return o.Negative.Check(classes) },
 	})
 }
 
@@ -47,21 +54,25 @@ type auto struct {
 	weak    data.WeakKind
 }
 
-func newAuto(env gen.Env) (gen.Method, error) {
-	a := &auto{classes: env.Classes, weak: env.Weak, opts: defaultAuto()}
-	if err := configs.Decode("gen.options", env.Gen.Options, &a.opts); err != nil {
+func (o autoOptions) check() error {
+	if err := o.Auto.Check(); err != nil {
+		return fmt.Errorf("gen.options.auto.%w", err)
+	}
+	if o.Namer == "" && len(o.Negative) > 0 {
+		return fmt.Errorf("gen.options.negative: allowed with a namer, which gives masks their classes")
+	}
+	if err := o.samOptions.check(); err != nil {
+		return err
+	}
+	return o.NamerOptions.Check()
+}
+
+func newAuto(env gen.Env, o autoOptions) (gen.Method, error) {
+	a := &auto{classes: env.Classes, weak: env.Weak, opts: o}
+	err := o.Negative.Check(env.Classes)
+	if err != nil {
 		return nil, err
 	}
-	if err := a.opts.Auto.Check(); err != nil {
-		return nil, fmt.Errorf("gen.options.auto.%w", err)
-	}
-	if err := a.opts.Negative.Check(env.Classes); err != nil {
-		return nil, err
-	}
-	if a.opts.Namer == "" && len(a.opts.Negative) > 0 {
-		return nil, fmt.Errorf("gen.options.negative: allowed with a namer, which gives masks their classes")
-	}
-	var err error
 	if a.engine, err = a.opts.open(env.Backend); err != nil {
 		return nil, err
 	}

@@ -17,23 +17,18 @@ import (
 )
 
 func init() {
-	gen.Register("cam-sam", gen.Spec{
+	gen.RegisterOf("cam-sam", gen.Spec{
 		Doc:          "Segment Anything from points of class activation maps: all confident pixels or local maxima",
 		Weak:         []data.WeakKind{data.WeakTags},
 		NeedsBackend: true,
-		New:          newCAMSAM,
-		Inner: func(options map[string]any) ([]configs.Gen, error) {
-			o, err := decodeCAM(options)
-			return o.From.Inner(), err
-		},
-		Needs: func(options map[string]any) (gen.Needs, error) {
-			o, err := decodeCAM(options)
-			if err == nil {
-				err = o.check()
-			}
+	}, gen.Of[camOptions]{
+		Decode: decodeCAM,
+		New:    newCAMSAM,
+		Inner:  func(o camOptions) []configs.Gen { return o.From.Inner() },
+		Needs: func(o camOptions) gen.Needs {
 			n := o.samOptions.needs()
 			n.Add(o.From.Needs())
-			return n, err
+			return n
 		},
 	})
 }
@@ -59,8 +54,7 @@ const (
 const mostPoints = 1024
 
 func decodeCAM(table map[string]any) (camOptions, error) {
-	o := camOptions{pointOptions: defaultPoints(), Points: pointsMaxima, Confidence: 0.5, Radius: 16}
-	return o, configs.Decode("gen.options", table, &o)
+	return gen.Decode(table, camOptions{pointOptions: defaultPoints(), Points: pointsMaxima, Confidence: 0.5, Radius: 16}, camOptions.check)
 }
 
 func (o camOptions) check() error {
@@ -84,14 +78,7 @@ type camMethod struct {
 	seed   int64
 }
 
-func newCAMSAM(env gen.Env) (gen.Method, error) {
-	o, err := decodeCAM(env.Gen.Options)
-	if err == nil {
-		err = o.check()
-	}
-	if err != nil {
-		return nil, err
-	}
+func newCAMSAM(env gen.Env, o camOptions) (_ gen.Method, err error) {
 	m := &camMethod{opts: o, seed: env.Seed}
 	if m.from, err = source.Open(env, "gen.options.from", o.From); err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
 	"wsss/gen/naming"
@@ -16,14 +15,23 @@ import (
 )
 
 func init() {
-	gen.Register("grounded-sam", gen.Spec{
+	gen.RegisterOf("grounded-sam", gen.Spec{
 		Doc:          "Grounding-DINO finds boxes for the tags (given, from RAM or CLIP, or all classes), Segment Anything cuts them out",
 		Weak:         []data.WeakKind{data.WeakTags, data.WeakNone},
 		NeedsBackend: true,
-		New:          newGrounded,
-		Needs:        needsGrounded,
-		Classes:      groundedClasses,
-		Check:        checkGrounded,
+	}, gen.Of[groundedOptions]{
+		Decode: func(table map[string]any) (groundedOptions, error) {
+			return gen.Decode(table, defaultGrounded(), groundedOptions.check)
+		},
+		New:   newGrounded,
+		Needs: groundedOptions.needs,
+		Classes: func(o groundedOptions, classes data.Classes) error {
+			if _, err := phrases(classes, o.Phrases, o.Thresholds); err != nil {
+				return err
+			}
+			return o.Negative.Check(classes)
+		},
+		Headers: checkGrounded,
 	})
 }
 
@@ -39,16 +47,8 @@ type grounded struct {
 	weak     data.WeakKind
 }
 
-func newGrounded(env gen.Env) (gen.Method, error) {
-	opts := defaultGrounded()
-	if err := configs.Decode("gen.options", env.Gen.Options, &opts); err != nil {
-		return nil, err
-	}
-	if err := opts.insideOptions.check(opts.Merge); err != nil {
-		return nil, err
-	}
+func newGrounded(env gen.Env, opts groundedOptions) (_ gen.Method, err error) {
 	g := &grounded{weak: env.Weak, inside: opts.insideOptions}
-	var err error
 	if g.phrases, err = phrases(env.Classes, opts.Phrases, opts.Thresholds); err != nil {
 		return nil, err
 	}
@@ -57,9 +57,6 @@ func newGrounded(env gen.Env) (gen.Method, error) {
 	}
 	if g.negative, g.of, err = negativePhrases(opts.Negative, env.Classes, g.phrases); err != nil {
 		return nil, err
-	}
-	if err := opts.Detect.Check(); err != nil {
-		return nil, fmt.Errorf("gen.options.detect: %w", err)
 	}
 	c := load.Choice{Model: opts.GDINO, Dir: opts.ModelDir, Files: map[string]string{"model": opts.Detector, "vocabulary": opts.Vocabulary}}
 	detector, files, err := load.Model[*gdino.Model](env.Backend, "gdino", c, load.Options{MaxShapes: opts.MaxShapes})

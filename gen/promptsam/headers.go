@@ -19,10 +19,9 @@ const pointsOnly = "this SAM export takes points only; use one with Meta's decod
 
 // checkSAM tells from the decoder's header whether it takes what the method
 // prompts with.
-func checkSAM(g configs.Gen) error {
-	o := defaultPoints()
-	if err := configs.Decode("gen.options", g.Options, &o); err != nil || data.WeakKind(g.Weak) != data.WeakBoxes {
-		return err
+func checkSAM(o pointOptions, g configs.Gen) error {
+	if data.WeakKind(g.Weak) != data.WeakBoxes {
+		return nil
 	}
 	if takes, err := o.takesBoxes(); err != nil || takes {
 		return err
@@ -31,11 +30,7 @@ func checkSAM(g configs.Gen) error {
 }
 
 // checkGrounded does so for a detector's boxes.
-func checkGrounded(g configs.Gen) error {
-	o := defaultGrounded()
-	if err := configs.Decode("gen.options", g.Options, &o); err != nil {
-		return err
-	}
+func checkGrounded(o groundedOptions, _ configs.Gen) error {
 	if takes, err := o.takesBoxes(); err != nil || takes {
 		return err
 	}

@@ -47,11 +47,20 @@ type engine struct {
 	hashes   map[string]string
 }
 
+// check refuses values that there are not.
+func (o samOptions) check() error {
+	if o.Merge != mergeFuse && o.Merge != mergeMaxLogit {
+		return fmt.Errorf("gen.options.merge = %q: allowed are %s, %s", o.Merge, mergeFuse, mergeMaxLogit)
+	}
+	if o.Mask == "" || o.Mask == "overlap" {
+		return nil
+	}
+	_, err := sam.ParseChoice("gen.options.mask", o.Mask)
+	return err
+}
+
 // open loads the files that the options name.
 func (o samOptions) open(b compute.Backend) (*engine, error) {
-	if o.Merge != mergeFuse && o.Merge != mergeMaxLogit {
-		return nil, fmt.Errorf("gen.options.merge = %q: allowed are %s, %s", o.Merge, mergeFuse, mergeMaxLogit)
-	}
 	e := &engine{maxLogit: o.Merge == mergeMaxLogit, crop: o.Crop}
 	var err error
 	if e.overlap = o.Mask == "overlap"; o.Mask != "" && !e.overlap {
@@ -118,7 +127,7 @@ func (o pointOptions) check() error {
 	case o.Step < 1:
 		return fmt.Errorf("gen.options.step = %d: allowed are 1 or more pixels", o.Step)
 	}
-	return nil
+	return o.samOptions.check()
 }
 
 // groundedOptions are the further keys of method grounded-sam.
@@ -133,6 +142,19 @@ type groundedOptions struct {
 	Thresholds map[string]float64 `toml:"thresholds"`
 	insideOptions
 	naming.TagOptions
+}
+
+func (o groundedOptions) check() error {
+	if err := o.samOptions.check(); err != nil {
+		return err
+	}
+	if err := o.insideOptions.check(o.Merge); err != nil {
+		return err
+	}
+	if err := o.Detect.Check(); err != nil {
+		return fmt.Errorf("gen.options.detect: %w", err)
+	}
+	return o.TagOptions.Check()
 }
 
 func defaultGrounded() groundedOptions {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"wsss/configs"
 	"wsss/data"
 	"wsss/data/weaken"
 	"wsss/gen"
@@ -14,13 +13,17 @@ import (
 )
 
 func init() {
-	gen.Register("sam", gen.Spec{
+	gen.RegisterOf("sam", gen.Spec{
 		Doc:          "Segment Anything from boxes, points or scribbles",
 		Weak:         []data.WeakKind{data.WeakBoxes, data.WeakPoints, data.WeakScribbles},
 		NeedsBackend: true,
-		New:          newSAM,
-		Needs:        needsSAM,
-		Check:        checkSAM,
+	}, gen.Of[pointOptions]{
+		Decode: func(table map[string]any) (pointOptions, error) {
+			return gen.Decode(table, defaultPoints(), pointOptions.check)
+		},
+		New:     newSAM,
+		Needs:   func(o pointOptions) gen.Needs { return o.samOptions.needs() },
+		Headers: checkSAM,
 	})
 }
 
@@ -32,15 +35,8 @@ type method struct {
 	seed   int64
 }
 
-func newSAM(env gen.Env) (gen.Method, error) {
-	m := &method{opts: defaultPoints(), weak: env.Weak, seed: env.Seed}
-	if err := configs.Decode("gen.options", env.Gen.Options, &m.opts); err != nil {
-		return nil, err
-	}
-	if err := m.opts.check(); err != nil {
-		return nil, err
-	}
-	var err error
+func newSAM(env gen.Env, o pointOptions) (_ gen.Method, err error) {
+	m := &method{opts: o, weak: env.Weak, seed: env.Seed}
 	if m.engine, err = m.opts.open(env.Backend); err != nil {
 		return nil, err
 	}

@@ -17,21 +17,15 @@ import (
 )
 
 func init() {
-	gen.Register("affinitynet", gen.Spec{
+	gen.RegisterOf("affinitynet", gen.Spec{
 		Doc:          "class scores spread along the affinities of AffinityNet's features (wsss train-irn with kind = \"affinitynet\", or psa's files)",
 		Weak:         data.WeakKinds,
 		NeedsBackend: true,
-		New:          newAffinityNet,
-		Inner: func(options map[string]any) ([]configs.Gen, error) {
-			o, err := decodeAffinityNet(options)
-			return o.From.Inner(), err
-		},
-		Needs: func(options map[string]any) (gen.Needs, error) {
-			o, err := decodeAffinityNet(options)
-			n := o.From.Needs()
-			n.Add(gen.Needs{Files: []string{o.Network}})
-			return n, err
-		},
+	}, gen.Of[irnOptions]{
+		Decode: decodeAffinityNet,
+		New:    newAffinityNet,
+		Inner:  func(o irnOptions) []configs.Gen { return o.From.Inner() },
+		Needs:  irnOptions.needs,
 	})
 }
 
@@ -51,11 +45,7 @@ func decodeAffinityNet(table map[string]any) (irnOptions, error) {
 
 // newAffinityNet is the walk of random-walk with features of a network
 // (docs/sources.md §11.3).
-func newAffinityNet(env gen.Env) (gen.Method, error) {
-	o, err := decodeAffinityNet(env.Gen.Options)
-	if err != nil {
-		return nil, err
-	}
+func newAffinityNet(env gen.Env, o irnOptions) (gen.Method, error) {
 	m, err := openWalk(env, walkOptions{From: o.From, Colour: 1, Stride: irn.AffinityStride, Options: o.Options})
 	if err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"image"
 	"slices"
 
-	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
 	"wsss/gen/source"
@@ -15,7 +14,7 @@ import (
 )
 
 func init() {
-	register("crf", "dense CRF on labels or class scores", newCRF, func(o *crfOptions) *source.Options { return &o.From })
+	register("crf", "dense CRF on labels or class scores", decodeCRF, newCRF, func(o crfOptions) source.Options { return o.From })
 }
 
 // crfOptions are the keys of [gen.options]. Class scores give the unary term
@@ -70,17 +69,19 @@ type crfMethod struct {
 	from *source.Source
 }
 
-func newCRF(env gen.Env) (gen.Method, error) {
+// decodeCRF reads [gen.options]; the preset gives the defaults.
+func decodeCRF(table map[string]any) (crfOptions, error) {
 	o := crfOptions{Field: Field{Params: crf.DeepLab()}, Confidence: 0.7}
-	switch env.Gen.Options["preset"] {
+	switch table["preset"] {
 	case "irn":
 		o.Params = crf.IRN()
 	case "psa":
 		o.Params = crf.PSA()
 	}
-	if err := configs.Decode("gen.options", env.Gen.Options, &o); err != nil {
-		return nil, err
-	}
+	return gen.Decode(table, o, nil)
+}
+
+func newCRF(env gen.Env, o crfOptions) (gen.Method, error) {
 	from, err := source.Open(env, "gen.options.from", o.From)
 	if err != nil {
 		return nil, err

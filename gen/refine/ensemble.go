@@ -11,26 +11,25 @@ import (
 )
 
 func init() {
-	gen.Register("ensemble", gen.Spec{
+	gen.RegisterOf("ensemble", gen.Spec{
 		Doc:  "several labels combined by vote; pixels without a majority stay undecided",
 		Weak: data.WeakKinds,
-		New:  newEnsemble,
-		Inner: func(options map[string]any) ([]configs.Gen, error) {
-			var o ensembleOptions
-			err := configs.Decode("gen.options", options, &o)
-			var all []configs.Gen
-			for _, m := range o.Members {
-				all = append(all, m.Inner()...)
-			}
-			return all, err
+	}, gen.Of[ensembleOptions]{
+		Decode: func(table map[string]any) (ensembleOptions, error) {
+			return gen.Decode(table, ensembleOptions{Agree: 0.5}, ensembleOptions.check)
 		},
-		Needs: func(options map[string]any) (n gen.Needs, err error) {
-			var o ensembleOptions
-			err = configs.Decode("gen.options", options, &o)
+		New: newEnsemble,
+		Inner: func(o ensembleOptions) (inner []configs.Gen) {
+			for _, m := range o.Members {
+				inner = append(inner, m.Inner()...)
+			}
+			return inner
+		},
+		Needs: func(o ensembleOptions) (n gen.Needs) {
 			for _, m := range o.Members {
 				n.Add(m.Needs())
 			}
-			return n, err
+			return n
 		},
 	})
 }
@@ -52,17 +51,17 @@ type ensemble struct {
 	agree   float32
 }
 
-func newEnsemble(env gen.Env) (gen.Method, error) {
-	o := ensembleOptions{Agree: 0.5}
-	if err := configs.Decode("gen.options", env.Gen.Options, &o); err != nil {
-		return nil, err
-	}
+func (o ensembleOptions) check() error {
 	if len(o.Members) < 2 {
-		return nil, fmt.Errorf("[gen.options] members: %d given, allowed are 2 or more", len(o.Members))
+		return fmt.Errorf("[gen.options] members: %d given, allowed are 2 or more", len(o.Members))
 	}
 	if !(o.Agree >= 0 && o.Agree < 1) {
-		return nil, fmt.Errorf("[gen.options] agree = %v: allowed are numbers in [0, 1)", o.Agree)
+		return fmt.Errorf("[gen.options] agree = %v: allowed are numbers in [0, 1)", o.Agree)
 	}
+	return nil
+}
+
+func newEnsemble(env gen.Env, o ensembleOptions) (gen.Method, error) {
 	m := &ensemble{agree: float32(o.Agree)}
 	for i, member := range o.Members {
 		section := fmt.Sprintf("gen.options.members.%d", i)

@@ -17,21 +17,15 @@ import (
 )
 
 func init() {
-	gen.Register("irn", gen.Spec{
+	gen.RegisterOf("irn", gen.Spec{
 		Doc:          "class scores spread up to the boundaries that IRN's network finds (wsss train-irn, or IRN's res50_irn.pth)",
 		Weak:         data.WeakKinds,
 		NeedsBackend: true,
-		New:          newIRN,
-		Inner: func(options map[string]any) ([]configs.Gen, error) {
-			o, err := decodeIRN(options)
-			return o.From.Inner(), err
-		},
-		Needs: func(options map[string]any) (gen.Needs, error) {
-			o, err := decodeIRN(options)
-			n := o.From.Needs()
-			n.Add(gen.Needs{Files: []string{o.Network}})
-			return n, err
-		},
+	}, gen.Of[irnOptions]{
+		Decode: decodeIRN,
+		New:    newIRN,
+		Inner:  func(o irnOptions) []configs.Gen { return o.From.Inner() },
+		Needs:  irnOptions.needs,
 	})
 }
 
@@ -40,6 +34,13 @@ type irnOptions struct {
 	From    source.Options `toml:"from"`
 	Network string         `toml:"network"` // file of a trained network: irn.safetensors of train-irn, or IRN's res50_irn.pth
 	affinity.Options
+}
+
+// needs are the source's, and the network's file.
+func (o irnOptions) needs() gen.Needs {
+	n := o.From.Needs()
+	n.Add(gen.Needs{Files: []string{o.Network}})
+	return n
 }
 
 func decodeIRN(table map[string]any) (irnOptions, error) {
@@ -55,11 +56,7 @@ func decodeIRN(table map[string]any) (irnOptions, error) {
 
 // newIRN is the walk of random-walk with boundaries of a network, for all the
 // rest with IRN's values (docs/sources.md §11.2).
-func newIRN(env gen.Env) (gen.Method, error) {
-	o, err := decodeIRN(env.Gen.Options)
-	if err != nil {
-		return nil, err
-	}
+func newIRN(env gen.Env, o irnOptions) (gen.Method, error) {
 	m, err := openWalk(env, walkOptions{From: o.From, Colour: 1, Stride: irn.Stride, Options: o.Options})
 	if err != nil {
 		return nil, err

@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"wsss/checkpoints/files"
-	"wsss/configs"
 	"wsss/data"
 	"wsss/data/weak/npy"
 	"wsss/gen"
@@ -20,8 +19,8 @@ import (
 )
 
 func init() {
-	register("random-walk", "class scores spread along given affinities, as IRN and PSA do", newWalk,
-		func(o *walkOptions) *source.Options { return &o.From })
+	register("random-walk", "class scores spread along given affinities, as IRN and PSA do", decodeWalk, newWalk,
+		func(o walkOptions) source.Options { return o.From })
 }
 
 // walkOptions are the keys of [gen.options]. With the background "constant"
@@ -48,13 +47,11 @@ type walkMethod struct {
 	hashes map[string]string // of its file
 }
 
-func newWalk(env gen.Env) (gen.Method, error) {
-	o := walkOptions{Colour: 40, Stride: 4, Options: affinity.IRN()}
-	if err := configs.Decode("gen.options", env.Gen.Options, &o); err != nil {
-		return nil, err
-	}
-	return openWalk(env, o)
+func decodeWalk(table map[string]any) (walkOptions, error) {
+	return gen.Decode(table, walkOptions{Colour: 40, Stride: 4, Options: affinity.IRN()}, nil)
 }
+
+func newWalk(env gen.Env, o walkOptions) (gen.Method, error) { return openWalk(env, o) }
 
 func openWalk(env gen.Env, o walkOptions) (*walkMethod, error) {
 	if o.From.Threshold == nil {

@@ -15,21 +15,12 @@ import (
 )
 
 // register adds a method whose options have one source, which from returns.
-func register[O any](name, doc string, build func(env gen.Env) (gen.Method, error), from func(o *O) *source.Options) {
-	gen.Register(name, gen.Spec{
-		Doc:  doc,
-		Weak: data.WeakKinds,
-		New:  build,
-		Inner: func(options map[string]any) ([]configs.Gen, error) {
-			var o O
-			err := configs.Decode("gen.options", options, &o)
-			return from(&o).Inner(), err
-		},
-		Needs: func(options map[string]any) (gen.Needs, error) {
-			var o O
-			err := configs.Decode("gen.options", options, &o)
-			return from(&o).Needs(), err
-		},
+func register[O any](name, doc string, decode func(table map[string]any) (O, error), build func(env gen.Env, o O) (gen.Method, error), from func(o O) source.Options) {
+	gen.RegisterOf(name, gen.Spec{Doc: doc, Weak: data.WeakKinds}, gen.Of[O]{
+		Decode: decode,
+		New:    build,
+		Inner:  func(o O) []configs.Gen { return from(o).Inner() },
+		Needs:  func(o O) gen.Needs { return from(o).Needs() },
 	})
 }
 

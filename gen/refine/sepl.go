@@ -16,21 +16,19 @@ import (
 )
 
 func init() {
-	gen.Register("sepl", gen.Spec{
+	gen.RegisterOf("sepl", gen.Spec{
 		Doc:  "SEPL: labels refined by class-agnostic masks, such as SAM's automatic ones",
 		Weak: data.WeakKinds,
-		New:  newSEPL,
-		Inner: func(options map[string]any) ([]configs.Gen, error) {
-			var o seplOptions
-			err := configs.Decode("gen.options", options, &o)
-			return append(o.From.Inner(), o.source().Inner()...), err
+	}, gen.Of[seplOptions]{
+		Decode: func(table map[string]any) (seplOptions, error) {
+			return gen.Decode(table, seplOptions{Variant: sepl.MaxIoUImp2}, seplOptions.check)
 		},
-		Needs: func(options map[string]any) (gen.Needs, error) {
-			var o seplOptions
-			err := configs.Decode("gen.options", options, &o)
+		New:   newSEPL,
+		Inner: func(o seplOptions) []configs.Gen { return append(o.From.Inner(), o.source().Inner()...) },
+		Needs: func(o seplOptions) gen.Needs {
 			n := o.From.Needs()
 			n.Add(o.source().Needs())
-			return n, err
+			return n
 		},
 	})
 }
@@ -63,19 +61,18 @@ type seplMethod struct {
 	classes  int
 }
 
-func newSEPL(env gen.Env) (gen.Method, error) {
-	o := seplOptions{Variant: sepl.MaxIoUImp2}
-	if err := configs.Decode("gen.options", env.Gen.Options, &o); err != nil {
-		return nil, err
-	}
+func (o seplOptions) check() error {
 	if n := given(o.Masks) + given(o.Sidecars) + given(o.Segments.Method); n != 1 {
-		return nil, errors.New("[gen.options] allowed is exactly one of masks, sidecars and segments")
+		return errors.New("[gen.options] allowed is exactly one of masks, sidecars and segments")
 	}
 	if !slices.Contains(sepl.Variants, o.Variant) {
-		return nil, fmt.Errorf("[gen.options] variant = %q: allowed are %v", o.Variant, sepl.Variants)
+		return fmt.Errorf("[gen.options] variant = %q: allowed are %v", o.Variant, sepl.Variants)
 	}
+	return nil
+}
+
+func newSEPL(env gen.Env, o seplOptions) (_ gen.Method, err error) {
 	m := &seplMethod{opts: o, classes: env.Classes.Len()}
-	var err error
 	if m.segments, err = segments.Open(env, o.source(), false); err != nil {
 		section := "gen.options"
 		if o.Segments.Method != "" {

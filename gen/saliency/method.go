@@ -18,21 +18,19 @@ import (
 )
 
 func init() {
-	gen.Register("saliency", gen.Spec{
+	gen.RegisterOf("saliency", gen.Spec{
 		Doc:          "what stands out, by any salient-object network in ONNX (U²-Net, ISNet, BiRefNet): one tag names it, several are told apart by class scores or CLIP; or inside boxes",
 		Weak:         []data.WeakKind{data.WeakTags, data.WeakBoxes},
 		NeedsBackend: true,
-		New:          newMethod,
-		Inner: func(table map[string]any) ([]configs.Gen, error) {
-			o, err := decode(table)
-			return o.From.Inner(), err
-		},
-		Needs: func(table map[string]any) (gen.Needs, error) {
-			o, err := decode(table)
+	}, gen.Of[options]{
+		Decode: decode,
+		New:    newMethod,
+		Inner:  func(o options) []configs.Gen { return o.From.Inner() },
+		Needs: func(o options) gen.Needs {
 			n := o.Network.Needs()
 			n.Add(o.From.Needs())
 			n.Add(o.naming().Needs())
-			return n, err
+			return n
 		},
 	})
 }
@@ -100,11 +98,7 @@ type method struct {
 
 var _ source.Scorer = (*method)(nil)
 
-func newMethod(env gen.Env) (gen.Method, error) {
-	o, err := decode(env.Gen.Options)
-	if err != nil {
-		return nil, err
-	}
+func newMethod(env gen.Env, o options) (_ gen.Method, err error) {
 	if env.Weak == data.WeakBoxes && (o.naming().Namer != "" || o.hasFrom()) {
 		return nil, fmt.Errorf("[gen.options] %s and from: boxes tell classes apart already", o.namerKey())
 	}

@@ -3,37 +3,26 @@ package source
 import (
 	"context"
 
-	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
 )
 
 func init() {
-	gen.Register("import", gen.Spec{
+	gen.RegisterOf("import", gen.Spec{
 		Doc:  "pseudo-labels or class scores (CAMs) of an earlier run or another tool: PNG or .npy files",
 		Weak: data.WeakKinds,
-		New:  newImport,
-		Inner: func(options map[string]any) ([]configs.Gen, error) {
-			var o Options
-			err := configs.Decode("gen.options", options, &o)
-			return o.Inner(), err
-		},
-		Needs: func(options map[string]any) (gen.Needs, error) {
-			var o Options
-			err := configs.Decode("gen.options", options, &o)
-			return o.Needs(), err
-		},
+	}, gen.Of[Options]{
+		Decode: func(table map[string]any) (Options, error) { return gen.Decode(table, Options{}, nil) },
+		New:    newImport,
+		Inner:  Options.Inner,
+		Needs:  Options.Needs,
 	})
 }
 
 // imported is the method "import".
 type imported struct{ *Source }
 
-func newImport(env gen.Env) (gen.Method, error) {
-	var o Options
-	if err := configs.Decode("gen.options", env.Gen.Options, &o); err != nil {
-		return nil, err
-	}
+func newImport(env gen.Env, o Options) (gen.Method, error) {
 	s, err := Open(env, "gen.options", o)
 	if err != nil {
 		return nil, err
