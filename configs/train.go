@@ -36,10 +36,16 @@ type TrainNetwork struct {
 	// since; "" = size.
 	MSCGrid    string  `toml:"msc_grid" json:",omitempty" hash:"52,omitempty"`
 	Init       string  `toml:"init" hash:"9"`         // weights file; "" = random initialisation
-	Input      string  `toml:"input" hash:"10"`       // "caffe" (BGR 0-255 minus mean) or "torch" (RGB, ImageNet mean/std)
+	Input      string  `toml:"input" hash:"10"`       // see Inputs
 	BatchNorm  string  `toml:"batch_norm" hash:"11"`  // "frozen" (running statistics, folded), "train", or "head": frozen in the backbone, learnt in the head
 	BNMomentum float64 `toml:"bn_momentum" hash:"12"` // weight of a batch in the running statistics; 0 = 0.1, but 0.01 for deeplab-v3plus's backbone
 }
+
+// Inputs are the conventions of pixels, as train.network.input names them:
+// "caffe" is BGR 0..255 minus the mean, "torch" RGB by ImageNet's mean and
+// deviation, "tf" RGB in −1..1 (EfficientNet-Lite), "clip" RGB by CLIP's mean and
+// deviation.
+var Inputs = []string{"caffe", "torch", "tf", "clip"}
 
 // TrainAugment is how training images are changed.
 type TrainAugment struct {

@@ -72,7 +72,7 @@ func (t Train) validate(v *validator) {
 	v.that(t.Width > 0 && t.Width <= 4, "train.network.width", t.Width, "a number in (0, 4]")
 	v.outputStride(t.Arch, t.OutputStride)
 	v.oneOf("train.network.stride_in", t.StrideIn, "1x1", "3x3")
-	v.oneOf("train.network.input", t.Input, "caffe", "torch")
+	v.oneOf("train.network.input", t.Input, Inputs...)
 	v.oneOf("train.network.batch_norm", t.BatchNorm, "frozen", "head", "train")
 	v.that(t.BNMomentum >= 0 && t.BNMomentum <= 1, "train.network.bn_momentum", t.BNMomentum, "a number in [0, 1]")
 	v.atLeast("train.iterations", t.Iterations, 1)

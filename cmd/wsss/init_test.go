@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"wsss/configs"
+	"wsss/models/backend"
 	"wsss/models/manifest"
 )
 
@@ -73,6 +74,9 @@ func TestInitOwnPhotos(t *testing.T) {
 	}
 	if c.Gen.Method != "grabcut" || c.Gen.Weak != "boxes" || c.Gen.Fuse.Rule != "smaller-first" || c.Train.Init != "" || c.Train.BatchNorm != "train" {
 		t.Errorf("chosen: %+v, init %q", c.Gen, c.Train.Init)
+	}
+	if wanted := map[bool]string{false: "efficientnet-lite0 tf", true: "resnet101 torch"}[backend.HasGPU()]; c.Train.Backbone+" "+c.Train.Input != wanted {
+		t.Errorf("chosen: %s with input %s, want %s", c.Train.Backbone, c.Train.Input, wanted)
 	}
 	if code := dispatch(t.Context(), []string{"init", "-out", config, photos}); code != exitUsage {
 		t.Errorf("an existing config is written over: exit code %d", code)

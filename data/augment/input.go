@@ -3,7 +3,9 @@ package augment
 import (
 	"fmt"
 	"image"
+	"strings"
 
+	"wsss/configs"
 	"wsss/data/colour"
 )
 
@@ -25,9 +27,18 @@ func Caffe() Input {
 
 // Torch is RGB in 0..1, minus ImageNet's mean, over its standard deviation
 // (docs/sources.md §8.2).
-func Torch() Input {
+func Torch() Input { return rgb(colour.ImageNetMean, colour.ImageNetStd) }
+
+// TF is RGB in −1..1: a value of 0..255 minus 127, over 128, as TensorFlow's
+// EfficientNet-Lite sees photos.
+func TF() Input { return rgb(colour.TFMean, colour.TFStd) }
+
+// CLIP is RGB in 0..1, minus the mean of CLIP's photos, over their standard
+// deviation.
+func CLIP() Input { return rgb(colour.CLIPMean, colour.CLIPStd) }
+
+func rgb(mean, std [3]float64) Input {
 	in := Input{order: [3]int{0, 1, 2}}
-	mean, std := colour.ImageNetMean, colour.ImageNetStd
 	for c := range 3 {
 		in.scale[c] = float32(1 / (255 * std[c]))
 		in.shift[c] = float32(-mean[c] / std[c])
@@ -35,15 +46,25 @@ func Torch() Input {
 	return in
 }
 
-// InputByName returns the convention that a config names.
+// InputByName returns the convention that a config names, one of configs.Inputs.
 func InputByName(name string) (Input, error) {
 	switch name {
 	case "caffe":
 		return Caffe(), nil
 	case "torch":
 		return Torch(), nil
+	case "tf":
+		return TF(), nil
+	case "clip":
+		return CLIP(), nil
 	}
-	return Input{}, fmt.Errorf("train.network.input = %q is unknown: allowed are caffe, torch", name)
+	return Input{}, fmt.Errorf("train.network.input = %q is unknown: allowed are %s", name, strings.Join(configs.Inputs, ", "))
+}
+
+// Affine is the convention as numbers: output channel c is channel order[c] of R,
+// G, B in 0..255, times scale[c], plus shift[c].
+func (in Input) Affine() (order [3]int, scale, shift [3]float32) {
+	return in.order, in.scale, in.shift
 }
 
 // Stretch writes a whole image as [height, width, 3] of that size, resized

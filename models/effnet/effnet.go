@@ -10,6 +10,7 @@
 package effnet
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -35,11 +36,18 @@ const (
 type Config struct {
 	Width, Depth float64 // multiply the channels and the blocks of a stage; 0 means 1
 	// OutputStride is the input pixels per pixel of the last stage: 32 (also 0),
-	// 16 or 8. Strides beyond it become dilations.
+	// 16 or 8. Strides beyond it become dilations, unless Undilated.
 	OutputStride int
+	Undilated    bool
 	// DropConnect is the chance that training leaves out the last residual
 	// branch of an image, less for earlier ones; the reference trains with 0.2.
 	DropConnect float64
+	// CutAfter stops the gradient behind the stage of a quarter of the image's side
+	// (1), an eighth (2) and so on; 0 = nowhere.
+	CutAfter int
+	// Recompute, if not 0, is how many blocks the backward pass computes again
+	// together instead of keeping what is inside them (layers.Recompute).
+	Recompute int
 }
 
 // lite are width, depth and image side of the published variants.
@@ -147,39 +155,81 @@ func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) [Stages
 		panic(err)
 	}
 	net = with(net)
-	limit := c.OutputStride
-	if limit == 0 {
-		limit = 32
-	}
 	x := layers.SamePad(images, 3, 2, 1)
 	x = relu6(net.ConvNorm(scope, "_conv_stem", "_bn0", x, stemChannels, 3, layers.ConvOptions{Stride: 2, ReLU: true}))
 	var out [Stages]*Node
+	for stage, list := range c.plan() {
+		x = c.chain(net, scope, list, x)
+		if stage == c.CutAfter && stage > 0 {
+			x = StopGradient(x)
+		}
+		out[stage] = x
+	}
+	return out
+}
+
+// plan lists the blocks of the stages. The graph and the ONNX file are both made
+// from it.
+func (c Config) plan() (stages [Stages][]block) {
+	limit := cmp.Or(c.OutputStride, 32)
 	stage := Stage2
 	reached, dilation, index, total := 2, 1, 0, c.blocks()
+	in := stemChannels
 	for g, group := range groups {
 		stride, first := group.stride, dilation
 		if stride > 1 {
 			if reached < limit {
 				reached *= stride
 			} else {
-				stride, dilation = 1, dilation*group.stride // from the next block on: what a stride would have skipped
+				if !c.Undilated {
+					dilation *= group.stride // from the next block on: what a stride would have skipped
+				}
+				stride = 1
 			}
 		}
 		for i := range c.repeats(g) {
-			b := block{scope: scope.At("_blocks").At("%d", index), kernel: group.kernel, stride: 1, dilation: dilation,
+			b := block{index: index, kernel: group.kernel, stride: 1, dilation: dilation,
 				expand: group.expand, out: c.channels(group.out), drop: c.DropConnect * float64(index) / float64(total)}
 			if i == 0 {
 				b.stride, b.dilation = stride, first
 			}
-			x = b.build(net, x)
+			b.keeps, in = b.stride == 1 && in == b.out, b.out
+			stages[stage] = append(stages[stage], b)
 			index++
 		}
 		if g == ends[stage] {
-			out[stage] = x
 			stage++
 		}
 	}
-	return out
+	return stages
+}
+
+// chain builds blocks one after the other, in groups that are recomputed if
+// configured.
+func (c Config) chain(net layers.Net, scope *model.Scope, list []block, x *Node) *Node {
+	scopes := make([]*model.Scope, len(list))
+	for i, b := range list {
+		scopes[i] = scope.At("_blocks").At("%d", b.index)
+	}
+	step := c.Recompute
+	if step == 0 || !net.Training || c.DropConnect > 0 {
+		step = len(list)
+	}
+	for i := 0; i < len(list); i += step {
+		group, at := list[i:min(i+step, len(list))], scopes[i:min(i+step, len(list))]
+		build := func(x *Node) *Node {
+			for k, b := range group {
+				x = b.build(net, at[k], x)
+			}
+			return x
+		}
+		if step == len(list) {
+			x = build(x)
+		} else {
+			x = layers.Recompute(at, x, build)
+		}
+	}
+	return x
 }
 
 // Head builds the 1×1 convolution that follows the last stage: the features
@@ -196,30 +246,26 @@ func (c Config) Classify(net layers.Net, scope *model.Scope, features *Node, cla
 
 // block is a mobile inverted bottleneck.
 type block struct {
-	scope                            *model.Scope
+	index                            int // among all blocks
 	kernel, stride, dilation, expand int
 	out                              int
+	keeps                            bool    // the size of its input, to which it adds
 	drop                             float64 // chance that training leaves out the branch of an image
 }
 
-func (b block) build(net layers.Net, x *Node) *Node {
-	in := x.Shape().Dim(3)
+func (b block) build(net layers.Net, scope *model.Scope, x *Node) *Node {
 	y := x
 	if b.expand > 1 {
-		y = relu6(net.ConvNorm(b.scope, "_expand_conv", "_bn0", y, in*b.expand, 1, layers.ConvOptions{ReLU: true}))
+		y = relu6(net.ConvNorm(scope, "_expand_conv", "_bn0", y, x.Shape().Dim(3)*b.expand, 1, layers.ConvOptions{ReLU: true}))
 	}
 	y = layers.SamePad(y, b.kernel, b.stride, b.dilation)
-	y = relu6(net.DepthwiseNorm(b.scope, "_depthwise_conv", "_bn1", y, b.kernel, layers.ConvOptions{Stride: b.stride, Dilation: b.dilation, ReLU: true}))
-	y = net.ConvNorm(b.scope, "_project_conv", "_bn2", y, b.out, 1, layers.ConvOptions{})
-	if b.strides(in) {
+	y = relu6(net.DepthwiseNorm(scope, "_depthwise_conv", "_bn1", y, b.kernel, layers.ConvOptions{Stride: b.stride, Dilation: b.dilation, ReLU: true}))
+	y = net.ConvNorm(scope, "_project_conv", "_bn2", y, b.out, 1, layers.ConvOptions{})
+	if !b.keeps {
 		return y
 	}
-	return Add(net.DropImages(b.scope, y, b.drop), x)
+	return Add(net.DropImages(scope, y, b.drop), x)
 }
-
-// strides tells that the block has no shortcut, as it changes its input's size.
-// Where a dilation stands for the stride the channels differ still.
-func (b block) strides(in int) bool { return b.stride != 1 || in != b.out }
 
 // relu6 caps what a ReLU gave.
 func relu6(x *Node) *Node { return MinScalar(x, 6) }

@@ -28,12 +28,14 @@ type Builder struct {
 	weight func(name string) (*tensors.Tensor, error)
 	inits  map[Value]bool // names of constants
 	err    error
+
+	epsilon float64 // added to the variance of a norm
 }
 
 // New is a graph of a name, without nodes. weight reads a tensor by its
 // state-dict name, kernels as [out, in, kh, kw].
 func New(name string, weight func(name string) (*tensors.Tensor, error)) *Builder {
-	return &Builder{Graph: &protos.GraphProto{Name: name}, weight: weight, inits: map[Value]bool{}}
+	return &Builder{Graph: &protos.GraphProto{Name: name}, weight: weight, inits: map[Value]bool{}, epsilon: layers.Epsilon}
 }
 
 // Err is the first error.
@@ -166,31 +168,70 @@ func (b *Builder) ConvNorm(x Value, module, norm string, stride, dilation int) V
 
 // ConvLinear is ConvNorm without ReLU.
 func (b *Builder) ConvLinear(x Value, module, norm string, stride, dilation int) Value {
-	w, dims := b.values(module + ".weight")
+	w, dims, bias := b.folded(module, norm)
+	return b.convolve(x, module, w, dims, bias, stride, dilation)
+}
+
+// ConvSame is ConvLinear with TensorFlow's padding SAME: the size of the result
+// is that of x divided by the stride and rounded up, and an odd zero lies at the
+// bottom and right. Stride or dilation is 1.
+func (b *Builder) ConvSame(x Value, module, norm string, stride, dilation int) Value {
+	return b.same(x, module, norm, stride, dilation, 1)
+}
+
+// DepthwiseSame is ConvSame with a kernel for each channel, [channels, 1, kh, kw].
+func (b *Builder) DepthwiseSame(x Value, module, norm string, stride, dilation int) Value {
+	return b.same(x, module, norm, stride, dilation, 0)
+}
+
+// same has a group per output channel for groups = 0.
+func (b *Builder) same(x Value, module, norm string, stride, dilation, groups int) Value {
+	w, dims, bias := b.folded(module, norm)
+	if groups == 0 {
+		groups = dims[0]
+	}
+	attrs := []Attr{{"group", groups}}
+	if stride > 1 {
+		attrs = append(attrs, Attr{"auto_pad", "SAME_UPPER"})
+	}
+	return b.convolve(x, module, w, dims, bias, stride, dilation, attrs...)
+}
+
+// UseEpsilon sets what is added to variances until the returned function is
+// called.
+func (b *Builder) UseEpsilon(epsilon float64) (restore func()) {
+	was := b.epsilon
+	b.epsilon = epsilon
+	return func() { b.epsilon = was }
+}
+
+// folded is the kernel of a module with the batch normalisation of module norm
+// in it, and the bias.
+func (b *Builder) folded(module, norm string) (w []float32, dims []int, bias []float32) {
+	w, dims = b.values(module + ".weight")
 	gamma, _ := b.values(norm + ".weight")
 	beta, _ := b.values(norm + ".bias")
 	mean, _ := b.values(norm + ".running_mean")
 	variance, _ := b.values(norm + ".running_var")
 	if b.err != nil {
-		return x
+		return nil, []int{0, 0, 0, 0}, nil
 	}
-	bias := make([]float32, dims[0])
+	bias = make([]float32, dims[0])
 	per := len(w) / dims[0]
 	for o := range bias {
-		scale := float64(gamma[o]) / math.Sqrt(float64(variance[o])+layers.Epsilon)
+		scale := float64(gamma[o]) / math.Sqrt(float64(variance[o])+b.epsilon)
 		bias[o] = float32(float64(beta[o]) - float64(mean[o])*scale)
 		for i := range per {
 			w[o*per+i] = float32(float64(w[o*per+i]) * scale)
 		}
 	}
-	return b.convolve(x, module, w, dims, bias, stride, dilation)
+	return w, dims, bias
 }
 
-func (b *Builder) convolve(x Value, module string, w []float32, dims []int, bias []float32, stride, dilation int) Value {
+func (b *Builder) convolve(x Value, module string, w []float32, dims []int, bias []float32, stride, dilation int, attrs ...Attr) Value {
 	if b.err != nil {
 		return x
 	}
-	pad := dilation * (dims[2] - 1) / 2
 	weight := Value(module + ".weight")
 	offset := Value(module + ".bias")
 	in := []Value{x, weight}
@@ -203,9 +244,12 @@ func (b *Builder) convolve(x Value, module string, w []float32, dims []int, bias
 			b.Floats(string(offset), bias, len(bias))
 		}
 	}
-	return b.Op("Conv", in,
-		Attr{"kernel_shape", []int{dims[2], dims[3]}}, Attr{"strides", []int{stride, stride}},
-		Attr{"dilations", []int{dilation, dilation}}, Attr{"pads", []int{pad, pad, pad, pad}})
+	attrs = append(attrs, Attr{"kernel_shape", []int{dims[2], dims[3]}}, Attr{"strides", []int{stride, stride}}, Attr{"dilations", []int{dilation, dilation}})
+	if !slices.ContainsFunc(attrs, func(a Attr) bool { return a.Name == "auto_pad" }) {
+		pad := dilation * (dims[2] - 1) / 2
+		attrs = append(attrs, Attr{"pads", []int{pad, pad, pad, pad}})
+	}
+	return b.Op("Conv", in, attrs...)
 }
 
 // Has tells whether there is a constant of a name.

@@ -44,6 +44,12 @@ var networks = map[string]func(*configs.Train){
 	"v2 wide": func(t *configs.Train) {
 		t.Backbone, t.MSC, t.StrideIn, t.Input = "wrn38", false, "3x3", "torch"
 	},
+	"v3+ efficientnet": func(t *configs.Train) {
+		t.Arch, t.Backbone, t.Width, t.MSC, t.OutputStride, t.StrideIn, t.Input = "deeplab-v3plus", "efficientnet-lite0", 0.25, false, 16, "3x3", "tf"
+	},
+	"v2 efficientnet os8 clip": func(t *configs.Train) {
+		t.Backbone, t.Width, t.MSC, t.StrideIn, t.Input = "efficientnet-lite2", 0.25, false, "3x3", "clip"
+	},
 	"v3+ os8": func(t *configs.Train) {
 		t.Arch, t.Backbone, t.MSC, t.StrideIn, t.Input = "deeplab-v3plus", "resnet18", false, "3x3", "torch"
 	},

@@ -5,7 +5,7 @@ import (
 
 	"github.com/gomlx/compute-onnx/support/protos"
 
-	"wsss/data/colour"
+	"wsss/data/augment"
 	"wsss/models"
 	"wsss/models/onnxwrite"
 )
@@ -27,7 +27,11 @@ func build(n *network) (*protos.ModelProto, error) {
 		onnxwrite.Port("logits", protos.TensorProto_FLOAT, "batch", classes, "height", "width"),
 		onnxwrite.Port("labels", protos.TensorProto_INT64, "batch", "height", "width"),
 	}
-	logits, err := w.ONNX(b, normalise(b, t.Input))
+	x, err := normalise(b, t.Input)
+	if err != nil {
+		return nil, err
+	}
+	logits, err := w.ONNX(b, x)
 	if err != nil {
 		return nil, fmt.Errorf("train.network.arch = %q, train.network.backbone = %q: %w", t.Arch, t.Backbone, err)
 	}
@@ -37,19 +41,18 @@ func build(n *network) (*protos.ModelProto, error) {
 }
 
 // normalise turns RGB in 0..255 into what the network was trained on.
-func normalise(b *onnxwrite.Builder, input string) onnxwrite.Value {
+func normalise(b *onnxwrite.Builder, input string) (onnxwrite.Value, error) {
+	in, err := augment.InputByName(input)
+	if err != nil {
+		return "", err
+	}
+	order, scale, shift := in.Affine()
 	x := onnxwrite.Image
-	if input == "caffe" { // BGR minus the mean
-		x = b.Op("Gather", []onnxwrite.Value{x, b.Ints(2, 1, 0)}, onnxwrite.A("axis", 1))
-		m := colour.CaffeMean
-		return b.Op("Sub", []onnxwrite.Value{x, b.Floats("mean", []float32{float32(m[2]), float32(m[1]), float32(m[0])}, 1, 3, 1, 1)})
+	if order != [3]int{0, 1, 2} {
+		x = b.Op("Gather", []onnxwrite.Value{x, b.Ints(order[:]...)}, onnxwrite.A("axis", 1))
 	}
-	var scale, shift []float32
-	mean, std := colour.ImageNetMean, colour.ImageNetStd
-	for c := range 3 {
-		scale = append(scale, float32(1/(255*std[c])))
-		shift = append(shift, float32(-mean[c]/std[c]))
+	if scale != [3]float32{1, 1, 1} {
+		x = b.Op("Mul", []onnxwrite.Value{x, b.Floats("scale", scale[:], 1, 3, 1, 1)})
 	}
-	x = b.Op("Mul", []onnxwrite.Value{x, b.Floats("scale", scale, 1, 3, 1, 1)})
-	return b.Op("Add", []onnxwrite.Value{x, b.Floats("shift", shift, 1, 3, 1, 1)})
+	return b.Op("Add", []onnxwrite.Value{x, b.Floats("shift", shift[:], 1, 3, 1, 1)}), nil
 }

@@ -51,18 +51,28 @@ func (s *Starter) choose() error {
 			s.Models = append(s.Models, name)
 		}
 	}
-	if here(s.Backbone()) {
-		s.Start = s.Backbone()
+	s.Backbone = "resnet101"
+	if !s.GPU { // what a CPU can train
+		if s.Backbone = smallBackbone; !here(smallBackbone) && here("resnet18") {
+			s.Backbone = "resnet18"
+		}
+	}
+	if here(s.Backbone) {
+		s.Start = s.Backbone
 	}
 	return nil
 }
 
-// Backbone is the network that the machine can train.
-func (s *Starter) Backbone() string {
-	if s.GPU {
-		return "resnet101"
+// smallBackbone is what is proposed without a GPU.
+const smallBackbone = "efficientnet-lite0"
+
+// Input is the convention of pixels that the backbone's weights were trained
+// with.
+func (s *Starter) Input() string {
+	if strings.HasPrefix(s.Backbone, "efficientnet") {
+		return "tf"
 	}
-	return "resnet18"
+	return "torch"
 }
 
 // Write writes the config, and reads it again as a run would.
@@ -91,7 +101,11 @@ func (s *Starter) Tell(w io.Writer, path string) {
 		s.Notes = append(s.Notes, "to draw labels instead of naming classes alone: wsss init -weak boxes, then wsss review")
 	}
 	if s.Start == "" {
-		s.Notes = append(s.Notes, fmt.Sprintf("the network starts from random numbers; from ImageNet weights it learns far more from few photos: wsss models pull %s, then wsss init again", s.Backbone()))
+		get := "wsss models pull " + s.Backbone
+		if s.Backbone == smallBackbone {
+			get = fmt.Sprintf("wsss models pull resnet18, or %s, of which it tells the command that fetches it", s.Backbone)
+		}
+		s.Notes = append(s.Notes, fmt.Sprintf("the network starts from random numbers; from ImageNet weights it learns far more from few photos: %s, then wsss init again", get))
 	}
 	for _, n := range s.Notes {
 		fmt.Fprintf(w, "  %s\n", n)

@@ -48,6 +48,7 @@ type Starter struct {
 	own              bool // the classes are the folder's own, in a published layout
 	Methods          []string
 	Models           []string // to be fetched first
+	Backbone         string   // the network that the machine can train
 	Start            string   // initial weights that are here; "" = none
 	GPU              bool
 	Found            string   // what the labels are read from

@@ -63,7 +63,7 @@ batch_norm = {{if .GPU}}"train"{{else}}"head"{{end}}
 init = ""                 # a random start; ImageNet weights are far better: wsss models pull {{.Backbone}}, then init = {{quote .Backbone}}
 batch_norm = "train"
 {{- end}}
-input = "torch"
+input = {{quote .Input}}
 stride_in = "3x3"
 output_stride = 16
 msc = false

@@ -20,7 +20,7 @@ var (
 	// ImageNetNorm is Grounding-DINO's and RAM's (docs/sources.md §4, §5.1).
 	ImageNetNorm = Norm{single(colour.ImageNetMean), single(colour.ImageNetStd), true}
 	// CLIPNorm is CLIP's and BLIP-2's (docs/sources.md §7, §5.2).
-	CLIPNorm = Norm{[3]float32{0.48145466, 0.4578275, 0.40821073}, [3]float32{0.26862954, 0.26130258, 0.27577711}, true}
+	CLIPNorm = Norm{single(colour.CLIPMean), single(colour.CLIPStd), true}
 )
 
 func single(v [3]float64) [3]float32 { return [3]float32{float32(v[0]), float32(v[1]), float32(v[2])} }
