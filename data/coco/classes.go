@@ -78,9 +78,19 @@ func ownClasses(parts []*index) ([]string, error) {
 	return names, nil
 }
 
+// Others is what becomes of objects of a category that is not among the classes.
+type Others string
+
+// What becomes of them.
+const (
+	OthersError Others = "error" // nothing is read, and the error names one
+	OthersSkip  Others = "skip"  // they are background, and no label of the photo
+)
+
 // classify turns category ids into label values by name. Names that differ in
-// case alone are equal where no other class is meant.
-func (x *index) classify(classes data.Classes) error {
+// case alone are equal where no other class is meant. An object of a category
+// that is not among the classes is an error, or left out if skip.
+func (x *index) classify(classes data.Classes, skip bool) error {
 	label, name := make(map[int64]uint8, len(x.categories)), make(map[int64]string, len(x.categories))
 	for _, c := range x.categories {
 		if first, dup := name[c.id]; dup && first != c.name {
@@ -93,20 +103,32 @@ func (x *index) classify(classes data.Classes) error {
 			label[c.id] = 0
 		}
 	}
-	for i := range x.objects {
-		a := &x.objects[i]
-		id := x.raw[a.ordinal-1]
-		c, ok := label[id]
-		if !ok {
-			if n, known := name[id]; known {
-				return fmt.Errorf("annotation %d has category %d (%q), which is not among the %d classes: list them in data.options.classes",
+	kept := 0
+	for photo := range len(x.first) - 1 {
+		from, to := x.first[photo], x.first[photo+1]
+		x.first[photo] = int32(kept)
+		for _, a := range x.objects[from:to] {
+			id := x.raw[a.ordinal-1]
+			c, ok := label[id]
+			n, known := name[id]
+			switch {
+			case ok:
+				a.class = c
+				x.objects[kept] = a
+				kept++
+			case known && skip:
+			case known:
+				return fmt.Errorf("annotation %d has category %d (%q), which is not among the %d classes: list them in data.options.classes, or set data.options.others = \"skip\"",
 					a.ordinal, id, n, classes.Len()-1)
+			default:
+				return fmt.Errorf("annotation %d has category_id %d, which is not among the %d categories of the file", a.ordinal, id, len(x.categories))
 			}
-			return fmt.Errorf("annotation %d has category_id %d, which is not among the %d categories of the file", a.ordinal, id, len(x.categories))
 		}
-		a.class = c
 	}
-	x.raw = nil
+	if n := len(x.first); n > 0 {
+		x.first[n-1] = int32(kept)
+	}
+	x.objects, x.raw = x.objects[:kept], nil
 	return nil
 }
 

@@ -7,6 +7,7 @@
 package coco
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -43,6 +44,7 @@ type Config struct {
 	Unannotated bool     `toml:"unannotated"`  // keep images without any annotation in the splits of instances files
 	ValFraction float64  `toml:"val_fraction"` // in (0, 1): a seeded split of all images into train and val
 	Classes     []string `toml:"classes"`      // class names without background; default: COCO's, or those of the files
+	Others      Others   `toml:"others"`       // "error" (default) or "skip": what becomes of objects that are of no class
 }
 
 // Dataset reads a COCO folder. It implements data.Dataset.
@@ -73,6 +75,9 @@ func Open(root string, seed int64, cfg Config) (*Dataset, error) {
 	}
 	if cfg.Crowd != CrowdSkip && cfg.Crowd != CrowdVoid {
 		return nil, fmt.Errorf("data.options.crowd = %q: allowed are %q and %q", cfg.Crowd, CrowdSkip, CrowdVoid)
+	}
+	if cfg.Others = cmp.Or(cfg.Others, OthersError); cfg.Others != OthersError && cfg.Others != OthersSkip {
+		return nil, fmt.Errorf("data.options.others = %q: allowed are %q and %q", cfg.Others, OthersError, OthersSkip)
 	}
 	if err := data.CheckFraction(cfg.ValFraction); err != nil {
 		return nil, fmt.Errorf("data.options.%w", err)

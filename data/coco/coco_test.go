@@ -276,6 +276,54 @@ func TestRealPhotos(t *testing.T) {
 	}
 }
 
+// TestOthers: with others = "skip" objects of categories beside the classes are
+// neither tags nor boxes nor in masks, and those of the classes are as before.
+func TestOthers(t *testing.T) {
+	root := datatest.Path(t, "tiny_coco")
+	all := open(t, root, nil)
+	some := open(t, root, map[string]any{"classes": []string{"sink", "person"}, "others": "skip"})
+	ids, err := some.IDs("train2017")
+	if err != nil || len(ids) == 0 {
+		t.Fatal(ids, err)
+	}
+	label := map[int]int{all.Classes().Find("sink"): 1, all.Classes().Find("person"): 2}
+	for _, id := range ids {
+		a, err := all.Load(id, data.WantWeak)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := some.Load(id, data.WantTruth|data.WantWeak)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []int
+		for _, box := range a.Weak.Boxes {
+			if l := label[box.Class]; l > 0 {
+				want = append(want, l)
+			}
+		}
+		var got []int
+		for _, box := range b.Weak.Boxes {
+			got = append(got, box.Class)
+		}
+		if !slices.Equal(got, want) || len(got) == 0 {
+			t.Errorf("%s: boxes of %v, want %v", id, got, want)
+		}
+		for _, v := range b.Truth.Pix {
+			if v > 2 {
+				t.Fatalf("%s: value %d in the mask", id, v)
+			}
+		}
+	}
+	refused := open(t, root, map[string]any{"classes": []string{"sink", "person"}})
+	if _, err := refused.IDs("train2017"); err == nil || !strings.Contains(err.Error(), `data.options.others = "skip"`) {
+		t.Errorf("without others: %v", err)
+	}
+	if _, err := data.Open("coco", data.Options{Root: root, Extra: map[string]any{"others": "void"}}); err == nil || !strings.Contains(err.Error(), `allowed are "error" and "skip"`) {
+		t.Errorf("others = void: %v", err)
+	}
+}
+
 // TestClassOrder checks the class table against COCO's own categories.
 func TestClassOrder(t *testing.T) {
 	raw, err := os.ReadFile(datatest.Path(t, "tiny_coco", "annotations", "instances_val2017.json"))

@@ -41,7 +41,7 @@ func EachPhoto(path string, begin func(categories []string) error, fault func(da
 	if err != nil && len(x.photos) > 0 {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if err := x.classify(data.Classes{Names: names}); err != nil {
+	if err := x.classify(data.Classes{Names: names}, false); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if err := begin(names[min(1, len(names)):]); err != nil {

@@ -23,7 +23,7 @@ var cocoClasses = data.Classes{Names: append([]string{"background"}, ClassNames.
 func scanAndClassify(r io.Reader) (*index, error) {
 	x, err := scanIndex(r, nil)
 	if err == nil {
-		err = x.classify(cocoClasses)
+		err = x.classify(cocoClasses, false)
 	}
 	return x, err
 }
@@ -173,7 +173,7 @@ func TestLargeFile(t *testing.T) {
 	start := time.Now()
 	x, err := readIndex(path, nil)
 	if err == nil {
-		err = x.classify(cocoClasses)
+		err = x.classify(cocoClasses, false)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -158,7 +158,7 @@ func (d *Dataset) addPart(p *part) {
 	p.scan = sync.OnceValues(func() (*index, error) {
 		x, err := p.read()
 		if err == nil {
-			err = prefix(p.path, x.classify(d.classes))
+			err = prefix(p.path, x.classify(d.classes, d.cfg.Others == OthersSkip))
 		}
 		return x, err
 	})
