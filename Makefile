@@ -100,6 +100,9 @@ bench:
 # its maps need a classifier and a fine-tuned CLIP, trained first. Half an hour.
 table: build
 	./bin/wsss train-classifier -config configs/scenes_cam.toml
+	./bin/wsss train-classifier -config configs/scenes_recam.toml
+	./bin/wsss run -config configs/scenes_irn.toml
+	./bin/wsss run -config configs/scenes_affinity.toml
 	./bin/wsss finetune-clip -config configs/clip_scenes.toml
 	./bin/wsss table -config configs/tables/scenes_methods.toml
 

@@ -39,6 +39,7 @@ func init() {
 type options struct {
 	Network
 	Threshold float64        `toml:"threshold"` // pixels below are background; default 0.5
+	Present   float64        `toml:"present"`   // a tag that gets less than this share of the photo is where its own scores are; default 0.01; 0 = it may get nothing
 	From      source.Options `toml:"from"`      // class scores (cam, imagenet-cam, clip-es, a folder of .npy) that tell several tags apart, or
 	Namer     string         `toml:"namer"`     // of gen/naming, which names each connected part; "" = clip where that is set, else none
 	Own       map[string]any `toml:"namer_options"`
@@ -48,7 +49,7 @@ type options struct {
 }
 
 func decode(table map[string]any) (options, error) {
-	o := options{Threshold: 0.5}
+	o := options{Threshold: 0.5, Present: 0.01}
 	if err := configs.Decode("gen.options", table, &o); err != nil {
 		return o, err
 	}
@@ -58,6 +59,8 @@ func decode(table map[string]any) (options, error) {
 	switch {
 	case !(o.Threshold > 0 && o.Threshold < 1):
 		return o, fmt.Errorf("[gen.options] threshold = %v: allowed are numbers in (0, 1)", o.Threshold)
+	case !(o.Present >= 0 && o.Present < 1):
+		return o, fmt.Errorf("[gen.options] present = %v: allowed are numbers in [0, 1)", o.Present)
 	case o.naming().Namer != "" && o.hasFrom():
 		return o, fmt.Errorf("[gen.options] %s and from: allowed is one of them", o.namerKey())
 	}
@@ -168,7 +171,8 @@ const undecided = "several tags, and nothing tells them apart: what stands out s
 
 // Scores are the saliency of a photo, shared out among its tags: the class that
 // fits a pixel best has all of it, the others what their own scores are of that
-// one's.
+// one's. A tag is true of the photo: a class that stands out next to nowhere has its
+// own scores, where they are more.
 func (m *method) Scores(ctx context.Context, s *data.Sample) (*source.Scores, error) {
 	if m.weak != data.WeakTags {
 		return nil, fmt.Errorf("saliency from boxes has no class scores: use its labels, or tags")
@@ -181,7 +185,13 @@ func (m *method) Scores(ctx context.Context, s *data.Sample) (*source.Scores, er
 	if err != nil {
 		return nil, err
 	}
-	shares, err := m.shares(ctx, s, tags, salient)
+	var own *source.Scores
+	if m.from != nil {
+		if own, err = m.from.Scores(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	shares, err := m.shares(ctx, s, tags, salient, own)
 	if err != nil {
 		return nil, err
 	}
@@ -193,11 +203,34 @@ func (m *method) Scores(ctx context.Context, s *data.Sample) (*source.Scores, er
 		}
 		out.Maps = append(out.Maps, share)
 	}
+	if own != nil {
+		m.presence(out, own)
+	}
 	return out, nil
 }
 
-// shares are each tag's share of the saliency of each pixel, at most 1.
-func (m *method) shares(ctx context.Context, s *data.Sample, tags []int, salient []float32) ([][]float32, error) {
+// presence gives classes with less than their share of a photo their own scores.
+func (m *method) presence(out, own *source.Scores) {
+	label, _ := out.Label(m.Rule())
+	for k, class := range out.Classes {
+		pixels := 0
+		for _, v := range label.Pix {
+			if int(v) == class {
+				pixels++
+			}
+		}
+		if float64(pixels) >= m.opts.Present*float64(len(label.Pix)) {
+			continue
+		}
+		for i, v := range out.Maps[k] {
+			out.Maps[k][i] = max(v, min(at(own, class, i), 1))
+		}
+	}
+}
+
+// shares are each tag's share of the saliency of each pixel, at most 1. scores are
+// the source's, nil without one.
+func (m *method) shares(ctx context.Context, s *data.Sample, tags []int, salient []float32, scores *source.Scores) ([][]float32, error) {
 	if len(tags) > 1 && m.namer != nil {
 		return m.namer.shares(ctx, s, tags, salient, float32(m.opts.Threshold))
 	}
@@ -205,12 +238,8 @@ func (m *method) shares(ctx context.Context, s *data.Sample, tags []int, salient
 	for t := range tags {
 		out[t] = slices.Repeat([]float32{1 / float32(len(tags))}, len(salient))
 	}
-	if len(tags) == 1 || m.from == nil {
+	if len(tags) == 1 || scores == nil {
 		return out, nil
-	}
-	scores, err := m.from.Scores(ctx, s)
-	if err != nil {
-		return nil, err
 	}
 	for i := range salient {
 		top := float32(0)

@@ -12,6 +12,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	_ "wsss/data/scenes"
 	"wsss/gen"
 	_ "wsss/gen/grabcut"
 	_ "wsss/gen/refine"
@@ -90,6 +91,7 @@ func areas(l *data.LabelMap) string {
 var (
 	square = image.Rect(8, 8, 24, 24) // 256 pixels
 	wide   = image.Rect(0, 8, 32, 16) // 256 pixels, across the photo
+	left   = image.Rect(4, 8, 12, 24) // 128 pixels, where cats are
 )
 
 // scoresFor are class scores: cats on the left, dogs on the right.
@@ -132,6 +134,8 @@ func TestMethod(t *testing.T) {
 		{"two tags, nothing tells", data.WeakTags, net, photo(wide, data.WeakLabels{Tags: []int{1, 2}}), "768 0 0 256"},
 		{"two tags, scores tell", data.WeakTags, with(from), photo(wide, data.WeakLabels{Tags: []int{2, 1}}), "768 128 128 0"},
 		{"one tag, scores do not matter", data.WeakTags, with(from), photo(wide, data.WeakLabels{Tags: []int{1}}), "768 256 0 0"},
+		{"two tags, one stands out nowhere: it is where its scores are", data.WeakTags, with(from), photo(left, data.WeakLabels{Tags: []int{1, 2}}), "384 128 512 0"},
+		{"… or nowhere, if it may", data.WeakTags, with(map[string]any{"from": from["from"], "present": 0.0}), photo(left, data.WeakLabels{Tags: []int{1, 2}}), "896 128 0 0"},
 		{"boxes", data.WeakBoxes, net, photo(square, data.WeakLabels{Boxes: []data.Box{{Class: 1, X0: 0, Y0: 0, X1: 16, Y1: 32}}}), "896 128 0 0"},
 		{"a box of nothing", data.WeakBoxes, net, photo(square, data.WeakLabels{Boxes: []data.Box{{Class: 1, X0: 0, Y0: 0, X1: 4, Y1: 4}}}), "1024 0 0 0"},
 	} {
@@ -202,6 +206,7 @@ func TestBadOptions(t *testing.T) {
 		{map[string]any{"network": path, "threshold": 1.0}, "threshold"},
 		{map[string]any{"network": path, "clip": "tiny-clip", "from": map[string]any{"scores": "x"}}, "clip and from"},
 		{map[string]any{"network": path, "from": map[string]any{"method": "grabcut"}}, "no class scores"},
+		{map[string]any{"network": path, "present": 1.0}, "present = 1"},
 		{map[string]any{"network": path, "nonsense": 1}, "nonsense"},
 	} {
 		if _, err := open(t, "saliency", data.WeakTags, c.options); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -253,5 +258,47 @@ func TestChains(t *testing.T) {
 		if len(gen.WeightsOf(m)) != 1 {
 			t.Errorf("%s: weights %v", method, gen.WeightsOf(m))
 		}
+	}
+}
+
+// TestTiny: the tiny network of the zoo finds what stands out in scenes that it was
+// not trained on.
+func TestTiny(t *testing.T) {
+	ds, err := data.Open("scenes", data.Options{Root: t.TempDir() + "/scenes", Seed: 3, Extra: map[string]any{"train": 1, "val": 8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := ds.IDs("val")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := Network{Model: "tiny-saliency"}.Open(backendtest.Open(t, "go"), "gen.options")
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, either := 0, 0
+	for _, id := range ids {
+		s, err := ds.Load(id, data.WantImage|data.WantTruth)
+		if err != nil {
+			t.Fatal(err)
+		}
+		salient, err := net.Map(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range s.Truth.Pix {
+			object := v != 0 && v != data.Ignore
+			if object && salient[i] >= 0.5 {
+				both++
+			}
+			if object || v == 0 && salient[i] >= 0.5 {
+				either++
+			}
+		}
+	}
+	if iou := float64(both) / float64(either); !(iou > 0.7) {
+		t.Errorf("IoU of what stands out %.2f", iou)
+	} else {
+		t.Logf("IoU of what stands out %.2f", iou)
 	}
 }

@@ -12,7 +12,7 @@ import importlib
 import os
 import sys
 
-STEPS = {"sam": 5300, "gdino": 2150, "clip": 850, "ram": 800, "blip2": 600, "signatures": 0}
+STEPS = {"sam": 5300, "gdino": 2150, "clip": 850, "ram": 800, "blip2": 600, "saliency": 400, "signatures": 0}
 
 
 def main():
