@@ -8,16 +8,13 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/data"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 )
 
 // The gradient of a batch is the sum of those of its parts, each weighted with
 // its share of the labelled pixels: what devices must add up to.
 func TestGradientIsTheSumOverParts(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	const images, side, classes = 4, 3, 5
 	x := make([]float32, images*side*side*2)
 	labels := make([]uint8, images*side*side)

@@ -78,7 +78,7 @@ func TestLoss(t *testing.T) {
 				grad[3*i+best] -= w * b
 			}
 			count = max(count, map[bool]float64{true: 1, false: 0}[count == 0])
-			got := MustExecOnceN(openGo(t), func(logits, labels, weights, update *Node) []*Node {
+			got := MustExecOnceN(openOne(t), func(logits, labels, weights, update *Node) []*Node {
 				if c.weights == nil {
 					weights = nil
 				}

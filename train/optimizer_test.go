@@ -68,7 +68,7 @@ func TestOptimizers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind := range want.Runs {
-		t.Run(kind+" on go", func(t *testing.T) { testOptimizer(t, openGo(t), kind, want) })
+		t.Run(kind+" on go", func(t *testing.T) { testOptimizer(t, openOne(t), kind, want) })
 		t.Run(kind+" on onnx", func(t *testing.T) {
 			if backend.FindORT() == "" {
 				t.Skip("ONNX Runtime not found: see wsss doctor")

@@ -21,7 +21,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/models"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
 	"wsss/train/optim"
 )
@@ -103,20 +103,15 @@ func tinyConfig() configs.Train {
 	return t
 }
 
-func openGo(t testing.TB) compute.Backend {
+func openOne(t testing.TB) compute.Backend {
 	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Finalize)
-	return b
+	return backendtest.One(t)
 }
 
 func tinyJob(t testing.TB, dir string) Job {
 	return Job{
 		Name: "tiny", Dataset: squares{8}, Split: "train", ValSplit: "val", Config: tinyConfig(), Seed: 3,
-		Backend: openGo(t), OutDir: dir, Net: tinyNet{3}, ConfigHash: "c",
+		Backend: openOne(t), OutDir: dir, Net: tinyNet{3}, ConfigHash: "c",
 	}
 }
 

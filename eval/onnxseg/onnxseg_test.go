@@ -19,7 +19,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/models"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 )
 
 var _ models.Predictor = (*Predictor)(nil)
@@ -127,10 +127,7 @@ func stripes(w, h int) (*image.NRGBA, *data.LabelMap) {
 }
 
 func TestPredict(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	plain := configs.ONNX{Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1}}
 	with := func(edit func(c *configs.ONNX)) configs.ONNX {
 		c := plain
@@ -201,10 +198,7 @@ func TestPredict(t *testing.T) {
 }
 
 func TestClasses(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	path := net{}.write(t)
 	img, want := stripes(64, 32)
 	p, err := Open(b, configs.ONNX{Path: path, Classes: []int{0, 7, 255, 20}}, 21)

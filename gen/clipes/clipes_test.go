@@ -18,7 +18,7 @@ import (
 	"wsss/data/voc"
 	"wsss/gen"
 	"wsss/gen/source"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 )
 
 // TestRefineParity refines PyTorch's maps by PyTorch's attention, and compares
@@ -137,10 +137,7 @@ func openScenes(t *testing.T, n int) data.Dataset {
 
 func open(t *testing.T, ds data.Dataset, name string, options map[string]any) (gen.Method, error) {
 	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	return gen.New(gen.Env{Backend: b, Classes: ds.Classes(), Weak: data.WeakTags, Gen: configs.Gen{Method: name, Weak: "tags", Options: options}})
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"wsss/data"
 	"wsss/gen"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/sam"
 )
 
@@ -16,10 +16,7 @@ import (
 // mask that the box itself asks for.
 func TestInside(t *testing.T) {
 	ds := openScenes(t, 2)
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	t.Setenv("WSSS_MODELS", t.TempDir())
 	o := defaultSAM()
 	o.SAM = "tiny-sam"

@@ -15,7 +15,7 @@ import (
 	"wsss/data"
 	"wsss/data/scenes"
 	"wsss/gen"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/sam"
 )
 
@@ -156,10 +156,7 @@ func TestPhrases(t *testing.T) {
 
 func env(t testing.TB, ds data.Dataset, method string, weak data.WeakKind, options map[string]any) gen.Env {
 	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	t.Setenv("WSSS_MODELS", t.TempDir())
 	return gen.Env{Backend: b, Classes: ds.Classes(), Weak: weak, Gen: configs.Gen{Method: method, Options: options}}
 }

@@ -20,7 +20,7 @@ import (
 	"wsss/data"
 	"wsss/data/weak/npy"
 	"wsss/gen"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 )
 
 type options = map[string]any
@@ -377,10 +377,7 @@ func (nothing) Generate(context.Context, *data.Sample) ([]gen.Mask, error) { ret
 // TestInnerMethodsGetTheBackend: what refines hands on the backend of the run,
 // and none of its methods opens another.
 func TestInnerMethodsGetTheBackend(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	inner := options{"method": "test-backend"}
 	for name, o := range map[string]options{
 		"sepl":        {"from": inner, "segments": inner},

@@ -17,7 +17,7 @@ import (
 
 	"wsss/configs"
 	"wsss/models"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/vgg"
 	"wsss/models/wrn"
 )
@@ -157,10 +157,7 @@ func hashStore(t *testing.T, n models.Segmenter) *model.Store {
 // makeVariables builds the network's graph without running it.
 func makeVariables(t *testing.T, store *model.Store, n models.Segmenter) {
 	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	exec := model.MustNewExec1(b, store, func(scope *model.Scope, x *Node) *Node {
 		n.Logits(scope, x, true)
 		return x

@@ -10,17 +10,14 @@ import (
 
 	"wsss/configs"
 	"wsss/models"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 )
 
 // gradients are the loss and all gradients of a small network, one after the
-// other, on the go backend.
+// other.
 func gradients(t *testing.T, cfg configs.Train) (loss float64, all []float32) {
 	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	net, err := New(cfg, 5)
 	if err != nil {
 		t.Fatal(err)
@@ -102,10 +99,7 @@ func TestVariants(t *testing.T) {
 // TestHeadStartsByFanIn: the head of DeepLab-v3+ starts as its references': by
 // the input channels of each convolution; the backbone by the output channels.
 func TestHeadStartsByFanIn(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	for _, arch := range []string{V3Plus, V3PlusMultiGrid} {
 		c := configs.Default().Train
 		c.Arch, c.Backbone, c.OutputStride, c.MSC, c.StrideIn = arch, "resnet18", 16, false, "3x3"

@@ -17,7 +17,7 @@ import (
 
 	"wsss/data/datatest"
 	"wsss/models"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
 	"wsss/models/pretrained"
 	"wsss/models/resnet"
@@ -192,10 +192,7 @@ func pythonFiles(t *testing.T) string {
 // what the networks compute.
 func TestPyTorchCheckpoints(t *testing.T) {
 	dir := pythonFiles(t)
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	raw, err := os.ReadFile("testdata/parity.json")
 	if err != nil {
 		t.Fatal(err)

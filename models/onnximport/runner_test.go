@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 )
 
 func n(op string, in []string, out []string, attrs at) *protos.NodeProto {
@@ -78,10 +79,7 @@ func open(t testing.TB, path string, opt Options) *Model {
 
 func runner(t testing.TB, m *Model, opt RunnerOptions) *Runner {
 	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	r, err := NewRunner(b, m, opt)
 	if err != nil {
 		t.Fatal(err)
@@ -274,10 +272,7 @@ func TestGraphTrains(t *testing.T) {
 		Output: []*protos.ValueInfoProto{portProto("y", protos.TensorProto_FLOAT, "a", "b")},
 	}))
 	m := open(t, path, Options{})
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	store := model.NewStore()
 	step, err := model.NewExec(b, store, func(scope *model.Scope, x *graph.Node) *graph.Node {
 		y := m.Graph(scope.At("clip"), map[string]*graph.Node{"x": x}, nil)[0]

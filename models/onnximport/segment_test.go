@@ -3,7 +3,7 @@ package onnximport
 import (
 	"testing"
 
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/onnximport/legalise"
 )
 
@@ -21,10 +21,7 @@ func TestFusedNorms(t *testing.T) {
 	for name, x := range inputs {
 		shapes[name] = x.Shape().Dimensions
 	}
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	count := func(change func(*legalise.Options)) (norms, roots, deep int) {
 		opt := m.legaliseOptions(b, shapes)
 		change(&opt)

@@ -12,17 +12,14 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/models"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
 )
 
 // Sizes and channels of the stages, and the number of variables, for every
 // depth and output stride. models/deeplab compares values with PyTorch.
 func TestStages(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	for _, c := range []struct {
 		config Config
 		want   string

@@ -26,6 +26,7 @@ import (
 	"wsss/data/scenes"
 	"wsss/data/weak"
 	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/cliptags"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/onnximport/ortref"
@@ -51,14 +52,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func goBackend(t testing.TB) compute.Backend {
+func openOne(t testing.TB) compute.Backend {
 	t.Helper()
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Finalize)
-	return b
+	return backendtest.One(t)
 }
 
 func dataset(t testing.TB) data.Dataset {
@@ -80,7 +76,7 @@ func job(t testing.TB, change func(*configs.FineTuneCLIP)) Job {
 	if change != nil {
 		change(&cfg)
 	}
-	return Job{Dataset: dataset(t), Split: "train", ValSplit: "val", Config: cfg, Seed: 1, Backend: goBackend(t), OutDir: t.TempDir(), ConfigHash: "x"}
+	return Job{Dataset: dataset(t), Split: "train", ValSplit: "val", Config: cfg, Seed: 1, Backend: openOne(t), OutDir: t.TempDir(), ConfigHash: "x"}
 }
 
 // TestResume kills a training at every second update; all files end up with
@@ -186,7 +182,7 @@ func TestHeldOut(t *testing.T) {
 }
 
 func TestFreeze(t *testing.T) {
-	b := goBackend(t)
+	b := openOne(t)
 	for freeze, want := range map[int]int{-1: 4, 0: 44, 1: 23, 2: 7} {
 		cfg := job(t, nil).Config
 		cfg.Freeze = freeze
@@ -391,7 +387,7 @@ func rngOf(seed int64) *rand.Rand { return augment.RNG(seed, 0, 0) }
 // TestTextHead: from prompts, the new layers begin as CLIP's own classifier,
 // but for the mean that LayerNorm takes off.
 func TestTextHead(t *testing.T) {
-	b := goBackend(t)
+	b := openOne(t)
 	cfg := job(t, nil).Config
 	const width = 16
 	text := make([][]float32, 3)

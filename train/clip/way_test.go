@@ -43,7 +43,7 @@ func TestRecompute(t *testing.T) {
 	})
 	cfg := f.config("bce")
 	cfg.Recompute, cfg.Freeze = 1, 1
-	n := f.network(t, goBackend(t), cfg)
+	n := f.network(t, openOne(t), cfg)
 	if names, _ := f.gradients(t, n); len(names) != 23 {
 		t.Errorf("with a frozen block, %d weights are trained, want 23", len(names))
 	}
@@ -55,11 +55,11 @@ func TestHalf(t *testing.T) {
 	f := load(t)
 	for _, kind := range []string{"softmax", "bce"} {
 		cfg := f.config(kind)
-		want := f.losses(t, goBackend(t), cfg, 20)
+		want := f.losses(t, openOne(t), cfg, 20)
 		cfg.Precision = "bf16"
-		got := f.losses(t, goBackend(t), cfg, 20)
+		got := f.losses(t, openOne(t), cfg, 20)
 		cfg.Recompute = 1
-		for i, again := range f.losses(t, goBackend(t), cfg, 3) {
+		for i, again := range f.losses(t, openOne(t), cfg, 3) {
 			if math.Abs(again-got[i]) > 1e-5*want[i] {
 				t.Errorf("%s: update %d: loss %g where blocks are computed again, else %g", kind, i, again, got[i])
 			}
@@ -92,7 +92,7 @@ func TestHalf(t *testing.T) {
 // the host, which TestUpdatesEqualPyTorch tests.
 func TestGraphUpdates(t *testing.T) {
 	f := load(t)
-	b := goBackend(t)
+	b := openOne(t)
 	cfg := f.config("bce")
 	want := f.losses(t, b, cfg, 20)
 	// Without the methods of multilabel.Host.

@@ -20,6 +20,7 @@ import (
 	"wsss/data"
 	_ "wsss/data/scenes" // the dataset
 	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/onnximport/ortref"
 	"wsss/models/pretrained"
 	"wsss/train"
@@ -75,13 +76,8 @@ func trained(t *testing.T, b compute.Backend, change func(*configs.Train)) strin
 	return res.Checkpoint
 }
 
-func openGo(t *testing.T) compute.Backend {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Finalize)
-	return b
+func openOne(t *testing.T) compute.Backend {
+	return backendtest.One(t)
 }
 
 // TestONNX compares the exported graph, run by ONNX Runtime, with the network
@@ -90,7 +86,7 @@ func TestONNX(t *testing.T) {
 	if backend.FindORT() == "" {
 		t.Skip("ONNX Runtime not found: see wsss doctor")
 	}
-	b := openGo(t)
+	b := openOne(t)
 	for name, change := range networks {
 		t.Run(name, func(t *testing.T) {
 			checkpoint := trained(t, b, change)
@@ -161,7 +157,7 @@ func compare(t *testing.T, p *train.Predictor, s *ortref.Session, size image.Poi
 // TestSafetensors loads exported weights back into a new network: nothing is
 // missing, nothing left over, and the values are the same.
 func TestSafetensors(t *testing.T) {
-	b := openGo(t)
+	b := openOne(t)
 	checkpoint := trained(t, b, networks["v2 msc caffe"])
 	path := filepath.Join(t.TempDir(), "net.safetensors")
 	if err := Safetensors(filepath.Dir(checkpoint), path, nil); err != nil {
@@ -210,7 +206,7 @@ func TestErrors(t *testing.T) {
 // TestHeaderOfAnotherNetwork: a header that names more classes than the tensors
 // have, or another backbone, is one line, here and where a network predicts.
 func TestHeaderOfAnotherNetwork(t *testing.T) {
-	b := openGo(t)
+	b := openOne(t)
 	c, err := checkpoints.Open(trained(t, b, networks["v3+ os8"]))
 	if err != nil {
 		t.Fatal(err)

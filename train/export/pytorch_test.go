@@ -28,7 +28,7 @@ func TestPyTorchLines(t *testing.T) {
 	if len(blocks) != 2 {
 		t.Fatalf("%d Python blocks in docs/export.md, want one for ONNX and one for safetensors", len(blocks))
 	}
-	b := openGo(t)
+	b := openOne(t)
 	checkpoint := trained(t, b, func(c *configs.Train) {
 		c.Arch, c.Backbone, c.MSC, c.OutputStride, c.StrideIn, c.Input = "deeplab-v3plus", "resnet18", false, 16, "3x3", "torch"
 		c.Width = 1

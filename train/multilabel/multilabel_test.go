@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/data/metrics"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 )
 
 func TestMeasure(t *testing.T) {
@@ -61,11 +61,7 @@ func TestThresholdBeta(t *testing.T) {
 // TestUnknownHasNoGradient: under ignore, a class that nobody checked has no
 // part in the loss.
 func TestUnknownHasNoGradient(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Finalize()
+	b := backendtest.One(t)
 	for _, kind := range []string{"bce", "asl"} {
 		loss := Loss{Kind: kind, GammaNeg: 4, Margin: 0.05}
 		grads := MustExecOnce(b, func(x *Node) *Node {

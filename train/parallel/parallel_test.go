@@ -8,14 +8,11 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/core/tensors/dtensor"
 
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 )
 
 func TestDivide(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	d, err := plan("train", 2, 4)
 	if err != nil {
 		t.Fatal(err)
@@ -52,10 +49,7 @@ func TestDivide(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	if d, err := New(b, "train", 0, 3); d != nil || err != nil {
 		t.Errorf("default: %v, %v", d, err)
 	}

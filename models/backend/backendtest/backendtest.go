@@ -95,3 +95,10 @@ func All(t testing.TB, names []string) map[string]compute.Backend {
 	}
 	return all
 }
+
+// One opens the engine of tests that need no more than one, until the test ends:
+// the first of Names, which is go unless WSSS_ENGINES leaves it out.
+func One(t testing.TB) compute.Backend {
+	t.Helper()
+	return Open(t, Names(t)[0])
+}

@@ -12,6 +12,7 @@ import (
 
 	"wsss/data/datatest"
 	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 )
 
 // port declares an input or output; dimensions are numbers or names.
@@ -78,11 +79,8 @@ func TestCompareInputs(t *testing.T) {
 			paths[name] = path
 		}
 	}
-	for _, spec := range []string{"go", "onnx"} {
-		b, err := backend.Open(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, spec := range backendtest.Quick(t) {
+		b := backendtest.Open(t, spec)
 		for name, path := range paths {
 			run, err := Compare(context.Background(), b, path, 1, nil)
 			if err != nil {
@@ -96,10 +94,7 @@ func TestCompareInputs(t *testing.T) {
 			}
 		}
 	}
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	if _, err := Compare(context.Background(), b, paths["half"], 1, map[string][]int{"x": {2, 3, 7, 9}}); err != nil {
 		t.Error(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"wsss/data"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/sam"
 )
@@ -31,10 +31,7 @@ func picture(w, h int) *imageproc.RGB {
 // through the importer: Meta's and Hugging Face's give the same logits for the
 // same points, and Meta's single-mask export one of the four.
 func TestSignaturesAgree(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	ctx := context.Background()
 	img := picture(100, 80)
 	points := sam.Prompt{Points: []sam.Point{{X: 50, Y: 40}, {X: 10, Y: 70, Background: true}}}
@@ -94,10 +91,7 @@ func low(t testing.TB, r sam.Result, i int) []float32 {
 
 // TestEfficientSAM: boxes and points in one call, images of any size.
 func TestEfficientSAM(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	ctx := context.Background()
 	m, files, err := SAM(b, "testdata/efficient_encoder.onnx", "testdata/efficient_decoder.onnx", Options{})
 	if err != nil {

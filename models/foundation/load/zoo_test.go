@@ -50,10 +50,7 @@ func TestZooEqualsONNXRuntime(t *testing.T) {
 }
 
 func TestOpenNamesTheFile(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	if _, _, err := SAM(b, "../zoo/sam_encoder.onnx", filepath.Join(t.TempDir(), "none.onnx"), Options{}); err == nil {
 		t.Error("a missing decoder passed")
 	}
@@ -99,10 +96,7 @@ func TestDifference(t *testing.T) {
 // TestSessionsAreShared: who opens a file again gets the same session until all
 // have closed it; other options or another backend get their own.
 func TestSessionsAreShared(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	path := "../zoo/clip_text.onnx"
 	open := func(opt Options) *Session {
 		t.Helper()

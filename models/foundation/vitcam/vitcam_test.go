@@ -14,7 +14,6 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"wsss/models/backend"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/onnximport"
@@ -185,10 +184,7 @@ func TestSizes(t *testing.T) {
 // comes back with the same map.
 func TestShapesAreBounded(t *testing.T) {
 	f := readFixtures(t)
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	m, err := Open(b, "testdata/hf.onnx", Options{Output: "image_embeds", Texts: f.Texts, Scale: 1, MaxShapes: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -220,10 +216,7 @@ func TestShapesAreBounded(t *testing.T) {
 // TestManyClasses: maps made together are those made one by one.
 func TestManyClasses(t *testing.T) {
 	f := readFixtures(t)
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	m, err := Open(b, "testdata/hf.onnx", Options{Output: "image_embeds", Texts: f.Texts, Scale: 10, Softmax: true})
 	if err != nil {
 		t.Fatal(err)
@@ -251,10 +244,7 @@ func TestManyClasses(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	ctx := context.Background()
 	texts := [][]float32{make([]float32, 5)}
 	for _, c := range []struct {
