@@ -249,17 +249,6 @@ func (r *runner) check(ctx context.Context, s *data.Sample, label *data.LabelMap
 func (r *runner) count(did Summary) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := &r.summary
-	s.Generated += did.Generated
-	s.Skipped += did.Skipped
-	s.Failed += did.Failed
-	s.Unlabelled += did.Unlabelled
-	s.Rejected += did.Rejected
-	s.Masks += did.Masks
-	s.Noted += did.Noted
-	s.Empty += did.Empty
-	s.Corrected += did.Corrected
-	s.Changes.add(did.Changes)
-	s.Times.add(did.Times)
+	addCounts(&r.summary, did)
 	r.tell(did)
 }

@@ -137,20 +137,6 @@ func (c *Changes) count(s state) {
 	}
 }
 
-func (c *Changes) add(o Changes) {
-	c.New += o.New
-	c.Damaged += o.Damaged
-	c.Settings += o.Settings
-	c.Weights += o.Weights
-	c.Classes += o.Classes
-	c.Corrected += o.Corrected
-	c.Labels += o.Labels
-	c.Photos += o.Photos
-	c.Files += o.Files
-	c.Gone += o.Gone
-	c.Old += o.Old
-}
-
 // Stale is how many labels there are that have to be made again.
 func (c Changes) Stale() int {
 	return c.Damaged + c.Settings + c.Weights + c.Classes + c.Corrected + c.Labels + c.Photos + c.Files

@@ -89,10 +89,3 @@ func (t *Times) split(took time.Duration, known stages.Times) {
 	t.Tag, t.Detect, t.Embed = known[stages.Tag], known[stages.Detect], known[stages.Embed]
 	t.Prompt = max(0, took-t.Tag-t.Detect-t.Embed)
 }
-
-func (t *Times) add(o Times) {
-	more := o.Stages()
-	for i, s := range t.names() {
-		*s.at += more[i].Time
-	}
-}

@@ -11,7 +11,7 @@ func TestTimes(t *testing.T) {
 	sum := Times{Decode: time.Second, Fuse: time.Second}
 	var one Times
 	one.split(8*time.Second, stages.Times{stages.Embed: 6 * time.Second})
-	sum.add(one)
+	addCounts(&sum, one)
 	if sum.Embed != 6*time.Second || sum.Prompt != 2*time.Second || sum.Total() != 10*time.Second {
 		t.Errorf("%+v", sum)
 	}
