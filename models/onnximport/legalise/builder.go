@@ -71,6 +71,14 @@ func newScope(parent *scope, g *protos.GraphProto) *scope {
 	return s
 }
 
+// result finds the value of output i of a graph, which needs a name.
+func (b *Builder) result(i int, name string) *Value {
+	if name == "" {
+		failf("output %d of the graph has no name", i)
+	}
+	return b.lookup(name)
+}
+
 // lookup finds the value of a name of the file; nil for "".
 func (b *Builder) lookup(name string) *Value {
 	if name == "" {

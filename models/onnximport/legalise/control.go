@@ -36,7 +36,7 @@ func (b *Builder) body(n *Node, g *protos.GraphProto, in []*Value) []*Value {
 	b.calls = calls
 	out := make([]*Value, len(wanted))
 	for i, name := range wanted {
-		out[i] = b.lookup(name)
+		out[i] = b.result(i, name)
 	}
 	return out
 }

@@ -88,8 +88,8 @@ func Run(f *onnxfile.File, opt Options) (prog *Program, err error) {
 	if opt.Survey && len(prog.Failed) > 0 {
 		return prog, nil
 	}
-	for _, name := range wanted {
-		prog.Outputs = append(prog.Outputs, b.lookup(name))
+	for i, name := range wanted {
+		prog.Outputs = append(prog.Outputs, b.result(i, name))
 	}
 	b.finish(prog)
 	if opt.Trainable { // what a gradient needs is kept longer: the training tells what does not fit
