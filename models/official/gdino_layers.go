@@ -107,6 +107,9 @@ func (g *gdino) decode(image, text value, queries int) (boxes, logits value) {
 	for i := range layers {
 		x = g.decoderLayer(x, image, text, at, sub(t+"decoder.layers", i))
 		head := sub("bbox_embed", i) + ".layers"
+		if !g.has(head + ".0.weight") {
+			head = t + "decoder." + head // the same weights, under the decoder's name
+		}
 		depth := g.count(head, "weight")
 		if i == layers-1 {
 			x = g.layerNorm(x, t+"decoder.norm", torchEps)
