@@ -26,7 +26,7 @@ func TestProtocols(t *testing.T) {
 		"voc_deeplabv3plus_513":        {"deeplab-v3plus", "sgd", 16, 30000, 513, 1e-3, 10, 1e-4, false, "train", "resnet101", "random"},
 		"voc_deeplabv3plus_multigrid":  {"deeplab-v3plus-multigrid", "sgd", 16, 33050, 513, 7e-3, 10, 5e-4, false, "train", "resnet101", "random"},
 		"coco_deeplabv3plus_multigrid": {"deeplab-v3plus-multigrid", "sgd", 16, 206920, 513, 1e-2, 10, 5e-4, false, "train", "resnet101", "random"},
-		"mask2former_voc_swin_l":       {"mask2former", "adamw", 16, 40000, 512, 1e-5, 10, 0.05, false, "frozen", "swin_large", "random"},
+		"mask2former_voc_swin_l":       {"mask2former", "adamw", 16, 40000, 512, 1e-5, 10, 0.05, false, "frozen", "swin-l-22k", "random"},
 		"mask2former_voc_resnet50":     {"mask2former", "adamw", 16, 40000, 512, 1e-5, 10, 0.05, false, "frozen", "resnet50", "random"},
 	}
 	paths, err := filepath.Glob("protocols/*.toml")

@@ -29,12 +29,12 @@ func TestPlanMany(t *testing.T) {
 	if m == nil {
 		t.Fatalf("no count:\n%s", b.String())
 	}
-	if ready, _ := strconv.Atoi(m[1]); ready < 44 || m[2] != strconv.Itoa(len(paths)) {
-		t.Errorf("%s: want at least 44, and %d in all", m[0], len(paths))
+	if ready, _ := strconv.Atoi(m[1]); ready < 53 || m[2] != strconv.Itoa(len(paths)) {
+		t.Errorf("%s: want at least 53, and %d in all", m[0], len(paths))
 	}
 	for _, want := range []string{
 		"| jiang2023_t1_01_cam | voc train_aug, train; voc train | resnet50 |  |",
-		"| box2024_t1_18_mask2former | openimages train; voc val; voc train, val | clip-vit-b-16, sam-vit-h-meta, gdino-tiny | weights/swin_large_patch4_window12_384_22k.pth |",
+		"| box2024_t1_18_mask2former | openimages train; voc val; voc train, val | clip-vit-b-16, sam-vit-h-meta, gdino-tiny, swin-l-22k |  |",
 		"a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
 	} {
 		if !strings.Contains(b.String(), want) {
