@@ -23,6 +23,7 @@ import (
 type Options struct {
 	Method   string         `toml:"method"`   // a method that makes the masks, such as sam-auto, saliency or grabcut …
 	Options  map[string]any `toml:"options"`  // … with these options
+	Labelled bool           `toml:"labelled"` // the method works from the photo's own labels; else without any, where it can
 	Masks    string         `toml:"masks"`    // folder of folders <id>/*.png, one mask each, 255 inside: what SAM's own script writes (docs/sources.md §1.1)
 	Sidecars string         `toml:"sidecars"` // a run's folder: the masks of <id>.json, whatever their class
 	Labels   string         `toml:"labels"`   // folder of label maps <id>.png: each value but 0 and 255 is a mask
@@ -65,13 +66,14 @@ func (o Options) Check() error {
 	switch {
 	case n != 1:
 		return errors.New("allowed is exactly one of method, masks, sidecars and labels")
-	case o.Method == "" && len(o.Options) > 0:
-		return errors.New("options: allowed only with method")
+	case o.Method == "" && (len(o.Options) > 0 || o.Labelled):
+		return errors.New("options and labelled: allowed only with method")
 	}
 	return nil
 }
 
-// Open opens a source. A method works without labels where it can. Else, where
+// Open opens a source. A method works without labels where it can, unless the
+// options want it to have those of env. Else, where
 // blind, one that takes tags gets the same made-up tag for every photo, so that
 // its masks are what it takes for any object; all others get the labels of env.
 func Open(env gen.Env, o Options, blind bool) (*Source, error) {
@@ -88,6 +90,7 @@ func Open(env gen.Env, o Options, blind bool) (*Source, error) {
 		return nil, err
 	}
 	switch {
+	case o.Labelled && slices.Contains(spec.Weak, env.Weak): // as they are
 	case slices.Contains(spec.Weak, data.WeakNone):
 		env.Weak = data.WeakNone
 	case blind && (env.Weak == data.WeakTags || env.Weak == data.WeakNone || !slices.Contains(spec.Weak, env.Weak)) && slices.Contains(spec.Weak, data.WeakTags):

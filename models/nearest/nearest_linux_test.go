@@ -20,6 +20,16 @@ func BenchmarkSearch(b *testing.B) {
 		x.Add(some[i%len(some)])
 	}
 	qs := unit(rng, queries, dim)
+	able := roughly
+	defer func() { roughly = able }()
+	for name, bytes := range map[string]bool{"bytes": able, "numbers": false} {
+		roughly = bytes
+		b.Run(name, func(b *testing.B) { search(b, x, qs) })
+	}
+}
+
+func search(b *testing.B, x *Index, qs [][]float32) {
+	queries := len(qs)
 	if _, err := x.Search(b.Context(), qs[:1], 9, Among{}); err != nil { // the first search looks at all rows once
 		b.Fatal(err)
 	}
