@@ -1,6 +1,7 @@
 package retrieve
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -16,12 +17,14 @@ import (
 
 	"github.com/gomlx/compute-onnx/support/protos"
 
+	"wsss/checkpoints/safetensors"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/corrections"
 	"wsss/gen"
 	_ "wsss/gen/grabcut"
 	"wsss/models/backend/backendtest"
+	"wsss/models/nearest"
 	. "wsss/models/onnximport/onnxtest"
 )
 
@@ -434,7 +437,7 @@ func TestModuSeg(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bytes := func(text string) []byte {
+	decode := func(text string) []byte {
 		b, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
 			t.Fatal(err)
@@ -443,7 +446,7 @@ func TestModuSeg(t *testing.T) {
 	}
 	photo := func(id, text string) *data.Sample {
 		img := image.NewNRGBA(image.Rect(0, 0, ref.Width, ref.Height))
-		for i, rgb := 0, bytes(text); i < len(rgb); i += 3 {
+		for i, rgb := 0, decode(text); i < len(rgb); i += 3 {
 			copy(img.Pix[i/3*4:], []uint8{rgb[i], rgb[i+1], rgb[i+2], 255})
 		}
 		return &data.Sample{ID: id, Image: img}
@@ -456,7 +459,7 @@ func TestModuSeg(t *testing.T) {
 	for _, p := range ref.Bank {
 		s.ids = append(s.ids, p.ID)
 		s.samples[p.ID] = photo(p.ID, p.Photo)
-		if err := data.WriteLabelMap(filepath.Join(s.labels, p.ID+".png"), &data.LabelMap{W: ref.Width, H: ref.Height, Pix: bytes(p.Label)}); err != nil {
+		if err := data.WriteLabelMap(filepath.Join(s.labels, p.ID+".png"), &data.LabelMap{W: ref.Width, H: ref.Height, Pix: decode(p.Label)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -466,7 +469,7 @@ func TestModuSeg(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, text := range q.Masks {
-			bits := bytes(text)
+			bits := decode(text)
 			for j := range bits {
 				bits[j] *= 255
 			}
@@ -526,8 +529,43 @@ func TestModuSeg(t *testing.T) {
 			t.Errorf("%s: %d masks, want %d", q.ID, len(masks), len(got))
 		}
 		label, err := fuser.Fuse(image.Pt(ref.Width, ref.Height), masks)
-		if err != nil || !slices.Equal(label.Pix, bytes(q.Painted)) {
+		if err != nil || !slices.Equal(label.Pix, decode(q.Painted)) {
 			t.Errorf("%s: another label (%v)", q.ID, err)
 		}
 	}
+}
+
+// FuzzBank: a file that is no bank is refused, and a bank that is read is whole.
+func FuzzBank(f *testing.F) {
+	b := &bank{names: []string{"background", "apple"}, network: "n", photos: []photo{{ID: "a"}, {ID: "b"}}, rows: []row{{class: 0}, {class: 1, photo: 1, area: 9, right: true}}}
+	b.index = nearest.New(2)
+	b.index.Add([]float32{1, 0})
+	b.index.Add([]float32{0, 1})
+	path := filepath.Join(f.TempDir(), "bank")
+	if err := writeBank(path, b); err != nil {
+		f.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(raw)
+	f.Add(raw[:len(raw)-3])
+	f.Add([]byte(strings.Replace(string(raw), `"regions"`, `"regiont"`, 1)))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		r, err := safetensors.NewReader(bytes.NewReader(raw), int64(len(raw)))
+		if err != nil {
+			return
+		}
+		got, err := parseBank(r, "n", b.names)
+		if err != nil {
+			return
+		}
+		if got.index.Len() != len(got.rows) || got.starts[len(got.starts)-1] != len(got.rows) {
+			t.Errorf("%d features of %d regions", got.index.Len(), len(got.rows))
+		}
+		for _, r := range got.rows {
+			_ = got.photos[r.photo].ID + got.names[r.class]
+		}
+	})
 }
