@@ -16,6 +16,7 @@ import (
 	"wsss/cmd/bench/eval"
 	"wsss/cmd/bench/foundation"
 	"wsss/cmd/bench/gen"
+	"wsss/cmd/bench/host"
 	"wsss/cmd/bench/noise"
 	"wsss/cmd/bench/real"
 	"wsss/cmd/bench/torture"
@@ -29,6 +30,7 @@ var measurements = map[string]func(){
 	"eval":       eval.Main,       // scoring of label maps and networks
 	"foundation": foundation.Main, // foundation models beside ONNX Runtime
 	"gen":        gen.Main,        // quality and speed of pseudo-labels
+	"host":       host.Main,       // what the CPU does for a photo in gen
 	"noise":      noise.Main,      // how labels are wrong
 	"real":       real.Main,       // unpacks published networks for tests
 	"torture":    torture.Main,    // kills, full disks, hostile files, repeats

@@ -108,6 +108,10 @@ func (c *cutter) collect() {
 					c.constants[n.Output[0]] = a.T
 				}
 			}
+		case "Unsqueeze": // a number on its way into a shape
+			if t := c.constants[n.Input[0]]; t != nil {
+				c.constants[n.Output[0]] = t
+			}
 		case "Concat":
 			c.concats[n.Output[0]] = n
 		}

@@ -58,21 +58,27 @@ func TestFree(t *testing.T) {
 		{"open already", []*protos.TensorProto{constant("a", -1, 10)}, "[-1 10]"},
 		{"another size", []*protos.TensorProto{constant("a", 2, 16)}, "[2 16]"},
 		{"put together", []*protos.TensorProto{nil, constant("a", 10), constant("b", 2, 8)}, "[] [-1] [2 8]"},
+		{"put together, of a number", []*protos.TensorProto{{Name: "number", DataType: int32(protos.TensorProto_INT64), Int64Data: []int64{10}}, nil, constant("a", 16)}, "[-1] [] [16]"},
 		{"put together, open", []*protos.TensorProto{constant("a", 10), constant("b", -1)}, "[10] [-1]"},
 	} {
 		reshape := &protos.NodeProto{OpType: "Reshape", Input: []string{"x", "a"}, Output: []string{"y"}}
 		concat := &protos.NodeProto{OpType: "Concat", Output: []string{"shape"}}
 		g := &protos.GraphProto{Node: []*protos.NodeProto{reshape}}
+		var unsqueezed []*protos.NodeProto
 		for _, p := range tt.shape {
 			name := "computed"
 			if p != nil {
 				name = p.Name
 				g.Initializer = append(g.Initializer, p)
+				if len(p.Dims) == 0 {
+					name += "/axis"
+					unsqueezed = append(unsqueezed, &protos.NodeProto{OpType: "Unsqueeze", Input: []string{p.Name, "axes"}, Output: []string{name}})
+				}
 			}
 			concat.Input = append(concat.Input, name)
 		}
 		if len(tt.shape) > 1 {
-			g.Node = []*protos.NodeProto{concat, reshape}
+			g.Node = append(unsqueezed, concat, reshape)
 			reshape.Input[1] = "shape"
 		}
 		c := cutter{file: &onnxfile.File{Proto: &protos.ModelProto{Graph: g}}, constants: map[string]*protos.TensorProto{}, concats: map[string]*protos.NodeProto{}}
@@ -97,7 +103,7 @@ func TestFree(t *testing.T) {
 		if strings.Join(got, " ") != tt.want {
 			t.Errorf("%s: %v, want %s", tt.name, got, tt.want)
 		}
-		if v, err := c.read("a"); err != nil || fmt.Sprint(v) != fmt.Sprint(g.Initializer[0].Int64Data) {
+		if v, err := c.read(g.Initializer[0].Name); err != nil || fmt.Sprint(v) != fmt.Sprint(g.Initializer[0].Int64Data) {
 			t.Errorf("%s: the constant itself is %v, %v", tt.name, v, err)
 		}
 	}
