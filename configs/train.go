@@ -15,6 +15,7 @@ type Train struct {
 	TrainNetwork    `toml:"network"`
 	TrainAugment    `toml:"augment"`
 	TrainOptimizer  `toml:"optimizer"`
+	TrainLoss       `toml:"loss"`
 	TrainNoise      `toml:"noise"`
 	SelfTraining    `toml:"self_training"`
 	TrainCheckpoint `toml:"checkpoint"`
@@ -34,9 +35,12 @@ type TrainNetwork struct {
 	// MSCGrid is how its smaller inputs are sampled where a side times the scale is
 	// no whole number: by their "size", as PyTorch before 1.6, or by the "factor", as
 	// since; "" = size.
-	MSCGrid    string  `toml:"msc_grid" json:",omitempty" hash:"52,omitempty"`
-	Init       string  `toml:"init" hash:"9"`         // weights file; "" = random initialisation
-	Input      string  `toml:"input" hash:"10"`       // see Inputs
+	MSCGrid string `toml:"msc_grid" json:",omitempty" hash:"52,omitempty"`
+	Init    string `toml:"init" hash:"9"`   // weights file; "" = random initialisation
+	Input   string `toml:"input" hash:"10"` // see Inputs
+	// Frozen keeps the backbone of a plain transformer (vit-linear, vit-mask) as init
+	// has it: the head alone learns.
+	Frozen     bool    `toml:"frozen" json:",omitempty" hash:"71,omitempty"`
 	BatchNorm  string  `toml:"batch_norm" hash:"11"`  // "frozen" (running statistics, folded), "train", or "head": frozen in the backbone, learnt in the head
 	BNMomentum float64 `toml:"bn_momentum" hash:"12"` // weight of a batch in the running statistics; 0 = 0.1, but 0.01 for deeplab-v3plus's backbone
 }
@@ -49,11 +53,14 @@ var Inputs = []string{"caffe", "torch", "tf", "clip"}
 
 // TrainAugment is how training images are changed.
 type TrainAugment struct {
-	Crop       int       `toml:"crop" hash:"16"`                                 // square training crop, pixels
-	CropAt     string    `toml:"crop_at" hash:"19"`                              // "random", or "center": the short side scaled to crop, the middle cut out
-	Scales     []float64 `toml:"scales" hash:"17"`                               // random scale: one of these …
-	ScaleRange []float64 `toml:"scale_range" hash:"18"`                          // … or uniform in [min, max] where two values are given
-	ScaleBy    string    `toml:"scale_by" json:",omitempty" hash:"44,omitempty"` // what the scale multiplies: "image", its own size, or "crop": the short side becomes scale · crop; "" = image
+	Crop       int       `toml:"crop" hash:"16"`        // square training crop, pixels
+	CropAt     string    `toml:"crop_at" hash:"19"`     // "random", or "center": the short side scaled to crop, the middle cut out
+	Scales     []float64 `toml:"scales" hash:"17"`      // random scale: one of these …
+	ScaleRange []float64 `toml:"scale_range" hash:"18"` // … or uniform in [min, max] where two values are given
+	// ScaleBy is what the scale multiplies: "image", its own size; "crop": the short
+	// side becomes scale · crop; "crop-long": the long side does, as in large-scale
+	// jitter, scale_range = [0.1, 2.0]; "" = image.
+	ScaleBy string `toml:"scale_by" json:",omitempty" hash:"44,omitempty"`
 	// Resize is how images are scaled: "bilinear", as OpenCV, or "antialias", as PIL,
 	// where a smaller image is a mean of more pixels; "" = bilinear.
 	Resize string `toml:"resize" json:",omitempty" hash:"50,omitempty"`
@@ -63,6 +70,13 @@ type TrainAugment struct {
 	Pad  string  `toml:"pad" json:",omitempty" hash:"51,omitempty"`
 	Flip bool    `toml:"flip" hash:"20"`                             // horizontal flip, probability 0.5
 	Blur float64 `toml:"blur" json:",omitempty" hash:"45,omitempty"` // probability of a Gaussian blur, deviation up to a pixel of the crop
+	// Jitter changes colours, as torchvision's ColorJitter: [brightness, contrast,
+	// saturation, hue], factors from 1 − v to 1 + v, and the hue up to v of the circle.
+	Jitter []float64 `toml:"jitter" json:",omitempty" hash:"65,omitempty"`
+	// CopyPaste is the probability that objects of another training image are put
+	// over a crop: masks whose sidecar scores them copy_paste_min or higher.
+	CopyPaste    float64 `toml:"copy_paste" json:",omitempty" hash:"66,omitempty"`
+	CopyPasteMin float64 `toml:"copy_paste_min" json:",omitempty" hash:"67,omitempty"`
 }
 
 // TrainOptimizer is how weights learn.
@@ -76,7 +90,16 @@ type TrainOptimizer struct {
 	PolyPower   float64 `toml:"poly_power" hash:"27"`   // lr · (1 − t/T)^power
 	LRMin       float64 `toml:"lr_min" hash:"28"`       // floor of the schedule
 	LREvery     int     `toml:"lr_every" hash:"29"`     // the schedule moves every n updates
-	EMA         float64 `toml:"ema" hash:"30"`          // decay of a moving average of the weights, which then predicts; 0 = none
+	// Schedule is "poly", or "cosine": lr · (1 + cos πt/T)/2; "" = poly.
+	Schedule string `toml:"schedule" json:",omitempty" hash:"60,omitempty"`
+	// WarmUp is over how many updates the rates rise linearly from 0 to the schedule.
+	WarmUp Every `toml:"warm_up" json:",omitempty" hash:"61,omitempty"`
+	// LayerDecay is by what a layer's rate is multiplied for each layer that lies
+	// between it and the head; 0 = 1.
+	LayerDecay float64 `toml:"layer_decay" json:",omitempty" hash:"62,omitempty"`
+	ClipNorm   float64 `toml:"clip_norm" json:",omitempty" hash:"63,omitempty"` // bound of the norm of all gradients; 0 = none
+	DecayOf    string  `toml:"decay_of" json:",omitempty" hash:"64,omitempty"`  // what weight_decay shrinks: "all", or "kernels": no norm, bias, token or position; "" = all
+	EMA        float64 `toml:"ema" hash:"30"`                                   // decay of a moving average of the weights, which then predicts; 0 = none
 }
 
 // TrainNoise is what makes training robust against wrong labels.
@@ -98,12 +121,13 @@ type SelfTraining struct {
 
 // TrainCheckpoint is when a training is saved, validated and stopped.
 type TrainCheckpoint struct {
-	CheckpointEvery Every   `toml:"every" hash:"40,zero"`       // between checkpoints
-	Keep            int     `toml:"keep" hash:"41,zero"`        // checkpoints kept beside the last
-	ValEvery        Every   `toml:"val_every" hash:"42,zero"`   // between validations; 0 = only at the end
-	ValImages       int     `toml:"val_images" hash:"43,zero"`  // images of a validation; 0 = all
-	TensorBoard     bool    `toml:"tensorboard" hash:"38,zero"` // also write the log as TensorBoard events
-	Diverge         float64 `toml:"diverge" hash:"37,zero"`     // stop when the smoothed loss exceeds so many times its lowest; 0 = never
+	CheckpointEvery Every   `toml:"every" hash:"40,zero"`                           // between checkpoints
+	Keep            int     `toml:"keep" hash:"41,zero"`                            // checkpoints kept beside the last
+	ValEvery        Every   `toml:"val_every" hash:"42,zero"`                       // between validations; 0 = only at the end
+	ValImages       int     `toml:"val_images" hash:"43,zero"`                      // images of a validation; 0 = all
+	Patience        int     `toml:"patience" json:",omitempty" hash:"70,omitempty"` // stop after so many validations without a better one; 0 = never
+	TensorBoard     bool    `toml:"tensorboard" hash:"38,zero"`                     // also write the log as TensorBoard events
+	Diverge         float64 `toml:"diverge" hash:"37,zero"`                         // stop when the smoothed loss exceeds so many times its lowest; 0 = never
 }
 
 // TrainCompute is how a step is computed: none of it changes what is learnt, but for rounding.

@@ -96,7 +96,7 @@ func (t Train) validate(v *validator) {
 	v.that(t.Momentum >= 0 && t.Momentum < 1, "train.optimizer.momentum", t.Momentum, "a number in [0, 1)")
 	v.atLeast("train.optimizer.lr_every", t.LREvery, 1)
 	v.oneOf("train.network.msc_grid", t.MSCGrid, "", "size", "factor")
-	v.oneOf("train.augment.scale_by", t.ScaleBy, "", "image", "crop")
+	v.oneOf("train.augment.scale_by", t.ScaleBy, "", "image", "crop", "crop-long")
 	v.oneOf("train.augment.resize", t.Resize, "", "bilinear", "antialias")
 	v.oneOf("train.augment.pad", t.Pad, "", "corner", "around")
 	v.that(t.Blur >= 0 && t.Blur <= 1, "train.augment.blur", t.Blur, "a number in [0, 1]")
@@ -120,6 +120,7 @@ func (t Train) validate(v *validator) {
 	v.every("train.checkpoint.val_every", t.ValEvery, 0)
 	v.atLeast("train.checkpoint.val_images", t.ValImages, 0)
 	t.Mask2Former.validate(v, "train.mask2former")
+	t.validateLearning(v)
 }
 
 func (e Eval) validate(v *validator) {

@@ -19,6 +19,8 @@ type Architecture struct {
 	// PoolsImage: it reduces each image to one value per channel and normalises
 	// that, which takes two images or more in training.
 	PoolsImage bool
+	// Freezes: it heeds train.network.frozen.
+	Freezes bool
 }
 
 // registry keeps what is registered by name, in the order of registration.
@@ -78,6 +80,9 @@ func NewSegmenter(t configs.Train, classes int) (Segmenter, error) {
 	}
 	if classes < 2 || classes > 255 {
 		return nil, fmt.Errorf("%d classes: a segmentation network has 2 to 255, background included", classes)
+	}
+	if t.Frozen && !a.Freezes {
+		return nil, fmt.Errorf("train.network.frozen = true: train.network.arch = %q has no use for it; its backbone's normalisation is kept by train.network.batch_norm", t.Arch)
 	}
 	return a.New(t, classes)
 }

@@ -63,6 +63,14 @@ type Learner interface {
 	Learn(scope *model.Scope, l Lesson) *graph.Node
 }
 
+// Layered is a network whose variables lie in layers, one behind the other.
+type Layered interface {
+	// Layer is that of a variable of the backbone, counted from 0 at the images;
+	// what follows the backbone has Layers().
+	Layer(variablePath string) int
+	Layers() int
+}
+
 // CanvasSegmenter is a Segmenter that images of many sizes share a graph of, if
 // it says so.
 type CanvasSegmenter interface {
@@ -98,6 +106,23 @@ func Adapt(v any, src weights.Source) weights.Source {
 		return a.Adapt(src)
 	}
 	return src
+}
+
+// FeatureSegmenter is a network whose frozen backbone gives a map of features that
+// is all that its head sees of an image.
+type FeatureSegmenter interface {
+	Segmenter
+	// Features are [batch, h, w, channels], a vector for each square of Patch()
+	// pixels, of images [batch, height, width, 3]. Logits takes them in the place
+	// of images whose sides are multiples of Patch().
+	Features(scope *model.Scope, images *graph.Node) *graph.Node
+	Patch() int
+}
+
+// SourceAdapter is a network whose weight files hold tensors in other shapes than
+// its variables: Adapt gives them the shapes.
+type SourceAdapter interface {
+	Adapt(src weights.Source) weights.Source
 }
 
 // ONNXWriter is a network that can be written as an ONNX graph.

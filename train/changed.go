@@ -15,7 +15,7 @@ import (
 )
 
 // lookAtData notes what is learnt of each image: the photo, the label map or
-// true mask, and the scores that config.confidence takes from sidecars.
+// true mask, and the scores that config.confidence and copy_paste take from sidecars.
 func (r *run) lookAtData(ctx context.Context) error {
 	label := func(id string) (string, error) { return lineage.Truth(r.Dataset, id, r.Hashes) }
 	var scores func(id string) (string, error)
@@ -28,7 +28,7 @@ func (r *run) lookAtData(ctx context.Context) error {
 			corrected, err := corrections.VersionOf(r.Dataset, id) // its pixels go over the label map
 			return sum + corrected, err
 		}
-		if use := r.Config.Confidence; use != "" && use != "none" {
+		if use := r.Config.Confidence; use != "" && use != "none" || r.Config.CopyPaste > 0 {
 			scores = func(id string) (string, error) {
 				path, err := files.Join(cmp.Or(r.ScoresDir, r.LabelsDir), id+".json")
 				if err != nil {

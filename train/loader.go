@@ -35,6 +35,8 @@ type loader struct {
 	confidence string
 	scoresDir  string // of the sidecars that hold them
 	minScore   float64
+	copyPaste  float64 // probability that objects of another image are pasted
+	pasteMin   float64 // score of their masks, at least
 }
 
 // batch is the input of one forward pass.
@@ -106,7 +108,10 @@ func (l *loader) draw(b *batch, i int, crop []uint8, id string, rng *rand.Rand) 
 	at := l.aug.Draw(rng, s.Image.Rect.Dx(), s.Image.Rect.Dy())
 	tensors.MustMutableFlatData(b.images, func(flat []float32) {
 		n := l.aug.Crop * l.aug.Crop * 3
-		err = l.aug.Apply(flat[i*n:(i+1)*n], crop, s.Image, r.m, at)
+		pixels := flat[i*n : (i+1)*n]
+		if err = l.aug.Apply(pixels, crop, s.Image, r.m, at); err == nil {
+			err = l.paste(pixels, crop, rng)
+		}
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.ID, err)

@@ -24,6 +24,8 @@ type Loss struct {
 	// has learnt something, its opinion is worth nothing and every label is a
 	// surprise. 0 = both act from the first update.
 	Warmup int
+	// Weights are those of a pixel of each class in the mean; nil = 1.
+	Weights []float64
 }
 
 // NewLoss takes the loss keys of a [train] table.
@@ -39,7 +41,8 @@ func NewLoss(t configs.Train) Loss {
 // PyTorch's CrossEntropyLoss with ignore_index 255, except that a batch
 // without a labelled pixel costs 0 instead of NaN. logits are
 // [batch, height, width, classes], labels [batch, height, width] of uint8 in
-// 0..classes-1 or data.Ignore. weights, if not nil, are the pixels' weights in
+// 0..classes-1 or data.Ignore. With Weights it is a weighted mean, as PyTorch's.
+// weights, if not nil, are the pixels' weights in
 // the mean, [batch, height, width] of float32 >= 0. update is the number of
 // the update counted from 1, a float32 scalar; only a loss with a Warmup reads
 // it. It builds a graph and panics on errors.
@@ -54,6 +57,11 @@ func (o Loss) Mean(logits, labels, weights, update *Node) *Node {
 	valid := ConvertDType(NotEqual(labels, Scalar(g, dtypes.Uint8, data.Ignore)), logits.DType())
 	if weights != nil {
 		valid = Mul(valid, weights)
+	}
+	if o.Weights != nil {
+		of := Const(g, o.Weights)
+		of = BroadcastToShape(Reshape(ConvertDType(of, z.DType()), 1, 1, 1, len(o.Weights)), z.Shape())
+		valid = Mul(valid, pick(of, target))
 	}
 	sum, count := sumImage(Mul(valid, cost)), sumImage(valid)
 	return Div(sum, Where(GreaterThan(count, ScalarZero(g, count.DType())), count, OnesLike(count)))

@@ -110,8 +110,9 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimiz
 	if accumulate == 1 {
 		s.whole, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
 			vars, loss, grads := gradients(scope, in, in[s.scalars+optim.InNumber])
-			opt.Update(n.store, vars, grads, in[s.scalars:])
-			return []*Node{loss, squaredNorm(grads)}
+			norm := squaredNorm(grads)
+			opt.Update(n.store, vars, opt.Clip(grads, norm), in[s.scalars:])
+			return []*Node{loss, norm}
 		})
 		if err != nil {
 			return nil, err
@@ -132,8 +133,9 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimiz
 		g := rates[0].Graph()
 		n.store.SetTraining(g, true)
 		grads := opt.Flush(n.store, g, trained)
-		opt.Update(n.store, trained, grads, rates)
-		return []*Node{squaredNorm(grads)}
+		norm := squaredNorm(grads)
+		opt.Update(n.store, trained, opt.Clip(grads, norm), rates)
+		return []*Node{norm}
 	})
 	if err != nil {
 		return nil, err

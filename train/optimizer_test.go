@@ -105,7 +105,7 @@ func testOptimizer(t *testing.T, b compute.Backend, kind string, want optimizerF
 		t.Fatal(err)
 	}
 	defer graphs.finalize()
-	r := &run{Job: Job{Config: c, Backend: net.backend}, graphs: graphs, sched: optim.NewSchedule(c)}
+	r := &run{Job: Job{Config: c, Backend: net.backend}, graphs: graphs, sched: optim.NewSchedule(c, 1)}
 	batches := want.Batches
 	next := func() (*batch, error) {
 		data := batches[0]

@@ -18,6 +18,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/augment"
+	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/manifest"
 	"wsss/train/batches"
@@ -41,12 +42,12 @@ func (r *run) open() error {
 		Backend: r.Backend.Name(), Versions: checkpoints.Versions(),
 	}
 	maps.Copy(first.Versions, r.Versions)
-	perEpoch := max(1, len(r.ids)/(r.Config.Batch*r.Config.Accumulate))
+	perEpoch := r.perEpoch()
 	r.watch.limit = r.Config.Diverge
 	r.loop = &loop.Loop{
 		Task: r, Table: "train", Dir: r.OutDir, Total: r.Config.Iterations, Drawn: r.Config.Accumulate * r.Config.Batch, Images: len(r.ids), LR: r.Config.LR,
 		SaveEvery: r.Config.CheckpointEvery.Updates(perEpoch), ValEvery: r.Config.ValEvery.Updates(perEpoch), Validates: len(r.valIDs) > 0,
-		Keep: r.Config.Keep, Measure: "mIoU",
+		Keep: r.Config.Keep, Patience: r.Config.Patience, Measure: "mIoU",
 		Identity: loop.Identity{
 			New: first, Data: r.data, Restart: r.Restart, Files: slices.Concat([]string{EventsFile, RunFile}, curveFiles),
 			Same: func(m checkpoints.Meta) bool {
@@ -74,6 +75,11 @@ func (r *run) open() error {
 	}
 	_, err = r.loop.Resume()
 	return err
+}
+
+// perEpoch is the updates in a pass over the images.
+func (r *run) perEpoch() int {
+	return max(1, len(r.ids)/(r.Config.Batch*r.Config.Accumulate))
 }
 
 // initHash is the SHA-256 of the weights that a training begins with: "" for
@@ -136,9 +142,16 @@ func (r *run) start() error {
 			return fmt.Errorf("train.network.init: %w", err)
 		}
 	}
-	opt := optim.Optimizer{Name: r.Config.Optimizer, Momentum: r.Config.Momentum, WeightDecay: r.Config.WeightDecay, EMA: r.Config.EMA > 0, Group: r.Net.Group}
+	opt, err := r.optimizer()
+	if err != nil {
+		return err
+	}
+	loss := NewLoss(r.Config)
+	if loss.Weights, err = r.classWeights(); err != nil {
+		return err
+	}
 	weighted := r.LabelsDir != "" && r.Config.Confidence == "weight"
-	if r.graphs, err = newStep(r.net, grids, NewLoss(r.Config), weighted, opt, r.Config, r.devices); err != nil {
+	if r.graphs, err = newStep(r.net, grids, loss, weighted, opt, r.Config, r.devices); err != nil {
 		return err
 	}
 	aug, err := augment.FromConfig(r.Config)
@@ -147,9 +160,10 @@ func (r *run) start() error {
 	}
 	r.load = &loader{ds: r.Dataset, ids: r.ids, labelsDir: r.LabelsDir, classes: r.Classes.Len(), aug: aug, grids: r.graphs.grids,
 		batch: r.Config.Batch, order: batches.Order{Seed: r.Seed, N: len(r.ids)},
-		confidence: r.Config.Confidence, scoresDir: or(r.ScoresDir, r.LabelsDir), minScore: r.Config.ConfidenceMin}
+		confidence: r.Config.Confidence, scoresDir: or(r.ScoresDir, r.LabelsDir), minScore: r.Config.ConfidenceMin,
+		copyPaste: r.Config.CopyPaste, pasteMin: r.Config.CopyPasteMin}
 	r.load.warnBinary(r.Log)
-	r.sched = optim.NewSchedule(r.Config)
+	r.sched = optim.NewSchedule(r.Config, r.perEpoch())
 	if r.val, err = NewPredictor(r.Backend, r.Net, r.net.store, r.Config.Input, r.Val); err != nil {
 		return err
 	}
@@ -174,6 +188,22 @@ func (r *run) start() error {
 	}
 	r.began = time.Now()
 	return r.describe(nil)
+}
+
+// optimizer is what the keys of [train.optimizer] describe.
+func (r *run) optimizer() (optim.Optimizer, error) {
+	t := r.Config
+	opt := optim.Optimizer{Name: t.Optimizer, Momentum: t.Momentum, WeightDecay: t.WeightDecay, EMA: t.EMA > 0, Group: r.Net.Group,
+		ClipNorm: t.ClipNorm, Kernels: t.DecayOf == configs.DecayKernels}
+	if t.LayerDecay == 0 || t.LayerDecay == 1 {
+		return opt, nil
+	}
+	net, ok := r.Net.(models.Layered)
+	if !ok {
+		return opt, fmt.Errorf("train.optimizer.layer_decay = %g: train.network.arch = %q does not tell its layers: allowed is 0", t.LayerDecay, t.Arch)
+	}
+	opt.Mult = optim.LayerRates(net, t.LayerDecay)
+	return opt, nil
 }
 
 // readLogs has what watches the log see what earlier calls wrote.

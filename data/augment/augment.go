@@ -31,20 +31,27 @@ type Options struct {
 	// ByCrop has the scale times Crop as the short side of the scaled image,
 	// instead of the scale times its own (docs/sources.md §8.2, JFZ).
 	ByCrop bool
+	// ByLong is ByCrop of the long side: large-scale jitter.
+	ByLong bool
 	// Antialias scales images as PIL does (docs/sources.md §8.2, VAINF).
 	Antialias bool
 	// Around puts an image smaller than the crop in the middle of black pixels
 	// that are labelled background (likewise).
 	Around bool
 	Blur   float64 // probability of a Gaussian blur whose deviation is uniform in [0, 1) pixels of the crop
+	Jitter Jitter  // of colours; the zero value is none
 	Input  Input
 }
 
 // FromConfig takes the augmentation keys of a [train] table.
 func FromConfig(t configs.Train) (Options, error) {
 	in, err := InputByName(t.Input)
+	var jitter Jitter
+	if j := t.Jitter; len(j) == 4 {
+		jitter = Jitter{j[0], j[1], j[2], j[3]}
+	}
 	return Options{Crop: t.Crop, Scales: t.Scales, ScaleRange: t.ScaleRange, Flip: t.Flip, Centre: t.CropAt == "center",
-		ByCrop: t.ScaleBy == "crop", Antialias: t.Resize == "antialias", Around: t.Pad == "around", Blur: t.Blur, Input: in}, err
+		ByCrop: t.ScaleBy == "crop", ByLong: t.ScaleBy == "crop-long", Jitter: jitter, Antialias: t.Resize == "antialias", Around: t.Pad == "around", Blur: t.Blur, Input: in}, err
 }
 
 // RNG returns the random generator of one sample of one epoch. It depends on
@@ -64,6 +71,8 @@ type Draw struct {
 	At   image.Point // top-left corner of the crop in the scaled image; negative where padding lies before it
 	Flip bool        // applied to the crop
 	Blur float64     // deviation of the Gaussian, pixels; 0 = none
+
+	recolour *recolour // nil = none
 }
 
 // Draw decides for an image of w×h pixels. The scaled sides are truncated to
@@ -79,7 +88,10 @@ func (o Options) Draw(rng *rand.Rand, w, h int) Draw {
 	case len(o.Scales) > 0:
 		scale = o.Scales[rng.IntN(len(o.Scales))]
 	}
-	if o.ByCrop {
+	switch {
+	case o.ByLong:
+		scale *= float64(o.Crop) / float64(max(w, h))
+	case o.ByCrop:
 		scale *= float64(o.Crop) / float64(min(w, h))
 	}
 	d := Draw{W: max(1, int(float64(w)*scale)), H: max(1, int(float64(h)*scale))}
@@ -88,6 +100,7 @@ func (o Options) Draw(rng *rand.Rand, w, h int) Draw {
 	d.At.X = rng.IntN(max(d.W+2*border-o.Crop, 0)+1) - border
 	d.Flip = o.Flip && rng.IntN(2) == 1
 	d.Blur = o.blur(rng)
+	d.recolour = o.Jitter.draw(rng)
 	return d
 }
 
@@ -117,6 +130,7 @@ func (o Options) centre(rng *rand.Rand, w, h int) Draw {
 	d.At = image.Pt(int(math.RoundToEven(float64(d.W-o.Crop)/2)), int(math.RoundToEven(float64(d.H-o.Crop)/2)))
 	d.Flip = o.Flip && rng.IntN(2) == 1
 	d.Blur = o.blur(rng)
+	d.recolour = o.Jitter.draw(rng)
 	return d
 }
 
@@ -161,6 +175,9 @@ func (o Options) Apply(pixels []float32, labels []uint8, img *image.NRGBA, truth
 		for x, sx := range nearX {
 			outLabels[x] = src[sx]
 		}
+	}
+	if d.recolour != nil {
+		d.recolour.apply(pixels, o.Crop, image.Rect(left, above, left+len(cols), above+len(rows)), o.Input)
 	}
 	if d.Blur > 0 {
 		gaussian(pixels, o.Crop, d.Blur)

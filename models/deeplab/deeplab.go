@@ -237,6 +237,18 @@ func (n *network) Group(path string) models.Group {
 	return models.GroupFrozen
 }
 
+// Layers is models.Layered's: the stem and the stages of the backbone.
+func (n *network) Layers() int { return models.Stages + 1 }
+
+// Layer is models.Layered's.
+func (n *network) Layer(path string) int {
+	parts := strings.Split(path, "/")
+	if i := slices.Index(parts, models.BackboneScope); i >= 0 {
+		return n.backbone.Stage(strings.Join(parts[i+1:], "/"))
+	}
+	return n.Layers()
+}
+
 // headNorms are the modules of batch normalisation in a head; the others of a
 // Sequential are convolutions.
 var headNorms = regexp.MustCompile(`(^|/)(project/1|aspp/convs/[0-3]/1|` + poolNorm + `|classifier/classifier/[15])$`)

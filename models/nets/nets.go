@@ -10,5 +10,6 @@ import (
 	_ "wsss/models/resnet"      // resnet18, resnet34, resnet50, resnet101
 	_ "wsss/models/swin"        // swin_t, swin_s, swin_b, swin_l, swin_b_w7, swin_l_w7
 	_ "wsss/models/vgg"         // vgg16
+	_ "wsss/models/vitseg"      // vit-linear, vit-mask, on vit-s16, dinov2-s14-reg, clip-b16, …
 	_ "wsss/models/wrn"         // wrn38
 )

@@ -29,6 +29,7 @@ func Init(net models.Segmenter, scope *model.Scope, cfg configs.Train) (weights.
 		return weights.Mapping{}, err
 	}
 	defer src.Close()
+	src = adapted(net, src)
 	m, err := Load(scope, models.Adapt(net, src), rename(net))
 	if err == nil {
 		err = checkWeights(net, m, cfg)
@@ -37,6 +38,14 @@ func Init(net models.Segmenter, scope *model.Scope, cfg configs.Train) (weights.
 		return m, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
+}
+
+// adapted are the tensors of a file in the shapes of a network's variables.
+func adapted(net models.Segmenter, src weights.Source) weights.Source {
+	if a, ok := net.(models.SourceAdapter); ok {
+		return a.Adapt(src)
+	}
+	return src
 }
 
 // rename is how a network names the tensors of weight files.
@@ -173,6 +182,7 @@ func Describe(cfg configs.Train, classes int, src weights.Source) (weights.Mappi
 		return weights.Mapping{}, err
 	}
 	src = models.Adapt(net, src)
+	src = adapted(net, src)
 	m, err := match(Variables(store.RootScope()), src, ownPrefix(src), rename(net))
 	if err == nil {
 		err = checkWeights(net, m, cfg)

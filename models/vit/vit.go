@@ -181,6 +181,14 @@ func (c Config) block(net layers.Net, s *model.Scope, i int, x *Node) *Node {
 	if c.Depth > 1 {
 		drop = c.DropPath * float64(i) / float64(c.Depth-1)
 	}
+	return c.one(net, s, drop, x)
+}
+
+// Block is one block of a transformer of tokens [batch, n, width], for decoders
+// that are made of such.
+func (c Config) Block(net layers.Net, s *model.Scope, x *Node) *Node { return c.one(net, s, 0, x) }
+
+func (c Config) one(net layers.Net, s *model.Scope, drop float64, x *Node) *Node {
 	branch := func(x, y *Node, scale string) *Node {
 		if c.LayerScale {
 			y = net.Scale(s, scale, "gamma", y, 1e-5)

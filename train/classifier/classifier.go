@@ -143,7 +143,7 @@ func (n *network) Update(vars []*model.Variable, grads, scalars []*Node) {
 
 // Scalars are what optim.Optimizer takes.
 func (n *network) Scalars(step, total, _ int) []float32 {
-	s := optim.NewSchedule(configs.Train{Iterations: total, TrainOptimizer: configs.TrainOptimizer{LR: n.cfg.LR, HeadMult: n.cfg.HeadMult, PolyPower: n.cfg.PolyPower}})
+	s := optim.NewSchedule(configs.Train{Iterations: total, TrainOptimizer: configs.TrainOptimizer{LR: n.cfg.LR, HeadMult: n.cfg.HeadMult, PolyPower: n.cfg.PolyPower}}, 1)
 	return []float32{
 		float32(s.Rate(models.GroupBackbone, step)), float32(s.Rate(models.GroupHead, step)), float32(s.Rate(models.GroupHeadBias, step)),
 		float32(step + 1),

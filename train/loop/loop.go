@@ -84,6 +84,7 @@ type Loop struct {
 	SaveEvery, ValEvery int    // updates between; 0 = at the end alone
 	Validates           bool   // there is something to validate on
 	Keep                int    // checkpoints kept beside the last and the best
+	Patience            int    // validations without a better one that end the training; 0 = none do
 	Measure             string // what Validation.Value is: "mIoU"
 
 	Identity
@@ -126,7 +127,13 @@ type Identity struct {
 }
 
 // Finished tells whether nothing is left to do.
-func (l *Loop) Finished() bool { return l.Step >= l.Total && !l.pending }
+func (l *Loop) Finished() bool { return (l.Step >= l.Total || l.exhausted()) && !l.pending }
+
+// exhausted tells whether the last validations, the one of this step among them,
+// were no better than one before.
+func (l *Loop) exhausted() bool {
+	return l.Patience > 0 && l.Meta.BestStep > 0 && l.validates(l.Step) && l.Step-l.Meta.BestStep >= l.Patience*l.ValEvery
+}
 
 // Run makes the updates that are left. When ctx ends it saves a checkpoint after
 // the current update and returns the context's error.
@@ -140,12 +147,15 @@ func (l *Loop) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	if l.Finished() {
+		return nil
+	}
 	end, err := l.Begin(ctx, l.Step)
 	if err != nil {
 		return err
 	}
 	defer end()
-	for l.Step < l.Total {
+	for !l.Finished() {
 		u, err := l.Update(l.Step)
 		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return l.interrupted(ctx)
@@ -241,7 +251,10 @@ func (l *Loop) after(ctx context.Context) error {
 		}
 		l.pending = false
 	}
-	if l.regular(l.Step) || l.Meta.BestStep == l.Step {
+	if l.exhausted() && l.Step < l.Total {
+		l.Log(fmt.Sprintf("stopped after step %d of %d: the best of the last %d validations is no better than that of step %d", l.Step, l.Total, l.Patience, l.Meta.BestStep))
+	}
+	if l.regular(l.Step) || l.Meta.BestStep == l.Step || l.exhausted() {
 		return l.save()
 	}
 	return nil

@@ -22,6 +22,10 @@ type Optimizer struct {
 	Momentum    float64 // of SGD
 	WeightDecay float64 // not applied to models.GroupHeadBias
 	EMA         bool    // keep a moving average of the network
+	ClipNorm    float64 // bound of the norm of all gradients together; 0 = none
+	Kernels     bool    // WeightDecay shrinks weights of more than one axis alone
+	// Mult is a factor of a variable's learning rate; nil = 1.
+	Mult func(variablePath string) float64
 	// Group tells the learning-rate group of a variable.
 	Group func(variablePath string) models.Group
 }
@@ -81,11 +85,15 @@ func (o Optimizer) Update(store *model.Store, vars []*model.Variable, grads, in 
 	for i, v := range vars {
 		group := o.Group(v.Path())
 		decay := o.WeightDecay
-		if group == models.GroupHeadBias {
+		if group == models.GroupHeadBias || o.Kernels && !isKernel(v) {
 			decay = 0
 		}
+		rate := in[group-1]
+		if o.Mult != nil {
+			rate = MulScalar(rate, o.Mult(v.Path()))
+		}
 		v.SetNodeValue(rule(Step{Store: store, Var: v, Weight: v.NodeValue(grads[i]), Grad: grads[i],
-			Rate: in[group-1], Number: in[InNumber], Decay: decay, Momentum: o.Momentum}))
+			Rate: rate, Number: in[InNumber], Decay: decay, Momentum: o.Momentum}))
 	}
 	if o.EMA {
 		average(store, in[0].Graph(), in[inAverage])
