@@ -14,7 +14,7 @@ import (
 func TestNamesComeFromTheRegistries(t *testing.T) {
 	models.RegisterArchitecture("toy-net", models.Architecture{OutputStrides: []int{32}})
 	for set, want := range map[string]string{
-		"train.arch=deeplab-v3":     `train.arch = "deeplab-v3": allowed is one of deeplab-v2, deeplab-v3plus, deeplab-v3plus-multigrid, deeplab-v1, mask2former, toy-net; did you mean deeplab-v2?`,
+		"train.arch=deeplab-v3":     `train.arch = "deeplab-v3": allowed is one of deeplab-v2, deeplab-v3plus, deeplab-v3plus-multigrid, deeplab-v1, mask2former, vit-linear, vit-mask, toy-net; did you mean deeplab-v2?`,
 		"train.backbone=resnet":     `train.backbone = "resnet": allowed is one of resnet18, resnet34, resnet50, resnet101`,
 		"classifier.backbone=vgg19": `classifier.backbone = "vgg19": allowed is one of resnet18, resnet34, resnet50, resnet101`,
 		"train.output_stride=32":    "train.output_stride = 32: allowed is 8 or 16",
