@@ -134,8 +134,12 @@ type TrainCheckpoint struct {
 type TrainCompute struct {
 	Precision string `toml:"precision" json:",omitempty" hash:"49,omitempty"` // of the network: float32, tf32 (NVIDIA's rounding of products) or bf16; weights, statistics and loss stay float32
 	Recompute int    `toml:"recompute" json:",omitempty" hash:"-"`            // residual blocks that the backward pass computes again together instead of keeping their activations; 0 = none
-	Devices   int    `toml:"devices" json:",omitempty" hash:"-"`              // devices that share each batch; 0 = 1
-	Workers   int    `toml:"workers" hash:"39,zero"`                          // decode and augmentation goroutines; 0 = one per CPU
+	// CacheFeatures computes what a frozen backbone makes of each image once, in half
+	// precision, below OUT/train/features, which may take so many GB.
+	CacheFeatures bool    `toml:"cache_features" json:",omitempty" hash:"72,omitempty"`
+	CacheGB       float64 `toml:"cache_gb" json:",omitempty" hash:"-"`
+	Devices       int     `toml:"devices" json:",omitempty" hash:"-"` // devices that share each batch; 0 = 1
+	Workers       int     `toml:"workers" hash:"39,zero"`             // decode and augmentation goroutines; 0 = one per CPU
 }
 
 // SelfRules are what a further round of self-training may learn where network
@@ -157,6 +161,7 @@ func defaultTrain() Train {
 		TrainAugment:    TrainAugment{Crop: 321, Scales: []float64{0.5, 0.75, 1, 1.25, 1.5}, CropAt: "random", Flip: true},
 		TrainOptimizer:  TrainOptimizer{Optimizer: "sgd", LR: 2.5e-4, HeadMult: 10, BiasMult: 20, Momentum: 0.9, WeightDecay: 5e-4, PolyPower: 0.9, LREvery: 10},
 		TrainNoise:      TrainNoise{Confidence: "none"},
+		TrainCompute:    TrainCompute{CacheGB: 20},
 		TrainCheckpoint: TrainCheckpoint{CheckpointEvery: 500, Keep: 2},
 	}
 }

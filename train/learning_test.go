@@ -272,7 +272,7 @@ func TestClassWeights(t *testing.T) {
 		w := weights[labels[i]]
 		sum, of = sum+w*(math.Log(all)-float64(row[labels[i]])), of+w
 	}
-	exec := MustNewExec(openGo(t), func(logits, labels *Node) *Node {
+	exec := MustNewExec(openOne(t), func(logits, labels *Node) *Node {
 		return Loss{Weights: weights}.Mean(logits, labels, nil, Const(logits.Graph(), float32(1)))
 	})
 	defer exec.Finalize()

@@ -37,6 +37,8 @@ type loader struct {
 	minScore   float64
 	copyPaste  float64 // probability that objects of another image are pasted
 	pasteMin   float64 // score of their masks, at least
+
+	features *featureCache // what the network sees instead of images; nil = the images
 }
 
 // batch is the input of one forward pass.
@@ -77,6 +79,9 @@ func (r *run) place(b *batch) (placed, error) {
 func (l *loader) load(first int64) (*batch, error) {
 	side := l.aug.Crop
 	b := &batch{images: tensors.FromShape(shapes.Make(dtypes.Float32, l.batch, side, side, 3))}
+	if c := l.features; c != nil {
+		b.images = tensors.FromShape(shapes.Make(dtypes.Float32, l.batch, c.h, c.w, c.width))
+	}
 	for _, g := range l.grids {
 		b.labels = append(b.labels, tensors.FromShape(shapes.Make(dtypes.Uint8, l.batch, g.h, g.w)))
 		if l.confidence == "weight" {
@@ -108,6 +113,13 @@ func (l *loader) draw(b *batch, i int, crop []uint8, id string, rng *rand.Rand) 
 	at := l.aug.Draw(rng, s.Image.Rect.Dx(), s.Image.Rect.Dy())
 	tensors.MustMutableFlatData(b.images, func(flat []float32) {
 		n := l.aug.Crop * l.aug.Crop * 3
+		if c := l.features; c != nil {
+			n = c.h * c.w * c.width
+			if err = l.aug.Apply(make([]float32, len(crop)*3), crop, s.Image, r.m, at); err == nil {
+				err = c.read(flat[i*n:(i+1)*n], s.ID, at.Flip)
+			}
+			return
+		}
 		pixels := flat[i*n : (i+1)*n]
 		if err = l.aug.Apply(pixels, crop, s.Image, r.m, at); err == nil {
 			err = l.paste(pixels, crop, rng)

@@ -162,6 +162,9 @@ func (r *run) start() error {
 		batch: r.Config.Batch, order: batches.Order{Seed: r.Seed, N: len(r.ids)},
 		confidence: r.Config.Confidence, scoresDir: or(r.ScoresDir, r.LabelsDir), minScore: r.Config.ConfidenceMin,
 		copyPaste: r.Config.CopyPaste, pasteMin: r.Config.CopyPasteMin}
+	if r.load.features, err = r.cacheFeatures(r.ctx, aug); err != nil {
+		return err
+	}
 	r.load.warnBinary(r.Log)
 	r.sched = optim.NewSchedule(r.Config, r.perEpoch())
 	if r.val, err = NewPredictor(r.Backend, r.Net, r.net.store, r.Config.Input, r.Val); err != nil {

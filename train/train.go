@@ -92,6 +92,7 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 	if r.loop.Finished() {
 		return r.finished()
 	}
+	r.ctx = ctx
 	if err := r.start(); err != nil {
 		return nil, err
 	}
@@ -118,6 +119,7 @@ type run struct {
 	watch       monitor
 	events      *eventLog // nil unless asked for
 	began       time.Time
+	ctx         context.Context // of Run, for start
 }
 
 // newRun checks the job and looks for a checkpoint to go on from.
