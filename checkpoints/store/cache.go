@@ -26,6 +26,7 @@ type cache struct {
 
 	once sync.Once
 	dir  string
+	done func() // holds the folder's lock, by which others know that we live
 	err  error
 
 	fetching [64]sync.Mutex // by hash of the name: one reads a file, others wait for it
@@ -40,7 +41,8 @@ type cache struct {
 type item struct {
 	name, file string
 	size       int64
-	at         time.Time // of fetching
+	mod        time.Time // of the file in the store
+	at         time.Time // when it was known to be that
 }
 
 type statted struct {
@@ -60,7 +62,7 @@ func newCache() *cache {
 // later one where this is killed.
 func (c *cache) create() (*os.File, error) {
 	c.once.Do(func() {
-		c.dir, _, c.err = files.TempDir(filepath.Join(os.TempDir(), "wsss-store"))
+		c.dir, c.done, c.err = files.TempDir(filepath.Join(os.TempDir(), "wsss-store"))
 	})
 	if c.err != nil {
 		return nil, c.err
@@ -68,36 +70,49 @@ func (c *cache) create() (*os.File, error) {
 	return os.CreateTemp(c.dir, "*")
 }
 
-// open opens the copy of a file, fetched where there is none that is young.
-func (c *cache) open(name string, fetch func() (*os.File, string, error)) (*os.File, error) {
+// open opens the copy of a file, fetched where there is none, or one that is no
+// longer the file's: still is asked of one that is not young.
+func (c *cache) open(name string, fetch func() (local, error), still func(size int64, mod time.Time) bool) (*os.File, error) {
 	h := fnv.New32a()
 	h.Write([]byte(name))
 	turn := &c.fetching[h.Sum32()%uint32(len(c.fetching))]
 	turn.Lock()
 	defer turn.Unlock()
-	if f := c.find(name); f != nil {
+	if f := c.find(name, still); f != nil {
 		return f, nil
 	}
-	f, file, err := fetch()
-	if err != nil || file == "" {
-		return f, err
+	l, err := fetch()
+	if err == nil && l.kept != "" {
+		if info, err := l.Stat(); err == nil {
+			c.keep(item{name, l.kept, info.Size(), l.mod, time.Now()})
+		}
 	}
-	if info, err := f.Stat(); err == nil {
-		c.keep(item{name, file, info.Size(), time.Now()})
-	}
-	return f, nil
+	return l.File, err
 }
 
-func (c *cache) find(name string) *os.File {
+func (c *cache) find(name string, still func(size int64, mod time.Time) bool) *os.File {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	e := c.items[name]
+	var it item
+	if e != nil {
+		it = *e.Value.(*item)
+	}
+	c.mu.Unlock()
 	if e == nil {
 		return nil
 	}
-	it := e.Value.(*item)
-	if time.Since(it.at) < trusted {
+	good := time.Since(it.at) < trusted
+	if !good && still(it.size, it.mod) {
+		good, it.at = true, time.Now()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.items[name] != e { // made room for others meanwhile
+		return nil
+	}
+	if good {
 		if f, err := os.Open(it.file); err == nil {
+			e.Value.(*item).at = it.at
 			c.used.MoveToFront(e)
 			return f
 		}
@@ -126,6 +141,12 @@ func (c *cache) remove(e *list.Element) {
 	delete(c.items, it.name)
 	c.bytes -= it.size
 	os.Remove(it.file)
+}
+
+func (c *cache) dropStat(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.stats, name)
 }
 
 func (c *cache) drop(name string) {

@@ -294,8 +294,13 @@ func (s *store) Remove(name string) error {
 func (s *store) Open(name string) (*os.File, error) {
 	name = path.Clean(name)
 	if !s.cached(name) {
-		f, _, err := s.fetch(name)
-		return f, err
+		l, err := s.fetch(name)
+		return l.File, err
 	}
-	return s.local.open(name, func() (*os.File, string, error) { return s.fetch(name) })
+	still := func(size int64, mod time.Time) bool {
+		s.local.dropStat(name)
+		info, err := s.Stat(name)
+		return err == nil && info.Size() == size && info.ModTime().Equal(mod)
+	}
+	return s.local.open(name, func() (local, error) { return s.fetch(name) }, still)
 }

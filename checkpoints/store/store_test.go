@@ -119,6 +119,20 @@ func TestCopies(t *testing.T) {
 	if n := s.Requests("GET") - before; n != 1 {
 		t.Errorf("a photo was read %d times", n)
 	}
+	undo := store.Distrust() // an old copy is asked about, and read again only where it has changed
+	defer undo()
+	for range 2 {
+		if raw, err := files.ReadFile(filepath.Join(in, "a.jpg")); string(raw) != "photo" || err != nil {
+			t.Fatal(string(raw), err)
+		}
+	}
+	if n := s.Requests("GET") - before; n != 1 {
+		t.Errorf("an unchanged photo was read %d times", n)
+	}
+	s.Put("in/a.jpg", []byte("another"))
+	if raw, err := files.ReadFile(filepath.Join(in, "a.jpg")); string(raw) != "another" || err != nil {
+		t.Error(string(raw), err)
+	}
 	for i := range 3 {
 		text := fmt.Sprint(i)
 		s.Put("out/a.json", []byte(text))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"time"
 
 	"gocloud.dev/blob"
 )
@@ -17,53 +18,61 @@ import (
 // errShort tells of a file that ended before its size.
 var errShort = errors.New("cut short")
 
-// fetch reads a file into a local one, whole, and opens that. The local file has
-// no name any more where the system allows that, and vanishes when it is closed; kept
-// is its name where the caller wants to keep it.
-func (s *store) fetch(name string) (f *os.File, kept string, err error) {
+// local is a file of a store in this machine.
+type local struct {
+	*os.File
+	kept string    // its name, "" where it has none any more and vanishes when it is closed
+	mod  time.Time // of the file in the store
+}
+
+// fetch reads a file into a local one, whole, and opens that. It keeps its name
+// where the store's files are cached.
+func (s *store) fetch(name string) (l local, err error) {
 	b, key, err := s.at(name)
 	if err != nil {
-		return nil, "", err
+		return l, err
 	}
 	if key == "" {
-		return nil, "", &fs.PathError{Op: "open", Path: name, Err: errors.New("is a bucket")}
+		return l, &fs.PathError{Op: "open", Path: name, Err: errors.New("is a bucket")}
 	}
 	err = s.try("read", name, func(ctx context.Context) error {
-		f, err = s.local.create()
+		f, err := s.local.create()
 		if err != nil {
 			return err
 		}
-		if err = download(ctx, b, key, f); err != nil {
+		if l.mod, err = download(ctx, b, key, f); err != nil {
 			f.Close()
 			os.Remove(f.Name())
+			return err
 		}
-		return err
+		l.File = f
+		return nil
 	})
 	if err != nil {
-		return nil, "", err
+		return local{}, err
 	}
-	if !s.cached(name) {
-		os.Remove(f.Name())
-		return f, "", nil
+	if l.kept = l.Name(); !s.cached(name) {
+		os.Remove(l.kept)
+		l.kept = ""
 	}
-	return f, f.Name(), nil
+	return l, nil
 }
 
-func download(ctx context.Context, b *bucket, key string, f *os.File) error {
+func download(ctx context.Context, b *bucket, key string, f *os.File) (mod time.Time, err error) {
 	r, err := b.NewReader(ctx, key, nil)
 	if err != nil {
-		return err
+		return mod, err
 	}
 	n, err := io.Copy(f, lively{ctx, r})
 	size := r.Size()
 	if err := errors.Join(err, r.Close()); err != nil {
-		return err
+		return mod, err
 	}
 	if n != size {
-		return fmt.Errorf("%w: %d of %d bytes", errShort, n, size)
+		return mod, fmt.Errorf("%w: %d of %d bytes", errShort, n, size)
 	}
 	_, err = f.Seek(0, io.SeekStart)
-	return err
+	return r.ModTime(), err
 }
 
 // Write is files.Remote's. What write makes is kept here until it is whole, so
@@ -88,7 +97,7 @@ func (s *store) CreateNew(name string, raw []byte) error {
 	tries := 0
 	err := s.uploadCounted(name, &w, true, &tries)
 	if errors.Is(err, fs.ErrExist) && tries > 1 {
-		if f, _, err2 := s.fetch(path.Clean(name)); err2 == nil {
+		if f, err2 := s.fetch(path.Clean(name)); err2 == nil {
 			have, _ := io.ReadAll(io.LimitReader(f, int64(len(raw))+1))
 			f.Close()
 			if bytes.Equal(have, raw) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"wsss/cmd/bench/clip"
+	"wsss/cmd/bench/cluster"
 	"wsss/cmd/bench/deeplab"
 	"wsss/cmd/bench/eval"
 	"wsss/cmd/bench/foundation"
@@ -26,6 +27,7 @@ import (
 // the name.
 var measurements = map[string]func(){
 	"clip":       clip.Main,       // steps of CLIP's fine-tuning
+	"cluster":    cluster.Main,    // a job through a real S3 server, with kills
 	"deeplab":    deeplab.Main,    // steps of a network's training
 	"eval":       eval.Main,       // scoring of label maps and networks
 	"foundation": foundation.Main, // foundation models beside ONNX Runtime

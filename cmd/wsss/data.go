@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/configs"
 	"wsss/data"
@@ -24,6 +24,7 @@ var dataCommands = []command{
 	{name: "export", short: "label maps to COCO, YOLO, CVAT, labelme, overlays", run: runExport},
 	{name: "convert", short: "labels of any tool's format to any other", run: runConvert},
 	{name: "choose", short: "which photos to label first: a diverse batch; near-duplicates", run: runChoose},
+	{name: "pack", short: "a dataset, and its pseudo-labels, as a few tar files", run: runPack},
 	{name: "scenes", short: "generate a labelled dataset, nothing downloaded", run: runScenes},
 }
 
@@ -89,8 +90,11 @@ func (f *dataFlags) open() (data.Dataset, []string, error) {
 	if f.root != "" {
 		cfg.Data.Root = f.root
 	}
+	if err := pipeline.Mount(&cfg); err != nil {
+		return nil, nil, pipeline.UsageError{Err: err}
+	}
 	f.cfg = cfg
-	if _, err := os.Stat(cfg.Data.Root); err != nil && cfg.Data.Kind != "scenes" {
+	if _, err := files.Stat(cfg.Data.Root); err != nil && cfg.Data.Kind != "scenes" {
 		return nil, nil, pipeline.UsageError{Err: err}
 	}
 	ds, err := data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})

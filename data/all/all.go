@@ -6,5 +6,6 @@ import (
 	_ "wsss/data/folder"     // kind "folder"
 	_ "wsss/data/openimages" // kind "openimages"
 	_ "wsss/data/scenes"     // kind "scenes"
+	_ "wsss/data/shards"     // kind "shards"
 	_ "wsss/data/voc"        // kind "voc"
 )

@@ -35,7 +35,7 @@ func init() {
 		if opts.Root == "" {
 			return nil, errors.New("data.root is empty: name the folder to generate the scenes in")
 		}
-		if err := files.Local("data.root", opts.Root, "scenes are generated into a folder, whose copy in object storage is of kind voc"); err != nil {
+		if err := files.Local("data.root", opts.Root, "scenes are generated into a folder, whose copy in object storage is of kind folder"); err != nil {
 			return nil, err
 		}
 		if err := Write(context.Background(), opts.Root, cfg, nil); err != nil {

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"wsss/checkpoints/files"
+	"wsss/cmd/pipeline"
+	"wsss/cmd/terminal"
+	"wsss/data/shards"
+	"wsss/data/words"
+)
+
+const packIntro = `
+wsss data pack writes a dataset as a few tar files in WebDataset's layout, with
+an index for random access: photos, true masks, weak labels and, with -labels,
+pseudo-labels and their sidecars. data.kind = "shards" reads it.
+
+  wsss data pack -config my.toml -out packed
+  wsss data pack -kind folder -root photos -labels runs/my/gen -out s3://bucket/packed`
+
+func runPack(ctx context.Context, args []string) error {
+	f := newDataFlags("data pack", packIntro)
+	out := f.String("out", "", "`folder` to write to")
+	labels := f.String("labels", "", "`folder` of pseudo-labels that wsss gen wrote, to go with the images")
+	size := f.Int("size", 256, "begin another tar file after so many `MiB`")
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	if *out == "" || *size < 1 || *size > 1<<20 {
+		return pipeline.Usagef("data pack: -out is needed, and -size %d: allowed are 1..%d MiB", *size, 1<<20)
+	}
+	ds, splits, err := f.open()
+	if err != nil {
+		return err
+	}
+	dir, err := files.Mount("-out", *out, false)
+	if err != nil {
+		return pipeline.UsageError{Err: err}
+	}
+	from, err := files.Mount("-labels", *labels, true)
+	if err != nil {
+		return pipeline.UsageError{Err: err}
+	}
+	bar := terminal.NewBar("pack", f.quiet)
+	n, err := shards.Pack(ctx, shards.PackOptions{Dataset: ds, Splits: splits, Out: dir, Labels: from, Size: int64(*size) << 20, Progress: bar.Update})
+	if err != nil {
+		bar.Abort()
+		return err
+	}
+	bar.Finish()
+	fmt.Fprintf(stdout, "%s in %s; data.kind = %q reads them\n", words.Count(n, "tar file", "tar files"), files.Address(dir), shards.Kind)
+	return nil
+}
