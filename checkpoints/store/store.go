@@ -41,7 +41,21 @@ type Driver struct {
 
 // Register makes addresses of a scheme known.
 func Register(scheme string, d Driver) {
-	files.Register(scheme, &store{scheme: scheme, driver: d, buckets: map[string]*bucket{}, local: newCache()})
+	s := &store{scheme: scheme, driver: d, buckets: map[string]*bucket{}, local: newCache()}
+	stores = append(stores, s)
+	files.Register(scheme, s)
+}
+
+var stores []*store
+
+// Clean removes the local copies of this process. Those of a killed one are
+// removed by the next that makes some.
+func Clean() {
+	for _, s := range stores {
+		if s.local.done != nil {
+			s.local.done()
+		}
+	}
 }
 
 // byURL opens buckets by gocloud's own addresses.

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	_ "wsss/checkpoints/store" // s3://, gs://, azblob://
+	"wsss/checkpoints/store" // s3://, gs://, azblob://
 	"wsss/configs"
 	"wsss/data/crash"
 )
@@ -50,6 +50,7 @@ func main() {
 	})
 	code := dispatch(ctx, os.Args[1:])
 	stop()
+	store.Clean()
 	os.Exit(code)
 }
 
