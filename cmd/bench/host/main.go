@@ -110,7 +110,14 @@ func (b *bench) main(withCRF bool) error {
 	grounded := samOnly + ms["Grounding-DINO: pixels, short side 800"] + ms["RAM: pixels of 384²"]
 	fmt.Printf("\n| stage | CPU ms a photo | photos/s of 8 cores | of 16 |\n|---|---|---|---|\n")
 	row := func(name string, ms float64) {
-		fmt.Printf("| %s | %.1f | %.0f | %.0f |\n", name, ms, 8000/ms, 16000/ms)
+		rate := func(cores float64) string {
+			if v := cores * 1000 / ms; v >= 10 {
+				return fmt.Sprintf("%.0f", v)
+			} else {
+				return fmt.Sprintf("%.1f", v)
+			}
+		}
+		fmt.Printf("| %s | %.1f | %s | %s |\n", name, ms, rate(8), rate(16))
 	}
 	row("sam, three boxes, masks on the host", samOnly+3*host)
 	row("sam, three boxes, masks on the device", samOnly+3*device)
