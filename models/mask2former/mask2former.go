@@ -125,7 +125,7 @@ func (n *network) predict(net layers.Net, scope *model.Scope, images *Node) []pr
 }
 
 // least is the lowest score of a class, so that its logarithm is a number.
-const least = 1e-6
+const least = 1e-4
 
 // Logits is models.Segmenter's: logarithms of the classes' scores, [batch,
 // height, width, classes]; a score is the sum over queries of the probability of

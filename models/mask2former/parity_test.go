@@ -138,6 +138,7 @@ type expected struct {
 
 func near(t *testing.T, what string, got, want, tolerance float64) {
 	t.Helper()
+	t.Logf("%s: %.1e", what, math.Abs(got-want)/max(1, math.Abs(want)))
 	if !(math.Abs(got-want) <= tolerance*max(1, math.Abs(want))) {
 		t.Errorf("%s is %g, want %g", what, got, want)
 	}
@@ -229,7 +230,7 @@ func checkParity(t *testing.T, b compute.Backend, name string, want expected) {
 		result := []*Node{loss, terms.class, terms.mask, terms.dice, terms.matching}
 		for i, d := range Gradient(loss, nodes...) {
 			result = append(result, Sqrt(layers.SumSquares(d)))
-			trained[i].SetNodeValue(Sub(nodes[i], MulScalar(d, 0.0003)))
+			trained[i].SetNodeValue(Sub(nodes[i], MulScalar(d, 0.0001)))
 		}
 		return result
 	})

@@ -27,42 +27,42 @@ const qMark = "Qformer.bert.embeddings.LayerNorm.weight"
 func BLIP2Image(qformer, vision, out string) error {
 	return build(out, []string{qformer, vision}, []string{qMark, "patch_embed.proj.weight"}, func(n *net) {
 		prefix := "visual_encoder."
-		if !n.has(prefix + "patch_embed.proj.weight") {
+		if !n.HasWeight(prefix + "patch_embed.proj.weight") {
 			prefix = ""
 		}
-		kernel := n.shape(prefix+"patch_embed.proj.weight", 4)
-		places := n.shape(prefix+"pos_embed", 3)
+		kernel := n.WeightShape(prefix+"patch_embed.proj.weight", 4)
+		places := n.WeightShape(prefix+"pos_embed", 3)
 		if n.err != nil {
 			return
 		}
 		width, side := kernel[0], kernel[2]*int(math.Round(math.Sqrt(float64(places[1]-1))))
 		x := n.Input("pixel_values", protos.TensorProto_FLOAT, 1, 3, side, side)
-		x = n.transpose(n.reshape(n.conv(x, prefix+"patch_embed.proj", kernel[2], 0), 1, width, -1), 0, 2, 1)
-		x = n.add(n.concat(1, n.w(prefix+"cls_token"), x), n.w(prefix+"pos_embed"))
-		for i := range min(n.count(prefix+"blocks", "norm1.weight"), evaBlocks) {
+		x = n.Transpose(n.Reshape(n.Convolve(x, prefix+"patch_embed.proj", kernel[2], 0), 1, width, -1), 0, 2, 1)
+		x = n.Add(n.Concat(1, n.Weight(prefix+"cls_token"), x), n.Weight(prefix+"pos_embed"))
+		for i := range min(n.Count(prefix+"blocks", "norm1.weight"), evaBlocks) {
 			x = n.evaBlock(x, sub(prefix+"blocks", i), width)
 		}
-		n.Named("image_embeds", "Identity", list(n.layerNorm(x, "ln_vision", torchEps)))
+		n.Named("image_embeds", "Identity", list(n.LayerNorm(x, "ln_vision", torchEps)))
 		n.Output("image_embeds", protos.TensorProto_FLOAT, 1, places[1], width)
 	})
 }
 
 // evaBlock is a block of the image encoder; keys have no bias.
 func (n *net) evaBlock(x value, name string, width int) value {
-	y := n.layerNorm(x, name+".norm1", samEpsilon)
-	y = n.matMul(y, n.transpose(n.w(name+".attn.qkv.weight"), 1, 0))
-	if n.has(name + ".attn.q_bias") {
+	y := n.LayerNorm(x, name+".norm1", samEpsilon)
+	y = n.MatMul(y, n.Transpose(n.Weight(name+".attn.qkv.weight"), 1, 0))
+	if n.HasWeight(name + ".attn.q_bias") {
 		none := value("no_bias")
 		if !n.Has(none) {
 			n.Floats(string(none), make([]float32, width), width)
 		}
-		y = n.add(y, n.concat(0, n.w(name+".attn.q_bias"), none, n.w(name+".attn.v_bias")))
+		y = n.Add(y, n.Concat(0, n.Weight(name+".attn.q_bias"), none, n.Weight(name+".attn.v_bias")))
 	}
-	qkv := n.transpose(n.reshape(y, 1, -1, 3, evaHeads, width/evaHeads), 2, 0, 3, 1, 4)
-	y = n.attend(n.pick(qkv, 0, 0), n.pick(qkv, 0, 1), n.pick(qkv, 0, 2), width/evaHeads, "")
-	x = n.add(x, n.linear(n.joined(y), name+".attn.proj"))
-	y = n.linear(n.layerNorm(x, name+".norm2", samEpsilon), name+".mlp.fc1")
-	return n.add(x, n.linear(n.gelu(y), name+".mlp.fc2"))
+	qkv := n.Transpose(n.Reshape(y, 1, -1, 3, evaHeads, width/evaHeads), 2, 0, 3, 1, 4)
+	y = n.Attend(n.Pick(qkv, 0, 0), n.Pick(qkv, 0, 1), n.Pick(qkv, 0, 2), width/evaHeads, "")
+	x = n.Add(x, n.Linear(n.Joined(y), name+".attn.proj"))
+	y = n.Linear(n.LayerNorm(x, name+".norm2", samEpsilon), name+".mlp.fc1")
+	return n.Add(x, n.Linear(n.GELU(y), name+".mlp.fc2"))
 }
 
 // BLIP2Match writes the Q-Former of BLIP-2 with its matching head beside LAVIS's
@@ -75,22 +75,22 @@ func (n *net) evaBlock(x value, name string, width int) value {
 func BLIP2Match(qformer, out string) error {
 	return build(out, []string{qformer}, []string{qMark}, func(n *net) {
 		const q = "Qformer.bert."
-		queries := n.shape("query_tokens", 3)
-		image := n.Input("image_embeds", protos.TensorProto_FLOAT, 1, "patches", n.shape(q+"encoder.layer.0.crossattention.self.key.weight", 2)[1])
+		queries := n.WeightShape("query_tokens", 3)
+		image := n.Input("image_embeds", protos.TensorProto_FLOAT, 1, "patches", n.WeightShape(q+"encoder.layer.0.crossattention.self.key.weight", 2)[1])
 		ids := n.Input("input_ids", protos.TensorProto_INT64, 1, textLen)
 		attend := n.Input("attention_mask", protos.TensorProto_INT64, 1, textLen)
 
-		words := n.Op("Gather", list(n.w(q+"embeddings.word_embeddings.weight"), ids))
-		words = n.add(words, n.slice(n.w(q+"embeddings.position_embeddings.weight"), 0, 0, textLen))
-		x := n.layerNorm(n.concat(1, n.w("query_tokens"), words), q+"embeddings.LayerNorm", bertEps)
+		words := n.Op("Gather", list(n.Weight(q+"embeddings.word_embeddings.weight"), ids))
+		words = n.Add(words, n.SliceAxis(n.Weight(q+"embeddings.position_embeddings.weight"), 0, 0, textLen))
+		x := n.LayerNorm(n.Concat(1, n.Weight("query_tokens"), words), q+"embeddings.LayerNorm", bertEps)
 		there := n.Op("Cast", list(attend), attr("to", int(protos.TensorProto_FLOAT)))
-		bias := n.mul(n.Op("Sub", list(n.Float(1), there)), n.Float(masked))
-		bias = n.concat(1, n.Floats("queries_are_there", make([]float32, queries[1]), 1, queries[1]), bias)
-		bias = n.unsqueeze(bias, 1, 2)
-		for i := range n.count(q+"encoder.layer", "intermediate.dense.weight") {
+		bias := n.Mul(n.Op("Sub", list(n.Float(1), there)), n.Float(masked))
+		bias = n.Concat(1, n.Floats("queries_are_there", make([]float32, queries[1]), 1, queries[1]), bias)
+		bias = n.Unsqueeze(bias, 1, 2)
+		for i := range n.Count(q+"encoder.layer", "intermediate.dense.weight") {
 			x = n.qLayer(x, image, bias, sub(q+"encoder.layer", i), queries[1])
 		}
-		y := n.linear(n.slice(x, 1, 0, queries[1]), "itm_head")
+		y := n.Linear(n.SliceAxis(x, 1, 0, queries[1]), "itm_head")
 		n.Named("itm_logits", "ReduceMean", list(y), attr("axes", []int{1}), attr("keepdims", 0))
 		n.Output("itm_logits", protos.TensorProto_FLOAT, 1, 2)
 	})
@@ -101,9 +101,9 @@ func BLIP2Match(qformer, out string) error {
 // of their own.
 func (n *net) qLayer(x, image, bias value, layer string, queries int) value {
 	x = n.bertAttention(x, x, layer+".attention", qHeads, bias)
-	first, rest := n.slice(x, 1, 0, queries), n.slice(x, 1, queries, math.MaxInt32)
-	if n.has(layer + ".crossattention.self.query.weight") {
+	first, rest := n.SliceAxis(x, 1, 0, queries), n.SliceAxis(x, 1, queries, math.MaxInt32)
+	if n.HasWeight(layer + ".crossattention.self.query.weight") {
 		first = n.bertAttention(first, image, layer+".crossattention", qHeads, "")
 	}
-	return n.concat(1, n.bertOutput(first, layer, ".intermediate_query", ".output_query"), n.bertOutput(rest, layer, ".intermediate", ".output"))
+	return n.Concat(1, n.bertOutput(first, layer, ".intermediate_query", ".output_query"), n.bertOutput(rest, layer, ".intermediate", ".output"))
 }

@@ -29,6 +29,12 @@ type value = onnxwrite.Value
 
 var attr = onnxwrite.A
 
+// list is a short way to write a node's inputs.
+func list(v ...value) []value { return v }
+
+// sub is the name of one of a list of modules.
+func sub(module string, i int) string { return onnxwrite.Sub(module, i) }
+
 // checkpoint is a file of weights.
 type checkpoint struct {
 	*pth.Reader
@@ -64,7 +70,7 @@ func openCheckpoint(path, mark string) (*checkpoint, error) {
 // net is a network that is being written, from one checkpoint or several: the
 // first that has a tensor counts.
 type net struct {
-	*onnxwrite.Builder
+	*onnxwrite.Net
 	from []*checkpoint
 	err  error // the first error stays
 }
@@ -85,11 +91,11 @@ func (n *net) holder(name string) (*checkpoint, string) {
 	return nil, ""
 }
 
-func (n *net) has(name string) bool { c, _ := n.holder(name); return c != nil }
+func (n *net) HasWeight(name string) bool { c, _ := n.holder(name); return c != nil }
 
 // shape is that of a tensor; of rank zeros where it is missing, which is an
 // error.
-func (n *net) shape(name string, rank int) []int {
+func (n *net) WeightShape(name string, rank int) []int {
 	c, full := n.holder(name)
 	if c == nil {
 		n.fail(fmt.Errorf("%s: it has no tensor %s", n.from[0].file, name))
@@ -113,7 +119,7 @@ var kinds = map[dtypes.DType]protos.TensorProto_DataType{
 }
 
 // w is a weight, in float32.
-func (n *net) w(name string) value {
+func (n *net) Weight(name string) value {
 	if n.Has(value(name)) {
 		return value(name)
 	}
@@ -174,7 +180,8 @@ func readFloats(c *checkpoint, full string) ([]float32, []int, error) {
 // build opens checkpoints, writes a graph by do, and closes them. paths lie in
 // the folder of out; marks are a tensor of each.
 func build(out string, paths, marks []string, do func(n *net)) (err error) {
-	n := &net{Builder: onnxwrite.New(strings.TrimSuffix(filepath.Base(out), ".onnx"), nil)}
+	n := &net{}
+	n.Net = &onnxwrite.Net{Builder: onnxwrite.New(strings.TrimSuffix(filepath.Base(out), ".onnx"), nil), Weights: n}
 	for i, path := range paths {
 		if filepath.Dir(path) != filepath.Dir(out) {
 			return fmt.Errorf("%s: a graph lies beside its weights, %s", out, path)

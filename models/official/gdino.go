@@ -5,6 +5,8 @@ import (
 	"math"
 
 	"github.com/gomlx/compute-onnx/support/protos"
+
+	"wsss/models/swin"
 )
 
 // What the shapes of Grounding-DINO's tensors do not tell.
@@ -30,8 +32,8 @@ const (
 //	boxes            float32 [1, queries, 4]: centre and size, shares of the image
 func GroundingDINO(path, out string) error {
 	return build(out, []string{path}, []string{"transformer.level_embed"}, func(n *net) {
-		g := gdino{net: n, width: n.shape("transformer.level_embed", 2)[1], levels: n.shape("transformer.level_embed", 2)[0]}
-		queries := n.shape("transformer.tgt_embed.weight", 2)[0]
+		g := gdino{net: n, width: n.WeightShape("transformer.level_embed", 2)[1], levels: n.WeightShape("transformer.level_embed", 2)[0]}
+		queries := n.WeightShape("transformer.tgt_embed.weight", 2)[0]
 		if n.err != nil {
 			return
 		}
@@ -40,16 +42,16 @@ func GroundingDINO(path, out string) error {
 		there := n.Input("attention_mask", protos.TensorProto_INT64, 1, "tokens")
 		places := n.Input("position_ids", protos.TensorProto_INT64, 1, "tokens")
 		phrases := n.Input("text_token_mask", protos.TensorProto_BOOL, 1, "tokens", "tokens")
-		if g.phrases = n.unsqueeze(g.unless(phrases, masked), 1); n.err != nil {
+		if g.phrases = n.Unsqueeze(g.unless(phrases, masked), 1); n.err != nil {
 			return
 		}
-		g.there = n.unsqueeze(n.Op("Cast", list(there), attr("to", int(protos.TensorProto_BOOL))), 1)
+		g.there = n.Unsqueeze(n.Op("Cast", list(there), attr("to", int(protos.TensorProto_BOOL))), 1)
 		g.padding = g.unless(g.there, masked)
-		text := n.linear(g.bert(ids, places), "feat_map")
-		g.textPlaces = g.waves(n.unsqueeze(g.float(places), 2), g.width, 10000)
+		text := n.Linear(g.bert(ids, places), "feat_map")
+		g.textPlaces = g.Waves(n.Unsqueeze(g.AsFloat(places), 2), g.width, 10000)
 
 		image := g.image(img)
-		for i := range n.count("transformer.encoder.layers", "norm1.weight") {
+		for i := range n.Count("transformer.encoder.layers", "norm1.weight") {
 			image, text = g.encoderLayer(image, text, i)
 		}
 		boxes, logits := g.decode(image, text, queries)
@@ -77,21 +79,17 @@ type gdino struct {
 	inner           value   // pixels whose box is wholly inside, bool [1, pixels, 1]
 }
 
-func (g *gdino) float(x value) value {
-	return g.Op("Cast", list(x), attr("to", int(protos.TensorProto_FLOAT)))
-}
-
 // unless is v where a mask is false, else 0.
 func (g *gdino) unless(mask value, v float32) value {
-	return g.mul(g.Op("Sub", list(g.Float(1), g.float(mask))), g.Float(v))
+	return g.Mul(g.Op("Sub", list(g.Float(1), g.AsFloat(mask))), g.Float(v))
 }
 
 // bert encodes the caption, whose phrases do not see each other.
 func (g *gdino) bert(ids, places value) value {
 	const e = "bert.embeddings."
-	x := g.add(g.Op("Gather", list(g.w(e+"word_embeddings.weight"), ids)), g.Op("Gather", list(g.w(e+"position_embeddings.weight"), places)))
-	x = g.layerNorm(g.add(x, g.slice(g.w(e+"token_type_embeddings.weight"), 0, 0, 1)), e+"LayerNorm", bertEps)
-	for i := range g.count("bert.encoder.layer", "intermediate.dense.weight") {
+	x := g.Add(g.Op("Gather", list(g.Weight(e+"word_embeddings.weight"), ids)), g.Op("Gather", list(g.Weight(e+"position_embeddings.weight"), places)))
+	x = g.LayerNorm(g.Add(x, g.SliceAxis(g.Weight(e+"token_type_embeddings.weight"), 0, 0, 1)), e+"LayerNorm", bertEps)
+	for i := range g.Count("bert.encoder.layer", "intermediate.dense.weight") {
 		layer := sub("bert.encoder.layer", i)
 		x = g.bertAttention(x, x, layer+".attention", bertHeads, g.phrases)
 		x = g.bertOutput(x, layer, ".intermediate", ".output")
@@ -105,56 +103,51 @@ func (g *gdino) image(img value) value {
 	const b = "backbone.0."
 	var maps []value
 	var last value
-	stages := swin{g.net, b, 0}.stages(img)
+	stages := swin.Writer{Net: g.Net, Prefix: b}.Stages(img)
 	for i, x := range stages {
-		if norm := fmt.Sprint(b, "norm", i); g.has(norm + ".weight") {
-			last = g.transpose(g.layerNorm(x, norm, torchEps), 0, 3, 1, 2)
-			maps = append(maps, g.groupNorm(g.conv(last, sub("input_proj", len(maps))+".0", 1, 0), sub("input_proj", len(maps))+".1"))
+		if norm := fmt.Sprint(b, "norm", i); g.HasWeight(norm + ".weight") {
+			last = g.Transpose(g.LayerNorm(x, norm, torchEps), 0, 3, 1, 2)
+			maps = append(maps, g.GroupNorm(g.Convolve(last, sub("input_proj", len(maps))+".0", 1, 0), sub("input_proj", len(maps))+".1", gdinoGroups))
 		}
 	}
 	for len(maps) < g.levels && g.err == nil {
-		maps = append(maps, g.groupNorm(g.conv(last, sub("input_proj", len(maps))+".0", 2, 1), sub("input_proj", len(maps))+".1"))
+		maps = append(maps, g.GroupNorm(g.Convolve(last, sub("input_proj", len(maps))+".0", 2, 1), sub("input_proj", len(maps))+".1", gdinoGroups))
 		last = maps[len(maps)-1]
 	}
 	var pixels, places, centres, proposals []value
 	for level, x := range maps {
-		height, length := g.dim(x, 2), g.dim(x, 3)
+		height, length := g.Dim(x, 2), g.Dim(x, 3)
 		g.heights, g.widths = append(g.heights, height), append(g.widths, length)
-		pixels = append(pixels, g.transpose(g.reshape(x, 1, g.width, -1), 0, 2, 1))
-		rows, columns := g.counted(height), g.counted(length)
+		pixels = append(pixels, g.Transpose(g.Reshape(x, 1, g.width, -1), 0, 2, 1))
+		rows, columns := g.Counted(height), g.Counted(length)
 		at := func(count, of value, before float32, eps float32) value { // (count + before) / (of + eps)
-			return g.Op("Div", list(g.add(count, g.Float(before)), g.add(g.float(of), g.Float(eps))))
+			return g.Op("Div", list(g.Add(count, g.Float(before)), g.Add(g.AsFloat(of), g.Float(eps))))
 		}
 		across := func(rows, columns value, width int) value { // [h, 1, width] and [1, w, width], each over the whole map
-			shape := g.concat(0, height, length, g.Ints(width))
-			both := g.concat(2, g.Op("Expand", list(rows, shape)), g.Op("Expand", list(columns, shape)))
-			return g.reshape(both, 1, -1, 2*width)
+			shape := g.Concat(0, height, length, g.Ints(width))
+			both := g.Concat(2, g.Op("Expand", list(rows, shape)), g.Op("Expand", list(columns, shape)))
+			return g.Reshape(both, 1, -1, 2*width)
 		}
 		const temperature = 20
-		y := g.waves(at(g.reshape(rows, -1, 1, 1), height, 1, 1e-6), g.width/2, temperature)
-		x := g.waves(at(g.reshape(columns, 1, -1, 1), length, 1, 1e-6), g.width/2, temperature)
-		places = append(places, g.add(across(y, x, g.width/2), g.slice(g.w("transformer.level_embed"), 0, level, level+1)))
-		yx := across(at(g.reshape(rows, -1, 1, 1), height, 0.5, 0), at(g.reshape(columns, 1, -1, 1), length, 0.5, 0), 1)
-		centre := g.concat(2, g.slice(yx, 2, 1, 2), g.slice(yx, 2, 0, 1))
+		y := g.Waves(at(g.Reshape(rows, -1, 1, 1), height, 1, 1e-6), g.width/2, temperature)
+		x := g.Waves(at(g.Reshape(columns, 1, -1, 1), length, 1, 1e-6), g.width/2, temperature)
+		places = append(places, g.Add(across(y, x, g.width/2), g.SliceAxis(g.Weight("transformer.level_embed"), 0, level, level+1)))
+		yx := across(at(g.Reshape(rows, -1, 1, 1), height, 0.5, 0), at(g.Reshape(columns, 1, -1, 1), length, 0.5, 0), 1)
+		centre := g.Concat(2, g.SliceAxis(yx, 2, 1, 2), g.SliceAxis(yx, 2, 0, 1))
 		centres = append(centres, centre)
 		size := float32(0.05 * math.Pow(2, float64(level)))
-		proposals = append(proposals, g.concat(2, centre, g.add(g.mul(centre, g.Float(0)), g.Float(size))))
+		proposals = append(proposals, g.Concat(2, centre, g.Add(g.Mul(centre, g.Float(0)), g.Float(size))))
 	}
 	if g.err != nil {
 		return img
 	}
-	g.imagePlaces, g.centres = g.concat(1, places...), g.concat(1, centres...)
-	boxes := g.concat(1, proposals...)
+	g.imagePlaces, g.centres = g.Concat(1, places...), g.Concat(1, centres...)
+	boxes := g.Concat(1, proposals...)
 	inside := g.Op("And", list(g.Op("Greater", list(boxes, g.Float(0.01))), g.Op("Less", list(boxes, g.Float(0.99)))))
-	least := g.Op("ReduceMin", list(g.float(inside)), attr("axes", []int{2}), attr("keepdims", 1))
+	least := g.Op("ReduceMin", list(g.AsFloat(inside)), attr("axes", []int{2}), attr("keepdims", 1))
 	g.inner = g.Op("Greater", list(least, g.Float(0.5)))
 	g.proposals = g.Op("Where", list(g.inner, g.logit(boxes), g.Float(farAway)))
-	return g.concat(1, pixels...)
-}
-
-// counted is 0, 1, … up to a length, float32.
-func (g *gdino) counted(length value) value {
-	return g.float(g.Op("Range", list(g.IntTable([]int{0}), g.Op("Squeeze", list(length)), g.IntTable([]int{1}))))
+	return g.Concat(1, pixels...)
 }
 
 // logit is the inverse of the sigmoid, of values kept 10⁻⁵ away from 0 and 1.
@@ -162,33 +155,4 @@ func (g *gdino) logit(x value) value {
 	const eps = 1e-5
 	x = g.Op("Clip", list(x, g.Float(eps), g.Float(1-eps)))
 	return g.Op("Log", list(g.Op("Div", list(x, g.Op("Sub", list(g.Float(1), x))))))
-}
-
-// waves are the sines and cosines, in turns, of x·2π at falling frequencies:
-// the last axis of x, of length 1, becomes width.
-func (g *gdino) waves(x value, width int, temperature float64) value {
-	frequency, even, odd := make([]float32, width), make([]float32, width), make([]float32, width)
-	for i := range width {
-		frequency[i] = float32(math.Pow(temperature, float64(2*(i/2))/float64(width)))
-		even[i], odd[i] = float32(1-i%2), float32(i%2)
-	}
-	row := func(v []float32) value { return g.Floats(fmt.Sprintf("const_%d", len(g.Graph.Initializer)), v, width) }
-	angle := g.Op("Div", list(g.mul(x, g.Float(2*math.Pi)), row(frequency)))
-	return g.add(g.mul(g.Op("Sin", list(angle)), row(even)), g.mul(g.Op("Cos", list(angle)), row(odd)))
-}
-
-// groupNorm normalises groups of channels of [1, channels, height, width].
-func (g *gdino) groupNorm(x value, module string) value {
-	ones, zeros := value("group_ones"), value("group_zeros")
-	if !g.Has(ones) {
-		one := make([]float32, gdinoGroups)
-		for i := range one {
-			one[i] = 1
-		}
-		g.Floats(string(ones), one, gdinoGroups)
-		g.Floats(string(zeros), make([]float32, gdinoGroups), gdinoGroups)
-	}
-	y := g.Op("InstanceNormalization", list(g.reshape(x, 1, gdinoGroups, -1), ones, zeros), attr("epsilon", torchEps))
-	y = g.Op("Reshape", list(y, g.Op("Shape", list(x))))
-	return g.add(g.mul(y, g.reshape(g.w(module+".weight"), 1, -1, 1, 1)), g.reshape(g.w(module+".bias"), 1, -1, 1, 1))
 }

@@ -27,9 +27,9 @@ const (
 func SAMDecoder(path, out string) error {
 	marks := []string{"mask_decoder.iou_token.weight"}
 	return build(out, []string{path}, marks, func(n *net) {
-		grid := n.shape("image_encoder.pos_embed", 4)[1]
-		patch := n.shape("image_encoder.patch_embed.proj.weight", 4)[2]
-		width := n.shape(decoderFor+".iou_token.weight", 2)[1]
+		grid := n.WeightShape("image_encoder.pos_embed", 4)[1]
+		patch := n.WeightShape("image_encoder.patch_embed.proj.weight", 4)[2]
+		width := n.WeightShape(decoderFor+".iou_token.weight", 2)[1]
 		low := 4 * grid
 		image := n.Input("image_embeddings", protos.TensorProto_FLOAT, 1, width, grid, grid)
 		coords := n.Input("point_coords", protos.TensorProto_FLOAT, "prompts", "points", 2)
@@ -39,10 +39,10 @@ func SAMDecoder(path, out string) error {
 
 		points := n.samPoints(coords, labels, float32(grid*patch))
 		dense := n.samMask(mask, has)
-		src := n.add(image, dense)
-		src = n.transpose(n.reshape(src, 0, width, grid*grid), 0, 2, 1)
+		src := n.Add(image, dense)
+		src = n.Transpose(n.Reshape(src, 0, width, grid*grid), 0, 2, 1)
 		places := n.samPlaces(grid)
-		masks := n.shape(decoderFor+".mask_tokens.weight", 2)[0]
+		masks := n.WeightShape(decoderFor+".mask_tokens.weight", 2)[0]
 		n.samMasks(src, places, points, width, grid, masks)
 		n.Output("low_res_masks", protos.TensorProto_FLOAT, "prompts", masks, low, low)
 		n.Output("iou_predictions", protos.TensorProto_FLOAT, "prompts", masks)
@@ -51,10 +51,10 @@ func SAMDecoder(path, out string) error {
 
 // fourier gives positions in 0..1, [.., 2], their random Fourier features.
 func (n *net) fourier(at value) value {
-	x := n.Op("Sub", list(n.mul(at, n.Float(2)), n.Float(1)))
-	x = n.matMul(x, n.w(promptFor+".pe_layer.positional_encoding_gaussian_matrix"))
-	x = n.mul(x, n.Float(2*math.Pi))
-	return n.concat(-1, n.Op("Sin", list(x)), n.Op("Cos", list(x)))
+	x := n.Op("Sub", list(n.Mul(at, n.Float(2)), n.Float(1)))
+	x = n.MatMul(x, n.Weight(promptFor+".pe_layer.positional_encoding_gaussian_matrix"))
+	x = n.Mul(x, n.Float(2*math.Pi))
+	return n.Concat(-1, n.Op("Sin", list(x)), n.Op("Cos", list(x)))
 }
 
 // samPlaces are the features of the grid's cells, [1, cells, width].
@@ -70,16 +70,16 @@ func (n *net) samPlaces(grid int) value {
 
 // samPoints embeds points and corners of boxes, [prompts, points, width].
 func (n *net) samPoints(coords, labels value, side float32) value {
-	at := n.Op("Div", list(n.add(coords, n.Float(0.5)), n.Float(side)))
-	labels = n.unsqueeze(labels, -1)
+	at := n.Op("Div", list(n.Add(coords, n.Float(0.5)), n.Float(side)))
+	labels = n.Unsqueeze(labels, -1)
 	is := func(label float32) value {
 		return n.Op("Cast", list(n.Op("Equal", list(labels, n.Float(label)))), attr("to", int(protos.TensorProto_FLOAT)))
 	}
 	none := is(-1)
-	x := n.mul(n.fourier(at), n.Op("Sub", list(n.Float(1), none)))
-	x = n.add(x, n.mul(none, n.w(promptFor+".not_a_point_embed.weight")))
+	x := n.Mul(n.fourier(at), n.Op("Sub", list(n.Float(1), none)))
+	x = n.Add(x, n.Mul(none, n.Weight(promptFor+".not_a_point_embed.weight")))
 	for i := range 4 {
-		x = n.add(x, n.mul(is(float32(i)), n.w(sub(promptFor+".point_embeddings", i)+".weight")))
+		x = n.Add(x, n.Mul(is(float32(i)), n.Weight(sub(promptFor+".point_embeddings", i)+".weight")))
 	}
 	return x
 }
@@ -87,66 +87,66 @@ func (n *net) samPoints(coords, labels value, side float32) value {
 // samMask embeds an earlier mask, or its absence.
 func (n *net) samMask(mask, has value) value {
 	const m = promptFor + ".mask_downscaling"
-	x := n.gelu(n.channelNorm(n.conv(mask, m+".0", 2, 0), m+".1", samEpsilon))
-	x = n.gelu(n.channelNorm(n.conv(x, m+".3", 2, 0), m+".4", samEpsilon))
-	x = n.mul(has, n.conv(x, m+".6", 1, 0))
-	width := n.shape(promptFor+".no_mask_embed.weight", 2)[1]
-	none := n.reshape(n.w(promptFor+".no_mask_embed.weight"), 1, width, 1, 1)
-	return n.add(x, n.mul(n.Op("Sub", list(n.Float(1), has)), none))
+	x := n.GELU(n.ChannelNorm(n.Convolve(mask, m+".0", 2, 0), m+".1", samEpsilon))
+	x = n.GELU(n.ChannelNorm(n.Convolve(x, m+".3", 2, 0), m+".4", samEpsilon))
+	x = n.Mul(has, n.Convolve(x, m+".6", 1, 0))
+	width := n.WeightShape(promptFor+".no_mask_embed.weight", 2)[1]
+	none := n.Reshape(n.Weight(promptFor+".no_mask_embed.weight"), 1, width, 1, 1)
+	return n.Add(x, n.Mul(n.Op("Sub", list(n.Float(1), has)), none))
 }
 
 // samMasks is the mask decoder: tokens and image attend to each other, then
 // tokens become masks and scores.
 func (n *net) samMasks(src, places, points value, width, grid, masks int) {
-	own := n.unsqueeze(n.concat(0, n.w(decoderFor+".iou_token.weight"), n.w(decoderFor+".mask_tokens.weight")), 0)
-	prompts := n.slice(n.Op("Shape", list(points)), 0, 0, 1)
-	own = n.Op("Expand", list(own, n.concat(0, prompts, n.Ints(1+masks, width))))
-	tokens := n.concat(1, own, points)
+	own := n.Unsqueeze(n.Concat(0, n.Weight(decoderFor+".iou_token.weight"), n.Weight(decoderFor+".mask_tokens.weight")), 0)
+	prompts := n.SliceAxis(n.Op("Shape", list(points)), 0, 0, 1)
+	own = n.Op("Expand", list(own, n.Concat(0, prompts, n.Ints(1+masks, width))))
+	tokens := n.Concat(1, own, points)
 
 	hs, keys := n.twoWay(tokens, src, places, width)
-	x := n.reshape(n.transpose(keys, 0, 2, 1), 0, width, grid, grid)
+	x := n.Reshape(n.Transpose(keys, 0, 2, 1), 0, width, grid, grid)
 	const up = decoderFor + ".output_upscaling"
-	x = n.gelu(n.channelNorm(n.upConv(x, up+".0"), up+".1", samEpsilon))
-	x = n.gelu(n.upConv(x, up+".3"))
-	low, narrow := 4*grid, n.shape(up+".3.weight", 4)[1]
+	x = n.GELU(n.ChannelNorm(n.UpConvolve(x, up+".0"), up+".1", samEpsilon))
+	x = n.GELU(n.UpConvolve(x, up+".3"))
+	low, narrow := 4*grid, n.WeightShape(up+".3.weight", 4)[1]
 	var kernels []value
 	for i := range masks {
-		kernels = append(kernels, n.unsqueeze(n.mlp(n.pick(hs, 1, 1+i), sub(decoderFor+".output_hypernetworks_mlps", i)+".layers", 3), 1))
+		kernels = append(kernels, n.Unsqueeze(n.MLP(n.Pick(hs, 1, 1+i), sub(decoderFor+".output_hypernetworks_mlps", i)+".layers", 3), 1))
 	}
-	out := n.matMul(n.concat(1, kernels...), n.reshape(x, 0, narrow, low*low))
+	out := n.MatMul(n.Concat(1, kernels...), n.Reshape(x, 0, narrow, low*low))
 	n.Named("low_res_masks", "Reshape", list(out, n.Ints(0, masks, low, low)))
 	const iou = decoderFor + ".iou_prediction_head.layers"
-	n.Named("iou_predictions", "Identity", list(n.mlp(n.pick(hs, 1, 0), iou, n.count(iou, "weight"))))
+	n.Named("iou_predictions", "Identity", list(n.MLP(n.Pick(hs, 1, 0), iou, n.Count(iou, "weight"))))
 }
 
 // twoWay is the transformer between tokens and the image's cells.
 func (n *net) twoWay(tokens, keys, places value, width int) (hs, image value) {
 	const t = decoderFor + ".transformer"
 	queries := tokens
-	for i := range n.count(t+".layers", "norm1.weight") {
+	for i := range n.Count(t+".layers", "norm1.weight") {
 		name := sub(t+".layers", i)
 		if i == 0 {
 			queries = n.samCross(queries, queries, queries, name+".self_attn")
 		} else {
-			q := n.add(queries, tokens)
-			queries = n.add(queries, n.samCross(q, q, queries, name+".self_attn"))
+			q := n.Add(queries, tokens)
+			queries = n.Add(queries, n.samCross(q, q, queries, name+".self_attn"))
 		}
-		queries = n.layerNorm(queries, name+".norm1", torchEps)
-		q, k := n.add(queries, tokens), n.add(keys, places)
-		queries = n.layerNorm(n.add(queries, n.samCross(q, k, keys, name+".cross_attn_token_to_image")), name+".norm2", torchEps)
-		y := n.linear(n.relu(n.linear(queries, name+".mlp.lin1")), name+".mlp.lin2")
-		queries = n.layerNorm(n.add(queries, y), name+".norm3", torchEps)
-		q, k = n.add(queries, tokens), n.add(keys, places)
-		keys = n.layerNorm(n.add(keys, n.samCross(k, q, queries, name+".cross_attn_image_to_token")), name+".norm4", torchEps)
+		queries = n.LayerNorm(queries, name+".norm1", torchEps)
+		q, k := n.Add(queries, tokens), n.Add(keys, places)
+		queries = n.LayerNorm(n.Add(queries, n.samCross(q, k, keys, name+".cross_attn_token_to_image")), name+".norm2", torchEps)
+		y := n.Linear(n.ReLU(n.Linear(queries, name+".mlp.lin1")), name+".mlp.lin2")
+		queries = n.LayerNorm(n.Add(queries, y), name+".norm3", torchEps)
+		q, k = n.Add(queries, tokens), n.Add(keys, places)
+		keys = n.LayerNorm(n.Add(keys, n.samCross(k, q, queries, name+".cross_attn_image_to_token")), name+".norm4", torchEps)
 	}
-	q, k := n.add(queries, tokens), n.add(keys, places)
-	queries = n.add(queries, n.samCross(q, k, keys, t+".final_attn_token_to_image"))
-	return n.layerNorm(queries, t+".norm_final_attn", torchEps), keys
+	q, k := n.Add(queries, tokens), n.Add(keys, places)
+	queries = n.Add(queries, n.samCross(q, k, keys, t+".final_attn_token_to_image"))
+	return n.LayerNorm(queries, t+".norm_final_attn", torchEps), keys
 }
 
 // samCross is attention of q to k, with values v.
 func (n *net) samCross(q, k, v value, name string) value {
-	width := n.shape(name+".q_proj.weight", 2)[0]
-	x := n.attend(n.heads(n.linear(q, name+".q_proj"), samHeads), n.heads(n.linear(k, name+".k_proj"), samHeads), n.heads(n.linear(v, name+".v_proj"), samHeads), width/samHeads, "")
-	return n.linear(n.joined(x), name+".out_proj")
+	width := n.WeightShape(name+".q_proj.weight", 2)[0]
+	x := n.Attend(n.Heads(n.Linear(q, name+".q_proj"), samHeads), n.Heads(n.Linear(k, name+".k_proj"), samHeads), n.Heads(n.Linear(v, name+".v_proj"), samHeads), width/samHeads, "")
+	return n.Linear(n.Joined(x), name+".out_proj")
 }

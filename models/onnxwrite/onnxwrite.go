@@ -27,6 +27,7 @@ type Builder struct {
 	Graph  *protos.GraphProto
 	weight func(name string) (*tensors.Tensor, error)
 	inits  map[Value]bool // names of constants
+	opset  int            // that the graph needs; 0 = 13
 	err    error
 
 	epsilon float64 // added to the variance of a norm
@@ -290,7 +291,10 @@ func (b *Builder) Scaled(x Value, s float32) Value {
 func (b *Builder) Model(metadata map[string]string) *protos.ModelProto {
 	m := &protos.ModelProto{
 		IrVersion: 7, ProducerName: "wsss", Graph: b.Graph,
-		OpsetImport: []*protos.OperatorSetIdProto{{Version: 13}},
+		OpsetImport: []*protos.OperatorSetIdProto{{Version: int64(max(b.opset, 13))}},
+	}
+	if b.opset > 13 {
+		m.IrVersion = 8
 	}
 	for _, key := range slices.Sorted(maps.Keys(metadata)) {
 		m.MetadataProps = append(m.MetadataProps, &protos.StringStringEntryProto{Key: key, Value: metadata[key]})

@@ -1,4 +1,4 @@
-package swin
+package swin_test
 
 import (
 	"encoding/json"
@@ -18,12 +18,13 @@ import (
 	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
 	"wsss/models/pretrained"
+	"wsss/models/swin"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
 )
 
 // tiny is the network of testdata/gen_swin.py.
-var tiny = Config{Embed: 4, Depths: [4]int{2, 2, 2, 1}, Heads: [4]int{1, 2, 2, 4}, Window: 3}
+var tiny = swin.Config{Embed: 4, Depths: [4]int{2, 2, 2, 1}, Heads: [4]int{1, 2, 2, 4}, Window: 3}
 
 func open(t testing.TB, path string) weights.Source {
 	t.Helper()
@@ -48,7 +49,7 @@ func picture(h, w int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(v, 1, h, w, 3)
 }
 
-func variables(t testing.TB, c Config) *model.Store {
+func variables(t testing.TB, c swin.Config) *model.Store {
 	t.Helper()
 	store, err := layers.NewVariables(1, 33, func(scope *model.Scope, x *Node) []*Node {
 		s := c.Stages(layers.Net{}, scope.At(models.BackboneScope), x)
@@ -60,7 +61,7 @@ func variables(t testing.TB, c Config) *model.Store {
 	return store
 }
 
-func load(t testing.TB, c Config, store *model.Store, src weights.Source) weights.Mapping {
+func load(t testing.TB, c swin.Config, store *model.Store, src weights.Source) weights.Mapping {
 	t.Helper()
 	m, err := pretrained.Load(store.RootScope(), models.Adapt(c, src), func(tensor string) string {
 		if c.Buffer(tensor) {
@@ -183,7 +184,7 @@ func TestNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := made.(Config)
+	c := made.(swin.Config)
 	wanted := shaped{}
 	for name, v := range pretrained.Variables(variables(t, c).RootScope()) {
 		wanted[name] = layers.TorchShape(v.Shape().Dimensions)
@@ -222,12 +223,12 @@ func TestNames(t *testing.T) {
 func TestLayouts(t *testing.T) {
 	for name, want := range map[string]int{"swin_t": 768, "swin_s": 768, "swin_b": 1024, "swin_l": 1536, "swin_l_w7": 1536} {
 		b, err := models.BackboneByName("backbone", name, models.BackboneOptions{})
-		if err != nil || b.(Config).Channels(3) != want {
+		if err != nil || b.(swin.Config).Channels(3) != want {
 			t.Errorf("%s: %+v (%v), want %d channels", name, b, err, want)
 		}
 	}
 	half, err := models.BackboneByName("backbone", "swin_t", models.BackboneOptions{Width: 0.26})
-	if err != nil || half.(Config).Channels(0) != 24 {
+	if err != nil || half.(swin.Config).Channels(0) != 24 {
 		t.Errorf("width 0.26: %+v (%v)", half, err)
 	}
 	for _, o := range []models.BackboneOptions{{OutputStride: 16}, {DropPath: 1}, {CutAfter: 4}} {

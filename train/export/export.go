@@ -113,7 +113,7 @@ func (n *network) metadata() map[string]string {
 }
 
 // ONNX writes the network of a checkpoint, or of the newest in a run folder,
-// as an ONNX graph (opset 13) with native convolutions and batch statistics
+// as an ONNX graph (opset 13, for transformers 17) with native convolutions and batch statistics
 // folded in.
 //
 //	image   float32 [batch, 3, height, width], RGB in 0..255; normalisation is in the graph

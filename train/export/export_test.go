@@ -51,6 +51,14 @@ var networks = map[string]func(*configs.Train){
 	"v2 efficientnet os8 clip": func(t *configs.Train) {
 		t.Backbone, t.Width, t.MSC, t.StrideIn, t.Input = "efficientnet-lite2", 0.25, false, "3x3", "clip"
 	},
+	"mask2former swin": func(t *configs.Train) {
+		t.Arch, t.Backbone, t.Width, t.MSC, t.OutputStride, t.StrideIn, t.Input, t.Optimizer = "mask2former", "swin_t", 0.09, false, 32, "3x3", "torch", "adamw"
+		t.Mask2Former = configs.Mask2Former{Queries: 8, Layers: 4, EncoderLayers: 2, Channels: 32, Heads: 2, FeedForward: 32, EncoderFeedForward: 32, Points: 64}
+	},
+	"mask2former resnet": func(t *configs.Train) {
+		t.Arch, t.Backbone, t.MSC, t.OutputStride, t.StrideIn, t.Input, t.EMA = "mask2former", "resnet50", false, 32, "3x3", "torch", 0.5
+		t.Mask2Former = configs.Mask2Former{Queries: 8, Layers: 2, EncoderLayers: 1, Channels: 32, Heads: 2, FeedForward: 32, EncoderFeedForward: 32, Points: 64}
+	},
 	"v3+ os8": func(t *configs.Train) {
 		t.Arch, t.Backbone, t.MSC, t.StrideIn, t.Input = "deeplab-v3plus", "resnet18", false, "3x3", "torch"
 	},
