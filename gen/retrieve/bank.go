@@ -285,14 +285,3 @@ func (b *bank) cleanByCentre(share float64) {
 		}
 	}
 }
-
-// describe counts what is in the bank, for people.
-func (b *bank) describe() string {
-	left := 0
-	for _, r := range b.rows {
-		if r.left {
-			left++
-		}
-	}
-	return fmt.Sprintf("%d regions of %d photos, of which %d left", len(b.rows), len(b.photos), left)
-}

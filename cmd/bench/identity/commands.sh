@@ -11,7 +11,7 @@ repo=$(realpath "$(dirname "$0")/../../..")
 mkdir -p "$2" && cd "$2"
 rm -rf ./*
 export WSSS_MODELS="$PWD/models" # nothing is here
-unset ONNXRUNTIME_SHARED_LIBRARY_PATH WSSS_XLA WSSS_BACKEND
+unset ONNXRUNTIME_SHARED_LIBRARY_PATH WSSS_XLA
 
 # say ARGS: a call with its exit code, and what it prints less times and speeds.
 say() {
