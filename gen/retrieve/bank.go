@@ -3,7 +3,6 @@ package retrieve
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
