@@ -9,6 +9,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/models/layers"
 )
 
 // Loss is cross-entropy per pixel, with what makes it robust against wrong
@@ -49,8 +50,8 @@ func NewLoss(t configs.Train) Loss {
 func (o Loss) Mean(logits, labels, weights, update *Node) *Node {
 	g := logits.Graph()
 	target := ConvertDType(labels, dtypes.Int32)
-	z := Sub(logits, StopGradient(ReduceAndKeep(logits, ReduceMax, -1)))
-	cost := Sub(Log(ReduceSum(Exp(z), -1)), o.wanted(z, target, update))
+	z, sum := layers.LogSumExp(logits)
+	cost := Sub(sum, o.wanted(z, target, update))
 	if o.Clip > 0 {
 		cost = Min(cost, o.once(cost, update, o.Clip, math.MaxFloat32))
 	}
@@ -63,8 +64,8 @@ func (o Loss) Mean(logits, labels, weights, update *Node) *Node {
 		of = BroadcastToShape(Reshape(ConvertDType(of, z.DType()), 1, 1, 1, len(o.Weights)), z.Shape())
 		valid = Mul(valid, pick(of, target))
 	}
-	sum, count := sumImage(Mul(valid, cost)), sumImage(valid)
-	return Div(sum, Where(GreaterThan(count, ScalarZero(g, count.DType())), count, OnesLike(count)))
+	total, count := sumImage(Mul(valid, cost)), sumImage(valid)
+	return Div(total, Where(GreaterThan(count, ScalarZero(g, count.DType())), count, OnesLike(count)))
 }
 
 // once is a value of the type of like that becomes v after the warm-up.

@@ -32,7 +32,7 @@ func (l Loss) Cost(logits, targets, known *Node) *Node {
 // Probabilities are of the classes, over all or each for itself.
 func (l Loss) Probabilities(logits *Node) *Node {
 	if l.Kind == "softmax" {
-		return Exp(logSoftmax(logits))
+		return Exp(LogSoftmax(logits))
 	}
 	return Sigmoid(logits)
 }
@@ -42,13 +42,8 @@ func (l Loss) Probabilities(logits *Node) *Node {
 func softmaxLoss(logits, targets *Node) *Node {
 	count := ReduceAndKeep(targets, ReduceSum, -1)
 	share := Div(targets, MaxScalar(count, 1))
-	cost := Neg(ReduceAllSum(Mul(share, logSoftmax(logits))))
+	cost := Neg(ReduceAllSum(Mul(share, LogSoftmax(logits))))
 	return Div(cost, MaxScalar(ReduceAllSum(MinScalar(count, 1)), 1))
-}
-
-func logSoftmax(x *Node) *Node {
-	x = Sub(x, StopGradient(ReduceAndKeep(x, ReduceMax, -1)))
-	return Sub(x, Log(ReduceAndKeep(Exp(x), ReduceSum, -1)))
 }
 
 // focused is −log p, p = σ(x) being the probability of the right answer, times
