@@ -42,8 +42,8 @@ func TestRealPhotos(t *testing.T) {
 	}{
 		{"GrabCut", "grabcut", nil, 0.2},
 		{"CAM", "import", cam, 0.33},
-		{"saliency and CAM", "import", both, 0.44},
-		{"… and CRF", "crf", map[string]any{"from": both}, 0.40},
+		{"saliency and CAM", "import", both, 0.50},
+		{"… and CRF", "crf", map[string]any{"from": both}, 0.50},
 		{"… and GrabCut", "grabcut", map[string]any{"from": both}, 0.40},
 	} {
 		g := configs.Gen{Method: c.method, Weak: "tags", Options: c.options, Fuse: configs.Default().Gen.Fuse}
