@@ -4,9 +4,9 @@
 package cluster
 
 import (
+	"bufio"
 	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -256,22 +257,19 @@ func (c *campaign) written() (all, distinct int, err error) {
 		return 0, 0, err
 	}
 	defer f.Close()
-	lines := csv.NewReader(f)
-	lines.Comma, lines.LazyQuotes, lines.FieldsPerRecord = ' ', true, -1
-	records, err := lines.ReadAll()
 	seen := map[string]bool{}
-	for _, r := range records {
-		put, key := false, ""
-		for _, field := range r {
-			put = put || field == "REST.PUT.OBJECT"
-			if strings.HasPrefix(field, "run/gen/") && strings.HasSuffix(field, ".png") {
-				key = field
-			}
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		at := slices.Index(fields, "s3_PutObject") // the key follows
+		if at < 0 || at+1 == len(fields) || !strings.HasPrefix(fields[at+1], "run/gen/") || !strings.HasSuffix(fields[at+1], ".png") {
+			continue
 		}
-		if put && key != "" {
-			all++
-			seen[key] = true
-		}
+		all++
+		seen[fields[at+1]] = true
+	}
+	if err = lines.Err(); err == nil && all == 0 {
+		err = fmt.Errorf("%s names no label that was written: is the server's log of another form?", c.access)
 	}
 	return all, len(seen), err
 }
