@@ -112,9 +112,7 @@ func TestPoolsOfStrideOne(t *testing.T) {
 		}
 		exec := MustNewExec(b, func(x *Node) *Node { return Gradient(ReduceAllSum(MaxPool3s1(x)), x)[0] })
 		want := newArray(1, 3, 3, 1) // all zeros: the first of each window
-		for k, v := range []float64{4, 2, 0, 2, 1, 0, 0, 0, 0} {
-			want.v[k] = v
-		}
+		copy(want.v, []float64{4, 2, 0, 2, 1, 0, 0, 0, 0})
 		compare(t, "gradient of ties", exec.MustCall1(newArray(1, 3, 3, 1).tensor()), want)
 	})
 }
