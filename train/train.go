@@ -37,6 +37,7 @@ type Job struct {
 	Seed      int64
 	Backend   compute.Backend
 	OutDir    string           // checkpoints, log, curves and run.json go here
+	Held      *lock.Lock       // of OutDir, whose owner gives it back; nil: Run takes it
 	Net       models.Segmenter // nil builds Config.Arch
 	Classes   data.Classes     // what the network distinguishes; the zero value means Dataset.Classes()
 
@@ -77,11 +78,14 @@ var ErrOtherRun = loop.ErrOtherRun
 // returns the context's error. One process at a time trains in a folder: a
 // *lock.HeldError where another one does.
 func Run(ctx context.Context, job Job) (*Result, error) {
-	held, err := lock.Acquire(job.OutDir, "train")
-	if err != nil {
-		return nil, err
+	held := job.Held
+	if held == nil {
+		var err error
+		if held, err = lock.Acquire(job.OutDir, "train"); err != nil {
+			return nil, err
+		}
+		defer held.Release()
 	}
-	defer held.Release()
 	ctx, stop := held.Context(ctx)
 	defer stop()
 	r, err := newRun(ctx, job)

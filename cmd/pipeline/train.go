@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"wsss/checkpoints/files"
+	"wsss/checkpoints/files/lock"
 	"wsss/configs"
 	"wsss/data/crash"
 	"wsss/models/backend"
@@ -107,6 +108,11 @@ func (p *Run) trainBoth(ctx context.Context, nets []string) error {
 		if jobs[i], err = p.trainJob(net); err != nil {
 			return err
 		}
+		// In one order, before either begins: of two processes that each took one, both would be refused.
+		if jobs[i].Held, err = lock.Acquire(jobs[i].OutDir, "train"); err != nil {
+			return err
+		}
+		defer jobs[i].Held.Release()
 	}
 	return p.withBar(ctx, "train two networks", func(b Stage) error {
 		var mu sync.Mutex

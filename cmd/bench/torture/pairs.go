@@ -72,8 +72,11 @@ func (o options) pairTrial(ctx context.Context, j *job, rng *rand.Rand) (refused
 	if victim < 2 && !procs[victim].waitFor(time.Duration(rng.Float64()*took)) {
 		procs[victim].cmd.Process.Signal(syscall.SIGKILL)
 	}
+	var said [2]string
 	for i, p := range procs {
-		switch e := p.wait(); {
+		e := p.wait()
+		said[i] = lastLines(e.text, 3)
+		switch {
 		case e.code == 0:
 		case e.code == exitHeld:
 			refused++
@@ -84,7 +87,7 @@ func (o options) pairTrial(ctx context.Context, j *job, rng *rand.Rand) (refused
 		}
 	}
 	if refused == 2 {
-		return refused, killed, fmt.Errorf("a pair of %s: both were refused", j.name)
+		return refused, killed, fmt.Errorf("a pair of %s: both were refused\n%s\n%s", j.name, said[0], said[1])
 	}
 	if err := o.finish(ctx, j, engine, dir); err != nil {
 		return refused, killed, fmt.Errorf("after a pair: %w", err)
