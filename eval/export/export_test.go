@@ -144,6 +144,9 @@ func tree(t *testing.T, root string) map[string]string {
 func TestResume(t *testing.T) {
 	list := samples()
 	for _, format := range Formats() {
+		if format == "csv" || format == "json" {
+			continue // of the images of one run alone: predict begins anew with them
+		}
 		t.Run(format, func(t *testing.T) {
 			whole, stopped := t.TempDir(), t.TempDir()
 			w := open(t, format, whole)
@@ -199,7 +202,7 @@ func tear(t *testing.T, dir string) {
 
 func TestFaults(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Open("gif", dir, testClasses); err == nil || !strings.Contains(err.Error(), "png, overlay, coco") {
+	if _, err := Open("gif", dir, testClasses); err == nil || !strings.Contains(err.Error(), "png, overlay, csv, json, coco") {
 		t.Errorf("unknown format: %v", err)
 	}
 	if _, err := OpenWith("png", dir, testClasses, Options{Opacity: 2}); err == nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/models"
+	"wsss/models/backend"
 	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
 	"wsss/models/pretrained"
@@ -251,7 +252,7 @@ func checkParity(t *testing.T, b compute.Backend, name string, want expected) {
 		for i, v := range trained {
 			norms[layers.TorchName("", v.Path())] = float64(tensors.ToScalar[float32](out[5+i]))
 		}
-		checkNorms(t, n, norms, want.Norms)
+		checkNorms(t, n, norms, want.Norms, backend.KindOf(b) == backend.Go)
 	}
 }
 
@@ -292,7 +293,12 @@ func areaOrder(labels *tensors.Tensor, image int) (present []int) {
 
 // checkNorms compares by Hugging Face's names, of which several may be one
 // variable's.
-func checkNorms(t *testing.T, n *network, got, want map[string]float64) {
+//
+// Where an engine adds in an order that changes from run to run, a value that
+// lies at the corner of a ReLU, or at the border of a sampled pixel, may fall on
+// its other side: then some norms before it differ by more than rounding. So
+// without order every norm is checked to 2 %, and three quarters of them to 0.1 %.
+func checkNorms(t *testing.T, n *network, got, want map[string]float64, ordered bool) {
 	t.Helper()
 	file := shaped{}
 	for name := range want {
@@ -308,8 +314,19 @@ func checkNorms(t *testing.T, n *network, got, want map[string]float64) {
 		}
 		sums[n.Rename(whole)] += v * v
 	}
+	tolerance, exact := 2e-2, 0
+	if ordered {
+		tolerance = 1e-3
+	}
 	for name, v := range got {
-		near(t, "norm of the gradient of "+name, v, math.Sqrt(sums[name]), 1e-3)
+		norm := math.Sqrt(sums[name])
+		near(t, "norm of the gradient of "+name, v, norm, tolerance)
+		if math.Abs(v-norm) <= 1e-3*max(1, norm) {
+			exact++
+		}
+	}
+	if 4*exact < 3*len(got) {
+		t.Errorf("%d of %d norms are exact to 0.1 %%", exact, len(got))
 	}
 	if len(got) < 50 {
 		t.Errorf("only %d gradients", len(got))
