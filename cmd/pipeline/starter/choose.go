@@ -8,6 +8,7 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
+	"wsss/cmd/terminal"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/models/manifest"
@@ -117,9 +118,10 @@ func (s *Starter) Tell(w io.Writer, path string) {
 	case s.Weak == data.WeakNone:
 		labels = "labels from the names of the classes alone"
 	}
-	fmt.Fprintf(w, "wrote %s: %s. Next:\n\n  wsss data validate -config %s\n", path, labels, path)
+	config := terminal.Word(path)
+	fmt.Fprintf(w, "wrote %s: %s. Next:\n\n  wsss data validate -config %s\n", path, labels, config)
 	if s.draw {
-		fmt.Fprintf(w, "  wsss review -config %s          draw the labels\n", path)
+		fmt.Fprintf(w, "  wsss review -config %s          draw the labels\n", config)
 	}
 	if len(s.Models) > 0 {
 		fmt.Fprintf(w, "  wsss models pull %s\n", strings.Join(s.Models, " "))
@@ -128,5 +130,5 @@ func (s *Starter) Tell(w io.Writer, path string) {
 	if s.Supervised {
 		net = pipeline.NetBound
 	}
-	fmt.Fprintf(w, "  wsss run -config %s -dry-run\n  wsss run -config %s\n  wsss predict -checkpoint runs/%s/train/%s -out labels NEW-PHOTOS\n", path, path, s.Name, net)
+	fmt.Fprintf(w, "  wsss run -config %s -dry-run\n  wsss run -config %s\n  wsss predict -checkpoint %s -out labels NEW-PHOTOS\n", config, config, terminal.Word("runs/"+s.Name+"/train/"+net))
 }

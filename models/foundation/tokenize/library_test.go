@@ -41,9 +41,7 @@ func TestLibrary(t *testing.T) {
 	for i, token := range own.tokens {
 		clipVocabulary[token] = i
 	}
-	for _, line := range linesOf(t, filepath.Join(dir, "bpe_simple_vocab_16e6.txt.gz"))[1 : 49152-256-2+1] {
-		merges = append(merges, line)
-	}
+	merges = append(merges, linesOf(t, filepath.Join(dir, "bpe_simple_vocab_16e6.txt.gz"))[1:49152-256-2+1]...)
 	clip := map[string]any{"version": "1.0",
 		"added_tokens": []map[string]any{{"id": 49406, "content": "<|startoftext|>", "special": true}, {"id": 49407, "content": "<|endoftext|>", "special": true}},
 		"normalizer": map[string]any{"type": "Sequence", "normalizers": []map[string]any{{"type": "NFC"},

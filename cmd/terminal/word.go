@@ -1,0 +1,18 @@
+package terminal
+
+import (
+	"regexp"
+	"strings"
+)
+
+var plainWord = regexp.MustCompile(`^[\p{L}\p{N}_./:@%+=,-]+$`)
+
+// Word is text as one word of a command line that a person copies into a shell:
+// in single quotes where it holds more than letters, digits and what no shell
+// takes for its own.
+func Word(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
