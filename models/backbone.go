@@ -1,6 +1,9 @@
 package models
 
 import (
+	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -86,6 +89,30 @@ type BackboneOptions struct {
 	// Recompute, if not 0, is how many blocks the backward pass computes again
 	// together instead of keeping what is inside them (layers.Recompute).
 	Recompute int
+}
+
+// CheckFor tells what is wrong with the options that every convolutional backbone
+// has, of one that is called name in errors and can have these output strides.
+func (o BackboneOptions) CheckFor(name string, strides ...int) error {
+	if !slices.Contains(strides, o.OutputStride) {
+		allowed := strings.Trim(strings.ReplaceAll(fmt.Sprint(strides), " ", ", "), "[]")
+		return fmt.Errorf("%s output stride %d is unknown: allowed are %s", name, o.OutputStride, allowed)
+	}
+	if o.CutAfter < 0 || o.CutAfter > 3 {
+		return fmt.Errorf("%s gradient cut after stage %d: allowed are 0 (nowhere) to 3", name, o.CutAfter)
+	}
+	if o.Width < 0 || o.Width > 16 || math.IsNaN(o.Width) {
+		return fmt.Errorf("%s width %v is out of range: allowed are 0 (meaning 1) to 16", name, o.Width)
+	}
+	return nil
+}
+
+// Scaled applies the channel multiplier to a number of channels.
+func (o BackboneOptions) Scaled(n int) int {
+	if o.Width == 0 {
+		return n
+	}
+	return max(1, int(math.Round(float64(n)*o.Width)))
 }
 
 // Dilation says which dilation the blocks of a stage get once its stride has

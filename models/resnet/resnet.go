@@ -7,7 +7,6 @@ package resnet
 
 import (
 	"fmt"
-	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -46,16 +45,7 @@ func (c Config) Check() error {
 	if _, ok := layouts[c.Depth]; !ok {
 		return fmt.Errorf("resnet depth %d is unknown: allowed are 18, 34, 50, 101", c.Depth)
 	}
-	if c.OutputStride != 8 && c.OutputStride != 16 && c.OutputStride != 32 {
-		return fmt.Errorf("resnet output stride %d is unknown: allowed are 8, 16, 32", c.OutputStride)
-	}
-	if c.CutAfter < 0 || c.CutAfter > 3 {
-		return fmt.Errorf("resnet gradient cut after stage %d: allowed are 0 (nowhere) to 3", c.CutAfter)
-	}
-	if c.Width < 0 || c.Width > 16 || math.IsNaN(c.Width) {
-		return fmt.Errorf("resnet width %v is out of range: allowed are 0 (meaning 1) to 16", c.Width)
-	}
-	return nil
+	return c.CheckFor("resnet", 8, 16, 32)
 }
 
 // OnCanvas is models.CanvasBackbone's.
@@ -65,15 +55,7 @@ func (Config) OnCanvas() {}
 func (c Config) Channels(stage int) int { return c.planes(stage) * c.expansion() }
 
 // planes is the inner width of a stage's blocks.
-func (c Config) planes(stage int) int { return c.scaled(64 << stage) }
-
-// scaled applies the width multiplier.
-func (c Config) scaled(n int) int {
-	if c.Width == 0 {
-		return n
-	}
-	return max(1, int(math.Round(float64(n)*c.Width)))
-}
+func (c Config) planes(stage int) int { return c.Scaled(64 << stage) }
 
 func (c Config) expansion() int {
 	if c.Depth < 50 {
@@ -126,7 +108,7 @@ func (c Config) StemAndStages(net layers.Net, scope *model.Scope, images *Node) 
 	if err := c.Check(); err != nil {
 		panic(err)
 	}
-	x := net.ConvNorm(scope, "conv1", "bn1", images, c.scaled(64), 7, layers.ConvOptions{Stride: 2, Pad: 3, ReLU: true})
+	x := net.ConvNorm(scope, "conv1", "bn1", images, c.Scaled(64), 7, layers.ConvOptions{Stride: 2, Pad: 3, ReLU: true})
 	x = net.MaxPool3s2(x, c.CeilPool)
 	stem = x
 	for stage, list := range c.plan() {

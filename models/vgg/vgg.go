@@ -7,7 +7,6 @@ package vgg
 
 import (
 	"fmt"
-	"math"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/ml/model"
@@ -39,16 +38,7 @@ func init() {
 
 // Check tells what is wrong with c.
 func (c Config) Check() error {
-	if c.OutputStride != 8 && c.OutputStride != 16 {
-		return fmt.Errorf("%s output stride %d is unknown: allowed are 8, 16", Name, c.OutputStride)
-	}
-	if c.CutAfter < 0 || c.CutAfter > 3 {
-		return fmt.Errorf("%s gradient cut after stage %d: allowed are 0 (nowhere) to 3", Name, c.CutAfter)
-	}
-	if c.Width < 0 || c.Width > 16 || math.IsNaN(c.Width) {
-		return fmt.Errorf("%s width %v is out of range: allowed are 0 (meaning 1) to 16", Name, c.Width)
-	}
-	return nil
+	return c.CheckFor(Name, 8, 16)
 }
 
 // OnCanvas is models.CanvasBackbone's.
@@ -61,15 +51,7 @@ func (Config) CAMStride() int { return 8 }
 func (Config) CAMRoot() bool { return true }
 
 // Channels is the size of the stage's output, stage 0 to 3.
-func (c Config) Channels(stage int) int { return c.scaled([]int{256, 512, 512, 1024}[stage]) }
-
-// scaled applies the width multiplier.
-func (c Config) scaled(n int) int {
-	if c.Width == 0 {
-		return n
-	}
-	return max(1, int(math.Round(float64(n)*c.Width)))
-}
+func (c Config) Channels(stage int) int { return c.Scaled([]int{256, 512, 512, 1024}[stage]) }
 
 // groups are the convolutions between two pools.
 var groups = []struct{ repeat, channels int }{{2, 64}, {2, 128}, {3, 256}, {3, 512}, {3, 512}}
@@ -102,7 +84,7 @@ func (c Config) plan() (all []layer) {
 	published := c.FC6 > 0 || c.Dilation == models.DilatePublished
 	for g, group := range groups {
 		for i := range group.repeat {
-			all = append(all, layer{name: fmt.Sprintf("conv%d_%d", g+1, i+1), k: 3, out: c.scaled(group.channels), dilation: dilation, stage: -1})
+			all = append(all, layer{name: fmt.Sprintf("conv%d_%d", g+1, i+1), k: 3, out: c.Scaled(group.channels), dilation: dilation, stage: -1})
 		}
 		last := &all[len(all)-1]
 		switch {
@@ -121,8 +103,8 @@ func (c Config) plan() (all []layer) {
 			last.stage = g - 2
 		}
 	}
-	fc6 := layer{name: "fc6", k: 3, out: c.scaled(1024), dilation: largeFOV * 8 / c.OutputStride, stage: -1, element: 0.5}
-	fc7 := layer{name: "fc7", k: 1, out: c.scaled(1024), dilation: 1, stage: 3, element: 0.5}
+	fc6 := layer{name: "fc6", k: 3, out: c.Scaled(1024), dilation: largeFOV * 8 / c.OutputStride, stage: -1, element: 0.5}
+	fc7 := layer{name: "fc7", k: 1, out: c.Scaled(1024), dilation: 1, stage: 3, element: 0.5}
 	if published {
 		fc6.dilation, fc6.channels, fc6.element = max(c.FC6, 1), 0.5, 0
 		fc7.channels, fc7.element = 0.5, 0

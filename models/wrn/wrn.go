@@ -8,7 +8,6 @@ package wrn
 
 import (
 	"fmt"
-	"math"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/ml/model"
@@ -33,16 +32,7 @@ func init() {
 
 // Check tells what is wrong with c.
 func (c Config) Check() error {
-	if c.OutputStride != 8 && c.OutputStride != 16 && c.OutputStride != 32 {
-		return fmt.Errorf("%s output stride %d is unknown: allowed are 8, 16, 32", Name, c.OutputStride)
-	}
-	if c.CutAfter < 0 || c.CutAfter > 3 {
-		return fmt.Errorf("%s gradient cut after stage %d: allowed are 0 (nowhere) to 3", Name, c.CutAfter)
-	}
-	if c.Width < 0 || c.Width > 16 || math.IsNaN(c.Width) {
-		return fmt.Errorf("%s width %v is out of range: allowed are 0 (meaning 1) to 16", Name, c.Width)
-	}
-	return nil
+	return c.CheckFor(Name, 8, 16, 32)
 }
 
 // OnCanvas is models.CanvasBackbone's.
@@ -55,15 +45,7 @@ func (Config) CAMStride() int { return 8 }
 func (Config) CAMRoot() bool { return false }
 
 // Channels is the size of the stage's output, stage 0 to 3.
-func (c Config) Channels(stage int) int { return c.scaled([]int{256, 512, 1024, 4096}[stage]) }
-
-// scaled applies the width multiplier.
-func (c Config) scaled(n int) int {
-	if c.Width == 0 {
-		return n
-	}
-	return max(1, int(math.Round(float64(n)*c.Width)))
-}
+func (c Config) Channels(stage int) int { return c.Scaled([]int{256, 512, 1024, 4096}[stage]) }
 
 // block is one residual block: b2, b2_1, …
 type block struct {
@@ -107,7 +89,7 @@ func (c Config) plan() (all [][]block) {
 				b.drop = 0
 			}
 			for _, w := range group.widths {
-				b.widths = append(b.widths, c.scaled(w))
+				b.widths = append(b.widths, c.Scaled(w))
 			}
 			if i > 0 {
 				b.name = fmt.Sprintf("%s_%d", b.name, i)
@@ -135,7 +117,7 @@ func (c Config) Stages(net layers.Net, scope *model.Scope, images *Node) (out [m
 	if err := c.Check(); err != nil {
 		panic(err)
 	}
-	x := net.Conv(scope, "conv1a", images, c.scaled(64), 3, false, layers.Kaiming(3, 3, c.scaled(64)), layers.ConvOptions{Pad: 1})
+	x := net.Conv(scope, "conv1a", images, c.Scaled(64), 3, false, layers.Kaiming(3, 3, c.Scaled(64)), layers.ConvOptions{Pad: 1})
 	if c.CutAfter > 0 {
 		x = StopGradient(x)
 	}
