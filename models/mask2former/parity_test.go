@@ -23,6 +23,7 @@ import (
 	"wsss/models/swin"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
+	"wsss/models/weights/weightstest"
 )
 
 // The networks of testdata/gen_mask2former.py.
@@ -145,28 +146,6 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 	}
 }
 
-// same compares a tensor with one of the generator's; the error is relative to
-// the largest value.
-func same(t *testing.T, ref weights.Source, name string, got *tensors.Tensor) {
-	t.Helper()
-	want, err := ref.Tensor(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, w := tensors.MustCopyFlatData[float32](got), tensors.MustCopyFlatData[float32](want)
-	if len(g) != len(w) {
-		t.Fatalf("%s has shape %s, want %s", name, got.Shape(), want.Shape())
-	}
-	worst, top := 0.0, 0.0
-	for i := range w {
-		worst, top = max(worst, math.Abs(float64(g[i]-w[i]))), max(top, math.Abs(float64(w[i])))
-	}
-	t.Logf("%s: %.1e of %.1e", name, worst, top)
-	if !(worst <= 1e-4*max(top, 1)) {
-		t.Errorf("%s differs by %.1e of %.1e", name, worst, top)
-	}
-}
-
 // TestParity: logits, masks, matching, terms of the loss, norms of the gradients
 // and steps of gradient descent are those of transformers' Mask2Former, from the
 // same weights and points.
@@ -205,9 +184,9 @@ func checkParity(t *testing.T, b compute.Backend, name string, want expected) {
 		semantic := Slice(Exp(n.Logits(scope, x, false)[0]), AxisRange(), AxisRange().Stride(4), AxisRange().Stride(4))
 		return []*Node{Concatenate(classes, 0), Concatenate(masks, 0), semantic}
 	}, picture())
-	same(t, ref, "classes", out[0])
-	same(t, ref, "masks", out[1])
-	same(t, ref, "semantic", out[2])
+	weightstest.Near(t, "classes", out[0], ref, "classes", 1)
+	weightstest.Near(t, "masks", out[1], ref, "masks", 1)
+	weightstest.Near(t, "semantic", out[2], ref, "semantic", 1)
 
 	var trained []*model.Variable
 	for v := range store.IterVariables() {

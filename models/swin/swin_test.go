@@ -3,7 +3,6 @@ package swin_test
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"wsss/models/swin"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
+	"wsss/models/weights/weightstest"
 )
 
 // tiny is the network of testdata/gen_swin.py.
@@ -87,22 +87,7 @@ func TestParity(t *testing.T) {
 		}
 		check := func(name string, got *tensors.Tensor) {
 			t.Helper()
-			want, err := ref.Tensor(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			g, w := tensors.MustCopyFlatData[float32](got), tensors.MustCopyFlatData[float32](want)
-			if len(g) != len(w) {
-				t.Fatalf("%s has shape %s, want %s", name, got.Shape(), want.Shape())
-			}
-			worst, top := 0.0, 0.0
-			for i := range w {
-				worst, top = max(worst, math.Abs(float64(g[i]-w[i]))), max(top, math.Abs(float64(w[i])))
-			}
-			t.Logf("%s: %.1e of %.1e", name, worst, top)
-			if !(worst <= 1e-4*max(top, 1)) {
-				t.Errorf("%s differs by %.1e of %.1e", name, worst, top)
-			}
+			weightstest.Near(t, name, got, ref, name, 1)
 		}
 		for name, size := range map[string][2]int{"even": {64, 96}, "odd": {45, 67}} {
 			out := model.MustCallOnceN(b, store, func(scope *model.Scope, x *Node) []*Node {

@@ -1,7 +1,6 @@
 package vit
 
 import (
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"wsss/models/layers"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
+	"wsss/models/weights/weightstest"
 )
 
 // testdata/gen_vit.py wrote the files with transformers and timm.
@@ -84,27 +84,6 @@ func tokens(c Config) func(scope *model.Scope, x *Node) []*Node {
 	}
 }
 
-// close compares with a reference, relative to its largest value.
-func near(t *testing.T, name string, got *tensors.Tensor, ref weights.Source, key string) {
-	t.Helper()
-	x, err := ref.Tensor(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, have := tensors.MustCopyFlatData[float32](x), tensors.MustCopyFlatData[float32](got)
-	if len(want) != len(have) {
-		t.Fatalf("%s: %s, want %s", name, got.Shape(), x.Shape())
-	}
-	worst, top := 0.0, 0.0
-	for i := range want {
-		worst, top = max(worst, math.Abs(float64(want[i]-have[i]))), max(top, math.Abs(float64(want[i])))
-	}
-	t.Logf("%s: %.1e", name, worst/top)
-	if !(worst <= 1e-4*max(top, 1e-3)) {
-		t.Errorf("%s differs by %g of at most %g", name, worst, top)
-	}
-}
-
 // quick tells XLA without WSSS_VERIFY.
 func quick(b compute.Backend) bool {
 	return backend.KindOf(b) == backend.XLA && os.Getenv("WSSS_VERIFY") == ""
@@ -137,7 +116,7 @@ func TestParity(t *testing.T) {
 				}
 				at := map[string][2]int{"same": {5, 5}, "wide": {4, 9}, "small": {2, 3}}[size]
 				out := run(t, b, store, at[0]*c.Patch, at[1]*c.Patch, tokens(c))
-				near(t, kind+" "+size, out[0], ref, key)
+				weightstest.Near(t, kind+" "+size, out[0], ref, key, 1e-3)
 			}
 		}
 	})
@@ -168,7 +147,7 @@ func TestGradients(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				near(t, name, g, ref, "grad."+name)
+				weightstest.Near(t, name, g, ref, "grad."+name, 1e-3)
 			}
 		}
 	})
