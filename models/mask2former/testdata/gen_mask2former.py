@@ -106,7 +106,7 @@ def one(name, backbone):
     steps = []
     frozen = [k for k, _ in net.named_modules() if "normalization" in k]
     params = [p for k, p in net.named_parameters() if not any(k.startswith(f + ".") for f in frozen)]
-    sgd = torch.optim.SGD(params, lr=0.0001)
+    sgd = torch.optim.SGD(params, lr=0.00002)
     for _ in range(10):
         sgd.zero_grad()
         loss = net(pixel_values=x, mask_labels=mask_labels, class_labels=class_labels).loss
