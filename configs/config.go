@@ -42,7 +42,7 @@ type Data struct {
 // Gen is stage one: weak labels to pseudo-label masks.
 type Gen struct {
 	Method  string         `toml:"method" hash:"1"`       // registered method
-	Weak    string         `toml:"weak" hash:"2"`         // none, tags, points, scribbles, boxes
+	Weak    string         `toml:"weak" hash:"2"`         // none, tags, points, scribbles, boxes, exemplars (boxes on a few photos)
 	Workers int            `toml:"workers" hash:"3,zero"` // images in flight; 0 = one per CPU
 	Fuse    Fuse           `toml:"fuse" hash:"4"`
 	Options map[string]any `toml:"options" hash:"5"` // the method's own keys

@@ -38,7 +38,7 @@ func (c Config) Validate() error {
 
 func (g Gen) validate(v *validator, key string) {
 	v.that(g.Method != "", key+".method", g.Method, "a method name")
-	v.oneOf(key+".weak", g.Weak, "none", "tags", "points", "scribbles", "boxes")
+	v.oneOf(key+".weak", g.Weak, "none", "tags", "points", "scribbles", "boxes", "exemplars")
 	v.atLeast(key+".workers", g.Workers, 0)
 	g.Fuse.validate(v, key+".fuse")
 	for i, c := range g.Checks {

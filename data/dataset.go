@@ -46,6 +46,9 @@ type Dataset interface {
 // CheckWeak returns an error that says which option gives the dataset weak
 // labels of this kind, where it has no source for them. It reads no labels.
 func CheckWeak(ds Dataset, kind WeakKind) error {
+	if kind == WeakExemplars {
+		kind = WeakBoxes
+	}
 	if d, ok := ds.(interface{ WeakSource(WeakKind) error }); ok {
 		return d.WeakSource(kind)
 	}

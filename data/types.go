@@ -7,6 +7,7 @@ package data
 import (
 	"fmt"
 	"image"
+	"slices"
 	"strings"
 )
 
@@ -124,10 +125,16 @@ const (
 	WeakPoints    WeakKind = "points"
 	WeakScribbles WeakKind = "scribbles"
 	WeakBoxes     WeakKind = "boxes"
+	// WeakExemplars is boxes on a few images, by which objects of their classes
+	// are found on all.
+	WeakExemplars WeakKind = "exemplars"
 )
 
-// WeakKinds lists all forms, cheapest first.
+// WeakKinds lists the forms of labels that images have, cheapest first.
 var WeakKinds = []WeakKind{WeakNone, WeakTags, WeakPoints, WeakScribbles, WeakBoxes}
+
+// Supervisions lists what a method can work from: WeakKinds, and WeakExemplars.
+var Supervisions = append(slices.Clone(WeakKinds), WeakExemplars)
 
 // Point is one labelled pixel. Class 0 is a background click.
 type Point struct {
@@ -197,7 +204,7 @@ type WeakLabels struct {
 }
 
 // Has tells whether labels of a form are there, be it as the word that the image
-// holds nothing. Every image has WeakNone.
+// holds nothing. Every image has WeakNone, and what WeakExemplars asks of it.
 func (w WeakLabels) Has(kind WeakKind) bool {
 	switch kind {
 	case WeakTags:

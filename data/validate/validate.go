@@ -100,6 +100,10 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 		r.add(opts, finding("", Error, "empty", "split %s holds no images", split))
 	}
 	c := checker{ds: ds, classes: classes, opts: opts}
+	need := opts.Need
+	if need == data.WeakExemplars { // some image has to have them
+		need = data.WeakBoxes
+	}
 	first := map[string]int{}
 	var unmasked missing
 	var unlabelled []string
@@ -118,7 +122,7 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 		if s.noMask != "" {
 			unmasked.add(ids[i], s.noMask)
 		}
-		if s.read && !has(s.weak, opts.Need) {
+		if s.read && !s.weak.Has(need) {
 			unlabelled = append(unlabelled, ids[i])
 		}
 		if progress != nil {
@@ -169,9 +173,10 @@ func Printable(s string) string {
 }
 
 // needs tells of images that lack the labels that the configured method works
-// from.
+// from: of exemplars, where all do.
 func (r *Report) needs(opts Options, lacking []string) {
-	if opts.Need == data.WeakNone || opts.Need == "" || len(lacking) == 0 {
+	some := opts.Need == data.WeakExemplars
+	if len(lacking) == 0 || some && len(lacking) < r.Samples {
 		return
 	}
 	level := Warning
@@ -179,21 +184,6 @@ func (r *Report) needs(opts Options, lacking []string) {
 		level = Error
 	}
 	r.add(opts, finding("", level, "no-labels", "%d of %d images have no %s, which gen.weak names: %s", len(lacking), r.Samples, opts.Need, shorten(lacking, 8)))
-}
-
-// has tells whether labels have a form.
-func has(w data.WeakLabels, kind data.WeakKind) bool {
-	switch kind {
-	case data.WeakTags:
-		return w.Tags != nil
-	case data.WeakPoints:
-		return w.Points != nil
-	case data.WeakScribbles:
-		return w.Scribbles != nil
-	case data.WeakBoxes:
-		return w.Boxes != nil
-	}
-	return true
 }
 
 func (r *Report) add(opts Options, f Finding) {

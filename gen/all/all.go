@@ -4,6 +4,7 @@ package all
 import (
 	_ "wsss/gen/cam"       // cam, imagenet-cam
 	_ "wsss/gen/clipes"    // clip-es, vit-cam
+	_ "wsss/gen/exemplars" // exemplars
 	_ "wsss/gen/grabcut"   // GrabCut, no weights
 	_ "wsss/gen/promptsam" // SAM, and Grounding-DINO with SAM
 	_ "wsss/gen/refine"    // crf, sepl, random-walk, ensemble

@@ -19,7 +19,7 @@ import (
 func init() {
 	gen.RegisterOf("affinitynet", gen.Spec{
 		Doc:          "class scores spread along the affinities of AffinityNet's features (wsss train-irn with kind = \"affinitynet\", or psa's files)",
-		Weak:         data.WeakKinds,
+		Weak:         data.Supervisions,
 		NeedsBackend: true,
 	}, gen.Of[irnOptions]{
 		Decode: decodeAffinityNet,

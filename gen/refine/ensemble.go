@@ -13,7 +13,7 @@ import (
 func init() {
 	gen.RegisterOf("ensemble", gen.Spec{
 		Doc:  "several labels combined by vote; pixels without a majority stay undecided",
-		Weak: data.WeakKinds,
+		Weak: data.Supervisions,
 	}, gen.Of[ensembleOptions]{
 		Decode: func(table map[string]any) (ensembleOptions, error) {
 			return gen.Decode(table, ensembleOptions{Agree: 0.5}, ensembleOptions.check)

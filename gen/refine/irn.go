@@ -19,7 +19,7 @@ import (
 func init() {
 	gen.RegisterOf("irn", gen.Spec{
 		Doc:          "class scores spread up to the boundaries that IRN's network finds (wsss train-irn, or IRN's res50_irn.pth)",
-		Weak:         data.WeakKinds,
+		Weak:         data.Supervisions,
 		NeedsBackend: true,
 	}, gen.Of[irnOptions]{
 		Decode: decodeIRN,

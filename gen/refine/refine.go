@@ -16,7 +16,7 @@ import (
 
 // register adds a method whose options have one source, which from returns.
 func register[O any](name, doc string, decode func(table map[string]any) (O, error), build func(env gen.Env, o O) (gen.Method, error), from func(o O) source.Options) {
-	gen.RegisterOf(name, gen.Spec{Doc: doc, Weak: data.WeakKinds}, gen.Of[O]{
+	gen.RegisterOf(name, gen.Spec{Doc: doc, Weak: data.Supervisions}, gen.Of[O]{
 		Decode: decode,
 		New:    build,
 		Inner:  func(o O) []configs.Gen { return from(o).Inner() },

@@ -18,7 +18,7 @@ import (
 func init() {
 	gen.RegisterOf("sepl", gen.Spec{
 		Doc:  "SEPL: labels refined by class-agnostic masks, such as SAM's automatic ones",
-		Weak: data.WeakKinds,
+		Weak: data.Supervisions,
 	}, gen.Of[seplOptions]{
 		Decode: func(table map[string]any) (seplOptions, error) {
 			return gen.Decode(table, seplOptions{Variant: sepl.MaxIoUImp2}, seplOptions.check)

@@ -26,7 +26,7 @@ import (
 func init() {
 	gen.Register("retrieve", gen.Spec{
 		Doc:          "masks of anything (SAM, saliency, GrabCut, a folder) named by the most similar regions of a bank, which any method's labels or true masks fill; trains nothing",
-		Weak:         data.WeakKinds,
+		Weak:         data.Supervisions,
 		NeedsBackend: true,
 		New:          newMethod,
 		Inner: func(table map[string]any) ([]configs.Gen, error) {

@@ -10,7 +10,7 @@ import (
 func init() {
 	gen.RegisterOf("import", gen.Spec{
 		Doc:  "pseudo-labels or class scores (CAMs) of an earlier run or another tool: PNG or .npy files",
-		Weak: data.WeakKinds,
+		Weak: data.Supervisions,
 	}, gen.Of[Options]{
 		Decode: func(table map[string]any) (Options, error) { return gen.Decode(table, Options{}, nil) },
 		New:    newImport,

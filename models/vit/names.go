@@ -8,7 +8,7 @@ import (
 )
 
 // wrappers precede the names of a network that was saved as part of another.
-var wrappers = regexp.MustCompile(`^(state_dict\.|module\.|model\.|teacher\.|student\.|backbone\.|encoder\.backbone\.|vit\.|dinov2\.|dinov2_with_registers\.|vision_model\.|visual\.|trunk\.)+`)
+var wrappers = regexp.MustCompile(`^(state_dict\.|module\.|model\.|teacher\.|student\.|backbone\.|encoder\.backbone\.|vit\.|owlv2\.|dinov2\.|dinov2_with_registers\.|vision_model\.|visual\.|trunk\.)+`)
 
 // block is a block of the transformer; dinov2's training code keeps them in
 // chunks, each counted through.
@@ -29,6 +29,7 @@ var (
 		"embeddings.patch_embedding.weight": "patch_embed.proj.weight", "conv1.weight": "patch_embed.proj.weight",
 		"layernorm.weight": "norm.weight", "layernorm.bias": "norm.bias", "post_layernorm.weight": "norm.weight", "post_layernorm.bias": "norm.bias",
 		"ln_post.weight": "norm.weight", "ln_post.bias": "norm.bias", "pre_layrnorm.weight": "norm_pre.weight", "pre_layrnorm.bias": "norm_pre.bias",
+		"pre_layernorm.weight": "norm_pre.weight", "pre_layernorm.bias": "norm_pre.bias",
 		"ln_pre.weight": "norm_pre.weight", "ln_pre.bias": "norm_pre.bias",
 	}
 	inner = map[string]string{
