@@ -1,16 +1,20 @@
 package saliency
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"weak"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute-onnx/support/protos"
 
 	"wsss/data"
 	"wsss/gen"
@@ -29,11 +33,14 @@ type Network struct {
 	ModelDir string `toml:"model_dir"` // folder of model files; "" = the usual one
 
 	// What the manifest says for its models, and a file does not tell.
-	Side    int    `toml:"side"`    // of the square that images are resized to; 0 = what the file fixes
-	Norm    string `toml:"norm"`    // of the pixels: imagenet (U²-Net, BiRefNet; default), half (ISNet), unit (0..1)
-	Output  string `toml:"output"`  // the output with the map, where there are several, or "first"
-	Logits  *bool  `toml:"logits"`  // the map has logits; default: what the file ends with
-	Stretch *bool  `toml:"stretch"` // stretch each map to 0..1
+	Side    int     `toml:"side"`    // of the square that images are resized to; 0 = what the file fixes
+	Norm    string  `toml:"norm"`    // of the pixels: imagenet (U²-Net, BiRefNet; default), half (ISNet), one (-1..1: MODNet), unit (0..1), bytes (0..255; default of a file that takes bytes), caffe (B, G, R less the mean)
+	Layout  string  `toml:"layout"`  // of the input, where its shape does not tell: nchw (default) or nhwc
+	Output  string  `toml:"output"`  // the output with the map, where there are several, or "first"
+	Channel int     `toml:"channel"` // of an output with several, from 1; 0 = the second of two
+	Logits  *bool   `toml:"logits"`  // the map has logits; default: what the file ends with, else each map tells
+	Scale   float64 `toml:"scale"`   // what a pixel that stands out has, where it is no logit; 0 = 1, or 255 in bytes
+	Stretch *bool   `toml:"stretch"` // stretch each map to 0..1
 }
 
 // Given tells whether a table names a network.
@@ -53,7 +60,15 @@ func (n Network) Check(section string) error {
 	case (n.Model == "") == (n.Network == ""):
 		return fmt.Errorf("[%s] allowed is exactly one of model, a network of `wsss models list`, and network, an ONNX file", section)
 	case !known && n.Norm != "":
-		return fmt.Errorf("[%s] norm = %q: allowed are half, imagenet, unit", section, n.Norm)
+		return fmt.Errorf("[%s] norm = %q: allowed are %s", section, n.Norm, strings.Join(slices.Sorted(maps.Keys(saliency.Norms)), ", "))
+	case !slices.Contains([]string{"", "nchw", "nhwc"}, n.Layout):
+		return fmt.Errorf("[%s] layout = %q: allowed are nchw, nhwc", section, n.Layout)
+	case n.Channel < 0:
+		return fmt.Errorf("[%s] channel = %d: channels count from 1", section, n.Channel)
+	case !(n.Scale >= 0 && n.Scale <= 1e6):
+		return fmt.Errorf("[%s] scale = %v: allowed are numbers in [0, 1000000]", section, n.Scale)
+	case n.Scale > 0 && n.Logits != nil && *n.Logits:
+		return fmt.Errorf("[%s] scale and logits = true: allowed is one of them", section)
 	case n.Side < 0 || n.Side > 4096:
 		return fmt.Errorf("[%s] side = %d: allowed are 0 to 4096 pixels", section, n.Side)
 	}
@@ -95,7 +110,7 @@ func (n Network) Open(b compute.Backend, section string) (*Mapper, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, err := n.options(path)
+	opts, err := n.options(path, section)
 	if err != nil {
 		return nil, err
 	}
@@ -112,37 +127,46 @@ func (n Network) Open(b compute.Backend, section string) (*Mapper, error) {
 
 // options joins what the table says, what the manifest does, and what the file
 // tells.
-func (n Network) options(path string) (saliency.Options, error) {
+func (n Network) options(path, section string) (saliency.Options, error) {
 	var m manifest.Model
 	if n.Network == "" {
 		m, _ = manifest.Find(n.Model) // checked
 	}
-	pick := func(own, listed, otherwise string) string {
-		for _, s := range []string{own, listed} {
-			if s != "" {
-				return s
-			}
-		}
-		return otherwise
-	}
-	o := saliency.Options{Side: n.Side, Norm: saliency.Norms[pick(n.Norm, m.Norm, "imagenet")], Output: pick(n.Output, m.Output, ""), Stretch: m.Stretch}
-	if o.Side == 0 {
-		o.Side = m.Side
-	}
+	o := saliency.Options{Side: cmp.Or(n.Side, m.Side), Last: n.Layout == "nhwc", Output: cmp.Or(n.Output, m.Output), Channel: n.Channel, Scale: n.Scale, Stretch: m.Stretch}
 	if n.Stretch != nil {
 		o.Stretch = *n.Stretch
-	}
-	if n.Logits != nil {
-		o.Logits = *n.Logits
-		return o, nil
 	}
 	file, err := onnxfile.Open(path)
 	if err != nil {
 		return o, err
 	}
 	defer file.Close()
-	o.Logits = saliency.GivesLogits(file, o.Output)
+	norm := cmp.Or(n.Norm, m.Norm)
+	if bytes := takesBytes(file); bytes && norm != "" && norm != "bytes" {
+		return o, fmt.Errorf("[%s] norm = %q: %s takes bytes; allowed is bytes", section, norm, path)
+	} else if bytes {
+		norm = "bytes"
+	}
+	o.Norm = saliency.Norms[cmp.Or(norm, "imagenet")]
+	switch {
+	case n.Scale > 0:
+		o.Values = saliency.Shares
+	case n.Logits == nil:
+		o.Values = saliency.ValuesOf(file, o.Output)
+	case *n.Logits:
+		o.Values = saliency.Logits
+	default:
+		o.Values = saliency.Shares
+	}
 	return o, nil
+}
+
+// takesBytes tells whether the file's images are uint8.
+func takesBytes(file *onnxfile.File) bool {
+	return slices.ContainsFunc(file.Proto.Graph.Input, func(in *protos.ValueInfoProto) bool {
+		weight := slices.ContainsFunc(file.Proto.Graph.Initializer, func(t *protos.TensorProto) bool { return t.Name == in.Name })
+		return !weight && in.GetType().GetTensorType().GetElemType() == int32(protos.TensorProto_UINT8)
+	})
 }
 
 // Weights maps the network's file to its SHA-256.

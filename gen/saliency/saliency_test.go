@@ -191,6 +191,52 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
+// odd finds bright pixels salient as some networks do that are made for telephones:
+// of bytes with their channels last, it gives the shares of background and object,
+// or their logits, at half the size.
+func odd(t *testing.T, softmax bool) string {
+	t.Helper()
+	g := &protos.GraphProto{
+		Input:  []*protos.ValueInfoProto{TypedPort("x", protos.TensorProto_UINT8, 1, 32, 32, 3)},
+		Output: []*protos.ValueInfoProto{Port("logits", 1, 16, 16, 2), Port("shares", 1, 16, 16, 2)},
+		Node: []*protos.NodeProto{
+			Node("Cast", "float", []string{"x"}, Int("to", int64(protos.TensorProto_FLOAT))),
+			Node("Transpose", "planar", []string{"float"}, Ints("perm", 0, 3, 1, 2)),
+			Node("AveragePool", "small", []string{"planar"}, Ints("kernel_shape", 2, 2), Ints("strides", 2, 2)),
+			Node("Conv", "both", []string{"small", "w", "b"}),
+			Node("Transpose", "logits", []string{"both"}, Ints("perm", 0, 2, 3, 1)),
+			Node("Softmax", "shares", []string{"logits"}, Int("axis", -1)),
+		},
+		Initializer: []*protos.TensorProto{Floats("w", []float32{-1, -1, -1, 1, 1, 1}, 2, 3, 1, 1), Floats("b", []float32{380, -380}, 2)},
+	}
+	if softmax {
+		g.Output = g.Output[1:]
+	} else {
+		g.Node, g.Output = g.Node[:5], g.Output[:1]
+	}
+	return Write(t, "odd", g)
+}
+
+// TestOddNetworks: a layout as it is found in the file needs no key.
+func TestOddNetworks(t *testing.T) {
+	for name, c := range map[string]struct {
+		options map[string]any
+		want    string
+	}{
+		"shares":     {map[string]any{"network": odd(t, true)}, "768 0 256 0"},
+		"logits":     {map[string]any{"network": odd(t, false)}, "768 0 256 0"},
+		"background": {map[string]any{"network": odd(t, true), "channel": 1}, "256 0 768 0"},
+	} {
+		m, err := open(t, "saliency", data.WeakTags, c.options)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if l, _ := label(t, m, photo(square, data.WeakLabels{Tags: []int{2}})); areas(l) != c.want {
+			t.Errorf("%s: areas %s, want %s", name, areas(l), c.want)
+		}
+	}
+}
+
 // TestBadOptions: each error names the key.
 func TestBadOptions(t *testing.T) {
 	path := bright(t, 1)
@@ -207,6 +253,11 @@ func TestBadOptions(t *testing.T) {
 		{map[string]any{"network": path, "clip": "tiny-clip", "from": map[string]any{"scores": "x"}}, "clip and from"},
 		{map[string]any{"network": path, "from": map[string]any{"method": "grabcut"}}, "no class scores"},
 		{map[string]any{"network": path, "present": 1.0}, "present = 1"},
+		{map[string]any{"network": path, "layout": "hwc"}, "layout = \"hwc\": allowed are nchw, nhwc"},
+		{map[string]any{"network": path, "channel": -1}, "channels count from 1"},
+		{map[string]any{"network": path, "scale": -1.0}, "scale = -1"},
+		{map[string]any{"network": path, "scale": 255.0, "logits": true}, "scale and logits"},
+		{map[string]any{"network": odd(t, true), "norm": "imagenet"}, "takes bytes; allowed is bytes"},
 		{map[string]any{"network": path, "nonsense": 1}, "nonsense"},
 	} {
 		if _, err := open(t, "saliency", data.WeakTags, c.options); err == nil || !strings.Contains(err.Error(), c.want) {

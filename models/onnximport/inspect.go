@@ -28,6 +28,7 @@ type Report struct {
 	ByValue   []string         // inputs whose elements the shapes depend on
 	Folded    map[string]int   // ops that are computed beforehand
 	Rewritten map[string]int   // ops that are expressed by others
+	Apart     map[string]int   // ops that are computed between two compiled parts
 	Final     map[string]int   // ops that the importer gets; empty if it cannot
 	Failed    map[string]error // why an op cannot be imported, by op
 }
@@ -82,7 +83,7 @@ func (m *Model) survey(r *Report) {
 			continue
 		}
 		r.ByValue = slices.Sorted(maps.Keys(opt.Values))
-		r.Folded, r.Rewritten = prog.Folded, prog.Rewritten
+		r.Folded, r.Rewritten, r.Apart = prog.Folded, prog.Rewritten, prog.Apart
 		maps.Copy(r.Failed, prog.Failed)
 		r.Final = map[string]int{}
 		for _, n := range prog.Nodes {
@@ -159,6 +160,9 @@ func (r *Report) Write(w io.Writer) {
 	total := 0
 	for _, n := range r.Final {
 		total += n
+	}
+	if len(r.Apart) > 0 {
+		fmt.Fprintf(w, "computed apart, on the CPU, as only its result tells how long that is: %s; what follows is compiled for each length\n", histogram(r.Apart))
 	}
 	fmt.Fprintf(w, "verdict: it imports into GoMLX as %d plain ops: %s\n", total, histogram(r.Final))
 }

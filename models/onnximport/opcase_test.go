@@ -146,7 +146,7 @@ func (c opCase) outType(i int) protos.TensorProto_DataType {
 		return protos.TensorProto_INT32
 	case c.op == "Cast":
 		return protos.TensorProto_DataType(c.attrs["to"].(int))
-	case slices.Contains([]string{"ArgMax", "ArgMin", "Shape", "Size", "NonZero"}, c.op), c.op == "TopK" && i == 1:
+	case slices.Contains([]string{"ArgMax", "ArgMin", "Shape", "Size", "NonZero", "NonMaxSuppression"}, c.op), c.op == "TopK" && i == 1:
 		return protos.TensorProto_INT64
 	case slices.Contains([]string{"IsNaN", "IsInf", "Equal", "Not", "Greater", "Less", "And"}, c.op):
 		return protos.TensorProto_BOOL

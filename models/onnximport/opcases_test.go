@@ -5,7 +5,7 @@ import "fmt"
 // opCases lists the models of TestOps.
 func opCases() []opCase {
 	all := []opCase{}
-	for _, group := range [][]opCase{convCases(), resizeCases(), sampleCases(), normCases(), moveCases(), scatterCases(), reduceCases(), elementCases(), productCases()} {
+	for _, group := range [][]opCase{convCases(), resizeCases(), sampleCases(), normCases(), moveCases(), scatterCases(), reduceCases(), elementCases(), productCases(), selectCases()} {
 		all = append(all, group...)
 	}
 	return all
@@ -105,4 +105,43 @@ func normCases() []opCase {
 		{name: "LogSoftmax", op: "LogSoftmax", in: []operand{rnd(2, 3, 4)}, attrs: at{"axis": 1}},
 		{name: "LogSoftmax 11", op: "LogSoftmax", opset: 11, in: []operand{rnd(2, 3, 4)}},
 	}
+}
+
+// selectCases are of ops whose results are as long as their operands say.
+func selectCases() []opCase { // of 16 boxes at most, which fixtures keep whole
+	all := []opCase{{name: "NonZero, large", op: "NonZero", in: []operand{{dims: []int{9, 11}, bools: everyThird(99)}}}}
+	nms := func(name string, images, classes, boxes int, side operand, a at, rest ...operand) {
+		side.dims = []int{images, boxes, 4}
+		all = append(all, opCase{name: "NonMaxSuppression " + name, op: "NonMaxSuppression", attrs: a,
+			in: append([]operand{side, uni(0, 1, images, classes, boxes)}, rest...)})
+	}
+	corner, centre := uni(0, 3), uni(0.2, 2)
+	nms("without a number", 1, 1, 20, corner, nil)
+	nms("three at most", 1, 1, 20, corner, nil, ints(3), floats(0.3))
+	nms("none at most", 1, 2, 20, corner, nil, ints(0), floats(0.3))
+	nms("all", 1, 1, 18, corner, nil, ints(1<<62), floats(0.4))
+	nms("any overlap", 1, 1, 40, corner, nil, ints(100))
+	nms("no overlap is too much", 1, 1, 15, corner, nil, ints(100), floats(1))
+	nms("scores alone", 1, 2, 20, corner, nil, ints(100), none(), floats(0.6))
+	nms("no score is enough", 2, 2, 20, corner, nil, ints(100), floats(0.5), floats(2))
+	nms("images and classes", 2, 2, 30, corner, nil, ints(4), floats(0.25), floats(0.2))
+	nms("centres", 2, 3, 30, centre, at{"center_point_box": 1}, ints(2), floats(0.35), floats(0.1))
+	nms("centres, negative sizes", 1, 1, 16, uni(-1, 1), at{"center_point_box": 1}, ints(100), floats(0.1))
+	equal := operand{dims: []int{1, 1, 24}, floats: make([]float32, 24)}
+	for i := range equal.floats {
+		equal.floats[i] = float32(i%3) / 4
+	}
+	side := corner
+	side.dims = []int{1, 24, 4}
+	return append(all, opCase{name: "NonMaxSuppression equal scores", op: "NonMaxSuppression", in: []operand{side, equal, ints(10), floats(0.3)}},
+		opCase{name: "NonMaxSuppression scalars", op: "NonMaxSuppression", in: []operand{side, equal, ints(10).shaped(), floats(0.3).shaped(), floats(0.2).shaped()}})
+}
+
+// everyThird is false but for every third element.
+func everyThird(n int) []bool {
+	v := make([]bool, n)
+	for i := range v {
+		v[i] = i%3 == 1
+	}
+	return v
 }

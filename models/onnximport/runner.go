@@ -50,6 +50,11 @@ type Runner struct {
 	byValue  map[string]bool // inputs that shapes depend on
 	programs shapecache.Cache[string, *program]
 	whole    *ortref.Session
+
+	// Of a graph with ops that are computed apart; empty for others.
+	apart map[string]bool // first outputs of their nodes
+	steps []step
+	parts []shapecache.Cache[string, *part] // of each step
 }
 
 // program is one compiled graph.
@@ -68,7 +73,7 @@ func NewRunner(b compute.Backend, m *Model, opt RunnerOptions) (*Runner, error) 
 	}
 	opt.MaxShapes = backend.GraphsKept(b, opt.MaxShapes)
 	return &Runner{model: m, backend: b, opt: opt, store: model.NewStore(),
-		byValue: map[string]bool{}, programs: shapecache.Cache[string, *program]{Limit: opt.MaxShapes, Free: func(p *program) { p.exec.Finalize() }}}, nil
+		byValue: map[string]bool{}, apart: map[string]bool{}, programs: shapecache.Cache[string, *program]{Limit: opt.MaxShapes, Free: func(p *program) { p.exec.Finalize() }}}, nil
 }
 
 // Model is what the runner runs.
@@ -83,8 +88,8 @@ func (r *Runner) Run(inputs map[string]*tensors.Tensor) (map[string]*tensors.Ten
 }
 
 // ErrWhole is wrapped by RunEach's error where a model runs whole through ONNX
-// Runtime, which takes what the file takes.
-var ErrWhole = errors.New("the model runs whole through ONNX Runtime")
+// Runtime, or in steps, which take what the file takes.
+var ErrWhole = errors.New("the model takes only what its file does")
 
 // RunEach runs a graph for single items on several at once: the inputs named in
 // each have k items along their first axis, the others are shared, and so have
@@ -101,11 +106,19 @@ func (r *Runner) RunEach(inputs map[string]*tensors.Tensor, each []string) (map[
 	if err := r.check(inputs); err != nil {
 		return nil, err
 	}
-	p, err := r.program(inputs, each)
-	if err != nil && len(each) > 0 {
-		return nil, fmt.Errorf("%w: %w", ErrWhole, err)
+	var p *program
+	var err error
+	if len(r.steps) == 0 {
+		p, err = r.program(inputs, each)
 	}
-	if err != nil {
+	switch {
+	case len(each) > 0 && err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrWhole, err)
+	case len(each) > 0 && len(r.steps) > 0:
+		return nil, ErrWhole
+	case len(r.steps) > 0 || r.divide(err):
+		return r.divided(inputs)
+	case err != nil:
 		return r.fallBack(inputs, err)
 	}
 	outs, err := r.run(p, inputs)
@@ -117,6 +130,15 @@ func (r *Runner) RunEach(inputs map[string]*tensors.Tensor, each []string) (map[
 		res[name] = outs[i]
 	}
 	return res, nil
+}
+
+// divided runs a model in steps.
+func (r *Runner) divided(inputs map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
+	out, err := r.runSteps(inputs)
+	if failed := (ran{}); err == nil || errors.As(err, &failed) {
+		return out, err
+	}
+	return r.fallBack(inputs, err)
 }
 
 // Whole tells whether the model runs whole through ONNX Runtime.
@@ -131,6 +153,7 @@ func (r *Runner) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.programs.Clear()
+	r.clearParts()
 	for v := range r.store.IterVariables() {
 		_ = v.Finalize()
 	}
@@ -178,7 +201,7 @@ func (r *Runner) program(inputs map[string]*tensors.Tensor, each []string) (*pro
 		if err == nil {
 			return p, nil
 		}
-		if !r.learn(needsValues(err), inputs) {
+		if needsApart(err) || !r.learn(needsValues(err), inputs) {
 			return nil, err
 		}
 	}
@@ -285,7 +308,7 @@ func (r *Runner) build(p *program, prog *legalise.Program, in []shapes.Shape, co
 		}
 	}()
 	fn := func(scope *model.Scope, g *graph.Graph, params []*graph.Node) []*graph.Node {
-		items := make([][]*graph.Node, len(r.model.OutputNames()))
+		items := make([][]*graph.Node, len(prog.Outputs))
 		for k := range copies {
 			given := map[string]*graph.Node{}
 			for i, name := range p.inputs {

@@ -2,7 +2,9 @@ package onnximport
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/onnximport/legalise"
@@ -49,4 +51,36 @@ func convert[T, F float32 | float64 | int64 | int32 | uint8 | int8](v []F) []T {
 		out[i] = T(x)
 	}
 	return out
+}
+
+// valueOf is a tensor as the legaliser holds it.
+func valueOf(t *tensors.Tensor) (*legalise.Value, error) {
+	c, err := constOf(t)
+	if err != nil {
+		return nil, err
+	}
+	v := &legalise.Value{Dims: slices.Clone(t.Shape().Dimensions), Const: c}
+	for d, own := range dtypeOf {
+		if own == t.DType() {
+			v.DType = d
+		}
+	}
+	return v, nil
+}
+
+// tensorOf is a value with known elements as a tensor.
+func tensorOf(v *legalise.Value) (*tensors.Tensor, error) {
+	d, ok := dtypeOf[v.DType]
+	if !ok {
+		return nil, fmt.Errorf("element type %v is not supported", v.DType)
+	}
+	raw, err := v.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	t := tensors.FromShape(shapes.Make(d, v.Dims...))
+	if len(raw) == 0 {
+		return t, nil
+	}
+	return t, t.MutableBytes(func(data []byte) { copy(data, raw) })
 }

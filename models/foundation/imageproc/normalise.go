@@ -7,21 +7,28 @@ import (
 	"wsss/data/colour"
 )
 
-// Norm is a per-channel (R, G, B) mean and standard deviation.
+// Norm is a mean and standard deviation per channel, R, G, B or B, G, R.
 type Norm struct {
 	Mean, Std [3]float32
 	Unit      bool // bytes are scaled to [0, 1] before; else they stay 0..255
+	BGR       bool // channels are written in this order
 }
 
 // The normalisations of the foundation models.
 var (
 	// SAMNorm works in 0..255 (docs/sources.md §3.1).
-	SAMNorm = Norm{[3]float32{123.675, 116.28, 103.53}, [3]float32{58.395, 57.12, 57.375}, false}
+	SAMNorm = Norm{[3]float32{123.675, 116.28, 103.53}, [3]float32{58.395, 57.12, 57.375}, false, false}
 	// ImageNetNorm is Grounding-DINO's and RAM's (docs/sources.md §4, §5.1).
-	ImageNetNorm = Norm{single(colour.ImageNetMean), single(colour.ImageNetStd), true}
+	ImageNetNorm = Norm{single(colour.ImageNetMean), single(colour.ImageNetStd), true, false}
+	// CaffeNorm is of networks converted from Caffe: B, G, R, less the mean.
+	CaffeNorm = Norm{Mean: reversed(colour.CaffeMean), Std: [3]float32{1, 1, 1}, BGR: true}
 	// CLIPNorm is CLIP's and BLIP-2's (docs/sources.md §7, §5.2).
-	CLIPNorm = Norm{single(colour.CLIPMean), single(colour.CLIPStd), true}
+	CLIPNorm = Norm{single(colour.CLIPMean), single(colour.CLIPStd), true, false}
 )
+
+func reversed(v [3]float64) [3]float32 {
+	return [3]float32{float32(v[2]), float32(v[1]), float32(v[0])}
+}
 
 func single(v [3]float64) [3]float32 { return [3]float32{float32(v[0]), float32(v[1]), float32(v[2])} }
 
@@ -33,7 +40,7 @@ func (m *RGB) Planar(n Norm, dst []float32, w, h int) {
 		lut := n.table(c)
 		plane := dst[c*w*h : (c+1)*w*h]
 		for y := range m.H {
-			row := m.Pix[3*y*m.W+c:]
+			row := m.Pix[3*y*m.W+n.from(c):]
 			out := plane[y*w : y*w+m.W]
 			for x := range out {
 				out[x] = lut[row[3*x]]
@@ -48,13 +55,21 @@ func (m *RGB) Interleaved(n Norm, dst []float32, w int, at image.Point) {
 	for c := range 3 {
 		lut := n.table(c)
 		for y := range m.H {
-			row := m.Pix[3*y*m.W+c:]
+			row := m.Pix[3*y*m.W+n.from(c):]
 			out := dst[3*((at.Y+y)*w+at.X)+c:]
 			for x := range m.W {
 				out[3*x] = lut[row[3*x]]
 			}
 		}
 	}
+}
+
+// from is the channel of an image that is written as channel c.
+func (n Norm) from(c int) int {
+	if n.BGR {
+		return 2 - c
+	}
+	return c
 }
 
 // table is the normalised value of every byte of a channel.

@@ -54,6 +54,7 @@ type Builder struct {
 	notes     map[*Value]any // what rules remember of values that they made
 	rewritten map[string]int // ops of the file that a rule replaced
 	folded    map[string]int // ops of the file that were computed
+	apart     map[string]int // ops of the file that are to be computed apart
 }
 
 // scope maps the names of one graph body; bodies of If and Loop see outward.
@@ -362,6 +363,10 @@ func (b *Builder) fold(n *Node, def *opDef) []*Value {
 // foldKnown computes an op that only exists beforehand, such as NonZero: its
 // inputs must be known.
 func (b *Builder) foldKnown(n *Node, def *opDef) []*Value {
+	if b.opt.Survey && apart[n.Op] && b.scope.parent == nil && b.calls == 1 {
+		b.apart[n.Op]++
+		return b.placeholder(n)
+	}
 	for i, v := range n.In {
 		if v != nil && v.Const == nil {
 			c := b.Known(v, "the input of "+n.Op)

@@ -26,7 +26,7 @@ func (b *Builder) body(n *Node, g *protos.GraphProto, in []*Value) []*Value {
 	for _, o := range g.Output {
 		wanted = append(wanted, o.Name)
 	}
-	nodes, _ := reachable(g, wanted)
+	nodes, _ := reachable(g, wanted, nil)
 	calls := b.calls
 	for _, p := range nodes {
 		if err := b.node(p); err != nil {

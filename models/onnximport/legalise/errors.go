@@ -39,6 +39,8 @@ type NeedsValue struct {
 	Value  *Value
 	Inputs []string // the graph inputs it depends on
 	What   string
+	Op     string // that can be computed apart (Compute), as a node of the main graph, "" if it is none
+	Apart  string // first output of that node
 }
 
 func (e *NeedsValue) Error() string {

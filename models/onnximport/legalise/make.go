@@ -2,6 +2,7 @@ package legalise
 
 import (
 	"fmt"
+	"slices"
 )
 
 // The values and ops that rules are written with.
@@ -53,6 +54,9 @@ func (b *Builder) Scalar(d DType, x float64) *Value {
 
 // Reshape gives v these dimensions.
 func (b *Builder) Reshape(v *Value, dims ...int) *Value {
+	if v.Len() == 0 && slices.Contains(dims, 0) { // for the op a 0 would stand for v's own
+		return &Value{Name: b.unique("~empty"), DType: v.DType, Dims: slices.Clone(dims), Const: emptyConst(v.DType)}
+	}
 	return b.Op("Reshape", nil, v, b.List(dims...))
 }
 

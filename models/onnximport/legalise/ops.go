@@ -43,7 +43,9 @@ func init() {
 		"TopK":            {infer: inferTopK, eval: evalTopK, native: true},
 		"Range":           {infer: inferRange, eval: evalRange},
 		"ConstantOfShape": {infer: inferConstantOfShape, eval: evalConstantOfShape},
-		"NonZero":         {infer: inferNonZero, eval: evalNonZero},
+
+		"NonZero":           {infer: inferNonZero, eval: evalNonZero},
+		"NonMaxSuppression": {infer: inferNonMaxSuppression, eval: evalNonMaxSuppression},
 	}
 	for op, f := range unaryOps {
 		ops[op] = &opDef{infer: sameAsFirst, eval: evalUnary(f), native: !f.foldOnly}

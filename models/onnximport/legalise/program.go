@@ -3,6 +3,7 @@ package legalise
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
@@ -33,6 +34,10 @@ type Options struct {
 	BiasInProducts bool
 	// NoSort writes TopK without sorting, for engines that cannot sort.
 	NoSort bool
+	// Given are values of the main graph that are made elsewhere, by name: what
+	// makes them is left out. Those whose elements are not known are inputs of the
+	// program.
+	Given map[string]*Value
 	// Survey goes on after nodes that fail and lists them in Program.Failed.
 	Survey bool
 }
@@ -46,13 +51,14 @@ type Program struct {
 	Rewritten map[string]int   // ops of the file replaced by a rule
 	Folded    map[string]int   // ops of the file that were computed
 	Failed    map[string]error // Survey: first error per op; not what follows from it
+	Apart     map[string]int   // Survey: ops that must be computed apart (Compute)
 }
 
 // Run legalises the main graph of f.
 func Run(f *onnxfile.File, opt Options) (prog *Program, err error) {
 	g := f.Proto.Graph
 	b := &Builder{opt: opt, file: f, opset: opsetOf(f.Proto), taken: map[string]int{},
-		consts: map[string]*Value{}, derived: map[derived]*Value{}, notes: map[*Value]any{}, rewritten: map[string]int{}, folded: map[string]int{}}
+		consts: map[string]*Value{}, derived: map[derived]*Value{}, notes: map[*Value]any{}, rewritten: map[string]int{}, folded: map[string]int{}, apart: map[string]int{}}
 	b.scope = newScope(nil, g)
 	defer catch(&err)
 
@@ -62,8 +68,8 @@ func Run(f *onnxfile.File, opt Options) (prog *Program, err error) {
 			wanted = append(wanted, o.Name)
 		}
 	}
-	prog = &Program{Rewritten: b.rewritten, Folded: b.folded, Failed: map[string]error{}}
-	nodes, names := reachable(g, wanted)
+	prog = &Program{Rewritten: b.rewritten, Folded: b.folded, Failed: map[string]error{}, Apart: b.apart}
+	nodes, names := reachable(g, wanted, opt.Given)
 	for _, in := range g.Input {
 		if b.scope.inits[in.Name] != nil || !names[in.Name] {
 			continue
@@ -74,8 +80,17 @@ func Run(f *onnxfile.File, opt Options) (prog *Program, err error) {
 		}
 		b.scope.values[in.Name] = v
 	}
+	for name, v := range opt.Given {
+		if names[name] {
+			b.scope.values[name] = b.given(name, v)
+		}
+	}
 	for _, n := range nodes {
 		if err := b.node(n); err != nil {
+			var need *NeedsValue
+			if errors.As(err, &need) && apart[n.OpType] {
+				need.Op, need.Apart = n.OpType, n.Output[0]
+			}
 			if !opt.Survey {
 				return nil, explain(n, err)
 			}
@@ -175,6 +190,12 @@ func (b *Builder) input(p *protos.ValueInfoProto) (*Value, error) {
 	return v, nil
 }
 
+// given makes the value of one that is made elsewhere.
+func (b *Builder) given(name string, v *Value) *Value {
+	bound(v)
+	return &Value{Name: b.unique(name), DType: v.DType, Dims: v.Dims, Const: v.Const, Input: v.Const == nil}
+}
+
 // InputType returns the declared dimensions (-1 where open; nil where even
 // the rank is) and element type of a graph input or output.
 func InputType(p *protos.ValueInfoProto) ([]int, DType, error) {
@@ -199,9 +220,16 @@ func InputType(p *protos.ValueInfoProto) ([]int, DType, error) {
 	return dims, dtype, nil
 }
 
-// reachable returns the nodes that the wanted names depend on, in the file's
-// order, and every name that they or the caller use.
-func reachable(g *protos.GraphProto, wanted []string) ([]*protos.NodeProto, map[string]bool) {
+// Reachable returns the nodes that the wanted names depend on, in the file's
+// order.
+func Reachable(g *protos.GraphProto, wanted []string) []*protos.NodeProto {
+	nodes, _ := reachable(g, wanted, nil)
+	return nodes
+}
+
+// reachable returns the nodes that the wanted names depend on beside the given
+// ones, in the file's order, and every name that they or the caller use.
+func reachable(g *protos.GraphProto, wanted []string, given map[string]*Value) ([]*protos.NodeProto, map[string]bool) {
 	maker := map[string]int{}
 	for i, n := range g.Node {
 		for _, o := range n.Output {
@@ -220,6 +248,9 @@ func reachable(g *protos.GraphProto, wanted []string) ([]*protos.NodeProto, map[
 			continue
 		}
 		names[name] = true
+		if given[name] != nil {
+			continue
+		}
 		if i, ok := maker[name]; ok && !need[i] {
 			need[i] = true
 			stack = appendUses(stack, g.Node[i], 0)
@@ -233,6 +264,9 @@ func reachable(g *protos.GraphProto, wanted []string) ([]*protos.NodeProto, map[
 	}
 	return nodes, names
 }
+
+// Uses lists the names that n and its sub-graphs read.
+func Uses(n *protos.NodeProto) []string { return appendUses(nil, n, 0) }
 
 // appendUses adds the names that n and its sub-graphs read.
 func appendUses(names []string, n *protos.NodeProto, depth int) []string {
@@ -305,6 +339,11 @@ func (b *Builder) finish(p *Program) {
 	slices.Reverse(p.Nodes)
 	for _, in := range b.file.Proto.Graph.Input {
 		if v := b.scope.values[in.Name]; v != nil && v.Input && used[v] {
+			p.Inputs = append(p.Inputs, v)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.opt.Given)) {
+		if v := b.scope.values[name]; v != nil && v.Input && used[v] {
 			p.Inputs = append(p.Inputs, v)
 		}
 	}
