@@ -1,6 +1,7 @@
 package pickle
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,7 +11,8 @@ import (
 // machine interprets the opcodes of pickle protocols 2 to 5.
 type machine struct {
 	Reader
-	in    []byte // what is left to read
+	in    []byte // what is left to read, of a file what was read ahead
+	file  rest   // … and what follows it there
 	stack []any
 	marks []int // stack heights at MARK
 	memo  map[uint32]any
@@ -77,8 +79,8 @@ func cost(op byte) int {
 }
 
 func (m *machine) take(n int) ([]byte, error) {
-	if n < 0 || n > len(m.in) {
-		return nil, errCut
+	if err := m.fill(n); err != nil {
+		return nil, err
 	}
 	b := m.in[:n:n]
 	m.in = m.in[n:]
@@ -87,14 +89,24 @@ func (m *machine) take(n int) ([]byte, error) {
 
 // sized takes a little-endian length of the given width, then that many bytes.
 func (m *machine) sized(width int) ([]byte, error) {
-	n, err := m.uint(width)
+	n, err := m.length(width)
 	if err != nil {
 		return nil, err
 	}
-	if n > uint64(len(m.in)) {
-		return nil, errCut
+	return m.take(n)
+}
+
+// length takes a little-endian length of the given width, of something that is
+// there.
+func (m *machine) length(width int) (int, error) {
+	n, err := m.uint(width)
+	if err != nil {
+		return 0, err
 	}
-	return m.take(int(n))
+	if n > uint64(len(m.in))+uint64(m.file.size) {
+		return 0, errCut
+	}
+	return int(n), nil
 }
 
 func (m *machine) uint(width int) (uint64, error) {
@@ -108,13 +120,18 @@ func (m *machine) uint(width int) (uint64, error) {
 }
 
 func (m *machine) line() (string, error) {
-	for i, c := range m.in {
-		if c == '\n' {
-			b, err := m.take(i + 1)
-			return string(b[:i]), err
+	for from := 0; ; {
+		if i := bytes.IndexByte(m.in[from:], '\n'); i >= 0 {
+			b, err := m.take(from + i + 1)
+			return string(b[:from+i]), err
+		}
+		if from = len(m.in); m.file.size == 0 || from > maxLine {
+			return "", errCut
+		}
+		if err := m.fill(from + 1); err != nil {
+			return "", err
 		}
 	}
-	return "", errCut
 }
 
 func (m *machine) push(v any) error {
@@ -330,15 +347,38 @@ func (m *machine) literal(op byte) error {
 	default:
 		return fmt.Errorf("pickle opcode 0x%02x is not allowed", op)
 	}
-	b, err := m.sized(width)
-	if err != nil {
-		return err
-	}
 	if text {
-		if err := m.spend(len(b)); err != nil {
+		n, err := m.length(width)
+		if err != nil {
+			return err
+		}
+		if err := m.spend(n); err != nil {
+			return err
+		}
+		b, err := m.take(n)
+		if err != nil {
 			return err
 		}
 		return m.push(string(b))
+	}
+	n, err := m.length(width)
+	if err != nil {
+		return err
+	}
+	if m.file.from != nil {
+		if n >= leastSpan {
+			return m.push(m.skip(n))
+		}
+		if err := m.spend(n); err != nil {
+			return err
+		}
+	}
+	b, err := m.take(n)
+	if err != nil {
+		return err
+	}
+	if m.file.from != nil {
+		b = bytes.Clone(b) // else it would keep what was read with it
 	}
 	return m.push(b)
 }

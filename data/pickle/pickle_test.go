@@ -1,6 +1,9 @@
 package pickle
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"reflect"
 	"runtime"
@@ -55,6 +58,41 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestReadFile: a file gives what its bytes give, but for long byte strings, of
+// which it tells the place, however they lie to what is read at a time.
+func TestReadFile(t *testing.T) {
+	for _, before := range []int{0, 10, chunk - 20, chunk, 3*chunk + 5} {
+		text := strings.Repeat("x", before)
+		for _, size := range []int{5, leastSpan - 1, leastSpan, 2*chunk + 7} {
+			in := "\x80\x04]("
+			in += "\x8d" + string(binary.LittleEndian.AppendUint64(nil, uint64(before))) + text
+			in += "cgeo\nPoint\n)RK\x03K\x04\x86b"
+			in += "B" + string(binary.LittleEndian.AppendUint32(nil, uint32(size)))
+			at := len(in)
+			in += strings.Repeat("y", size) + "K\x07e.behind"
+			got, err := reader.ReadFile(strings.NewReader(in), int64(len(in)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var raw any = Span{int64(at), int64(size)}
+			if size < leastSpan {
+				raw = []byte(strings.Repeat("y", size))
+			}
+			if want := []any{text, &point{3, 4}, raw, int64(7)}; !reflect.DeepEqual(got, want) {
+				t.Errorf("%d bytes of text, %d others: something else was read", before, size)
+			}
+			for _, cut := range []int{at - 1, at + size/2, at + size} {
+				if _, err := reader.ReadFile(strings.NewReader(in), int64(cut)); !errors.Is(err, errCut) {
+					t.Errorf("cut at %d: %v", cut, err)
+				}
+			}
+		}
+	}
+	if _, err := reader.ReadFile(strings.NewReader("\x80\x02cgeo"+strings.Repeat("o", 4*maxLine)), 4*maxLine); !errors.Is(err, errCut) {
+		t.Errorf("a name without an end: %v", err)
+	}
+}
+
 func TestReadFaults(t *testing.T) {
 	for _, c := range []struct{ fault, in string }{
 		{"cut off", "\x80\x02]"},
@@ -86,6 +124,9 @@ func FuzzRead(f *testing.F) {
 		v, rest, err := reader.Read(in)
 		if err == nil && len(rest) >= len(in) {
 			t.Fatalf("%T from nothing", v)
+		}
+		if _, fileErr := reader.ReadFile(bytes.NewReader(in), int64(len(in))); (fileErr == nil) != (err == nil) {
+			t.Fatalf("%v, of a file %v", err, fileErr)
 		}
 	})
 }

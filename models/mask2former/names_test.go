@@ -1,10 +1,15 @@
 package mask2former
 
 import (
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/configs"
 	"wsss/models"
+	"wsss/models/pretrained"
 	"wsss/models/swin"
 )
 
@@ -47,6 +52,34 @@ func TestRename(t *testing.T) {
 	}
 }
 
+// TestMetaPickle: a checkpoint as Meta publishes them fills the network, to the last
+// tensor: every value of one is its place in the file.
+func TestMetaPickle(t *testing.T) {
+	options := Options{Queries: 3, Layers: 1, EncoderLayers: 1, Channels: 32, Heads: 4, FeedForward: 12, EncoderFeedForward: 8, DropPath: -1}
+	n := &network{Options: options.Or(Published()), classes: classes,
+		backbone: swin.Config{Embed: 4, Depths: [4]int{1, 1, 1, 1}, Heads: [4]int{1, 2, 2, 4}, Window: 3}}
+	store := variables(t, n)
+	m, err := pretrained.Load(store.RootScope(), n.Adapt(open(t, "testdata/meta.pkl")), n.Rename)
+	if err != nil || len(m.Missing)+len(m.Unused)+len(m.Differ) > 0 {
+		t.Fatalf("%s (%v)", m, err)
+	}
+	values := map[float32]bool{}
+	for _, p := range m.Pairs {
+		v := store.GetVariable("/" + strings.ReplaceAll(p.Variable, ".", "/"))
+		if v == nil {
+			t.Fatalf("no variable %s", p.Variable)
+		}
+		flat := tensors.MustCopyFlatData[float32](v.MustValue())
+		if slices.Max(flat) != slices.Min(flat) || values[flat[0]] {
+			t.Errorf("%s holds %g to %g, which another has, too", p.Variable, slices.Min(flat), slices.Max(flat))
+		}
+		values[flat[0]] = true
+	}
+	if len(values) < 120 {
+		t.Errorf("%d tensors", len(values))
+	}
+}
+
 // TestPublishedSizes: the network of a bare config is the paper's.
 func TestPublishedSizes(t *testing.T) {
 	c := configs.Default().Train
@@ -56,7 +89,7 @@ func TestPublishedSizes(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := net.(*network)
-	if b := n.backbone.(swin.Config); b.Embed != 192 || b.Window != 12 || b.Depths[2] != 18 || b.DropPath != 0.3 || n.Queries != 100 || n.Layers != 9 || n.EncoderLayers != 6 || n.Points != 12544 {
+	if b := n.backbone.(swin.Config); b.Embed != 192 || b.Window != 12 || b.Depths[2] != 18 || b.DropPath != 0.3 || n.Queries != 100 || n.Options.Layers != 9 || n.EncoderLayers != 6 || n.Points != 12544 {
 		t.Errorf("%+v on %+v", n.Options, b)
 	}
 }

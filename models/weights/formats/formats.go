@@ -17,8 +17,8 @@ import (
 	"wsss/models/weights/pth"
 )
 
-// Open opens a .safetensors file, a PyTorch checkpoint (.pth, .pt, .bin) or MXNet's
-// parameters (.params), told apart by their first bytes. Errors name the file.
+// Open opens a .safetensors file, a PyTorch checkpoint (.pth, .pt, .bin), a pickle of
+// NumPy arrays (Detectron2's .pkl) or MXNet's parameters (.params), told apart by their first bytes. Errors name the file.
 func Open(path string) (weights.Source, error) {
 	head, err := firstBytes(path)
 	if err != nil {

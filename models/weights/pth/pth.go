@@ -1,6 +1,7 @@
 // Package pth reads PyTorch checkpoints (.pth, .pt), both the zip format of
-// PyTorch 1.6 and later and the one before. The pickle inside is read as data:
-// tensors are understood, everything else is skipped, nothing is executed.
+// PyTorch 1.6 and later and the one before, and pickles of NumPy arrays (.pkl), as
+// Detectron2's model zoo has them. A pickle is read as data: tensors are
+// understood, everything else is skipped, nothing is executed.
 package pth
 
 import (
@@ -74,10 +75,8 @@ func Open(path string) (*Reader, error) {
 }
 
 // IsCheckpoint tells by the first bytes of a file whether it is a checkpoint of
-// either format.
-func IsCheckpoint(head []byte) bool {
-	return bytes.HasPrefix(head, zipMagic) || bytes.HasPrefix(head, legacyMagic)
-}
+// one of the formats.
+func IsCheckpoint(head []byte) bool { return bytes.HasPrefix(head, zipMagic) || isPickle(head) }
 
 // NewReader is Open on the first size bytes of r.
 func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
@@ -93,8 +92,10 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 		root, out.values, err = readZip(r, size)
 	case bytes.HasPrefix(head, legacyMagic):
 		root, out.values, err = readLegacy(r, size)
+	case isPickle(head):
+		root, out.values, err = readArrays(r, size)
 	default:
-		err = errors.New("not a PyTorch checkpoint: it starts neither as a zip archive nor with PyTorch's magic number (files older than PyTorch 0.4 are not read)")
+		err = errors.New("not a PyTorch checkpoint: it starts neither as a zip archive nor as a pickle (files older than PyTorch 0.4 are not read)")
 	}
 	if err != nil {
 		return nil, err

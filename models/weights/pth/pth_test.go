@@ -123,6 +123,75 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+// TestReadArrays: pickles of NumPy arrays, of every protocol and of NumPy before 2.
+func TestReadArrays(t *testing.T) {
+	for _, file := range []string{"arrays2", "arrays4", "arrays5", "arrays_old"} {
+		r, err := Open("testdata/" + file + ".pkl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		if names := r.Names(); len(names) != 14 {
+			t.Errorf("%s: names %v", file, names)
+		}
+		for name, shape := range map[string][]int{
+			"plain": {2, 3}, "fortran": {2, 3}, "long": {64, 32}, "long_fortran": {64, 32}, "scalar": nil, "empty": {0, 3},
+			"float64": {4}, "float16": {4}, "int64": {4}, "int32": {4}, "int16": {4}, "int8": {4}, "uint8": {4},
+		} {
+			x, err := r.Tensor("model." + name)
+			if err == nil {
+				x, err = weights.Float32(x)
+			}
+			if err != nil || !slices.Equal(x.Shape().Dimensions, shape) {
+				t.Errorf("%s: %s is %v (%v), want %v", file, name, x, err, shape)
+				continue
+			}
+			for i, v := range tensors.MustCopyFlatData[float32](x) {
+				want := float32(i)
+				if name == "scalar" {
+					want = 7
+				}
+				if v != want {
+					t.Fatalf("%s: value %d of %s is %g", file, i, name, v)
+				}
+			}
+			p, ok, err := r.Place("model." + name)
+			// Short arrays are copied; Fortran's order does not stand in a row.
+			if want := name == "long" && file != "arrays2" && file != "arrays_old"; err != nil || ok != want || ok && p.Bytes != 64*32*4 {
+				t.Errorf("%s: %s has a place: %t (%v), want %t", file, name, ok, err, want)
+			}
+		}
+		if x, err := r.Tensor("model.bool"); err != nil || !slices.Equal(tensors.MustCopyFlatData[bool](x), []bool{true, false}) {
+			t.Errorf("%s: bool is %v (%v)", file, x, err)
+		}
+	}
+	r, err := Open("testdata/arrays_evil.pkl")
+	if err != nil || !slices.Equal(r.Names(), []string{"weight"}) {
+		t.Fatalf("names %v (%v), want the weight alone", r.Names(), err)
+	}
+	r.Close()
+	if _, err := os.Stat("/tmp/wsss-evil-pth"); err == nil {
+		t.Error("the command ran")
+	}
+	whole := readFile(t, "arrays4.pkl")
+	for name, c := range map[string]struct {
+		fault string
+		raw   []byte
+	}{
+		"big-endian":        {`type ">f4"`, readFile(t, "arrays_big.pkl")},
+		"cut off":           {"cut off", whole[:len(whole)/2]},
+		"of another size":   {"pickle has a NumPy array [64 33]", bytes.Replace(whole, []byte("K\x40K\x20\x86"), []byte("K\x40K\x21\x86"), 1)},
+		"of another type":   {`type "f7"`, bytes.Replace(whole, []byte("\x8c\x02f4"), []byte("\x8c\x02f7"), 1)},
+		"a number":          {"no named tensors", []byte("\x80\x04K\x01.")},
+		"text made many":    {"too often", []byte("\x80\x02](c_codecs\nencode\nq\x01X\x64\x00\x00\x00" + strings.Repeat("a", 100) + "X\x06\x00\x00\x00latin1\x86q\x02R" + strings.Repeat("h\x01h\x02R", 99) + "e.")},
+		"an unknown opcode": {"opcode", []byte("\x80\x04\x97.")},
+	} {
+		if _, err := NewReader(bytes.NewReader(c.raw), int64(len(c.raw))); err == nil || !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%s: error %v, want %q", name, err, c.fault)
+		}
+	}
+}
+
 // A real checkpoint of the older format.
 func TestReadReal(t *testing.T) {
 	r, err := Open(datatest.Path(t, "weights", "espnetv2_s_0.5_pascal_256x256.pth"))
@@ -191,8 +260,10 @@ func TestOpenFaults(t *testing.T) {
 	}
 }
 
-func read(t testing.TB, name string) []byte {
-	raw, err := os.ReadFile("testdata/" + name + ".pth")
+func read(t testing.TB, name string) []byte { return readFile(t, name+".pth") }
+
+func readFile(t testing.TB, name string) []byte {
+	raw, err := os.ReadFile("testdata/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,6 +273,9 @@ func read(t testing.TB, name string) []byte {
 func FuzzReader(f *testing.F) {
 	for _, name := range []string{"zip", "legacy", "deflated", "evil", "module"} {
 		f.Add(read(f, name))
+	}
+	for _, name := range []string{"arrays2", "arrays4", "arrays5", "arrays_evil"} {
+		f.Add(readFile(f, name+".pkl"))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, err := NewReader(bytes.NewReader(raw), int64(len(raw)))
