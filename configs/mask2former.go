@@ -20,7 +20,7 @@ type Mask2Former struct {
 	Points             int     `toml:"points" json:",omitempty"`              // where masks are compared; 12544
 	Oversample         float64 `toml:"oversample" json:",omitempty"`          // so many times the points are drawn to choose uncertain ones from; 3
 	Importance         float64 `toml:"importance" json:",omitempty"`          // share of the points that are the most uncertain ones; 0.75
-	Objects            int     `toml:"objects" json:",omitempty"`             // classes of an image that it learns, the largest ones; 16
+	Objects            int     `toml:"objects" json:",omitempty"`             // classes of an image that a graph has places for; images with more take one of twice as many; 8
 	NoObject           float64 `toml:"no_object" json:",omitempty"`           // weight of "no object" in the cross-entropy; 0.1
 	ClassWeight        float64 `toml:"class_weight" json:",omitempty"`        // of the cross-entropy of classes in loss and matching; 2
 	MaskWeight         float64 `toml:"mask_weight" json:",omitempty"`         // of the binary cross-entropy of masks; 5
@@ -46,7 +46,7 @@ func (m Mask2Former) validate(v *validator, key string) {
 		value, most int
 	}{
 		{"queries", m.Queries, 1000}, {"layers", m.Layers, 32}, {"encoder_layers", m.EncoderLayers, 32}, {"channels", m.Channels, 4096}, {"heads", m.Heads, 64},
-		{"feedforward", m.FeedForward, 1 << 15}, {"encoder_feedforward", m.EncoderFeedForward, 1 << 15}, {"points", m.Points, 1 << 18}, {"objects", m.Objects, 32},
+		{"feedforward", m.FeedForward, 1 << 15}, {"encoder_feedforward", m.EncoderFeedForward, 1 << 15}, {"points", m.Points, 1 << 18}, {"objects", m.Objects, 255},
 	} {
 		v.that(k.value >= 0 && k.value <= k.most, key+"."+k.name, k.value, fmt.Sprintf("an integer from 1 to %d, or 0 for the published one", k.most))
 	}

@@ -109,6 +109,14 @@ type TrainNoise struct {
 	Bootstrap     float64 `toml:"bootstrap" hash:"33"`                          // share of the network's own opinion in a pixel's target; 0 = labels only
 	LossClip      float64 `toml:"loss_clip" hash:"34"`                          // pixels of a higher loss have no gradient; 0 = none
 	NoiseWarmup   float64 `toml:"warmup" json:",omitempty" hash:"46,omitempty"` // share of the updates on plain labels before bootstrap and loss_clip begin; 0 = they act from the first
+	// Correct is the probability from which on the network's own class takes the place
+	// of a pixel's label; 0 = never.
+	Correct float64 `toml:"correct" json:",omitempty" hash:"73,omitempty"`
+	// Early begins bootstrap, loss_clip and correct for the pixels of each class when the
+	// network has learnt it, instead of by warmup: when the slope of its agreement with the
+	// labels has fallen by this share of that after an epoch; 0 = off.
+	Early      float64 `toml:"early" json:",omitempty" hash:"74,omitempty"`
+	EarlyEvery Every   `toml:"early_every" json:",omitempty" hash:"75,omitempty"` // between two looks at the agreement; 0 = 1 epoch
 }
 
 // SelfTraining is further rounds on labels that the network helps to choose.

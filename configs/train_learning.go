@@ -29,6 +29,20 @@ const (
 	DecayKernels = "kernels" // weights of more than one axis: no norm, bias, token or position embedding
 )
 
+// validateNoise checks what makes training robust against wrong labels.
+func (t Train) validateNoise(v *validator) {
+	v.oneOf("train.noise.confidence", t.Confidence, "none", "mask", "weight")
+	v.that(t.ConfidenceMin >= 0 && t.ConfidenceMin <= 1, "train.noise.confidence_min", t.ConfidenceMin, "a number in [0, 1]")
+	v.that(t.Bootstrap >= 0 && t.Bootstrap < 1, "train.noise.bootstrap", t.Bootstrap, "a number in [0, 1)")
+	v.that(t.LossClip >= 0 && !math.IsInf(t.LossClip, 0), "train.noise.loss_clip", t.LossClip, "a number >= 0")
+	v.that(t.NoiseWarmup >= 0 && t.NoiseWarmup < 1, "train.noise.warmup", t.NoiseWarmup, "a number in [0, 1)")
+	v.that(t.Correct == 0 || t.Correct >= 0.5 && t.Correct < 1, "train.noise.correct", t.Correct, "a probability in [0.5, 1); 0 for never")
+	v.that(t.Early >= 0 && t.Early < 1, "train.noise.early", t.Early, "a number in [0, 1); 0 for none")
+	v.that(t.Early == 0 || t.NoiseWarmup == 0, "train.noise.early", t.Early, "0 where train.noise.warmup tells when to begin")
+	v.that(t.Early == 0 || t.Bootstrap+t.LossClip+t.Correct > 0, "train.noise.early", t.Early, "0 unless one of train.noise.bootstrap, loss_clip and correct is set: it tells when they begin")
+	v.every("train.noise.early_every", t.EarlyEvery, 0)
+}
+
 // validateLearning checks what how weights learn depends on.
 func (t Train) validateLearning(v *validator) {
 	v.oneOf("train.optimizer.schedule", t.Schedule, "", SchedulePoly, ScheduleCosine)

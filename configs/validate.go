@@ -105,13 +105,8 @@ func (t Train) validate(v *validator) {
 	v.atLeast("train.compute.devices", t.Devices, 0)
 	v.atLeast("train.self_training.rounds", t.SelfRounds, 0)
 	v.that(t.SelfMin >= 0 && t.SelfMin < 1, "train.self_training.min", t.SelfMin, "a number in [0, 1)")
-	v.oneOf("train.noise.confidence", t.Confidence, "none", "mask", "weight")
-	v.that(t.ConfidenceMin >= 0 && t.ConfidenceMin <= 1, "train.noise.confidence_min", t.ConfidenceMin, "a number in [0, 1]")
-	v.that(t.Bootstrap >= 0 && t.Bootstrap < 1, "train.noise.bootstrap", t.Bootstrap, "a number in [0, 1)")
-	v.that(t.LossClip >= 0 && !math.IsInf(t.LossClip, 0), "train.noise.loss_clip", t.LossClip, "a number >= 0")
 	v.oneOf("train.self_training.rule", t.SelfRule, append([]string{""}, SelfRules...)...)
 	v.oneOf("train.self_training.start", t.SelfStart, "", "init", "last")
-	v.that(t.NoiseWarmup >= 0 && t.NoiseWarmup < 1, "train.noise.warmup", t.NoiseWarmup, "a number in [0, 1)")
 	v.that(t.Diverge == 0 || t.Diverge > 1 && !math.IsInf(t.Diverge, 0), "train.checkpoint.diverge", t.Diverge, "0, or a number > 1")
 	v.that(t.EMA >= 0 && t.EMA < 1, "train.optimizer.ema", t.EMA, "a number in [0, 1)")
 	v.atLeast("train.compute.workers", t.Workers, 0)
@@ -120,6 +115,7 @@ func (t Train) validate(v *validator) {
 	v.every("train.checkpoint.val_every", t.ValEvery, 0)
 	v.atLeast("train.checkpoint.val_images", t.ValImages, 0)
 	t.Mask2Former.validate(v, "train.mask2former")
+	t.validateNoise(v)
 	t.validateLearning(v)
 }
 

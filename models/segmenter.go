@@ -51,7 +51,14 @@ type Lesson struct {
 	Images  *graph.Node // [batch, height, width, 3]
 	Labels  *graph.Node // [batch, height, width] of uint8: classes, or 255 where nobody knows
 	Weights *graph.Node // of the pixels, [batch, height, width] of float32 >= 0; nil = 1
+	Present *graph.Node // the classes that each image's labels have, [batch, Learner.Places] of int32, −1 in places that are left
 	Update  *graph.Node // its number counted from 1, a float32 scalar
+	// Learned is 1 for classes whose pixels the options against wrong labels act on,
+	// else 0, [classes] of float32; nil where Update decides.
+	Learned *graph.Node
+	// Judge, if not nil, is to be called once with what the network thinks, logits
+	// or scores [batch, h, w, classes], and with the labels at that size.
+	Judge func(logits, labels *graph.Node)
 }
 
 // Learner is a network that learns by a loss of all that it gives, not of one map
@@ -61,6 +68,9 @@ type Learner interface {
 	// Learn builds the graph of the loss, a scalar. It may draw random numbers from
 	// the scope's store.
 	Learn(scope *model.Scope, l Lesson) *graph.Node
+	// Places is how many a lesson has for the classes of an image, where the image of
+	// a batch that has the most has so many. Each number takes a graph of its own.
+	Places(most int) int
 }
 
 // Layered is a network whose variables lie in layers, one behind the other.

@@ -34,7 +34,7 @@ func TestGradientIsTheSumOverParts(t *testing.T) {
 	exec := MustNewExec(b, func(x, labels, w *Node) *Node {
 		n := x.Shape().Dim(0)
 		logits := Reshape(Dot(Reshape(x, n*side*side, 2), w).Product(), n, side, side, classes)
-		return Gradient(Loss{}.Mean(logits, labels, nil, nil), w)[0]
+		return Gradient(Loss{}.Mean(logits, labels, nil, Moment{}), w)[0]
 	})
 	gradient := func(first, n int) (g []float32, labelled float64) {
 		l := labels[first*side*side:][:n*side*side]

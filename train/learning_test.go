@@ -273,7 +273,7 @@ func TestClassWeights(t *testing.T) {
 		sum, of = sum+w*(math.Log(all)-float64(row[labels[i]])), of+w
 	}
 	exec := MustNewExec(openOne(t), func(logits, labels *Node) *Node {
-		return Loss{Weights: weights}.Mean(logits, labels, nil, Const(logits.Graph(), float32(1)))
+		return Loss{Weights: weights}.Mean(logits, labels, nil, Moment{})
 	})
 	defer exec.Finalize()
 	out, err := exec.Call1(tensors.FromFlatDataAndDimensions(slices.Concat(z...), 1, 1, 3, 3), tensors.FromFlatDataAndDimensions(labels, 1, 1, 3))

@@ -38,6 +38,8 @@ type loader struct {
 	copyPaste  float64 // probability that objects of another image are pasted
 	pasteMin   float64 // score of their masks, at least
 
+	places func(most int) int // models.Learner's; nil for other networks
+
 	features *featureCache // what the network sees instead of images; nil = the images
 }
 
@@ -47,11 +49,12 @@ type batch struct {
 	images  *tensors.Tensor   // [batch, crop, crop, 3]
 	labels  []*tensors.Tensor // per grid [batch, h, w], uint8
 	weights []*tensors.Tensor // per grid [batch, h, w], float32; none unless pixels have weights
+	present []*tensors.Tensor // one of [batch, places], int32, for a models.Learner
 }
 
 // inputs lists the tensors in the order of the step graph's parameters.
 func (b *batch) inputs() []*tensors.Tensor {
-	return slices.Concat([]*tensors.Tensor{b.images}, b.labels, b.weights)
+	return slices.Concat([]*tensors.Tensor{b.images}, b.labels, b.weights, b.present)
 }
 
 // placed is a batch as the graph takes it.
@@ -95,7 +98,37 @@ func (l *loader) load(first int64) (*batch, error) {
 			return nil, err
 		}
 	}
+	if l.places != nil {
+		b.present = []*tensors.Tensor{present(b.labels[0], l.places)}
+	}
 	return b, nil
+}
+
+// present are the classes that each of the label maps [batch, height, width] has,
+// [batch, places], −1 in places that are left.
+func present(labels *tensors.Tensor, places func(most int) int) *tensors.Tensor {
+	n, most := labels.Shape().Dim(0), 0
+	lists := make([][]int32, n)
+	tensors.MustConstFlatData(labels, func(flat []uint8) {
+		for i, m := range slices.Collect(slices.Chunk(flat, len(flat)/n)) {
+			var seen [256]bool
+			for _, v := range m {
+				seen[v] = true
+			}
+			for c := range data.Ignore {
+				if seen[c] {
+					lists[i] = append(lists[i], int32(c))
+				}
+			}
+			most = max(most, len(lists[i]))
+		}
+	})
+	k := places(most)
+	flat := slices.Repeat([]int32{-1}, n*k)
+	for i, list := range lists {
+		copy(flat[i*k:], list)
+	}
+	return tensors.FromFlatDataAndDimensions(flat, n, k)
 }
 
 // draw fills place i of a batch with a crop of an image.

@@ -17,6 +17,9 @@ type Record struct {
 	ValIoU   []float64 `json:"val_iou,omitempty"` // per class; -1 where it occurs in neither truth nor prediction
 	Images   int       `json:"images,omitempty"`  // validated
 	Event    string    `json:"event,omitempty"`   // why a run stopped
+
+	Agreement []float64 `json:"agreement,omitempty"` // IoU per class of the network with its labels since the last such line; -1 where neither had it
+	Learned   []string  `json:"learned,omitempty"`   // classes on which train.noise acts from the next update on
 }
 
 // ReadLog reads a metrics log (runlog.Read).

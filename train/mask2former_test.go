@@ -3,9 +3,14 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 	"image"
+	"image/color"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/checkpoints"
 	"wsss/configs"
@@ -72,6 +77,40 @@ func TestMask2Former(t *testing.T) {
 	}
 }
 
+// TestMask2FormerLayers: rates fall from the head to the images, through the blocks
+// of a Swin and the stages of a ResNet.
+func TestMask2FormerLayers(t *testing.T) {
+	for backbone, c := range map[string]struct {
+		layers int
+		of     map[string]int
+	}{
+		"swin_t": {13, map[string]int{"backbone/patch_embed/proj/weight": 0, "backbone/layers/0/blocks/0/norm1/weight": 1, "backbone/layers/0/downsample/reduction/weight": 2,
+			"backbone/norm0/weight": 2, "backbone/layers/2/blocks/5/mlp/fc1/bias": 10, "backbone/layers/3/blocks/1/attn/qkv/weight": 12, "backbone/norm3/bias": 12, "sem_seg_head/predictor/query_feat/weight": 13}},
+		"resnet18": {5, map[string]int{"backbone/conv1/weight": 0, "backbone/layer1/0/conv1/weight": 1, "backbone/layer4/1/bn2/weight": 4, "sem_seg_head/pixel_decoder/mask_features/weight": 5}},
+	} {
+		job := mask2formerJob(t, t.TempDir())
+		job.Config.Backbone, job.Config.LayerDecay, job.Config.Iterations = backbone, 0.7, 1
+		net, err := models.NewSegmenter(job.Config, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		layered := net.(models.Layered)
+		if layered.Layers() != c.layers {
+			t.Errorf("%s has %d layers, want %d", backbone, layered.Layers(), c.layers)
+		}
+		for path, want := range c.of {
+			if got := layered.Layer("/" + path); got != want {
+				t.Errorf("%s of %s is in layer %d, want %d", path, backbone, got, want)
+			}
+		}
+	}
+	job := mask2formerJob(t, t.TempDir())
+	job.ValSplit, job.Config.LayerDecay, job.Config.Iterations = "", 0.7, 1
+	if _, err := Run(context.Background(), job); err != nil {
+		t.Error(err)
+	}
+}
+
 // unknown is squares without a label.
 type unknown struct{ squares }
 
@@ -111,6 +150,88 @@ func TestMask2FormerEdges(t *testing.T) {
 	}
 	if _, err := models.NewSegmenter(one.Config, 1); err == nil || !strings.Contains(err.Error(), "2 to 255") {
 		t.Errorf("a class list of one: error %v", err)
+	}
+}
+
+// stripes are images of many classes, a stripe each, of which a crop shows all or
+// some.
+type stripes struct{ classes, n int }
+
+func (stripes) Name() string     { return "stripes" }
+func (stripes) Splits() []string { return []string{"train"} }
+func (s stripes) Classes() data.Classes {
+	names := []string{"background"}
+	for i := 1; i < s.classes; i++ {
+		names = append(names, fmt.Sprintf("class %d", i))
+	}
+	return data.Classes{Names: names}
+}
+func (s stripes) IDs(string) (ids []string, err error) {
+	for i := range s.n {
+		ids = append(ids, fmt.Sprintf("img_%d", i))
+	}
+	return ids, nil
+}
+func (stripes) ImagePath(id string) string { return id + ".png" }
+func (s stripes) Load(id string, _ data.Want) (*data.Sample, error) {
+	var i int
+	fmt.Sscanf(id, "img_%d", &i)
+	const side = 40
+	img, truth := image.NewNRGBA(image.Rect(0, 0, side, side)), data.NewLabelMap(side, side)
+	for y := range side {
+		for x := range side {
+			c := x * (s.classes >> (i % 3)) / side // all classes, half, a quarter
+			truth.Set(x, y, uint8(c))
+			img.SetNRGBA(x, y, color.NRGBA{uint8(40 * c), uint8(200 - 9*c), uint8(97 * c), 255})
+		}
+	}
+	return &data.Sample{ID: id, Image: img, Truth: truth}, nil
+}
+
+// TestMask2FormerManyClasses: all classes of an image are learnt, however many the
+// batch has, and a training whose batches take graphs of several sizes resumes to
+// the same bytes; of more classes than queries the rest have none.
+func TestMask2FormerManyClasses(t *testing.T) {
+	for _, queries := range []int{24, 5} {
+		run := func(cut ...int) (string, *Result) {
+			job := mask2formerJob(t, t.TempDir())
+			job.Dataset, job.ValSplit = stripes{20, 6}, ""
+			c := &job.Config
+			c.Iterations, c.Batch, c.Scales, c.Mask2Former.Queries, c.Mask2Former.Objects = 6, 1, []float64{1}, queries, 4
+			var res *Result
+			for _, at := range append(cut, 99) {
+				ctx, cancel := context.WithCancel(context.Background())
+				job.Progress = func(done, _ int) {
+					if done == at {
+						cancel()
+					}
+				}
+				var err error
+				res, err = Run(ctx, job)
+				cancel()
+				if at < 99 && !errors.Is(err, context.Canceled) || at == 99 && err != nil {
+					t.Fatalf("cancelled at %d: %v", at, err)
+				}
+			}
+			return job.OutDir, res
+		}
+		whole, res := run()
+		if !(res.Loss > 0) {
+			t.Errorf("%d queries: loss %g", queries, res.Loss)
+		}
+		cut, _ := run(3)
+		sameFiles(t, whole, cut, checkpoints.FileName(6), LogFile)
+	}
+}
+
+// TestPresent lists the classes of every label map.
+func TestPresent(t *testing.T) {
+	const void = data.Ignore
+	labels := tensors.FromFlatDataAndDimensions([]uint8{3, 0, void, 3, void, void, 7, 1, 1, 254, 0, 0}, 3, 2, 2)
+	var most int
+	got := present(labels, func(n int) int { most = n; return n + 1 })
+	if want := []int32{0, 3, -1, -1, 1, 7, -1, -1, 0, 1, 254, -1}; most != 3 || !slices.Equal(tensors.MustCopyFlatData[int32](got), want) {
+		t.Errorf("at most %d: %v", most, got)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"wsss/models"
 	"wsss/models/backend"
 	"wsss/models/layers"
+	"wsss/train/early"
 	"wsss/train/optim"
 	"wsss/train/parallel"
 )
@@ -61,7 +62,9 @@ func (n *network) probe(side int) (grids []grid, err error) {
 }
 
 // step is the compiled training: one graph for a whole update, or, with
-// accumulation, one that adds a gradient and one that applies the sum.
+// accumulation, one that adds a gradient and one that applies the sum. The graphs
+// that compute a gradient give the loss, for a whole update the squared norm of
+// the gradient, and, where a tracker watches, the counts of early.Counts.
 type step struct {
 	whole, add, apply *model.Exec
 	grids             []grid // distinct label sizes, in the order of the label inputs
@@ -82,49 +85,69 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimiz
 		s.of = append(s.of, i)
 	}
 	// Inputs: images, one label map per grid, if asked for as many maps of
-	// weights, and for an update the rates. The graph that adds a gradient takes
-	// the number of the update after the maps.
+	// weights, for a models.Learner the classes present, and for an update the rates. The graph that adds a gradient takes
+	// the number of the update after the maps. Last are the classes that are learnt,
+	// for a loss that asks for them.
 	s.scalars = 1 + len(s.grids)
 	if weighted {
 		s.scalars += len(s.grids)
 	}
-	gradients := func(scope *model.Scope, in []*Node, update *Node) (vars []*model.Variable, sum *Node, grads []*Node) {
+	learner, _ := n.Segmenter.(models.Learner)
+	if learner != nil {
+		s.scalars++ // the classes of each image
+	}
+	watched := 0
+	if loss.ByClass {
+		watched = 1
+	}
+	gradients := func(scope *model.Scope, in []*Node, update *Node) (vars []*model.Variable, sum *Node, grads, counts []*Node) {
 		backend.NoteCompilation()
 		defer backend.UsePrecision(n.backend, t.Precision)()
 		g := in[0].Graph()
 		n.store.SetTraining(g, true)
-		sum = n.loss(scope, in[0], update, loss, func(i int) (labels, weights *Node) {
+		at := Moment{Update: update}
+		if loss.ByClass {
+			at.Learned = in[len(in)-1]
+		}
+		var present *Node
+		if learner != nil {
+			present = in[s.scalars-1]
+		}
+		sum, count := n.loss(scope, in[0], present, at, loss, func(i int) (labels, weights *Node) {
 			if weighted {
 				weights = in[1+len(s.grids)+s.of[i]]
 			}
 			return in[1+s.of[i]], weights
 		})
+		if loss.ByClass {
+			counts = []*Node{count}
+		}
 		vars = opt.Variables(n.store, g)
 		nodes := make([]*Node, len(vars))
 		for i, v := range vars {
 			nodes[i] = v.NodeValue(g)
 		}
-		return vars, sum, Gradient(MulScalar(sum, 1/float64(accumulate)), nodes...)
+		return vars, sum, Gradient(MulScalar(sum, 1/float64(accumulate)), nodes...), counts
 	}
 	var err error
 	if accumulate == 1 {
 		s.whole, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
-			vars, loss, grads := gradients(scope, in, in[s.scalars+optim.InNumber])
+			vars, loss, grads, counts := gradients(scope, in, in[s.scalars+optim.InNumber])
 			norm := squaredNorm(grads)
 			opt.Update(n.store, vars, opt.Clip(grads, norm), in[s.scalars:])
-			return []*Node{loss, norm}
+			return append([]*Node{loss, norm}, counts...)
 		})
 		if err != nil {
 			return nil, err
 		}
-		return s, split.Configure(s.whole, s.scalars, optim.NumScalars)
+		return s, split.Configure(s.whole, s.scalars, optim.NumScalars+watched)
 	}
 	var trained []*model.Variable
 	s.add, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
-		vars, loss, grads := gradients(scope, in, in[s.scalars])
+		vars, loss, grads, counts := gradients(scope, in, in[s.scalars])
 		trained = vars
 		opt.Accumulate(n.store, vars, grads)
-		return []*Node{loss}
+		return append([]*Node{loss}, counts...)
 	})
 	if err != nil {
 		return nil, err
@@ -140,15 +163,20 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimiz
 	if err != nil {
 		return nil, err
 	}
-	return s, errors.Join(split.Configure(s.add, s.scalars, 1), split.Configure(s.apply, 0, optim.NumScalars))
+	return s, errors.Join(split.Configure(s.add, s.scalars, 1+watched), split.Configure(s.apply, 0, optim.NumScalars))
 }
 
-// loss is what a batch costs. maps are the labels and weights, nil for none, of a
-// logit map.
-func (n *network) loss(scope *model.Scope, images, update *Node, loss Loss, maps func(i int) (labels, weights *Node)) (sum *Node) {
+// loss is what a batch costs, and how far the network agrees with its labels
+// (early.Counts), of the map to evaluate. present is models.Lesson's; maps are the
+// labels and weights, nil for none, of a logit map.
+func (n *network) loss(scope *model.Scope, images, present *Node, at Moment, loss Loss, maps func(i int) (labels, weights *Node)) (sum, counts *Node) {
 	if own, ok := n.Segmenter.(models.Learner); ok {
 		labels, weights := maps(0)
-		return own.Learn(scope, models.Lesson{Images: images, Labels: labels, Weights: weights, Update: update})
+		lesson := models.Lesson{Images: images, Labels: labels, Weights: weights, Present: present, Update: at.Update, Learned: at.Learned}
+		if loss.ByClass {
+			lesson.Judge = func(logits, labels *Node) { counts = early.Counts(logits, labels) }
+		}
+		return own.Learn(scope, lesson), counts
 	}
 	for i, logits := range n.Logits(scope, images, true) {
 		labels, weights := maps(i)
@@ -156,15 +184,18 @@ func (n *network) loss(scope *model.Scope, images, update *Node, loss Loss, maps
 		if own, ok := n.Segmenter.(models.Taught); ok {
 			l = own.Loss(logits, labels)
 		} else {
-			l = loss.Mean(logits, labels, weights, update)
+			l = loss.Mean(logits, labels, weights, at)
 		}
 		if sum == nil {
 			sum = l
 		} else {
 			sum = Add(sum, l)
 		}
+		if loss.ByClass {
+			counts = early.Counts(logits, labels)
+		}
 	}
-	return sum
+	return sum, counts
 }
 
 // squaredNorm is the sum of the squares of all values. It is not finite

@@ -32,15 +32,21 @@ func TestLoss(t *testing.T) {
 		loss    Loss
 		weights []float32
 		update  float32
+		learned []float32
 	}{
-		{"plain", Loss{}, nil, 1},
-		{"weighted", Loss{}, []float32{0.25, 0.75, 1}, 1},
-		{"weightless", Loss{}, []float32{0, 0, 1}, 1},
-		{"bootstrap", Loss{Bootstrap: 0.3}, nil, 1},
-		{"clip", Loss{Clip: 2}, nil, 1},
-		{"all", Loss{Bootstrap: 0.2, Clip: 1.5}, []float32{0.5, 1, 0}, 1},
-		{"warming up", Loss{Bootstrap: 0.2, Clip: 1.5, Warmup: 7}, []float32{0.5, 1, 0}, 7},
-		{"warm", Loss{Bootstrap: 0.2, Clip: 1.5, Warmup: 7}, []float32{0.5, 1, 0}, 8},
+		{"plain", Loss{}, nil, 1, nil},
+		{"weighted", Loss{}, []float32{0.25, 0.75, 1}, 1, nil},
+		{"weightless", Loss{}, []float32{0, 0, 1}, 1, nil},
+		{"bootstrap", Loss{Bootstrap: 0.3}, nil, 1, nil},
+		{"clip", Loss{Clip: 2}, nil, 1, nil},
+		{"correct", Loss{Correct: 0.8}, nil, 1, nil}, // the network gives its class of the second pixel 0.94, of the first 0.63
+		{"correct more", Loss{Correct: 0.6}, nil, 1, nil},
+		{"all", Loss{Bootstrap: 0.2, Clip: 1.5}, []float32{0.5, 1, 0}, 1, nil},
+		{"warming up", Loss{Bootstrap: 0.2, Clip: 1.5, Correct: 0.7, Warmup: 7}, []float32{0.5, 1, 0}, 7, nil},
+		{"warm", Loss{Bootstrap: 0.2, Clip: 1.5, Correct: 0.7, Warmup: 7}, []float32{0.5, 1, 0}, 8, nil},
+		{"no class learnt", Loss{Bootstrap: 0.2, Clip: 1.5, Correct: 0.7, ByClass: true}, nil, 1, []float32{0, 1, 0}},
+		{"one learnt", Loss{Bootstrap: 0.2, Clip: 1.5, ByClass: true}, nil, 1, []float32{1, 0, 0}},
+		{"another learnt", Loss{Correct: 0.7, ByClass: true}, nil, 1, []float32{0, 0, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var want, count float64
@@ -60,11 +66,14 @@ func TestLoss(t *testing.T) {
 						best = k
 					}
 				}
-				b, clip := c.loss.Bootstrap, c.loss.Clip
-				if c.update <= float32(c.loss.Warmup) {
-					b, clip = 0, 0
+				b, clip, correct, label := c.loss.Bootstrap, c.loss.Clip, c.loss.Correct, int(labels[i])
+				if c.update <= float32(c.loss.Warmup) || c.learned != nil && c.learned[label] == 0 {
+					b, clip, correct = 0, 0, 0
 				}
-				cost := math.Log(sum) - (1-b)*row[labels[i]] - b*row[best]
+				if correct > 0 && math.Exp(row[best])/sum >= correct {
+					label = best
+				}
+				cost := math.Log(sum) - (1-b)*row[label] - b*row[best]
 				count += w
 				if clip > 0 && cost > clip {
 					want += w * clip
@@ -74,18 +83,19 @@ func TestLoss(t *testing.T) {
 				for k, v := range row {
 					grad[3*i+k] += w * math.Exp(v) / sum
 				}
-				grad[3*i+int(labels[i])] -= w * (1 - b)
+				grad[3*i+label] -= w * (1 - b)
 				grad[3*i+best] -= w * b
 			}
 			count = max(count, map[bool]float64{true: 1, false: 0}[count == 0])
-			got := MustExecOnceN(openOne(t), func(logits, labels, weights, update *Node) []*Node {
+			learned := append(slices.Clone(c.learned), 0, 0, 0)[:3]
+			got := MustExecOnceN(openOne(t), func(logits, labels, weights, update, learned *Node) []*Node {
 				if c.weights == nil {
 					weights = nil
 				}
-				l := c.loss.Mean(logits, labels, weights, update)
+				l := c.loss.Mean(logits, labels, weights, Moment{update, learned})
 				return append([]*Node{l}, Gradient(l, logits)...)
 			}, tensors.FromFlatDataAndDimensions([]float32{1, 2, 0.5, 3, -1, 0, 9, 9, 9}, 1, 1, 3, 3),
-				tensors.FromFlatDataAndDimensions(labels, 1, 1, 3), tensors.FromFlatDataAndDimensions(append(c.weights, 0, 0, 0)[:3], 1, 1, 3), c.update)
+				tensors.FromFlatDataAndDimensions(labels, 1, 1, 3), tensors.FromFlatDataAndDimensions(append(c.weights, 0, 0, 0)[:3], 1, 1, 3), c.update, learned)
 			if l := float64(got[0].Value().(float32)); math.Abs(l-want/count) > 1e-6 {
 				t.Errorf("loss %g, want %g", l, want/count)
 			}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"wsss/models/backend"
 	"wsss/models/manifest"
 	"wsss/train/batches"
+	"wsss/train/early"
 	"wsss/train/loop"
 	"wsss/train/optim"
 	"wsss/train/parallel"
@@ -44,6 +46,9 @@ func (r *run) open() error {
 	maps.Copy(first.Versions, r.Versions)
 	perEpoch := r.perEpoch()
 	r.watch.limit = r.Config.Diverge
+	if t := r.Config; t.Early > 0 {
+		r.early = early.New(t.Early, cmp.Or(t.EarlyEvery, configs.Epochs(1)).Updates(perEpoch), perEpoch, r.Classes.Len())
+	}
 	r.loop = &loop.Loop{
 		Task: r, Table: "train", Dir: r.OutDir, Total: r.Config.Iterations, Drawn: r.Config.Accumulate * r.Config.Batch, Images: len(r.ids), LR: r.Config.LR,
 		SaveEvery: r.Config.CheckpointEvery.Updates(perEpoch), ValEvery: r.Config.ValEvery.Updates(perEpoch), Validates: len(r.valIDs) > 0,
@@ -115,7 +120,13 @@ func (r *run) Restore(c *checkpoints.Checkpoint) (err error) {
 	if r.net, err = newNetwork(r.Backend, r.Net, r.Classes.Len(), r.Seed); err != nil {
 		return err
 	}
-	return r.net.restore(c, r.Config.Crop, true)
+	if err := r.net.restore(c, r.Config.Crop, true); err != nil || r.early == nil {
+		return err
+	}
+	if err := r.early.Restore(c.Tensor); err != nil {
+		return fmt.Errorf("%s: train.noise.early: %w", c.Path, err)
+	}
+	return nil
 }
 
 // start makes what training needs beside the network.
@@ -162,6 +173,9 @@ func (r *run) start() error {
 		batch: r.Config.Batch, order: batches.Order{Seed: r.Seed, N: len(r.ids)},
 		confidence: r.Config.Confidence, scoresDir: or(r.ScoresDir, r.LabelsDir), minScore: r.Config.ConfidenceMin,
 		copyPaste: r.Config.CopyPaste, pasteMin: r.Config.CopyPasteMin}
+	if learner, ok := r.Net.(models.Learner); ok {
+		r.load.places = learner.Places
+	}
 	if r.load.features, err = r.cacheFeatures(r.ctx, aug); err != nil {
 		return err
 	}

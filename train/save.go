@@ -2,6 +2,7 @@ package train
 
 import (
 	"encoding/json"
+	"maps"
 	"path/filepath"
 	"time"
 
@@ -11,7 +12,13 @@ import (
 )
 
 // State is loop.Task's.
-func (r *run) State() (map[string]*tensors.Tensor, error) { return r.net.state() }
+func (r *run) State() (map[string]*tensors.Tensor, error) {
+	values, err := r.net.state()
+	if err == nil && r.early != nil {
+		maps.Copy(values, r.early.State())
+	}
+	return values, err
+}
 
 // drawCurves draws the log.
 func (r *run) drawCurves() error {

@@ -17,6 +17,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/models"
+	"wsss/train/early"
 	"wsss/train/lineage"
 	"wsss/train/loop"
 	"wsss/train/optim"
@@ -121,7 +122,8 @@ type run struct {
 	sched       optim.Schedule
 	val         *Predictor
 	watch       monitor
-	events      *eventLog // nil unless asked for
+	early       *early.Tracker // nil unless train.noise.early is set
+	events      *eventLog      // nil unless asked for
 	began       time.Time
 	ctx         context.Context // of Run, for start
 }

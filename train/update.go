@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -44,10 +45,15 @@ func (r *run) Update(step int) (loop.Update, error) {
 	for _, v := range rates[:optim.InNumber] {
 		rec.LR = append(rec.LR, float64(v.(float32)))
 	}
-	scalars, err := r.devices.Scalars(rates)
+	inputs := rates
+	if r.early != nil {
+		inputs = append(slices.Clip(rates), r.early.Learned())
+	}
+	scalars, err := r.devices.Scalars(inputs)
 	if err != nil {
 		return loop.Update{}, err
 	}
+	rates, learned := scalars[:optim.NumScalars], scalars[optim.NumScalars:]
 	for range k {
 		b, err := r.take()
 		if err != nil {
@@ -59,24 +65,26 @@ func (r *run) Update(step int) (loop.Update, error) {
 		ids = append(ids, b.ids...)
 		in := slices.Clip(b.Args)
 		if k == 1 {
-			out, err := call(r.graphs.whole.Call, append(in, scalars...)...)
+			out, counts, err := call(r.graphs.whole.Call, append(in, scalars...)...)
 			if err != nil {
 				return loop.Update{}, err
 			}
 			rec.Loss, rec.GradNorm = out[0], math.Sqrt(out[1])
+			r.watchCounts(counts)
 			break
 		}
-		out, err := call(r.graphs.add.Call, append(in, scalars[optim.InNumber])...)
+		out, counts, err := call(r.graphs.add.Call, append(append(in, rates[optim.InNumber]), learned...)...)
 		if err != nil {
 			return loop.Update{}, err
 		}
+		r.watchCounts(counts)
 		rec.Loss += out[0] / float64(k)
 		if !loop.Finite(out[0]) {
 			return loop.Update{}, &loop.NotFiniteError{What: "loss", Value: out[0], IDs: b.ids}
 		}
 	}
 	if k > 1 {
-		out, err := call(r.graphs.apply.Call, scalars...)
+		out, _, err := call(r.graphs.apply.Call, rates...)
 		if err != nil {
 			return loop.Update{}, err
 		}
@@ -86,25 +94,51 @@ func (r *run) Update(step int) (loop.Update, error) {
 	if len(r.ids) > 0 {
 		rec.Epoch = float64(int64(rec.Step)*int64(k)*int64(r.Config.Batch)) / float64(len(r.ids))
 	}
+	r.watchUpdate(&rec)
 	return loop.Update{Loss: rec.Loss, GradNorm: rec.GradNorm, IDs: ids, Record: rec}, nil
 }
 
-// call runs a graph whose results are scalars.
-func call(exec func(...any) ([]*tensors.Tensor, error), in ...any) (values []float64, err error) {
+// watchCounts adds the counts of a batch.
+func (r *run) watchCounts(counts []float32) {
+	if r.early != nil {
+		r.early.Add(counts)
+	}
+}
+
+// watchUpdate tells which classes are learnt after an update.
+func (r *run) watchUpdate(rec *Record) {
+	if r.early == nil {
+		return
+	}
+	iou, learnt := r.early.After(rec.Step)
+	rec.Agreement = iou
+	for _, c := range learnt {
+		name := r.Classes.Names[c]
+		rec.Learned = append(rec.Learned, name)
+		r.Log(fmt.Sprintf("step %d: %s is learnt (IoU with its labels %.2f): from now on train.noise acts on its pixels", rec.Step, name, iou[c]))
+	}
+}
+
+// call runs a graph whose results are scalars, and perhaps a table.
+func call(exec func(...any) ([]*tensors.Tensor, error), in ...any) (values []float64, table []float32, err error) {
 	var out []*tensors.Tensor
 	if caught := exceptions.TryCatch[error](func() { out, err = exec(in...) }); caught != nil {
 		err = caught
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, t := range out {
-		v, err := t.ValueSafe()
+		flat, err := tensors.CopyFlatData[float32](t)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		values = append(values, float64(v.(float32)))
+		if t.Rank() == 0 {
+			values = append(values, float64(flat[0]))
+		} else {
+			table = flat
+		}
 		_ = t.FinalizeAll()
 	}
-	return values, nil
+	return values, table, nil
 }

@@ -32,7 +32,7 @@ func (n *network) queries(net layers.Net, scope *model.Scope, features *Node, ma
 	for i := 0; ; i++ {
 		p := n.say(net, scope, x, features)
 		all = append(all, p)
-		if i == n.Layers {
+		if i == n.Options.Layers {
 			return all
 		}
 		l := i % levels

@@ -1,14 +1,12 @@
 package mask2former
 
 import (
-	"math"
-
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"wsss/configs"
 	"wsss/data"
 	"wsss/models"
 	"wsss/models/layers"
@@ -19,13 +17,20 @@ import (
 // masks, and images without a labelled pixel altogether.
 func (n *network) Learn(scope *model.Scope, l models.Lesson) *Node {
 	all := n.predict(n.net(true), scope, l.Images)
-	p := n.draw(scope, l.Images.Graph(), len(all)*l.Images.Shape().Dim(0), n.objects())
+	p := n.draw(scope, l.Images.Graph(), len(all)*l.Images.Shape().Dim(0), l.Present.Shape().Dim(1))
 	terms := n.terms(all, l, p)
 	return Add(Add(ReduceAllSum(terms.class), ReduceAllSum(terms.mask)), ReduceAllSum(terms.dice))
 }
 
-// objects is how many masks an image may have.
-func (n *network) objects() int { return min(n.Objects, n.classes, n.Queries) }
+// Places is models.Learner's: train.mask2former.objects, or twice, four times …
+// as many.
+func (n *network) Places(most int) int {
+	places := n.Objects
+	for places < most {
+		places *= 2
+	}
+	return min(places, n.classes)
+}
 
 // terms are the weighted parts of the loss, one per prediction, and which query
 // has which mask, [predictions·batch, objects, queries].
@@ -42,10 +47,51 @@ func (n *network) terms(all []prediction, l models.Lesson, p points) terms {
 	q.classes = Concatenate(classes, 0)
 	q.masks = Reshape(Concatenate(masks, 0), q.layers*q.batch, q.h*q.w, n.Queries)
 	q.truth = n.newTruth(l, q.layers)
-	q.update = l.Update
-	matching := Mul(match(q.costs(p.match)), InsertAxes(q.present, -1))
+	q.acts = n.noise.acts(l, q.which)
+	if l.Judge != nil {
+		q.judge(all[len(all)-1], l.Judge)
+	}
+	matching := q.match(q.costs(p.match))
 	mask, dice := q.maskLoss(matching, p.masks)
 	return terms{MulScalar(q.classLoss(matching), n.ClassWeight), MulScalar(mask, n.MaskWeight), MulScalar(dice, n.DiceWeight), matching}
+}
+
+// dear is what it costs to leave an object without a query: more than any query.
+const dear = 1 << 14
+
+// match gives each object a query of its own, [predictions, objects, queries]. Of
+// more objects than queries some have none: those whose masks cost the most.
+func (q *question) match(cost *Node) *Node {
+	k := q.places()
+	if spare := k - q.Queries; spare > 0 {
+		none := BroadcastToDims(InsertAxes(MulScalar(q.present, dear), -1), q.predictions(), k, spare)
+		cost = Concatenate([]*Node{MinScalar(cost, dear), none}, 2)
+	}
+	matching := Slice(match(cost), AxisRange(), AxisRange(), AxisRange(0, q.Queries))
+	return Mul(matching, InsertAxes(q.present, -1))
+}
+
+// judge tells what the network thinks of each class, at the size of its masks.
+func (q *question) judge(last prediction, say func(logits, labels *Node)) {
+	g, batch := last.masks.Graph(), q.batch
+	var at []int32
+	for image := range batch {
+		for y := range q.h {
+			row := (image*q.height + (2*y+1)*q.height/(2*q.h)) * q.width
+			for x := range q.w {
+				at = append(at, int32(row+(2*x+1)*q.width/(2*q.w)))
+			}
+		}
+	}
+	labels := Gather(q.labels, ConstTensor(g, tensors.FromFlatDataAndDimensions(at, len(at), 1)))
+	masks := Sigmoid(Reshape(StopGradient(last.masks), batch, q.h*q.w, q.Queries))
+	scores := DotGeneral(masks, []int{2}, []int{0}, q.known(layers.SoftmaxLast(StopGradient(last.classes))), []int{1}, []int{0})
+	say(Reshape(scores, batch, q.h, q.w, q.network.classes), ConvertDType(Reshape(labels, batch, q.h, q.w), dtypes.Uint8))
+}
+
+// known leaves out the last of the classes, no object.
+func (n *network) known(classes *Node) *Node {
+	return Slice(classes, AxisRange(), AxisRange(), AxisRange(0, n.classes))
 }
 
 // question is what the queries are asked, for all predictions at once: those of a
@@ -56,10 +102,13 @@ type question struct {
 	layers, batch, h, w int
 	classes             *Node // [predictions, queries, classes+1]
 	masks               *Node // [predictions, h·w, queries]
-	update              *Node
+	acts                *Node // where the options against wrong labels do: a scalar, or for each object [predictions, objects, 1]
 }
 
 func (q *question) predictions() int { return q.layers * q.batch }
+
+// places are those of the objects of an image.
+func (q *question) places() int { return q.number.Shape().Dim(1) }
 
 // costs are those of giving each object a query, [predictions, objects, queries];
 // 0 for objects that are none.
@@ -76,7 +125,7 @@ func (q *question) costs(at *Node) *Node {
 	mask := Div(Sub(each(softplus(logits)), pair(logits)), count)
 	sure := Sigmoid(logits)
 	dice := OneMinus(Div(AddScalar(MulScalar(pair(sure), 2), 1), AddScalar(Add(each(sure), layers.SumLast(known)), 1)))
-	class := DotGeneral(q.which, []int{2}, []int{0}, Slice(layers.SoftmaxLast(StopGradient(q.classes)), AxisRange(), AxisRange(), AxisRange(0, q.network.classes)), []int{2}, []int{0})
+	class := DotGeneral(q.which, []int{2}, []int{0}, q.known(layers.SoftmaxLast(StopGradient(q.classes))), []int{2}, []int{0})
 	cost := Sub(Add(MulScalar(mask, q.MaskWeight), MulScalar(dice, q.DiceWeight)), MulScalar(class, q.ClassWeight))
 	return StopGradient(Mul(cost, InsertAxes(q.present, -1)))
 }
@@ -97,7 +146,7 @@ func (q *question) classLoss(matching *Node) *Node {
 // maskLoss is the binary cross-entropy and the dice loss of the matched masks,
 // for each layer.
 func (q *question) maskLoss(matching, at *Node) (mask, dice *Node) {
-	g, d, k := at.Graph(), q.predictions(), q.objects()
+	g, d, k := at.Graph(), q.predictions(), q.places()
 	own := DotGeneral(matching, []int{2}, []int{0}, q.masks, []int{2}, []int{0}) // [predictions, objects, h·w]
 	s := newSampler(at, q.h, q.w, starts(g, d*k, q.h*q.w, 1, d, k, 1))
 	logits := Reshape(s.bilinear(Reshape(own, -1, 1)), d, k, -1)
@@ -107,14 +156,15 @@ func (q *question) maskLoss(matching, at *Node) (mask, dice *Node) {
 		first = Mul(first, Slice(weight, AxisRange(), AxisRange(), AxisRange(0, drawn)))
 		weight = Concatenate([]*Node{first, Slice(weight, AxisRange(), AxisRange(), AxisRangeToEnd(drawn))}, -1)
 	}
-	truth = q.noise.believed(truth, logits, q.update)
-	cost := q.noise.bounded(Sub(softplus(logits), Mul(logits, truth)), q.update)
+	truth = q.noise.believed(truth, logits, q.acts)
+	cost := q.noise.bounded(Sub(softplus(logits), Mul(logits, truth)), q.acts)
 	sure := Sigmoid(logits)
 	sum := func(x *Node) *Node { return layers.SumLast(Mul(x, weight)) }
 	mask = Div(sum(cost), MaxScalar(layers.SumLast(weight), 1e-6))
 	dice = OneMinus(Div(AddScalar(MulScalar(sum(Mul(sure, truth)), 2), 1), AddScalar(Add(sum(sure), sum(truth)), 1)))
+	matched := ReduceMax(matching, 2)
 	perLayer := func(x *Node) *Node {
-		x = Mul(Reshape(x, q.layers, q.batch*k), Reshape(q.present, q.layers, q.batch*k))
+		x = Mul(Reshape(x, q.layers, q.batch*k), Reshape(matched, q.layers, q.batch*k))
 		return Div(layers.SumLast(x), MaxScalar(layers.SumLast(Reshape(q.present, q.layers, q.batch*k)), 1))
 	}
 	return perLayer(mask), perLayer(dice)
@@ -138,7 +188,7 @@ type truth struct {
 	present       *Node // 1 for objects, 0 for none, [predictions, objects]
 }
 
-// newTruth finds the classes of each image, the largest ones first.
+// newTruth takes the classes of each image from the lesson.
 func (n *network) newTruth(l models.Lesson, times int) truth {
 	g, d := l.Labels.Graph(), l.Labels.Shape().Dimensions
 	t := truth{height: d[1], width: d[2], batch: d[0], times: times}
@@ -148,29 +198,17 @@ func (n *network) newTruth(l models.Lesson, times int) truth {
 		doubt = OneMinus(Mul(OneMinus(doubt), l.Weights))
 	}
 	t.labels, t.doubt = Reshape(labels, -1, 1), Reshape(doubt, -1, 1)
-	rows := Reshape(labels, d[0], d[1]*d[2])
-	areas := make([]*Node, n.classes)
-	for c := range areas {
-		areas[c] = layers.SumLast(ConvertDType(Equal(rows, Scalar(g, dtypes.Float32, c)), dtypes.Float32))
-	}
-	area := Concatenate(areas, 1) // [batch, classes]
-	// How many classes are larger, of equal ones those before.
-	square := shapes.Make(dtypes.Float32, 1, n.classes, n.classes)
-	before := MulScalar(ConvertDType(LessThan(Iota(g, square, 2), Iota(g, square, 1)), dtypes.Float32), 0.5)
-	larger := GreaterThan(Add(InsertAxes(area, 1), before), InsertAxes(area, 2))
-	rank := layers.SumLast(ConvertDType(larger, dtypes.Float32)) // [batch, classes, 1]
-	k := n.objects()
-	which := Equal(BroadcastToDims(TransposeAllAxes(rank, 0, 2, 1), d[0], k, n.classes), BroadcastToDims(Iota(g, shapes.Make(dtypes.Float32, 1, k, 1), 1), d[0], k, n.classes))
-	which = LogicalAnd(which, BroadcastToDims(InsertAxes(GreaterThan(area, ScalarZero(g, dtypes.Float32)), 1), d[0], k, n.classes))
+	k := l.Present.Shape().Dim(1)
+	number := ConvertDType(l.Present, dtypes.Float32)
+	which := Equal(BroadcastToDims(InsertAxes(number, -1), d[0], k, n.classes), BroadcastToDims(Iota(g, shapes.Make(dtypes.Float32, 1, 1, n.classes), 2), d[0], k, n.classes))
 	every := func(x *Node) *Node { // for each layer
 		dims := x.Shape().Dimensions
 		x = BroadcastToDims(InsertAxes(x, 0), append([]int{times}, dims...)...)
 		return StopGradient(Reshape(x, append([]int{times * dims[0]}, dims[1:]...)...))
 	}
 	t.which = every(ConvertDType(which, dtypes.Float32))
+	t.number = every(number)
 	t.present = Reshape(layers.SumLast(t.which), times*d[0], k)
-	next := Mul(t.which, Iota(g, shapes.Make(dtypes.Float32, 1, 1, n.classes), 2))
-	t.number = Sub(Reshape(layers.SumLast(next), times*d[0], k), OneMinus(t.present))
 	return t
 }
 
@@ -199,35 +237,4 @@ func (t truth) sample(at *Node, apart bool) (share, weight *Node) {
 	}
 	doubt := Reshape(s.bilinear(t.doubt), at.Shape().Dimensions[:3]...)
 	return StopGradient(share), StopGradient(OneMinus(doubt))
-}
-
-// noise is what makes the masks' loss robust against wrong labels, as of
-// train.noise for other networks: of the points at which masks are compared.
-type noise struct{ bootstrap, clip, warmup float64 }
-
-func newNoise(t configs.Train) noise {
-	return noise{t.Bootstrap, t.LossClip, math.Floor(t.NoiseWarmup * float64(t.Iterations))}
-}
-
-// believed blends the truth with the network's own opinion.
-func (o noise) believed(truth, logits, update *Node) *Node {
-	if o.bootstrap == 0 {
-		return truth
-	}
-	own := ConvertDType(GreaterThan(StopGradient(logits), ScalarZero(logits.Graph(), logits.DType())), truth.DType())
-	return Add(truth, Mul(o.once(update, o.bootstrap, 0), Sub(own, truth)))
-}
-
-// bounded leaves out the gradient of points of a higher loss.
-func (o noise) bounded(cost, update *Node) *Node {
-	if o.clip == 0 {
-		return cost
-	}
-	return Min(cost, o.once(update, o.clip, math.MaxFloat32))
-}
-
-// once is a value after the warm-up, and another before.
-func (o noise) once(update *Node, v, before float64) *Node {
-	g := update.Graph()
-	return Where(GreaterThan(update, Scalar(g, update.DType(), o.warmup)), Scalar(g, dtypes.Float32, v), Scalar(g, dtypes.Float32, before))
 }

@@ -50,7 +50,7 @@ type Options = configs.Mask2Former
 func Published() Options {
 	return Options{
 		Queries: 100, Layers: 9, EncoderLayers: 6, Channels: 256, Heads: 8, FeedForward: 2048, EncoderFeedForward: 1024, DropPath: 0.3,
-		Points: 12544, Oversample: 3, Importance: 0.75, Objects: 16,
+		Points: 12544, Oversample: 3, Importance: 0.75, Objects: 8,
 		NoObject: 0.1, ClassWeight: 2, MaskWeight: 5, DiceWeight: 5,
 	}
 }
@@ -153,6 +153,27 @@ func (n *network) Group(path string) models.Group {
 		return models.GroupBackbone
 	}
 	return models.GroupHead
+}
+
+// Layers is models.Layered's.
+func (n *network) Layers() int {
+	if b, ok := n.backbone.(models.Layered); ok {
+		return b.Layers()
+	}
+	return models.Stages + 1
+}
+
+// Layer is models.Layered's: that of the backbone, in blocks where it tells them,
+// else in stages.
+func (n *network) Layer(path string) int {
+	_, below, ok := strings.Cut(path, "/"+models.BackboneScope+"/")
+	if !ok {
+		return n.Layers()
+	}
+	if b, ok := n.backbone.(models.Layered); ok {
+		return b.Layer(below)
+	}
+	return n.backbone.Stage(below)
 }
 
 // xavier is the deviation of Xavier's initial weights.

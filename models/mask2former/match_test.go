@@ -3,6 +3,7 @@ package mask2former
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -78,6 +79,36 @@ func TestMatch(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestMoreObjects: of more objects than queries, those that cost the least have one,
+// and places without an object have none.
+func TestMoreObjects(t *testing.T) {
+	backendtest.Each(t, backendtest.Quick(t), func(t *testing.T, b compute.Backend) {
+		cost := [][][]float32{
+			{{5, 9}, {0, 0}, {1, 3}, {2, 8}}, // the third object takes the second query, the fourth the first
+			{{7, 9}, {0, 0}, {0, 0}, {0, 0}}, // one object alone
+		}
+		present := [][]float32{{1, 0, 1, 1}, {1, 0, 0, 0}}
+		out := MustNewExec(b, func(cost, present *Node) *Node {
+			q := &question{network: &network{Options: Options{Queries: 2}}, layers: 1, batch: 2}
+			q.present, q.number = present, present
+			return q.match(cost)
+		}).MustCall(cost, present)[0]
+		want := []float32{0, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0}
+		if got := tensors.MustCopyFlatData[float32](out); !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	})
+}
+
+func TestPlaces(t *testing.T) {
+	for _, c := range []struct{ objects, classes, most, want int }{{8, 21, 0, 8}, {8, 21, 8, 8}, {8, 21, 9, 16}, {8, 21, 17, 21}, {8, 3, 2, 3}, {20, 81, 21, 40}, {255, 255, 255, 255}} {
+		n := network{Options: Options{Objects: c.objects}, classes: c.classes}
+		if got := n.Places(c.most); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
 }
 
 // TestChosen: the lowest values are chosen, exactly so many unless they are equal.

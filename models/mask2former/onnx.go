@@ -117,7 +117,7 @@ func (w writer) queries(features value, maps []value, sizes []onnxwrite.Map) (cl
 	heads := w.network.Heads
 	for i := 0; ; i++ {
 		classes, masks = w.say(x, features)
-		if i == w.Layers {
+		if i == w.Options.Layers {
 			return classes, masks
 		}
 		l := i % levels

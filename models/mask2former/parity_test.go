@@ -124,7 +124,7 @@ func fixed(g *Graph, n *network, predictions int) points {
 	drawn, _, rest := n.counts()
 	return points{
 		match: spread(sequence(n.Points), predictions, n.Points, 2),
-		masks: spread(append(sequence(drawn), sequence(rest)...), predictions, n.objects(), drawn+rest, 2),
+		masks: spread(append(sequence(drawn), sequence(rest)...), predictions, n.Places(0), drawn+rest, 2),
 	}
 }
 
@@ -200,7 +200,7 @@ func checkParity(t *testing.T, b compute.Backend, name string, want expected) {
 		g := in[0].Graph()
 		store.SetTraining(g, true)
 		all := n.predict(n.net(true), scope, in[0])
-		terms := n.terms(all, models.Lesson{Images: in[0], Labels: in[1]}, fixed(g, n, len(all)*2))
+		terms := n.terms(all, models.Lesson{Images: in[0], Labels: in[1], Present: in[2]}, fixed(g, n, len(all)*2))
 		loss := Add(Add(ReduceAllSum(terms.class), ReduceAllSum(terms.mask)), ReduceAllSum(terms.dice))
 		nodes := make([]*Node, len(trained))
 		for i, v := range trained {
@@ -216,7 +216,7 @@ func checkParity(t *testing.T, b compute.Backend, name string, want expected) {
 	defer exec.Finalize()
 	exact := 0
 	for step := range want.Steps {
-		out := exec.MustCall(picture(), labelled())
+		out := exec.MustCall(picture(), labelled(), presence(n))
 		loss := float64(tensors.ToScalar[float32](out[0]))
 		near(t, fmt.Sprintf("loss of step %d", step+1), loss, want.Steps[step], 1e-2)
 		if math.Abs(loss-want.Steps[step]) <= 1e-3*want.Steps[step] {
@@ -249,9 +249,8 @@ func checkParity(t *testing.T, b compute.Backend, name string, want expected) {
 // checkMatching compares which query has the mask of each class.
 func checkMatching(t *testing.T, n *network, got *tensors.Tensor, want [][][][2]int) {
 	t.Helper()
-	flat, k := tensors.MustCopyFlatData[float32](got), n.objects()
-	// The classes of the images, the largest first.
-	order := [2][]int{areaOrder(labelled(), 0), areaOrder(labelled(), 1)}
+	flat, k := tensors.MustCopyFlatData[float32](got), n.Places(0)
+	order := [2][]int{present(0), present(1)}
 	for layer, images := range want {
 		for image, pairs := range images {
 			var have [][2]int
@@ -267,18 +266,30 @@ func checkMatching(t *testing.T, n *network, got *tensors.Tensor, want [][][][2]
 	}
 }
 
-func areaOrder(labels *tensors.Tensor, image int) (present []int) {
-	area := make([]int, classes)
-	for _, v := range tensors.MustCopyFlatData[uint8](labels)[image*height*width:][:height*width] {
-		area[v]++
+// present are the classes of an image of labelled.
+func present(image int) (list []int) {
+	var seen [classes]bool
+	for _, v := range tensors.MustCopyFlatData[uint8](labelled())[image*height*width:][:height*width] {
+		seen[v] = true
 	}
-	for c, a := range area {
-		if a > 0 {
-			present = append(present, c)
+	for c, yes := range seen {
+		if yes {
+			list = append(list, c)
 		}
 	}
-	slices.SortStableFunc(present, func(a, b int) int { return area[b] - area[a] })
-	return present
+	return list
+}
+
+// presence is models.Lesson's.
+func presence(n *network) *tensors.Tensor {
+	k := n.Places(0)
+	flat := slices.Repeat([]int32{-1}, 2*k)
+	for image := range 2 {
+		for i, c := range present(image) {
+			flat[image*k+i] = int32(c)
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(flat, 2, k)
 }
 
 // checkNorms compares by Hugging Face's names, of which several may be one

@@ -26,11 +26,11 @@ func (n *network) counts() (drawn, uncertain, rest int) {
 }
 
 // draw makes points from the store's random numbers.
-func (n *network) draw(scope *model.Scope, g *Graph, predictions, objects int) points {
+func (n *network) draw(scope *model.Scope, g *Graph, predictions, places int) points {
 	drawn, _, rest := n.counts()
 	return points{
 		match: scope.RandomUniform(g, shapes.Make(dtypes.Float32, predictions, n.Points, 2)),
-		masks: scope.RandomUniform(g, shapes.Make(dtypes.Float32, predictions, objects, drawn+rest, 2)),
+		masks: scope.RandomUniform(g, shapes.Make(dtypes.Float32, predictions, places, drawn+rest, 2)),
 	}
 }
 

@@ -88,6 +88,34 @@ func (c Config) Check() error {
 	return nil
 }
 
+// Layers is models.Layered's: behind the patches and the blocks.
+func (c Config) Layers() int {
+	n := 1
+	for _, blocks := range c.Depths {
+		n += blocks
+	}
+	return n
+}
+
+// Layer is models.Layered's, of a path below the backbone's scope. What merges
+// patches behind a stage, and the normalisation of the stage's output, are of the
+// stage's last block.
+func (c Config) Layer(path string) int {
+	var stage, block int
+	if n, _ := fmt.Sscanf(path, "layers/%d/blocks/%d/", &stage, &block); n < 2 {
+		n, _ := fmt.Sscanf(path, "layers/%d/", &stage)
+		m, _ := fmt.Sscanf(path, "norm%d/", &stage)
+		if n+m == 0 || stage >= len(c.Depths) {
+			return 0
+		}
+		block = c.Depths[stage] - 1
+	}
+	for _, blocks := range c.Depths[:min(stage, len(c.Depths))] {
+		block += blocks
+	}
+	return block + 1
+}
+
 // Channels is the size of a stage's output, stage 0 to 3.
 func (c Config) Channels(stage int) int { return c.Embed << stage }
 
