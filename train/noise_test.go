@@ -180,8 +180,10 @@ func TestWeightedRegions(t *testing.T) {
 	}
 }
 
-// TestConfidence trains on label maps with sidecars, by each use of the scores.
-func TestConfidence(t *testing.T) {
+// scoredLabels is a folder of the true masks of squares{8} whose sidecars score
+// them 0.25.
+func scoredLabels(t testing.TB) string {
+	t.Helper()
 	dir := t.TempDir()
 	ids, _ := squares{8}.IDs("train")
 	for i, id := range ids {
@@ -204,6 +206,13 @@ func TestConfidence(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return dir
+}
+
+// TestConfidence trains on label maps with sidecars, by each use of the scores.
+func TestConfidence(t *testing.T) {
+	dir := scoredLabels(t)
+	ids, _ := squares{8}.IDs("train")
 	job := tinyJob(t, t.TempDir())
 	job.LabelsDir = dir
 	for _, c := range []struct {

@@ -18,24 +18,27 @@ import (
 	"wsss/cmd/bench/foundation"
 	"wsss/cmd/bench/gen"
 	"wsss/cmd/bench/host"
+	"wsss/cmd/bench/mask2former"
 	"wsss/cmd/bench/noise"
 	"wsss/cmd/bench/real"
+	"wsss/cmd/bench/segmenters"
 	"wsss/cmd/bench/torture"
 )
 
 // measurements by name. Each reads its flags from os.Args, whose first word is
 // the name.
 var measurements = map[string]func(){
-	"clip":       clip.Main,       // steps of CLIP's fine-tuning
-	"cluster":    cluster.Main,    // a job through a real S3 server, with kills
-	"deeplab":    deeplab.Main,    // steps of a network's training
-	"eval":       eval.Main,       // scoring of label maps and networks
-	"foundation": foundation.Main, // foundation models beside ONNX Runtime
-	"gen":        gen.Main,        // quality and speed of pseudo-labels
-	"host":       host.Main,       // what the CPU does for a photo in gen
-	"noise":      noise.Main,      // how labels are wrong
-	"real":       real.Main,       // unpacks published networks for tests
-	"torture":    torture.Main,    // kills, full disks, hostile files, repeats
+	"clip":        clip.Main,        // steps of CLIP's fine-tuning
+	"cluster":     cluster.Main,     // a job through a real S3 server, with kills
+	"deeplab":     deeplab.Main,     // steps of a network's training
+	"eval":        eval.Main,        // scoring of label maps and networks
+	"foundation":  foundation.Main,  // foundation models beside ONNX Runtime
+	"gen":         gen.Main,         // quality and speed of pseudo-labels
+	"host":        host.Main,        // what the CPU does for a photo in gen
+	"mask2former": mask2former.Main, // steps and labels of Mask2Former beside transformers
+	"noise":       noise.Main,       // how labels are wrong
+	"real":        real.Main,        // unpacks published networks for tests
+	"torture":     torture.Main,     // kills, full disks, hostile files, repeats
 }
 
 func main() {

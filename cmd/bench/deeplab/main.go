@@ -18,6 +18,7 @@ import (
 	"strconv"
 
 	"wsss/cmd/bench/internal/interleave"
+	"wsss/cmd/bench/internal/steps"
 )
 
 type options struct {
@@ -30,8 +31,8 @@ type options struct {
 	recompute int    // of wsss
 	devices   int    // of wsss
 
-	dir   string     // of a worker's training
-	ended chan error // how that ended
+	dir      string // of a worker's pictures
+	training *steps.Training
 }
 
 // args are the options of the network as another process takes them.

@@ -29,8 +29,11 @@ type Result struct {
 	Peak float64   // memory of the process, GiB
 }
 
-// Python is the interpreter that has PyTorch: $PYTHON, else Debian's.
-func Python() string { return cmp.Or(os.Getenv("PYTHON"), "/usr/bin/python3") }
+// Python is the interpreter that has PyTorch: $PYTHON, else that of `make torch`,
+// else Debian's.
+func Python() string {
+	return cmp.Or(os.Getenv("PYTHON"), os.Getenv("WSSS_TORCH"), "/usr/bin/python3")
+}
 
 // torchEnv keeps PyTorch from burning the second core in spin loops and from
 // giving memory back between runs: with it, it is at its best.

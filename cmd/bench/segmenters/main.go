@@ -1,0 +1,185 @@
+// Package segmenters trains the segmenters of configs/ablations side by side, on
+// pseudo-labels from boxes and on true masks of the same generated scenes, and
+// prints their mIoU, CPU time and peak memory: DeepLab-v3+, a small Mask2Former,
+// and two heads on the cached features of a small vision transformer. The latter
+// are trained on other scenes first.
+//
+//	go run ./cmd/bench segmenters [-seeds 1..3] [-wsss bin/wsss] [-only deeplab,vit-linear]
+//
+// Trainings are processes of wsss, one at a time. What is done stays in -out, and
+// is not done again.
+package segmenters
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"wsss/checkpoints/files"
+)
+
+// segmenter is a row of the table.
+type segmenter struct {
+	name, title string
+	config      string   // in configs/ablations
+	set         []string // keys beside it
+	start       string   // its config of the training on other scenes; "" = none
+}
+
+var segmenters = []segmenter{
+	{"deeplab", "DeepLab-v3+ ResNet-18 ×0.25", "scenes_v3plus", nil, ""},
+	{"mask2former", "Mask2Former Swin-T ×0.25", "scenes_mask2former", nil, "pretrain_mask2former"},
+	{"vit-linear", "ViT-T ×0.67, frozen, linear head", "scenes_vit", []string{"train.network.arch=vit-linear"}, "pretrain_vit"},
+	{"vit-mask", "ViT-T ×0.67, frozen, mask transformer", "scenes_vit", []string{"train.network.arch=vit-mask"}, "pretrain_vit"},
+}
+
+type bench struct {
+	ctx       context.Context
+	wsss, out string
+	seeds     []int
+}
+
+// Main is the command.
+func Main() {
+	b := bench{}
+	seeds := flag.String("seeds", "1..3", "seeds, `a..b`")
+	only := flag.String("only", "", "`names` of segmenters, with commas; else all")
+	flag.StringVar(&b.wsss, "wsss", "bin/wsss", "the `binary`, of make build")
+	flag.StringVar(&b.out, "out", "runs/ablations/segmenters", "`folder` of labels and trainings")
+	flag.Parse()
+	var stop context.CancelFunc
+	b.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := b.parse(*seeds)
+	if err == nil {
+		err = b.run(*only)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench segmenters:", err)
+		os.Exit(1)
+	}
+}
+
+func (b *bench) parse(seeds string) error {
+	low, high, ok := strings.Cut(seeds, "..")
+	if !ok {
+		high = low
+	}
+	from, err1 := strconv.Atoi(low)
+	to, err2 := strconv.Atoi(high)
+	if err1 != nil || err2 != nil || from > to || to-from > 99 {
+		return fmt.Errorf("-seeds %s: allowed is a..b", seeds)
+	}
+	for i := from; i <= to; i++ {
+		b.seeds = append(b.seeds, i)
+	}
+	return nil
+}
+
+func (b *bench) run(only string) error {
+	labels := filepath.Join(b.out, "labels")
+	if _, err := b.wsssDoes(filepath.Join(labels, "usage.json"), "gen", "-config", config("scenes_v3plus"), "-set", "out="+labels); err != nil {
+		return err
+	}
+	var rows []row
+	for _, s := range segmenters {
+		if only != "" && !slices.Contains(strings.Split(only, ","), s.name) {
+			continue
+		}
+		r := row{segmenter: s}
+		set := []string{"-set", "train.labels=" + filepath.Join(labels, "gen")}
+		if s.start != "" {
+			init, cost, err := b.pretrain(s.start)
+			if err != nil {
+				return err
+			}
+			r.before, set = &cost, append(set, "-set", "train.network.init="+init)
+		}
+		for _, key := range s.set {
+			set = append(set, "-set", key)
+		}
+		for _, seed := range b.seeds {
+			for i, net := range nets {
+				out := filepath.Join(b.out, s.name, strconv.Itoa(seed))
+				args := append([]string{"train", "-config", config(s.config), "-set", "out=" + out, "-set", "seed=" + strconv.Itoa(seed), "-net", net}, set...)
+				cost, err := b.wsssDoes(filepath.Join(out, "usage-"+net+".json"), args...)
+				if err != nil {
+					return err
+				}
+				score, err := scored(filepath.Join(out, "train", net, "run.json"))
+				if err != nil {
+					return err
+				}
+				r.costs[i], r.scores[i] = append(r.costs[i], cost), append(r.scores[i], score)
+			}
+		}
+		rows = append(rows, r)
+	}
+	printTable(rows)
+	return nil
+}
+
+// nets are the trainings of a segmenter and seed, on pseudo-labels and on true
+// masks; where features are cached the second finds those of the first.
+var nets = [...]string{"pseudo", "bound"}
+
+func config(name string) string { return filepath.Join("configs/ablations", name+".toml") }
+
+// pretrain trains on other scenes, and exports the network.
+func (b *bench) pretrain(name string) (path string, cost usage, err error) {
+	out := filepath.Join(b.out, name)
+	cost, err = b.wsssDoes(filepath.Join(out, "usage.json"), "train", "-config", config(name), "-set", "out="+out)
+	if err != nil {
+		return "", cost, err
+	}
+	path = filepath.Join(out, "net.safetensors")
+	if _, err := os.Stat(path); err == nil {
+		return path, cost, nil
+	}
+	_, err = b.wsssDoes(filepath.Join(out, "export.json"), "export", "-checkpoint", filepath.Join(out, "train/bound"), "-out", path)
+	return path, cost, err
+}
+
+// usage is what a command took, all its calls together.
+type usage struct {
+	CPU  float64 `json:"cpu_seconds"`
+	Peak float64 `json:"peak_gib"`
+	Done bool    `json:"done"`
+}
+
+// wsssDoes runs wsss until it is done, unless it was; what it took is kept in a file.
+func (b *bench) wsssDoes(file string, args ...string) (u usage, err error) {
+	if err := readJSON(file, &u); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return u, err
+	}
+	if u.Done {
+		return u, nil
+	}
+	fmt.Fprintln(os.Stderr, "wsss", strings.Join(args, " "))
+	cmd := newCommand(b.ctx, b.wsss, args...)
+	ran := cmd.Run()
+	if cmd.ProcessState == nil {
+		return u, ran
+	}
+	u.CPU += (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		u.Peak = max(u.Peak, float64(r.Maxrss)/(1<<20))
+	}
+	u.Done = ran == nil
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return u, err
+	}
+	return u, errors.Join(ran, files.WriteJSON(file, u))
+}
+
+// patience is how long a training that is told to stop may save its state.
+const patience = time.Minute
