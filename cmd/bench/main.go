@@ -38,6 +38,7 @@ var measurements = map[string]func(){
 	"mask2former": mask2former.Main, // steps and labels of Mask2Former beside transformers
 	"noise":       noise.Main,       // how labels are wrong
 	"real":        real.Main,        // unpacks published networks for tests
+	"segmenters":  segmenters.Main,  // segmenters side by side, from labels to mIoU
 	"torture":     torture.Main,     // kills, full disks, hostile files, repeats
 }
 

@@ -39,12 +39,12 @@ s = json.loads(a.sizes)
 n = s["Net"]
 net = Mask2FormerForUniversalSegmentation(Mask2FormerConfig(
     backbone_config=SwinConfig(
-        embed_dim=s["Embed"], depths=s["Depths"], num_heads=s["Heads"], window_size=s["Window"], drop_path_rate=n.get("DropPath", 0),
+        embed_dim=s["Embed"], depths=s["Depths"], num_heads=s["Heads"], window_size=s["Window"], drop_path_rate=float(n.get("DropPath", 0)),
         out_features=["stage1", "stage2", "stage3", "stage4"]),
     feature_size=n["Channels"], mask_feature_size=n["Channels"], hidden_dim=n["Channels"], encoder_feedforward_dim=n["EncoderFeedForward"],
     dim_feedforward=n["FeedForward"], encoder_layers=n["EncoderLayers"], decoder_layers=n["Layers"] + 1, num_attention_heads=n["Heads"],
-    num_queries=n["Queries"], num_labels=a.classes, train_num_points=n["Points"], oversample_ratio=n["Oversample"],
-    importance_sample_ratio=n["Importance"], no_object_weight=n["NoObject"])).to(device)
+    num_queries=n["Queries"], num_labels=a.classes, train_num_points=n["Points"], oversample_ratio=float(n["Oversample"]),
+    importance_sample_ratio=float(n["Importance"]), no_object_weight=float(n["NoObject"]))).to(device)
 print(f"{a.engine}: {sum(q.numel() for q in net.parameters()) / 1e6:.1f} M weights", file=sys.stderr)
 
 
@@ -86,7 +86,7 @@ else:
             loss = run(pixel_values=x, mask_labels=masks, class_labels=classes).loss
         loss.backward()
         adam.step()
-        return float(loss)
+        return loss.item()
 
 
 for _ in range(a.steps + 1):
