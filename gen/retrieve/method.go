@@ -24,28 +24,29 @@ import (
 )
 
 func init() {
-	gen.Register("retrieve", gen.Spec{
+	gen.RegisterOf("retrieve", gen.Spec{
 		Doc:          "masks of anything (SAM, saliency, GrabCut, a folder) named by the most similar regions of a bank, which any method's labels or true masks fill; trains nothing",
 		Weak:         data.Supervisions,
 		NeedsBackend: true,
-		New:          newMethod,
-		Inner: func(table map[string]any) ([]configs.Gen, error) {
-			o, err := decode(table)
+	}, gen.Of[options]{
+		Decode: func(table map[string]any) (options, error) { return gen.Decode(table, defaults(), options.check) },
+		New:    newMethod,
+		Inner: func(o options) []configs.Gen {
 			inner := o.From.Inner()
 			for _, p := range o.Proposals {
 				inner = append(inner, p.Inner()...)
 			}
-			return inner, err
+			return inner
 		},
-		Needs: func(table map[string]any) (gen.Needs, error) {
-			o, err := decode(table)
+		// The bank is none: an earlier stage of the same run may make it.
+		Needs: func(o options) gen.Needs {
 			var n gen.Needs
 			n.Add(gen.Needs{Models: []string{o.Features.Model}, Files: []string{o.Features.Network}})
 			n.Add(o.From.Needs())
 			for _, p := range o.Proposals {
 				n.Add(p.Needs())
 			}
-			return n, err // the bank may be made by an earlier stage of the same run
+			return n
 		},
 	})
 }
@@ -71,11 +72,7 @@ var (
 	_ gen.Taught  = (*method)(nil)
 )
 
-func newMethod(env gen.Env) (gen.Method, error) {
-	o, err := decode(env.Gen.Options)
-	if err != nil {
-		return nil, err
-	}
+func newMethod(env gen.Env, o options) (_ gen.Method, err error) {
 	m := &method{opts: o, env: env, hashes: map[string]string{}}
 	if m.net, err = o.Features.Open(env.Backend, "gen.options.features"); err != nil {
 		return nil, err

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"wsss/configs"
 	"wsss/gen/segments"
 	"wsss/gen/source"
 	"wsss/models/foundation/features"
@@ -63,16 +62,12 @@ const (
 	emptyError, emptyAllow                = "error", "allow"
 )
 
-func decode(table map[string]any) (options, error) {
-	o := options{
+func defaults() options {
+	return options{
 		Regions: regionsClass, MinArea: 300, Erode: 20, ErodeLess: true, Pool: poolLengths,
 		Clean: cleanNeighbours, Agree: 0.5, Drop: 0.25,
 		K: 9, Vote: voteSimilarity, Temperature: 0.07, NMS: 0.4, LeaveOneOut: true, Empty: emptyError,
 	}
-	if err := configs.Decode("gen.options", table, &o); err != nil {
-		return o, err
-	}
-	return o, o.check()
 }
 
 func (o options) hasFrom() bool { return o.From.Labels+o.From.Scores+o.From.Method != "" }
