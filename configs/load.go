@@ -81,6 +81,9 @@ func decode(tree map[string]any) (Config, error) {
 	if err != nil {
 		return cfg, explainType("", err)
 	}
+	if !meta.IsDefined("train", "network", "msc") { // its default is DeepLab-v2's
+		cfg.Train.MSC = cfg.Train.Arch == Default().Train.Arch
+	}
 	for i := range cfg.Compare {
 		c := &cfg.Compare[i]
 		c.Weak = cmp.Or(c.Weak, cfg.Gen.Weak)

@@ -31,7 +31,7 @@ type TrainNetwork struct {
 	Width        float64 `toml:"width" hash:"5"`         // channel multiplier of the backbone; 1 = the published size
 	OutputStride int     `toml:"output_stride" hash:"6"` // 8 or 16; 32 where the network takes it
 	StrideIn     string  `toml:"stride_in" hash:"7"`     // bottleneck convolution that strides: "1x1" (Caffe) or "3x3" (torchvision)
-	MSC          bool    `toml:"msc" hash:"8"`           // multi-scale inputs ×1, ×0.5, ×0.75 and pixel-wise max (v2)
+	MSC          bool    `toml:"msc" hash:"8"`           // multi-scale inputs ×1, ×0.5, ×0.75 and pixel-wise max; default true for deeplab-v2, else false
 	// MSCGrid is how its smaller inputs are sampled where a side times the scale is
 	// no whole number: by their "size", as PyTorch before 1.6, or by the "factor", as
 	// since; "" = size.

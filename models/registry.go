@@ -12,7 +12,7 @@ import (
 type Architecture struct {
 	// New checks a [train] table as far as it describes the network, and returns
 	// the network for so many classes, background included. The error names the
-	// key.
+	// key. MSC is not its business: NewSegmenter puts it around any network.
 	New func(t configs.Train, classes int) (Segmenter, error)
 	// OutputStrides are the values of train.network.output_stride that it takes.
 	OutputStrides []int
@@ -72,7 +72,7 @@ func Architectures() []string { return slices.Clone(architectures.names) }
 func PoolsImage(arch string) bool { return architectures.of[arch].PoolsImage }
 
 // NewSegmenter builds the network that train.network.arch names, for so many classes,
-// background included.
+// background included; with train.network.msc at several scales.
 func NewSegmenter(t configs.Train, classes int) (Segmenter, error) {
 	a, err := architectures.find("train.network.arch", t.Arch)
 	if err != nil {
@@ -84,7 +84,11 @@ func NewSegmenter(t configs.Train, classes int) (Segmenter, error) {
 	if t.Frozen && !a.Freezes {
 		return nil, fmt.Errorf("train.network.frozen = true: train.network.arch = %q has no use for it; its backbone's normalisation is kept by train.network.batch_norm", t.Arch)
 	}
-	return a.New(t, classes)
+	net, err := a.New(t, classes)
+	if err != nil {
+		return nil, err
+	}
+	return AtScales(net, t)
 }
 
 // RegisterBackbone adds a backbone by the name that train.network.backbone gives it; it

@@ -5,6 +5,8 @@
 package models
 
 import (
+	"errors"
+
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -26,7 +28,7 @@ const (
 
 // Segmenter is a trainable segmentation network. One that knows the names
 // of weight files is a WeightReader, too, one that other programs may run an
-// ONNXWriter.
+// ONNXWriter; As asks for them.
 type Segmenter interface {
 	// Logits builds the graph for images [batch, height, width, 3], already
 	// normalised, and returns one or more logit maps [batch, h', w', classes].
@@ -104,7 +106,7 @@ type WeightReader interface {
 }
 
 // WeightAdapter is a network, or a backbone, some of whose files keep apart what
-// it has together, or otherwise differ by more than names.
+// it has together, or hold tensors in other shapes.
 type WeightAdapter interface {
 	// Adapt is the file as Rename and the shapes of the variables expect it.
 	Adapt(src weights.Source) weights.Source
@@ -112,7 +114,7 @@ type WeightAdapter interface {
 
 // Adapt is the file as v, a network or a backbone, expects it.
 func Adapt(v any, src weights.Source) weights.Source {
-	if a, ok := v.(WeightAdapter); ok {
+	if a, ok := As[WeightAdapter](v); ok {
 		return a.Adapt(src)
 	}
 	return src
@@ -129,15 +131,29 @@ type FeatureSegmenter interface {
 	Patch() int
 }
 
-// SourceAdapter is a network whose weight files hold tensors in other shapes than
-// its variables: Adapt gives them the shapes.
-type SourceAdapter interface {
-	Adapt(src weights.Source) weights.Source
-}
-
 // ONNXWriter is a network that can be written as an ONNX graph.
 type ONNXWriter interface {
 	// ONNX appends the network to a graph, for images [batch, 3, height, width]
-	// normalised as in training; the logits are [batch, classes, height, width].
-	ONNX(b *onnxwrite.Builder, images onnxwrite.Value) (logits onnxwrite.Value, err error)
+	// normalised as in training, and returns the map of Logits, [batch, classes, h',
+	// w']. whole tells that it has the images' size; else it is to be enlarged
+	// bilinearly. It gives ErrNoONNX where it wraps a network that is none.
+	ONNX(b *onnxwrite.Builder, images onnxwrite.Value) (logits onnxwrite.Value, whole bool, err error)
+}
+
+// ErrNoONNX is the error of a network that cannot be written as an ONNX graph.
+var ErrNoONNX = errors.New("the network cannot be written as an ONNX graph; safetensors holds its weights")
+
+// As finds what a network, or the one that it wraps, can do besides: whether it is
+// Layered, a WeightReader, a WeightAdapter. What a wrapper changes, it does itself.
+func As[T any](net any) (v T, ok bool) {
+	for {
+		if v, ok = net.(T); ok {
+			return v, true
+		}
+		w, wraps := net.(interface{ Unwrap() Segmenter })
+		if !wraps {
+			return v, false
+		}
+		net = w.Unwrap()
+	}
 }

@@ -89,6 +89,9 @@ func (r *run) cacheFeatures(ctx context.Context, aug augment.Options) (*featureC
 	if !t.CacheFeatures {
 		return nil, nil
 	}
+	if t.MSC {
+		return nil, errors.New("train.compute.cache_features = true: an image must be seen at one scale: set train.network.msc = false")
+	}
 	net, ok := r.Net.(models.FeatureSegmenter)
 	if !ok || !t.Frozen {
 		return nil, errors.New("train.compute.cache_features = true: only the features of a frozen plain transformer are the same in every update: set train.network.frozen with arch vit-linear or vit-mask")

@@ -215,7 +215,7 @@ func (r *run) optimizer() (optim.Optimizer, error) {
 	if t.LayerDecay == 0 || t.LayerDecay == 1 {
 		return opt, nil
 	}
-	net, ok := r.Net.(models.Layered)
+	net, ok := models.As[models.Layered](r.Net)
 	if !ok {
 		return opt, fmt.Errorf("train.optimizer.layer_decay = %g: train.network.arch = %q does not tell its layers: allowed is 0", t.LayerDecay, t.Arch)
 	}

@@ -39,7 +39,7 @@ func TestPreflight(t *testing.T) {
 		{"no weights of a row", []string{"-set", `compare=[{name="SAM", method="sam", weak="boxes"}]`}, exitMissing, "mobile-sam"},
 		{"no boxes for SAM", []string{"-set", "gen.method=sam", "-set", "gen.options.decoder=../../models/foundation/load/testdata/hf_decoder.onnx", "-set", "gen.options.encoder=../../models/foundation/load/testdata/hf_decoder.onnx"}, exitUsage, "takes points only"},
 		{"no boxes for a row", []string{"-set", `compare=[{name="SAM", method="sam", weak="boxes", options={decoder="../../models/foundation/load/testdata/hf_decoder.onnx", encoder="../../models/foundation/load/testdata/hf_decoder.onnx"}}]`}, exitUsage, `compare "SAM": gen.weak = "boxes": this SAM export takes points only`},
-		{"msc", []string{"-set", "train.network.msc=true"}, exitUsage, "train.network.msc = true: only deeplab-v2"},
+		{"msc", []string{"-set", "train.network.msc=true", "-set", "train.network.arch=mask2former", "-set", "train.network.output_stride=32"}, exitUsage, "train.network.msc = true: train.network.arch = \"mask2former\" learns by a loss of its own"},
 		{"batch of one", []string{"-set", "train.batch=1"}, exitUsage, "train.batch = 1"},
 		{"devices", []string{"-set", "train.batch=4", "-set", "train.compute.devices=3"}, exitUsage, "train.compute.devices = 3"},
 		{"no checkpoint of a row", []string{"-set", `eval.network=[{name="other", checkpoint="` + absent + `"}]`}, exitMissing, absent},

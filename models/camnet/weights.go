@@ -12,13 +12,11 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"wsss/checkpoints/safetensors"
 	"wsss/models"
 	"wsss/models/layers"
 	"wsss/models/pretrained"
 	"wsss/models/resnet"
 	"wsss/models/weights"
-	"wsss/models/weights/formats"
 )
 
 // Build makes the variables of a network, by building its graph, which is
@@ -95,107 +93,63 @@ func (n *Network) Load(scope *model.Scope, src weights.Source) (weights.Mapping,
 
 // Keys of the metadata of a saved classifier.
 const (
-	metaStride  = "stride_in"
 	metaClasses = "classes" // JSON list, background first
 	// Of backbones that are no ResNet, whose tensors tell.
 	metaBackbone = "backbone"
 	metaWidth    = "width"
 )
 
-// Save writes the network below scope as safetensors with torchvision's names
-// (conv1.weight, layer1.0.conv1.weight, …) and classifier.weight. classes are
-// the names, background first.
+// Save writes the network below scope as pretrained.SaveWhole does, the classifier
+// as classifier.weight. classes are the names, background first.
 func (n *Network) Save(path string, scope *model.Scope, classes []string) error {
-	state, err := pretrained.StateDict(scope)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	values := make(map[string]*tensors.Tensor, len(state))
-	for name, t := range state {
-		values[strings.TrimPrefix(name, backboneScope+".")] = t
-	}
 	names, err := json.Marshal(classes)
 	if err != nil {
 		return err
 	}
-	metadata := map[string]string{metaStride: n.cfg.StrideIn, metaClasses: string(names)}
+	metadata := map[string]string{metaClasses: string(names)}
 	if _, is := n.backbone.(resnet.Config); !is {
 		metadata[metaBackbone], metadata[metaWidth] = n.cfg.Backbone, strconv.FormatFloat(n.cfg.Width, 'g', -1, 64)
 	}
-	return safetensors.WriteFile(path, values, metadata)
+	return pretrained.SaveWhole(path, scope, n.cfg.StrideIn, metadata)
 }
 
 // Open reads a trained classifier: a file that Load knows with a classifier in
 // it. The layout is told from the shapes of its tensors. classes are the names
 // of its classes, background first; nil where the file does not tell.
 func Open(path string) (n *Network, store *model.Store, classes []string, err error) {
-	src, err := formats.Open(path)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	defer src.Close()
-	cfg, classes, err := detect(src)
-	if err == nil {
-		n, err = New(cfg)
-	}
-	if err == nil {
-		store, err = n.Build(0)
-	}
-	var m weights.Mapping
-	if err == nil {
-		m, err = n.Load(store.RootScope(), src)
-	}
-	if err == nil && len(m.Missing)+len(m.Differ) > 0 {
-		err = fmt.Errorf("the file has no classifier for %d classes: %s", cfg.Classes, m)
-	}
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return n, store, classes, nil
+	n, store, err = pretrained.OpenWhole(path, func(l pretrained.Layout) (*Network, error) {
+		cfg, names, err := detect(l)
+		if err != nil {
+			return nil, err
+		}
+		classes = names
+		return New(cfg)
+	})
+	return n, store, classes, err
 }
 
 // detect reads the layout off the metadata, or off the tensors of a ResNet.
-func detect(src weights.Source) (Config, []string, error) {
-	cfg := Config{Backbone: "resnet18", Width: 1, StrideIn: "3x3", BatchNorm: Frozen, Classes: 1}
-	metadata := map[string]string{}
-	if r, ok := src.(*safetensors.Reader); ok {
-		metadata = r.Metadata()
-	}
-	named := metadata[metaBackbone] != ""
-	if named {
-		cfg.Backbone = metadata[metaBackbone]
-		var err error
-		if cfg.Width, err = strconv.ParseFloat(metadata[metaWidth], 64); err != nil {
-			return cfg, nil, fmt.Errorf("metadata %q = %q: wanted is a number", metaWidth, metadata[metaWidth])
-		}
-	}
-	if s := metadata[metaStride]; s != "" {
-		cfg.StrideIn = s
-	}
-	shape := map[string][]int{}
-	for _, tensor := range src.Names() {
-		s, err := src.Shape(tensor)
-		if err != nil {
-			return cfg, nil, err
-		}
-		shape[strings.TrimPrefix(weights.Unwrap(tensor), backboneScope+".")] = s
-	}
+func detect(l pretrained.Layout) (Config, []string, error) {
+	cfg := Config{Backbone: l.Metadata[metaBackbone], StrideIn: l.StrideIn(), BatchNorm: Frozen}
 	var err error
-	if !named {
-		if cfg.Backbone, cfg.Width, err = models.DetectBackbone(shape); err != nil {
-			return cfg, nil, err
-		}
+	if cfg.Backbone == "" {
+		cfg.Backbone, cfg.Width, err = models.DetectBackbone(l.Shapes)
+	} else if cfg.Width, err = strconv.ParseFloat(l.Metadata[metaWidth], 64); err != nil {
+		err = fmt.Errorf("metadata %q = %q: wanted is a number", metaWidth, l.Metadata[metaWidth])
 	}
-	if shape["classifier.weight"] == nil {
-		shape["classifier.weight"] = shape["fc8.weight"]
+	if err != nil {
+		return cfg, nil, err
 	}
-	head := shape["classifier.weight"]
+	head := l.Shapes["classifier.weight"]
+	if head == nil {
+		head = l.Shapes["fc8.weight"]
+	}
 	if cfg.Backbone == "" || len(head) != 4 {
 		return cfg, nil, fmt.Errorf("no CAM classifier: wanted are the tensors of a ResNet (conv1.weight, …), of wrn38 (conv1a.weight, …) or of vgg16 (conv1_1.weight, …), and classifier.weight, or fc8.weight, [classes, channels, 1, 1]")
 	}
 	cfg.Classes = head[0]
 	var classes []string
-	if list := metadata[metaClasses]; list != "" {
+	if list := l.Metadata[metaClasses]; list != "" {
 		if err := json.Unmarshal([]byte(list), &classes); err != nil || len(classes) != cfg.Classes+1 {
 			return cfg, nil, fmt.Errorf("metadata %q: wanted is a list of %d names", metaClasses, cfg.Classes+1)
 		}

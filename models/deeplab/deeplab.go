@@ -6,7 +6,6 @@ package deeplab
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -44,18 +43,12 @@ const (
 	headScope = "classifier" // v3+'s head
 )
 
-// mscScales are the extra inputs of MSC (docs/sources.md §8.1), in the order of the
-// training logits.
-var mscScales = []float64{0.5, 0.75}
-
 // network is any of the architectures.
 type network struct {
 	backbone  models.Backbone
 	stride    int // of the backbone's output
 	arch      string
 	classes   int
-	msc       bool
-	byFactor  bool // extra inputs of MSC are sampled by their scale, not by their size
 	trainNorm bool
 	width     float64
 	v3        v3Plus
@@ -66,7 +59,7 @@ type network struct {
 }
 
 // New returns the network that the keys arch, backbone, width, output_stride,
-// stride_in, msc, batch_norm, bn_momentum, precision and recompute describe, for
+// stride_in, batch_norm, bn_momentum, precision and recompute describe, for
 // numClasses classes, background included. Width scales the backbone, and the inner layers of v3+'s
 // head.
 //
@@ -74,7 +67,7 @@ type network struct {
 // (int64) alone; dropout draws from the store's random state.
 func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 	n := &network{
-		stride: cfg.OutputStride, arch: cfg.Arch, classes: numClasses, msc: cfg.MSC, byFactor: cfg.MSCGrid == "factor", width: cfg.Width, momentum: cfg.BNMomentum,
+		stride: cfg.OutputStride, arch: cfg.Arch, classes: numClasses, width: cfg.Width, momentum: cfg.BNMomentum,
 		half: cfg.Precision == "bf16",
 	}
 	backbone := models.BackboneOptions{Width: cfg.Width, OutputStride: cfg.OutputStride, Recompute: cfg.Recompute}
@@ -87,9 +80,6 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 		backbone.Dilation, n.v3 = models.DilateMultiGrid, v3MultiGrid
 	default:
 		return nil, fmt.Errorf("train.network.arch %q is unknown: allowed are %s, %s, %s, %s", cfg.Arch, V1, V2, V3Plus, V3PlusMultiGrid)
-	}
-	if cfg.MSC && cfg.Arch != V2 {
-		return nil, fmt.Errorf("train.network.msc = true: only %s has multi-scale inputs", V2)
 	}
 	switch cfg.StrideIn {
 	case "1x1":
@@ -117,11 +107,10 @@ func New(cfg configs.Train, numClasses int) (models.Segmenter, error) {
 	return n, nil
 }
 
-// Logits is models.Segmenter's. v1's map and v2's have a stride of output_stride: one
-// map, or with MSC in training those of the inputs ×1, ×0.5 and ×0.75 and their
-// maximum. v3+ gives one map of the size of the images.
+// Logits is models.Segmenter's: one map, of v1 and v2 with a stride of
+// output_stride, of v3+ of the size of the images.
 func (n *network) Logits(scope *model.Scope, images *Node, training bool) []*Node {
-	return n.logits(layers.Net{Training: training, TrainNorm: n.trainNorm, Momentum: n.momentum}, scope, images)
+	return []*Node{n.logits(layers.Net{Training: training, TrainNorm: n.trainNorm, Momentum: n.momentum}, scope, images)}
 }
 
 // OnCanvas is models.CanvasSegmenter's.
@@ -133,62 +122,19 @@ func (n *network) OnCanvas() bool {
 // LogitsWithin is models.CanvasSegmenter's.
 func (n *network) LogitsWithin(scope *model.Scope, images, size *Node) (logits, logitsSize *Node) {
 	net := layers.Net{TrainNorm: n.trainNorm, Momentum: n.momentum, Canvas: layers.NewCanvas(images, size)}
-	logits = n.logits(net, scope, images)[0]
+	logits = n.logits(net, scope, images)
 	return logits, net.Canvas.Size(logits)
 }
 
-func (n *network) logits(net layers.Net, scope *model.Scope, images *Node) []*Node {
+func (n *network) logits(net layers.Net, scope *model.Scope, images *Node) *Node {
 	switch n.arch {
 	case V1:
-		return []*Node{n.v1(net, scope, images)}
-	case V3Plus, V3PlusMultiGrid:
-		return []*Node{n.v3plus(net, scope, images)}
+		return n.v1(net, scope, images)
+	case V2:
+		return n.v2(net, scope, images)
 	}
-	if !n.msc {
-		return []*Node{n.v2(net, scope, images)}
-	}
-	first := n.v2(net, scope, images)
-	all, best := []*Node{first}, first
-	for _, s := range mscScales {
-		one, small := net, n.shrunk(net, images, s)
-		if net.Canvas != nil {
-			one.Canvas = layers.NewCanvas(small, shrunkSize(net.Canvas.Size(images), s))
-		}
-		logits := n.v2(one, scope, small)
-		all = append(all, logits)
-		h, w := first.Shape().Dim(1), first.Shape().Dim(2)
-		if net.Canvas != nil {
-			logits = layers.ResizeWithin(logits, h, w, layers.Within{From: one.Canvas.Size(logits), To: net.Canvas.Size(first)})
-		} else {
-			logits = layers.Resize(logits, h, w, false)
-		}
-		best = Max(best, logits)
-	}
-	if !net.Training {
-		return []*Node{best}
-	}
-	return append(all, best)
+	return n.v3plus(net, scope, images)
 }
-
-// shrunk are the images at one of mscScales.
-func (n *network) shrunk(net layers.Net, images *Node, s float64) *Node {
-	h, w := scaled(images.Shape().Dim(1), s), scaled(images.Shape().Dim(2), s)
-	if !n.byFactor {
-		if net.Canvas == nil {
-			return layers.Resize(images, h, w, false)
-		}
-		size := net.Canvas.Size(images)
-		return layers.ResizeWithin(images, h, w, layers.Within{From: size, To: shrunkSize(size, s)})
-	}
-	if net.Canvas == nil {
-		return layers.ResizeBy(images, h, w, s)
-	}
-	size := net.Canvas.Size(images)
-	return layers.ResizeWithin(images, h, w, layers.Within{From: size, To: shrunkSize(size, s), Scale: s})
-}
-
-// shrunkSize is scaled of a size that is known when the graph runs.
-func shrunkSize(size *Node, s float64) *Node { return Floor(MulScalar(size, s)) }
 
 // stages is the backbone. With precision bf16 it, and what follows, computes in
 // bfloat16 while training: products still sum in float32, and batch statistics
@@ -200,9 +146,6 @@ func (n *network) stages(net layers.Net, scope *model.Scope, images *Node) [4]*N
 	net.TrainNorm = net.TrainNorm && !n.keepBackbone
 	return n.backbone.Stages(net, scope.At(models.BackboneScope), images)
 }
-
-// scaled rounds down, as PyTorch's interpolate.
-func scaled(n int, s float64) int { return int(math.Floor(float64(n) * s)) }
 
 // Adapt is models.WeightAdapter's.
 func (n *network) Adapt(src weights.Source) weights.Source {

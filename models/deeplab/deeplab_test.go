@@ -36,6 +36,9 @@ func tiny(arch, backbone string) configs.Train {
 func mustNew(t *testing.T, c configs.Train) models.Segmenter {
 	t.Helper()
 	n, err := New(c, 5)
+	if err == nil {
+		n, err = models.AtScales(n, c)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +215,6 @@ func TestNewRejects(t *testing.T) {
 		"train.network.batch_norm":    func(c *configs.Train) { c.BatchNorm = "maybe" },
 		"train.network.output_stride": func(c *configs.Train) { c.OutputStride = 4 },
 		"width":                       func(c *configs.Train) { c.Width = -1 },
-		"train.network.msc":           func(c *configs.Train) { c.Arch = V3Plus },
 	} {
 		c := configs.Default().Train
 		change(&c)

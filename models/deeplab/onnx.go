@@ -8,32 +8,19 @@ import (
 )
 
 // ONNX is models.ONNXWriter's.
-func (n *network) ONNX(b *onnxwrite.Builder, x onnxwrite.Value) (logits onnxwrite.Value, err error) {
+func (n *network) ONNX(b *onnxwrite.Builder, x onnxwrite.Value) (logits onnxwrite.Value, whole bool, err error) {
 	backbone, ok := n.backbone.(models.ONNXBackbone)
 	if !ok {
-		return "", fmt.Errorf("its backbone cannot be written as an ONNX graph")
+		return "", false, fmt.Errorf("its backbone cannot be written as an ONNX graph")
 	}
 	w := writer{network: n, b: b, backbone: backbone}
-	if n.arch == V1 {
-		logits = w.b.Conv(w.stages(x)[3], fcScope, 1, 1)
-		return w.resize(logits, b.Size(onnxwrite.Image)), b.Err()
+	switch n.arch {
+	case V1:
+		return b.Conv(w.stages(x)[3], fcScope, 1, 1), false, b.Err()
+	case V2:
+		return w.v2(x), false, b.Err()
 	}
-	if n.arch != V2 {
-		return w.resize(w.v3plus(x), b.Size(onnxwrite.Image)), b.Err()
-	}
-	logits = w.v2(x)
-	if n.msc {
-		full := logits
-		for _, s := range mscScales {
-			small := b.Resize(x, b.Scaled(x, float32(s)))
-			if n.byFactor {
-				small = b.ResizeBy(x, float32(s))
-			}
-			y := w.v2(small)
-			logits = b.Op("Max", []onnxwrite.Value{logits, b.Resize(y, b.Size(full))})
-		}
-	}
-	return w.resize(logits, b.Size(onnxwrite.Image)), b.Err()
+	return w.resize(w.v3plus(x), b.Size(x)), true, b.Err()
 }
 
 // writer writes a network, dropouts left out.
@@ -55,7 +42,7 @@ func (w writer) resize(x, size onnxwrite.Value) onnxwrite.Value {
 	return w.b.Resize(x, size)
 }
 
-// v2 is one scale of DeepLab-v2.
+// v2 is DeepLab-v2.
 func (w writer) v2(x onnxwrite.Value) (sum onnxwrite.Value) {
 	x = w.stages(x)[3]
 	for i, rate := range v2Rates {

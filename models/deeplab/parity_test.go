@@ -61,7 +61,7 @@ func (c parityCase) config() configs.Train {
 }
 
 // network has the dropout off.
-func (c parityCase) network(t *testing.T) *network {
+func (c parityCase) network(t *testing.T) models.Segmenter {
 	net, err := New(c.config(), 21)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,11 @@ func (c parityCase) network(t *testing.T) *network {
 	}
 	// The dropouts of the multi-grid decoder number its modules, so they stay;
 	// no case trains it.
-	return n
+	wrapped, err := models.AtScales(n, c.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return wrapped
 }
 
 // hashBits is splitmix64 in counter mode, keyed by the FNV-1a hash of name.
@@ -203,7 +207,7 @@ func TestParity(t *testing.T) {
 	})
 }
 
-func checkLogits(t *testing.T, b compute.Backend, c parityCase, n *network, store *model.Store) {
+func checkLogits(t *testing.T, b compute.Backend, c parityCase, n models.Segmenter, store *model.Store) {
 	got := tensors.MustCopyFlatData[float32](model.MustCallOnce(b, store, func(scope *model.Scope, x *Node) *Node {
 		return n.Logits(scope, x, false)[0]
 	}, c.images()))
@@ -239,7 +243,7 @@ func checkSteps(t *testing.T, b compute.Backend, c parityCase) {
 
 // sgdStep is gen_parity.py's: momentum 0.9, weight decay 5e-4 but for v2's
 // biases, rates ×1, ×10 and ×20; the losses of all logit maps summed.
-func sgdStep(n *network, scope *model.Scope, x *Node, lr float64) *Node {
+func sgdStep(n models.Segmenter, scope *model.Scope, x *Node, lr float64) *Node {
 	g := x.Graph()
 	scope.Store().SetTraining(g, true) // variables are inputs, not constants
 	var loss *Node

@@ -22,8 +22,7 @@ func (n *network) v1(net layers.Net, scope *model.Scope, images *Node) *Node {
 	return ConvertDType(net.Conv(scope, fcScope, x, n.classes, 1, true, v2HeadStd, layers.ConvOptions{}), images.DType())
 }
 
-// v2 is one scale of DeepLab-v2: [batch, h, w, 3] to logits of the backbone's
-// output stride.
+// v2 is DeepLab-v2: [batch, h, w, 3] to logits of the backbone's output stride.
 func (n *network) v2(net layers.Net, scope *model.Scope, images *Node) *Node {
 	x := n.stages(net, scope, images)[3]
 	head := scope.At(asppScope)

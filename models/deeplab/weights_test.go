@@ -57,7 +57,10 @@ func TestRename(t *testing.T) {
 	}
 }
 
-func rename(net models.Segmenter) func(string) string { return net.(models.WeightReader).Rename }
+func rename(net models.Segmenter) func(string) string {
+	r, _ := models.As[models.WeightReader](net)
+	return r.Rename
+}
 
 // memory is a Source of tensors in memory.
 type memory map[string]*tensors.Tensor

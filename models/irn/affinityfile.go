@@ -3,7 +3,6 @@ package irn
 import (
 	"fmt"
 	"image"
-	"strings"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -11,7 +10,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"wsss/checkpoints/safetensors"
 	"wsss/configs"
 	"wsss/models"
 	"wsss/models/backend"
@@ -20,7 +18,6 @@ import (
 	"wsss/models/pretrained"
 	"wsss/models/shapecache"
 	"wsss/models/weights"
-	"wsss/models/weights/formats"
 )
 
 // Build makes the variables of a network, by building its graph, which is never
@@ -46,67 +43,27 @@ func (n *AffinityNet) Load(scope *model.Scope, src weights.Source) (weights.Mapp
 	return pretrained.Load(scope, n.Adapt(src), n.Rename)
 }
 
-// Save writes the network below scope as safetensors with psa's names.
+// Save writes the network below scope as pretrained.SaveWhole does, with psa's names.
 func (n *AffinityNet) Save(path string, scope *model.Scope) error {
-	state, err := pretrained.StateDict(scope)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	values := make(map[string]*tensors.Tensor, len(state))
-	for name, t := range state {
-		values[strings.TrimPrefix(name, backboneScope+".")] = t
-	}
-	return safetensors.WriteFile(path, values, map[string]string{metaStride: n.cfg.StrideIn})
+	return pretrained.SaveWhole(path, scope, n.cfg.StrideIn, map[string]string{})
 }
 
 // OpenAffinityNet reads a trained network and its variables. The layout is told
 // from the shapes of its tensors.
-func OpenAffinityNet(path string) (n *AffinityNet, store *model.Store, err error) {
-	src, err := formats.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer src.Close()
-	cfg, err := detectAffinity(src)
-	if err == nil {
-		n, err = NewAffinityNet(cfg)
-	}
-	if err == nil {
-		store, err = n.Build(0)
-	}
-	var m weights.Mapping
-	if err == nil {
-		m, err = n.Load(store.RootScope(), src)
-	}
-	if err == nil && len(m.Missing)+len(m.Differ) > 0 {
-		err = fmt.Errorf("the file does not hold a whole network: %s", m)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return n, store, nil
-}
-
-func detectAffinity(src weights.Source) (cfg Config, err error) {
-	cfg = Config{StrideIn: "3x3"}
-	if r, ok := src.(*safetensors.Reader); ok && r.Metadata()[metaStride] != "" {
-		cfg.StrideIn = r.Metadata()[metaStride]
-	}
-	shape := map[string][]int{}
-	for _, tensor := range src.Names() {
-		if shape[weights.Unwrap(tensor)], err = src.Shape(tensor); err != nil {
-			return cfg, err
+func OpenAffinityNet(path string) (*AffinityNet, *model.Store, error) {
+	return pretrained.OpenWhole(path, func(l pretrained.Layout) (*AffinityNet, error) {
+		cfg := Config{StrideIn: l.StrideIn()}
+		var err error
+		if cfg.Backbone, cfg.Width, err = models.DetectBackbone(l.Shapes); err != nil {
+			return nil, err
 		}
-	}
-	if cfg.Backbone, cfg.Width, err = models.DetectBackbone(shape); err != nil {
-		return cfg, err
-	}
-	first := shape["f8_3.weight"]
-	if cfg.Backbone == "" || len(first) != 4 {
-		return cfg, fmt.Errorf("no AffinityNet: wanted are the tensors of a backbone (conv1a.weight, conv1_1.weight or conv1.weight, …) and f8_3.weight")
-	}
-	cfg.Head = float64(first[0]) / 64
-	return cfg, nil
+		first := l.Shapes["f8_3.weight"]
+		if cfg.Backbone == "" || len(first) != 4 {
+			return nil, fmt.Errorf("no AffinityNet: wanted are the tensors of a backbone (conv1a.weight, conv1_1.weight or conv1.weight, …) and f8_3.weight")
+		}
+		cfg.Head = float64(first[0]) / 64
+		return NewAffinityNet(cfg)
+	})
 }
 
 // Featurer computes AffinityNet's features of images. It is safe for concurrent

@@ -74,9 +74,6 @@ func New(t configs.Train, classes int) (models.Segmenter, error) {
 	if err := n.check(); err != nil {
 		return nil, err
 	}
-	if t.MSC {
-		return nil, fmt.Errorf("train.network.msc = true: %s has no multi-scale inputs", Arch)
-	}
 	if t.OutputStride != 32 {
 		return nil, fmt.Errorf("train.network.output_stride = %d: allowed is 32", t.OutputStride)
 	}

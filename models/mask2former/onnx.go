@@ -16,22 +16,22 @@ const epsilon = 1e-5
 func values(v ...value) []value { return v }
 
 // ONNX is models.ONNXWriter's: logarithms of the classes' scores, as of Logits.
-func (n *network) ONNX(b *onnxwrite.Builder, images value) (logits value, err error) {
+func (n *network) ONNX(b *onnxwrite.Builder, images value) (logits value, whole bool, err error) {
 	backbone, ok := n.backbone.(models.ONNXBackbone)
 	if !ok {
-		return "", fmt.Errorf("its backbone cannot be written as an ONNX graph")
+		return "", false, fmt.Errorf("its backbone cannot be written as an ONNX graph")
 	}
 	w := writer{onnxwrite.NewNet(b), n}
 	features, maps, sizes := w.pixels(backbone.ONNX(b, models.BackboneScope+".", images))
 	if b.Err() != nil {
-		return "", b.Err()
+		return "", false, b.Err()
 	}
 	classes, masks := w.queries(features, maps, sizes)
 	masks = w.Op("Sigmoid", values(b.Resize(masks, b.Size(images))))
 	classes = w.Transpose(w.SliceAxis(w.Softmax(classes), 2, 0, n.classes), 0, 2, 1)
 	scores := w.MatMul(classes, w.Reshape(masks, 0, n.Queries, -1))
 	scores = w.Shaped(scores, w.Dim(images, 0), n.classes, w.Dim(images, 2), w.Dim(images, 3))
-	return w.Op("Log", values(w.Op("Max", values(scores, w.Float(least))))), b.Err()
+	return w.Op("Log", values(w.Op("Max", values(scores, w.Float(least))))), true, b.Err()
 }
 
 // writer writes the network.

@@ -29,7 +29,6 @@ func Init(net models.Segmenter, scope *model.Scope, cfg configs.Train) (weights.
 		return weights.Mapping{}, err
 	}
 	defer src.Close()
-	src = adapted(net, src)
 	m, err := Load(scope, models.Adapt(net, src), rename(net))
 	if err == nil {
 		err = checkWeights(net, m, cfg)
@@ -40,24 +39,16 @@ func Init(net models.Segmenter, scope *model.Scope, cfg configs.Train) (weights.
 	return m, nil
 }
 
-// adapted are the tensors of a file in the shapes of a network's variables.
-func adapted(net models.Segmenter, src weights.Source) weights.Source {
-	if a, ok := net.(models.SourceAdapter); ok {
-		return a.Adapt(src)
-	}
-	return src
-}
-
 // rename is how a network names the tensors of weight files.
 func rename(net models.Segmenter) func(tensor string) string {
-	if r, ok := net.(models.WeightReader); ok {
+	if r, ok := models.As[models.WeightReader](net); ok {
 		return r.Rename
 	}
 	return nil
 }
 
 func checkWeights(net models.Segmenter, m weights.Mapping, cfg configs.Train) error {
-	if r, ok := net.(models.WeightReader); ok {
+	if r, ok := models.As[models.WeightReader](net); ok {
 		return r.CheckWeights(m, cfg)
 	}
 	return nil
@@ -182,7 +173,6 @@ func Describe(cfg configs.Train, classes int, src weights.Source) (weights.Mappi
 		return weights.Mapping{}, err
 	}
 	src = models.Adapt(net, src)
-	src = adapted(net, src)
 	m, err := match(Variables(store.RootScope()), src, ownPrefix(src), rename(net))
 	if err == nil {
 		err = checkWeights(net, m, cfg)

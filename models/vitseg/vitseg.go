@@ -6,7 +6,6 @@
 package vitseg
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -60,9 +59,6 @@ func New(t configs.Train, classes int) (models.Segmenter, error) {
 	c, err := vit.Named("train.network.backbone", t.Backbone, t.Width)
 	if err != nil {
 		return nil, err
-	}
-	if t.MSC {
-		return nil, fmt.Errorf("train.network.msc = true: only deeplab-v2 has multi-scale inputs")
 	}
 	c.Recompute = t.Recompute
 	return &network{vit: c, classes: classes, mask: t.Arch == Mask, frozen: t.Frozen, half: t.Precision == "bf16"}, c.Check()
@@ -175,5 +171,5 @@ func (n *network) Rename(tensor string) string {
 // CheckWeights is models.WeightReader's: names tell nothing beyond their network.
 func (n *network) CheckWeights(weights.Mapping, configs.Train) error { return nil }
 
-// Adapt is models.SourceAdapter's.
+// Adapt is models.WeightAdapter's.
 func (n *network) Adapt(src weights.Source) weights.Source { return vit.Open(src, n.vit) }

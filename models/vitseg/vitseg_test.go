@@ -216,7 +216,6 @@ func TestRefused(t *testing.T) {
 		want   string
 	}{
 		{func(c *configs.Train) { c.Arch, c.Backbone = Linear, "resnet18" }, "allowed is a plain transformer, one of clip-b16"},
-		{func(c *configs.Train) { c.Arch, c.Backbone, c.MSC = Mask, "vit-s16", true }, "only deeplab-v2 has multi-scale inputs"},
 	} {
 		c := c
 		r.change(&c)

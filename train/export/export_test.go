@@ -30,6 +30,9 @@ import (
 var networks = map[string]func(*configs.Train){
 	"v2 msc caffe":     func(t *configs.Train) { t.Backbone, t.EMA = "resnet50", 0.5 },
 	"v2 msc by factor": func(t *configs.Train) { t.Backbone, t.MSCGrid = "resnet18", "factor" },
+	"v3+ msc": func(t *configs.Train) {
+		t.Arch, t.Backbone, t.OutputStride, t.StrideIn, t.Input = "deeplab-v3plus-multigrid", "resnet18", 16, "3x3", "torch"
+	},
 	"v2 os16": func(t *configs.Train) {
 		t.Backbone, t.MSC, t.OutputStride, t.StrideIn, t.Input = "resnet18", false, 16, "3x3", "torch"
 	},

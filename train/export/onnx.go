@@ -19,7 +19,7 @@ func build(n *network) (*protos.ModelProto, error) {
 	}
 	w, ok := net.(models.ONNXWriter)
 	if !ok {
-		return nil, fmt.Errorf("train.network.arch = %q cannot be written as an ONNX graph; safetensors holds its weights", t.Arch)
+		return nil, fmt.Errorf("train.network.arch = %q: %w", t.Arch, models.ErrNoONNX)
 	}
 	b := onnxwrite.New(t.Arch, n.tensor)
 	b.Graph.Input = []*protos.ValueInfoProto{onnxwrite.Port(string(onnxwrite.Image), protos.TensorProto_FLOAT, "batch", 3, "height", "width")}
@@ -31,7 +31,10 @@ func build(n *network) (*protos.ModelProto, error) {
 	if err != nil {
 		return nil, err
 	}
-	logits, err := w.ONNX(b, x)
+	logits, whole, err := w.ONNX(b, x)
+	if !whole {
+		logits = b.Resize(logits, b.Size(onnxwrite.Image))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("train.network.arch = %q, train.network.backbone = %q: %w", t.Arch, t.Backbone, err)
 	}
