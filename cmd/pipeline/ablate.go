@@ -13,6 +13,7 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/eval"
 	"wsss/eval/report"
@@ -132,6 +133,36 @@ func (c *Cell) Run(ctx context.Context, o Options, eng *compute.Backend) error {
 	c.Rows, err = p.All(ctx)
 	*eng = p.Backend
 	return err
+}
+
+// Ablate does all cells below OUT/ablate and writes table.md, table.json and
+// table.html there. begins is told the number of each cell before it is done.
+func Ablate(ctx context.Context, base configs.Config, cells []Cell, o Options, begins func(i int)) (Ablation, error) {
+	dir := filepath.Join(base.Out, "ablate")
+	held, err := Hold(dir)
+	if err != nil {
+		return Ablation{}, err
+	}
+	defer held.Release()
+	var engine compute.Backend // shared by all
+	for i := range cells {
+		begins(i)
+		if err := cells[i].Run(ctx, o, &engine); err != nil {
+			return Ablation{}, fmt.Errorf("%s: %w", cells[i].Name, err)
+		}
+	}
+	table := Tabulate(cells)
+	err = files.WriteJSON(filepath.Join(dir, "table.json"), table)
+	if err == nil {
+		err = report.WriteGrid(dir, table.Grid(base.Name, cells))
+	}
+	if err == nil {
+		err = files.WriteAtomic(filepath.Join(dir, "table.md"), func(w io.Writer) error {
+			_, err := io.WriteString(w, table.Markdown())
+			return err
+		})
+	}
+	return table, err
 }
 
 // Ablation is the grid's outcome.

@@ -110,8 +110,41 @@ func onlyTrained(l configs.Link) bool {
 	return !labelsToo(l)
 }
 
-// MakeNeeds does what the last config of a chain needs.
-func MakeNeeds(ctx context.Context, links []configs.Link, o Options) error {
+// RunChain does what the last config of a chain describes, and before it what it
+// needs; what is missing is told before any of it begins. show is called with the
+// scores of what is labelled. The error at the end lists the images that failed.
+func RunChain(ctx context.Context, links []configs.Link, o Options, show func(p *Run, rows []report.Row)) error {
+	if len(links) > 1 { // before days of work
+		lacks, err := PlanChain(links, io.Discard, o)
+		if err != nil {
+			return err
+		}
+		if len(lacks) > 0 {
+			return MissingError{Lacks: lacks}
+		}
+		if err := makeNeeds(ctx, links, o); err != nil {
+			return err
+		}
+	}
+	last := links[len(links)-1]
+	p, err := OpenAlone(last, o)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if err := CheckFree(p.Config, p.Networks()...); err != nil {
+		return err
+	}
+	rows, err := p.Link(ctx, last)
+	if err != nil {
+		return err
+	}
+	show(p, rows)
+	return errors.Join(p.Failed...)
+}
+
+// makeNeeds does what the last config of a chain needs.
+func makeNeeds(ctx context.Context, links []configs.Link, o Options) error {
 	for _, l := range links[:len(links)-1] {
 		if err := makeNeed(ctx, l, o); err != nil {
 			return fmt.Errorf("%s: %w", l.File, err)

@@ -46,6 +46,49 @@ func (p *Run) FineTuneWhole(ctx context.Context, val data.Dataset) (*cliptags.La
 	return l, nil
 }
 
+// TagOptions say which images get labels by a fine-tuned CLIP, and how many.
+type TagOptions struct {
+	Split   string // of the validation dataset; "" = none
+	Top     int    // so many best classes of every image; 0 = those above their thresholds
+	AtLeast int    // the least number of classes of an image
+}
+
+// FineTuneAndTag is the whole of `wsss finetune-clip`: it trains the classifier,
+// judges it, and writes OUT/finetune/tags-SPLIT.csv, which data.options.tags takes.
+func (p *Run) FineTuneAndTag(ctx context.Context, o TagOptions) error {
+	val, err := p.ValidationData()
+	if err != nil {
+		return err
+	}
+	l, err := p.FineTuneWhole(ctx, val)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if o.Split == "" {
+		return nil
+	}
+	if l.Ensemble != nil {
+		m, sessions, err := p.OpenCLIP(ctx)
+		if err != nil {
+			return err
+		}
+		defer sessions.Close()
+		if err := l.AddZeroShot(ctx, m); err != nil {
+			return err
+		}
+	}
+	l.Top, l.AtLeast = o.Top, o.AtLeast
+	tags := p.Path("finetune", "tags-"+o.Split+".csv")
+	err = p.Step(ctx, "label "+o.Split, func(progress func(done, total int)) error {
+		return l.WriteTags(ctx, val, o.Split, tags, progress)
+	})
+	if err == nil {
+		p.Say("labels in %s: data.options.tags takes them", tags)
+	}
+	return err
+}
+
 // trial reads the labels of the images that the classifier is judged on, and of
 // those of the training that are held out for its thresholds.
 func (p *Run) trial(val data.Dataset) (t *clip.Trial, err error) {

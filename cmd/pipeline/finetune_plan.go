@@ -11,6 +11,17 @@ import (
 	"wsss/models/manifest"
 )
 
+// FineTunePlan says what `wsss finetune-clip` would do with a config and what it
+// lacks. It does no work.
+func FineTunePlan(cfg configs.Config, o Options, w io.Writer) error {
+	p := &Plan{Run: &Run{Options: o, Config: cfg}, Print: w}
+	fmt.Fprintf(w, "%s\nseed %d, backend %s\n\n", cfg.Name, cfg.Seed, cmp.Or(cfg.Backend, "the fastest that works here"))
+	if err := p.FineTune(); err != nil {
+		return err
+	}
+	return MissingFrom(w, p.Lacks)
+}
+
 // FineTune describes the fine-tuning.
 func (p *Plan) FineTune() error {
 	cfg, c, w := p.Config, p.Config.FineTuneCLIP, p.Print

@@ -139,6 +139,24 @@ func (t *Table) Run(ctx context.Context, seed int64, o Options) error {
 	return p.Report(ctx, rows)
 }
 
+// All does all seeds and writes the table into its folder. begins is told the
+// number of each seed before it is done.
+func (t *Table) All(ctx context.Context, o Options, begins func(i int)) error {
+	held, err := Hold(t.Config.Out)
+	if err != nil {
+		return err
+	}
+	defer held.Release()
+	for i, seed := range t.Seeds {
+		begins(i)
+		if err := t.Run(ctx, seed, o); err != nil {
+			return fmt.Errorf("seed %d: %w", seed, err)
+		}
+	}
+	t.Compare()
+	return report.WriteMethods(t.Config.Out, t.Methods)
+}
+
 // speed sets the row's images per second and the share of each stage, those of
 // the seed that was run last.
 func (t *Table) speed(i int, dir, hash string) {

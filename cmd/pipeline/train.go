@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"wsss/checkpoints/files"
@@ -57,6 +58,43 @@ func checkStart(t configs.Train) error {
 		return Usagef("train.network.batch_norm = %q keeps the statistics of the initial weights, and train.network.init is empty: name a weights file, or start from random weights with train.network.batch_norm = \"train\"", t.BatchNorm)
 	}
 	return nil
+}
+
+// CheckNets refuses a network of an unknown name, and one that another process
+// trains; "" stands for all that the config trains.
+func CheckNets(cfg configs.Config, net string) error {
+	nets := []string{net}
+	if net == "" {
+		nets = (&Run{Config: cfg}).Networks()
+	}
+	if err := CheckFree(cfg, nets...); err != nil {
+		return err
+	}
+	if net != "" && net != NetPseudo && net != NetBound {
+		return Usagef("train: -net %s: allowed are %s, %s", net, NetPseudo, NetBound)
+	}
+	return nil
+}
+
+// Train is stage two: it fits the network of a name, or all that the config trains,
+// on labels that are as new as their data.
+func (p *Run) Train(ctx context.Context, net string) error {
+	if err := p.Preflight(Parts{Train: true}); err != nil {
+		return err
+	}
+	if err := p.CheckTruth(net); err != nil {
+		return err
+	}
+	nets := p.Networks()
+	if net != "" {
+		nets = []string{net}
+	}
+	if slices.Contains(nets, NetPseudo) {
+		if err := p.RefreshLabels(ctx); err != nil {
+			return err
+		}
+	}
+	return p.TrainAll(ctx, nets)
 }
 
 // TrainAll fits networks one after the other, or two small ones side by side:

@@ -4,16 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"path/filepath"
 	"slices"
 
-	"github.com/gomlx/compute"
-
-	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/configs"
-	"wsss/eval/report"
 )
 
 func init() {
@@ -61,29 +55,11 @@ func runAblate(ctx context.Context, args []string) error {
 		}
 		return nil
 	}
-	held, err := pipeline.Hold(filepath.Join(base.Out, "ablate"))
-	if err != nil {
-		return err
-	}
-	defer held.Release()
-	var eng compute.Backend // shared by all
-	for i := range cells {
+	table, err := pipeline.Ablate(ctx, base, cells, f.options(), func(i int) {
 		fmt.Fprintf(stderr, "[%d/%d] %s\n", i+1, len(cells), cells[i].Name)
-		if err := cells[i].Run(ctx, f.options(), &eng); err != nil {
-			return fmt.Errorf("%s: %w", cells[i].Name, err)
-		}
-	}
-	table := pipeline.Tabulate(cells)
-	fmt.Fprint(stdout, table.Markdown())
-	dir := filepath.Join(base.Out, "ablate")
-	if err := files.WriteJSON(filepath.Join(dir, "table.json"), table); err != nil {
-		return err
-	}
-	if err := report.WriteGrid(dir, table.Grid(base.Name, cells)); err != nil {
-		return err
-	}
-	return files.WriteAtomic(filepath.Join(dir, "table.md"), func(w io.Writer) error {
-		_, err := io.WriteString(w, table.Markdown())
-		return err
 	})
+	if err == nil {
+		fmt.Fprint(stdout, table.Markdown())
+	}
+	return err
 }

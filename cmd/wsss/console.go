@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 
 	"wsss/checkpoints/files/lock"
 	"wsss/cmd/pipeline"
+	"wsss/cmd/pipeline/eachgpu"
 	"wsss/cmd/terminal"
 	"wsss/data/crash"
 )
@@ -22,30 +22,19 @@ var (
 	stderr = terminal.Err
 )
 
-// maxLine bounds a line of an error message: a cell of a table can be megabytes
-// long.
-const maxLine = 2000
-
 // addressed finds paths of object storage, which users know as addresses.
 var addressed = regexp.MustCompile(`\b(s3|gs|azblob):/([^/])`)
 
 // complain prints an error.
 func complain(err error) {
-	lines := strings.Split(addressed.ReplaceAllString(err.Error(), "$1://$2"), "\n")
-	for i, line := range lines {
-		if len(line) > maxLine {
-			head, tail := line[:maxLine/2], line[len(line)-maxLine/2:]
-			lines[i] = fmt.Sprintf("%s… (%d bytes) …%s", strings.ToValidUTF8(head, ""), len(line)-maxLine, strings.ToValidUTF8(tail, ""))
-		}
-	}
-	fmt.Fprintf(stderr, "wsss: %s\n", strings.Join(lines, "\n"))
+	fmt.Fprintf(stderr, "wsss: %s\n", terminal.Shortened(addressed.ReplaceAllString(err.Error(), "$1://$2")))
 }
 
 // exitOf prints what went wrong, if anything did, and gives the exit code.
 func exitOf(interrupted bool, err error) int {
 	var usage pipeline.UsageError
-	var child childExit
-	var some someFailed
+	var child eachgpu.ExitError
+	var some pipeline.ImagesError
 	var held *lock.HeldError
 	var missing pipeline.MissingError
 	var fault *crash.Panic
@@ -60,7 +49,7 @@ func exitOf(interrupted bool, err error) int {
 		sayInterrupted()
 		return exitInterrupted
 	case errors.As(err, &child):
-		return child.code
+		return child.Code
 	case errors.As(err, &usage):
 		complain(err)
 		return exitUsage
@@ -93,16 +82,9 @@ func keepStack(p *crash.Panic) string {
 	if os.Getenv(envDebug) != "" {
 		defer fmt.Fprintf(stderr, "%s\n", p.Stack)
 	}
-	f, err := os.CreateTemp("", "wsss-fault-*.txt")
+	path, err := p.Keep(fmt.Sprintf("%s\n%v", strings.Join(os.Args, " "), pipeline.Versions()))
 	if err != nil {
 		return " (" + envDebug + "=1 prints the stack)"
 	}
-	defer f.Close()
-	v := pipeline.Versions()
-	_, err = fmt.Fprintf(f, "%s\n%v\n%v\n\n%s", strings.Join(os.Args, " "), v, p.Value, p.Stack)
-	if err != nil {
-		return ""
-	}
-	path, _ := filepath.Abs(f.Name())
 	return " and the file " + path
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"wsss/cmd/pipeline"
-	"wsss/cmd/terminal"
 	"wsss/data/annotation"
 	"wsss/data/convert"
 	"wsss/data/folder"
@@ -76,13 +75,14 @@ func runConvert(ctx context.Context, args []string) error {
 		}
 		job.Formats = append(job.Formats, name)
 	}
-	b := terminal.NewBar("convert", f.quiet)
-	made, err := job.Run(ctx, b.Update)
+	var made convert.Result
+	err = f.show("convert", func(progress func(done, total int)) (err error) {
+		made, err = job.Run(ctx, progress)
+		return err
+	})
 	if err != nil {
-		b.Abort()
 		return err
 	}
-	b.Finish()
 	fmt.Fprintf(stdout, "%s as %s in %s", words.Plural(made.Written, "image"), *to, *out)
 	if made.Unlabelled > 0 {
 		fmt.Fprintf(stdout, "; %d without any label are left out", made.Unlabelled)

@@ -8,7 +8,6 @@ import (
 
 	"wsss/cmd/pipeline"
 	"wsss/cmd/pipeline/predict"
-	"wsss/cmd/terminal"
 	"wsss/data/folder"
 	"wsss/eval/export"
 )
@@ -77,11 +76,5 @@ func runExport(ctx context.Context, args []string) error {
 		}
 		names = append(names, name)
 	}
-	b := terminal.NewBar("export", f.quiet)
-	if err := export.Masks(ctx, src, names, *out, opts, b.Update); err != nil {
-		b.Abort()
-		return err
-	}
-	b.Finish()
-	return nil
+	return f.show("export", func(progress func(done, total int)) error { return export.Masks(ctx, src, names, *out, opts, progress) })
 }

@@ -6,7 +6,6 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
-	"wsss/cmd/terminal"
 	"wsss/data/shards"
 	"wsss/data/words"
 )
@@ -42,13 +41,14 @@ func runPack(ctx context.Context, args []string) error {
 	if err != nil {
 		return pipeline.UsageError{Err: err}
 	}
-	bar := terminal.NewBar("pack", f.quiet)
-	n, err := shards.Pack(ctx, shards.PackOptions{Dataset: ds, Splits: splits, Out: dir, Labels: from, Size: int64(*size) << 20, Progress: bar.Update})
+	n := 0
+	err = f.show("pack", func(progress func(done, total int)) (err error) {
+		n, err = shards.Pack(ctx, shards.PackOptions{Dataset: ds, Splits: splits, Out: dir, Labels: from, Size: int64(*size) << 20, Progress: progress})
+		return err
+	})
 	if err != nil {
-		bar.Abort()
 		return err
 	}
-	bar.Finish()
 	fmt.Fprintf(stdout, "%s in %s; data.kind = %q reads them\n", words.Count(n, "tar file", "tar files"), files.Address(dir), shards.Kind)
 	return nil
 }

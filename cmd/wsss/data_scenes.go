@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"wsss/cmd/pipeline"
-	"wsss/cmd/terminal"
 	"wsss/data/scenes"
 )
 
@@ -36,12 +35,10 @@ func runScenes(ctx context.Context, args []string) error {
 	if *out == "" {
 		return pipeline.Usagef("data scenes: -out is missing: name the folder to write")
 	}
-	b := terminal.NewBar("scenes", f.quiet)
-	if err := scenes.Write(ctx, *out, cfg, b.Update); err != nil {
-		b.Abort()
+	err := f.show("scenes", func(progress func(done, total int)) error { return scenes.Write(ctx, *out, cfg, progress) })
+	if err != nil {
 		return err
 	}
-	b.Finish()
 	fmt.Fprintf(stdout, "%d + %d pictures in %s\n", cfg.Train, cfg.Val, *out)
 	return nil
 }

@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"wsss/cmd/pipeline"
-	"wsss/cmd/terminal"
 	"wsss/data"
 	"wsss/data/convert"
+	"wsss/data/folder"
 )
 
 const weakenIntro = `
@@ -63,13 +63,14 @@ func runWeaken(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	b := terminal.NewBar("weaken", f.quiet)
-	records, err := w.Draw(ctx, masks, b.Update)
+	var records []folder.Record
+	err = f.show("weaken", func(progress func(done, total int)) (err error) {
+		records, err = w.Draw(ctx, masks, progress)
+		return err
+	})
 	if err != nil {
-		b.Abort()
 		return err
 	}
-	b.Finish()
 	if len(records) == 0 {
 		return errors.New("data weaken: no image has a mask")
 	}

@@ -8,8 +8,6 @@ import (
 	"runtime"
 	"strings"
 
-	"golang.org/x/sys/cpu"
-
 	"wsss/cmd/pipeline"
 	"wsss/models/backend"
 	"wsss/models/backend/nativelib"
@@ -61,7 +59,7 @@ func runDoctor(ctx context.Context, args []string) error {
 
 func printDoctor(found map[string]probe.Found) {
 	fmt.Fprintf(stdout, "machine   %s/%s, %d cores, NVIDIA GPU %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), yesNo(backend.HasGPU(), "found", "not found"))
-	fmt.Fprintf(stdout, "SIMD      %s\n", simdState())
+	fmt.Fprintf(stdout, "SIMD      %s\n", probe.SIMD(strings.Contains(pipeline.Versions()["goexperiment"], "simd")))
 	for _, spec := range probe.Specs() {
 		p := found[spec]
 		if p.Error == "" {
@@ -93,23 +91,6 @@ func yesNo(b bool, yes, no string) string {
 		return yes
 	}
 	return no
-}
-
-// simdState tells whether the go backend's vector kernels are compiled in and
-// whether the processor has them.
-func simdState() string {
-	built := strings.Contains(pipeline.Versions()["goexperiment"], "simd")
-	level := "no AVX2"
-	switch {
-	case cpu.X86.HasAVX512F:
-		level = "AVX-512"
-	case cpu.X86.HasAVX2:
-		level = "AVX2"
-	}
-	if built {
-		return "built in, processor has " + level
-	}
-	return "not built in (processor has " + level + "); fix: build with `make`, or GOEXPERIMENT=simd go build ./cmd/wsss"
 }
 
 func installBackend(ctx context.Context, spec string, force bool) error {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
@@ -133,7 +131,7 @@ func runEval(ctx context.Context, args []string) error {
 	if !*page {
 		look = "-report makes a page that shows them"
 	}
-	printRows(rows, look)
+	report.WriteText(stdout, rows, look)
 	tellResults(p, rows)
 	if *page {
 		fmt.Fprintf(stdout, "report: %s\n", files.Address(p.Path(report.HTMLName)))
@@ -167,31 +165,3 @@ func namedExist(nets []string, labels string) error {
 
 // inReport is where to look at rows without scores.
 const inReport = "the report shows the labels and what the networks see"
-
-// printRows prints one line per row. Where none has a score it says so, and
-// where to look instead, and gives false.
-func printRows(rows []report.Row, look string) bool {
-	if !slices.ContainsFunc(rows, func(r report.Row) bool { return r.Images > 0 }) {
-		var splits []string
-		for _, r := range rows {
-			if split := fmt.Sprintf("%q", r.Split); !slices.Contains(splits, split) {
-				splits = append(splits, split)
-			}
-		}
-		fmt.Fprintf(stdout, "\nnothing could be scored: no true masks in %s; %s\n", strings.Join(splits, " and "), look)
-		return false
-	}
-	width := 28
-	for _, r := range rows {
-		width = max(width, utf8.RuneCountInString(r.Name))
-	}
-	fmt.Fprintf(stdout, "\n%-*s %-13s %-10s %7s %7s %8s %9s\n", width, "", "kind", "split", "mIoU", "pixacc", "images", "images/s")
-	for _, r := range rows {
-		speed := "–"
-		if r.PerSecond > 0 {
-			speed = fmt.Sprintf("%.4g", r.PerSecond)
-		}
-		fmt.Fprintf(stdout, "%-*s %-13s %-10s %7s %7s %8d %9s\n", width, r.Name, r.Kind, r.Split, r.MIoU.Percent(), r.PixelAcc.Percent(), r.Images, speed)
-	}
-	return true
-}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+
+	"wsss/cmd/pipeline"
 )
 
 func init() {
@@ -35,42 +37,16 @@ func runFineTune(ctx context.Context, args []string) error {
 		return err
 	}
 	if *dry {
-		return fineTunePlan(f, stdout)
+		cfg, err := f.load()
+		if err != nil {
+			return err
+		}
+		return pipeline.FineTunePlan(cfg, f.options(), stdout)
 	}
 	p, err := openAlone(f)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	val, err := p.ValidationData()
-	if err != nil {
-		return err
-	}
-	l, err := p.FineTuneWhole(ctx, val)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	if *label == "" {
-		return nil
-	}
-	if l.Ensemble != nil {
-		m, sessions, err := p.OpenCLIP(ctx)
-		if err != nil {
-			return err
-		}
-		defer sessions.Close()
-		if err := l.AddZeroShot(ctx, m); err != nil {
-			return err
-		}
-	}
-	l.Top, l.AtLeast = *top, *least
-	tags := p.Path("finetune", "tags-"+*label+".csv")
-	err = p.Step(ctx, "label "+*label, func(progress func(done, total int)) error {
-		return l.WriteTags(ctx, val, *label, tags, progress)
-	})
-	if err == nil {
-		p.Say("labels in %s: data.options.tags takes them", tags)
-	}
-	return err
+	return p.FineTuneAndTag(ctx, pipeline.TagOptions{Split: *label, Top: *top, AtLeast: *least})
 }

@@ -20,16 +20,11 @@ func TestFineTunePlan(t *testing.T) {
 		for _, s := range set {
 			args = append(args, "-set", s)
 		}
-		f := newFlags("finetune-clip", fineTuneIntro).withConfig()
-		f.Bool("dry-run", false, "")
-		var b strings.Builder
-		if err := f.parse(args, 0); err != nil {
-			t.Fatal(err)
-		}
-		if err := fineTunePlan(f, &b); err != nil && !errors.As(err, new(pipeline.MissingError)) {
-			t.Fatal(err)
-		}
-		return b.String()
+		return capture(t, func() {
+			if err := runFineTune(t.Context(), args); err != nil && !errors.As(err, new(pipeline.MissingError)) {
+				t.Error(err)
+			}
+		})
 	}
 	t.Setenv("WSSS_MODELS", t.TempDir())
 	text := plan("../../configs/clip_openimages_voc.toml", "finetune_clip.network.encoder=no/encoder.onnx")

@@ -84,6 +84,17 @@ func (f *flags) options() pipeline.Options {
 	return o
 }
 
+// show runs work that tells how far it is, with a bar.
+func (f *flags) show(title string, work func(progress func(done, total int)) error) error {
+	b := terminal.NewBar(title, f.quiet)
+	if err := work(b.Update); err != nil {
+		b.Abort()
+		return err
+	}
+	b.Finish()
+	return nil
+}
+
 // parse parses args; positional arguments are allowed only up to max. Flags may
 // follow them, up to a "--".
 func (f *flags) parse(args []string, max int) error {

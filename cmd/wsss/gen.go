@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"wsss/checkpoints/jobs"
 	"wsss/cmd/pipeline"
+	"wsss/cmd/pipeline/eachgpu"
 	"wsss/gen"
 	_ "wsss/gen/all" // methods
 )
@@ -69,7 +68,7 @@ func runGen(ctx context.Context, args []string) error {
 	if *images != 0 && len(sweep) == 0 || *images < 0 {
 		return pipeline.Usagef("gen: -sweep-images %d: allowed is a number of images, or 0 for all, and -sweep beside it", *images)
 	}
-	if err := checkJob(*job, *shard, len(sweep) > 0, *retry, *lease); err != nil {
+	if err := pipeline.CheckJob(*job, *shard, len(sweep) > 0, *retry, *lease); err != nil {
 		return err
 	}
 	if *status {
@@ -83,11 +82,11 @@ func runGen(ctx context.Context, args []string) error {
 		if *job == "" || f.devices != 0 {
 			return pipeline.Usagef("gen: -gpus goes with -job, by which its processes share the work, and without -devices")
 		}
-		list, err := gpuList(*gpus)
+		list, err := eachgpu.List(*gpus)
 		if err != nil {
 			return err
 		}
-		return onGPUs(ctx, list, append([]string{"gen"}, withoutFlag(args, "gpus")...))
+		return eachgpu.Run(ctx, list, append([]string{"gen"}, eachgpu.WithoutFlag(args, "gpus")...), stdout, stderr)
 	}
 	if *job != "" {
 		opts.Job = &gen.Job{Name: *job, Expire: *lease, Retry: *retry}
@@ -107,47 +106,10 @@ func runGen(ctx context.Context, args []string) error {
 		return p.Sweep(ctx, sweep, *images, opts)
 	}
 	if opts.Job != nil {
-		return genJob(ctx, p, opts)
+		return p.GenJob(ctx, opts)
 	}
 	if err := p.Gen(ctx, opts); err != nil {
 		return pipeline.SayKeepGoing(err)
 	}
 	return pipeline.SayKeepGoing(p.Compare(ctx, opts))
-}
-
-// genJob takes part in a job, to its end: images that failed are told of when
-// all is done.
-func genJob(ctx context.Context, p *pipeline.Run, opts pipeline.GenOptions) error {
-	err := p.Gen(ctx, opts)
-	if err != nil && !errors.As(err, new(*gen.FailedError)) {
-		return err
-	}
-	err = errors.Join(err, p.Compare(ctx, opts))
-	if errors.As(err, new(*gen.FailedError)) {
-		return someFailed{err}
-	}
-	return err
-}
-
-// someFailed is the error of a job that is done but for images that failed.
-type someFailed struct{ error }
-
-func (e someFailed) Unwrap() error { return e.error }
-
-// checkJob refuses flags of a job that say nothing or contradict.
-func checkJob(job, shard string, sweep, retry bool, lease time.Duration) error {
-	switch {
-	case job == "" && retry:
-		return pipeline.Usagef("gen: -retry-failed goes with -job; without a job, gen tries again what failed anyway")
-	case job == "":
-		return nil
-	case shard != "" || sweep:
-		return pipeline.Usagef("gen: -job divides the split by itself: neither -shard nor -sweep goes with it")
-	case lease < time.Second || lease > 24*time.Hour:
-		return pipeline.Usagef("gen: -lease %v: allowed are 1s to 24h", lease)
-	}
-	if err := jobs.CheckName(job); err != nil {
-		return pipeline.UsageError{Err: err}
-	}
-	return nil
 }

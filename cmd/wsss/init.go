@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -50,7 +48,7 @@ func runInit(_ context.Context, args []string) error {
 	} else if !info.IsDir() {
 		return pipeline.Usagef("%s is a file: name the folder of the images", root)
 	}
-	path, err := configPath(*out, root)
+	path, err := starter.ConfigPath(*out, root)
 	if err != nil {
 		return err
 	}
@@ -67,19 +65,4 @@ func runInit(_ context.Context, args []string) error {
 	}
 	s.Tell(stdout, path)
 	return nil
-}
-
-// configPath is the file to write, which must not exist.
-func configPath(out, root string) (string, error) {
-	if out == "" {
-		full, err := filepath.Abs(root) // "." has a name too
-		if err != nil {
-			return "", err
-		}
-		out = filepath.Base(full) + ".toml"
-	}
-	if _, err := os.Stat(out); !errors.Is(err, fs.ErrNotExist) {
-		return "", pipeline.Usagef("%s exists already: name another file with -out, or remove it", out)
-	}
-	return out, nil
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
 	"wsss/cmd/pipeline"
@@ -56,7 +56,7 @@ func runModelsInspect(_ context.Context, args []string) error {
 	}
 	defer m.Close()
 	for name := range shapes {
-		if !hasInput(m, name) {
+		if !slices.ContainsFunc(m.Inputs(), func(p onnximport.Port) bool { return p.Name == name }) {
 			return pipeline.Usagef("models inspect: -shape %s: the model has no such input", name)
 		}
 	}
@@ -65,36 +65,11 @@ func runModelsInspect(_ context.Context, args []string) error {
 	return nil
 }
 
-func hasInput(m *onnximport.Model, name string) bool {
-	for _, p := range m.Inputs() {
-		if p.Name == name {
-			return true
-		}
-	}
-	return false
-}
-
-// parseShapes reads name=1,3,224,224.
+// parseShapes reads the shapes of inputs.
 func parseShapes(command string, given []string) (map[string][]int, error) {
-	out := map[string][]int{}
-	for _, s := range given {
-		name, text, ok := strings.Cut(s, "=")
-		dims := []int{}
-		for _, d := range strings.Split(text, ",") {
-			if text == "" {
-				break
-			}
-			v, err := strconv.Atoi(strings.TrimSpace(d))
-			if err != nil || v < 0 {
-				ok = false
-				break
-			}
-			dims = append(dims, v)
-		}
-		if !ok || name == "" {
-			return nil, pipeline.Usagef("%s: -shape %q: allowed is name=1,3,224,224", command, s)
-		}
-		out[name] = dims
+	shapes, err := onnximport.ParseShapes(given)
+	if err != nil {
+		return nil, pipeline.Usagef("%s: -shape %w", command, err)
 	}
-	return out, nil
+	return shapes, nil
 }

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -47,7 +47,10 @@ a second run. Models are those of the list that are here, or ONNX files.
 	}
 	var paths []string
 	for _, name := range f.Args() {
-		more, err := onnxFiles(ctx, store, name)
+		more, err := store.Graphs(ctx, name)
+		if errors.Is(err, manifest.ErrUnknown) {
+			return pipeline.UsageError{Err: err}
+		}
 		if err != nil {
 			return err
 		}
@@ -89,26 +92,4 @@ a second run. Models are those of the list that are here, or ONNX files.
 		return fmt.Errorf("the largest relative error is %.1e: at most 1e-3 was expected", worst)
 	}
 	return nil
-}
-
-// onnxFiles lists the graphs of a model, or the file of this name.
-func onnxFiles(ctx context.Context, store *manifest.Store, name string) ([]string, error) {
-	if _, err := os.Stat(name); err == nil {
-		return []string{name}, nil
-	}
-	m, err := manifest.Find(name)
-	if err != nil {
-		return nil, pipeline.Usagef("%q is no file and no known model; `wsss models list` shows those", name)
-	}
-	var paths []string
-	for _, file := range m.Files {
-		if strings.HasSuffix(file.Name(), ".onnx") {
-			path, err := store.File(ctx, m.Name, file.Role)
-			if err != nil {
-				return nil, err
-			}
-			paths = append(paths, path)
-		}
-	}
-	return paths, nil
 }

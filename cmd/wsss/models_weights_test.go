@@ -32,7 +32,7 @@ func TestInspectWeights(t *testing.T) {
 	var out bytes.Buffer
 	m := weights.Mapping{Unused: []string{"conv1.weight"}, Missing: []string{"backbone.conv1.weight"},
 		Pairs: []weights.Pair{{Tensor: "a", Variable: "b", Shape: []int{2}}}, Differ: []weights.Pair{{Tensor: "c", Variable: "d"}}}
-	if err := writeMapping(&out, src, m); err != nil {
+	if err := m.WriteText(&out, src); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"a ", "[2]", "not d, which has another shape", "[1 1 1 1]  unused", "not in the file"} {

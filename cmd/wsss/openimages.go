@@ -70,7 +70,7 @@ func runOpenImages(ctx context.Context, args []string) error {
 		return pipeline.Usagef("data openimages: -fetch and -images are both given: the photos are there, or they are to come")
 	}
 	if *fetch && len(labels) == 0 {
-		return fetchPhotos(ctx, *out, opt.Split, openimages.FetchOptions{From: *from, Workers: *at}, f.quiet)
+		return fetchPhotos(ctx, f, *out, opt.Split, openimages.FetchOptions{From: *from, Workers: *at})
 	}
 	opt.Labels, opt.Boxes, opt.SkipBad = labels, boxes, *bad == "skip"
 	b := terminal.NewBar("open images", f.quiet)
@@ -86,53 +86,30 @@ func runOpenImages(ctx context.Context, args []string) error {
 	if !m.Unchanged {
 		b.Finish()
 	}
-	if err := printSelection(*out, m); err != nil || !*fetch {
+	if err := m.WriteText(stdout, *out); err != nil || !*fetch {
 		return err
 	}
-	return fetchPhotos(ctx, *out, opt.Split, openimages.FetchOptions{From: *from, Workers: *at}, f.quiet)
+	return fetchPhotos(ctx, f, *out, opt.Split, openimages.FetchOptions{From: *from, Workers: *at})
 }
 
 // fetchPhotos downloads what the list of a split names.
-func fetchPhotos(ctx context.Context, out, split string, o openimages.FetchOptions, quiet bool) error {
+func fetchPhotos(ctx context.Context, f *flags, out, split string, o openimages.FetchOptions) error {
 	list := openimages.List(out, split)
 	if _, err := os.Stat(list); err != nil {
 		return fmt.Errorf("%w: select photos first, with -labels", err)
 	}
-	b := terminal.NewBar("download", quiet)
-	o.Progress = b.Update
-	got, err := openimages.Fetch(ctx, list, filepath.Join(out, "images"), o)
+	var got openimages.Fetched
+	err := f.show("download", func(progress func(done, total int)) (err error) {
+		o.Progress = progress
+		got, err = openimages.Fetch(ctx, list, filepath.Join(out, "images"), o)
+		return err
+	})
 	if err != nil {
-		b.Abort()
 		return fmt.Errorf("%w\n%d photos were downloaded and %d were there: the same command goes on", err, got.New, got.Here)
 	}
-	b.Finish()
 	fmt.Fprintf(stdout, "%d photos downloaded, %d were there already, in %s\n", got.New, got.Here, filepath.Join(out, "images"))
 	if n := len(got.Missing); n > 0 {
 		fmt.Fprintf(stdout, "%d photos are no longer in the bucket and are left out: %s\n", n, strings.Join(got.Missing[:min(n, 5)], ", "))
-	}
-	return nil
-}
-
-func printSelection(out string, m *openimages.Manifest) error {
-	classes, err := openimages.Classes(m.Classes)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "%-16s %9s %9s\n", "images with", "present", "absent")
-	for i, c := range classes {
-		fmt.Fprintf(stdout, "%-16s %9d %9d\n", c.Name, m.Positive[i], m.Negative[i])
-	}
-	fmt.Fprintf(stdout, "%d images and %d boxes of split %s in %s\n", m.Images, m.Boxes, m.Split, out)
-	if n := m.Bad(); n > 0 {
-		fmt.Fprintf(stdout, "%d malformed rows were skipped, first:\n", n)
-		for _, s := range m.Sources {
-			for _, line := range s.First {
-				fmt.Fprintln(stdout, "  "+line)
-			}
-		}
-	}
-	if m.Missing > 0 {
-		fmt.Fprintf(stdout, "%d images are not in the folder and were left out\n", m.Missing)
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/cmd/pipeline/predict"
 	"wsss/eval/export"
@@ -85,7 +84,7 @@ func runPredict(ctx context.Context, args []string) error {
 	if (n.Checkpoint == "") == (m.Name == "") || o.Dir == "" || f.NArg() == 0 {
 		return pipeline.Usagef("predict: -checkpoint or -method, -out and at least one image, folder or - are needed; see `wsss predict -h`")
 	}
-	if err := mountPredict(&o.Dir, f.Args()); err != nil {
+	if err := predict.Mount(&o.Dir, f.Args()); err != nil {
 		return err
 	}
 	if err := refuseOthers(f, m.Name != ""); err != nil {
@@ -109,17 +108,12 @@ func runPredict(ctx context.Context, args []string) error {
 	if err := predict.KeepPhotos(images, o.Dir, o.Formats); err != nil {
 		return err
 	}
-	if p.Config.Eval.Scales, err = parseScales(*scales); err != nil {
+	if p.Config.Eval.Scales, err = predict.ParseScales(*scales); err != nil {
 		return err
 	}
 	p.Config.Eval.Flip, p.Config.Eval.Bucket = *flip, *bucket
-	switch {
-	case *bucket < 0 || *bucket > 512:
-		return pipeline.Usagef("predict: -bucket %d: allowed are 0..512 pixels: 1 for every photo's own size, 0 for what suits the engine", *bucket)
-	case n.MaxSide < 0:
-		return pipeline.Usagef("predict: -max-side %d: allowed is a number of pixels, or 0", n.MaxSide)
-	case n.Tile != 0 && (n.Tile < 64 || n.Tile > 8192):
-		return pipeline.Usagef("predict: -tile %d: allowed are 64..8192 pixels, or 0", n.Tile)
+	if err := n.Check(p.Config.Eval); err != nil {
+		return err
 	}
 	return n.Label(ctx, p, images, o)
 }
@@ -142,30 +136,4 @@ func refuseOthers(f *flags, byMethod bool) (err error) {
 		}
 	})
 	return err
-}
-
-func parseScales(text string) ([]float64, error) {
-	var scales []float64
-	for _, part := range strings.Split(text, ",") {
-		var s float64
-		if _, err := fmt.Sscanf(strings.TrimSpace(part), "%g", &s); err != nil || s < 0.05 || s > 10 {
-			return nil, pipeline.Usagef("predict: -scales %s: allowed are numbers in [0.05, 10], such as 0.75,1,1.25", text)
-		}
-		scales = append(scales, s)
-	}
-	return scales, nil
-}
-
-// mountPredict turns addresses of object storage among what is read and written
-// into paths.
-func mountPredict(out *string, args []string) (err error) {
-	if *out, err = files.Mount("-out", *out, false); err != nil {
-		return pipeline.UsageError{Err: err}
-	}
-	for i := range args {
-		if args[i], err = files.Mount("predict", args[i], true); err != nil {
-			return pipeline.UsageError{Err: err}
-		}
-	}
-	return nil
 }

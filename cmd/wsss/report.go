@@ -41,7 +41,7 @@ func runReport(ctx context.Context, args []string) error {
 	if err := p.Report(ctx, rows); err != nil {
 		return err
 	}
-	printRows(rows, inReport)
+	report.WriteText(stdout, rows, inReport)
 	p.Say("report: %s", p.Path(report.HTMLName))
 	return nil
 }

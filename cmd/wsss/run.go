@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"math"
 	"time"
 
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
-	"wsss/eval"
 	"wsss/eval/report"
 )
 
@@ -54,62 +50,13 @@ func runAll(ctx context.Context, args []string) error {
 	}
 	start, o := time.Now(), f.options()
 	o.Restart, o.KeepGoing = *restart, *keep
-	if len(links) > 1 { // before days of work
-		lacks, err := pipeline.PlanChain(links, io.Discard, o)
-		if err != nil {
-			return err
+	return pipeline.RunChain(ctx, links, o, func(p *pipeline.Run, rows []report.Row) {
+		if len(rows) > 0 && report.WriteText(stdout, rows, inReport) {
+			report.WriteSummary(stdout, rows, p.Config.Data.TrainSplit, p.Config.Data.ValSplit)
 		}
-		if len(lacks) > 0 {
-			return pipeline.MissingError{Lacks: lacks}
+		if page := p.Path(report.HTMLName); files.Exists(page) {
+			fmt.Fprintf(stdout, "report: %s\n", page)
 		}
-		if err := pipeline.MakeNeeds(ctx, links, o); err != nil {
-			return err
-		}
-	}
-	last := links[len(links)-1]
-	p, err := pipeline.OpenAlone(last, o)
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	if err := pipeline.CheckFree(p.Config, p.Networks()...); err != nil {
-		return err
-	}
-	rows, err := p.Link(ctx, last)
-	if err != nil {
-		return err
-	}
-	if len(rows) > 0 && printRows(rows, inReport) {
-		summary(p, rows)
-	}
-	if page := p.Path(report.HTMLName); files.Exists(page) {
-		fmt.Fprintf(stdout, "report: %s\n", page)
-	}
-	p.Say("%s took %s", p.Config.Name, time.Since(start).Round(time.Second))
-	return errors.Join(p.Failed...)
-}
-
-// summary prints those of the three numbers that a weakly supervised method is
-// judged by that are there, and their ratio.
-func summary(p *pipeline.Run, rows []report.Row) {
-	score := func(kind eval.Kind) eval.Value {
-		for _, r := range rows {
-			if r.Kind == kind {
-				return r.MIoU
-			}
-		}
-		return eval.Value(math.NaN())
-	}
-	line := func(title string, kind eval.Kind) {
-		if v := score(kind); v.Valid() {
-			fmt.Fprintf(stdout, "%-52s %5s\n", title, v.Percent())
-		}
-	}
-	fmt.Fprintln(stdout)
-	line("pseudo-label mIoU ("+p.Config.Data.TrainSplit+")", eval.KindPseudo)
-	line("network trained on pseudo-labels, mIoU ("+p.Config.Data.ValSplit+")", eval.KindNetwork)
-	line("same network trained on true masks, mIoU ("+p.Config.Data.ValSplit+")", eval.KindBound)
-	if net, bound := score(eval.KindNetwork), score(eval.KindBound); net.Valid() && bound.Valid() && bound > 0 {
-		fmt.Fprintf(stdout, "%-52s %5.1f %%\n", "of full supervision", 100*float64(net)/float64(bound))
-	}
+		p.Say("%s took %s", p.Config.Name, time.Since(start).Round(time.Second))
+	})
 }

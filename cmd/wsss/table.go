@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"wsss/cmd/pipeline"
-	"wsss/eval/report"
 )
 
 func init() {
@@ -43,19 +42,8 @@ func runTable(ctx context.Context, args []string) error {
 	if err != nil {
 		return pipeline.UsageError{Err: err}
 	}
-	held, err := pipeline.Hold(t.Config.Out)
+	err = t.All(ctx, f.options(), func(i int) { fmt.Fprintf(stderr, "seed %d (%d of %d)\n", t.Seeds[i], i+1, len(t.Seeds)) })
 	if err != nil {
-		return err
-	}
-	defer held.Release()
-	for i, seed := range t.Seeds {
-		fmt.Fprintf(stderr, "seed %d (%d of %d)\n", seed, i+1, len(t.Seeds))
-		if err := t.Run(ctx, seed, f.options()); err != nil {
-			return fmt.Errorf("seed %d: %w", seed, err)
-		}
-	}
-	t.Compare()
-	if err := report.WriteMethods(t.Config.Out, t.Methods); err != nil {
 		return err
 	}
 	fmt.Fprint(stdout, t.Markdown())

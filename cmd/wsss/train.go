@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"slices"
 
 	"wsss/cmd/pipeline"
 )
@@ -32,36 +31,16 @@ func runTrain(ctx context.Context, args []string) error {
 		return err
 	}
 	cfg, err := f.load()
-	if err == nil && *net != "" {
-		err = pipeline.CheckFree(cfg, *net)
-	} else if err == nil {
-		err = pipeline.CheckFree(cfg, (&pipeline.Run{Config: cfg}).Networks()...) // before anything is written
-	}
 	if err != nil {
 		return err
 	}
-	if n := *net; n != "" && n != pipeline.NetPseudo && n != pipeline.NetBound {
-		return pipeline.Usagef("train: -net %s: allowed are %s, %s", n, pipeline.NetPseudo, pipeline.NetBound)
+	if err := pipeline.CheckNets(cfg, *net); err != nil { // before anything is written
+		return err
 	}
 	p, err := openPipeline(f)
 	if err != nil {
 		return err
 	}
 	p.Restart, p.KeepGoing = *restart, *keep
-	if err := p.Preflight(pipeline.Parts{Train: true}); err != nil {
-		return err
-	}
-	if err := p.CheckTruth(*net); err != nil {
-		return err
-	}
-	nets := p.Networks()
-	if *net != "" {
-		nets = []string{*net}
-	}
-	if slices.Contains(nets, pipeline.NetPseudo) {
-		if err := p.RefreshLabels(ctx); err != nil {
-			return err
-		}
-	}
-	return p.TrainAll(ctx, nets)
+	return p.Train(ctx, *net)
 }

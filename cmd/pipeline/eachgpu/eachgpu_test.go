@@ -1,11 +1,11 @@
-package main
+package eachgpu
 
 import (
 	"slices"
 	"testing"
 )
 
-func TestGPUList(t *testing.T) {
+func TestList(t *testing.T) {
 	for _, tc := range []struct {
 		visible, text string
 		want          []string
@@ -19,7 +19,7 @@ func TestGPUList(t *testing.T) {
 		{"", "all", nil},
 	} {
 		t.Setenv(envVisible, tc.visible)
-		got, err := gpuList(tc.text)
+		got, err := List(tc.text)
 		if !slices.Equal(got, tc.want) || (err == nil) != (tc.want != nil) {
 			t.Errorf("%q of %q: %v, %v; want %v", tc.text, tc.visible, got, err, tc.want)
 		}
@@ -31,7 +31,7 @@ func TestWithoutFlag(t *testing.T) {
 		{{"-job", "a", "-gpus", "all", "-quiet"}, {"-job", "a", "-quiet"}},
 		{{"--gpus=2", "-job", "gpus"}, {"-job", "gpus"}},
 	} {
-		if got := withoutFlag(tc[0], "gpus"); !slices.Equal(got, tc[1]) {
+		if got := WithoutFlag(tc[0], "gpus"); !slices.Equal(got, tc[1]) {
 			t.Errorf("%v: %v, want %v", tc[0], got, tc[1])
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
+	"wsss/configs"
 	"wsss/data"
 	"wsss/eval"
 	"wsss/eval/refine"
@@ -25,6 +26,19 @@ type Network struct {
 	CRF        bool   // refine with a dense CRF
 	MaxSide    int    // photos whose long side has more pixels are shrunk to it first, and their labels enlarged; 0 = none
 	Tile       int    // side in pixels of the tiles of large photos; 0 = by memory
+}
+
+// Check refuses values that no network has a use for; e are the choices of [eval].
+func (n Network) Check(e configs.Eval) error {
+	switch {
+	case e.Bucket < 0 || e.Bucket > 512:
+		return pipeline.Usagef("predict: -bucket %d: allowed are 0..512 pixels: 1 for every photo's own size, 0 for what suits the engine", e.Bucket)
+	case n.MaxSide < 0:
+		return pipeline.Usagef("predict: -max-side %d: allowed is a number of pixels, or 0", n.MaxSide)
+	case n.Tile != 0 && (n.Tile < 64 || n.Tile > 8192):
+		return pipeline.Usagef("predict: -tile %d: allowed are 64..8192 pixels, or 0", n.Tile)
+	}
+	return nil
 }
 
 // Label labels photos one after the other; the next ones are decoded and the

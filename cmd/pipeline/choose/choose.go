@@ -1,0 +1,175 @@
+// Package choose proposes which photos to label first: a batch as diverse as it can
+// be by the features of a frozen network, each photo the farthest from all chosen
+// before it, and the near-duplicates among them.
+package choose
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"wsss/checkpoints/files"
+	"wsss/cmd/pipeline"
+	"wsss/data"
+	"wsss/data/folder"
+	"wsss/models/backend"
+	"wsss/models/foundation/features"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/nearest"
+)
+
+// Photos are what is chosen from.
+type Photos struct {
+	IDs  []string // ascending
+	Open func(id string) (*imageproc.RGB, error)
+}
+
+// InFolder are the photos of a folder.
+func InFolder(dir string) (Photos, error) {
+	paths, err := folder.List(dir)
+	if err != nil {
+		return Photos{}, pipeline.UsageError{Err: err}
+	}
+	if len(paths) == 0 {
+		return Photos{}, pipeline.Usagef("data choose: %s holds no photos", dir)
+	}
+	return Photos{slices.Sorted(maps.Keys(paths)), func(id string) (*imageproc.RGB, error) {
+		img, err := data.ReadImage(paths[id])
+		if err != nil {
+			return nil, err
+		}
+		return imageproc.FromImage(img), nil
+	}}, nil
+}
+
+// OfDataset are the photos of splits.
+func OfDataset(ds data.Dataset, splits []string) (Photos, error) {
+	var all []string
+	for _, split := range splits {
+		ids, err := ds.IDs(split)
+		if err != nil {
+			return Photos{}, err
+		}
+		all = append(all, ids...)
+	}
+	slices.Sort(all)
+	return Photos{slices.Compact(all), func(id string) (*imageproc.RGB, error) {
+		s, err := ds.Load(id, data.WantImage)
+		if err != nil {
+			return nil, err
+		}
+		return imageproc.FromImage(s.Image), nil
+	}}, nil
+}
+
+// Listed gives the places in IDs of those that a file lists, one a line; lines that
+// begin with # are left out. An unknown id is an error.
+func (p Photos) Listed(file string) ([]int, error) {
+	raw, err := files.ReadLimited(file, 1<<26)
+	if err != nil {
+		return nil, err
+	}
+	var at []int
+	for n, line := range strings.Split(string(raw), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		i, ok := slices.BinarySearch(p.IDs, line)
+		if !ok {
+			return nil, pipeline.Usagef("data choose: -taken %s, line %d: there is no photo %q", file, n+1, line)
+		}
+		at = append(at, i)
+	}
+	return at, nil
+}
+
+// Encode gives each photo the mean of its features, by an engine's network.
+func (p Photos) Encode(ctx context.Context, engine string, network features.Table, progress func(done, total int)) (*nearest.Index, error) {
+	b, err := backend.Open(engine)
+	if err != nil {
+		return nil, pipeline.UsageError{Err: err}
+	}
+	defer b.Finalize()
+	net, err := network.Open(b, "features")
+	if err != nil {
+		return nil, err
+	}
+	defer net.Close() //nolint:errcheck // memory only
+	rows := make([][]float32, len(p.IDs))
+	err = data.Parallel(ctx, len(rows), progress, func(i int) (err error) {
+		if rows[i], err = p.mean(ctx, net, p.IDs[i]); err != nil {
+			return fmt.Errorf("%s: %w", p.IDs[i], err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	index := nearest.New(len(rows[0]))
+	index.Grow(len(rows))
+	for _, r := range rows {
+		index.Add(r)
+	}
+	return index, nil
+}
+
+// mean is that of the features of a photo.
+func (p Photos) mean(ctx context.Context, net *features.Network, id string) ([]float32, error) {
+	img, err := p.Open(id)
+	if err != nil {
+		return nil, err
+	}
+	maps, err := net.Maps(ctx, img)
+	if err != nil {
+		return nil, err
+	}
+	whole := data.RLE{W: img.W, H: img.H, Counts: []uint32{0, uint32(img.W * img.H)}}
+	row := maps[0].Pool(maps[0].Weights(whole), true)
+	if row == nil {
+		return nil, fmt.Errorf("the network gives no features")
+	}
+	return row, nil
+}
+
+// Batch is what was chosen.
+type Batch struct {
+	Duplicates [][]string // groups of near-duplicates
+	Extra      int        // photos that are near-duplicates of others
+	IDs        []string   // chosen, the farthest first
+}
+
+// Choose chooses n photos, of each group of near-duplicates, whose features have a
+// cosine of at least same, no more than the first. taken are the places of photos
+// that are labelled already: the batch is far from them and their near-duplicates.
+func (p Photos) Choose(ctx context.Context, index *nearest.Index, n int, same float64, taken []int) (Batch, error) {
+	groups, err := index.Duplicates(ctx, float32(same))
+	if err != nil {
+		return Batch{}, err
+	}
+	var b Batch
+	repeated := map[int]bool{}
+	for _, g := range groups {
+		known := slices.ContainsFunc(g, func(i int) bool { return slices.Contains(taken, i) })
+		for k, i := range g {
+			if k > 0 || known { // one of it is labelled
+				repeated[i] = true
+			}
+		}
+		b.Extra += len(g) - 1
+		b.Duplicates = append(b.Duplicates, p.names(g))
+	}
+	rows, _ := index.Spread(n, taken, func(i int) bool { return !repeated[i] })
+	b.IDs = p.names(rows)
+	return b, nil
+}
+
+func (p Photos) names(places []int) []string {
+	names := make([]string, len(places))
+	for k, i := range places {
+		names[k] = p.IDs[i]
+	}
+	return names
+}
