@@ -39,9 +39,9 @@ torch.set_num_threads(os.cpu_count())
 cuda = a.engine.startswith("torch-cuda")
 channels_last = a.engine != "torch"
 if a.arch == "deeplab-v2":
-    net = gen_parity.V2(101, a.width, 8, True, a.msc == "true")
+    net = gen_parity.V2("resnet101", a.width, 8, True, a.msc == "true")
 else:
-    net = gen_parity.V3Plus(101, a.width, 16, False, False)
+    net = gen_parity.V3Plus("resnet101", a.width, 16, False, False)
 net.eval()  # evaluation mode: batch norm frozen
 for m in net.modules():
     if isinstance(m, nn.BatchNorm2d):
