@@ -32,7 +32,8 @@ func (d DType) Size() int64 {
 	return 0
 }
 
-func (d DType) gomlx() (dtypes.DType, error) {
+// GoMLX is the type in GoMLX; an error for an unknown one.
+func (d DType) GoMLX() (dtypes.DType, error) {
 	var names []string
 	for _, k := range kinds {
 		if k.name == d {

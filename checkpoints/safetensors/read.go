@@ -146,7 +146,7 @@ const maxRank = 64
 
 // checkShape verifies that the shape fills exactly length bytes.
 func checkShape(d DType, dims []int64, length int64) ([]int, error) {
-	if _, err := d.gomlx(); err != nil {
+	if _, err := d.GoMLX(); err != nil {
 		return nil, err
 	}
 	if len(dims) > maxRank {
@@ -217,7 +217,7 @@ func (r *Reader) Tensor(name string) (*tensors.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	dtype, err := info.DType.gomlx()
+	dtype, err := info.DType.GoMLX()
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"wsss/cmd/pipeline"
 	"wsss/cmd/terminal"
 	"wsss/models/manifest"
+	"wsss/models/official"
+	"wsss/models/onnximport/onnxfile"
 )
 
 func init() {
@@ -95,6 +97,31 @@ HF_TOKEN, if set, is used for Hugging Face.
 			return err
 		}
 		fmt.Fprintf(stdout, "%s is in %s (licence: %s)\n", m.Name, store.Path(m, manifest.File{Local: "."}), m.Licence)
+		if err := tellUnneeded(store, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellUnneeded says which parts of the checkpoints no graph takes.
+func tellUnneeded(store *manifest.Store, m manifest.Model) error {
+	parts := ""
+	for _, f := range m.Files {
+		if f.Build == "" {
+			continue
+		}
+		graph, err := onnxfile.Open(store.Path(m, f))
+		if err != nil {
+			return err
+		}
+		parts = graph.Metadata()[official.NotNeeded]
+		if err := graph.Close(); err != nil {
+			return err
+		}
+	}
+	if parts != "" {
+		fmt.Fprintf(stdout, "  not needed for photos: %s\n", parts)
 	}
 	return nil
 }

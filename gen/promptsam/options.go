@@ -1,6 +1,7 @@
 package promptsam
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gomlx/compute"
@@ -13,16 +14,18 @@ import (
 
 // samOptions are the keys of [gen.options] that both methods have.
 type samOptions struct {
-	SAM       string `toml:"sam"`        // a model of `wsss models list` …
-	Encoder   string `toml:"encoder"`    // … or these files
-	Decoder   string `toml:"decoder"`    //
-	ModelDir  string `toml:"model_dir"`  // folder of model files; "" = the usual one
-	Mask      string `toml:"mask"`       // which mask: single, best, third, overlap; "" = single for boxes, third for points
-	Merge     string `toml:"merge"`      // where classes overlap: fuse (by [gen.fuse]), max-logit (per pixel the most certain)
-	Crop      bool   `toml:"crop"`       // masks of boxes end at the box
-	MaxShapes int    `toml:"max_shapes"` // compiled graphs kept per file
-	Cache     string `toml:"cache"`      // folder for image embeddings; "" = none kept
-	CacheMB   int64  `toml:"cache_mb"`   // its largest size
+	SAM      string `toml:"sam"`       // a model of `wsss models list` …
+	Encoder  string `toml:"encoder"`   // … or these files
+	Decoder  string `toml:"decoder"`   //
+	ModelDir string `toml:"model_dir"` // folder of model files; "" = the usual one
+	Mask     string `toml:"mask"`      // which mask: single, best, third, overlap; "" = single for boxes, third for points
+	Merge    string `toml:"merge"`     // where classes overlap: fuse (by [gen.fuse]), max-logit (per pixel the most certain)
+	Crop     bool   `toml:"crop"`      // masks of boxes end at the box
+	// MinObject: prompts where SAM 2 sees an object with less probability get no mask.
+	MinObject float64 `toml:"min_object"`
+	MaxShapes int     `toml:"max_shapes"` // compiled graphs kept per file
+	Cache     string  `toml:"cache"`      // folder for image embeddings; "" = none kept
+	CacheMB   int64   `toml:"cache_mb"`   // its largest size
 }
 
 func defaultSAM() samOptions {
@@ -42,8 +45,9 @@ type engine struct {
 	// overlap: for boxes, the mask whose own box fits the prompt's best, so
 	// the whole object rather than a part (box2024, docs/sources.md §7).
 	overlap  bool
-	maxLogit bool // see ownership
-	crop     bool // nothing outside a prompt's box
+	maxLogit bool    // see ownership
+	crop     bool    // nothing outside a prompt's box
+	object   float64 // least probability of an object
 	hashes   map[string]string
 }
 
@@ -51,6 +55,9 @@ type engine struct {
 func (o samOptions) check() error {
 	if o.Merge != mergeFuse && o.Merge != mergeMaxLogit {
 		return fmt.Errorf("gen.options.merge = %q: allowed are %s, %s", o.Merge, mergeFuse, mergeMaxLogit)
+	}
+	if !(o.MinObject >= 0 && o.MinObject <= 1) {
+		return fmt.Errorf("gen.options.min_object = %v: allowed is 0..1", o.MinObject)
 	}
 	if o.Mask == "" || o.Mask == "overlap" {
 		return nil
@@ -61,7 +68,7 @@ func (o samOptions) check() error {
 
 // open loads the files that the options name.
 func (o samOptions) open(b compute.Backend) (*engine, error) {
-	e := &engine{maxLogit: o.Merge == mergeMaxLogit, crop: o.Crop}
+	e := &engine{maxLogit: o.Merge == mergeMaxLogit, crop: o.Crop, object: o.MinObject}
 	var err error
 	if e.overlap = o.Mask == "overlap"; o.Mask != "" && !e.overlap {
 		if e.choice, err = sam.ParseChoice("gen.options.mask", o.Mask); err != nil {
@@ -72,6 +79,9 @@ func (o samOptions) open(b compute.Backend) (*engine, error) {
 	model, files, err := load.Model[*sam.Model](b, "sam", c, load.Options{MaxShapes: o.MaxShapes})
 	if err != nil {
 		return nil, err
+	}
+	if o.MinObject > 0 && !model.TellsObjects() {
+		return nil, errors.Join(fmt.Errorf("gen.options.min_object: this SAM export does not tell whether there is an object; use SAM 2.1, such as sam2.1-tiny-hf"), files.Close())
 	}
 	e.model, e.hashes = model, files.Hashes()
 	if o.Cache != "" {

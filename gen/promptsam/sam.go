@@ -140,6 +140,7 @@ func (e *engine) decide(ctx context.Context, emb *sam.Embedding, prompts []gen.P
 
 // picked makes masks of the chosen answers.
 func (e *engine) picked(ctx context.Context, emb *sam.Embedding, prompts []gen.Prompt, results []sam.Result, picks []int) ([]gen.Mask, error) {
+	prompts, results, picks = e.present(prompts, results, picks)
 	asked := make([]sam.Asked, len(results))
 	for i, r := range results {
 		asked[i] = sam.Asked{Result: r, Mask: picks[i]}
@@ -169,6 +170,17 @@ func (e *engine) picked(ctx context.Context, emb *sam.Embedding, prompts []gen.P
 		})
 	}
 	return owner.trim(masks), nil
+}
+
+// present leaves out prompts at which SAM sees no object. Those of a person stay:
+// somebody saw one.
+func (e *engine) present(prompts []gen.Prompt, results []sam.Result, picks []int) (p []gen.Prompt, r []sam.Result, k []int) {
+	for i := range prompts {
+		if float64(results[i].Object) >= e.object || prompts[i].Source == gen.SourceReview {
+			p, r, k = append(p, prompts[i]), append(r, results[i]), append(k, picks[i])
+		}
+	}
+	return p, r, k
 }
 
 // bestOverlap is the multimask output whose own box has the highest IoU with

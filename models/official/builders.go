@@ -14,12 +14,14 @@ type builder struct {
 }
 
 var builders = map[string]builder{
-	"blip2-image": {2, func(p []string, out string) error { return BLIP2Image(p[0], p[1], out) }},
-	"blip2-match": {1, func(p []string, out string) error { return BLIP2Match(p[0], out) }},
-	"gdino":       {1, func(p []string, out string) error { return GroundingDINO(p[0], out) }},
-	"ram":         {1, func(p []string, out string) error { return RAM(p[0], out) }},
-	"sam-encoder": {1, func(p []string, out string) error { return SAMEncoder(p[0], out) }},
-	"sam-decoder": {1, func(p []string, out string) error { return SAMDecoder(p[0], out) }},
+	"blip2-image":  {2, func(p []string, out string) error { return BLIP2Image(p[0], p[1], out) }},
+	"blip2-match":  {1, func(p []string, out string) error { return BLIP2Match(p[0], out) }},
+	"gdino":        {1, func(p []string, out string) error { return GroundingDINO(p[0], out) }},
+	"ram":          {1, func(p []string, out string) error { return RAM(p[0], out) }},
+	"sam-encoder":  {1, func(p []string, out string) error { return SAMEncoder(p[0], out) }},
+	"sam-decoder":  {1, func(p []string, out string) error { return SAMDecoder(p[0], out) }},
+	"sam2-encoder": {1, func(p []string, out string) error { return SAM2Encoder(p[0], out) }},
+	"sam2-decoder": {1, func(p []string, out string) error { return SAM2Decoder(p[0], out) }},
 }
 
 // Check tells whether there is a builder of a name that takes so many

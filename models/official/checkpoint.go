@@ -1,7 +1,7 @@
 // Package official builds ONNX graphs of networks that are published as
-// PyTorch checkpoints only, from the names and shapes of the checkpoint's
-// tensors. The graph is a small file; the weights stay where they are, in the
-// .pth beside it, which the graph points into.
+// PyTorch checkpoints or safetensors files only, from the names and shapes of the
+// file's tensors. The graph is a small file; the weights stay where they are, in
+// the file beside it, which the graph points into.
 package official
 
 import (
@@ -19,7 +19,6 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/models/onnxwrite"
 	"wsss/models/weights"
-	"wsss/models/weights/pth"
 )
 
 // Opset is the operator set of the graphs.
@@ -37,34 +36,49 @@ func sub(module string, i int) string { return onnxwrite.Sub(module, i) }
 
 // checkpoint is a file of weights.
 type checkpoint struct {
-	*pth.Reader
+	storage
 	file string // its name in the model's folder
 	// prefix is put before names: "model." where the weights are one entry of
 	// the file among others, "module." where several GPUs trained.
 	prefix string
 	names  map[string]bool
+	// rename gives the file's name for a tensor, without prefix; nil: the same.
+	rename func(name string, has func(name string) bool) string
 }
 
-// openCheckpoint opens a file; mark is a tensor that it must hold, by which
-// prefixes are found.
-func openCheckpoint(path, mark string) (*checkpoint, error) {
-	r, err := pth.Open(path)
+// openCheckpoint opens a file; marks are tensors, apart by spaces, of which it must
+// hold one, by which prefixes are found.
+func openCheckpoint(path, marks string) (*checkpoint, error) {
+	r, err := openStorage(path)
 	if err != nil {
 		return nil, err
 	}
-	c := &checkpoint{Reader: r, file: filepath.Base(path), names: map[string]bool{}}
+	c := &checkpoint{storage: r, file: filepath.Base(path), names: map[string]bool{}}
 	found := ""
 	for _, name := range r.Names() {
 		c.names[name] = true
-		if prefix, ok := strings.CutSuffix(name, mark); ok && (found == "" || len(name) < len(found)) && (prefix == "" || strings.HasSuffix(prefix, ".")) {
-			found, c.prefix = name, prefix
+		for _, mark := range strings.Fields(marks) {
+			if prefix, ok := strings.CutSuffix(name, mark); ok && (found == "" || len(name) < len(found)) && (prefix == "" || strings.HasSuffix(prefix, ".")) {
+				found, c.prefix = name, prefix
+			}
 		}
 	}
 	if found == "" {
 		r.Close()
-		return nil, fmt.Errorf("%s: it has no tensor %s: another network, or another release of it", path, mark)
+		return nil, fmt.Errorf("%s: it has no tensor %s: another network, or another release of it", path, strings.ReplaceAll(marks, " ", " or "))
 	}
 	return c, nil
+}
+
+// has tells whether there is a tensor of the file's own name, without prefix.
+func (c *checkpoint) has(name string) bool { return c.names[c.prefix+name] }
+
+// full is the whole name of a tensor in the file.
+func (c *checkpoint) full(name string) string {
+	if c.rename != nil {
+		name = c.rename(name, c.has)
+	}
+	return c.prefix + name
 }
 
 // net is a network that is being written, from one checkpoint or several: the
@@ -73,6 +87,8 @@ type net struct {
 	*onnxwrite.Net
 	from []*checkpoint
 	err  error // the first error stays
+	// notes are kept with the graph, beside the names of its weight files.
+	notes map[string]string
 }
 
 func (n *net) fail(err error) {
@@ -84,8 +100,8 @@ func (n *net) fail(err error) {
 // holder is the checkpoint that has a tensor, and the tensor's name there.
 func (n *net) holder(name string) (*checkpoint, string) {
 	for _, c := range n.from {
-		if c.names[c.prefix+name] {
-			return c, c.prefix + name
+		if full := c.full(name); c.names[full] {
+			return c, full
 		}
 	}
 	return nil, ""
@@ -178,9 +194,9 @@ func readFloats(c *checkpoint, full string) ([]float32, []int, error) {
 }
 
 // build opens checkpoints, writes a graph by do, and closes them. paths lie in
-// the folder of out; marks are a tensor of each.
+// the folder of out; marks are a tensor of each, or several of which it has one.
 func build(out string, paths, marks []string, do func(n *net)) (err error) {
-	n := &net{}
+	n := &net{notes: map[string]string{}}
 	n.Net = &onnxwrite.Net{Builder: onnxwrite.New(strings.TrimSuffix(filepath.Base(out), ".onnx"), nil), Weights: n}
 	for i, path := range paths {
 		if filepath.Dir(path) != filepath.Dir(out) {
@@ -201,7 +217,8 @@ func build(out string, paths, marks []string, do func(n *net)) (err error) {
 	for _, c := range n.from {
 		names = append(names, c.file)
 	}
-	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(n.ModelOf(Opset, map[string]string{"weights": strings.Join(names, ", ")}))
+	n.notes["weights"] = strings.Join(names, ", ")
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(n.ModelOf(Opset, n.notes))
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ const (
 	torchEps   = 1e-5 // PyTorch's default of LayerNorm
 	decoderFor = "mask_decoder"
 	promptFor  = "prompt_encoder"
+	gaussian   = promptFor + ".pe_layer.positional_encoding_gaussian_matrix"
 )
 
 // SAMDecoder writes the prompt encoder and the mask decoder of a checkpoint of
@@ -41,18 +42,20 @@ func SAMDecoder(path, out string) error {
 		dense := n.samMask(mask, has)
 		src := n.Add(image, dense)
 		src = n.Transpose(n.Reshape(src, 0, width, grid*grid), 0, 2, 1)
-		places := n.samPlaces(grid)
 		masks := n.WeightShape(decoderFor+".mask_tokens.weight", 2)[0]
-		n.samMasks(src, places, points, width, grid, masks)
+		a := n.samMasks(samInputs{src: src, places: n.samPlaces(grid), points: points}, width, grid, masks)
+		n.Named("low_res_masks", "Identity", list(a.masks))
+		n.Named("iou_predictions", "Identity", list(a.iou))
 		n.Output("low_res_masks", protos.TensorProto_FLOAT, "prompts", masks, low, low)
 		n.Output("iou_predictions", protos.TensorProto_FLOAT, "prompts", masks)
 	})
 }
 
-// fourier gives positions in 0..1, [.., 2], their random Fourier features.
-func (n *net) fourier(at value) value {
+// fourier gives positions in 0..1, [.., 2], their random Fourier features by a
+// matrix of frequencies.
+func (n *net) fourier(at value, frequencies string) value {
 	x := n.Op("Sub", list(n.Mul(at, n.Float(2)), n.Float(1)))
-	x = n.MatMul(x, n.Weight(promptFor+".pe_layer.positional_encoding_gaussian_matrix"))
+	x = n.MatMul(x, n.Weight(frequencies))
 	x = n.Mul(x, n.Float(2*math.Pi))
 	return n.Concat(-1, n.Op("Sin", list(x)), n.Op("Cos", list(x)))
 }
@@ -65,7 +68,11 @@ func (n *net) samPlaces(grid int) value {
 			at = append(at, (float32(x)+0.5)/float32(grid), (float32(y)+0.5)/float32(grid))
 		}
 	}
-	return n.fourier(n.Floats("cells", at, 1, grid*grid, 2))
+	frequencies := gaussian
+	if n.HasWeight(sharedGaussian) {
+		frequencies = sharedGaussian
+	}
+	return n.fourier(n.Floats("cells", at, 1, grid*grid, 2), frequencies)
 }
 
 // samPoints embeds points and corners of boxes, [prompts, points, width].
@@ -76,12 +83,21 @@ func (n *net) samPoints(coords, labels value, side float32) value {
 		return n.Op("Cast", list(n.Op("Equal", list(labels, n.Float(label)))), attr("to", int(protos.TensorProto_FLOAT)))
 	}
 	none := is(-1)
-	x := n.Mul(n.fourier(at), n.Op("Sub", list(n.Float(1), none)))
+	x := n.Mul(n.fourier(at, gaussian), n.Op("Sub", list(n.Float(1), none)))
 	x = n.Add(x, n.Mul(none, n.Weight(promptFor+".not_a_point_embed.weight")))
 	for i := range 4 {
-		x = n.Add(x, n.Mul(is(float32(i)), n.Weight(sub(promptFor+".point_embeddings", i)+".weight")))
+		x = n.Add(x, n.Mul(is(float32(i)), n.samPoint(i)))
 	}
 	return x
+}
+
+// samPoint is the embedding of points of a label, of a table of its own or a row of
+// one.
+func (n *net) samPoint(label int) value {
+	if all := promptFor + ".point_embed.weight"; n.HasWeight(all) {
+		return n.SliceAxis(n.Weight(all), 0, label, label+1)
+	}
+	return n.Weight(sub(promptFor+".point_embeddings", label) + ".weight")
 }
 
 // samMask embeds an earlier mask, or its absence.
@@ -95,28 +111,59 @@ func (n *net) samMask(mask, has value) value {
 	return n.Add(x, n.Mul(n.Op("Sub", list(n.Float(1), has)), none))
 }
 
+// samInputs are what the mask decoder works from.
+type samInputs struct {
+	src    value    // [1 or prompts, cells, width]
+	places value    // features of the cells' places
+	points value    // embedded, [prompts, points, width]
+	fine   [2]value // SAM 2's finer maps, four and two times the grid; "" without
+}
+
+// samAnswer is what it finds.
+type samAnswer struct {
+	masks  value // logits, [prompts, masks, 4·grid, 4·grid]
+	iou    value // [prompts, masks]
+	object value // logits of an object being there, [prompts, 1]; SAM 2's
+}
+
 // samMasks is the mask decoder: tokens and image attend to each other, then
 // tokens become masks and scores.
-func (n *net) samMasks(src, places, points value, width, grid, masks int) {
-	own := n.Unsqueeze(n.Concat(0, n.Weight(decoderFor+".iou_token.weight"), n.Weight(decoderFor+".mask_tokens.weight")), 0)
-	prompts := n.SliceAxis(n.Op("Shape", list(points)), 0, 0, 1)
-	own = n.Op("Expand", list(own, n.Concat(0, prompts, n.Ints(1+masks, width))))
-	tokens := n.Concat(1, own, points)
+func (n *net) samMasks(in samInputs, width, grid, masks int) (a samAnswer) {
+	own := list(n.Weight(decoderFor+".iou_token.weight"), n.Weight(decoderFor+".mask_tokens.weight"))
+	first := 0 // the token of the IoUs
+	if object := decoderFor + ".obj_score_token.weight"; n.HasWeight(object) {
+		own, first = append(list(n.Weight(object)), own...), 1
+	}
+	prompts := n.SliceAxis(n.Op("Shape", list(in.points)), 0, 0, 1)
+	tokens := n.Op("Expand", list(n.Unsqueeze(n.Concat(0, own...), 0), n.Concat(0, prompts, n.Ints(first+1+masks, width))))
+	tokens = n.Concat(1, tokens, in.points)
 
-	hs, keys := n.twoWay(tokens, src, places, width)
+	hs, keys := n.twoWay(tokens, in.src, in.places, width)
 	x := n.Reshape(n.Transpose(keys, 0, 2, 1), 0, width, grid, grid)
 	const up = decoderFor + ".output_upscaling"
-	x = n.GELU(n.ChannelNorm(n.UpConvolve(x, up+".0"), up+".1", samEpsilon))
-	x = n.GELU(n.UpConvolve(x, up+".3"))
+	finer := func(x, with value) value {
+		if with == "" {
+			return x
+		}
+		return n.Add(x, with)
+	}
+	x = n.GELU(n.ChannelNorm(finer(n.UpConvolve(x, up+".0"), in.fine[1]), up+".1", samEpsilon))
+	x = n.GELU(finer(n.UpConvolve(x, up+".3"), in.fine[0]))
 	low, narrow := 4*grid, n.WeightShape(up+".3.weight", 4)[1]
+	perceptron := func(token int, name string) value {
+		return n.MLP(n.Pick(hs, 1, token), decoderFor+"."+name+".layers", n.Count(decoderFor+"."+name+".layers", "weight"))
+	}
 	var kernels []value
 	for i := range masks {
-		kernels = append(kernels, n.Unsqueeze(n.MLP(n.Pick(hs, 1, 1+i), sub(decoderFor+".output_hypernetworks_mlps", i)+".layers", 3), 1))
+		kernels = append(kernels, n.Unsqueeze(perceptron(first+1+i, sub("output_hypernetworks_mlps", i)), 1))
 	}
 	out := n.MatMul(n.Concat(1, kernels...), n.Reshape(x, 0, narrow, low*low))
-	n.Named("low_res_masks", "Reshape", list(out, n.Ints(0, masks, low, low)))
-	const iou = decoderFor + ".iou_prediction_head.layers"
-	n.Named("iou_predictions", "Identity", list(n.MLP(n.Pick(hs, 1, 0), iou, n.Count(iou, "weight"))))
+	a.masks = n.Op("Reshape", list(out, n.Ints(0, masks, low, low)))
+	a.iou = perceptron(first, "iou_prediction_head")
+	if first == 1 {
+		a.object = perceptron(0, "pred_obj_score_head")
+	}
+	return a
 }
 
 // twoWay is the transformer between tokens and the image's cells.

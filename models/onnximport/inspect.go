@@ -17,6 +17,7 @@ import (
 type Report struct {
 	Path            string
 	Producer        string
+	Notes           map[string]string // that the maker left in the file
 	IR, Opset       int64
 	Inputs, Outputs []Port
 	Nodes           int // in the file, sub-graphs included
@@ -43,7 +44,7 @@ func (m *Model) Inspect(shapes map[string][]int) Report {
 	p := m.file.Proto
 	r := Report{
 		Path: m.Path(), Producer: strings.TrimSpace(p.ProducerName + " " + p.ProducerVersion), IR: p.IrVersion,
-		Inputs: m.inputs, Outputs: m.outputs,
+		Notes: m.file.Metadata(), Inputs: m.inputs, Outputs: m.outputs,
 		Ops: map[string]int{}, Failed: map[string]error{},
 	}
 	for _, o := range p.OpsetImport {
@@ -130,6 +131,9 @@ func (r *Report) countOps(g *protos.GraphProto, depth int) {
 func (r *Report) Write(w io.Writer) {
 	fmt.Fprintf(w, "%s\n  IR %d, operator set %d, made by %s\n", r.Path, r.IR, r.Opset, orUnknown(r.Producer))
 	fmt.Fprintf(w, "  %d nodes, %d weights of %.1f MB\n", r.Nodes, r.Weights, float64(r.WeightBytes)/1e6)
+	for _, key := range slices.Sorted(maps.Keys(r.Notes)) {
+		fmt.Fprintf(w, "  %s: %s\n", key, r.Notes[key])
+	}
 	fmt.Fprintln(w, "inputs")
 	for _, p := range r.Inputs {
 		fmt.Fprintf(w, "  %-32s %-8s %s", p.Name, p.DType, dimsText(p.Dims))

@@ -83,12 +83,24 @@ type taps struct {
 }
 
 func (f Filter) taps(in, out int) []taps {
+	all := make([]taps, out)
+	f.each(in, out, func(i, first int, exact []float64) {
+		all[i] = taps{first, make([]int32, len(exact))}
+		for k, w := range exact {
+			all[i].weights[k] = int32(w*(1<<precision) + math.Copysign(0.5, w))
+		}
+	})
+	return all
+}
+
+// each tells the weights of every output pixel, which sum up to 1: input pixels from
+// first on. They are good until the next call.
+func (f Filter) each(in, out int, tell func(i, first int, weights []float64)) {
 	scale := float64(in) / float64(out)
 	wide := max(scale, 1)
 	support := f.support * wide
-	all := make([]taps, out)
 	var exact []float64
-	for i := range all {
+	for i := range out {
 		centre := (float64(i) + 0.5) * scale
 		first := max(0, int(centre-support+0.5))
 		last := min(in, int(centre+support+0.5))
@@ -99,15 +111,13 @@ func (f Filter) taps(in, out int) []taps {
 			exact = append(exact, w)
 			sum += w
 		}
-		all[i] = taps{first, make([]int32, len(exact))}
-		for k, w := range exact {
-			if sum != 0 {
-				w /= sum
+		if sum != 0 {
+			for k := range exact {
+				exact[k] /= sum
 			}
-			all[i].weights[k] = int32(w*(1<<precision) + math.Copysign(0.5, w))
 		}
+		tell(i, first, exact)
 	}
-	return all
 }
 
 // Resize resamples to w×h with PIL's arithmetic, bit for bit. Both sides must

@@ -15,7 +15,7 @@ import (
 type AutoOptions struct {
 	PointsPerSide       int     `toml:"points_per_side"`        // grid of point prompts, n×n
 	PointsPerBatch      int     `toml:"points_per_batch"`       // prompts decoded before their masks are filtered
-	PredIoUThresh       float64 `toml:"pred_iou_thresh"`        // masks with a predicted IoU above it stay; 0 = all
+	PredIoUThresh       float64 `toml:"pred_iou_thresh"`        // masks with a predicted IoU above it stay; 0 = all; -1 = as the model's authors: 0.88, for SAM 2 0.8
 	StabilityThresh     float64 `toml:"stability_score_thresh"` // masks at least this stable stay
 	StabilityOffset     float64 `toml:"stability_score_offset"` // by how much the threshold on logits moves for it
 	BoxNMSThresh        float64 `toml:"box_nms_thresh"`         // box IoU above which the worse mask of a crop goes
@@ -30,10 +30,24 @@ type AutoOptions struct {
 	Grids [][][2]float64 `toml:"point_grids"`
 }
 
+// authors stands for the threshold of the model's authors.
+const authors = -1
+
+// predIoU is the threshold for this model (docs/sources.md §3.5, §3.6).
+func (m *Model) predIoU(o AutoOptions) float64 {
+	switch {
+	case o.PredIoUThresh != authors:
+		return o.PredIoUThresh
+	case m.sig.kind == kindSAM2:
+		return 0.8
+	}
+	return 0.88
+}
+
 // DefaultAutoOptions are the reference's.
 func DefaultAutoOptions() AutoOptions {
 	return AutoOptions{
-		PointsPerSide: 32, PointsPerBatch: 64, PredIoUThresh: 0.88, StabilityThresh: 0.95, StabilityOffset: 1,
+		PointsPerSide: 32, PointsPerBatch: 64, PredIoUThresh: authors, StabilityThresh: 0.95, StabilityOffset: 1,
 		BoxNMSThresh: 0.7, CropNMSThresh: 0.7, CropOverlap: 512.0 / 1500, CropPointsDownscale: 1,
 	}
 }
@@ -52,8 +66,12 @@ func (o AutoOptions) Check() error {
 		}
 		return nil
 	}
+	predIoU := o.PredIoUThresh
+	if predIoU == authors {
+		predIoU = 0
+	}
 	checks := []error{
-		unit("pred_iou_thresh", o.PredIoUThresh), unit("stability_score_thresh", o.StabilityThresh),
+		unit("pred_iou_thresh", predIoU), unit("stability_score_thresh", o.StabilityThresh),
 		unit("box_nms_thresh", o.BoxNMSThresh), unit("crop_nms_thresh", o.CropNMSThresh),
 		unit("crop_overlap_ratio", o.CropOverlap),
 		whole("points_per_batch", o.PointsPerBatch, 1, 1<<16), whole("crop_n_layers", o.CropLayers, 0, 5),
@@ -97,6 +115,7 @@ func (m *Model) Auto(ctx context.Context, img *imageproc.RGB, o AutoOptions) ([]
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
+	o.PredIoUThresh = m.predIoU(o)
 	crops, layers := cropBoxes(img.W, img.H, o.CropLayers, o.CropOverlap)
 	var all []AutoMask
 	for i, crop := range crops {

@@ -39,7 +39,8 @@ const (
 	normalised  layout = iota // [1, 3, side, side], normalised, padded with 0
 	rawHWC                    // [h, w, 3], bytes as floats; normalised and padded inside the model
 	unitSquared               // [1, 3, side, side] in [0, 1], squashed; normalised inside the model
-	stretched                 // [1, 3, side, side], squashed, then normalised as for ImageNet
+	_                         // was: as stretched, rounded to bytes; kept embeddings are named by these numbers
+	stretched                 // [1, 3, side, side], squashed and normalised as for ImageNet
 )
 
 // pixels prepares the image as the encoder's layout asks.
@@ -53,8 +54,7 @@ func (f Frame) pixels(img *imageproc.RGB, as layout, rank int) *tensors.Tensor {
 		}
 		return tensors.FromFlatDataAndDimensions(dst, lead(rank, 4, f.InH, f.InW, 3)...)
 	case stretched:
-		dst := make([]float32, 3*f.Side*f.Side)
-		img.Resize(f.Side, f.Side, imageproc.Bilinear).Planar(imageproc.ImageNetNorm, dst, f.Side, f.Side)
+		dst := img.PlanarResized(f.Side, f.Side, imageproc.Bilinear, imageproc.ImageNetNorm)
 		return tensors.FromFlatDataAndDimensions(dst, lead(rank, 4, 3, f.Side, f.Side)...)
 	case unitSquared:
 		return tensors.FromFlatDataAndDimensions(f.squashed(img), lead(rank, 4, 3, f.Side, f.Side)...)

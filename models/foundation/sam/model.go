@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -51,6 +52,9 @@ func DecoderTakesBoxes(inputs []string) bool {
 
 // TakesMasks tells whether prompts may have the logits of an earlier pass.
 func (m *Model) TakesMasks() bool { return m.sig.metaPrompts() }
+
+// TellsObjects tells whether results say if there is an object at all.
+func (m *Model) TellsObjects() bool { return m.sig.object != "" }
 
 // Embedding is an image as the decoder takes it. It stays where the encoder ran,
 // and several goroutines may ask of it.
@@ -113,6 +117,9 @@ func (m *Model) Predict(ctx context.Context, e *Embedding, prompts []Prompt) ([]
 		}
 		if m.sig.points > 0 && len(list) > m.sig.points {
 			return nil, fmt.Errorf("prompt %d: %d points: this SAM export takes %d, the corners of a box and a padding point included", i, len(list), m.sig.points)
+		}
+		if len(list) == 0 { // an earlier mask alone
+			list = append(list, token{label: labelPadding})
 		}
 		for len(list) < m.sig.points {
 			list = append(list, token{x: -1, y: -1, label: labelPadding})
@@ -246,14 +253,18 @@ func (m *Model) repeats() bool {
 
 // ask runs the decoder for k prompts.
 func (m *Model) ask(ctx context.Context, in map[string]*tensors.Tensor, k int) (map[string]*tensors.Tensor, error) {
+	want := []string{m.sig.masks, m.sig.scores}
+	if m.sig.object != "" {
+		want = append(want, m.sig.object)
+	}
 	if m.sig.batch || k == 1 {
-		return m.dec.Run(ctx, in, m.sig.masks, m.sig.scores)
+		return m.dec.Run(ctx, in, want...)
 	}
 	each := []string{"point_coords", "point_labels"}
 	if in["mask_input"].Shape().Dim(0) == k {
 		each = append(each, "mask_input")
 	}
-	return m.dec.(foundation.Repeater).RunEach(ctx, in, each, m.sig.masks, m.sig.scores)
+	return m.dec.(foundation.Repeater).RunEach(ctx, in, each, want...)
 }
 
 func (m *Model) feedMeta(in map[string]*tensors.Tensor, coords, labels []float32, k, n int) {
@@ -266,6 +277,9 @@ func (m *Model) feedMeta(in map[string]*tensors.Tensor, coords, labels []float32
 	}
 }
 
+// sam2Limit bounds the logits of an earlier pass (docs/sources.md §3.6).
+const sam2Limit = 32
+
 func (m *Model) feedMasks(in map[string]*tensors.Tensor, prompts []Prompt, picked []int) {
 	low := m.sig.low
 	has := float32(0)
@@ -274,6 +288,11 @@ func (m *Model) feedMasks(in map[string]*tensors.Tensor, prompts []Prompt, picke
 		has, masks = 1, masks[:0]
 		for _, i := range picked {
 			masks = append(masks, prompts[i].Mask...)
+		}
+		if m.sig.kind == kindSAM2 { // as its predictor returns them
+			for i, v := range masks {
+				masks[i] = min(max(v, -sam2Limit), sam2Limit)
+			}
 		}
 	}
 	in["mask_input"] = tensors.FromFlatDataAndDimensions(masks, len(masks)/(low*low), 1, low, low)
@@ -329,6 +348,15 @@ func (m *Model) collect(out map[string]*tensors.Tensor, picked []int, results []
 	if err := foundation.CheckFloats(out, m.sig.masks, maskRank); err != nil {
 		return fmt.Errorf("SAM decoder: %w", err)
 	}
+	var object []float32
+	if m.sig.object != "" {
+		if object, _, err = foundation.Floats(out, m.sig.object, scoreRank); err == nil && len(object) != len(picked) {
+			err = fmt.Errorf("%d prompts gave %d object scores", len(picked), len(object))
+		}
+		if err != nil {
+			return fmt.Errorf("SAM decoder: %w", err)
+		}
+	}
 	from := &answer{tensor: out[m.sig.masks]}
 	dims := slices.Clone(from.tensor.Shape().Dimensions)
 	if m.scorer == nil {
@@ -344,12 +372,16 @@ func (m *Model) collect(out map[string]*tensors.Tensor, picked []int, results []
 	}
 	from.prompts, from.masks, from.side = k, k*n, side
 	for j, i := range picked {
-		r := Result{LowSide: side, IoU: iou[j*n : (j+1)*n], from: from, at: j * n}
+		r := Result{LowSide: side, IoU: iou[j*n : (j+1)*n], from: from, at: j * n, unstable: m.sig.kind == kindSAM2}
 		if r.first = 1; n > 3 {
 			r.first = 0
 		}
 		if n == 1 {
 			r.first = oneMask
+		}
+		r.Object = 1
+		if object != nil {
+			r.Object = float32(1 / (1 + math.Exp(-float64(object[j]))))
 		}
 		results[i] = r
 	}

@@ -18,7 +18,11 @@ const oneMask = -1
 type Result struct {
 	LowSide int
 	IoU     []float32 // predicted IoU of each mask
+	Object  float32   // probability that there is an object at all (SAM 2); 1 where the export does not tell
 	first   int       // mask token of the first mask; oneMask where the export chose
+	// unstable: where the single mask is not stable, the best of the others is
+	// better (SAM 2, docs/sources.md §3.6).
+	unstable bool
 
 	from *answer
 	at   int // of the first mask among the answer's
@@ -65,7 +69,8 @@ type Choice string
 // The choices.
 const (
 	// Single is mask token 0, the answer for prompts without ambiguity, such
-	// as boxes; the best of the others where the export lacks it.
+	// as boxes; the best of the others where the export lacks it, or SAM 2's is
+	// not stable.
 	Single Choice = "single"
 	// Best is the multimask output with the highest predicted IoU.
 	Best Choice = "best"
@@ -100,9 +105,27 @@ func (r Result) Pick(c Choice) (int, error) {
 	case c == Third:
 		return 3 - r.first, nil
 	case c == Single && r.first == 0:
-		return 0, nil
+		if stable, err := r.singleIsStable(); err != nil || stable {
+			return 0, err
+		}
 	}
 	return r.best(), nil
+}
+
+// Of the single mask's stability (docs/sources.md §3.6).
+const (
+	stableOffset = 0.05
+	stableFrom   = float32(0.98)
+)
+
+// singleIsStable tells whether the mask of token 0 stays nearly the same under a moved
+// threshold. An empty mask does.
+func (r Result) singleIsStable() (bool, error) {
+	if !r.unstable {
+		return true, nil
+	}
+	low, err := r.Logits(0)
+	return !(Stability(low, stableOffset) < stableFrom), err
 }
 
 // Multimask lists the indices of the multimask outputs, or the only mask.

@@ -35,10 +35,14 @@ type signature struct {
 	origSize dtypes.DType // of orig_im_size; Invalid where there is none
 	masks    string       // output with low-resolution logits
 	scores   string       // output with predicted IoUs
+	object   string       // output with logits of an object being there; "" for none
 }
 
 // metaPrompts tells whether the decoder takes prompts as Meta's export does.
 func (s signature) metaPrompts() bool { return s.kind == kindMeta || s.kind == kindSAM2 }
+
+// objectScores is SAM 2's output with logits of an object being there.
+const objectScores = "object_score_logits"
 
 const (
 	patch       = 16 // pixels per side of an embedding's cell, in all published models
@@ -56,6 +60,9 @@ func detect(enc, dec foundation.Session) (signature, error) {
 	switch {
 	case foundation.Has(in, "point_coords", "point_labels", "mask_input", "has_mask_input", "high_res_feats_0", "high_res_feats_1"):
 		s = signature{kind: kindSAM2, feed: []string{"image_embed", "high_res_feats_0", "high_res_feats_1"}, masks: "masks", scores: "iou_predictions"}
+		if foundation.Has(out, "low_res_masks") { // beside those of the square's size
+			s.masks = "low_res_masks"
+		}
 		s.portsOf(in, "point_coords", "point_labels")
 		if p, _ := foundation.Find(in, "mask_input"); len(p.Dims) == 4 {
 			s.low = p.Dims[3]
@@ -77,6 +84,9 @@ func detect(enc, dec foundation.Session) (signature, error) {
 	}
 	if !foundation.Has(in, s.feed...) || !foundation.Has(out, s.masks, s.scores) {
 		return s, fmt.Errorf("SAM decoder with inputs %s and outputs %s: it lacks one of %v, %s, %s", foundation.Names(in), foundation.Names(out), s.feed, s.masks, s.scores)
+	}
+	if foundation.Has(out, objectScores) {
+		s.object = objectScores
 	}
 	if p, _ := foundation.Find(in, s.feed[0]); len(p.Dims) == 4 {
 		s.grid = max(p.Dims[3], 0)

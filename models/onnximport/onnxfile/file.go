@@ -61,6 +61,15 @@ func (f *File) open() error {
 	return order(f.Proto.Graph, 0)
 }
 
+// Metadata are the notes that the file's maker left in it.
+func (f *File) Metadata() map[string]string {
+	notes := map[string]string{}
+	for _, p := range f.Proto.MetadataProps {
+		notes[p.GetKey()] = p.GetValue()
+	}
+	return notes
+}
+
 // Close releases the open files.
 func (f *File) Close() error {
 	f.mu.Lock()

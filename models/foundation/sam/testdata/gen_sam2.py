@@ -80,10 +80,10 @@ W, H = 50, 40
 yy, xx = np.mgrid[:H, :W]
 img = np.stack([xx * 5, yy * 6, (xx * yy) % 256], -1).astype(np.uint8)
 img[10:25, 15:35] = [220, 60, 40]
-from PIL import Image
+from torchvision.transforms import Normalize, Resize, ToTensor
 
-small = np.asarray(Image.fromarray(img).resize((SIDE, SIDE), Image.BILINEAR)).astype(np.float32) / 255
-pixels = torch.tensor(((small - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]).astype(np.float32)).permute(2, 0, 1)[None]
+# As the sam2 package prepares photos: resized as floats.
+pixels = Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])(Resize((SIDE, SIDE))(ToTensor()(img)))[None]
 with torch.no_grad():
     e = model.get_image_embeddings(pixels)
     prompts, n = [], 0
