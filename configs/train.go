@@ -146,8 +146,12 @@ type TrainCompute struct {
 	// precision, below OUT/train/features, which may take so many GB.
 	CacheFeatures bool    `toml:"cache_features" json:",omitempty" hash:"72,omitempty"`
 	CacheGB       float64 `toml:"cache_gb" json:",omitempty" hash:"-"`
-	Devices       int     `toml:"devices" json:",omitempty" hash:"-"` // devices that share each batch; 0 = 1
-	Workers       int     `toml:"workers" hash:"39,zero"`             // decode and augmentation goroutines; 0 = one per CPU
+	// FitBatch computes the images of an update, batch · accumulate, as many at a time as
+	// memory holds: MemoryGB of the process where the host's counts, 0 = what is free.
+	FitBatch bool    `toml:"fit_batch" json:",omitempty" hash:"76,omitempty"`
+	MemoryGB float64 `toml:"memory_gb" json:",omitempty" hash:"-"`
+	Devices  int     `toml:"devices" json:",omitempty" hash:"-"` // devices that share each batch; 0 = 1
+	Workers  int     `toml:"workers" hash:"39,zero"`             // decode and augmentation goroutines; 0 = one per CPU
 }
 
 // SelfRules are what a further round of self-training may learn where network

@@ -68,6 +68,9 @@ func (t Train) validateLearning(v *validator) {
 	v.that(t.CopyPasteMin >= 0 && t.CopyPasteMin <= 1, "train.augment.copy_paste_min", t.CopyPasteMin, "a number in [0, 1]")
 	v.that(t.CopyPaste == 0 || t.Confidence != "weight", "train.noise.confidence", t.Confidence, `"none" or "mask" where train.augment.copy_paste is set: what is pasted has no score of its own`)
 	v.that(t.CacheGB >= 0 && !math.IsInf(t.CacheGB, 0), "train.compute.cache_gb", t.CacheGB, "a number >= 0")
+	v.that(t.MemoryGB >= 0 && !math.IsInf(t.MemoryGB, 0), "train.compute.memory_gb", t.MemoryGB, "a number >= 0; 0 for what is free")
+	v.that(t.MemoryGB == 0 || t.FitBatch, "train.compute.memory_gb", t.MemoryGB, "0 without train.compute.fit_batch, which it bounds")
+	v.that(!t.FitBatch || !t.CacheFeatures, "train.compute.fit_batch", t.FitBatch, "false with train.compute.cache_features: a head takes little memory")
 	v.atLeast("train.checkpoint.patience", t.Patience, 0)
 	v.that(t.Patience == 0 || t.ValEvery != 0, "train.checkpoint.patience", t.Patience, "0 without train.checkpoint.val_every: it counts validations")
 }

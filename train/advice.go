@@ -12,7 +12,7 @@ import (
 func advise(err error, t configs.Train) error {
 	var remedies []string
 	if b := smallerBatch(t); b > 0 {
-		remedies = append(remedies, fmt.Sprintf("train.batch = %d with train.accumulate = %d (the same images per update)", b, t.Accumulate*2))
+		remedies = append(remedies, fmt.Sprintf("train.batch = %d with train.accumulate = %d (the same images per update; train.compute.fit_batch = true finds the largest that fits)", b, t.Accumulate*2))
 	}
 	if t.Recompute == 0 {
 		remedies = append(remedies, "train.compute.recompute = 4 (slower, the same result)")

@@ -33,6 +33,9 @@ func initialise(n *network, t configs.Train, log func(string)) error {
 // image, of which a single one has no variance, and the branch learns nothing
 // but its own mean. PyTorch refuses the same.
 func CheckBatch(t configs.Train) error {
+	if t.FitBatch {
+		t.Batch *= t.Accumulate // the largest that it may choose
+	}
 	devices := max(t.Devices, 1)
 	if !models.PoolsImage(t.Arch) || t.BatchNorm == "frozen" || t.Batch/devices >= 2 {
 		return nil

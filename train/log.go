@@ -18,6 +18,9 @@ type Record struct {
 	Images   int       `json:"images,omitempty"`  // validated
 	Event    string    `json:"event,omitempty"`   // why a run stopped
 
+	Batch      int `json:"batch,omitempty"`      // of the first update, where train.compute.fit_batch chose it
+	Accumulate int `json:"accumulate,omitempty"` // …
+
 	Agreement []float64 `json:"agreement,omitempty"` // IoU per class of the network with its labels since the last such line; -1 where neither had it
 	Learned   []string  `json:"learned,omitempty"`   // classes on which train.noise acts from the next update on
 }

@@ -161,5 +161,8 @@ func newRun(ctx context.Context, job Job) (*run, error) {
 			return nil, err
 		}
 	}
+	if err := r.fitBatch(ctx); err != nil {
+		return nil, err
+	}
 	return r, r.open()
 }

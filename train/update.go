@@ -94,6 +94,9 @@ func (r *run) Update(step int) (loop.Update, error) {
 	if len(r.ids) > 0 {
 		rec.Epoch = float64(int64(rec.Step)*int64(k)*int64(r.Config.Batch)) / float64(len(r.ids))
 	}
+	if step == 0 && r.Config.FitBatch {
+		rec.Batch, rec.Accumulate = r.Config.Batch, k
+	}
 	r.watchUpdate(&rec)
 	return loop.Update{Loss: rec.Loss, GradNorm: rec.GradNorm, IDs: ids, Record: rec}, nil
 }

@@ -95,7 +95,11 @@ func checkTrain(p *Run, classes int) error {
 	if err := checkStart(t); err != nil {
 		return err
 	}
-	errs := []error{train.CheckBatch(t), parallel.Check("train", t.Devices, t.Batch)}
+	largest := t.Batch
+	if t.FitBatch {
+		largest *= t.Accumulate
+	}
+	errs := []error{train.CheckBatch(t), parallel.Check("train", t.Devices, largest)}
 	_, err := train.NewSegmenter(t, cmp.Or(classes, 2))
 	errs = append(errs, err)
 	_, err = augment.FromConfig(t)

@@ -114,7 +114,7 @@ func (p *Run) TrainAll(ctx context.Context, nets []string) error {
 		return err
 	}
 	t := p.Config.Train
-	if small := t.Batch*t.Crop*t.Crop <= 1<<17; len(nets) == 2 && small && backend.KindOf(b) == backend.Go && runtime.GOMAXPROCS(0) > 1 {
+	if small := t.Batch*t.Crop*t.Crop <= 1<<17; len(nets) == 2 && small && !t.FitBatch && backend.KindOf(b) == backend.Go && runtime.GOMAXPROCS(0) > 1 {
 		return p.trainBoth(ctx, nets)
 	}
 	for _, net := range nets {

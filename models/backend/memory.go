@@ -15,12 +15,17 @@ var memorySigns = []string{"resource_exhausted", "resource exhausted", "out of m
 // AdviseMemory explains an error that says that memory ran out: for what, and
 // remedies to need less, the best first. Other errors pass unchanged.
 func AdviseMemory(err error, what string, remedies ...string) error {
-	if err == nil {
-		return nil
-	}
-	text := strings.ToLower(err.Error())
-	if !slices.ContainsFunc(memorySigns, func(sign string) bool { return strings.Contains(text, sign) }) {
+	if !IsOutOfMemory(err) {
 		return err
 	}
 	return fmt.Errorf("not enough memory for %s: try %s: %w", what, strings.Join(remedies, ", then "), err)
+}
+
+// IsOutOfMemory tells whether an error says so.
+func IsOutOfMemory(err error) bool {
+	if err == nil {
+		return false
+	}
+	text := strings.ToLower(err.Error())
+	return slices.ContainsFunc(memorySigns, func(sign string) bool { return strings.Contains(text, sign) })
 }
