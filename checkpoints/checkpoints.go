@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -133,7 +132,7 @@ type Entry struct {
 // List returns the checkpoints of a folder, oldest first. A missing folder
 // holds none.
 func List(dir string) ([]Entry, error) {
-	paths, err := filepath.Glob(filepath.Join(escapeGlob(dir), "step-*.safetensors"))
+	paths, err := files.Glob(dir, "step-*.safetensors")
 	if err != nil {
 		return nil, err
 	}
@@ -151,11 +150,6 @@ func List(dir string) ([]Entry, error) {
 func stepOf(name string) (step int, ok bool) {
 	_, err := fmt.Sscanf(name, "step-%d.safetensors", &step)
 	return step, err == nil && step >= 0 && FileName(step) == name
-}
-
-// escapeGlob makes a folder name with glob characters match only itself.
-func escapeGlob(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
 // Latest opens the newest checkpoint that is whole. Damaged newer ones are

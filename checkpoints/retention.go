@@ -1,7 +1,8 @@
 package checkpoints
 
 import (
-	"os"
+	"errors"
+	"io/fs"
 	"slices"
 
 	"wsss/checkpoints/files"
@@ -30,7 +31,7 @@ func Prune(dir string, keep int, regular func(step int) bool, pinned ...int) err
 	}
 	files.Sweep(dir)
 	for _, path := range remove {
-		if err := files.Remove(path); err != nil && !os.IsNotExist(err) {
+		if err := files.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

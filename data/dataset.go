@@ -43,6 +43,29 @@ type Dataset interface {
 	ImagePath(id string) string
 }
 
+// Parted is a Dataset whose images lie in large files of many, which are best read
+// one after the other.
+type Parted interface {
+	// Part names the file of an image, and tells its size, bytes.
+	Part(id string) (file string, bytes int64, err error)
+	// Together is how many bytes of such files training reads in any order.
+	Together() int64
+}
+
+// PartedOf is a dataset as a Parted, also where others wrap it; nil where it is none.
+func PartedOf(ds Dataset) Parted {
+	for {
+		if p, ok := ds.(Parted); ok {
+			return p
+		}
+		w, ok := ds.(interface{ Unwrap() Dataset })
+		if !ok {
+			return nil
+		}
+		ds = w.Unwrap()
+	}
+}
+
 // CheckWeak returns an error that says which option gives the dataset weak
 // labels of this kind, where it has no source for them. It reads no labels.
 func CheckWeak(ds Dataset, kind WeakKind) error {

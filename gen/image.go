@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -28,6 +29,9 @@ const perPixel = 24
 // one labels one image unless that is done already. claimed is false when
 // another process is at it.
 func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed bool, err error) {
+	if r.job != nil && !r.job.Holds(r.part) {
+		return true, nil // another process does it
+	}
 	png, sidecar := r.paths(id)
 	found := r.state(id)
 	if found != isDone {
@@ -37,7 +41,10 @@ func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed b
 		defer r.claims.release(id)
 	}
 	var did Summary
-	if found = r.state(id); found == isOld { // where it stays so, it is looked at again next time
+	if found != isDone && r.claims.exclusive { // it may have been waited for
+		found = r.state(id)
+	}
+	if found == isOld { // where it stays so, it is looked at again next time
 		did.Changes.Old = 1
 		if err := r.adopt(id, sidecar); err != nil {
 			return true, err
@@ -46,7 +53,7 @@ func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed b
 	}
 	if found == isDone {
 		did.Skipped = 1
-	} else if err = r.label(ctx, id, &did); err == nil {
+	} else if err = r.label(ctx, id, found, &did); err == nil {
 		did.Generated = 1
 		did.Changes.count(found)
 	} else if ctx.Err() == nil {
@@ -83,11 +90,11 @@ func (r *runner) paths(id string) (png, sidecar string) {
 func (r *runner) state(id string) state {
 	png, sidecar := r.paths(id)
 	raw, err := readBounded(sidecar)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return isNew
 	}
 	var m made
-	if json.Unmarshal(raw, &m) != nil {
+	if err != nil || json.Unmarshal(raw, &m) != nil {
 		return isDamaged
 	}
 	now, err := r.origin(id)
@@ -133,7 +140,7 @@ func checksum(raw []byte) string {
 
 // label makes and writes one image's label. A panic of the dataset or method
 // becomes an error.
-func (r *runner) label(ctx context.Context, id string, did *Summary) (err error) {
+func (r *runner) label(ctx context.Context, id string, found state, did *Summary) (err error) {
 	defer crash.Catch(&err)
 	watch := time.Now()
 	lap := func() time.Duration {
@@ -177,7 +184,7 @@ func (r *runner) label(ctx context.Context, id string, did *Summary) (err error)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := r.write(id, origin, label, masks, signs, made.corrected); err != nil {
+	if err := r.write(id, found, origin, label, masks, signs, made.corrected); err != nil {
 		return err
 	}
 	did.Times.Write = lap()
@@ -206,15 +213,18 @@ func (r *runner) fuse(size image.Point, masks []Mask) (*data.LabelMap, error) {
 }
 
 // write commits a label: the PNG, then the sidecar. An old sidecar goes first,
-// or it would vouch for the new PNG if we were killed in between.
-func (r *runner) write(id string, origin Origin, label *data.LabelMap, masks []Mask, signs Signs, corrected string) error {
+// or it would vouch for the new PNG if we were killed in between. found is what
+// there was.
+func (r *runner) write(id string, found state, origin Origin, label *data.LabelMap, masks []Mask, signs Signs, corrected string) error {
 	png, sidecar := r.paths(id)
 	var buf bytes.Buffer
 	if err := data.EncodeLabelMap(&buf, label); err != nil {
 		return err
 	}
-	if err := ignoreMissing(files.Remove(sidecar)); err != nil {
-		return err
+	if found != isNew {
+		if err := ignoreMissing(files.Remove(sidecar)); err != nil {
+			return err
+		}
 	}
 	if err := files.WriteAtomic(png, func(w io.Writer) error { _, err := w.Write(buf.Bytes()); return err }); err != nil {
 		return err

@@ -78,6 +78,7 @@ func (r *runner) workJob(ctx context.Context, ids []string) error {
 		elsewhere := r.job.Elsewhere()
 		r.mu.Lock()
 		r.at = place{elsewhere: elsewhere}
+		r.part = part
 		r.mu.Unlock()
 		mine := ids[part.From:part.To]
 		if part.Help {
@@ -89,6 +90,9 @@ func (r *runner) workJob(ctx context.Context, ids []string) error {
 		var fails failures
 		if err := r.through(ctx, r.shaped(mine), &fails); err != nil {
 			return err
+		}
+		if !r.job.Holds(part) {
+			continue // whoever took it over finishes it
 		}
 		if err := r.job.Finish(part, fails.of(mine)); err != nil {
 			return err

@@ -153,6 +153,7 @@ type runner struct {
 	all      []string          // ids of the whole split
 	claims   *claims
 	job      *jobs.Job // nil without RunOptions.Job
+	part     jobs.Part // of the job, at present
 
 	devices data.Balance
 

@@ -12,11 +12,11 @@ import (
 // paste puts objects of another image over a crop, with a probability of
 // copyPaste: masks of a score of at least pasteMin, each or not by chance, and one
 // at least. The other image is augmented as any is.
-func (l *loader) paste(pixels []float32, labels []uint8, rng *rand.Rand) error {
+func (l *loader) paste(pixels []float32, labels []uint8, index int, rng *rand.Rand) error {
 	if l.copyPaste == 0 || rng.Float64() >= l.copyPaste {
 		return nil
 	}
-	id := l.ids[rng.IntN(len(l.ids))]
+	id := l.ids[l.order.Beside(rng, index)]
 	defer data.Hold(l.ds, id, 8)()
 	s, err := l.sample(id)
 	if err != nil {

@@ -114,7 +114,11 @@ func (r *run) cacheFeatures(ctx context.Context, aug augment.Options) (*featureC
 	if err != nil {
 		return nil, err
 	}
-	c := &featureCache{dir: filepath.Join(filepath.Dir(r.OutDir), featureFolder), shared: aug, photo: func(id string) string { return or(r.data[id].Photo, "id "+id) },
+	dir := filepath.Join(filepath.Dir(r.OutDir), featureFolder)
+	if files.IsRemote(dir) { // they are read in every epoch: on this machine, for whatever training needs them next
+		dir = filepath.Join(os.TempDir(), "wsss-"+featureFolder)
+	}
+	c := &featureCache{dir: dir, shared: aug, photo: func(id string) string { return or(r.data[id].Photo, "id "+id) },
 		of: fmt.Sprintf("%s %s %s %d %s %s", weights, t.Backbone, t.Input, t.Crop, t.Resize, t.Pad), h: t.Crop / net.Patch(), w: t.Crop / net.Patch()}
 	return c, c.fill(ctx, r, exec)
 }

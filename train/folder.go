@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -129,24 +128,36 @@ func spread(ids []string, n int) []string {
 	return out
 }
 
+// many small files are looked at at a time: in object storage that is waiting, not
+// work.
+const many = 16
+
 // checkLabels reports label files that are missing before any time is spent.
 func checkLabels(dir string, ids []string) error {
 	if dir == "" {
 		return nil
 	}
-	if _, err := os.Stat(dir); err != nil {
+	if _, err := files.Stat(dir); err != nil {
 		return fmt.Errorf("folder of label maps: %w", err)
 	}
-	var absent []string
-	for _, id := range ids {
-		path, err := files.Join(dir, id+".png")
-		if err != nil {
-			return err
+	missing := make([]bool, len(ids))
+	err := data.ParallelWorkers(context.Background(), len(ids), many, nil, func(_, i int) error {
+		path, err := files.Join(dir, ids[i]+".png")
+		if err == nil {
+			_, err = files.Stat(path)
 		}
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if missing[i] = errors.Is(err, fs.ErrNotExist); missing[i] {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var absent []string
+	for i, id := range ids {
+		if missing[i] {
 			absent = append(absent, id)
-		} else if err != nil {
-			return err
 		}
 	}
 	if len(absent) == 0 {
@@ -161,13 +172,18 @@ func LabelsHash(dir string, ids []string) (string, error) {
 }
 
 func labelsHash(ids []string, hashOf func(id string) (string, error)) (string, error) {
+	ids = slices.Sorted(slices.Values(ids))
+	ones := make([]string, len(ids))
+	err := data.ParallelWorkers(context.Background(), len(ids), many, nil, func(_, i int) (err error) {
+		ones[i], err = hashOf(ids[i])
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
 	sum := sha256.New()
-	for _, id := range slices.Sorted(slices.Values(ids)) {
-		one, err := hashOf(id)
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(sum, "%q %s\n", id, one)
+	for i, id := range ids {
+		fmt.Fprintf(sum, "%q %s\n", id, ones[i])
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
 }

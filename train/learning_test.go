@@ -174,7 +174,7 @@ func TestBalanced(t *testing.T) {
 // TestCopyPaste: objects of other images come over a crop with their labels, and
 // their pixels are the object's.
 func TestCopyPaste(t *testing.T) {
-	l := &loader{ds: squares{8}, ids: []string{"img_0", "img_1", "img_2", "img_3"}, classes: 3, batch: 4, grids: []grid{{33, 33}}, order: batches.Order{Seed: 1, N: 4},
+	l := &loader{ds: squares{8}, ids: []string{"img_0", "img_1", "img_2", "img_3"}, classes: 3, batch: 4, grids: []grid{{33, 33}}, order: &batches.Order{Seed: 1, N: 4},
 		aug: augment.Options{Crop: 33, Scales: []float64{1}, Input: augment.Torch()}, copyPaste: 1}
 	for _, never := range []bool{true, false} {
 		if l.copyPaste = 1; never {

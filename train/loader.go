@@ -29,7 +29,7 @@ type loader struct {
 	aug       augment.Options
 	grids     []grid
 	batch     int
-	order     batches.Order
+	order     *batches.Order
 	// Use of the masks' scores: "none", "mask" (pixels below minScore are left
 	// out) or "weight" (scores weigh the loss).
 	confidence string
@@ -94,7 +94,7 @@ func (l *loader) load(first int64) (*batch, error) {
 	crop := make([]uint8, side*side)
 	for i := range l.batch {
 		epoch, index := l.order.At(first + int64(i))
-		if err := l.draw(b, i, crop, l.ids[index], augment.RNG(l.order.Seed, epoch, int64(index))); err != nil {
+		if err := l.draw(b, i, crop, index, augment.RNG(l.order.Seed, epoch, int64(index))); err != nil {
 			return nil, err
 		}
 	}
@@ -132,7 +132,8 @@ func present(labels *tensors.Tensor, places func(most int) int) *tensors.Tensor 
 }
 
 // draw fills place i of a batch with a crop of an image.
-func (l *loader) draw(b *batch, i int, crop []uint8, id string, rng *rand.Rand) error {
+func (l *loader) draw(b *batch, i int, crop []uint8, index int, rng *rand.Rand) error {
+	id := l.ids[index]
 	defer data.Hold(l.ds, id, 8)()
 	s, err := l.sample(id)
 	if err != nil {
@@ -155,7 +156,7 @@ func (l *loader) draw(b *batch, i int, crop []uint8, id string, rng *rand.Rand) 
 		}
 		pixels := flat[i*n : (i+1)*n]
 		if err = l.aug.Apply(pixels, crop, s.Image, r.m, at); err == nil {
-			err = l.paste(pixels, crop, rng)
+			err = l.paste(pixels, crop, index, rng)
 		}
 	})
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"image"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -169,8 +168,12 @@ func (r *run) start() error {
 	if err != nil {
 		return err
 	}
+	order, err := batches.NewOrder(r.Dataset, r.ids, r.Seed)
+	if err != nil {
+		return err
+	}
 	r.load = &loader{ds: r.Dataset, ids: r.ids, labelsDir: r.LabelsDir, classes: r.Classes.Len(), aug: aug, grids: r.graphs.grids,
-		batch: r.Config.Batch, order: batches.Order{Seed: r.Seed, N: len(r.ids)},
+		batch: r.Config.Batch, order: order,
 		confidence: r.Config.Confidence, scoresDir: or(r.ScoresDir, r.LabelsDir), minScore: r.Config.ConfidenceMin,
 		copyPaste: r.Config.CopyPaste, pasteMin: r.Config.CopyPasteMin}
 	if learner, ok := r.Net.(models.Learner); ok {
@@ -197,7 +200,7 @@ func (r *run) start() error {
 	if r.Config.EMA > 0 {
 		r.val.root = optim.AverageScope
 	}
-	if err := os.MkdirAll(r.OutDir, 0o755); err != nil {
+	if err := files.MkdirAll(r.OutDir); err != nil {
 		return err
 	}
 	if err := r.readLogs(); err != nil {
@@ -241,7 +244,10 @@ func (r *run) readLogs() error {
 		if r.events, err = openEvents(r.OutDir, before); err != nil {
 			return err
 		}
-		r.loop.Hooks = append(r.loop.Hooks, loop.Hook{Logged: func(rec any) error { return r.events.add(rec.(Record)) }})
+		r.loop.Hooks = append(r.loop.Hooks, loop.Hook{
+			Logged: func(rec any) error { return r.events.add(rec.(Record)) },
+			Saved:  func() error { return r.events.f.Sync() },
+		})
 	}
 	return nil
 }

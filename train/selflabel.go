@@ -10,7 +10,6 @@ import (
 	"image"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"reflect"
 
@@ -102,7 +101,7 @@ func SelfLabel(ctx context.Context, p *Predictor, ds data.Dataset, split, dir st
 	}
 	for done, i := range data.ByShape(ds, ids, p.Shape) {
 		id := ids[i]
-		if _, err := os.Stat(paths[i]); errors.Is(err, fs.ErrNotExist) {
+		if _, err := files.Stat(paths[i]); errors.Is(err, fs.ErrNotExist) {
 			m, err := selfLabel(ctx, p, ds, id, o)
 			if err != nil {
 				return fmt.Errorf("label %s: %w", id, err)
@@ -133,7 +132,7 @@ func claim(dir string, paths []string, info selfInfo) error {
 		}
 	}
 	for _, path := range paths {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := files.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

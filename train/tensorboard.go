@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -19,10 +18,10 @@ import (
 const EventsFile = "events.out.tfevents.0.wsss"
 
 // eventLog writes scalars as TFRecords of Event messages.
-type eventLog struct{ f *os.File }
+type eventLog struct{ f *files.Growing }
 
 func openEvents(dir string, before []Record) (*eventLog, error) {
-	f, err := files.OpenOwn(filepath.Join(dir, EventsFile), os.O_CREATE|os.O_WRONLY|os.O_TRUNC)
+	f, _, err := files.OpenGrowing(filepath.Join(dir, EventsFile), 0)
 	if err != nil {
 		return nil, err
 	}

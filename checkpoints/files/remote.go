@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path"
 	"path/filepath"
@@ -234,7 +235,7 @@ func (t tree) ReadDir(name string) ([]fs.DirEntry, error) { return ReadDir(path.
 
 // remoteClock is Clock of a store.
 func remoteClock(r Remote, dir string) (time.Time, error) {
-	probe := filepath.Join(dir, fmt.Sprintf("%sclock-%d", TempPrefix, os.Getpid()))
+	probe := filepath.Join(dir, fmt.Sprintf("%sclock-%016x", TempPrefix, rand.Uint64()))
 	if err := r.Write(probe, func(io.Writer) error { return nil }); err != nil {
 		return time.Time{}, err
 	}

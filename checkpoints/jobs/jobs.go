@@ -15,9 +15,10 @@
 //	DIR/chunks/000012.done        finished; .some: finished, and some items failed
 //	DIR/workers/NAME.json         a process: its beat, and how far it is
 //
-// A lease saves work and guards nothing: a process that was only slow goes on
-// beside the one that took its chunk over. What both write must be the same
-// bytes, whole or not at all.
+// Two processes never take one chunk at a time. One that was only slow, or
+// stopped, learns from Holds that its chunk is another's; up to that moment it goes on
+// beside the one that took the chunk over. What both write must be the same bytes,
+// whole or not at all.
 package jobs
 
 import (
@@ -122,9 +123,11 @@ type Job struct {
 	beats sync.WaitGroup
 	stop  context.CancelFunc
 
-	mu   sync.Mutex // guards me
-	me   Worker
-	time time.Time // at which the process joined
+	mu    sync.Mutex // guards what follows
+	me    Worker
+	time  time.Time // at which the process joined
+	told  time.Time // … and its last beat came through
+	doubt bool      // since then others may have taken it for dead
 
 	// Of Next and Once, which are called from one goroutine.
 	seen   map[string]sighting // by name of the worker
@@ -152,7 +155,7 @@ func Join(ctx context.Context, dir string, p Plan) (*Job, error) {
 	if have.Hash != p.Hash || have.Items != p.Items || have.Parts != p.Parts {
 		return nil, &OtherError{dir, have}
 	}
-	j := &Job{Plan: have, dir: dir, worker: workerName(), seen: map[string]sighting{}, time: time.Now()}
+	j := &Job{Plan: have, dir: dir, worker: workerName(), seen: map[string]sighting{}, time: time.Now(), told: time.Now()}
 	j.me = Worker{Name: j.worker}
 	if err := errors.Join(j.list(), j.tell()); err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ type Part struct {
 	Help bool
 
 	key string
+	gen int // of its lease
 }
 
 // Next takes a part to work on. It waits where all are taken and some may come
@@ -43,6 +44,7 @@ func (j *Job) Next(ctx context.Context) (p Part, ok bool, err error) {
 		}
 		p.From, p.To = j.chunk(i)
 		p.key = chunkKey(i)
+		p.gen = j.board.of(p.key).gen
 		j.at(fmt.Sprintf("%d..%d", p.From, p.To-1))
 		_ = j.tell() // the next beat says it again
 		return p, true, nil
@@ -59,6 +61,7 @@ func (j *Job) Take(i int) (Part, error) {
 			return p, err
 		}
 		if ok, err := j.lease(p.key, j.board.of(p.key).gen+1); ok || err != nil {
+			p.gen = j.board.of(p.key).gen
 			_ = j.tell()
 			return p, err
 		}
@@ -142,7 +145,7 @@ func (j *Job) returned() (i int, help, waiting bool, err error) {
 			continue
 		}
 		waiting = true
-		name := ""
+		name := nobody
 		if e.gen >= 0 {
 			if name, err = j.owner(fmt.Sprintf("%s.%d", key, e.gen)); err != nil {
 				return -1, false, false, err
@@ -159,7 +162,7 @@ func (j *Job) returned() (i int, help, waiting bool, err error) {
 	for i := range j.Chunks() { // in order, so that helpers spread
 		key := chunkKey(i)
 		e := j.board.of(key)
-		if open[key] == "" || e.helped {
+		if _, ok := open[key]; !ok || e.helped {
 			continue
 		}
 		if ok, err := j.claim(fmt.Sprintf("%s.%d%s", key, e.gen, helpSuffix), func() { e.helped = true; j.board[key] = e }); err != nil || ok {
@@ -167,6 +170,26 @@ func (j *Job) returned() (i int, help, waiting bool, err error) {
 		}
 	}
 	return -1, false, waiting, nil
+}
+
+// Holds tells whether a part is still this process's, for whoever is about to do
+// more of it. It asks the store only after a time in which others may have taken
+// this process for dead: it was stopped, or its beats did not come through. A part to
+// help with is nobody's. Call it from any goroutine.
+func (j *Job) Holds(p Part) bool {
+	if p.Help || !j.doubtful() {
+		return true
+	}
+	b, err := readBoard(j.dir)
+	if err != nil {
+		return true // what is done twice has the same bytes
+	}
+	e := b.of(p.key)
+	if e.gen > p.gen || e.done {
+		return false
+	}
+	j.sure()
+	return true
 }
 
 // Finish marks a part as done; failed are the items that could not be done.
@@ -200,7 +223,7 @@ func (j *Job) Once(ctx context.Context, name string, do func() error) error {
 		if e.done {
 			return nil
 		}
-		owner, err := "", error(nil)
+		owner, err := nobody, error(nil)
 		if e.gen >= 0 {
 			owner, err = j.owner(fmt.Sprintf("%s.%d", name, e.gen))
 		}

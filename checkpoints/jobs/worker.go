@@ -66,7 +66,36 @@ func (j *Job) tell() error {
 	j.me.Seconds = time.Since(j.time).Seconds()
 	me := j.me
 	j.mu.Unlock()
-	return files.WriteJSON(filepath.Join(j.dir, workerDir, j.worker+".json"), me)
+	err := files.WriteJSON(filepath.Join(j.dir, workerDir, j.worker+".json"), me)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := time.Now()
+	j.doubt = j.doubt || j.late(now)
+	if err == nil {
+		j.told = now
+	}
+	return err
+}
+
+// late tells whether so much time passed since the last beat that others may soon
+// take this process for dead. A machine that slept counted none of it by its own
+// clock: the clock on the wall did. j.mu is held.
+func (j *Job) late(now time.Time) bool {
+	return max(now.Sub(j.told), now.Round(0).Sub(j.told.Round(0))) > j.expire()/2
+}
+
+// doubtful tells whether this process may have been taken for dead.
+func (j *Job) doubtful() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.doubt || j.late(time.Now())
+}
+
+// sure tells that it was not.
+func (j *Job) sure() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.doubt = false
 }
 
 // keepBeating counts up until ctx ends. A beat that cannot be written is one
@@ -109,8 +138,8 @@ type sighting struct {
 // beat has stood still for the job's time. An owner whose file cannot be read is
 // watched like one whose beat is 0.
 func (j *Job) dead(name string) bool {
-	if name == "" || name == j.worker {
-		return true // of nobody, or an earlier chunk of ours that failed
+	if name == nobody || name == j.worker {
+		return true // an earlier chunk of ours that failed
 	}
 	w, err := readWorker(j.dir, name)
 	if err == nil && w.Ended {
@@ -135,11 +164,19 @@ func readWorker(dir, name string) (Worker, error) {
 	return w, err
 }
 
-// owner is the process that holds a lease, "" where that cannot be told.
+// nobody is the owner of a lease that was given back.
+const nobody = "-"
+
+// owner is the process that holds a lease; the lease itself, which is watched as a
+// process is, where that is not written down yet: without hard links it is made
+// in two steps.
 func (j *Job) owner(lease string) (string, error) {
 	raw, err := files.ReadLimited(j.path(lease), maxRecord)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(raw) == 0 {
+		return lease, nil
 	}
-	return strings.TrimSpace(string(raw)), err
+	if name := strings.TrimSpace(string(raw)); name != "" || err != nil {
+		return name, err
+	}
+	return nobody, nil
 }

@@ -100,7 +100,8 @@ func passing(err error) bool {
 		return false
 	}
 	switch status := statusOf(err); {
-	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout,
+		status == http.StatusConflict: // another writes the same object at this moment
 		return true
 	case status == http.StatusInsufficientStorage:
 		return false

@@ -17,9 +17,6 @@ import (
 
 // FineTuneWhole trains the classifier and judges it.
 func (p *Run) FineTuneWhole(ctx context.Context, val data.Dataset) (*cliptags.Labeler, error) {
-	if err := p.trainsHere(); err != nil {
-		return nil, err
-	}
 	trial, err := p.trial(val)
 	if err != nil {
 		return nil, err

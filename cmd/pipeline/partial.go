@@ -172,22 +172,29 @@ func labelledIn(ds data.Dataset, split, dir string) ([]string, error) {
 	if _, err := files.Stat(dir); err != nil {
 		return nil, fmt.Errorf("folder of label maps: %w", err)
 	}
-	ids := make([]string, 0, len(all))
-	for _, id := range all {
-		path, err := files.Join(dir, id+".png")
+	there := make([]bool, len(all))
+	const many = 16 // at a time: in object storage looking is waiting, not work
+	err = data.ParallelWorkers(context.Background(), len(all), many, nil, func(_, i int) error {
+		path, err := files.Join(dir, all[i]+".png")
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if out, err := rejected(ds, id); err != nil {
-			return nil, err
-		} else if out {
-			continue
+		if out, err := rejected(ds, all[i]); err != nil || out {
+			return err
 		}
-		switch _, err := files.Stat(path); {
-		case err == nil:
+		_, err = files.Stat(path)
+		if there[i] = err == nil; errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, 0, len(all))
+	for i, id := range all {
+		if there[i] {
 			ids = append(ids, id)
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, err
 		}
 	}
 	return ids, nil

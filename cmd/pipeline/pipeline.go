@@ -26,6 +26,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	_ "wsss/data/all" // dataset kinds
+	"wsss/data/corrections"
 	"wsss/data/words"
 	"wsss/eval/report"
 	"wsss/models/backend"
@@ -104,11 +105,27 @@ func (p *Run) recordConfig() error {
 }
 
 // Mount turns addresses of object storage in a config into the paths that the
-// rest of it works with; folders stay. The data are read, and the run's folder
-// is written.
+// rest of it works with; folders stay. The data are read; the run's folder
+// and the corrections are written.
 func Mount(cfg *configs.Config) (err error) {
-	if cfg.Data.Root, err = files.Mount("data.root", cfg.Data.Root, true); err == nil {
-		cfg.Out, err = files.Mount("out", cfg.Out, false)
+	root := cfg.Data.Root
+	for _, m := range []struct {
+		key      string
+		path     *string
+		readOnly bool
+	}{
+		{key: "data.root", path: &cfg.Data.Root, readOnly: true},
+		{key: "out", path: &cfg.Out},
+		{key: "data.corrections", path: &cfg.Data.Corrections},
+		{key: "train.labels", path: &cfg.Train.Labels, readOnly: true},
+	} {
+		if *m.path, err = files.Mount(m.key, *m.path, m.readOnly); err != nil {
+			return err
+		}
+	}
+	if dir := corrections.DirOf(cfg.Data.Corrections, cfg.Data.Root, cfg.Out); files.IsRemote(dir) && cfg.Data.Corrections == "" && cfg.Data.Root != root {
+		bucket, options, _ := strings.Cut(root, "?")
+		_, err = files.Mount("data.root", strings.TrimRight(bucket, "/")+"/corrections?"+options, false)
 	}
 	return err
 }
@@ -116,7 +133,9 @@ func Mount(cfg *configs.Config) (err error) {
 // configText is a config as a file, with addresses in place of paths of object
 // storage.
 func configText(cfg configs.Config) string {
-	cfg.Data.Root, cfg.Out = files.Address(cfg.Data.Root), files.Address(cfg.Out)
+	for _, path := range []*string{&cfg.Data.Root, &cfg.Out, &cfg.Data.Corrections, &cfg.Train.Labels} {
+		*path = files.Address(*path)
+	}
 	return cfg.TOML()
 }
 

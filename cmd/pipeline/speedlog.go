@@ -2,10 +2,11 @@ package pipeline
 
 import (
 	"encoding/json"
-	"os"
+	"math"
 	"path/filepath"
 	"time"
 
+	"wsss/checkpoints/files"
 	"wsss/models/backend"
 )
 
@@ -22,6 +23,8 @@ const speedEvery = 2 * time.Second
 type speedometer struct {
 	path   string
 	images int // of an update
+	file   *files.Growing
+	synced time.Time
 	step   int // at the line before
 	at     time.Time
 
@@ -62,10 +65,26 @@ func (s *speedometer) tick(step int) {
 	if err != nil {
 		return
 	}
-	f, err := os.OpenFile(s.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-	if err != nil {
-		return
+	if s.file == nil {
+		if s.file, _, err = files.OpenGrowing(s.path, math.MaxInt64); err != nil {
+			s.file = nil
+			return
+		}
 	}
-	defer f.Close()
-	_, _ = f.Write(append(line, '\n'))
+	_, _ = s.file.Write(append(line, '\n'))
+	if files.IsRemote(s.path) && now.Sub(s.synced) >= putUpEvery {
+		_ = s.file.Sync()
+		s.synced = now
+	}
+}
+
+// putUpEvery is the time between two copies of it in object storage.
+const putUpEvery = 30 * time.Second
+
+// close ends the measuring.
+func (s *speedometer) close() {
+	if s.file != nil {
+		_ = s.file.Close()
+		s.file = nil
+	}
 }

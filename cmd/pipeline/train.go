@@ -8,9 +8,9 @@ import (
 	"slices"
 	"sync"
 
-	"wsss/checkpoints/files"
 	"wsss/checkpoints/files/lock"
 	"wsss/configs"
+	"wsss/data"
 	"wsss/data/crash"
 	"wsss/models/backend"
 	"wsss/train"
@@ -32,6 +32,11 @@ func (p *Run) trainLabels() (dir string, ok bool) {
 		return "", false
 	case "":
 		return p.labelsDir(), true
+	case "packed":
+		if d, ok := data.PartedOf(p.Dataset).(interface{ LabelsDir() string }); ok {
+			return d.LabelsDir(), true
+		}
+		return labels, true
 	default:
 		return labels, true
 	}
@@ -103,9 +108,6 @@ func (p *Run) TrainAll(ctx context.Context, nets []string) error {
 	if len(nets) == 0 {
 		return nil
 	}
-	if err := p.trainsHere(); err != nil {
-		return err
-	}
 	if err := checkStart(p.Config.Train); err != nil {
 		return err
 	}
@@ -124,7 +126,7 @@ func (p *Run) TrainAll(ctx context.Context, nets []string) error {
 		}
 		job.Backend = b
 		err = p.withBar(ctx, NetTitle(net), func(b Stage) error {
-			p.shows(&job, b, 0)
+			defer p.shows(&job, b, 0)()
 			job.Progress = b.Update
 			return p.runNet(ctx, net, job)
 		})
@@ -160,7 +162,7 @@ func (p *Run) trainBoth(ctx context.Context, nets []string) error {
 		}
 		var wg sync.WaitGroup
 		for i, net := range nets {
-			p.shows(&jobs[i], b, i)
+			defer p.shows(&jobs[i], b, i)()
 			jobs[i].Progress = func(n, total int) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -196,14 +198,15 @@ func (p *Run) trainBeside(ctx context.Context, net string, job train.Job) error 
 	return p.runNet(ctx, net, job)
 }
 
-// shows makes the bar tell of a job's updates.
-func (p *Run) shows(job *train.Job, b Stage, net int) {
+// shows makes the bar tell of a job's updates, until it is ended.
+func (p *Run) shows(job *train.Job, b Stage, net int) (end func()) {
 	b.Trains(job.Config.Batch * job.Config.Accumulate)
 	speed := newSpeedometer(job.OutDir, job.Config.Batch*job.Config.Accumulate)
 	job.Updated = func(rec train.Record) {
 		speed.tick(rec.Step)
 		b.Learned(net, rec.Loss, rec.LR[0])
 	}
+	return speed.close
 }
 
 // runNet trains a network, with the rounds of self-training that the config
@@ -267,12 +270,4 @@ func (p *Run) valSplit() string {
 		return ""
 	}
 	return split
-}
-
-// trainsHere refuses to train into object storage.
-func (p *Run) trainsHere() error {
-	if err := files.Local("out", p.Config.Out, "training writes its log and curves bit by bit"); err != nil {
-		return InFile(p.File, UsageError{Err: err})
-	}
-	return nil
 }

@@ -12,9 +12,6 @@ import (
 
 // TrainClassifier is the whole command, for a run that needs its classifier, too.
 func (p *Run) TrainClassifier(ctx context.Context) (err error) {
-	if err := p.trainsHere(); err != nil {
-		return err
-	}
 	job := classifier.Job{
 		Dataset: p.Dataset, Split: p.Config.Data.TrainSplit, ValSplit: p.Config.Data.ValSplit,
 		Config: p.Config.Classifier, Seed: p.Config.Seed, OutDir: p.Path("classifier"),

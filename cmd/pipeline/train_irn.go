@@ -13,9 +13,6 @@ import (
 
 // TrainIRN is the whole command, for a run that needs its network, too.
 func (p *Run) TrainIRN(ctx context.Context) (err error) {
-	if err := p.trainsHere(); err != nil {
-		return err
-	}
 	c := p.Config.IRN
 	if c.Labels == "" {
 		return InFile(p.File, UsageError{Err: errors.New("irn.labels is missing: the folder of confident labels, such as those of gen method crf with preset = \"irn\" and confident = [0.30, 0.05]")})

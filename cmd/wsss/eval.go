@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
@@ -65,6 +66,9 @@ func runEval(ctx context.Context, args []string) error {
 		return pipeline.Usagef("eval: -binary is about the folders of -labels and -against: name one")
 	case *void && (*labels == "" || *submission == ""):
 		return pipeline.Usagef("eval: -void-as-background goes with -labels and -submission")
+	}
+	if err := mountEval(nets, labels); err != nil {
+		return pipeline.UsageError{Err: err}
 	}
 	if err := namedExist(nets, *labels); err != nil {
 		return err
@@ -147,6 +151,24 @@ func tellResults(p *pipeline.Run, rows []report.Row) {
 	if slices.ContainsFunc(rows, func(r report.Row) bool { return filepath.Dir(r.Labels) == dir }) {
 		fmt.Fprintf(stdout, "label maps: %s\n", files.Address(dir))
 	}
+}
+
+// mountEval turns addresses of object storage among what is scored into paths.
+func mountEval(nets []string, labels *string) (err error) {
+	for i, arg := range nets {
+		at := strings.Index(arg, "://")
+		if at < 0 {
+			continue
+		}
+		name := arg[:strings.LastIndexByte(arg[:at], '=')+1] // with its =; options behind the address have more of them
+		path, err := files.Mount("-checkpoint", arg[len(name):], false)
+		if err != nil {
+			return err
+		}
+		nets[i] = name + path
+	}
+	*labels, err = files.Mount("-labels", *labels, true)
+	return err
 }
 
 // namedExist refuses what the user typed and is not there, before anything

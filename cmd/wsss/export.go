@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/eval/review"
 	"wsss/train/export"
@@ -55,6 +56,12 @@ func runExportNet(ctx context.Context, args []string) error {
 	write := map[string]func(checkpoint, out string, warn func(string)) error{".onnx": export.ONNX, ".safetensors": export.Safetensors}[strings.ToLower(filepath.Ext(*out))]
 	if write == nil {
 		return pipeline.Usagef("export: -out %s: allowed endings are .onnx, .safetensors", *out)
+	}
+	for flag, path := range map[string]*string{"-checkpoint": checkpoint, "-out": out} {
+		var err error
+		if *path, err = files.Mount(flag, *path, false); err != nil {
+			return pipeline.UsageError{Err: err}
+		}
 	}
 	if err := namedExist([]string{*checkpoint}, ""); err != nil {
 		return err

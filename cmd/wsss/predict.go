@@ -84,7 +84,7 @@ func runPredict(ctx context.Context, args []string) error {
 	if (n.Checkpoint == "") == (m.Name == "") || o.Dir == "" || f.NArg() == 0 {
 		return pipeline.Usagef("predict: -checkpoint or -method, -out and at least one image, folder or - are needed; see `wsss predict -h`")
 	}
-	if err := predict.Mount(&o.Dir, f.Args()); err != nil {
+	if err := predict.Mount(&o.Dir, &n.Checkpoint, f.Args()); err != nil {
 		return err
 	}
 	if err := refuseOthers(f, m.Name != ""); err != nil {

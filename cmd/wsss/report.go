@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"wsss/checkpoints/files"
 	"wsss/eval/report"
 )
 
@@ -42,6 +43,6 @@ func runReport(ctx context.Context, args []string) error {
 		return err
 	}
 	report.WriteText(stdout, rows, inReport)
-	p.Say("report: %s", p.Path(report.HTMLName))
+	p.Say("report: %s", files.Address(p.Path(report.HTMLName)))
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/eval/report"
 	"wsss/eval/review"
@@ -59,7 +60,7 @@ func runReview(ctx context.Context, args []string) error {
 		return err
 	}
 	fmt.Fprintf(stdout, "review %d images: open  %s\n", len(o.Queue), server.URL())
-	p.Say("corrections are kept in %s; clicks and boxes ask %s; Ctrl-C ends", o.Dataset.Folder.Dir, o.Model)
+	p.Say("corrections are kept in %s; clicks and boxes ask %s; Ctrl-C ends", files.Address(o.Dataset.Folder.Dir), o.Model)
 	err = server.Serve(ctx, l)
 	if text := server.Summary(); text != "" {
 		p.Say("%s; `wsss run` with this config takes them up", text)

@@ -55,7 +55,7 @@ func runAll(ctx context.Context, args []string) error {
 			report.WriteSummary(stdout, rows, p.Config.Data.TrainSplit, p.Config.Data.ValSplit)
 		}
 		if page := p.Path(report.HTMLName); files.Exists(page) {
-			fmt.Fprintf(stdout, "report: %s\n", page)
+			fmt.Fprintf(stdout, "report: %s\n", files.Address(page))
 		}
 		p.Say("%s took %s", p.Config.Name, time.Since(start).Round(time.Second))
 	})

@@ -121,7 +121,6 @@ func TestObjectStorageErrors(t *testing.T) {
 		"no such bucket":      {storeRun("gen", s.AddressOf("nowhere", "in"), filepath.Join(dir, "o")), exitUsage},
 		"nothing there":       {storeRun("gen", s.Address("nothing"), filepath.Join(dir, "o")), exitMissing},
 		"an unknown store":    {storeRun("gen", "ftp://x/y", filepath.Join(dir, "o")), exitUsage},
-		"training into it":    {storeRun("train", photos, s.Address("t")), exitUsage},
 		"scenes generated to": {[]string{"gen", "-config", "/dev/null", "-set", "data.kind=scenes", "-set", "data.root=" + s.Address("scenes"), "-set", "out=" + dir}, exitUsage},
 	} {
 		if code := dispatch(t.Context(), tc.args); code != tc.code {

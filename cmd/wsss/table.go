@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 )
 
@@ -47,6 +48,6 @@ func runTable(ctx context.Context, args []string) error {
 		return err
 	}
 	fmt.Fprint(stdout, t.Markdown())
-	fmt.Fprintf(stdout, "\n%s\n", filepath.Join(t.Config.Out, "table.html"))
+	fmt.Fprintf(stdout, "\n%s\n", files.Address(filepath.Join(t.Config.Out, "table.html")))
 	return nil
 }

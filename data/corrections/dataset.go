@@ -36,6 +36,9 @@ func Wrap(ds data.Dataset, folder *Folder, o Options) *Dataset {
 	return d
 }
 
+// Unwrap is the data set without its corrections.
+func (d *Dataset) Unwrap() data.Dataset { return d.Dataset }
+
 // Of returns the correction of an image and its version; nil and "" where it
 // has none, or the data set no corrections.
 func Of(ds data.Dataset, id string) (*Correction, string, error) {

@@ -33,6 +33,7 @@ type Folder struct {
 	Dir     string
 	Classes data.Classes
 	mu      sync.Mutex
+	seen    listing
 }
 
 // ErrChanged is wrapped by the error of Update where the correction is not of
@@ -51,11 +52,8 @@ func (f *Folder) Read(id string) (*Correction, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	raw, err := files.ReadLimited(path, maxFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "", nil
-	}
-	if err != nil {
+	raw, err := f.read(path)
+	if err != nil || raw == nil {
 		return nil, "", err
 	}
 	c, err := decode(raw, f.Classes)
@@ -72,11 +70,28 @@ func (f *Folder) Version(id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	raw, err := f.read(path)
+	if err != nil || raw == nil {
+		return "", err
+	}
+	return version(raw), nil
+}
+
+// read reads a correction's file, nil where there is none.
+func (f *Folder) read(path string) ([]byte, error) {
+	if files.IsRemote(path) {
+		if known, err := f.seen.has(f.Dir, path); err != nil || !known {
+			return nil, err
+		}
+	}
 	raw, err := files.ReadLimited(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+		return nil, nil
 	}
-	return version(raw), err
+	if err == nil && raw == nil {
+		raw = []byte{}
+	}
+	return raw, err
 }
 
 func version(raw []byte) string {
@@ -100,6 +115,8 @@ func (f *Folder) Update(ctx context.Context, id string, w, h int, base *string, 
 		return nil, "", err
 	}
 	defer held.Release()
+	f.seen.forget()
+	defer f.seen.forget()
 	c, have, err := f.Read(id)
 	if err != nil {
 		return nil, "", err

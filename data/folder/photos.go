@@ -23,7 +23,7 @@ func OpenPhotos(photos map[string]string, labels string, opts Options) (*Dataset
 	opts = Options{Names: opts.Names, Format: opts.Format, Encoding: opts.Encoding, SkipUnknown: true}
 	var err error
 	if labels == "" {
-		d.classes, err = checkClasses(opts.Names)
+		d.classes, err = CheckClasses(opts.Names)
 		return d, err
 	}
 	info, err := files.Stat(labels)

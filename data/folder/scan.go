@@ -70,7 +70,7 @@ func listImages(dir, masks string) (map[string]string, error) {
 // readClasses reads the class table from the options or its file.
 func (d *Dataset) readClasses(opts Options) (data.Classes, error) {
 	if len(opts.Names) > 0 {
-		c, err := checkClasses(opts.Names)
+		c, err := CheckClasses(opts.Names)
 		if err != nil {
 			return c, fmt.Errorf("data.options.names: %w", err)
 		}
@@ -113,14 +113,15 @@ func ReadClasses(file string) (data.Classes, error) {
 	for i, l := range lines {
 		names[i] = l.text
 	}
-	c, err := checkClasses(names)
+	c, err := CheckClasses(names)
 	if err != nil {
 		return c, fmt.Errorf("%s: %w", file, err)
 	}
 	return c, nil
 }
 
-func checkClasses(names []string) (data.Classes, error) {
+// CheckClasses makes a class table of names, background first.
+func CheckClasses(names []string) (data.Classes, error) {
 	if len(names) < 2 || len(names) > data.MaxClasses {
 		return data.Classes{}, fmt.Errorf("%d class names: allowed are 2..%d, background included", len(names), data.MaxClasses)
 	}

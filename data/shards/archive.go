@@ -49,8 +49,11 @@ type archive struct {
 // archives are the tar files that are open. It is a files.Remote that only
 // reads.
 type archives struct {
-	mu   sync.Mutex
-	open map[string]*archive
+	readOnly
+	mu    sync.Mutex
+	open  map[string]*archive
+	order []string // in which they were opened
+	known int      // members of all of them
 }
 
 // memberPath is the path of an archive's member.
@@ -105,8 +108,27 @@ func (a *archives) get(name string) (*archive, error) {
 	for _, e := range list {
 		one.entries[e.Name] = e
 	}
-	a.open[name] = one
+	a.open[name], a.order, a.known = one, append(a.order, name), a.known+len(list)
+	for a.known > mostEntries && len(a.order) > 1 { // the oldest goes: it can be read again
+		old := a.order[0]
+		a.known -= len(a.open[old].entries)
+		delete(a.open, old)
+		a.order = a.order[1:]
+	}
 	return one, nil
+}
+
+// mostEntries bounds the members that are known at a time, some 200 bytes each.
+const mostEntries = 500_000
+
+// listArchive lists the members of an archive, and tells its size.
+func listArchive(name string) (size int64, list []entry, err error) {
+	info, err := files.Stat(name)
+	if err != nil {
+		return 0, nil, err
+	}
+	list, err = readIndex(name, info.Size())
+	return info.Size(), list, err
 }
 
 // readIndex reads an archive's index, or makes it from the archive where there
@@ -152,7 +174,7 @@ func scan(f io.ReadSeeker, name string, size int64) ([]entry, error) {
 		if h.Size > size-at {
 			return nil, fmt.Errorf("%s: cut short: the member %q has %d bytes, and %d are left", name, h.Name, h.Size, size-at)
 		}
-		list = append(list, entry{h.Name, at, h.Size})
+		list = append(list, entry{strings.TrimPrefix(h.Name, "./"), at, h.Size})
 	}
 }
 
@@ -210,27 +232,30 @@ func (a *archives) Open(path string) (*os.File, error) {
 
 var errReadOnly = errors.New("members of a tar file are only read")
 
+// readOnly is the half of a files.Remote that changes something, or lists.
+type readOnly struct{}
+
 // ReadDir is files.Remote's; nobody needs it.
-func (a *archives) ReadDir(path string) ([]fs.DirEntry, error) {
+func (readOnly) ReadDir(path string) ([]fs.DirEntry, error) {
 	return nil, &fs.PathError{Op: "readdir", Path: path, Err: fs.ErrNotExist}
 }
 
 // Write is files.Remote's.
-func (a *archives) Write(path string, _ func(io.Writer) error) error {
+func (readOnly) Write(path string, _ func(io.Writer) error) error {
 	return &fs.PathError{Op: "write", Path: path, Err: errReadOnly}
 }
 
 // CreateNew is files.Remote's.
-func (a *archives) CreateNew(path string, _ []byte) error {
+func (readOnly) CreateNew(path string, _ []byte) error {
 	return &fs.PathError{Op: "create", Path: path, Err: errReadOnly}
 }
 
 // Remove is files.Remote's.
-func (a *archives) Remove(path string) error {
+func (readOnly) Remove(path string) error {
 	return &fs.PathError{Op: "remove", Path: path, Err: errReadOnly}
 }
 
 // Mount is files.Remote's.
-func (a *archives) Mount(address string, _ bool) error {
+func (readOnly) Mount(address string, _ bool) error {
 	return fmt.Errorf("%s: the folder of the tar files is named, with data.kind = %q", address, Kind)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"wsss/checkpoints/files"
 	"wsss/configs"
@@ -18,31 +19,61 @@ import (
 // Kind is the dataset's name in a config: data.kind = "shards".
 const Kind = "shards"
 
+// Options are the keys of [data.options].
+type Options struct {
+	// Together is how many MiB of tar files training reads in any order; 0 = 1024.
+	Together int `toml:"shuffle_mb"`
+
+	// Of tar files that `wsss data pack` did not write.
+	Names   []string `toml:"names"`       // class names, background first; default: those of classes.txt
+	First   *int     `toml:"first_class"` // the class that the number 0 in .cls and .json means; default 1
+	Photos  string   `toml:"photos"`      // what the names of photos end in, where it is not plain: "jpg"
+	Masks   string   `toml:"masks"`       // … and those of true masks: "seg.png"
+	Dropped bool     `toml:"skip_bad"`    // leave out samples without a photo, or with two; else they are an error
+}
+
 func init() {
 	data.Register(Kind, func(o data.Options) (data.Dataset, error) {
-		var none struct{}
-		if err := configs.Decode("data.options", o.Extra, &none); err != nil {
+		var opts Options
+		if err := configs.Decode("data.options", o.Extra, &opts); err != nil {
 			return nil, err
 		}
-		return Open(o.Root)
+		return Open(o.Root, opts)
 	})
 }
 
-// Dataset is a packed dataset. It implements data.Dataset.
+// Dataset is a packed dataset. It implements data.Dataset and data.Parted.
 type Dataset struct {
-	root    string
-	classes data.Classes
-	splits  map[string][]string
-	in      map[string]string // id → its tar file
+	root     string
+	classes  data.Classes
+	splits   map[string][]string
+	in       map[string]place
+	mu       sync.Mutex
+	bytes    map[string]int64 // of tar files, where that is known
+	together int64
+	foreign  *foreign // nil where `wsss data pack` wrote it
 }
 
-// Open reads the manifest of a packed dataset. Tar files are opened when they
-// are read.
-func Open(root string) (*Dataset, error) {
+// place is where the files of an image lie.
+type place struct {
+	tar string
+	key string // their names up to the first dot
+}
+
+// Open reads the manifest of a packed dataset, or the names in tar files that
+// have none. Packed tar files are opened when they are read.
+func Open(root string, o Options) (*Dataset, error) {
+	if o.Together < 0 || o.Together > 1<<20 {
+		return nil, fmt.Errorf("data.options.shuffle_mb = %d: allowed are 1..%d, or 0 for 1024", o.Together, 1<<20)
+	}
+	d := &Dataset{root: root, splits: map[string][]string{}, in: map[string]place{}, bytes: map[string]int64{}, together: int64(o.Together) << 20}
+	if d.together == 0 {
+		d.together = 1 << 30
+	}
 	path := filepath.Join(root, ManifestName)
 	raw, err := files.ReadLimited(path, maxIndex)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: `wsss data pack` writes it", err)
+		return d, d.openForeign(o)
 	}
 	if err != nil {
 		return nil, err
@@ -51,10 +82,10 @@ func Open(root string) (*Dataset, error) {
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return nil, fmt.Errorf("%s: not the list of a packed dataset: %w", path, err)
 	}
-	if len(m.Classes) < 2 || len(m.Classes) > data.MaxClasses {
-		return nil, fmt.Errorf("%s: %d class names: allowed are 2..%d, background included", path, len(m.Classes), data.MaxClasses)
+	if err := checkNames(path, m.Classes); err != nil {
+		return nil, err
 	}
-	d := &Dataset{root: root, classes: data.Classes{Names: m.Classes}, splits: map[string][]string{}, in: map[string]string{}}
+	d.classes = data.Classes{Names: m.Classes}
 	for split, list := range m.Splits {
 		d.splits[split] = []string{}
 		for _, s := range list {
@@ -62,18 +93,28 @@ func Open(root string) (*Dataset, error) {
 			if err != nil || !strings.HasSuffix(s.File, ".tar") {
 				return nil, fmt.Errorf("%s: %q is no tar file of the folder", path, s.File)
 			}
+			if s.Bytes > 0 {
+				d.bytes[at] = s.Bytes
+			}
 			for _, id := range s.IDs {
 				if !filepath.IsLocal(id) {
 					return nil, fmt.Errorf("%s: the image id %q is no path below a folder", path, id)
 				}
-				if d.in[id] == "" {
-					d.in[id] = at
+				if _, known := d.in[id]; !known {
+					d.in[id] = place{at, keyOf(id)}
 				}
 				d.splits[split] = append(d.splits[split], id)
 			}
 		}
 	}
 	return d, nil
+}
+
+func checkNames(path string, names []string) error {
+	if len(names) < 2 || len(names) > data.MaxClasses {
+		return fmt.Errorf("%s: %d class names: allowed are 2..%d, background included", path, len(names), data.MaxClasses)
+	}
+	return nil
 }
 
 // Name is "shards".
@@ -89,18 +130,44 @@ func (d *Dataset) Splits() []string { return slices.Sorted(maps.Keys(d.splits)) 
 func (d *Dataset) IDs(split string) ([]string, error) {
 	ids, ok := d.splits[split]
 	if !ok {
-		return nil, fmt.Errorf("%s: split %q is unknown: allowed are %s", d.root, split, strings.Join(d.Splits(), ", "))
+		return nil, fmt.Errorf("%s: split %q is unknown: allowed are %s", files.Address(d.root), split, strings.Join(d.Splits(), ", "))
 	}
 	return slices.Clone(ids), nil
 }
 
-// member is the path of a sample's file.
-func (d *Dataset) member(id, end string) (string, error) {
-	at := d.in[id]
-	if at == "" {
-		return "", fmt.Errorf("%s: no image %q", d.root, id)
+// Part is data.Parted's: the tar file of an image.
+func (d *Dataset) Part(id string) (file string, bytes int64, err error) {
+	at, ok := d.in[id]
+	if !ok {
+		return "", 0, d.unknown(id)
 	}
-	return memberPath(at, keyOf(id)+end)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n, known := d.bytes[at.tar]; known {
+		return at.tar, n, nil
+	}
+	info, err := files.Stat(at.tar)
+	if err != nil {
+		return "", 0, err
+	}
+	d.bytes[at.tar] = info.Size()
+	return at.tar, info.Size(), nil
+}
+
+// Together is data.Parted's.
+func (d *Dataset) Together() int64 { return d.together }
+
+func (d *Dataset) unknown(id string) error {
+	return fmt.Errorf("%s: no image %q", files.Address(d.root), id)
+}
+
+// member is the path of a sample's file, that ends as told.
+func (d *Dataset) member(id, end string) (string, error) {
+	at, ok := d.in[id]
+	if !ok {
+		return "", d.unknown(id)
+	}
+	return memberPath(at.tar, at.key+end)
 }
 
 // photoEnds are what photos may end in.
@@ -109,6 +176,10 @@ var photoEnds = []string{".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bm
 // ImagePath is the photo among the members of its tar file, "" for an unknown
 // id.
 func (d *Dataset) ImagePath(id string) string {
+	if d.foreign != nil {
+		path, _ := d.member(id, d.foreign.photo[id])
+		return path
+	}
 	for _, end := range photoEnds {
 		path, err := d.member(id, end)
 		if err != nil {
@@ -124,8 +195,8 @@ func (d *Dataset) ImagePath(id string) string {
 
 // Load reads the wanted parts of a sample.
 func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
-	if d.in[id] == "" {
-		return nil, fmt.Errorf("%s: no image %q", d.root, id)
+	if _, ok := d.in[id]; !ok {
+		return nil, d.unknown(id)
 	}
 	s := &data.Sample{ID: id}
 	var err error
@@ -145,13 +216,41 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 	return s, err
 }
 
+// maskEnds are what true masks may end in.
+func (d *Dataset) maskEnds() []string {
+	if d.foreign != nil {
+		return d.foreign.masks
+	}
+	return []string{maskEnd}
+}
+
+// mask is the path of an image's true mask, "" where it has none.
+func (d *Dataset) mask(id string) (string, error) {
+	for _, end := range d.maskEnds() {
+		path, err := d.member(id, end)
+		if err != nil {
+			return "", err
+		}
+		if _, err = files.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path, err
+		}
+	}
+	return "", nil
+}
+
+// HasTruth tells whether an image has a true mask.
+func (d *Dataset) HasTruth(id string) (bool, error) {
+	path, err := d.mask(id)
+	return path != "", err
+}
+
 func (d *Dataset) truth(id string) (*data.LabelMap, error) {
-	path, err := d.member(id, maskEnd)
+	path, err := d.mask(id)
+	if err == nil && path == "" {
+		err = fmt.Errorf("%s: %w", id, data.ErrNoTruth)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if _, err := files.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", id, data.ErrNoTruth)
 	}
 	m, err := data.ReadLabelMap(path)
 	if err == nil {
@@ -172,6 +271,9 @@ func (d *Dataset) weak(id string) (w data.WeakLabels, err error) {
 		return w, err
 	}
 	raw, err := files.ReadLimited(path, maxWeak)
+	if d.foreign != nil && errors.Is(err, fs.ErrNotExist) {
+		return d.foreignWeak(id)
+	}
 	if err != nil {
 		return w, err
 	}

@@ -41,8 +41,9 @@ type manifest struct {
 
 // shard is one tar file of a split.
 type shard struct {
-	File string   `json:"file"`
-	IDs  []string `json:"ids"`
+	File  string   `json:"file"`
+	Bytes int64    `json:"bytes,omitempty"`
+	IDs   []string `json:"ids"`
 }
 
 // PackOptions say what Pack writes.
@@ -85,7 +86,7 @@ func Pack(ctx context.Context, o PackOptions) (tars int, err error) {
 		m.Splits[split] = []shard{}
 		for len(ids) > 0 {
 			name := fmt.Sprintf("%s-%06d.tar", split, len(m.Splits[split]))
-			n, err := o.packOne(ctx, filepath.Join(o.Out, name), ids, func() {
+			n, bytes, err := o.packOne(ctx, filepath.Join(o.Out, name), ids, func() {
 				if done++; o.Progress != nil {
 					o.Progress(done, total)
 				}
@@ -93,7 +94,7 @@ func Pack(ctx context.Context, o PackOptions) (tars int, err error) {
 			if err != nil {
 				return tars, err
 			}
-			m.Splits[split] = append(m.Splits[split], shard{name, ids[:n]})
+			m.Splits[split] = append(m.Splits[split], shard{name, bytes, ids[:n]})
 			ids = ids[n:]
 			tars++
 		}
@@ -102,8 +103,8 @@ func Pack(ctx context.Context, o PackOptions) (tars int, err error) {
 }
 
 // packOne writes one tar file of the first of ids, and its index; it returns how
-// many.
-func (o PackOptions) packOne(ctx context.Context, path string, ids []string, step func()) (n int, err error) {
+// many, and its size.
+func (o PackOptions) packOne(ctx context.Context, path string, ids []string, step func()) (n int, bytes int64, err error) {
 	x := index{}
 	err = files.WriteAtomic(path, func(w io.Writer) error {
 		out := &counting{w: w}
@@ -133,9 +134,9 @@ func (o PackOptions) packOne(ctx context.Context, path string, ids []string, ste
 		return err
 	})
 	if err != nil {
-		return n, err
+		return n, 0, err
 	}
-	return n, files.WriteJSON(path+indexSuffix, x)
+	return n, x.Bytes, files.WriteJSON(path+indexSuffix, x)
 }
 
 type counting struct {

@@ -56,7 +56,7 @@ func TestPackKeepsAll(t *testing.T) {
 				os.Remove(name)
 			}
 		}
-		got, err := shards.Open(out)
+		got, err := shards.Open(out, shards.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestDamaged(t *testing.T) {
 		if err := tc.harm(out); err != nil {
 			t.Fatal(err)
 		}
-		d, err := shards.Open(out)
+		d, err := shards.Open(out, shards.Options{})
 		if err == nil {
 			ids, _ := d.IDs("train")
 			for _, id := range ids {

@@ -9,41 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"wsss/data/augment"
 	"wsss/data/crash"
 )
-
-// Order is the order of N images: every epoch is a fresh permutation. It is
-// safe for concurrent use.
-type Order struct {
-	Seed int64
-	N    int
-
-	mu     sync.Mutex
-	orders map[int64][]int // of the latest epochs
-}
-
-// At returns the epoch of a draw and the index of its image.
-func (o *Order) At(draw int64) (epoch int64, index int) {
-	n := int64(o.N)
-	epoch = draw / n
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	order, ok := o.orders[epoch]
-	if !ok {
-		if o.orders == nil {
-			o.orders = map[int64][]int{}
-		}
-		for e := range o.orders {
-			if e < epoch-1 {
-				delete(o.orders, e)
-			}
-		}
-		order = augment.RNG(o.Seed, epoch, -1).Perm(o.N)
-		o.orders[epoch] = order
-	}
-	return epoch, order[draw%n]
-}
 
 // Prefetch loads the batches 0 … n−1 in the background, workers at a time (0 =
 // one per CPU), and returns a function that gives them in order. As many

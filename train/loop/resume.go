@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,7 +83,7 @@ func (l *Loop) logPath() string { return filepath.Join(l.Dir, runlog.File) }
 
 // openLog takes up the log at the step that the training goes on from.
 func (l *Loop) openLog() error {
-	if err := os.MkdirAll(l.Dir, 0o755); err != nil {
+	if err := files.MkdirAll(l.Dir); err != nil {
 		return err
 	}
 	if err := l.NoteData(); err != nil {
@@ -161,7 +160,7 @@ func Changed(dir string, was, now checkpoints.Meta, data lineage.Record, log fun
 
 // clear deletes what a training wrote to its folder, and nothing else.
 func (l *Loop) clear() error {
-	entries, err := os.ReadDir(l.Dir)
+	entries, err := files.ReadDir(l.Dir)
 	if err != nil {
 		return err
 	}
@@ -173,7 +172,7 @@ func (l *Loop) clear() error {
 		if !ours {
 			continue
 		}
-		if err := os.Remove(filepath.Join(l.Dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := files.Remove(filepath.Join(l.Dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

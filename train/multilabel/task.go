@@ -16,7 +16,11 @@ import (
 
 // Begin is loop.Task's: it loads the batches of the updates after step.
 func (r *run) Begin(ctx context.Context, step int) (end func(), err error) {
-	l := &loader{Examples: r.train, net: r.net, batch: r.Batch, shuffle: &batches.Order{Seed: r.Seed, N: len(r.train.IDs)}}
+	order, err := batches.NewOrder(r.Dataset, r.train.IDs, r.Seed)
+	if err != nil {
+		return nil, err
+	}
+	l := &loader{Examples: r.train, net: r.net, batch: r.Batch, shuffle: order}
 	n := r.total - step
 	next, stop := l.prefetch(ctx, int64(step)*int64(r.Batch), n, r.Workers)
 	take, stopTake := r.feed(ctx, n, next)

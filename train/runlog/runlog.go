@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"wsss/checkpoints/files"
 )
@@ -25,7 +24,7 @@ const maxLine = 1 << 20
 
 // Log appends records to a file.
 type Log struct {
-	f    *os.File
+	f    *files.Growing
 	w    *bufio.Writer
 	size int64
 }
@@ -38,17 +37,9 @@ const maxLog = 1 << 30
 // somebody cut, goes on with what is left. It writes at the end of the file
 // whatever happens to it, and not through a symbolic link.
 func Open(path string, keep int64) (*Log, error) {
-	f, err := files.OpenOwn(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND)
+	f, keep, err := files.OpenGrowing(path, keep)
 	if err != nil {
 		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil {
-		keep = max(min(keep, info.Size()), 0)
-		err = f.Truncate(keep)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
 	}
 	return &Log{f: f, w: bufio.NewWriter(f), size: keep}, nil
 }

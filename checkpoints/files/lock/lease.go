@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -32,22 +31,35 @@ type lease struct {
 
 	stop chan struct{}
 	done sync.WaitGroup
-	lost chan struct{} // closed when it is another's
+	gone chan struct{} // closed when it is another's
+}
+
+func (l *lease) lost() <-chan struct{} { return l.gone }
+
+func (l *lease) still() error {
+	if now, err := files.ReadFile(l.path); err == nil && !bytes.Equal(now, l.text) || errors.Is(err, fs.ErrNotExist) {
+		return ErrLost
+	}
+	return nil
+}
+
+// leaseText is what a lease's file holds.
+type leaseText struct {
+	Holder
+	Token    uint64 `json:"token"`              // tells two leases of one process apart
+	Released bool   `json:"released,omitempty"` // in object storage: it is nobody's any more
 }
 
 func acquireLease(dir string, me Holder) (*Lock, error) {
 	path := filepath.Join(dir, leaseName)
-	text, err := json.Marshal(struct {
-		Holder
-		Token uint64 `json:"token"` // tells two leases of one process apart
-	}{me, rand.Uint64()})
+	text, err := json.Marshal(leaseText{Holder: me, Token: rand.Uint64()})
 	if err != nil {
 		return nil, err
 	}
 	for range 10 {
 		err := files.CreateNew(path, text)
 		if err == nil {
-			l := &lease{path: path, text: text, stop: make(chan struct{}), lost: make(chan struct{})}
+			l := &lease{path: path, text: text, stop: make(chan struct{}), gone: make(chan struct{})}
 			l.done.Go(l.renew)
 			return &Lock{lease: l, path: path}, nil
 		}
@@ -85,12 +97,6 @@ func expire(dir, path string) error {
 	}
 	// Only one process can take the old lease away. Had another one done so and
 	// put up its own in the meantime, this would be the wrong one: it goes back.
-	if files.IsRemote(path) { // it renames nothing: the moment between these two calls is the price
-		if now, err := files.ReadFile(path); err != nil || !bytes.Equal(now, before) {
-			return ignoreMissing(err)
-		}
-		return ignoreMissing(files.Remove(path))
-	}
 	aside := fmt.Sprintf("%s-%016x", path, rand.Uint64())
 	if err := os.Rename(path, aside); err != nil {
 		return ignoreMissing(err)
@@ -126,13 +132,9 @@ func (l *lease) renew() {
 			return
 		case <-tick.C:
 		}
-		if now, err := files.ReadFile(l.path); err == nil && !bytes.Equal(now, l.text) || errors.Is(err, fs.ErrNotExist) {
-			close(l.lost)
+		if l.still() != nil {
+			close(l.gone)
 			return
-		}
-		if files.IsRemote(l.path) {
-			_ = files.WriteAtomic(l.path, func(w io.Writer) error { _, err := w.Write(l.text); return err })
-			continue
 		}
 		// Written again in place, the file's time is the server's.
 		if f, err := os.OpenFile(l.path, os.O_WRONLY, 0); err == nil {

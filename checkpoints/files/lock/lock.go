@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	lockName  = ".lock"  // of the operating system's lock
-	leaseName = ".lease" // where there are no such locks
+	lockName   = ".lock"   // of the operating system's lock
+	leaseName  = ".lease"  // where there are no such locks
+	leasesName = ".leases" // in object storage: a folder
 )
 
 // Holder is the process that has a folder.
@@ -39,18 +40,25 @@ type HeldError struct {
 
 func (e *HeldError) Error() string {
 	if e.Holder.PID == 0 {
-		return fmt.Sprintf("%s: another process writes here; wait for it, or choose another out", e.Dir)
+		return fmt.Sprintf("%s: another process writes here; wait for it, or choose another out", files.Address(e.Dir))
 	}
 	h := e.Holder
 	return fmt.Sprintf("%s: another process writes here: %q, pid %d on %s, since %s; wait for it or stop it, or choose another out",
-		e.Dir, h.Command, h.PID, h.Host, h.Since.Format("2006-01-02 15:04:05"))
+		files.Address(e.Dir), h.Command, h.PID, h.Host, h.Since.Format("2006-01-02 15:04:05"))
 }
 
 // Lock is a folder that is held.
 type Lock struct {
 	f     *os.File // the operating system's lock; nil for a lease
-	lease *lease
+	lease keeper   // nil for the operating system's lock
 	path  string
+}
+
+// keeper keeps a lease.
+type keeper interface {
+	lost() <-chan struct{} // closed when it is another's
+	still() error          // ErrLost when it is another's, as the store says now
+	release()
 }
 
 // Acquire takes the folder dir, which is made when missing, for the
@@ -61,6 +69,9 @@ func Acquire(dir, command string) (*Lock, error) {
 		return nil, err
 	}
 	me := self(command)
+	if files.IsRemote(dir) {
+		return acquireObject(dir, me)
+	}
 	l, err := acquireOS(dir, me)
 	if errors.Is(err, files.ErrNoLocks) {
 		return acquireLease(dir, me)
@@ -71,6 +82,10 @@ func Acquire(dir, command string) (*Lock, error) {
 // Check tells whether a folder is free, without taking it: nil, or a
 // *HeldError.
 func Check(dir string) error {
+	if files.IsRemote(dir) {
+		_, err := newestObject(dir)
+		return err
+	}
 	if _, err := files.Stat(dir); err != nil {
 		return nil
 	}
@@ -93,13 +108,22 @@ func (l *Lock) Context(ctx context.Context) (context.Context, context.CancelFunc
 	if l.lease != nil {
 		go func() {
 			select {
-			case <-l.lease.lost:
+			case <-l.lease.lost():
 				cancel(ErrLost)
 			case <-ctx.Done():
 			}
 		}()
 	}
 	return ctx, func() { cancel(context.Canceled) }
+}
+
+// Still is ErrLost when the folder is no longer this process's: before a write
+// that must not meet another's.
+func (l *Lock) Still() error {
+	if l == nil || l.lease == nil {
+		return nil
+	}
+	return l.lease.still()
 }
 
 // Release gives the folder back. The lock's file goes with it.

@@ -30,6 +30,9 @@ type Server struct {
 	// Fail, where it is not nil, answers a request itself and tells that it did.
 	// It is called under a lock, one request at a time.
 	Fail func(w http.ResponseWriter, r *http.Request) bool
+	// Late, where it is not nil, is called before a request is looked at, of
+	// several at a time: to have them overtake each other.
+	Late func()
 
 	mu       sync.Mutex
 	objects  map[string]object
@@ -112,6 +115,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		Refuse(w, http.StatusBadRequest, "IncompleteBody")
 		return
+	}
+	if s.Late != nil {
+		s.Late()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

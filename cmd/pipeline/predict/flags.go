@@ -23,8 +23,11 @@ func ParseScales(text string) ([]float64, error) {
 
 // Mount turns addresses of object storage among what is read and written into
 // paths, in place.
-func Mount(out *string, photos []string) (err error) {
-	if *out, err = files.Mount("-out", *out, false); err != nil {
+func Mount(out, checkpoint *string, photos []string) (err error) {
+	if *out, err = files.Mount("-out", *out, false); err == nil {
+		*checkpoint, err = files.Mount("-checkpoint", *checkpoint, false)
+	}
+	if err != nil {
 		return pipeline.UsageError{Err: err}
 	}
 	for i := range photos {

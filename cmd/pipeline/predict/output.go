@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/data/annotation"
@@ -111,7 +112,7 @@ func (l *labelling) write(ctx context.Context, run *pipeline.Run, title string, 
 		run.Alert("left out: %d of %d images, which have no %s, such as %s", len(l.unlabelled), len(l.photos), l.weak, slices.Min(l.unlabelled))
 	}
 	if n := len(asked) - len(l.failed) - len(l.unlabelled); n > 0 {
-		run.Print("labels of %s in %s (%s)\n", words.Plural(n, "image"), o.Dir, strings.Join(o.Formats, ", "))
+		run.Print("labels of %s in %s (%s)\n", words.Plural(n, "image"), files.Address(o.Dir), strings.Join(o.Formats, ", "))
 	}
 	return l.leftOut()
 }
