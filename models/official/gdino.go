@@ -20,8 +20,11 @@ const (
 )
 
 // GroundingDINO writes the detector of a checkpoint (groundingdino_swint_ogc.pth;
-// docs/sources.md §2), on a Swin Transformer, beside it, with the inputs of the
-// authors' own export:
+// docs/sources.md §2), on a Swin Transformer, beside it, or that of a file of
+// transformers' GroundingDinoForObjectDetection and
+// MMGroundingDinoForObjectDetection: MM-Grounding-DINO and LLMDet, which compare
+// queries with tokens at a scale of their own. Its inputs are those of the authors'
+// own export:
 //
 //	img              float32 [1, 3, height, width], normalised
 //	input_ids        int64 [1, tokens]
@@ -31,7 +34,14 @@ const (
 //	logits           float32 [1, queries, tokens], −10000 for padding
 //	boxes            float32 [1, queries, 4]: centre and size, shares of the image
 func GroundingDINO(path, out string) error {
-	return build(out, []string{path}, []string{"transformer.level_embed"}, func(n *net) {
+	return build(out, []string{path}, []string{gdinoAuthors + " " + gdinoHugging}, func(n *net) {
+		if c := n.from[0]; c.has(gdinoHugging) {
+			c, err := huggingGDINO(c)
+			if n.fail(err); err != nil {
+				return
+			}
+			n.from[0] = c
+		}
 		g := gdino{net: n, width: n.WeightShape("transformer.level_embed", 2)[1], levels: n.WeightShape("transformer.level_embed", 2)[0]}
 		queries := n.WeightShape("transformer.tgt_embed.weight", 2)[0]
 		if n.err != nil {

@@ -59,11 +59,27 @@ func (g *gdino) deformable(query, image value, module string, sampled func(level
 func (g *gdino) decode(image, text value, queries int) (boxes, logits value) {
 	const t = "transformer."
 	words := g.Transpose(text, 0, 2, 1)
-	alike := func(x value) value { return g.Op("Where", list(g.there, g.MatMul(x, words), g.Float(masked))) }
+	alike := func(x value, bias string) value {
+		y := g.MatMul(x, words)
+		if g.HasWeight(bias) { // MM-Grounding-DINO's
+			y = g.Add(g.Mul(y, g.Float(float32(1/math.Sqrt(float64(g.width))))), g.Weight(bias))
+		}
+		return g.Op("Where", list(g.there, y, g.Float(masked)))
+	}
+	// of is the module of a layer, or of the first one where all layers share it;
+	// weights may be under the decoder's name.
+	of := func(module string, layer int, leaf string) string {
+		for _, name := range []string{sub(module, layer), t + "decoder." + sub(module, layer), sub(module, 0), t + "decoder." + sub(module, 0)} {
+			if g.HasWeight(name + leaf) {
+				return name
+			}
+		}
+		return sub(module, layer)
+	}
 
 	pixels := g.Op("Where", list(g.inner, image, g.Float(0)))
 	pixels = g.LayerNorm(g.Linear(pixels, t+"enc_output"), t+"enc_output_norm", torchEps)
-	best := g.Op("ReduceMax", list(alike(pixels)), attr("axes", []int{2}), attr("keepdims", 0))
+	best := g.Op("ReduceMax", list(alike(pixels, t+"enc_out_class_embed.bias")), attr("axes", []int{2}), attr("keepdims", 0))
 	chosen := g.Op("Squeeze", list(g.Ops("TopK", 2, list(best, g.Ints(queries)), attr("axis", 1))[1], g.Ints(0)))
 	all := g.Add(g.MLP(pixels, t+"enc_out_bbox_embed.layers", g.Count(t+"enc_out_bbox_embed.layers", "weight")), g.proposals)
 	at := g.Op("Sigmoid", list(g.Op("Gather", list(all, chosen), attr("axis", 1))))
@@ -72,10 +88,7 @@ func (g *gdino) decode(image, text value, queries int) (boxes, logits value) {
 	layers := g.Count(t+"decoder.layers", "norm1.weight")
 	for i := range layers {
 		x = g.decoderLayer(x, image, text, at, sub(t+"decoder.layers", i))
-		head := sub("bbox_embed", i) + ".layers"
-		if !g.HasWeight(head + ".0.weight") {
-			head = t + "decoder." + head // the same weights, under the decoder's name
-		}
+		head := of("bbox_embed", i, ".layers.0.weight") + ".layers"
 		depth := g.Count(head, "weight")
 		if i == layers-1 {
 			x = g.LayerNorm(x, t+"decoder.norm", torchEps)
@@ -84,7 +97,7 @@ func (g *gdino) decode(image, text value, queries int) (boxes, logits value) {
 		}
 		at = g.Op("Sigmoid", list(g.Add(g.MLP(x, head, depth), g.logit(at))))
 	}
-	return boxes, alike(x)
+	return boxes, alike(x, of("class_embed", layers-1, ".bias")+".bias")
 }
 
 // decoderLayer lets queries look at each other, at the text and at the image

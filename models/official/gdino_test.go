@@ -16,13 +16,21 @@ import (
 // TestGroundingDINO compares a small checkpoint under the official names with
 // transformers' GroundingDinoForObjectDetection, on every backend: a caption of
 // two phrases, and one with padding on an image of another size.
-func TestGroundingDINO(t *testing.T) {
-	dir := inFolder(t, "gdino.pth")
+func TestGroundingDINO(t *testing.T) { compareGDINO(t, "gdino.pth", "gdino_values.pth") }
+
+// TestMMGroundingDINO does it for MM-Grounding-DINO and LLMDet, a file of
+// transformers.
+func TestMMGroundingDINO(t *testing.T) {
+	compareGDINO(t, "mm_gdino.safetensors", "mm_gdino_values.pth")
+}
+
+func compareGDINO(t *testing.T, weights, values string) {
+	dir := inFolder(t, weights)
 	out := filepath.Join(dir, "gdino.onnx")
-	if err := official.GroundingDINO(filepath.Join(dir, "gdino.pth"), out); err != nil {
+	if err := official.GroundingDINO(filepath.Join(dir, weights), out); err != nil {
 		t.Fatal(err)
 	}
-	v := openValues(t, "gdino_values.pth")
+	v := openValues(t, values)
 	for _, spec := range backendtest.Quick(t) {
 		for _, c := range []string{"a", "b"} {
 			ids := v.get(c + "_ids")

@@ -1,14 +1,18 @@
 """Writes gdino.pth, a small Grounding-DINO with random weights under the names of
 the authors' checkpoint, and gdino_values.pth, what transformers'
-GroundingDinoForObjectDetection makes of a random image and two captions.
+GroundingDinoForObjectDetection makes of a random image and two captions; and
+mm_gdino.safetensors with mm_gdino_values.pth, the same of
+MMGroundingDinoForObjectDetection (MM-Grounding-DINO, LLMDet) by transformers' names.
 
     pip install torch transformers
     python gdino.py
 """
 import re
+import tempfile
 
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 
 from random_weights import randomise, save
 
@@ -77,12 +81,14 @@ def small():
                                             num_queries=QUERIES, max_text_len=16, encoder_n_points=2, decoder_n_points=3, decoder_bbox_embed_share=True)
 
 
-@torch.no_grad()
-def main():
-    torch.manual_seed(4)
-    model = transformers.GroundingDinoForObjectDetection(small()).eval()
-    randomise(model)
-    model.model.decoder.bbox_embed = model.bbox_embed
+def small_mm():
+    c = small()
+    return transformers.MMGroundingDinoConfig(
+        backbone_config=c.backbone_config, text_config=c.text_config, d_model=32, encoder_layers=2, decoder_layers=2, encoder_ffn_dim=48, decoder_ffn_dim=40, num_queries=QUERIES,
+        max_text_len=16, encoder_n_points=2, decoder_n_points=3, decoder_bbox_embed_share=False, decoder_cls_embed_share=False)
+
+
+def ask(model):
     # [CLS], [SEP] and "." are tokens of their own in the caption "2 words . 1 word .".
     model.model.special_tokens = torch.tensor([1, 2, 3])
     values = {}
@@ -94,8 +100,33 @@ def main():
         logits = out.logits[..., : ids.shape[1]]
         values |= {name + "_img": image, name + "_ids": ids, name + "_there": there, name + "_places": places, name + "_mask": mask.long(),
                    name + "_logits": torch.where(there.bool()[:, None], logits, torch.tensor(-10000.0)), name + "_boxes": out.pred_boxes}
+    return values
+
+
+@torch.no_grad()
+def main():
+    torch.manual_seed(4)
+    model = transformers.GroundingDinoForObjectDetection(small()).eval()
+    randomise(model)
+    model.model.decoder.bbox_embed = model.bbox_embed
+    values = ask(model)
     torch.save({"model": {"module." + k: v.contiguous().clone() for k, v in official(model.state_dict()).items()}}, "gdino.pth")
     save("gdino_values.pth", values)
+
+    torch.manual_seed(5)
+    model = transformers.MMGroundingDinoForObjectDetection(small_mm()).eval()
+    randomise(model)
+    for p in model.parameters():
+        p.data = p.data.half().float()
+    for i, bias in enumerate([-1.5, 0.75]):
+        model.class_embed[i].bias.fill_(bias)
+    model.model.encoder_output_class_embed.bias.fill_(0.5)
+    model.model.decoder.bbox_embed, model.model.decoder.class_embed = model.bbox_embed, model.class_embed
+    with tempfile.TemporaryDirectory() as folder:  # the names of the hub, not those of the modules
+        model.save_pretrained(folder)
+        named = load_file(folder + "/model.safetensors")
+    save_file({k: v.half() if v.is_floating_point() else v for k, v in named.items()}, "mm_gdino.safetensors")
+    save("mm_gdino_values.pth", ask(model))
 
 
 if __name__ == "__main__":
