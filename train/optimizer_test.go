@@ -15,7 +15,7 @@ import (
 
 	"wsss/configs"
 	"wsss/models"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
 	"wsss/train/optim"
 )
@@ -68,17 +68,8 @@ func TestOptimizers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind := range want.Runs {
-		t.Run(kind+" on go", func(t *testing.T) { testOptimizer(t, openOne(t), kind, want) })
-		t.Run(kind+" on onnx", func(t *testing.T) {
-			if backend.FindORT() == "" {
-				t.Skip("ONNX Runtime not found: see wsss doctor")
-			}
-			b, err := backend.Open("onnx")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Finalize()
-			testOptimizer(t, b, kind, want)
+		t.Run(kind, func(t *testing.T) {
+			backendtest.Each(t, backendtest.Names(t), func(t *testing.T, b compute.Backend) { testOptimizer(t, b, kind, want) })
 		})
 	}
 }

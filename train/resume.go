@@ -51,7 +51,7 @@ func (r *run) open() error {
 	r.loop = &loop.Loop{
 		Task: r, Table: "train", Dir: r.OutDir, Total: r.Config.Iterations, Drawn: r.Config.Accumulate * r.Config.Batch, Images: len(r.ids), LR: r.Config.LR,
 		SaveEvery: r.Config.CheckpointEvery.Updates(perEpoch), ValEvery: r.Config.ValEvery.Updates(perEpoch), Validates: len(r.valIDs) > 0,
-		Keep: r.Config.Keep, Patience: r.Config.Patience, Measure: "mIoU",
+		Ahead: backend.KindOf(r.Backend) == backend.XLA, Keep: r.Config.Keep, Patience: r.Config.Patience, Measure: "mIoU",
 		Identity: loop.Identity{
 			New: first, Data: r.data, Restart: r.Restart, Files: slices.Concat([]string{EventsFile, RunFile}, curveFiles),
 			Same: func(m checkpoints.Meta) bool {

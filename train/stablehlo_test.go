@@ -14,24 +14,9 @@ import (
 	"k8s.io/klog/v2"
 
 	"wsss/configs"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/train/optim"
 )
-
-// openXLA opens XLA's plug-in for CPUs, $WSSS_XLA.
-func openXLA(t testing.TB) compute.Backend {
-	t.Helper()
-	path := os.Getenv("WSSS_XLA")
-	if path == "" {
-		t.Skip("no XLA plug-in: set WSSS_XLA to that of `make xla`")
-	}
-	b, err := backend.Open("xla:" + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Finalize)
-	return b
-}
 
 var errCaught = errors.New("the program has been read")
 
@@ -107,7 +92,7 @@ func stableHLO(t *testing.T, b compute.Backend, c configs.Train) string {
 // the photos, which XLA drops. Products are the resizings; sums, that is batch
 // statistics, biases and the norm of the gradient, are reductions.
 func TestStableHLO(t *testing.T) {
-	b := openXLA(t)
+	b := backendtest.XLA(t, 1)
 	for _, c := range []struct {
 		name                 string
 		change               func(*configs.Train)

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wsss/configs"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/onnxwrite"
 )
 
@@ -44,10 +44,7 @@ func queryNet(t *testing.T) string {
 }
 
 func TestQueries(t *testing.T) {
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	photo := image.NewNRGBA(image.Rect(0, 0, 30, 20))
 	for y := range 20 {
 		for x := range 30 {

@@ -7,12 +7,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute-onnx/support/protos"
 
 	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
 	"wsss/models/backend/backendtest"
+	"wsss/models/foundation/imageproc"
+	"wsss/models/imagenet"
 	. "wsss/models/onnximport/onnxtest"
 )
 
@@ -73,7 +76,7 @@ func halves(tags ...int) *data.Sample {
 
 func openPets(t *testing.T, options map[string]any) (gen.Method, error) {
 	t.Helper()
-	return gen.New(gen.Env{Backend: backendtest.Open(t, "go"), Classes: pets, Weak: data.WeakTags, Gen: configs.Gen{Method: "imagenet-cam", Weak: "tags", Options: options}})
+	return gen.New(gen.Env{Backend: backendtest.One(t), Classes: pets, Weak: data.WeakTags, Gen: configs.Gen{Method: "imagenet-cam", Weak: "tags", Options: options}})
 }
 
 // TestImageNetCAM: each half of the photo gets the tag whose ImageNet class it
@@ -131,4 +134,25 @@ func TestImageNetErrors(t *testing.T) {
 			t.Errorf("%v: %v", c.options, err)
 		}
 	}
+}
+
+// TestImageNetTogether: photos that share runs have the maps that each has alone,
+// of an ONNX file and of weights.
+func TestImageNetTogether(t *testing.T) {
+	backendtest.Each(t, backendtest.Names(t), func(t *testing.T, b compute.Backend) {
+		net, err := imagenet.Open(b, reds(t, "gemm"), imagenet.Options{Scales: []float64{1}, Flip: true, MaxSide: 256})
+		if err != nil {
+			t.Fatal(err)
+		}
+		photo := imageproc.FromImage(halves().Image)
+		t.Run("onnx", func(t *testing.T) {
+			backendtest.SharedRuns(t, 5, 1e-5, func(i int) ([]float32, error) {
+				maps, err := net.Maps(t.Context(), photo.Crop(image.Rect(4*(i%2), 0, 64, 64)), [][]int{{162}}, 1)
+				if err != nil {
+					return nil, err
+				}
+				return maps[0][0].Values, nil
+			})
+		})
+	})
 }

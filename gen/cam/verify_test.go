@@ -10,7 +10,7 @@ import (
 	_ "wsss/data/scenes" // the dataset kind
 	"wsss/eval"
 	"wsss/gen"
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/train/classifier"
 )
 
@@ -25,11 +25,7 @@ func TestScenes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Finalize()
+	b := backendtest.One(t)
 	ds, err := data.Open("scenes", data.Options{Root: t.TempDir(), Seed: cfg.Seed, Extra: cfg.Data.Options})
 	if err != nil {
 		t.Fatal(err)

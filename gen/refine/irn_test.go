@@ -91,7 +91,7 @@ func TestAffinityNet(t *testing.T) {
 	s := &data.Sample{ID: "photo", Image: img, Weak: data.WeakLabels{Tags: []int{1, 3}}}
 	classes := data.Classes{Names: []string{"background", "a", "b", "c"}}
 	from := options{"method": "cam", "options": options{"classifier": camFile, "scales": []any{1.0}, "flip": false}}
-	b := backendtest.Open(t, "go")
+	b := backendtest.One(t)
 	open := func(method string, o options) gen.Method {
 		m, err := gen.New(gen.Env{Backend: b, Classes: classes, Weak: data.WeakTags, Gen: configs.Gen{Method: method, Weak: "tags", Options: o}})
 		if err != nil {

@@ -133,7 +133,7 @@ func (s *split) options(t *testing.T, more m) m {
 
 func open(t *testing.T, weak data.WeakKind, o m) (gen.Method, error) {
 	t.Helper()
-	return gen.New(gen.Env{Backend: backendtest.Open(t, "go"), Classes: fruit, Weak: weak, Gen: configs.Gen{Method: "retrieve", Weak: string(weak), Options: o}})
+	return gen.New(gen.Env{Backend: backendtest.One(t), Classes: fruit, Weak: weak, Gen: configs.Gen{Method: "retrieve", Weak: string(weak), Options: o}})
 }
 
 func learnt(t *testing.T, ds data.Dataset, weak data.WeakKind, dir string, o m) *method {

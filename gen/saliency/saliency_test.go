@@ -57,7 +57,7 @@ func photo(white image.Rectangle, weak data.WeakLabels) *data.Sample {
 
 func open(t *testing.T, method string, weak data.WeakKind, options map[string]any) (gen.Method, error) {
 	t.Helper()
-	return gen.New(gen.Env{Backend: backendtest.Open(t, "go"), Classes: classes, Weak: weak,
+	return gen.New(gen.Env{Backend: backendtest.One(t), Classes: classes, Weak: weak,
 		Gen: configs.Gen{Method: method, Weak: string(weak), Options: options, Fuse: configs.Default().Gen.Fuse}})
 }
 
@@ -269,7 +269,7 @@ func TestBadOptions(t *testing.T) {
 // TestMapOnce: steps of a chain that use the same network share a photo's map.
 func TestMapOnce(t *testing.T) {
 	n := Network{Network: bright(t, 1), Norm: "unit"}
-	b := backendtest.Open(t, "go")
+	b := backendtest.One(t)
 	first, err := n.Open(b, "a")
 	if err != nil {
 		t.Fatal(err)
@@ -323,7 +323,7 @@ func TestTiny(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := Network{Model: "tiny-saliency"}.Open(backendtest.Open(t, "go"), "gen.options")
+	net, err := Network{Model: "tiny-saliency"}.Open(backendtest.One(t), "gen.options")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -16,6 +17,7 @@ import (
 	"wsss/models/foundation/imageproc"
 	"wsss/models/layers"
 	"wsss/models/shapecache"
+	"wsss/models/together"
 )
 
 // MapOptions are the choices of inference.
@@ -36,8 +38,9 @@ type MapOptions struct {
 
 var defaultBucket = map[backend.Kind]int{backend.Go: 1, backend.ONNX: 16, backend.XLA: 1}
 
-// Mapper computes class activation maps. It is safe for concurrent use; calls
-// run one at a time.
+// Mapper computes class activation maps. It is safe for concurrent use; runs
+// follow each other, and on a GPU images that are asked for at the same time share
+// them.
 type Mapper struct {
 	net     *Network
 	backend compute.Backend
@@ -45,6 +48,7 @@ type Mapper struct {
 	opts    MapOptions
 	canvas  bool // images share canvases
 
+	runs   together.Runs[view, prepared, *Map]
 	mu     sync.Mutex
 	graphs shapecache.Cache[view, *model.Exec]
 }
@@ -52,7 +56,15 @@ type Mapper struct {
 // view is what a graph is compiled for.
 type view struct {
 	size     image.Point
+	flip     bool // each image, and its mirror image
 	features bool // of the last stage, in the place of maps
+}
+
+func (v view) views() int {
+	if v.flip {
+		return 2
+	}
+	return 1
 }
 
 // SetPrototypes puts LPCAM's prototypes in the place of the classifier, before
@@ -69,8 +81,11 @@ func NewMapper(b compute.Backend, n *Network, store *model.Store, opts MapOption
 	if opts.Bucket == 0 {
 		opts.Bucket = DefaultBucket(b)
 	}
-	return &Mapper{net: n, backend: b, store: store, opts: opts, canvas: backend.KindOf(b) == backend.XLA && opts.Bucket == 1 && n.onCanvas(),
+	m := &Mapper{net: n, backend: b, store: store, opts: opts, canvas: backend.KindOf(b) == backend.XLA && opts.Bucket == 1 && n.onCanvas(),
 		graphs: shapecache.Cache[view, *model.Exec]{Limit: backend.GraphsKept(b, opts.Shapes), Free: (*model.Exec).Finalize}}
+	m.runs.Size = func(v view) int { return backend.AtOnce(b, v.views()*v.size.X*v.size.Y) }
+	m.runs.Run = m.run
+	return m
 }
 
 // DefaultBucket is what MapOptions.Bucket is by what a new size costs.
@@ -110,7 +125,7 @@ func (m *Mapper) Maps(ctx context.Context, img *imageproc.RGB) ([]*Map, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		one, err := m.run(m.scaled(img, s), m.opts.Flip, false)
+		one, err := m.ask(ctx, m.scaled(img, s), m.opts.Flip, false)
 		if err != nil {
 			return nil, fmt.Errorf("image of %d×%d pixels at scale %g: %w", img.W, img.H, s, err)
 		}
@@ -122,7 +137,7 @@ func (m *Mapper) Maps(ctx context.Context, img *imageproc.RGB) ([]*Map, error) {
 // Features are those of the network's last stage for the image as it is:
 // [H][W][channels].
 func (m *Mapper) Features(img *imageproc.RGB) (*Map, error) {
-	f, err := m.run(m.scaled(img, 1), false, true)
+	f, err := m.ask(context.Background(), m.scaled(img, 1), false, true)
 	if err != nil {
 		return nil, fmt.Errorf("image of %d×%d pixels: %w", img.W, img.H, err)
 	}
@@ -141,68 +156,92 @@ func (m *Mapper) side(n int, scale float64) int {
 	return max(int(math.Round(v/b)*b), int(b))
 }
 
-// run returns the maps of an image, or its features.
-func (m *Mapper) run(img *imageproc.RGB, flip, features bool) (*Map, error) {
-	views := 1
-	if flip {
-		views = 2
-	}
-	shape := m.Shape(image.Pt(img.W, img.H))
-	pixels := make([]float32, 3*views*shape.X*shape.Y)
-	img.Interleaved(imageproc.ImageNetNorm, pixels, shape.X, image.Point{})
+// prepared is an image as the network takes it.
+type prepared struct {
+	w, h   int
+	pixels []float32 // of all views, one behind the other
+}
+
+// ask returns the maps of an image, or its features.
+func (m *Mapper) ask(ctx context.Context, img *imageproc.RGB, flip, features bool) (*Map, error) {
+	v := view{m.Shape(image.Pt(img.W, img.H)), flip, features}
+	area := 3 * v.size.X * v.size.Y
+	p := prepared{img.W, img.H, make([]float32, v.views()*area)}
+	img.Interleaved(imageproc.ImageNetNorm, p.pixels, v.size.X, image.Point{})
 	if flip {
 		mirrored := img.Crop(image.Rect(0, 0, img.W, img.H))
 		mirrored.Mirror()
-		mirrored.Interleaved(imageproc.ImageNetNorm, pixels[len(pixels)/2:], shape.X, image.Point{})
+		mirrored.Interleaved(imageproc.ImageNetNorm, p.pixels[area:], v.size.X, image.Point{})
 	}
-	in := tensors.FromFlatDataAndDimensions(pixels, views, shape.Y, shape.X, 3)
+	return m.runs.Do(ctx, v, p)
+}
+
+// run returns the maps, or features, of images that a graph takes together.
+func (m *Mapper) run(_ context.Context, v view, images []prepared) (maps []*Map, err error) {
+	var pixels []float32
+	var sizes [][]float32
+	for _, p := range images {
+		pixels = together.Join(pixels, p.pixels, len(images))
+		sizes = append(sizes, slices.Repeat([][]float32{{float32(p.h), float32(p.w)}}, v.views())...)
+	}
+	in := tensors.FromFlatDataAndDimensions(pixels, len(sizes), v.size.Y, v.size.X, 3)
 	defer in.FinalizeAll() //nolint:errcheck // memory only
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	exec, err := m.graphs.Get(view{shape, features}, func() (*model.Exec, error) {
-		return model.NewExec(m.backend, m.store, func(scope *model.Scope, images, size *Node) *Node {
+	exec, err := m.graphs.Get(v, func() (*model.Exec, error) {
+		return model.NewExec(m.backend, m.store, func(scope *model.Scope, images, sizes *Node) *Node {
 			// Else the onnx backend keeps a copy of the weights per image size.
 			m.store.SetTraining(images.Graph(), true)
-			return m.graph(scope, images, size, features)
+			return m.graph(scope, images, sizes, v)
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	out, err := exec.Call1(in, []float32{float32(img.H), float32(img.W)})
+	out, err := exec.Call1(in, sizes)
 	if err != nil {
 		return nil, err
 	}
 	defer out.FinalizeAll() //nolint:errcheck // memory only
-	d := out.Shape().Dimensions
-	result := &Map{W: d[2], H: d[1], Classes: d[3]}
-	if m.canvas {
-		result.W, result.H = (img.W+m.net.stride-1)/m.net.stride, (img.H+m.net.stride-1)/m.net.stride
-	}
 	err = tensors.ConstFlatData(out, func(flat []float32) {
-		result.Values = make([]float32, 0, result.H*result.W*d[3])
-		for y := range result.H {
-			result.Values = append(result.Values, flat[y*d[2]*d[3]:][:result.W*d[3]]...)
-		}
-		if n := d[1] * d[2] * d[3]; len(flat) > n {
-			result.addMirrored(flat[n:], d[2])
+		d := out.Shape().Dimensions
+		for i, img := range images {
+			own := flat[i*len(flat)/len(images) : (i+1)*len(flat)/len(images)]
+			maps = append(maps, m.cut(own, d[1], d[2], d[3], img))
 		}
 	})
-	return result, err
+	return maps, err
 }
 
-// graph is what run computes of images, and of their size where they lie on a
+// cut takes an image's map, with that of its mirror image added where the graph
+// gives both, [views, h, w, classes], off the canvas.
+func (m *Mapper) cut(flat []float32, h, w, classes int, img prepared) *Map {
+	one := &Map{W: w, H: h, Classes: classes}
+	if m.canvas {
+		one.W, one.H = (img.w+m.net.stride-1)/m.net.stride, (img.h+m.net.stride-1)/m.net.stride
+	}
+	one.Values = make([]float32, 0, one.H*one.W*classes)
+	for y := range one.H {
+		one.Values = append(one.Values, flat[y*w*classes:][:one.W*classes]...)
+	}
+	if n := h * w * classes; len(flat) > n {
+		one.addMirrored(flat[n:], w)
+	}
+	return one
+}
+
+// graph is what run computes of images, and of their sizes where they lie on a
 // canvas.
-func (m *Mapper) graph(scope *model.Scope, images, size *Node, features bool) *Node {
+func (m *Mapper) graph(scope *model.Scope, images, sizes *Node, v view) *Node {
 	var canvas *layers.Canvas
 	if m.canvas {
-		canvas = layers.NewCanvas(images, size)
+		canvas = layers.NewCanvas(images, sizes)
 	}
 	switch {
-	case features:
+	case v.features:
 		return m.net.features(canvas, scope, images, false)
 	case m.opts.Prototypes != nil:
-		return m.net.PrototypeMaps(canvas, scope, images, m.opts.Prototypes)
+		return m.net.PrototypeMaps(canvas, scope, images, v.flip, m.opts.Prototypes)
 	}
 	return m.net.Maps(canvas, scope, images)
 }

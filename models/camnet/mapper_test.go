@@ -32,17 +32,51 @@ func TestMapperCanvas(t *testing.T) {
 			}
 			exact, shared := open(false), open(true)
 			for _, size := range [][2]int{{90, 70}, {80, 75}} {
-				img := &imageproc.RGB{W: size[0], H: size[1], Pix: make([]uint8, 3*size[0]*size[1])}
-				for i := range img.Pix {
-					img.Pix[i] = uint8(i * i / 7)
-				}
-				compareMaps(t, exact, shared, img)
+				compareMaps(t, exact, shared, noise(0, size))
 			}
 			if n := shared.graphs.Len(); n != 2 { // 128×128 and 64×64
 				t.Errorf("%d graphs", n)
 			}
 		}
 	})
+}
+
+// TestMapperTogether: images that share runs get the maps that each gets alone,
+// where they have one canvas and sizes of their own too.
+func TestMapperTogether(t *testing.T) {
+	sizes := [][2]int{{90, 70}, {80, 75}, {90, 70}, {128, 128}, {66, 100}, {70, 65}}
+	for _, prototypes := range []bool{false, true} {
+		engines := backendtest.Names(t)
+		if prototypes {
+			engines = backendtest.Quick(t)
+		}
+		backendtest.Each(t, engines, func(t *testing.T, b compute.Backend) {
+			n, store, _, err := Open(checkpoint)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := NewMapper(b, n, store, MapOptions{Scales: []float64{1}, Flip: true, Bucket: 1, MaxSide: 2000, Shapes: 8})
+			defer m.Close()
+			if m.canvas = true; prototypes {
+				m.SetPrototypes(somePrototypes(n.cfg.Classes, 64))
+			}
+			backendtest.SharedRuns(t, len(sizes), 1e-4, func(i int) ([]float32, error) {
+				maps, err := m.Maps(t.Context(), noise(i, sizes[i]))
+				if err != nil {
+					return nil, err
+				}
+				return maps[0].Values, nil
+			})
+		})
+	}
+}
+
+func noise(seed int, size [2]int) *imageproc.RGB {
+	img := &imageproc.RGB{W: size[0], H: size[1], Pix: make([]uint8, 3*size[0]*size[1])}
+	for i := range img.Pix {
+		img.Pix[i] = uint8(i * (i + seed) / 7)
+	}
+	return img
 }
 
 func somePrototypes(classes, channels int) *Prototypes {

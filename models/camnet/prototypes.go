@@ -52,13 +52,19 @@ func Length(v []float32) float64 {
 	return math.Sqrt(sum)
 }
 
-// PrototypeMaps are LPCAM's maps [1, ⌈height/16⌉, ⌈width/16⌉, classes] of one
-// image, or of one and its mirror image, whose features are added. Classes with
-// a context are cut at 0. canvas is as for Maps.
-func (n *Network) PrototypeMaps(canvas *layers.Canvas, scope *model.Scope, images *Node, p *Prototypes) *Node {
+// PrototypeMaps are LPCAM's maps [batch, ⌈height/16⌉, ⌈width/16⌉, classes] of
+// images; if mirrored, of half as many, each of which its mirror image follows,
+// whose features are added. Classes with a context are cut at 0. canvas is as for
+// Maps.
+func (n *Network) PrototypeMaps(canvas *layers.Canvas, scope *model.Scope, images *Node, mirrored bool, p *Prototypes) *Node {
 	f := n.features(canvas, scope, images, false)
-	if f.Shape().Dim(0) == 2 {
-		f = Add(Slice(f, AxisElem(0)), canvas.Mirror(Slice(f, AxisElem(1))))
+	if mirrored {
+		d := f.Shape().Dimensions
+		view := func(x *Node, i int) *Node {
+			x = Reshape(x, d[0]/2, 2, d[1], d[2], d[3])
+			return Reshape(Slice(x, AxisRange(), AxisElem(i)), d[0]/2, d[1], d[2], d[3])
+		}
+		f = Add(view(f, 0), view(canvas.Mirror(f), 1))
 	}
 	channels := f.Shape().Dim(3)
 	length := Sqrt(ReduceAndKeep(Mul(f, f), ReduceSum, 3))

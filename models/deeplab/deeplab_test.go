@@ -13,7 +13,6 @@ import (
 
 	"wsss/configs"
 	"wsss/models"
-	"wsss/models/backend"
 	"wsss/models/backend/backendtest"
 )
 
@@ -169,10 +168,7 @@ func TestGroups(t *testing.T) {
 func TestHeadNorm(t *testing.T) {
 	cfg := tiny(V3Plus, "resnet18")
 	cfg.BatchNorm = "head"
-	engine, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := backendtest.One(t)
 	net, store := mustNew(t, cfg), model.NewStore()
 	run := func(training bool) {
 		model.MustNewExec(engine, store, func(scope *model.Scope, x *Node) *Node {

@@ -29,7 +29,7 @@ func small(t *testing.T, o models.BackboneOptions) models.Backbone {
 // TestBackbone: the stages have the sides that segmentation networks ask for,
 // and each variable belongs to one.
 func TestBackbone(t *testing.T) {
-	b := backendtest.Open(t, "go")
+	b := backendtest.One(t)
 	for stride, last := range map[int][2]int{8: {9, 13}, 16: {5, 7}, 32: {3, 4}} {
 		net := small(t, models.BackboneOptions{OutputStride: stride})
 		store := model.NewStore()
@@ -87,7 +87,7 @@ func TestBackbone(t *testing.T) {
 // TestRecomputeAndCut: recomputing changes no gradient, and a cut leaves none
 // before it.
 func TestRecomputeAndCut(t *testing.T) {
-	b := backendtest.Open(t, "go")
+	b := backendtest.One(t)
 	grads := func(o models.BackboneOptions) (early, late []float32) {
 		o.OutputStride = 16
 		net := small(t, o)

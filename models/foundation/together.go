@@ -4,111 +4,100 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
+	"sync/atomic"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/data"
+	"wsss/models/together"
 )
 
-// Together is a session that answers calls of several goroutines, each for one
-// item, in one run of size items: while one runs, those that come meanwhile gather
-// for the next. A run with fewer repeats its last, so that always the same graph
-// computes, and an item's results do not depend on those beside it. It is for
-// devices that one item does not fill. What has no free first axis, or is not of
-// floats, goes to s as it is.
-func Together(s Session, size int) Session {
+// Together is a session whose calls for one item each share runs (together.Runs):
+// size tells how many of so many input pixels, of three channels, a run takes.
+// What has no free first axis, or is not of floats, goes to s as it is; so does
+// everything from the first run on that does not give each item a row.
+func Together(s Session, size func(pixels int) int) Session {
 	for _, p := range append(slices.Clone(s.Inputs()), s.Outputs()...) {
 		if p.DType != dtypes.Float32 || len(p.Dims) == 0 || p.Dims[0] >= 0 {
 			return s
 		}
 	}
-	return &together{Session: s, size: size}
+	t := &shared{Session: s}
+	t.runs.Size = func(k call) int { return size(k.pixels) }
+	t.runs.Run = t.rows
+	return t
 }
 
-type together struct {
+// mostAsked bounds the items of one caller that wait at a time.
+const mostAsked = 32
+
+// Each calls f for 0..n-1, items that s is asked for: at the same time where they
+// can share runs, else one after the other.
+func Each(ctx context.Context, s Session, n int, f func(i int) error) error {
+	workers := 1
+	if _, ok := s.(*shared); ok {
+		workers = mostAsked
+	}
+	return data.ParallelWorkers(ctx, n, workers, nil, func(_, i int) error { return f(i) })
+}
+
+type shared struct {
 	Session
-	size int
-
-	turn    sync.Mutex // held by who runs
-	mu      sync.Mutex // guards waiting
-	waiting []*item
+	runs  together.Runs[call, request, map[string]*tensors.Tensor]
+	alone atomic.Bool // an item is no row of the results
 }
 
-// item is a call that waits.
-type item struct {
-	key  string // what it can run beside
+// call is what requests of a run have in common.
+type call struct {
+	pixels int
+	about  string // shapes and wanted outputs
+}
+
+type request struct {
 	in   map[string]*tensors.Tensor
-	out  map[string]*tensors.Tensor
-	err  error
-	done bool
+	want []string
 }
 
 // Run is Session's.
-func (t *together) Run(ctx context.Context, in map[string]*tensors.Tensor, want ...string) (map[string]*tensors.Tensor, error) {
-	key := fmt.Sprintf("%q", want)
+func (t *shared) Run(ctx context.Context, in map[string]*tensors.Tensor, want ...string) (map[string]*tensors.Tensor, error) {
+	key := call{about: fmt.Sprintf("%q", want)}
 	for _, p := range t.Inputs() {
 		x := in[p.Name]
 		if x == nil || x.Rank() == 0 || x.Shape().Dim(0) != 1 {
 			return t.Session.Run(ctx, in, want...)
 		}
-		key += fmt.Sprint(x.Shape())
+		key.about += fmt.Sprint(x.Shape())
+		key.pixels += x.Shape().Size() / 3
 	}
-	own := &item{key: key, in: in}
-	t.mu.Lock()
-	t.waiting = append(t.waiting, own)
-	t.mu.Unlock()
-
-	t.turn.Lock()
-	defer t.turn.Unlock()
-	if !own.done {
-		t.run(ctx, t.gather(own), want)
+	if t.alone.Load() || t.runs.Size(key) <= 1 {
+		return t.Session.Run(ctx, in, want...)
 	}
-	return own.out, own.err
+	out, err := t.runs.Do(ctx, key, request{in, want})
+	if err != nil && t.alone.Load() {
+		return t.Session.Run(ctx, in, want...)
+	}
+	return out, err
 }
 
-// gather takes an item and others that can run beside it, the longest waiting first.
-func (t *together) gather(own *item) []*item {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	list := []*item{own}
-	t.waiting = slices.DeleteFunc(t.waiting, func(i *item) bool {
-		if i != own && i.key == own.key && len(list) < t.size {
-			list = append(list, i)
-			return true
-		}
-		return i == own
-	})
-	return list
-}
-
-// run answers items. An error is that of all of them; the caller's context, which
-// may end, is not.
-func (t *together) run(ctx context.Context, list []*item, want []string) {
-	rows, err := t.rows(context.WithoutCancel(ctx), list, want)
-	for i, one := range list {
-		if one.done, one.err = true, err; err == nil {
-			one.out = rows[i]
-		}
-	}
-}
-
-func (t *together) rows(ctx context.Context, list []*item, want []string) ([]map[string]*tensors.Tensor, error) {
+// rows is one run; the results are each item's.
+func (t *shared) rows(ctx context.Context, _ call, list []request) ([]map[string]*tensors.Tensor, error) {
 	in := map[string]*tensors.Tensor{}
 	defer func() { Free(in) }()
 	for _, p := range t.Inputs() {
 		dims := slices.Clone(list[0].in[p.Name].Shape().Dimensions)
 		var all []float32
-		for i := range t.size {
-			values, err := tensors.CopyFlatData[float32](list[min(i, len(list)-1)].in[p.Name])
+		for _, r := range list {
+			values, err := tensors.CopyFlatData[float32](r.in[p.Name])
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, values...)
+			all = together.Join(all, values, len(list))
 		}
-		dims[0] = t.size
+		dims[0] = len(list)
 		in[p.Name] = tensors.FromFlatDataAndDimensions(all, dims...)
 	}
-	out, err := t.Session.Run(ctx, in, want...)
+	out, err := t.Session.Run(ctx, in, list[0].want...)
 	if err != nil {
 		return nil, err
 	}
@@ -119,15 +108,16 @@ func (t *together) rows(ctx context.Context, list []*item, want []string) ([]map
 	}
 	for name, x := range out {
 		dims := slices.Clone(x.Shape().Dimensions)
-		if x.DType() != dtypes.Float32 || len(dims) == 0 || dims[0] != t.size {
-			return nil, fmt.Errorf("output %q is %s for %d items", name, x.Shape(), t.size)
+		if x.DType() != dtypes.Float32 || len(dims) == 0 || dims[0] != len(list) {
+			t.alone.Store(true)
+			return nil, fmt.Errorf("output %q is %s for %d items", name, x.Shape(), len(list))
 		}
 		values, err := tensors.CopyFlatData[float32](x)
 		if err != nil {
 			return nil, err
 		}
 		dims[0] = 1
-		n := len(values) / t.size
+		n := len(values) / len(list)
 		for i := range rows {
 			rows[i][name] = tensors.FromFlatDataAndDimensions(slices.Clone(values[i*n:(i+1)*n]), dims...)
 		}

@@ -10,82 +10,74 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// slow doubles its input; a run waits for a word.
-type slow struct {
-	began, proceed chan struct{}
-	sizes          []int
-	err            error
+// twice doubles its input; flat gives the values of all items in one row.
+type twice struct {
+	mu    sync.Mutex
+	sizes []int
+	flat  bool
+	err   error
 }
 
-func (s *slow) Inputs() []Port  { return []Port{{"x", dtypes.Float32, []int{-1, 2}}} }
-func (s *slow) Outputs() []Port { return []Port{{"y", dtypes.Float32, []int{-1, 2}}} }
+func (s *twice) Inputs() []Port  { return []Port{{"x", dtypes.Float32, []int{-1, 2}}} }
+func (s *twice) Outputs() []Port { return []Port{{"y", dtypes.Float32, []int{-1, -1}}} }
 
-func (s *slow) Run(_ context.Context, in map[string]*tensors.Tensor, _ ...string) (map[string]*tensors.Tensor, error) {
-	s.began <- struct{}{}
-	<-s.proceed
+func (s *twice) Run(_ context.Context, in map[string]*tensors.Tensor, _ ...string) (map[string]*tensors.Tensor, error) {
 	x := in["x"]
+	s.mu.Lock()
 	s.sizes = append(s.sizes, x.Shape().Dim(0))
+	s.mu.Unlock()
 	values := tensors.MustCopyFlatData[float32](x)
 	for i := range values {
 		values[i] *= 2
 	}
-	return map[string]*tensors.Tensor{"y": tensors.FromFlatDataAndDimensions(values, x.Shape().Dimensions...)}, s.err
+	dims := x.Shape().Dimensions
+	if s.flat {
+		dims = []int{1, len(values)}
+	}
+	return map[string]*tensors.Tensor{"y": tensors.FromFlatDataAndDimensions(values, dims...)}, s.err
 }
 
-// TestTogether: calls that come while one runs share the next run; everybody gets
-// its own answer, and every run is of the same size.
+// TestTogether: everybody gets its own answer, and every run is of the same size;
+// a network that mixes the items of a run is asked for one at a time.
 func TestTogether(t *testing.T) {
-	s := &slow{began: make(chan struct{}), proceed: make(chan struct{})}
-	both := Together(s, 4)
-	var wg sync.WaitGroup
-	ask := func(v float32, want error) {
-		wg.Go(func() {
-			out, err := both.Run(t.Context(), map[string]*tensors.Tensor{"x": tensors.FromFlatDataAndDimensions([]float32{v, -v}, 1, 2)}, "y")
-			if !errors.Is(err, want) {
-				t.Errorf("%v: %v", v, err)
-			}
-			if err == nil {
-				if got := tensors.MustCopyFlatData[float32](out["y"]); got[0] != 2*v || got[1] != -2*v {
+	four := func(int) int { return 4 }
+	for _, flat := range []bool{false, true} {
+		s := &twice{flat: flat}
+		both := Together(s, four)
+		var wg sync.WaitGroup
+		for i := range 6 {
+			v := float32(i)
+			wg.Go(func() {
+				out, err := both.Run(t.Context(), map[string]*tensors.Tensor{"x": tensors.FromFlatDataAndDimensions([]float32{v, -v}, 1, 2)}, "y")
+				if err != nil {
+					t.Errorf("%v: %v", v, err)
+				} else if got := tensors.MustCopyFlatData[float32](out["y"]); len(got) != 2 || got[0] != 2*v || got[1] != -2*v {
 					t.Errorf("%v became %v", v, got)
 				}
-			}
-		})
-	}
-	wait := func(n int) { // until so many wait for their turn
-		for {
-			both.(*together).mu.Lock()
-			have := len(both.(*together).waiting)
-			both.(*together).mu.Unlock()
-			if have == n {
-				return
+			})
+		}
+		wg.Wait()
+		ones := 0
+		for _, n := range s.sizes {
+			if n == 1 {
+				ones++
+			} else if n != 4 {
+				t.Errorf("a run of %d items", n)
 			}
 		}
+		if flat && ones != 6 || !flat && ones != 0 {
+			t.Errorf("flat %v: runs of %v items", flat, s.sizes)
+		}
 	}
-	ask(1, nil)
-	<-s.began
-	for i := range 5 {
-		ask(float32(2+i), nil)
+	s := &twice{err: errors.New("out of memory")}
+	if _, err := Together(s, four).Run(t.Context(), map[string]*tensors.Tensor{"x": tensors.FromFlatDataAndDimensions([]float32{1, 2}, 1, 2)}); !errors.Is(err, s.err) {
+		t.Error(err)
 	}
-	wait(5)
-	s.proceed <- struct{}{}
-	for range 2 { // four, then one
-		<-s.began
-		s.proceed <- struct{}{}
-	}
-	wg.Wait()
-	if len(s.sizes) != 3 || s.sizes[0] != 4 || s.sizes[2] != 4 {
-		t.Errorf("runs of %v items for six calls, want three of 4", s.sizes)
-	}
-	s.err = errors.New("out of memory")
-	ask(9, s.err)
-	<-s.began
-	s.proceed <- struct{}{}
-	wg.Wait()
-	if Together(&fixed{}, 4).(*fixed) == nil {
+	if Together(&fixed{}, four).(*fixed) == nil {
 		t.Error("an export for one item was wrapped")
 	}
 }
 
-type fixed struct{ slow }
+type fixed struct{ twice }
 
 func (*fixed) Inputs() []Port { return []Port{{"x", dtypes.Float32, []int{1, 2}}} }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -16,6 +17,7 @@ import (
 	"wsss/models/camnet"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/shapecache"
+	"wsss/models/together"
 )
 
 // features are those of an image, or of its mirror image: [h][w][channels].
@@ -86,13 +88,15 @@ func (o Options) pixels(img *imageproc.RGB) (pixels []float32, views int) {
 	return pixels, views
 }
 
-// network is an engine of a graph built here. Calls run one at a time.
+// network is an engine of a graph built here. Runs follow each other; on a GPU
+// images that are asked for at the same time share them.
 type network struct {
 	opts    Options
 	backend compute.Backend
 	store   *model.Store
 	build   func(scope *model.Scope, images *Node) *Node
 
+	runs   together.Runs[shape, []float32, []features]
 	mu     sync.Mutex
 	graphs shapecache.Cache[shape, *model.Exec]
 }
@@ -104,15 +108,28 @@ type shape struct {
 }
 
 func newNetwork(b compute.Backend, store *model.Store, o Options, build func(scope *model.Scope, images *Node) *Node) *network {
-	return &network{opts: o, backend: b, store: store, build: build,
+	n := &network{opts: o, backend: b, store: store, build: build,
 		graphs: shapecache.Cache[shape, *model.Exec]{Limit: backend.GraphsKept(b, o.Shapes), Free: (*model.Exec).Finalize}}
+	n.runs.Size = func(s shape) int { return backend.AtOnce(b, s.n*s.size.X*s.size.Y) }
+	n.runs.Run = n.together
+	return n
 }
 
 func (n *network) fixed() (w, h int) { return 0, 0 }
 
 func (n *network) run(ctx context.Context, img *imageproc.RGB) ([]features, error) {
 	pixels, views := n.opts.pixels(img)
-	return n.forward(ctx, pixels, views, img.W, img.H)
+	return n.runs.Do(ctx, shape{views, image.Pt(img.W, img.H)}, pixels)
+}
+
+// together gives the views of each of several images.
+func (n *network) together(ctx context.Context, s shape, images [][]float32) ([][]features, error) {
+	var pixels []float32
+	for _, p := range images {
+		pixels = together.Join(pixels, p, len(images))
+	}
+	all, err := n.forward(ctx, pixels, len(images)*s.n, s.size.X, s.size.Y)
+	return slices.Collect(slices.Chunk(all, s.n)), err
 }
 
 func (n *network) forward(_ context.Context, pixels []float32, views, w, h int) ([]features, error) {

@@ -39,7 +39,7 @@ func openONNX(b compute.Backend, path string, o Options) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &onnxEngine{session: s, features: features, channels: c.channels, opts: o}
+	e := &onnxEngine{session: load.Together(b, s), features: features, channels: c.channels, opts: o}
 	c.engine = e
 	return c, e.readInput()
 }
@@ -201,7 +201,7 @@ func (c *Classifier) readONNX(g graph, n *protos.NodeProto) error {
 
 // onnxEngine runs the part of an ONNX classifier that makes the features.
 type onnxEngine struct {
-	session  *load.Session
+	session  foundation.Session
 	features string
 	channels int // of the features
 	opts     Options
@@ -231,22 +231,19 @@ func (e *onnxEngine) readInput() error {
 	return nil
 }
 
-// run gives the features of each view, one by one: exports may fix the batch.
+// run gives the features of each view, which the session may run together.
 func (e *onnxEngine) run(ctx context.Context, img *imageproc.RGB) ([]features, error) {
 	pixels, n := e.opts.pixels(img)
 	return e.forward(ctx, pixels, n, img.W, img.H)
 }
 
 func (e *onnxEngine) forward(ctx context.Context, pixels []float32, n, w, h int) ([]features, error) {
-	var views []features
-	for i := range n {
-		f, err := e.one(ctx, pixels[i*len(pixels)/n:(i+1)*len(pixels)/n], w, h)
-		if err != nil {
-			return nil, err
-		}
-		views = append(views, f)
-	}
-	return views, nil
+	views := make([]features, n)
+	err := foundation.Each(ctx, e.session, n, func(i int) (err error) {
+		views[i], err = e.one(ctx, pixels[i*len(pixels)/n:(i+1)*len(pixels)/n], w, h)
+		return err
+	})
+	return views, err
 }
 
 func (e *onnxEngine) one(ctx context.Context, pixels []float32, w, h int) (f features, err error) {

@@ -1,8 +1,10 @@
 package irn
 
 import (
+	"context"
 	"fmt"
 	"image"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -17,6 +19,7 @@ import (
 	"wsss/models/layers"
 	"wsss/models/pretrained"
 	"wsss/models/shapecache"
+	"wsss/models/together"
 	"wsss/models/weights"
 )
 
@@ -67,13 +70,14 @@ func OpenAffinityNet(path string) (*AffinityNet, *model.Store, error) {
 }
 
 // Featurer computes AffinityNet's features of images. It is safe for concurrent
-// use; calls run one at a time.
+// use; runs follow each other, and on a GPU images share them.
 type Featurer struct {
 	net     *AffinityNet
 	store   *model.Store
 	backend compute.Backend
 	bucket  int
 
+	runs   together.Runs[image.Point, []float32, featureMap]
 	mu     sync.Mutex
 	graphs shapecache.Cache[image.Point, *model.Exec]
 }
@@ -84,7 +88,15 @@ func NewFeaturer(b compute.Backend, n *AffinityNet, store *model.Store) *Feature
 	if backend.KindOf(b) == backend.Go {
 		f.bucket = AffinityStride // a new size costs nothing
 	}
+	f.runs.Size = func(size image.Point) int { return backend.AtOnce(b, size.X*size.Y) }
+	f.runs.Run = f.run
 	return f
+}
+
+// featureMap is [h][w][channels].
+type featureMap struct {
+	values      []float32
+	w, channels int
 }
 
 // Features are [channels, H, W] at an eighth of the size of an image, rounded up.
@@ -100,7 +112,29 @@ func (f *Featurer) Features(img *imageproc.RGB) (*Features, error) {
 	size := image.Pt(up(img.W, f.bucket), up(img.H, f.bucket))
 	pixels := make([]float32, 3*size.X*size.Y)
 	img.Interleaved(imageproc.ImageNetNorm, pixels, size.X, image.Point{})
-	in := tensors.FromFlatDataAndDimensions(pixels, 1, size.Y, size.X, 3)
+	m, err := f.runs.Do(context.Background(), size, pixels)
+	if err != nil {
+		return nil, fmt.Errorf("features of an image of %d×%d pixels: %w", img.W, img.H, err)
+	}
+	r := &Features{W: up(img.W, AffinityStride) / AffinityStride, H: up(img.H, AffinityStride) / AffinityStride, Channels: m.channels}
+	r.Values = make([]float32, r.W*r.H*r.Channels)
+	for y := range r.H {
+		for x := range r.W {
+			for c, v := range m.values[(y*m.w+x)*m.channels:][:m.channels] {
+				r.Values[(c*r.H+y)*r.W+x] = v
+			}
+		}
+	}
+	return r, nil
+}
+
+// run returns the features of images of one size.
+func (f *Featurer) run(_ context.Context, size image.Point, images [][]float32) (maps []featureMap, err error) {
+	var pixels []float32
+	for _, p := range images {
+		pixels = together.Join(pixels, p, len(images))
+	}
+	in := tensors.FromFlatDataAndDimensions(pixels, len(images), size.Y, size.X, 3)
 	defer in.FinalizeAll() //nolint:errcheck // memory only
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -110,27 +144,20 @@ func (f *Featurer) Features(img *imageproc.RGB) (*Features, error) {
 			return f.net.Features(scope, images, false)
 		})
 	})
-	var out *tensors.Tensor
-	if err == nil {
-		out, err = exec.Call1(in)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("features of an image of %d×%d pixels: %w", img.W, img.H, err)
+		return nil, err
+	}
+	out, err := exec.Call1(in)
+	if err != nil {
+		return nil, err
 	}
 	defer out.FinalizeAll() //nolint:errcheck // memory only
 	d := out.Shape().Dimensions
-	r := &Features{W: up(img.W, AffinityStride) / AffinityStride, H: up(img.H, AffinityStride) / AffinityStride, Channels: d[3]}
-	r.Values = make([]float32, r.W*r.H*r.Channels)
-	err = tensors.ConstFlatData(out, func(flat []float32) {
-		for y := range r.H {
-			for x := range r.W {
-				for c, v := range flat[(y*d[2]+x)*d[3]:][:d[3]] {
-					r.Values[(c*r.H+y)*r.W+x] = v
-				}
-			}
-		}
-	})
-	return r, err
+	flat, err := tensors.CopyFlatData[float32](out)
+	for own := range slices.Chunk(flat, d[1]*d[2]*d[3]) {
+		maps = append(maps, featureMap{own, d[2], d[3]})
+	}
+	return maps, err
 }
 
 // Close frees the network.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -206,4 +207,48 @@ func TestEdges(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEdgesTogether: images that share runs get what each gets alone.
+func TestEdgesTogether(t *testing.T) {
+	backendtest.Each(t, backendtest.Quick(t), func(t *testing.T, b compute.Backend) {
+		n, err := Open("testdata/res50_irn.pth")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Crop = 64
+		m := NewMapper(b, n)
+		defer m.Close()
+		a, store, err := OpenAffinityNet("testdata/affinity_vgg16.pth")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := NewFeaturer(b, a, store)
+		defer f.Close()
+		photo := func(i int) *imageproc.RGB {
+			p := imageproc.NewRGB(50+i, 64-i)
+			for k := range p.Pix {
+				p.Pix[k] = uint8(k * (k + i) / 7)
+			}
+			return p
+		}
+		t.Run("edges", func(t *testing.T) {
+			backendtest.SharedRuns(t, 5, 1e-4, func(i int) ([]float32, error) {
+				e, err := m.Edges(photo(i))
+				if err != nil {
+					return nil, err
+				}
+				return e.Strength, nil
+			})
+		})
+		t.Run("features", func(t *testing.T) {
+			backendtest.SharedRuns(t, 5, 1e-4, func(i int) ([]float32, error) {
+				r, err := f.Features(photo(i))
+				if err != nil {
+					return nil, err
+				}
+				return r.Values, nil
+			})
+		})
+	})
 }

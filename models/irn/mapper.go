@@ -1,8 +1,10 @@
 package irn
 
 import (
+	"context"
 	"fmt"
 	"image"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -14,21 +16,27 @@ import (
 	"wsss/models/backend"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/shapecache"
+	"wsss/models/together"
 )
 
-// Mapper finds the boundaries of images. It is safe for concurrent use; calls
-// run one at a time.
+// Mapper finds the boundaries of images. It is safe for concurrent use; runs
+// follow each other, and on a GPU images that are asked for at the same time share
+// them.
 type Mapper struct {
 	net     *Trained
 	backend compute.Backend
 
+	runs   together.Runs[int, []float32, []float32]
 	mu     sync.Mutex
 	graphs shapecache.Cache[int, *model.Exec]
 }
 
 // NewMapper takes a network, which goes with it.
 func NewMapper(b compute.Backend, n *Trained) *Mapper {
-	return &Mapper{net: n, backend: b, graphs: shapecache.Cache[int, *model.Exec]{Limit: backend.GraphsKept(b, 2), Free: (*model.Exec).Finalize}}
+	m := &Mapper{net: n, backend: b, graphs: shapecache.Cache[int, *model.Exec]{Limit: backend.GraphsKept(b, 2), Free: (*model.Exec).Finalize}}
+	m.runs.Size = func(side int) int { return backend.AtOnce(b, 2*side*side) }
+	m.runs.Run = m.run
+	return m
 }
 
 // Close frees the network.
@@ -56,7 +64,7 @@ func (m *Mapper) Edges(img *imageproc.RGB) (*Edges, error) {
 	mirrored := img.Crop(image.Rect(0, 0, img.W, img.H))
 	mirrored.Mirror()
 	mirrored.Interleaved(imageproc.ImageNetNorm, pixels[len(pixels)/2:], side, image.Point{})
-	logits, err := m.run(pixels, side)
+	logits, err := m.runs.Do(context.Background(), side, pixels)
 	if err != nil {
 		return nil, fmt.Errorf("boundaries of an image of %d×%d pixels: %w", img.W, img.H, err)
 	}
@@ -71,9 +79,13 @@ func (m *Mapper) Edges(img *imageproc.RGB) (*Edges, error) {
 	return e, nil
 }
 
-// run returns the logits of two squares.
-func (m *Mapper) run(pixels []float32, side int) (logits []float32, err error) {
-	in := tensors.FromFlatDataAndDimensions(pixels, 2, side, side, 3)
+// run returns the logits of squares, two for each image.
+func (m *Mapper) run(_ context.Context, side int, images [][]float32) (logits [][]float32, err error) {
+	var pixels []float32
+	for _, p := range images {
+		pixels = together.Join(pixels, p, len(images))
+	}
+	in := tensors.FromFlatDataAndDimensions(pixels, 2*len(images), side, side, 3)
 	defer in.FinalizeAll() //nolint:errcheck // memory only
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,5 +104,6 @@ func (m *Mapper) run(pixels []float32, side int) (logits []float32, err error) {
 		return nil, err
 	}
 	defer out.FinalizeAll() //nolint:errcheck // memory only
-	return tensors.CopyFlatData[float32](out)
+	flat, err := tensors.CopyFlatData[float32](out)
+	return slices.Collect(slices.Chunk(flat, max(len(flat)/len(images), 1))), err
 }

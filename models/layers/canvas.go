@@ -14,22 +14,22 @@ import (
 // graph runs. Layers see what lies beyond as the padding of the image, at every
 // depth, so that results within the image's size are those of the image alone.
 // It is for inference, and for one run of a network over its input: arrays of
-// one height and width have the same size of image in them.
+// one height and width have the same sizes of images in them.
 type Canvas struct {
-	sizes map[[2]int]*Node // height and width of the image [2], by those of the array
-	masks map[[2]int]*Node // [1, height, width, 1]
+	sizes map[[2]int]*Node // height and width of the images, [2] or [batch, 2], by those of the array
+	masks map[[2]int]*Node // [1, height, width, 1] or [batch, height, width, 1]
 }
 
-// NewCanvas is the canvas of images [batch, height, width, channels] that are
-// size, [height, width] as float32.
+// NewCanvas is the canvas of images [batch, height, width, channels]. size is
+// that of all of them, [height, width] as float32, or of each, [batch, 2].
 func NewCanvas(images, size *Node) *Canvas {
 	return &Canvas{sizes: map[[2]int]*Node{area(images): size}, masks: map[[2]int]*Node{}}
 }
 
 func area(x *Node) [2]int { return [2]int{x.Shape().Dim(1), x.Shape().Dim(2)} }
 
-// Size is how much of x, an array of the network, is image: [height, width]; nil
-// for a nil canvas, which is all of it.
+// Size is how much of x, an array of the network, is image: [height, width], or
+// that of each image; nil for a nil canvas, which is all of it.
 func (c *Canvas) Size(x *Node) *Node {
 	if c == nil {
 		return nil
@@ -62,14 +62,32 @@ func (c *Canvas) fill(x *Node, value float64) *Node {
 	mask := c.masks[key]
 	if mask == nil {
 		g := x.Graph()
-		at := shapes.Make(dtypes.Float32, 1, key[0], key[1], 1)
+		at := shapes.Make(dtypes.Float32, imagesOf(size), key[0], key[1], 1)
 		within := func(axis int) *Node {
-			return LessThan(Iota(g, at, axis), BroadcastToShape(Reshape(Slice(size, AxisElem(axis-1)), 1, 1, 1, 1), at))
+			return LessThan(Iota(g, at, axis), BroadcastToShape(side(size, axis-1, 4), at))
 		}
 		mask = LogicalAnd(within(1), within(2))
 		c.masks[key] = mask
 	}
 	return Where(BroadcastToDims(mask, x.Shape().Dimensions...), x, Scalar(x.Graph(), x.DType(), value))
+}
+
+// imagesOf is the number of images whose sizes are told, 1 where all have one.
+func imagesOf(size *Node) int {
+	if size.Rank() == 1 {
+		return 1
+	}
+	return size.Shape().Dim(0)
+}
+
+// side is the height (axis 0) or width (1) of all images, or of each, as an array
+// of that rank whose first axis is that of the images.
+func side(size *Node, axis, rank int) *Node {
+	if size.Rank() == 1 {
+		size = InsertAxes(size, 0)
+	}
+	dims := []int{size.Shape().Dim(0), 1, 1, 1}
+	return Reshape(Slice(size, AxisRange(), AxisElem(axis)), dims[:rank]...)
 }
 
 // Mirror is x with the image mirrored, left to right; for a nil canvas all of x.
@@ -109,7 +127,7 @@ func (n Net) MeanImage(x *Node) *Node {
 		return MeanImage(x)
 	}
 	size := n.Canvas.Size(x)
-	pixels := Reshape(Mul(Slice(size, AxisElem(0)), Slice(size, AxisElem(1))), 1, 1, 1, 1)
+	pixels := Mul(side(size, 0, 4), side(size, 1, 4))
 	n.Canvas.sizes[[2]int{1, 1}] = Const(x.Graph(), []float32{1, 1})
 	sum := MulScalar(MeanImage(n.Canvas.fill(x, 0)), float64(area(x)[0]*area(x)[1]))
 	return Div(sum, ConvertDType(pixels, x.DType()))

@@ -46,7 +46,8 @@ func resize(x *Node, height, width int, matrix func(from, to int) []float32) *No
 }
 
 // Within are sizes that are known only when a graph runs, [height, width] as
-// float32: of what lies in the upper left corner of an array.
+// float32, or those of each image, [batch, 2]: of what lies in the upper left
+// corner of an array.
 type Within struct {
 	From *Node // of the input; nil = all of it
 	To   *Node // of the result, at most the array's
@@ -62,26 +63,29 @@ type Within struct {
 func ResizeWithin(x *Node, height, width int, o Within) *Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	x = TransposeAllAxes(Reshape(x, n*h, w, c), 0, 2, 1)
-	x = productT(Reshape(x, n*h*c, w), o.weights(1, w, width, x.DType()))
+	if across := o.weights(1, w, width, x.DType()); across.Shape().Dim(0) == 1 {
+		x = productT(Reshape(x, n*h*c, w), Reshape(across, width, w))
+	} else {
+		x = DotGeneral(Reshape(x, n, h*c, w), []int{2}, []int{0}, across, []int{2}, []int{0})
+	}
 	x = Reshape(TransposeAllAxes(Reshape(x, n*h, c, width), 0, 2, 1), n, h, width*c)
-	m := InsertAxes(o.weights(0, h, height, x.DType()), 0)
-	m = BroadcastToShape(m, shapes.Make(x.DType(), n, height, h))
+	m := BroadcastToDims(o.weights(0, h, height, x.DType()), n, height, h)
 	return Reshape(DotGeneral(m, []int{2}, []int{0}, x, []int{1}, []int{0}), n, height, width, c)
 }
 
-// weights is the [to, from] matrix of linear interpolation along an axis of the
-// image: hat functions about where each output lies in the input.
+// weights is the matrix of linear interpolation along an axis of the images,
+// [1, to, from], or of each [batch, to, from]: hat functions about where each
+// output lies in the input.
 func (o Within) weights(axis, from, to int, dtype dtypes.DType) *Node {
 	g := o.To.Graph()
-	side := func(size *Node) *Node { return Reshape(Slice(size, AxisElem(axis)), 1, 1) }
-	shape := shapes.Make(dtypes.Float32, to, from)
-	out, in, size := Iota(g, shape, 0), Iota(g, shape, 1), side(o.To)
+	size, given := side(o.To, axis, 3), Scalar(g, dtypes.Float32, float64(from))
+	if o.From != nil {
+		given = side(o.From, axis, 3)
+	}
+	shape := shapes.Make(dtypes.Float32, 1, to, from)
+	out, in := Iota(g, shape, 1), Iota(g, shape, 2)
 	if o.Mirror && axis == 1 {
 		out = Sub(AddScalar(size, -1), out)
-	}
-	given := Scalar(g, dtypes.Float32, float64(from))
-	if o.From != nil {
-		given = side(o.From)
 	}
 	last := AddScalar(given, -1)
 	at := AddScalar(Div(Mul(AddScalar(out, 0.5), given), size), -0.5)

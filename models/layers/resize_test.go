@@ -8,8 +8,6 @@ import (
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-
-	"wsss/models/backend"
 )
 
 // refResize interpolates pixel by pixel.
@@ -85,6 +83,32 @@ func TestResizeWithin(t *testing.T) {
 	})
 }
 
+// TestResizeWithinEach: images of a batch have sizes of their own.
+func TestResizeWithinEach(t *testing.T) {
+	from, to := [][]float32{{4, 3}, {5, 7}, {1, 6}}, [][]float32{{9, 13}, {5, 7}, {10, 2}}
+	each(t, func(t *testing.T, b compute.Backend) {
+		for _, mirror := range []bool{false, true} {
+			exec := MustNewExec(b, func(x *Node) []*Node {
+				g := x.Graph()
+				all := ResizeWithin(x, 10, 14, Within{From: Const(g, from), To: Const(g, to), Mirror: mirror})
+				out := []*Node{}
+				for i := range from {
+					one := ResizeWithin(Slice(x, AxisElem(i)), 10, 14, Within{From: Const(g, from[i]), To: Const(g, to[i]), Mirror: mirror})
+					out = append(out, ReduceAllMax(Abs(Sub(one, Slice(all, AxisElem(i))))))
+				}
+				return append(out, ReduceAllMax(all))
+			})
+			out := exec.MustCall(random(3, 3, 5, 7, 2).tensor())
+			for i := range from {
+				if d := tensors.ToScalar[float32](out[i]); !(d <= 1e-5) {
+					t.Errorf("image %d, mirrored %v: differs by %v", i, mirror, d)
+				}
+			}
+			exec.Finalize()
+		}
+	})
+}
+
 // corner is the upper left h×w of an image batch.
 func corner(x array, h, w int) array {
 	y := newArray(x.dims[0], h, w, x.dims[3])
@@ -131,29 +155,27 @@ func TestMeanImage(t *testing.T) {
 // interpolate of a row of 7 (scale_factor = s, and size = the result's).
 func TestResizeBy(t *testing.T) {
 	row := []float32{3, 1, 4, 1, 5, 9, 2}
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		scale          float64
-		factor, bySize []float32
-	}{
-		{0.5, []float32{2, 2.5, 7}, []float32{1.66667, 1, 6.66667}},
-		{0.75, []float32{2.66667, 2.5, 1.5, 5.66667, 5.5}, []float32{2.6, 2.8, 1, 6.6, 3.4}},
-	} {
-		n := len(tt.factor)
-		out := MustNewExec(b, func(x *Node) []*Node {
-			to := Const(x.Graph(), []float32{1, float32(n)})
-			within := ResizeWithin(x, 1, n+2, Within{To: to, Scale: tt.scale})
-			return []*Node{ResizeBy(x, 1, n, tt.scale), Resize(x, 1, n, false), Slice(within, AxisRange(), AxisRange(), AxisRange(0, n), AxisRange())}
-		}).MustCall(tensors.FromFlatDataAndDimensions(row, 1, 1, 7, 1))
-		for k, want := range [][]float32{tt.factor, tt.bySize, tt.factor} {
-			for i, v := range tensors.MustCopyFlatData[float32](out[k]) {
-				if math.Abs(float64(v-want[i])) > 1e-4 {
-					t.Errorf("scale %g, way %d: value %d is %g, want %g", tt.scale, k, i, v, want[i])
+	each(t, func(t *testing.T, b compute.Backend) {
+		for _, tt := range []struct {
+			scale          float64
+			factor, bySize []float32
+		}{
+			{0.5, []float32{2, 2.5, 7}, []float32{1.66667, 1, 6.66667}},
+			{0.75, []float32{2.66667, 2.5, 1.5, 5.66667, 5.5}, []float32{2.6, 2.8, 1, 6.6, 3.4}},
+		} {
+			n := len(tt.factor)
+			out := MustNewExec(b, func(x *Node) []*Node {
+				to := Const(x.Graph(), []float32{1, float32(n)})
+				within := ResizeWithin(x, 1, n+2, Within{To: to, Scale: tt.scale})
+				return []*Node{ResizeBy(x, 1, n, tt.scale), Resize(x, 1, n, false), Slice(within, AxisRange(), AxisRange(), AxisRange(0, n), AxisRange())}
+			}).MustCall(tensors.FromFlatDataAndDimensions(row, 1, 1, 7, 1))
+			for k, want := range [][]float32{tt.factor, tt.bySize, tt.factor} {
+				for i, v := range tensors.MustCopyFlatData[float32](out[k]) {
+					if math.Abs(float64(v-want[i])) > 1e-4 {
+						t.Errorf("scale %g, way %d: value %d is %g, want %g", tt.scale, k, i, v, want[i])
+					}
 				}
 			}
 		}
-	}
+	})
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"wsss/models/backend"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
@@ -53,10 +52,7 @@ func TestBLIP2IsUsable(t *testing.T) {
 	if err := os.WriteFile(vocabulary, []byte("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ncat\ndog\na\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	m, sessions, err := load.BLIP2(b, filepath.Join(dir, "image.onnx"), filepath.Join(dir, "match.onnx"), vocabulary, load.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"wsss/models/backend"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/gdino"
 	"wsss/models/foundation/load"
@@ -47,10 +46,7 @@ func compareGDINO(t *testing.T, weights, values string) {
 			near(t, spec+": logits of "+c, got["logits"], v.get(c+"_logits"))
 		}
 	}
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	s, err := load.Open(b, out, load.Options{})
 	if err != nil {
 		t.Fatal(err)

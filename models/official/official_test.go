@@ -155,10 +155,7 @@ func TestSAMIsUsable(t *testing.T) {
 	if err := official.SAMDecoder(path, filepath.Join(dir, "d.onnx")); err != nil {
 		t.Fatal(err)
 	}
-	b, err := backend.Open("go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := backendtest.One(t)
 	m, sessions, err := load.SAM(b, filepath.Join(dir, "e.onnx"), filepath.Join(dir, "d.onnx"), load.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/models/onnximport/legalise"
 )
 
@@ -108,12 +108,7 @@ func TestBudget(t *testing.T) {
 			if name == "input" || name == "overflow" {
 				return // nobody can hand over such a tensor
 			}
-			for _, spec := range []string{"go", "onnx"} {
-				b, err := backend.Open(spec)
-				if err != nil {
-					continue // no ONNX Runtime here
-				}
-				defer b.Finalize()
+			for spec, b := range backendtest.All(t, backendtest.Names(t)) {
 				runner, err := NewRunner(b, m, RunnerOptions{})
 				if err != nil {
 					t.Fatal(err)

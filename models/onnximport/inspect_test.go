@@ -57,7 +57,7 @@ func TestInspectUnsupported(t *testing.T) {
 	if r.Importable() || r.Failed["NoSuchOp"] == nil {
 		t.Errorf("an unknown op is not reported: %v", r.Failed)
 	}
-	run, err := NewRunner(backendtest.Open(t, "go"), m, RunnerOptions{})
+	run, err := NewRunner(backendtest.One(t), m, RunnerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -157,7 +157,7 @@ func TestGradients(t *testing.T) {
 // right and bottom.
 func TestAnySize(t *testing.T) {
 	c, store := load(t, "registers.safetensors")
-	b := backendtest.Open(t, "go")
+	b := backendtest.One(t)
 	for _, size := range [][2]int{{20, 31}, {1, 1}, {7, 8}} {
 		out := run(t, b, store, size[0], size[1], func(scope *model.Scope, x *Node) []*Node {
 			h, w := c.Size(size[0], size[1])
@@ -183,7 +183,7 @@ func TestRegrid(t *testing.T) {
 	}
 	whole, wholeStore := load(t, "dinov2.safetensors")
 	whole.Antialias = true
-	b := backendtest.Open(t, "go")
+	b := backendtest.One(t)
 	got := run(t, b, store, 21, 21, tokens(c))[0]
 	want := run(t, b, wholeStore, 21, 21, tokens(whole))[0]
 	if !got.InDelta(want, 1e-4) {

@@ -98,7 +98,7 @@ func TestLogits(t *testing.T) {
 // TestEnlarge: each pixel of the logits is what lies at its place in the image.
 func TestEnlarge(t *testing.T) {
 	net := small(t, nil)
-	b := backendtest.Open(t, "go")
+	b := backendtest.One(t)
 	const h, w = 40, 51 // of 3 × 4 patches of 14 pixels
 	ramp := make([]float32, 3*4)
 	for i := range ramp {
@@ -122,7 +122,7 @@ func TestEnlarge(t *testing.T) {
 func TestFeatures(t *testing.T) {
 	for _, arch := range []string{Linear, Mask} {
 		net := small(t, func(c *configs.Train) { c.Arch, c.Frozen = arch, true })
-		b := backendtest.Open(t, "go")
+		b := backendtest.One(t)
 		store := model.NewStore()
 		exec := model.MustNewExec(b, store, func(scope *model.Scope, x *Node) []*Node {
 			return []*Node{net.Logits(scope, x, false)[0], net.Logits(scope, net.Features(scope, x), false)[0]}

@@ -242,20 +242,13 @@ func TestPrepare(t *testing.T) {
 
 // TestDevices trains on one device and on two, of XLA's plug-in for CPUs.
 func TestDevices(t *testing.T) {
-	path := os.Getenv("WSSS_XLA")
-	if path == "" {
-		t.Skip("no XLA plug-in: set WSSS_XLA to that of `make xla`")
-	}
 	root := t.TempDir()
 	cfg := scenes.DefaultConfig()
 	cfg.Train, cfg.Val, cfg.MinSize, cfg.MaxSize, cfg.Classes = 24, 12, 40, 56, 3
 	if err := scenes.Write(context.Background(), root, cfg, nil); err != nil {
 		t.Fatal(err)
 	}
-	b := open(t, "xla:"+path)
-	if b.NumDevices() < 2 {
-		t.Skip("one device: set XLA_FLAGS=--xla_force_host_platform_device_count=2")
-	}
+	b := backendtest.XLA(t, 2)
 	var logs [2][]multilabel.Record
 	for i := range logs {
 		j := job(t, root)

@@ -39,10 +39,13 @@ func Judge(ctx context.Context, l *cliptags.Labeler, t Trial, weight float64, pr
 			return nil, nil
 		}
 		rows := make([][]float32, len(s.IDs))
-		err := s.Each(func(i int, img image.Image) (err error) {
-			if rows[i], err = l.Own(ctx, imageproc.FromImage(img)); err == nil && progress != nil {
-				progress(before+i+1, total)
+		count := func(done, _ int) {
+			if progress != nil {
+				progress(before+done, total)
 			}
+		}
+		err := s.Each(ctx, count, func(i int, img image.Image) (err error) {
+			rows[i], err = l.Own(ctx, imageproc.FromImage(img))
 			return err
 		})
 		before += len(s.IDs)

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"wsss/models/backend"
+	"wsss/models/backend/backendtest"
 	"wsss/train/multilabel"
 )
 
@@ -73,19 +74,16 @@ func TestHalf(t *testing.T) {
 		}
 		t.Logf("%s: losses differ by at most %.1e of float32's", kind, worst)
 	}
-	if backend.FindORT() == "" {
-		t.Skip("no ONNX Runtime library: set " + backend.EnvORT)
-	}
-	b, err := backend.Open("onnx")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Finalize()
-	cfg := f.config("bce")
-	cfg.Precision = "bf16"
-	if _, err := newNetwork(b, cfg, 3, 1, nil); err == nil || !strings.Contains(err.Error(), "finetune_clip.compute.precision") || !strings.Contains(err.Error(), "go and xla do") {
-		t.Errorf("on onnx: %v", err)
-	}
+	backendtest.Each(t, backendtest.Names(t), func(t *testing.T, b compute.Backend) {
+		if backend.CheckPrecision(b, "bf16") == nil {
+			return
+		}
+		cfg := f.config("bce")
+		cfg.Precision = "bf16"
+		if _, err := newNetwork(b, cfg, 3, 1, nil); err == nil || !strings.Contains(err.Error(), "finetune_clip.compute.precision") || !strings.Contains(err.Error(), "go and xla do") {
+			t.Error(err)
+		}
+	})
 }
 
 // TestGraphUpdates: updates in the graph, which accelerators have, are those on

@@ -15,10 +15,8 @@ import (
 // box2024).
 func ZeroShot(ctx context.Context, m *clip.Model, prompts [][]float32, s *multilabel.Examples, progress func(done, total int)) ([][]float32, error) {
 	rows := make([][]float32, len(s.IDs))
-	err := s.Each(func(i int, img image.Image) (err error) {
-		if rows[i], err = cliptags.ZeroShot(ctx, m, prompts, imageproc.FromImage(img)); err == nil && progress != nil {
-			progress(i+1, len(s.IDs))
-		}
+	err := s.Each(ctx, progress, func(i int, img image.Image) (err error) {
+		rows[i], err = cliptags.ZeroShot(ctx, m, prompts, imageproc.FromImage(img))
 		return err
 	})
 	return rows, err

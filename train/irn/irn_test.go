@@ -28,7 +28,7 @@ func job(t *testing.T, root string) Job {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Job{Dataset: ds, Split: "train", Config: c, Seed: 1, Backend: backendtest.Open(t, "go"), OutDir: t.TempDir(), ConfigHash: "x"}
+	return Job{Dataset: ds, Split: "train", Config: c, Seed: 1, Backend: backendtest.One(t), OutDir: t.TempDir(), ConfigHash: "x"}
 }
 
 func write(t *testing.T) string {

@@ -15,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/checkpoints"
+	"wsss/data/crash"
 	"wsss/train/lineage"
 	"wsss/train/runlog"
 )
@@ -81,11 +82,15 @@ type Loop struct {
 	Images int    // of the split
 	LR     float64
 
-	SaveEvery, ValEvery int    // updates between; 0 = at the end alone
-	Validates           bool   // there is something to validate on
-	Keep                int    // checkpoints kept beside the last and the best
-	Patience            int    // validations without a better one that end the training; 0 = none do
-	Measure             string // what Validation.Value is: "mIoU"
+	SaveEvery, ValEvery int  // updates between; 0 = at the end alone
+	Validates           bool // there is something to validate on
+	Keep                int  // checkpoints kept beside the last and the best
+	// Ahead begins the next update while the log, the hooks and the progress deal
+	// with the one before: for engines that compute beside the host. An update
+	// that is saved or validated is always the last.
+	Ahead    bool
+	Patience int    // validations without a better one that end the training; 0 = none do
+	Measure  string // what Validation.Value is: "mIoU"
 
 	Identity
 
@@ -136,7 +141,7 @@ func (l *Loop) exhausted() bool {
 }
 
 // Run makes the updates that are left. When ctx ends it saves a checkpoint after
-// the current update and returns the context's error.
+// the update that was begun and returns the context's error.
 func (l *Loop) Run(ctx context.Context) error {
 	if err := l.openLog(); err != nil {
 		return err
@@ -155,42 +160,89 @@ func (l *Loop) Run(ctx context.Context) error {
 		return err
 	}
 	defer end()
+	var ahead <-chan outcome
+	defer func() {
+		if ahead != nil { // nobody wants it any more
+			<-ahead
+		}
+	}()
 	for !l.Finished() {
-		u, err := l.Update(l.Step)
-		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		if ahead == nil {
+			ahead = l.begin(l.Step)
+		}
+		o := <-ahead
+		ahead = nil
+		if o.err != nil && ctx.Err() != nil && errors.Is(o.err, ctx.Err()) {
 			return l.interrupted(ctx)
 		}
-		if err == nil {
-			err = finite(u)
-		}
-		var lost *NotFiniteError
-		if errors.As(err, &lost) {
-			return l.stop(l.Step+1, fmt.Errorf("update %d: %w: images %s; the last checkpoint is of step %d. Lower %s.optimizer.lr (%g), or look at these images and their labels",
-				l.Step+1, lost, strings.Join(lost.IDs, ", "), l.Meta.Step, l.Table, l.LR))
-		}
-		if err != nil {
+		if err := l.lost(o); err != nil {
 			return err
 		}
 		l.Step++
-		if err := l.record(u.Record); err != nil {
+		if l.Ahead && ctx.Err() == nil && l.Step < l.Total && !l.validates(l.Step) && !l.regular(l.Step) {
+			ahead = l.begin(l.Step)
+		}
+		if err := l.updated(o.update); err != nil {
 			return err
 		}
-		for _, h := range l.Hooks {
-			if h.Updated == nil {
-				continue
-			}
-			if err := h.Updated(l.Step, u); err != nil {
-				return l.stop(l.Step, err)
-			}
-		}
-		l.Progress(l.Step, l.Total)
 		if err := l.after(ctx); err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && ahead == nil {
 			return l.interrupted(ctx)
 		}
 	}
+	return nil
+}
+
+// outcome is what became of an update.
+type outcome struct {
+	update Update
+	err    error
+}
+
+// begin makes an update in the background.
+func (l *Loop) begin(step int) <-chan outcome {
+	done := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		o.err = crash.Do(func() (err error) {
+			o.update, err = l.Update(step)
+			return err
+		})
+		done <- o
+	}()
+	return done
+}
+
+// lost is the error that ends the training with an update, if any.
+func (l *Loop) lost(o outcome) error {
+	err := o.err
+	if err == nil {
+		err = finite(o.update)
+	}
+	var lost *NotFiniteError
+	if errors.As(err, &lost) {
+		return l.stop(l.Step+1, fmt.Errorf("update %d: %w: images %s; the last checkpoint is of step %d. Lower %s.optimizer.lr (%g), or look at these images and their labels",
+			l.Step+1, lost, strings.Join(lost.IDs, ", "), l.Meta.Step, l.Table, l.LR))
+	}
+	return err
+}
+
+// updated tells the log, the hooks and the user of the update just made.
+func (l *Loop) updated(u Update) error {
+	if err := l.record(u.Record); err != nil {
+		return err
+	}
+	for _, h := range l.Hooks {
+		if h.Updated == nil {
+			continue
+		}
+		if err := h.Updated(l.Step, u); err != nil {
+			return l.stop(l.Step, err)
+		}
+	}
+	l.Progress(l.Step, l.Total)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package multilabel
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -138,18 +139,19 @@ func (s *Examples) HoldOut(share float64, seed int64) (held, rest *Examples) {
 	return held, rest
 }
 
-// Each calls f with the photos in order.
-func (s *Examples) Each(f func(i int, img image.Image) error) error {
-	for i, id := range s.IDs {
-		sample, err := s.ds.Load(id, data.WantImage)
+// Each calls f with the photos, several at a time. progress, which may be nil, is
+// called one call at a time.
+func (s *Examples) Each(ctx context.Context, progress func(done, total int), f func(i int, img image.Image) error) error {
+	return data.Parallel(ctx, len(s.IDs), progress, func(i int) error {
+		sample, err := s.ds.Load(s.IDs[i], data.WantImage)
 		if err != nil {
 			return err
 		}
 		if err := f(i, sample.Image); err != nil {
-			return fmt.Errorf("%s: %w", id, err)
+			return fmt.Errorf("%s: %w", s.IDs[i], err)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // usable keeps the images that a loss can learn from, which has to be a class

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/checkpoints"
+	"wsss/models/backend"
 	"wsss/train/loop"
 	"wsss/train/runlog"
 )
@@ -30,7 +31,7 @@ func (r *run) open() error {
 	r.loop = &loop.Loop{
 		Task: r, Table: r.Table, Dir: r.OutDir, Total: r.total, Drawn: r.Batch, Images: len(r.train.IDs), LR: r.LR,
 		SaveEvery: cmp.Or(r.CheckpointEvery.Updates(r.perEpoch), r.perEpoch), ValEvery: r.ValEvery.Updates(r.perEpoch), Validates: r.val != nil,
-		Keep: r.Keep, Measure: "mAP",
+		Ahead: backend.KindOf(r.Backend) == backend.XLA, Keep: r.Keep, Measure: "mAP",
 		Identity: loop.Identity{
 			New: first, Data: r.data, Restart: r.Restart,
 			Same: func(m checkpoints.Meta) bool {

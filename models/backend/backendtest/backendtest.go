@@ -3,9 +3,11 @@
 package backendtest
 
 import (
+	"math"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -78,6 +80,22 @@ func Open(t testing.TB, name string) compute.Backend {
 	return b
 }
 
+// XLA opens XLA's engine of the CPU for what only it has, such as so many devices,
+// until the test ends; the test is skipped where it is not among Names, or has
+// fewer.
+func XLA(t testing.TB, devices int) compute.Backend {
+	t.Helper()
+	i := slices.IndexFunc(Names(t), func(name string) bool { return strings.HasPrefix(name, "xla") })
+	if i < 0 {
+		t.Skip("XLA is not among the engines of this test")
+	}
+	b := Open(t, Names(t)[i])
+	if n := int(b.NumDevices()); n < devices {
+		t.Skipf("%d devices: set XLA_FLAGS=--xla_force_host_platform_device_count=%d", n, max(devices, 4))
+	}
+	return b
+}
+
 // Each runs a test on every engine of a list, Names(t) or Quick(t).
 func Each(t *testing.T, names []string, test func(*testing.T, compute.Backend)) {
 	t.Helper()
@@ -101,4 +119,38 @@ func All(t testing.TB, names []string) map[string]compute.Backend {
 func One(t testing.TB) compute.Backend {
 	t.Helper()
 	return Open(t, Names(t)[0])
+}
+
+// SharedRuns checks that n photos that are asked for at a time, in runs of four,
+// get what each gets alone, to a part of the largest value. ask returns what the
+// network gives photo i.
+func SharedRuns(t *testing.T, n int, tolerance float64, ask func(i int) ([]float32, error)) {
+	t.Helper()
+	alone := make([][]float32, n)
+	for i := range alone {
+		var err error
+		if alone[i], err = ask(i); err != nil {
+			t.Fatalf("photo %d alone: %v", i, err)
+		}
+	}
+	t.Setenv(backend.EnvAtOnce, "4")
+	var wg sync.WaitGroup
+	for i, want := range alone {
+		wg.Go(func() {
+			got, err := ask(i)
+			if err != nil || len(got) != len(want) || len(want) == 0 {
+				t.Errorf("photo %d beside others: %d values of %d, %v", i, len(got), len(want), err)
+				return
+			}
+			largest, worst := 0.0, 0.0
+			for k, v := range want {
+				largest = max(largest, math.Abs(float64(v)))
+				worst = max(worst, math.Abs(float64(v-got[k])))
+			}
+			if !(worst <= tolerance*largest) || largest == 0 {
+				t.Errorf("photo %d differs beside others by %.2g, its largest value is %.3g", i, worst, largest)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -65,16 +65,17 @@ func (m *Model) Pixels(img *imageproc.RGB) []float32 {
 // Image embeds images, each L2-normalised.
 func (m *Model) Image(ctx context.Context, images ...*imageproc.RGB) ([][]float32, error) {
 	defer stages.Start(ctx, stages.Tag)()
-	var all [][]float32
-	for _, img := range images { // one by one: exports may fix the batch
-		in := map[string]*tensors.Tensor{"pixel_values": tensors.FromFlatDataAndDimensions(m.Pixels(img), 1, 3, m.size, m.size)}
+	all := make([][]float32, len(images))
+	err := foundation.Each(ctx, m.vision, len(images), func(i int) error { // exports may fix the batch
+		in := map[string]*tensors.Tensor{"pixel_values": tensors.FromFlatDataAndDimensions(m.Pixels(images[i]), 1, 3, m.size, m.size)}
 		rows, err := embed(ctx, m.vision, in, "image_embeds")
 		if err != nil {
-			return nil, fmt.Errorf("CLIP vision model: %w", err)
+			return fmt.Errorf("CLIP vision model: %w", err)
 		}
-		all = append(all, rows...)
-	}
-	return all, nil
+		all[i] = rows[0]
+		return nil
+	})
+	return all, err
 }
 
 // Text embeds texts, each L2-normalised. A text too long for the model is an

@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -22,9 +21,10 @@ import (
 	"wsss/data"
 	"wsss/data/metrics"
 	"wsss/data/prob"
+	"wsss/models/foundation"
 	"wsss/models/foundation/clip"
 	"wsss/models/foundation/imageproc"
-	"wsss/models/onnximport"
+	"wsss/models/foundation/load"
 )
 
 // Labeler gives images their labels by an exported classifier. It is safe for
@@ -37,11 +37,11 @@ type Labeler struct {
 	// AtLeast is the least number of classes of an image, thresholds or not.
 	AtLeast int
 
-	model  *onnximport.Model
-	runner *onnximport.Runner
-	path   string // of the description
-	zero   *clip.Model
-	words  [][]float32
+	file    *load.Session
+	session foundation.Session // the file, whose runs images may share
+	path    string             // of the description
+	zero    *clip.Model
+	words   [][]float32
 }
 
 // LogitsName is the output of a classifier.
@@ -93,12 +93,10 @@ func Open(b compute.Backend, path string) (*Labeler, error) {
 	if n := len(l.Classes) - 1; n < 1 || len(l.Threshold) != n || l.Size < 1 || l.Size > 4096 || l.Ensemble != nil && len(l.Ensemble.Threshold) != n {
 		return nil, fmt.Errorf("%s: %d classes, %d thresholds, size %d: not the description of a classifier", beside, n, len(l.Threshold), l.Size)
 	}
-	if l.model, err = onnximport.Open(path, onnximport.Options{Outputs: []string{LogitsName}}); err != nil {
+	if l.file, err = load.Open(b, path, load.Options{}); err != nil {
 		return nil, err
 	}
-	if l.runner, err = onnximport.NewRunner(b, l.model, onnximport.RunnerOptions{}); err != nil {
-		return nil, errors.Join(err, l.model.Close())
-	}
+	l.session = load.Together(b, l.file)
 	return l, nil
 }
 
@@ -114,10 +112,7 @@ func (l *Labeler) AddZeroShot(ctx context.Context, m *clip.Model) (err error) {
 }
 
 // Close frees the classifier.
-func (l *Labeler) Close() error {
-	l.runner.Close()
-	return l.model.Close()
-}
+func (l *Labeler) Close() error { return l.file.Close() }
 
 // Scores are the probabilities of the classes after the background.
 func (l *Labeler) Scores(ctx context.Context, img *imageproc.RGB) ([]float32, error) {
@@ -140,21 +135,20 @@ func Mean(a, b []float32, weight float64) []float32 {
 
 // Own are the classifier's probabilities, without CLIP's.
 func (l *Labeler) Own(ctx context.Context, img *imageproc.RGB) ([]float32, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	pixels := make([]float32, 3*l.Size*l.Size)
 	Prepare(pixels, img, l.Size)
-	out, err := l.runner.Run(map[string]*tensors.Tensor{l.Input: tensors.FromFlatDataAndDimensions(pixels, 1, 3, l.Size, l.Size)})
+	in := map[string]*tensors.Tensor{l.Input: tensors.FromFlatDataAndDimensions(pixels, 1, 3, l.Size, l.Size)}
+	defer foundation.Free(in)
+	out, err := l.session.Run(ctx, in, LogitsName)
 	if err != nil {
 		return nil, err
 	}
-	logits, err := tensors.CopyFlatData[float32](out[LogitsName])
+	logits, _, err := foundation.Floats(out, LogitsName, 2)
 	if err != nil {
 		return nil, err
 	}
 	if len(logits) != len(l.Classes)-1 {
-		return nil, fmt.Errorf("%s: %d logits for %d classes", l.model.Path(), len(logits), len(l.Classes)-1)
+		return nil, fmt.Errorf("%s: %d logits for %d classes", l.file.Path(), len(logits), len(l.Classes)-1)
 	}
 	return Probabilities(l.Loss, logits), nil
 }
@@ -232,26 +226,31 @@ func (l *Labeler) WriteTags(ctx context.Context, ds data.Dataset, split, path st
 	if err != nil {
 		return err
 	}
+	tags := make([]string, len(ids))
+	err = data.Parallel(ctx, len(ids), progress, func(i int) error {
+		s, err := ds.Load(ids[i], data.WantImage)
+		if err != nil {
+			return err
+		}
+		scores, err := l.Scores(ctx, imageproc.FromImage(s.Image))
+		if err != nil {
+			return fmt.Errorf("%s: %w", ids[i], err)
+		}
+		var names []string
+		for _, c := range l.Choose(scores) {
+			names = append(names, l.Classes[c])
+		}
+		tags[i] = strings.Join(names, ";")
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	return files.WriteAtomic(path, func(w io.Writer) error {
 		out := csv.NewWriter(w)
 		_ = out.Write([]string{"image", "tags"}) // errors come with Flush
 		for i, id := range ids {
-			s, err := ds.Load(id, data.WantImage)
-			if err != nil {
-				return err
-			}
-			scores, err := l.Scores(ctx, imageproc.FromImage(s.Image))
-			if err != nil {
-				return fmt.Errorf("%s: %w", id, err)
-			}
-			var names []string
-			for _, c := range l.Choose(scores) {
-				names = append(names, l.Classes[c])
-			}
-			_ = out.Write([]string{id, strings.Join(names, ";")})
-			if progress != nil {
-				progress(i+1, len(ids))
-			}
+			_ = out.Write([]string{id, tags[i]})
 		}
 		out.Flush()
 		return out.Error()

@@ -16,7 +16,10 @@ import (
 	"github.com/gomlx/compute"
 
 	"wsss/checkpoints/files"
+	"wsss/data"
+	"wsss/models/backend"
 	"wsss/models/foundation/imageproc"
+	"wsss/models/together"
 )
 
 // Options say how a network sees a photo and where its features are.
@@ -72,6 +75,13 @@ type Network struct {
 	hash   string // of the weights
 	file   string
 	cache  *Cache // nil: none
+	runs   together.Runs[image.Point, []float32, grid]
+}
+
+// grid is what a network gives for a photo: [h][w][channels].
+type grid struct {
+	values []float32
+	w, h   int
 }
 
 // engine is a kind of network at work.
@@ -118,7 +128,10 @@ func Open(b compute.Backend, path string, o Options) (*Network, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		return &Network{opts: o, engine: e, hash: sum, file: path}, nil
+		n := &Network{opts: o, engine: e, hash: sum, file: path}
+		n.runs.Size = func(size image.Point) int { return backend.AtOnce(b, size.X*size.Y) }
+		n.runs.Run = n.run
+		return n, nil
 	}
 	return nil, fmt.Errorf("%s: no network that gives features: known are ONNX files, and weights of DINOv2, of timm's ViT, of CLIP's image tower, of EfficientNet-Lite or of torchvision's ResNets (.pth, .safetensors)", path)
 }
@@ -220,7 +233,7 @@ func (n *Network) size(w, h int) (inner, outer image.Point) {
 }
 
 // Maps are the features of photos. Those that the network sees at one size share
-// a run; those that the cache has need none.
+// a run, on a GPU those of other callers too; those that the cache has need none.
 func (n *Network) Maps(ctx context.Context, photos ...*imageproc.RGB) ([]*Map, error) {
 	out := make([]*Map, len(photos))
 	groups, order := map[image.Point][]int{}, []image.Point{}
@@ -239,54 +252,82 @@ func (n *Network) Maps(ctx context.Context, photos ...*imageproc.RGB) ([]*Map, e
 		groups[size] = append(groups[size], i)
 	}
 	for _, size := range order {
-		for list := groups[size]; len(list) > 0; {
-			k := min(len(list), maxBatch)
-			if err := n.together(ctx, photos, list[:k], size, out); err != nil {
-				return nil, err
+		for list := range slices.Chunk(groups[size], maxBatch) {
+			grids, err := n.ofSize(ctx, photos, list, size)
+			if err != nil {
+				return nil, fmt.Errorf("features at %d×%d pixels: %w", size.X, size.Y, err)
 			}
-			list = list[k:]
+			for k, i := range list {
+				if out[i], err = n.finish(grids[k], photos[i], size); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
 	return out, nil
 }
 
-// together runs the photos of one size.
-func (n *Network) together(ctx context.Context, photos []*imageproc.RGB, list []int, size image.Point, out []*Map) error {
-	if err := ctx.Err(); err != nil {
+// ofSize runs photos that the network sees at one size.
+func (n *Network) ofSize(ctx context.Context, photos []*imageproc.RGB, list []int, size image.Point) ([]grid, error) {
+	if n.runs.Size(size) <= 1 {
+		own := make([][]float32, len(list))
+		for k, i := range list {
+			own[k] = n.pixels(photos[i], size)
+		}
+		return n.run(ctx, size, own)
+	}
+	grids := make([]grid, len(list))
+	return grids, data.ParallelWorkers(ctx, len(list), len(list), nil, func(_, k int) (err error) {
+		grids[k], err = n.runs.Do(ctx, size, n.pixels(photos[list[k]], size))
 		return err
+	})
+}
+
+// pixels are a photo's, normalised, as the network sees it: [height, width, 3].
+func (n *Network) pixels(p *imageproc.RGB, size image.Point) []float32 {
+	inner, _ := n.size(p.W, p.H)
+	if inner != image.Pt(p.W, p.H) {
+		p = p.Resize(inner.X, inner.Y, imageproc.Bicubic)
 	}
-	area := 3 * size.X * size.Y
-	pixels := make([]float32, area*len(list))
-	for k, i := range list {
-		p := photos[i]
-		inner, _ := n.size(p.W, p.H)
-		if inner != image.Pt(p.W, p.H) {
-			p = p.Resize(inner.X, inner.Y, imageproc.Bicubic)
-		}
-		canvas := pixels[k*area : (k+1)*area]
-		if inner != size { // black, as any pixel
-			imageproc.NewRGB(size.X, size.Y).Interleaved(n.opts.Norm, canvas, size.X, image.Point{})
-		}
-		p.Interleaved(n.opts.Norm, canvas, size.X, image.Point{})
+	canvas := make([]float32, 3*size.X*size.Y)
+	if inner != size { // black, as any pixel
+		imageproc.NewRGB(size.X, size.Y).Interleaved(n.opts.Norm, canvas, size.X, image.Point{})
 	}
-	values, w, h, err := n.engine.run(ctx, pixels, len(list), size.X, size.Y)
+	p.Interleaved(n.opts.Norm, canvas, size.X, image.Point{})
+	return canvas
+}
+
+// run is one of the network, of photos of one size.
+func (n *Network) run(ctx context.Context, size image.Point, photos [][]float32) ([]grid, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var pixels []float32
+	for _, p := range photos {
+		pixels = together.Join(pixels, p, len(photos))
+	}
+	values, w, h, err := n.engine.run(ctx, pixels, len(photos), size.X, size.Y)
 	if err != nil {
-		return fmt.Errorf("features at %d×%d pixels: %w", size.X, size.Y, err)
+		return nil, err
 	}
-	for k, i := range list {
-		inner, _ := n.size(photos[i].W, photos[i].H)
-		m, err := newMap(values[k], w, h)
-		if err != nil {
-			return err
-		}
-		m.ScaleX = float64(inner.X) / float64(photos[i].W) * float64(w) / float64(size.X)
-		m.ScaleY = float64(inner.Y) / float64(photos[i].H) * float64(h) / float64(size.Y)
-		out[i] = m
-		if err := n.cache.put(n, photos[i], m); err != nil {
-			return err
-		}
+	grids := make([]grid, len(photos))
+	for i := range grids {
+		grids[i] = grid{values[i], w, h}
 	}
-	return nil
+	return grids, nil
+}
+
+// finish makes the map of a photo of what the network gave, and has the cache
+// keep it.
+func (n *Network) finish(g grid, p *imageproc.RGB, size image.Point) (*Map, error) {
+	m, err := newMap(g.values, g.w, g.h)
+	if err != nil {
+		return nil, err
+	}
+	inner, _ := n.size(p.W, p.H)
+	m.ScaleX = float64(inner.X) / float64(p.W) * float64(g.w) / float64(size.X)
+	m.ScaleY = float64(inner.Y) / float64(p.H) * float64(g.h) / float64(size.Y)
+	return m, n.cache.put(n, p, m)
 }
 
 // newMap takes the lengths off the features.

@@ -75,7 +75,7 @@ func stripes(w, h int) *imageproc.RGB {
 
 func open(t *testing.T, path string, o Options) *Network {
 	t.Helper()
-	n, err := Open(backendtest.Open(t, "go"), path, o)
+	n, err := Open(backendtest.One(t), path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,9 +317,40 @@ func TestViT(t *testing.T) {
 	}
 }
 
+// TestTogether: photos of several callers that share runs get what each gets
+// alone, from every kind of network.
+func TestTogether(t *testing.T) {
+	backendtest.Each(t, backendtest.Names(t), func(t *testing.T, b compute.Backend) {
+		for path, o := range map[string]Options{
+			"../zoo/clip_vision.onnx":                            {Norm: Norms["clip"]},
+			"../../resnet/tiny/resnet18_w025_scenes.safetensors": {},
+			"../../vit/testdata/dinov2.safetensors":              {Side: 56},
+			colours(t, "maps"):                                   {Patch: 4},
+			colours(t, "tokens"):                                 {}, // of one row, whatever the photos
+		} {
+			n, err := Open(b, path, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Run(filepath.Base(path), func(t *testing.T) {
+				backendtest.SharedRuns(t, 6, 1e-3, func(i int) ([]float32, error) { // half precision
+					maps, err := n.Maps(t.Context(), stripes(64-i, 56))
+					if err != nil {
+						return nil, err
+					}
+					return maps[0].Values, nil
+				})
+			})
+			if err := n.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // TestErrors: each names what is wrong.
 func TestErrors(t *testing.T) {
-	b := backendtest.Open(t, "go")
+	b := backendtest.One(t)
 	tokens := colours(t, "tokens")
 	for _, c := range []struct {
 		o    Options

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -23,6 +24,7 @@ type tower struct {
 	net    *vit.Tower
 	model  *onnximport.Model
 	runner *onnximport.Runner
+	single atomic.Bool // photos run one by one
 
 	mu        sync.Mutex
 	positions *positions.Embedding
@@ -49,6 +51,11 @@ func openTower(b compute.Backend, path string, file *onnxfile.File, o Options) (
 	if t.model, err = onnximport.Open(path, onnximport.Options{Edit: resize, Outputs: []string{t.net.Tokens}}); err != nil {
 		return nil, err
 	}
+	for _, in := range t.model.Inputs() {
+		if in.Name == t.net.Input && len(in.Dims) > 0 && in.Dims[0] >= 0 {
+			t.single.Store(true)
+		}
+	}
 	if t.runner, err = onnximport.NewRunner(b, t.model, onnximport.RunnerOptions{MaxShapes: o.MaxShapes, NoORT: true}); err != nil {
 		return nil, errors.Join(err, t.model.Close())
 	}
@@ -63,38 +70,53 @@ func (t *tower) Close() error {
 	return t.model.Close()
 }
 
-// run takes photos one by one: exports may fix the batch.
+// run takes photos together, or one by one where the export fixes the batch or
+// does not give each photo its own tokens.
 func (t *tower) run(ctx context.Context, pixels []float32, n, w, h int) (values [][]float32, gw, gh int, err error) {
 	gw, gh = w/t.net.Patch, h/t.net.Patch
+	if n > 1 && !t.single.Load() {
+		if values, err = t.some(planar(pixels, n, w*h), n, w, h, gw, gh); err == nil {
+			return values, gw, gh, nil
+		}
+		t.single.Store(true)
+		values = nil
+	}
 	for i := range n {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, 0, err
 		}
-		v, err := t.once(planar(pixels[3*i*w*h:3*(i+1)*w*h], 1, w*h), w, h, gw, gh)
+		v, err := t.some(planar(pixels[3*i*w*h:3*(i+1)*w*h], 1, w*h), 1, w, h, gw, gh)
 		if err != nil {
 			return nil, 0, 0, err
 		}
-		values = append(values, v)
+		values = append(values, v...)
 	}
 	return values, gw, gh, nil
 }
 
-func (t *tower) once(pixels []float32, w, h, gw, gh int) ([]float32, error) {
-	in := tensors.FromFlatDataAndDimensions(pixels, 1, 3, h, w)
+// some runs n photos.
+func (t *tower) some(pixels []float32, n, w, h, gw, gh int) ([][]float32, error) {
+	in := tensors.FromFlatDataAndDimensions(pixels, n, 3, h, w)
 	defer in.FinalizeAll() //nolint:errcheck // memory only
 	out, err := t.runner.Run(map[string]*tensors.Tensor{t.net.Input: in, vit.PositionsInput: t.sizedFor(gw, gh)})
 	if err != nil {
 		return nil, err
 	}
+	tokens := gw*gh + 1
 	v := out[t.net.Tokens]
-	if v == nil || v.Size()%(gw*gh+1) != 0 {
-		return nil, fmt.Errorf("the last block gives %v for %d×%d patches and a class token", v, gw, gh)
+	if v == nil || v.Size()%(n*tokens) != 0 || n > 1 && (v.Rank() != 3 || v.Shape().Dim(0) != n || v.Shape().Dim(1) != tokens) {
+		return nil, fmt.Errorf("the last block gives %v for %d×%d patches and a class token of %d photos", v, gw, gh, n)
 	}
 	flat, _, err := foundation.Floats(out, t.net.Tokens, v.Shape().Rank())
 	if err != nil {
 		return nil, err
 	}
-	return flat[len(flat)/(gw*gh+1):], nil
+	values := make([][]float32, n)
+	for i := range values {
+		own := flat[i*len(flat)/n : (i+1)*len(flat)/n]
+		values[i] = own[len(own)/tokens:]
+	}
+	return values, nil
 }
 
 // maxPositions bounds the sizes whose position embeddings are kept.

@@ -25,7 +25,7 @@ func TestPhotosShareRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		both := foundation.Together(s, 4)
+		both := foundation.Together(s, func(int) int { return 4 })
 		if both == foundation.Session(s) {
 			t.Fatal("the zoo's CLIP takes one image at a time")
 		}

@@ -70,7 +70,7 @@ func TestFallback(t *testing.T) {
 	var said []string
 	defer func(was func(string)) { Fallback = was }(Fallback)
 	Fallback = func(msg string) { said = append(said, msg) }
-	b := backendtest.Open(t, "go")
+	b := backendtest.One(t)
 	path := onnxtest.Write(t, "odd", &protos.GraphProto{
 		Input:  []*protos.ValueInfoProto{onnxtest.Port("x", 100)},
 		Output: []*protos.ValueInfoProto{onnxtest.Port("y", 100)},

@@ -33,16 +33,10 @@ type Options struct {
 // on the backend that was asked for is never silent.
 var Fallback = func(msg string) { fmt.Fprintln(os.Stderr, msg) }
 
-// photosAtOnce is how many photos a small encoder looks at in one run on a GPU.
-const photosAtOnce = 8
-
-// together lets photos share runs of a small encoder where one would leave the
+// Together lets photos share runs of a small encoder where one would leave the
 // device idle.
-func together(b compute.Backend, s *Session) foundation.Session {
-	if !backend.OnGPU(b) {
-		return s
-	}
-	return foundation.Together(s, photosAtOnce)
+func Together(b compute.Backend, s foundation.Session) foundation.Session {
+	return foundation.Together(s, func(pixels int) int { return backend.AtOnce(b, pixels) })
 }
 
 // Session runs an ONNX file on a backend. It implements foundation.Session.

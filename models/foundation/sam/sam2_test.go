@@ -117,7 +117,7 @@ func TestSAM2(t *testing.T) {
 
 // TestMismatchedSAM2: the decoder of SAM 2 needs its own encoder.
 func TestMismatchedSAM2(t *testing.T) {
-	_, _, err := load.SAM(backendtest.Open(t, "go"), "../zoo/sam_encoder.onnx", "testdata/sam2_decoder.onnx", load.Options{})
+	_, _, err := load.SAM(backendtest.One(t), "../zoo/sam_encoder.onnx", "testdata/sam2_decoder.onnx", load.Options{})
 	if err == nil || !strings.Contains(err.Error(), "high_res_feats_0") && !strings.Contains(err.Error(), "image_embed") {
 		t.Errorf("%v", err)
 	}

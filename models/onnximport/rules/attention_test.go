@@ -210,7 +210,7 @@ func BenchmarkAttention(b *testing.B) {
 	}
 	time("ort", ref.Run)
 	ref.Close()
-	for _, spec := range []string{"onnx", "go"} {
+	for _, spec := range backendtest.Names(b) {
 		time(spec, imported(b, spec, path).Run)
 	}
 }

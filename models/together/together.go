@@ -1,0 +1,146 @@
+// Package together lets goroutines that ask for one item each share the runs of
+// a network. It is for devices that one item leaves idle.
+package together
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"wsss/data/crash"
+)
+
+// Runs answers items. While a run is under way, those that are asked for
+// meanwhile gather for the next. A run is always of the same number of items,
+// the last one repeated where there are fewer: the same graph computes, and what
+// an item gets does not depend on those beside it. It is safe for concurrent use.
+type Runs[Key comparable, In, Out any] struct {
+	// Size is how many items that have a key, which they must share, a run takes.
+	// Items of a size of 1 are not gathered, and run at the same time.
+	Size func(Key) int
+	// Run computes Size(key) items and gives as many results, those of repeated
+	// items too.
+	Run func(ctx context.Context, key Key, items []In) ([]Out, error)
+
+	turn    sync.Mutex // held by who runs
+	mu      sync.Mutex // guards waiting
+	waiting []*item[Key, In, Out]
+}
+
+// item is one that waits, and then its answer.
+type item[Key comparable, In, Out any] struct {
+	key  Key
+	in   In
+	out  Out
+	err  error
+	done bool
+}
+
+// Do answers one item. An error is its own: where a run of several fails, each
+// is computed again without the others.
+func (r *Runs[Key, In, Out]) Do(ctx context.Context, key Key, in In) (out Out, err error) {
+	if err := ctx.Err(); err != nil {
+		return out, err
+	}
+	if r.Size(key) <= 1 {
+		return r.alone(ctx, key, in)
+	}
+	own := &item[Key, In, Out]{key: key, in: in}
+	r.mu.Lock()
+	r.waiting = append(r.waiting, own)
+	r.mu.Unlock()
+
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	if own.done {
+		return own.out, own.err
+	}
+	if err := ctx.Err(); err != nil {
+		r.leave(own)
+		return out, err
+	}
+	// What it computes for others does not end with this caller's context.
+	r.answer(context.WithoutCancel(ctx), r.gather(own))
+	return own.out, own.err
+}
+
+// leave takes an item that nobody wants any more off the list.
+func (r *Runs[Key, In, Out]) leave(own *item[Key, In, Out]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = slices.DeleteFunc(r.waiting, func(i *item[Key, In, Out]) bool { return i == own })
+}
+
+// gather takes an item and others that can run beside it, the longest waiting
+// first.
+func (r *Runs[Key, In, Out]) gather(own *item[Key, In, Out]) []*item[Key, In, Out] {
+	size := r.Size(own.key)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := []*item[Key, In, Out]{own}
+	r.waiting = slices.DeleteFunc(r.waiting, func(i *item[Key, In, Out]) bool {
+		if i != own && i.key == own.key && len(list) < size {
+			list = append(list, i)
+			return true
+		}
+		return i == own
+	})
+	return list
+}
+
+// answer runs items together, and if that fails one by one.
+func (r *Runs[Key, In, Out]) answer(ctx context.Context, list []*item[Key, In, Out]) {
+	in := make([]In, len(list))
+	for i, one := range list {
+		in[i] = one.in
+	}
+	all, err := r.run(ctx, list[0].key, in)
+	for i, one := range list {
+		one.done = true
+		switch {
+		case err == nil:
+			one.out = all[i]
+		case len(list) == 1:
+			one.err = err
+		default:
+			one.out, one.err = r.alone(ctx, one.key, one.in)
+		}
+	}
+}
+
+func (r *Runs[Key, In, Out]) alone(ctx context.Context, key Key, in In) (out Out, err error) {
+	all, err := r.run(ctx, key, []In{in})
+	if err != nil {
+		return out, err
+	}
+	return all[0], nil
+}
+
+// run fills the items up to the size of a run.
+func (r *Runs[Key, In, Out]) run(ctx context.Context, key Key, in []In) (out []Out, err error) {
+	size := max(r.Size(key), 1)
+	for len(in) < size {
+		in = append(in, in[len(in)-1])
+	}
+	err = crash.Do(func() (err error) {
+		out, err = r.Run(ctx, key, in)
+		return err
+	})
+	if err == nil && len(out) != size {
+		err = fmt.Errorf("%d results for %d items", len(out), size)
+	}
+	return out, err
+}
+
+// Join appends the values of another of n items, which are of one length; those of
+// a run of one stay where they are.
+func Join(all, own []float32, n int) []float32 {
+	if n == 1 {
+		return own
+	}
+	if all == nil {
+		all = make([]float32, 0, n*len(own))
+	}
+	return append(all, own...)
+}
