@@ -62,6 +62,18 @@ var networks = map[string]func(*configs.Train){
 		t.Arch, t.Backbone, t.MSC, t.OutputStride, t.StrideIn, t.Input, t.EMA = "mask2former", "resnet50", false, 32, "3x3", "torch", 0.5
 		t.Mask2Former = configs.Mask2Former{Queries: 8, Layers: 2, EncoderLayers: 1, Channels: 32, Heads: 2, FeedForward: 32, EncoderFeedForward: 32, Points: 64}
 	},
+	"vit linear": func(t *configs.Train) {
+		t.Arch, t.Backbone, t.Width, t.MSC, t.StrideIn, t.Input, t.Optimizer, t.Crop = "vit-linear", "vit-t16", 0.3, false, "3x3", "torch", "adamw", 64
+	},
+	"vit linear dinov2": func(t *configs.Train) {
+		t.Arch, t.Backbone, t.Width, t.MSC, t.StrideIn, t.Input, t.Optimizer, t.EMA = "vit-linear", "dinov2-s14-reg", 0.16, false, "3x3", "torch", "adamw", 0.5
+	},
+	"vit mask clip": func(t *configs.Train) {
+		t.Arch, t.Backbone, t.Width, t.MSC, t.StrideIn, t.Input, t.Optimizer = "vit-mask", "clip-b16", 0.08, false, "3x3", "clip", "adamw"
+	},
+	"vit mask": func(t *configs.Train) {
+		t.Arch, t.Backbone, t.Width, t.MSC, t.StrideIn, t.Input, t.Optimizer, t.Frozen = "vit-mask", "dinov2-s14", 0.16, false, "3x3", "torch", "adamw", true
+	},
 	"v3+ os8": func(t *configs.Train) {
 		t.Arch, t.Backbone, t.MSC, t.StrideIn, t.Input = "deeplab-v3plus", "resnet18", false, "3x3", "torch"
 	},
@@ -168,8 +180,14 @@ func compare(t *testing.T, p *train.Predictor, s *ortref.Session, size image.Poi
 // TestSafetensors loads exported weights back into a new network: nothing is
 // missing, nothing left over, and the values are the same.
 func TestSafetensors(t *testing.T) {
+	for _, name := range []string{"v2 msc caffe", "vit mask", "vit linear dinov2", "mask2former swin"} {
+		t.Run(name, func(t *testing.T) { checkSafetensors(t, name) })
+	}
+}
+
+func checkSafetensors(t *testing.T, name string) {
 	b := openOne(t)
-	checkpoint := trained(t, b, networks["v2 msc caffe"])
+	checkpoint := trained(t, b, networks[name])
 	path := filepath.Join(t.TempDir(), "net.safetensors")
 	if err := Safetensors(filepath.Dir(checkpoint), path, nil); err != nil {
 		t.Fatal(err)
@@ -184,12 +202,18 @@ func TestSafetensors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	if m := src.Metadata(); m["arch"] != "deeplab-v2" || !strings.HasPrefix(m["classes"], "background,") {
+	if m := src.Metadata(); m["arch"] != p.Meta.Model.Train.Arch || !strings.HasPrefix(m["classes"], "background,") {
 		t.Errorf("metadata %v", m)
 	}
-	shape, err := src.Shape("backbone.conv1.weight")
-	if err != nil || fmt.Sprint(shape) != "[4 3 7 7]" {
-		t.Errorf("first kernel %v, %v", shape, err)
+	kernel := map[string]struct{ name, shape string }{
+		"v2 msc caffe":      {"backbone.conv1.weight", "[4 3 7 7]"},
+		"vit mask":          {"backbone.patch_embed.proj.weight", "[64 3 14 14]"},
+		"vit linear dinov2": {"backbone.blocks.11.mlp.fc1.weight", "[256 64]"},
+		"mask2former swin":  {"sem_seg_head.pixel_decoder.layer_1.weight", "[32 32 3 3]"},
+	}[name]
+	shape, err := src.Shape(kernel.name)
+	if err != nil || fmt.Sprint(shape) != kernel.shape {
+		t.Errorf("%s %v, %v", kernel.name, shape, err)
 	}
 	store := model.NewStore()
 	p.Variables(func(path string, value *tensors.Tensor) {
