@@ -26,7 +26,7 @@ func TestProtocols(t *testing.T) {
 		"voc_deeplabv3plus_513":        {"deeplab-v3plus", "sgd", 16, 30000, 513, 1e-3, 10, 1e-4, false, "train", "resnet101", "random"},
 		"voc_deeplabv3plus_multigrid":  {"deeplab-v3plus-multigrid", "sgd", 16, 33050, 513, 7e-3, 10, 5e-4, false, "train", "resnet101", "random"},
 		"coco_deeplabv3plus_multigrid": {"deeplab-v3plus-multigrid", "sgd", 16, 206920, 513, 1e-2, 10, 5e-4, false, "train", "resnet101", "random"},
-		"mask2former_voc_swin_l":       {"mask2former", "adamw", 16, 40000, 512, 1e-5, 10, 0.05, false, "frozen", "swin-l-22k", "random"},
+		"mask2former_voc_swin_l":       {"mask2former", "adamw", 16, 40000, 640, 1e-5, 10, 0.05, false, "frozen", "swin-l-22k", "random"},
 		"mask2former_voc_resnet50":     {"mask2former", "adamw", 16, 40000, 512, 1e-5, 10, 0.05, false, "frozen", "resnet50", "random"},
 	}
 	paths, err := filepath.Glob("protocols/*.toml")
@@ -49,6 +49,9 @@ func TestProtocols(t *testing.T) {
 			r.Crop != w.crop || r.LR != w.lr || r.HeadMult != w.head || r.WeightDecay != w.decay || r.MSC != w.msc ||
 			r.BatchNorm != w.norm || !strings.Contains(r.Init, w.init) || r.CropAt != w.crop2 || r.Backbone != backbone || r.Width != 1 {
 			t.Errorf("%s: %+v, want %+v", name, r, w)
+		}
+		if r.Arch == "mask2former" && (r.ClipNorm != 0.01 || r.DecayOf != DecayKernels || len(r.Jitter) != 4 || len(r.Scales) != 16 || r.ScaleBy != "crop") {
+			t.Errorf("%s is not as Meta trains it: %+v %+v", name, r.TrainOptimizer, r.TrainAugment)
 		}
 		if c.Eval.Bucket != 1 {
 			t.Errorf("%s: eval.bucket = %d, want every photo's own size", name, c.Eval.Bucket)

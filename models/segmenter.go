@@ -83,6 +83,12 @@ type Layered interface {
 	Layers() int
 }
 
+// Embedder is a network some of whose weights are tables of embeddings, though
+// their names do not tell.
+type Embedder interface {
+	IsEmbedding(variablePath string) bool
+}
+
 // CanvasSegmenter is a Segmenter that images of many sizes share a graph of, if
 // it says so.
 type CanvasSegmenter interface {

@@ -215,6 +215,9 @@ func (r *run) optimizer() (optim.Optimizer, error) {
 	t := r.Config
 	opt := optim.Optimizer{Name: t.Optimizer, Momentum: t.Momentum, WeightDecay: t.WeightDecay, EMA: t.EMA > 0, Group: r.Net.Group,
 		ClipNorm: t.ClipNorm, Kernels: t.DecayOf == configs.DecayKernels}
+	if e, ok := models.As[models.Embedder](r.Net); ok {
+		opt.Embedding = e.IsEmbedding
+	}
 	if t.LayerDecay == 0 || t.LayerDecay == 1 {
 		return opt, nil
 	}

@@ -152,6 +152,16 @@ func (n *network) Group(path string) models.Group {
 	return models.GroupHead
 }
 
+// IsEmbedding is models.Embedder's: the queries, and what tells levels apart.
+func (n *network) IsEmbedding(path string) bool {
+	for _, table := range []string{"query_feat", "query_embed", "level_embed"} {
+		if strings.HasSuffix(path, "/"+table+"/weight") {
+			return true
+		}
+	}
+	return false
+}
+
 // Layers is models.Layered's.
 func (n *network) Layers() int {
 	if b, ok := n.backbone.(models.Layered); ok {

@@ -22,9 +22,10 @@ func LayerRates(net models.Layered, decay float64) func(variablePath string) flo
 }
 
 // isKernel tells the weights of more than one axis from norms, biases, tokens and
-// position embeddings.
-func isKernel(v *model.Variable) bool {
-	return v.Shape().Rank() > 1 && strings.HasSuffix(v.Path(), "/weight")
+// embeddings.
+func (o Optimizer) isKernel(v *model.Variable) bool {
+	name := v.Path()[strings.LastIndexByte(v.Path(), '/')+1:]
+	return v.Shape().Rank() > 1 && (name == "weight" || name == "in_proj_weight") && (o.Embedding == nil || !o.Embedding(v.Path()))
 }
 
 // Clip scales gradients down to a total norm of ClipNorm where theirs, the root of

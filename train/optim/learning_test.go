@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -127,5 +129,24 @@ func TestUpdate(t *testing.T) {
 	})
 	if LayerRates(threeLayers{}, 0) != nil || LayerRates(threeLayers{}, 1) != nil {
 		t.Error("no decay is a factor")
+	}
+}
+
+// TestKernels: what decays by itself under decay_of = "kernels".
+func TestKernels(t *testing.T) {
+	o := Optimizer{Embedding: func(path string) bool { return path == "/predictor/query_feat/weight" }}
+	store := model.NewStore()
+	for path, c := range map[string]struct {
+		dims []int
+		want bool
+	}{
+		"/backbone/conv1/weight": {[]int{3, 3, 2, 2}, true}, "/predictor/self_attn/in_proj_weight": {[]int{6, 2}, true}, "/head/weight": {[]int{2, 2}, true},
+		"/backbone/norm/weight": {[]int{2}, false}, "/head/bias": {[]int{2}, false}, "/predictor/query_feat/weight": {[]int{4, 2}, false},
+		"/backbone/pos_embed": {[]int{1, 4, 2}, false}, "/backbone/attn/relative_position_bias_table": {[]int{9, 2}, false}, "/backbone/ls1/gamma": {[]int{2}, false},
+	} {
+		v := store.VariableWithValue(path, tensors.FromShape(shapes.Make(dtypes.Float32, c.dims...)))
+		if got := o.isKernel(v); got != c.want {
+			t.Errorf("%s of shape %v is a kernel: %t", path, c.dims, got)
+		}
 	}
 }

@@ -24,6 +24,9 @@ type Optimizer struct {
 	EMA         bool    // keep a moving average of the network
 	ClipNorm    float64 // bound of the norm of all gradients together; 0 = none
 	Kernels     bool    // WeightDecay shrinks weights of more than one axis alone
+	// Embedding tells tables of embeddings, which are no kernels, by their names; nil
+	// = no variable is one.
+	Embedding func(variablePath string) bool
 	// Mult is a factor of a variable's learning rate; nil = 1.
 	Mult func(variablePath string) float64
 	// Group tells the learning-rate group of a variable.
@@ -85,7 +88,7 @@ func (o Optimizer) Update(store *model.Store, vars []*model.Variable, grads, in 
 	for i, v := range vars {
 		group := o.Group(v.Path())
 		decay := o.WeightDecay
-		if group == models.GroupHeadBias || o.Kernels && !isKernel(v) {
+		if group == models.GroupHeadBias || o.Kernels && !o.isKernel(v) {
 			decay = 0
 		}
 		rate := in[group-1]
