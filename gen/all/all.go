@@ -10,5 +10,6 @@ import (
 	_ "wsss/gen/refine"    // crf, sepl, random-walk, ensemble
 	_ "wsss/gen/retrieve"  // retrieve
 	_ "wsss/gen/saliency"  // saliency
+	_ "wsss/gen/sam3"      // sam3
 	_ "wsss/gen/source"    // import: labels and CAMs of other tools
 )

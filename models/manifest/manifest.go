@@ -22,7 +22,7 @@ var source string
 // Model is one entry of the manifest.
 type Model struct {
 	Name    string `toml:"name"`
-	Family  string `toml:"family"` // sam, gdino, clip, ram, blip2, saliency, features, owl, resnet, wrn, vgg, swin, efficientnet
+	Family  string `toml:"family"` // sam, sam3, gdino, clip, ram, blip2, saliency, features, owl, resnet, wrn, vgg, swin, efficientnet
 	Doc     string `toml:"doc"`
 	Licence string `toml:"licence"`
 	Repo    string `toml:"repo"`   // on Hugging Face; "" for other sources

@@ -30,6 +30,7 @@ func TestFullSize(t *testing.T) {
 		output string
 	}{
 		"sam":     {official.SAMEncoder, []string{"pixel_values"}, "image_embeddings"},
+		"sam2":    {official.SAM2Encoder, []string{"image"}, "image_embed"},
 		"ram":     {official.RAM, []string{"image"}, "logits"},
 		"qformer": {official.BLIP2Match, []string{"image_embeds", "input_ids", "attention_mask"}, "itm_logits"},
 	} {

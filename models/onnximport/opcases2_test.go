@@ -150,6 +150,8 @@ func productCases() []opCase {
 		{name: "ConvInteger many terms", op: "ConvInteger", in: []operand{someBytes(1, 300, 2, 2).input(), someBytes(2, 300, 1, 1), bytesOf(3).shaped(), bytesOf(120).shaped()}},
 		{name: "ConvInteger groups", op: "ConvInteger", in: []operand{someBytes(1, 4, 4, 4).input(), someBytes(4, 1, 3, 3), bytesOf(128).shaped()}, attrs: at{"group": 4}},
 		{name: "RoiAlign", op: "RoiAlign", in: []operand{rnd(2, 3, 8, 10), floats(1, 1, 12, 9, 0, 0, 19, 15, -4, 5, 6, 30, 3, 3, 3.5, 3.2).shaped(4, 4).input(), ints(0, 1, 1, 0)}, attrs: at{"output_height": 3, "output_width": 2, "sampling_ratio": 2, "spatial_scale": float32(0.5)}},
+		{name: "RoiAlign, places by region", op: "RoiAlign", in: []operand{rnd(2, 3, 8, 10), floats(1, 1, 12, 9, 0, 0, 19, 15, 3, 3, 3.5, 3.2).shaped(3, 4).input(), ints(0, 1, 1)}, attrs: at{"output_height": 3, "output_width": 2, "spatial_scale": float32(0.5)}},
+		{name: "RoiAlign, places by region, as torchvision", op: "RoiAlign", in: []operand{rnd(1, 2, 9, 9), floats(0, 0, 9, 9, 2, 1, 2.2, 1.1, 1, 2, 6, 7.5).shaped(3, 4).input(), ints(0, 0, 0)}, attrs: at{"output_height": 3, "output_width": 3, "coordinate_transformation_mode": "output_half_pixel"}},
 		{name: "RoiAlign 10", op: "RoiAlign", opset: 10, in: []operand{rnd(1, 2, 6, 6), floats(0, 0, 5, 5, 2, 1, 2.2, 1.1).shaped(2, 4).input(), ints(0, 0)}, attrs: at{"output_height": 2, "output_width": 2, "sampling_ratio": 1}},
 		{name: "Attention", op: "Attention", opset: 23, in: []operand{rnd(2, 3, 4, 5), rnd(2, 3, 6, 5), rnd(2, 3, 6, 7)}},
 		{name: "Attention flat", op: "Attention", opset: 23, in: []operand{rnd(2, 4, 12), rnd(2, 6, 6), rnd(2, 6, 6), rnd(4, 6)}, attrs: at{"q_num_heads": 4, "kv_num_heads": 2, "scale": float32(0.4)}},

@@ -90,3 +90,9 @@ func blendRow(dst, src []float32, xs taps) {
 		dst[x] = sum
 	}
 }
+
+// Enlarge resamples logits of lowW×lowH cells, row-major, that cover a whole image to its
+// w×h pixels, as PyTorch's interpolate(mode="bilinear", align_corners=False).
+func Enlarge(logits []float32, lowW, lowH, w, h int) []float32 {
+	return resample(logits, lowW, bilinearTaps(lowW, w, w), bilinearTaps(lowH, h, h))
+}

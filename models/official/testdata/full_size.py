@@ -1,11 +1,11 @@
 """Networks of their published sizes with random weights, and what the reference
 packages make of random inputs, for TestFullSize:
 
-    python full_size.py sam|ram|qformer FOLDER
+    python full_size.py sam|sam2|ram|qformer FOLDER
     WSSS_OFFICIAL=FOLDER go test ./models/official -run FullSize -v
 
-Beside what sam.py, ram.py and blip2.py need, 2.6, 0.9 and 0.8 GB of disk, and
-some 6, 3 and 3 GB of memory.
+Beside what sam.py, sam2_small.py, ram.py and blip2.py need, 2.6, 0.2, 0.9 and 0.8 GB of
+disk, and some 6, 2, 3 and 3 GB of memory. sam2 is SAM 2.1 tiny by transformers.
 """
 import os
 import sys
@@ -22,6 +22,12 @@ def sam():
     model = randomise(sam_model_registry["vit_h"]().eval(), 0.1)
     image = torch.randn(1, 3, 1024, 1024)
     return model.state_dict(), {"pixel_values": image, "image_embeddings": model.image_encoder(image)}
+
+
+def sam2():
+    model = randomise(transformers.Sam2Model(transformers.Sam2Config()).eval(), 0.1)
+    image = torch.randn(1, 3, 1024, 1024)
+    return model.state_dict(), {"image": image, "image_embed": model.get_image_embeddings(image)[-1]}
 
 
 def ram():
@@ -55,7 +61,7 @@ def qformer():
 def main():
     kind, folder = sys.argv[1:]
     torch.manual_seed(5)
-    weights, values = {"sam": sam, "ram": ram, "qformer": qformer}[kind]()
+    weights, values = {"sam": sam, "sam2": sam2, "ram": ram, "qformer": qformer}[kind]()
     os.makedirs(folder, exist_ok=True)
     torch.save(weights, os.path.join(folder, kind + ".pth"))
     save(os.path.join(folder, kind + "_values.pth"), values)
