@@ -1,11 +1,8 @@
 package train
 
 import (
-	"context"
-	"errors"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
@@ -20,23 +17,7 @@ import (
 // learn trains a network and returns its losses and gradient norms.
 func learn(t *testing.T, job Job, cut ...int) (losses, norms []float64) {
 	t.Helper()
-	for _, at := range append(cut, math.MaxInt) {
-		ctx, cancel := context.WithCancel(context.Background())
-		job.Progress = func(done, _ int) {
-			if done == at {
-				cancel()
-			}
-		}
-		_, err := Run(ctx, job)
-		cancel()
-		if at < math.MaxInt && !errors.Is(err, context.Canceled) || at == math.MaxInt && err != nil {
-			t.Fatalf("cancelled at %d: %v", at, err)
-		}
-	}
-	log, err := ReadLog(filepath.Join(job.OutDir, LogFile))
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, log := interrupted(t, job, cut)
 	for _, rec := range log {
 		if len(rec.LR) > 0 {
 			losses, norms = append(losses, rec.Loss), append(norms, rec.GradNorm)

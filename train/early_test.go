@@ -1,9 +1,6 @@
 package train
 
 import (
-	"context"
-	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -33,23 +30,7 @@ func TestEarly(t *testing.T) {
 				if err := job.Config.Validate(); err != nil {
 					t.Fatal(err)
 				}
-				for _, at := range append(cut, 99) {
-					ctx, cancel := context.WithCancel(context.Background())
-					job.Progress = func(done, _ int) {
-						if done == at {
-							cancel()
-						}
-					}
-					_, err := Run(ctx, job)
-					cancel()
-					if at < 99 && !errors.Is(err, context.Canceled) || at == 99 && err != nil {
-						t.Fatalf("cancelled at %d: %v", at, err)
-					}
-				}
-				log, err := ReadLog(filepath.Join(job.OutDir, LogFile))
-				if err != nil {
-					t.Fatal(err)
-				}
+				_, log = interrupted(t, job, cut)
 				return job.OutDir, log
 			}
 			noisy := func(t *configs.Train) { t.Bootstrap, t.LossClip, t.Correct, t.Early = 0.5, 0.05, 0.6, 0.5 }

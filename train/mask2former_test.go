@@ -198,21 +198,7 @@ func TestMask2FormerManyClasses(t *testing.T) {
 			job.Dataset, job.ValSplit = stripes{20, 6}, ""
 			c := &job.Config
 			c.Iterations, c.Batch, c.Scales, c.Mask2Former.Queries, c.Mask2Former.Objects = 6, 1, []float64{1}, queries, 4
-			var res *Result
-			for _, at := range append(cut, 99) {
-				ctx, cancel := context.WithCancel(context.Background())
-				job.Progress = func(done, _ int) {
-					if done == at {
-						cancel()
-					}
-				}
-				var err error
-				res, err = Run(ctx, job)
-				cancel()
-				if at < 99 && !errors.Is(err, context.Canceled) || at == 99 && err != nil {
-					t.Fatalf("cancelled at %d: %v", at, err)
-				}
-			}
+			res, _ := interrupted(t, job, cut)
 			return job.OutDir, res
 		}
 		whole, res := run()

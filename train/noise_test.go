@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"errors"
 	"image"
 	"math"
 	"os"
@@ -119,23 +118,7 @@ func TestNoiseWarmup(t *testing.T) {
 			job := tinyJob(t, t.TempDir())
 			job.Config.Iterations, job.Config.Accumulate, job.Config.ValEvery = 12, accumulate, 0
 			change(&job.Config)
-			for _, at := range append(cut, 99) {
-				ctx, cancel := context.WithCancel(context.Background())
-				job.Progress = func(done, _ int) {
-					if done == at {
-						cancel()
-					}
-				}
-				_, err := Run(ctx, job)
-				cancel()
-				if at < 99 && !errors.Is(err, context.Canceled) || at == 99 && err != nil {
-					t.Fatalf("cancelled at %d: %v", at, err)
-				}
-			}
-			log, err := ReadLog(filepath.Join(job.OutDir, LogFile))
-			if err != nil {
-				t.Fatal(err)
-			}
+			_, log := interrupted(t, job, cut)
 			for _, rec := range log {
 				if len(rec.LR) > 0 {
 					losses = append(losses, rec.Loss)

@@ -29,14 +29,15 @@ func (r *run) drawCurves() error {
 	return writeCurves(r.OutDir, r.Name, log)
 }
 
-// described tells what the folder says about the training.
+// described reads what an earlier call wrote about the training into its folder.
 func (r *run) described() (info runInfo, ok bool) {
 	raw, err := files.ReadLimited(filepath.Join(r.OutDir, RunFile), files.MaxRecord)
 	return info, err == nil && json.Unmarshal(raw, &info) == nil
 }
 
-// finished is the result of a training that an earlier call completed. Had it
-// been killed before that was written down, it is now.
+// finished is the result of a training that an earlier call completed. Where that
+// call was killed after its last checkpoint and before it wrote the result, this
+// one writes it.
 func (r *run) finished() (*Result, error) {
 	if err := r.loop.Tidy(); err != nil {
 		return nil, err

@@ -124,7 +124,7 @@ func (j *Job) Leave(cause error) {
 		j.me.Error = shorten(cause.Error())
 	}
 	j.mu.Unlock()
-	_ = j.tell() // unwritten, the time of its leases tells
+	_ = j.tell() // if it cannot be written, the others wait until its leases expire
 }
 
 // sighting is what this process has seen of another: its beat, and since when
@@ -139,7 +139,7 @@ type sighting struct {
 // watched like one whose beat is 0.
 func (j *Job) dead(name string) bool {
 	if name == nobody || name == j.worker {
-		return true // an earlier chunk of ours that failed
+		return true // nobody's lease, or one of this process whose work failed
 	}
 	w, err := readWorker(j.dir, name)
 	if err == nil && w.Ended {

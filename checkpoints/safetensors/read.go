@@ -46,14 +46,9 @@ type Reader struct {
 // Open opens a file and checks its whole header; no value is read yet. Errors
 // name the file.
 func Open(path string) (*Reader, error) {
-	f, size, err := files.OpenRegular(path)
+	r, f, err := files.Parse(path, NewReader)
 	if err != nil {
 		return nil, err
-	}
-	r, err := NewReader(f, size)
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	r.name, r.closer = path, f
 	return r, nil

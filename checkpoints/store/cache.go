@@ -70,8 +70,10 @@ func (c *cache) create() (*os.File, error) {
 	return os.CreateTemp(c.dir, "*")
 }
 
-// open opens the copy of a file, fetched where there is none, or one that is no
-// longer the file's: still is asked of one that is not young.
+// open opens the local copy of a file. It is fetched first where there is none, or
+// where the store's file has changed since: a copy that was compared less than
+// trusted ago counts as current, of others still is asked, which compares size and
+// time with the store.
 func (c *cache) open(name string, fetch func() (local, error), still func(size int64, mod time.Time) bool) (*os.File, error) {
 	h := fnv.New32a()
 	h.Write([]byte(name))
@@ -107,7 +109,7 @@ func (c *cache) find(name string, still func(size int64, mod time.Time) bool) *o
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.items[name] != e { // made room for others meanwhile
+	if c.items[name] != e { // removed meanwhile, to make room for others
 		return nil
 	}
 	if good {

@@ -8,23 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"wsss/data"
+	"wsss/data/outline/outlinetest"
 )
-
-// parse reads a mask from rows: '.' background, '*' void, digits classes.
-func parse(rows ...string) *data.LabelMap {
-	m := data.NewLabelMap(len(rows[0]), len(rows))
-	for y, row := range rows {
-		for x, c := range row {
-			switch {
-			case c == '*':
-				m.Set(x, y, data.Ignore)
-			case c != '.':
-				m.Set(x, y, uint8(c-'0'))
-			}
-		}
-	}
-	return m
-}
 
 func anySize() Options {
 	o := DefaultOptions()
@@ -43,19 +28,19 @@ func TestBoxes(t *testing.T) {
 		opts Options
 		want []data.Box
 	}{
-		{"none", parse("...", "..."), anySize(), []data.Box{}},
-		{"all void", parse("***"), anySize(), []data.Box{}},
-		{"corner to corner", parse("11", "11"), anySize(), []data.Box{{X1: 2, Y1: 2, Class: 1}}},
-		{"diagonal is one", parse("1..", ".1.", "..1"), anySize(), []data.Box{{X1: 3, Y1: 3, Class: 1}}},
-		{"two of a class", parse("1.1"), anySize(), []data.Box{{X1: 1, Y1: 1, Class: 1}, {X0: 2, X1: 3, Y1: 1, Class: 1}}},
-		{"touching classes", parse("12"), anySize(), []data.Box{{X1: 1, Y1: 1, Class: 1}, {X0: 1, X1: 2, Y1: 1, Class: 2}}},
-		{"piece joins over void", parse("1111**11.."), merge, []data.Box{{X1: 8, Y1: 1, Class: 1}}},
-		{"gap too wide", parse("1111***11."), merge, []data.Box{{X1: 4, Y1: 1, Class: 1}, {X0: 7, X1: 9, Y1: 1, Class: 1}}},
-		{"big pieces stay apart", parse("111*111"), merge, []data.Box{{X1: 3, Y1: 1, Class: 1}, {X0: 4, X1: 7, Y1: 1, Class: 1}}},
-		{"not over background", parse("1111.11"), merge, []data.Box{{X1: 4, Y1: 1, Class: 1}, {X0: 5, X1: 7, Y1: 1, Class: 1}}},
-		{"not another class", parse("2222**11"), merge, []data.Box{{X1: 4, Y1: 1, Class: 2}, {X0: 6, X1: 8, Y1: 1, Class: 1}}},
-		{"equal pieces join once", parse("11*11"), merge, []data.Box{{X1: 5, Y1: 1, Class: 1}}},
-		{"specks dropped", parse("11.222"), least, []data.Box{{X0: 3, X1: 6, Y1: 1, Class: 2}}},
+		{"none", outlinetest.Parse("...", "..."), anySize(), []data.Box{}},
+		{"all void", outlinetest.Parse("***"), anySize(), []data.Box{}},
+		{"corner to corner", outlinetest.Parse("11", "11"), anySize(), []data.Box{{X1: 2, Y1: 2, Class: 1}}},
+		{"diagonal is one", outlinetest.Parse("1..", ".1.", "..1"), anySize(), []data.Box{{X1: 3, Y1: 3, Class: 1}}},
+		{"two of a class", outlinetest.Parse("1.1"), anySize(), []data.Box{{X1: 1, Y1: 1, Class: 1}, {X0: 2, X1: 3, Y1: 1, Class: 1}}},
+		{"touching classes", outlinetest.Parse("12"), anySize(), []data.Box{{X1: 1, Y1: 1, Class: 1}, {X0: 1, X1: 2, Y1: 1, Class: 2}}},
+		{"piece joins over void", outlinetest.Parse("1111**11.."), merge, []data.Box{{X1: 8, Y1: 1, Class: 1}}},
+		{"gap too wide", outlinetest.Parse("1111***11."), merge, []data.Box{{X1: 4, Y1: 1, Class: 1}, {X0: 7, X1: 9, Y1: 1, Class: 1}}},
+		{"big pieces stay apart", outlinetest.Parse("111*111"), merge, []data.Box{{X1: 3, Y1: 1, Class: 1}, {X0: 4, X1: 7, Y1: 1, Class: 1}}},
+		{"not over background", outlinetest.Parse("1111.11"), merge, []data.Box{{X1: 4, Y1: 1, Class: 1}, {X0: 5, X1: 7, Y1: 1, Class: 1}}},
+		{"not another class", outlinetest.Parse("2222**11"), merge, []data.Box{{X1: 4, Y1: 1, Class: 2}, {X0: 6, X1: 8, Y1: 1, Class: 1}}},
+		{"equal pieces join once", outlinetest.Parse("11*11"), merge, []data.Box{{X1: 5, Y1: 1, Class: 1}}},
+		{"specks dropped", outlinetest.Parse("11.222"), least, []data.Box{{X0: 3, X1: 6, Y1: 1, Class: 2}}},
 	} {
 		got, err := Derive(tc.mask, []data.WeakKind{data.WeakBoxes}, 1, tc.opts)
 		if err != nil {
@@ -71,11 +56,11 @@ func TestBoxes(t *testing.T) {
 }
 
 func TestTagsListWhatTheMaskShows(t *testing.T) {
-	got, err := Derive(parse("3*1.1"), []data.WeakKind{data.WeakTags}, 1, DefaultOptions())
+	got, err := Derive(outlinetest.Parse("3*1.1"), []data.WeakKind{data.WeakTags}, 1, DefaultOptions())
 	if err != nil || !cmp.Equal(got.Tags, []int{1, 3}) {
 		t.Errorf("tags %v, %v", got.Tags, err)
 	}
-	got, err = Derive(parse("..*"), []data.WeakKind{data.WeakTags}, 1, DefaultOptions())
+	got, err = Derive(outlinetest.Parse("..*"), []data.WeakKind{data.WeakTags}, 1, DefaultOptions())
 	if err != nil || got.Tags == nil || len(got.Tags) != 0 {
 		t.Errorf("tags %#v, %v: want empty, not nil", got.Tags, err)
 	}
@@ -84,13 +69,13 @@ func TestTagsListWhatTheMaskShows(t *testing.T) {
 func TestErrors(t *testing.T) {
 	bad := DefaultOptions()
 	bad.Points = -1
-	if _, err := Derive(parse("."), nil, 1, bad); err == nil {
+	if _, err := Derive(outlinetest.Parse("."), nil, 1, bad); err == nil {
 		t.Error("negative number of points passes")
 	}
-	if _, err := Derive(parse("."), []data.WeakKind{"masks"}, 1, DefaultOptions()); err == nil {
+	if _, err := Derive(outlinetest.Parse("."), []data.WeakKind{"masks"}, 1, DefaultOptions()); err == nil {
 		t.Error("unknown kind passes")
 	}
-	if _, err := FromInstances(parse(".."), parse("."), nil, 1, DefaultOptions()); err == nil {
+	if _, err := FromInstances(outlinetest.Parse(".."), outlinetest.Parse("."), nil, 1, DefaultOptions()); err == nil {
 		t.Error("different sizes pass")
 	}
 }
@@ -208,7 +193,7 @@ func TestDeterministicPerKind(t *testing.T) {
 }
 
 func TestInstances(t *testing.T) {
-	truth, inst := parse("1*1*2*"), parse("111222")
+	truth, inst := outlinetest.Parse("1*1*2*"), outlinetest.Parse("111222")
 	w, err := FromInstances(truth, inst, data.WeakKinds, 1, anySize())
 	if err != nil {
 		t.Fatal(err)

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/compute-onnx/support/protos"
-
 	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
@@ -21,24 +19,6 @@ import (
 var fruit = data.Classes{Names: []string{"background", "apple", "leaf"}}
 
 type m = map[string]any
-
-// colours is a network whose features are the mean colour of patches of 4×4
-// pixels.
-func colours(t *testing.T) string {
-	t.Helper()
-	eye := make([]float32, 3*3*16)
-	for c := range 3 {
-		for i := range 16 {
-			eye[(c*3+c)*16+i] = 1.0 / 16
-		}
-	}
-	return Write(t, "colours", &protos.GraphProto{
-		Input:       []*protos.ValueInfoProto{Port("x", "n", 3, "h", "w")},
-		Output:      []*protos.ValueInfoProto{Port("maps", "n", 3, "gh", "gw")},
-		Node:        []*protos.NodeProto{Node("Conv", "maps", []string{"x", "eye"}, Ints("kernel_shape", 4, 4), Ints("strides", 4, 4))},
-		Initializer: []*protos.TensorProto{Floats("eye", eye, 3, 3, 4, 4)},
-	})
-}
 
 // painted is a dataset of photos with blocks of a class's colour.
 type painted struct {
@@ -103,7 +83,7 @@ func learn(t *testing.T, s *painted, o m) (gen.Method, error) {
 }
 
 func byColour(t *testing.T) m {
-	return m{"find": "features", "features": m{"network": colours(t), "norm": "unit"}, "alike": m{"min_similarity": 0.9}}
+	return m{"find": "features", "features": m{"network": MeanColours(t), "norm": "unit"}, "alike": m{"min_similarity": 0.9}}
 }
 
 // TestAlike: one box a class finds the objects of the classes on other photos and

@@ -26,10 +26,10 @@ func init() {
 
 // method is the gen method; solvers are reused between images.
 type method struct {
-	env     gen.Env
-	opts    options
-	from    *source.Source // nil: no other method's labels
-	solvers sync.Pool
+	env             gen.Env
+	opts            options
+	source.Optional // another method's labels
+	solvers         sync.Pool
 }
 
 func newGrabCut(env gen.Env, opts options) (_ gen.Method, err error) {
@@ -40,7 +40,7 @@ func newGrabCut(env gen.Env, opts options) (_ gen.Method, err error) {
 		return nil, fmt.Errorf("gen.weak = %q: grabcut works from boxes, scribbles, points or tags", env.Weak)
 	}
 	if opts.hasFrom() {
-		if m.from, err = source.Open(env, "gen.options.from", opts.From); err != nil {
+		if m.From, err = source.Open(env, "gen.options.from", opts.From); err != nil {
 			return nil, err
 		}
 	}
@@ -57,9 +57,9 @@ func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, erro
 	solver := m.solvers.Get().(*Solver)
 	defer m.solvers.Put(solver)
 	c := &cutter{ctx: ctx, opts: m.opts, seed: m.env.Seed, solver: solver, img: s.Image}
-	if m.from != nil && m.labelled(s.Weak) {
+	if m.From != nil && m.labelled(s.Weak) {
 		var err error
-		if c.start, err = startOf(ctx, m.from, s); err != nil {
+		if c.start, err = startOf(ctx, m.From, s); err != nil {
 			return nil, err
 		}
 	}
@@ -89,38 +89,6 @@ func (m *method) labelled(weak data.WeakLabels) bool {
 		return len(weak.Scribbles) > 0
 	}
 	return len(weak.Tags) > 0
-}
-
-// Weights maps the files that the masks depend on to their SHA-256.
-func (m *method) Weights() map[string]string {
-	if m.from == nil {
-		return nil
-	}
-	return m.from.Weights()
-}
-
-// Learn lets the method behind the source learn (gen.Learner).
-func (m *method) Learn(ctx context.Context, from gen.Lesson) error {
-	if m.from == nil {
-		return nil
-	}
-	return m.from.Learn(ctx, from)
-}
-
-// Inputs describes the folder of labels or scores, if any (gen.Reader).
-func (m *method) Inputs() (map[string]string, error) {
-	if m.from == nil {
-		return nil, nil
-	}
-	return m.from.Inputs()
-}
-
-// InputFiles is the image's file of labels or scores, if any (gen.Reader).
-func (m *method) InputFiles(id string) ([]string, error) {
-	if m.from == nil {
-		return nil, nil
-	}
-	return m.from.InputFiles(id)
 }
 
 // cutter is the work on one image.

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/compute-onnx/support/protos"
-
 	"wsss/checkpoints/safetensors"
 	"wsss/configs"
 	"wsss/data"
@@ -31,24 +29,6 @@ import (
 var fruit = data.Classes{Names: []string{"background", "apple", "leaf", "sky"}}
 
 type m = map[string]any
-
-// colours is a network whose features are the mean colour of patches of 4×4
-// pixels.
-func colours(t *testing.T) string {
-	t.Helper()
-	eye := make([]float32, 3*3*16)
-	for c := range 3 {
-		for i := range 16 {
-			eye[(c*3+c)*16+i] = 1.0 / 16
-		}
-	}
-	return Write(t, "colours", &protos.GraphProto{
-		Input:       []*protos.ValueInfoProto{Port("x", "n", 3, "h", "w")},
-		Output:      []*protos.ValueInfoProto{Port("maps", "n", 3, "gh", "gw")},
-		Node:        []*protos.NodeProto{Node("Conv", "maps", []string{"x", "eye"}, Ints("kernel_shape", 4, 4), Ints("strides", 4, 4))},
-		Initializer: []*protos.TensorProto{Floats("eye", eye, 3, 3, 4, 4)},
-	})
-}
 
 // split is a dataset of painted photos with labels.
 type split struct {
@@ -121,7 +101,7 @@ func (s *split) add(t *testing.T, id string, blocks []block, labels ...int) {
 
 // options of the method on a split.
 func (s *split) options(t *testing.T, more m) m {
-	o := m{"features": m{"network": colours(t), "norm": "unit"}, "proposals": []m{{"labels": s.masks}}, "from": m{"labels": s.labels}, "min_area": 16, "erode": 2}
+	o := m{"features": m{"network": MeanColours(t), "norm": "unit"}, "proposals": []m{{"labels": s.masks}}, "from": m{"labels": s.labels}, "min_area": 16, "erode": 2}
 	for k, v := range more {
 		o[k] = v
 		if v == nil {
@@ -260,7 +240,7 @@ func TestPredictor(t *testing.T) {
 		more m
 		want string
 	}{
-		"another size":   {m{"features": m{"network": colours(t), "norm": "unit", "side": 96}}, "another network or size"},
+		"another size":   {m{"features": m{"network": MeanColours(t), "norm": "unit", "side": 96}}, "another network or size"},
 		"another file":   {m{"bank": filepath.Join(s.labels, "a.png")}, "a.png"},
 		"no bank":        {m{"bank": bank + "x"}, "there is no file"},
 		"nothing at all": {m{"bank": ""}, "from and bank are missing"},

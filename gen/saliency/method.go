@@ -39,7 +39,7 @@ func init() {
 type options struct {
 	Network
 	Threshold float64        `toml:"threshold"` // pixels below are background; default 0.5
-	Present   float64        `toml:"present"`   // a tag that gets less than this share of the photo is where its own scores are; default 0.01; 0 = it may get nothing
+	Present   float64        `toml:"present"`   // where a tag gets less than this share of the photo's pixels, its own scores count beside the saliency, since the tag says that the class is there; default 0.01; 0 = never
 	From      source.Options `toml:"from"`      // class scores (cam, imagenet-cam, clip-es, a folder of .npy) that tell several tags apart, or
 	Namer     string         `toml:"namer"`     // of gen/naming, which names each connected part; "" = clip where that is set, else none
 	Own       map[string]any `toml:"namer_options"`
@@ -90,13 +90,13 @@ func (o options) hasFrom() bool { return o.From.Labels+o.From.Scores+o.From.Meth
 
 // method is the gen method. It is safe for concurrent use.
 type method struct {
-	opts    options
-	weak    data.WeakKind
-	classes data.Classes
-	maps    *Mapper
-	from    *source.Source // nil: nothing tells tags apart, or CLIP does
-	namer   *namer
-	hashes  map[string]string
+	opts            options
+	weak            data.WeakKind
+	classes         data.Classes
+	maps            *Mapper
+	source.Optional // class scores; none: nothing tells tags apart, or CLIP does
+	namer           *namer
+	hashes          map[string]string
 }
 
 var _ source.Scorer = (*method)(nil)
@@ -111,13 +111,13 @@ func newMethod(env gen.Env, o options) (_ gen.Method, err error) {
 	}
 	maps.Copy(m.hashes, m.maps.Weights())
 	if o.hasFrom() {
-		if m.from, err = source.Open(env, "gen.options.from", o.From); err != nil {
+		if m.From, err = source.Open(env, "gen.options.from", o.From); err != nil {
 			return nil, err
 		}
-		if !m.from.HasScores() {
+		if !m.From.HasScores() {
 			return nil, fmt.Errorf("[gen.options.from] has no class scores: allowed are scores, and methods that make them, such as cam and imagenet-cam")
 		}
-		maps.Copy(m.hashes, m.from.Weights())
+		maps.Copy(m.hashes, m.From.Weights())
 	}
 	if o.naming().Namer != "" {
 		if m.namer, err = openNamer(env, o); err != nil {
@@ -130,30 +130,6 @@ func newMethod(env gen.Env, o options) (_ gen.Method, err error) {
 
 // Weights maps the files that the masks depend on to their SHA-256.
 func (m *method) Weights() map[string]string { return m.hashes }
-
-// Learn lets the method behind the source learn (gen.Learner).
-func (m *method) Learn(ctx context.Context, from gen.Lesson) error {
-	if m.from == nil {
-		return nil
-	}
-	return m.from.Learn(ctx, from)
-}
-
-// Inputs describes the folder of scores, if any (gen.Reader).
-func (m *method) Inputs() (map[string]string, error) {
-	if m.from == nil {
-		return nil, nil
-	}
-	return m.from.Inputs()
-}
-
-// InputFiles is the image's file of scores, if any (gen.Reader).
-func (m *method) InputFiles(id string) ([]string, error) {
-	if m.from == nil {
-		return nil, nil
-	}
-	return m.from.InputFiles(id)
-}
 
 // Rule: the background has what the classes leave of 1, and the threshold moves
 // where they are equal.
@@ -169,10 +145,11 @@ func (m *method) Rule() source.ScoreOptions {
 // apart.
 const undecided = "several tags, and nothing tells them apart: what stands out stays undecided; see gen.options.from and clip"
 
-// Scores are the saliency of a photo, shared out among its tags: the class that
-// fits a pixel best has all of it, the others what their own scores are of that
-// one's. A tag is true of the photo: a class that stands out next to nowhere has its
-// own scores, where they are more.
+// Scores are the saliency of a photo, divided among its tags: at each pixel the
+// class with the highest score of its own gets the whole saliency, the others the
+// fraction that their score is of the highest one. A class that wins too few pixels
+// (options.present) gets its own scores where they are higher, because its tag says
+// that it is in the photo.
 func (m *method) Scores(ctx context.Context, s *data.Sample) (*source.Scores, error) {
 	if m.weak != data.WeakTags {
 		return nil, fmt.Errorf("saliency from boxes has no class scores: use its labels, or tags")
@@ -186,8 +163,8 @@ func (m *method) Scores(ctx context.Context, s *data.Sample) (*source.Scores, er
 		return nil, err
 	}
 	var own *source.Scores
-	if m.from != nil {
-		if own, err = m.from.Scores(ctx, s); err != nil {
+	if m.From != nil {
+		if own, err = m.From.Scores(ctx, s); err != nil {
 			return nil, err
 		}
 	}
@@ -274,7 +251,7 @@ func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, erro
 	if m.weak == data.WeakBoxes {
 		return m.boxes(ctx, s)
 	}
-	if len(s.Weak.Tags) > 1 && m.from == nil && m.namer == nil {
+	if len(s.Weak.Tags) > 1 && m.From == nil && m.namer == nil {
 		return m.undecided(ctx, s)
 	}
 	scores, err := m.Scores(ctx, s)

@@ -72,10 +72,10 @@ func (o Options) Check() error {
 	return nil
 }
 
-// Open opens a source. A method works without labels where it can, unless the
-// options want it to have those of env. Else, where
-// blind, one that takes tags gets the same made-up tag for every photo, so that
-// its masks are what it takes for any object; all others get the labels of env.
+// Open opens a source. What labels a method gets is decided in this order: those
+// of env where options.labelled asks for them; none where the method works without;
+// where blind, one and the same made-up tag for every photo if it takes tags, so that
+// its masks are of any object; else the labels of env.
 func Open(env gen.Env, o Options, blind bool) (*Source, error) {
 	if err := o.Check(); err != nil {
 		return nil, err

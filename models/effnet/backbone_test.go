@@ -13,6 +13,7 @@ import (
 	"wsss/models"
 	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
+	"wsss/models/weights/weightstest"
 )
 
 // small is Lite 0 of an eighth of the width, as a backbone.
@@ -38,7 +39,7 @@ func TestBackbone(t *testing.T) {
 			return out[:]
 		})
 		defer exec.Finalize()
-		out, err := exec.Call(picture(67, 100))
+		out, err := exec.Call(weightstest.Picture(67, 100))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +108,7 @@ func TestRecomputeAndCut(t *testing.T) {
 		}
 		exec := model.MustNewExec(b, store, build)
 		defer exec.Finalize()
-		out, err := exec.Call(picture(48, 64))
+		out, err := exec.Call(weightstest.Picture(48, 64))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,34 +17,11 @@ import (
 	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
 	"wsss/models/weights"
-	"wsss/models/weights/formats"
+	"wsss/models/weights/weightstest"
 )
 
 // testdata/gen_effnet.py wrote the files with PyTorch.
 var narrow = Config{Width: 0.1}
-
-func open(t testing.TB, path string) weights.Source {
-	t.Helper()
-	f, err := formats.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
-// picture is the made-up one of gen_effnet.py, channels last.
-func picture(h, w int) *tensors.Tensor {
-	v := make([]float32, 0, 3*h*w)
-	for y := range h {
-		for x := range w {
-			for c := range 3 {
-				v = append(v, float32((x*7+y*3+c*40+x*y/8)%256)/128-1)
-			}
-		}
-	}
-	return tensors.FromFlatDataAndDimensions(v, 1, h, w, 3)
-}
 
 // differ is the largest difference relative to the largest value.
 func differ(t *testing.T, got []float32, want []float32) float64 {
@@ -86,13 +63,13 @@ func reference(t *testing.T, f weights.Source, name string) []float32 {
 // PyTorch's, for sides that strides divide and others, and with a dilated last
 // stage.
 func TestParity(t *testing.T) {
-	ref := open(t, "testdata/parity.pth")
+	ref := weightstest.Open(t, "testdata/parity.pth")
 	backendtest.Each(t, backendtest.Quick(t), func(t *testing.T, b compute.Backend) {
 		store, err := narrow.Build(5, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := Load(store.RootScope(), open(t, "testdata/narrow.pth"))
+		m, err := Load(store.RootScope(), weightstest.Open(t, "testdata/narrow.pth"))
 		if err != nil || len(m.Missing)+len(m.Unused)+len(m.Differ) > 0 {
 			t.Fatalf("%v: %s", err, m)
 		}
@@ -111,7 +88,7 @@ func TestParity(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer exec.Finalize()
-			out, err := exec.Call(picture(h, w))
+			out, err := exec.Call(weightstest.Picture(h, w))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -167,7 +144,7 @@ func TestRealWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, n := range []int{0, 2} {
-		src := open(t, datatest.Real(t, fmt.Sprintf("efficientnet-lite%d.pth", n)))
+		src := weightstest.Open(t, datatest.Real(t, fmt.Sprintf("efficientnet-lite%d.pth", n)))
 		c, classes, ok, err := Detect(src)
 		if lite, _ := Lite(n); err != nil || !ok || c != lite || classes != 1000 {
 			t.Fatalf("lite%d: %+v, %d classes, %v, %v", n, c, classes, ok, err)
@@ -187,7 +164,7 @@ func TestRealWeights(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer exec.Finalize()
-			out, err := exec.Call1(picture(Side(n), Side(n)))
+			out, err := exec.Call1(weightstest.Picture(Side(n), Side(n)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -228,11 +205,11 @@ func TestLayouts(t *testing.T) {
 
 // TestForeignFiles: files of other networks are told apart, and named.
 func TestForeignFiles(t *testing.T) {
-	src := open(t, "testdata/parity.pth")
+	src := weightstest.Open(t, "testdata/parity.pth")
 	if _, _, ok, err := Detect(src); ok || err != nil {
 		t.Errorf("parity.pth: %v, %v", ok, err)
 	}
-	if _, _, ok, err := Detect(open(t, "testdata/narrow.pth")); ok || err == nil || !strings.Contains(err.Error(), "16 blocks") {
+	if _, _, ok, err := Detect(weightstest.Open(t, "testdata/narrow.pth")); ok || err == nil || !strings.Contains(err.Error(), "16 blocks") {
 		t.Errorf("a tenth of the width: %v, %v", ok, err)
 	}
 	store, err := narrow.Build(0, 1)

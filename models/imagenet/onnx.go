@@ -10,7 +10,6 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute-onnx/support/protos"
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/foundation"
@@ -41,7 +40,8 @@ func openONNX(b compute.Backend, path string, o Options) (*Classifier, error) {
 	}
 	e := &onnxEngine{session: load.Together(b, s), features: features, channels: c.channels, opts: o}
 	c.engine = e
-	return c, e.readInput()
+	e.in, err = foundation.ImageInputOf(e.session)
+	return c, err
 }
 
 // graph finds the nodes of a file by what they make.
@@ -205,31 +205,10 @@ type onnxEngine struct {
 	features string
 	channels int // of the features
 	opts     Options
-	input    string
-	last     bool // channels are the last axis of the input
-	w, h     int  // that the file fixes, or 0
+	in       foundation.ImageInput
 }
 
-func (e *onnxEngine) fixed() (w, h int) { return e.w, e.h }
-
-// readInput finds the input of images.
-func (e *onnxEngine) readInput() error {
-	in := e.session.Inputs()
-	if len(in) != 1 || len(in[0].Dims) != 4 || in[0].DType != dtypes.Float32 {
-		return fmt.Errorf("its inputs are %v: wanted is one of images, float32 [batch, 3, height, width] or [batch, height, width, 3]", in)
-	}
-	d := in[0].Dims
-	h, w := d[2], d[3]
-	if e.input = in[0].Name; d[3] == 3 && d[1] != 3 {
-		e.last, h, w = true, d[1], d[2]
-	} else if d[1] != 3 && d[1] != -1 {
-		return fmt.Errorf("its input has shape %v: wanted are three channels", d)
-	}
-	if h > 0 && w > 0 {
-		e.w, e.h = w, h
-	}
-	return nil
-}
+func (e *onnxEngine) fixed() (w, h int) { return e.in.Size.X, e.in.Size.Y }
 
 // run gives the features of each view, which the session may run together.
 func (e *onnxEngine) run(ctx context.Context, img *imageproc.RGB) ([]features, error) {
@@ -248,10 +227,10 @@ func (e *onnxEngine) forward(ctx context.Context, pixels []float32, n, w, h int)
 
 func (e *onnxEngine) one(ctx context.Context, pixels []float32, w, h int) (f features, err error) {
 	in := tensors.FromFlatDataAndDimensions(pixels, 1, h, w, 3)
-	if !e.last {
+	if !e.in.Last {
 		in = tensors.FromFlatDataAndDimensions(swapAxes(pixels, h*w, 3), 1, 3, h, w)
 	}
-	given := map[string]*tensors.Tensor{e.input: in}
+	given := map[string]*tensors.Tensor{e.in.Name: in}
 	defer foundation.Free(given)
 	out, err := e.session.Run(ctx, given, e.features)
 	if err != nil {
@@ -261,7 +240,7 @@ func (e *onnxEngine) one(ctx context.Context, pixels []float32, w, h int) (f fea
 	if err != nil {
 		return f, err
 	}
-	if d[3] == e.channels && (e.last || d[1] != e.channels) {
+	if d[3] == e.channels && (e.in.Last || d[1] != e.channels) {
 		return features{d[2], d[1], d[3], values}, nil
 	}
 	return features{d[3], d[2], d[1], swapAxes(values, d[1], d[2]*d[3])}, nil

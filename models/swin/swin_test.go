@@ -19,35 +19,11 @@ import (
 	"wsss/models/pretrained"
 	"wsss/models/swin"
 	"wsss/models/weights"
-	"wsss/models/weights/formats"
 	"wsss/models/weights/weightstest"
 )
 
 // tiny is the network of testdata/gen_swin.py.
 var tiny = swin.Config{Embed: 4, Depths: [4]int{2, 2, 2, 1}, Heads: [4]int{1, 2, 2, 4}, Window: 3}
-
-func open(t testing.TB, path string) weights.Source {
-	t.Helper()
-	f, err := formats.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
-// picture is the made-up one of gen_swin.py.
-func picture(h, w int) *tensors.Tensor {
-	v := make([]float32, 0, 3*h*w)
-	for y := range h {
-		for x := range w {
-			for c := range 3 {
-				v = append(v, float32((x*7+y*3+c*40+x*y/8)%256)/128-1)
-			}
-		}
-	}
-	return tensors.FromFlatDataAndDimensions(v, 1, h, w, 3)
-}
 
 func variables(t testing.TB, c swin.Config) *model.Store {
 	t.Helper()
@@ -79,10 +55,10 @@ func load(t testing.TB, c swin.Config, store *model.Store, src weights.Source) w
 // sides that patches and windows divide and others, and for maps smaller than a
 // window; with blocks recomputed, too.
 func TestParity(t *testing.T) {
-	ref := open(t, "testdata/parity.safetensors")
+	ref := weightstest.Open(t, "testdata/parity.safetensors")
 	backendtest.Each(t, backendtest.Quick(t), func(t *testing.T, b compute.Backend) {
 		store := variables(t, tiny)
-		if m := load(t, tiny, store, open(t, "testdata/tiny.safetensors")); len(m.Missing)+len(m.Unused)+len(m.Differ) > 0 {
+		if m := load(t, tiny, store, weightstest.Open(t, "testdata/tiny.safetensors")); len(m.Missing)+len(m.Unused)+len(m.Differ) > 0 {
 			t.Fatal(m)
 		}
 		check := func(name string, got *tensors.Tensor) {
@@ -93,7 +69,7 @@ func TestParity(t *testing.T) {
 			out := model.MustCallOnceN(b, store, func(scope *model.Scope, x *Node) []*Node {
 				s := tiny.Stages(layers.Net{}, scope.At(models.BackboneScope), x)
 				return s[:]
-			}, picture(size[0], size[1]))
+			}, weightstest.Picture(size[0], size[1]))
 			for i, x := range out {
 				check(fmt.Sprintf("stage%d.%s", i, name), x)
 				if c := x.Shape().Dim(3); c != tiny.Channels(i) {
@@ -126,7 +102,7 @@ func TestParity(t *testing.T) {
 					at = append(at, store.GetVariable("/backbone/"+strings.ReplaceAll(name, ".", "/")).NodeValue(x.Graph()))
 				}
 				return Gradient(loss, at...)
-			}, picture(45, 67))
+			}, weightstest.Picture(45, 67))
 			for i, name := range learn {
 				g, err := layers.ToTorch(grads[i])
 				if err != nil {

@@ -95,8 +95,9 @@ func expire(dir, path string) error {
 	if age < expireAfter && (h.PID == 0 || alive(h)) {
 		return &HeldError{Dir: dir, Holder: h}
 	}
-	// Only one process can take the old lease away. Had another one done so and
-	// put up its own in the meantime, this would be the wrong one: it goes back.
+	// Only one process can rename the old lease away. If another process has replaced
+	// it since it was read above, what is renamed is that process's lease: the bytes
+	// tell, and it is put back.
 	aside := fmt.Sprintf("%s-%016x", path, rand.Uint64())
 	if err := os.Rename(path, aside); err != nil {
 		return ignoreMissing(err)

@@ -6,7 +6,7 @@
 #   cmd/bench/identity/identity.sh old/wsss /tmp/old >old.txt
 #   cmd/bench/identity/identity.sh new/wsss /tmp/new >new.txt && diff old.txt new.txt
 # It takes about a minute on two cores. Of a checkpoint the tensors count, not the
-# header, which names versions. Left out is what holds times or the folder: run.json, result.json, config.toml, reports, TensorBoard's events.
+# header, which names versions. Left out is what holds times or the folder: run.json, result.json, speed.jsonl, config.toml, reports, TensorBoard's events.
 set -eu
 wsss=$(realpath "$1")
 repo=$(realpath "$(dirname "$0")/../../..")
@@ -63,7 +63,7 @@ for kind in v2 v3plus multigrid; do
 done
 for kind in v2 v3plus multigrid cam cam-adamw clip clip-softmax; do
 	for of in whole killed; do
-		(cd $of/$kind && find . -type f ! -name run.json ! -name config.toml ! -name result.json ! -name 'report.*' ! -name '*tfevents*' ! -name '*.lock' ! -name '.*' |
+		(cd $of/$kind && find . -type f ! -name run.json ! -name config.toml ! -name result.json ! -name speed.jsonl ! -name 'report.*' ! -name '*tfevents*' ! -name '*.lock' ! -name '.*' |
 			sort | while read -r file; do echo "$(sum "$file")  $kind/${file#./}"; done) >$of.txt
 	done
 	cat whole.txt

@@ -10,7 +10,6 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute-onnx/support/protos"
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/foundation"
@@ -55,7 +54,7 @@ func openONNX(b compute.Backend, path string, o Options) (engine, error) {
 	if e.patch == 0 {
 		e.patch = patchOf(file.Proto.Graph)
 	}
-	if err := e.readInput(); err != nil {
+	if e.in, err = foundation.ImageInputOf(s); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return e, nil
@@ -94,17 +93,15 @@ func patchOf(g *protos.GraphProto) int {
 
 // onnxNet runs an ONNX file up to a value.
 type onnxNet struct {
-	session       *load.Session
-	input, output string
-	opts          Options
-	patch         int
-	last          bool // channels are the last axis of the input
-	single        bool // one photo a run
-	size          image.Point
+	session *load.Session
+	in      foundation.ImageInput
+	output  string
+	opts    Options
+	patch   int
 }
 
 func (e *onnxNet) Close() error       { return e.session.Close() }
-func (e *onnxNet) fixed() image.Point { return e.size }
+func (e *onnxNet) fixed() image.Point { return e.in.Size }
 func (e *onnxNet) step() int {
 	if e.patch > 0 {
 		return e.patch
@@ -112,29 +109,9 @@ func (e *onnxNet) step() int {
 	return cnnStep
 }
 
-// readInput finds the input of images.
-func (e *onnxNet) readInput() error {
-	in := e.session.Inputs()
-	if len(in) != 1 || len(in[0].Dims) != 4 || in[0].DType != dtypes.Float32 {
-		return fmt.Errorf("its inputs are %v: wanted is one of images, float32 [batch, 3, height, width] or [batch, height, width, 3]", in)
-	}
-	d := in[0].Dims
-	h, w := d[2], d[3]
-	if e.input = in[0].Name; d[3] == 3 && d[1] != 3 {
-		e.last, h, w = true, d[1], d[2]
-	} else if d[1] != 3 && d[1] != -1 {
-		return fmt.Errorf("its input has shape %v: wanted are three channels", d)
-	}
-	if h > 0 && w > 0 {
-		e.size = image.Pt(w, h)
-	}
-	e.single = d[0] == 1
-	return nil
-}
-
 func (e *onnxNet) run(ctx context.Context, pixels []float32, n, w, h int) (values [][]float32, gridW, gridH int, err error) {
 	each := n
-	if e.single {
+	if e.in.Single {
 		each = 1
 	}
 	area := 3 * w * h
@@ -150,10 +127,10 @@ func (e *onnxNet) run(ctx context.Context, pixels []float32, n, w, h int) (value
 
 func (e *onnxNet) once(ctx context.Context, pixels []float32, n, w, h int) ([][]float32, int, int, error) {
 	in := tensors.FromFlatDataAndDimensions(pixels, n, h, w, 3)
-	if !e.last {
+	if !e.in.Last {
 		in = tensors.FromFlatDataAndDimensions(planar(pixels, n, w*h), n, 3, h, w)
 	}
-	given := map[string]*tensors.Tensor{e.input: in}
+	given := map[string]*tensors.Tensor{e.in.Name: in}
 	defer foundation.Free(given)
 	out, err := e.session.Run(ctx, given, e.output)
 	if err != nil {

@@ -2,49 +2,16 @@ package load
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/gomlx/compute-onnx/support/protos"
-	"google.golang.org/protobuf/proto"
 
 	"wsss/data/datatest"
 	"wsss/models/backend"
 	"wsss/models/backend/backendtest"
+	"wsss/models/onnximport/onnxtest"
 )
-
-// port declares an input or output; dimensions are numbers or names.
-func port(name string, kind protos.TensorProto_DataType, dims ...any) *protos.ValueInfoProto {
-	shape := &protos.TensorShapeProto{}
-	for _, d := range dims {
-		dim := &protos.TensorShapeProto_Dimension{}
-		switch v := d.(type) {
-		case int:
-			dim.Value = &protos.TensorShapeProto_Dimension_DimValue{DimValue: int64(v)}
-		case string:
-			dim.Value = &protos.TensorShapeProto_Dimension_DimParam{DimParam: v}
-		}
-		shape.Dim = append(shape.Dim, dim)
-	}
-	return &protos.ValueInfoProto{Name: name, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{
-		TensorType: &protos.TypeProto_Tensor{ElemType: int32(kind), Shape: shape}}}}
-}
-
-func writeModel(t *testing.T, name string, g *protos.GraphProto) string {
-	t.Helper()
-	g.Name = name
-	raw, err := proto.Marshal(&protos.ModelProto{IrVersion: 8, Graph: g, OpsetImport: []*protos.OperatorSetIdProto{{Version: 17}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), name+".onnx")
-	if err := os.WriteFile(path, raw, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // TestCompareInputs: half-precision and byte inputs are fed, dimensions of one
 // name get one size, pictures a side that a network can halve, and a given
@@ -56,17 +23,17 @@ func TestCompareInputs(t *testing.T) {
 	to := &protos.AttributeProto{Name: "to", Type: protos.AttributeProto_INT, I: int64(protos.TensorProto_FLOAT)}
 	const half, float, bytes = protos.TensorProto_FLOAT16, protos.TensorProto_FLOAT, protos.TensorProto_UINT8
 	paths := map[string]string{
-		"half": writeModel(t, "half", &protos.GraphProto{
-			Input: []*protos.ValueInfoProto{port("x", half, "n", 3, "h", "w")}, Output: []*protos.ValueInfoProto{port("y", half, "n", 3, "h", "w")},
+		"half": onnxtest.Write(t, "half", &protos.GraphProto{
+			Input: []*protos.ValueInfoProto{onnxtest.TypedPort("x", half, "n", 3, "h", "w")}, Output: []*protos.ValueInfoProto{onnxtest.TypedPort("y", half, "n", 3, "h", "w")},
 			Node: []*protos.NodeProto{{OpType: "Relu", Input: []string{"x"}, Output: []string{"y"}}},
 		}),
-		"bytes": writeModel(t, "bytes", &protos.GraphProto{
-			Input: []*protos.ValueInfoProto{port("x", bytes, 1, "h", "w", 3)}, Output: []*protos.ValueInfoProto{port("y", float, 1, "h", "w", 3)},
+		"bytes": onnxtest.Write(t, "bytes", &protos.GraphProto{
+			Input: []*protos.ValueInfoProto{onnxtest.TypedPort("x", bytes, 1, "h", "w", 3)}, Output: []*protos.ValueInfoProto{onnxtest.TypedPort("y", float, 1, "h", "w", 3)},
 			Node: []*protos.NodeProto{{OpType: "Cast", Input: []string{"x"}, Output: []string{"y"}, Attribute: []*protos.AttributeProto{to}}},
 		}),
-		"named": writeModel(t, "named", &protos.GraphProto{
-			Input:  []*protos.ValueInfoProto{port("points", float, "batch", "point_batch", "points_per_image", 2), port("labels", float, "batch", "point_batch", "points_per_image")},
-			Output: []*protos.ValueInfoProto{port("y", float, "batch", "point_batch", "points_per_image", 1)},
+		"named": onnxtest.Write(t, "named", &protos.GraphProto{
+			Input:  []*protos.ValueInfoProto{onnxtest.TypedPort("points", float, "batch", "point_batch", "points_per_image", 2), onnxtest.TypedPort("labels", float, "batch", "point_batch", "points_per_image")},
+			Output: []*protos.ValueInfoProto{onnxtest.TypedPort("y", float, "batch", "point_batch", "points_per_image", 1)},
 			Node: []*protos.NodeProto{
 				{OpType: "ReduceMean", Input: []string{"points"}, Output: []string{"m"}, Attribute: []*protos.AttributeProto{
 					{Name: "axes", Type: protos.AttributeProto_INTS, Ints: []int64{3}}, {Name: "keepdims", Type: protos.AttributeProto_INT, I: 0}}},

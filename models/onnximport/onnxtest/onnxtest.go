@@ -72,3 +72,21 @@ func Write(t testing.TB, name string, g *protos.GraphProto) string {
 	}
 	return path
 }
+
+// MeanColours writes a network whose features are the mean colour of patches of 4×4
+// pixels: x [n, 3, h, w] to maps [n, 3, h/4, w/4].
+func MeanColours(t testing.TB) string {
+	t.Helper()
+	eye := make([]float32, 3*3*16)
+	for c := range 3 {
+		for i := range 16 {
+			eye[(c*3+c)*16+i] = 1.0 / 16
+		}
+	}
+	return Write(t, "colours", &protos.GraphProto{
+		Input:       []*protos.ValueInfoProto{Port("x", "n", 3, "h", "w")},
+		Output:      []*protos.ValueInfoProto{Port("maps", "n", 3, "gh", "gw")},
+		Node:        []*protos.NodeProto{Node("Conv", "maps", []string{"x", "eye"}, Ints("kernel_shape", 4, 4), Ints("strides", 4, 4))},
+		Initializer: []*protos.TensorProto{Floats("eye", eye, 3, 3, 4, 4)},
+	})
+}

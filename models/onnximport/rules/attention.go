@@ -47,8 +47,9 @@ type parts struct {
 	from, to     int
 }
 
-// fits tells whether v, as large as the scores or larger, can be computed for
-// each head alone, given what is smaller.
+// fits tells whether v can be computed for a few heads at a time. Values with fewer
+// elements than all scores are there as a whole anyway; of larger ones the axis of
+// the heads must pass through every operation that makes them.
 func (p parts) fits(v *value, depth int) bool {
 	if v.Len() < p.whole {
 		return true
@@ -72,13 +73,14 @@ func (p parts) fits(v *value, depth int) bool {
 	return false
 }
 
-// operand tells whether x has the heads where v has them, or none.
+// operand tells whether x can be an operand of v for a few heads: the axis of the
+// heads of v is one of x, too, or x has no such axis and is the same for all heads.
 func (p parts) operand(x, v *value) bool {
 	at := outer(v) - (v.Rank() - x.Rank())
 	return at < 0 || x.Dims[at] == 1 || x.Dims[at] == p.heads && outer(x) == at
 }
 
-// of is v for the heads of this part.
+// of computes v for the heads of this part.
 func (p parts) of(v *value) *value {
 	if v.Len() < p.whole {
 		return p.cut(v)
@@ -102,5 +104,5 @@ func (p parts) of(v *value) *value {
 	return p.b.Op(v.Node.Op, v.Node.Attrs, in...)
 }
 
-// cut takes the part of what is there for all heads.
+// cut takes the heads of this part out of a value that is there for all heads.
 func (p parts) cut(v *value) *value { return p.b.Slice(v, outer(v), p.from, p.to) }

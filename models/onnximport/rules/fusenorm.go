@@ -42,8 +42,8 @@ func affineNorm(b *builder, n *node) []*value {
 	return one(b.Op("LayerNormalization", attrs{"axis": int64(-1), "epsilon": float32(eps.Const.Floats[0])}, x, scale, bias))
 }
 
-// ofVector returns the operand that op makes and the other, where that is a
-// vector; else nil.
+// ofVector returns that of x and y which the operation op made, and the other one if
+// it is a vector; else nil.
 func ofVector(x, y *value, op string) (*value, *value) {
 	switch {
 	case made(x, op) && y.Rank() == 1:

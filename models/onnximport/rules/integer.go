@@ -37,13 +37,14 @@ func matmulInteger(b *builder, n *node) []*value {
 	return one(exactly(b, y, x.Dims[x.Rank()-1], func(y *value) *value { return b.Op("MatMul", nil, x, y) }))
 }
 
-// most is the largest number that a byte less its zero point can be.
+// most is the largest absolute value of a byte minus its zero point.
 const most = 255
 
-// exactly is a sum of so many products of whole numbers up to most, as int32.
-// Floats hold whole numbers to 2²⁴: where the sum may be more, the factor w is
-// taken as 16·high + low, and the two sums are joined as integers. A sum that is
-// off by one would, after the next rounding to bytes, be another byte.
+// exactly computes a product of integers in float32, each value the sum of terms
+// products of numbers up to most, without rounding, as int32. float32 holds integers
+// exactly up to 2²⁴: where a sum may be larger, the factor w is split into 16·high +
+// low, and the two products are added as integers. A sum that is off by one could
+// become another byte at the next rounding.
 func exactly(b *builder, w *value, terms int, product func(w *value) *value) *value {
 	if terms*most*most < exact {
 		return b.Cast(product(w), legalise.Int32)

@@ -59,14 +59,9 @@ func Is(head []byte) bool {
 // Open opens a file and reads its names and shapes; no value is read yet. Errors
 // name the file.
 func Open(path string) (*Reader, error) {
-	f, size, err := files.OpenRegular(path)
+	r, f, err := files.Parse(path, NewReader)
 	if err != nil {
 		return nil, err
-	}
-	r, err := NewReader(f, size)
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	r.name, r.closer = path, f
 	return r, nil
