@@ -24,9 +24,10 @@ type Classifier struct {
 // ReCAM trains a classifier on (docs/sources.md §11.6): its maps are then those
 // of ReCAM.
 type ReCAM struct {
-	ReCAMEpochs int     `toml:"epochs" hash:"30,omitempty"` // after those of the classifier; 0 = none, ReCAM: 4
-	ReCAMLR     float64 `toml:"lr" hash:"31,omitempty"`     // of the second classifier; all else learns at a tenth. 0 = ReCAM's 5e-4
-	ReCAMWeight float64 `toml:"weight" hash:"32,omitempty"` // of the second classifier's loss; 0 = ReCAM's 1
+	ReCAMEpochs int     `toml:"epochs" hash:"30,omitempty"`                 // after those of the classifier; 0 = none, ReCAM: 4
+	ReCAMLR     float64 `toml:"lr" hash:"31,omitempty"`                     // of the second classifier; all else learns at a tenth. 0 = ReCAM's 5e-4
+	ReCAMWeight float64 `toml:"weight" hash:"32,omitempty"`                 // of the second classifier's loss; 0 = ReCAM's 1
+	ReCAMMaps   string  `toml:"maps" json:",omitempty" hash:"34,omitempty"` // whose maps: "product" of both classifiers' weights (ReCAM's code), or "second"; "" = product
 }
 
 // WithDefaults fills in ReCAM's values.
@@ -37,12 +38,13 @@ func (r ReCAM) WithDefaults() ReCAM {
 
 // ClassifierNetwork is the network and where it starts.
 type ClassifierNetwork struct {
-	Backbone  string  `toml:"backbone" hash:"1"`   // a registered backbone, such as resnet50
-	Width     float64 `toml:"width" hash:"2"`      // channel multiplier; 1 = the published size
-	StrideIn  string  `toml:"stride_in" hash:"3"`  // bottleneck convolution that strides: "3x3" (torchvision) or "1x1" (Caffe)
-	Init      string  `toml:"init" hash:"4,zero"`  // weights file: torchvision's, or an earlier classifier; "" = random
-	BatchNorm string  `toml:"batch_norm" hash:"5"` // running (running statistics; scale and shift learn), frozen (nothing learns), train (statistics of the batch, for a random start)
-	CutAfter  int     `toml:"cut_after" hash:"6"`  // the gradient ends behind the stem and so many stages; 0 = everything learns
+	Backbone  string  `toml:"backbone" hash:"1"`                           // a registered backbone, such as resnet50
+	Width     float64 `toml:"width" hash:"2"`                              // channel multiplier; 1 = the published size
+	StrideIn  string  `toml:"stride_in" hash:"3"`                          // bottleneck convolution that strides: "3x3" (torchvision) or "1x1" (Caffe)
+	Init      string  `toml:"init" hash:"4,zero"`                          // weights file: torchvision's, or an earlier classifier; "" = random
+	BatchNorm string  `toml:"batch_norm" hash:"5"`                         // running (running statistics; scale and shift learn), frozen (nothing learns), train (statistics of the batch, for a random start)
+	CutAfter  int     `toml:"cut_after" hash:"6"`                          // the gradient ends behind the stem and so many stages; 0 = everything learns
+	Input     string  `toml:"input" json:",omitempty" hash:"33,omitempty"` // how photos are normalised: "torch" (RGB by ImageNet's mean and deviation), or "caffe" (BGR 0..255 less the mean: psa's VGG-16); "" = torch
 }
 
 // ClassifierAugment is how training images are changed.
@@ -93,6 +95,7 @@ func (c Classifier) validate(v *validator) {
 	v.that(c.Width > 0 && c.Width <= 4, at+"network.width", c.Width, "a number in (0, 4]")
 	v.oneOf(at+"network.stride_in", c.StrideIn, "3x3", "1x1")
 	v.oneOf(at+"network.batch_norm", c.BatchNorm, "running", "frozen", "train")
+	v.oneOf(at+"network.input", c.Input, "", "torch", "caffe")
 	v.that(c.CutAfter >= 0 && c.CutAfter <= 3, at+"network.cut_after", c.CutAfter, "0 to 3")
 	v.plugIn(at+"optimizer.name", c.Optimizer, Optimizers)
 	v.oneOf(at+"unknown", c.Unknown, "ignore", "absent")
@@ -113,4 +116,5 @@ func (c Classifier) validate(v *validator) {
 	v.atLeast(at+"recam.epochs", c.ReCAMEpochs, 0)
 	v.notNegative(at+"recam.lr", c.ReCAMLR)
 	v.notNegative(at+"recam.weight", c.ReCAMWeight)
+	v.oneOf(at+"recam.maps", c.ReCAMMaps, "", "product", "second")
 }

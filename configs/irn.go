@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 )
@@ -24,10 +25,11 @@ type IRN struct {
 
 // IRNNetwork is the network and where it starts.
 type IRNNetwork struct {
-	Backbone string  `toml:"backbone" hash:"4"` // resnet50; resnet18, resnet34, resnet101. It stays as it is; AffinityNet's learns, and is any
-	Width    float64 `toml:"width" hash:"5"`    // channel multiplier of the backbone; 1 = the published size
-	Head     float64 `toml:"head" hash:"6"`     // the same of the branches
-	Init     string  `toml:"init" hash:"7"`     // weights of the backbone: torchvision's, or a classifier's
+	Backbone string  `toml:"backbone" hash:"4"`                           // resnet50; resnet18, resnet34, resnet101. It stays as it is; AffinityNet's learns, and is any
+	Width    float64 `toml:"width" hash:"5"`                              // channel multiplier of the backbone; 1 = the published size
+	Head     float64 `toml:"head" hash:"6"`                               // the same of the branches
+	Init     string  `toml:"init" hash:"7"`                               // weights of the backbone: torchvision's, or a classifier's
+	Input    string  `toml:"input" json:",omitempty" hash:"17,omitempty"` // of AffinityNet: "torch", or "caffe" as psa's on VGG-16; "" = torch
 }
 
 // IRNAugment is how training images are changed.
@@ -94,6 +96,8 @@ func (c IRN) validate(v *validator) {
 	} else {
 		v.oneOf(at+"network.backbone", c.Backbone, "resnet18", "resnet34", "resnet50", "resnet101")
 	}
+	v.oneOf(at+"network.input", c.Input, "", "torch", "caffe")
+	v.that(c.Input != "caffe" || c.Kind == KindAffinityNet, at+"network.input", c.Input, "torch for kind = \"irn\"")
 	v.that(c.Width > 0 && c.Width <= 4, at+"network.width", c.Width, "a number in (0, 4]")
 	least := 0.25
 	if c.Kind == KindAffinityNet {
@@ -119,7 +123,7 @@ func (c IRN) Train(images int) Train {
 	t := Default().Train
 	perEpoch := max(1, images/c.Batch)
 	t.Iterations, t.Batch, t.Accumulate = c.Epochs*perEpoch, c.Batch, 1
-	t.TrainNetwork = TrainNetwork{Backbone: c.Backbone, Width: c.Width, Init: c.Init, Input: "torch", StrideIn: "3x3", BatchNorm: "frozen"}
+	t.TrainNetwork = TrainNetwork{Backbone: c.Backbone, Width: c.Width, Init: c.Init, Input: cmp.Or(c.Input, "torch"), StrideIn: "3x3", BatchNorm: "frozen"}
 	t.TrainAugment = TrainAugment{Crop: c.Crop, CropAt: "random", ScaleRange: c.Scale, Flip: c.Flip}
 	t.TrainOptimizer = TrainOptimizer{Optimizer: "sgd", LR: c.LR, HeadMult: c.HeadMult, BiasMult: c.HeadMult, Momentum: c.Momentum, WeightDecay: c.WeightDecay, PolyPower: c.PolyPower, LREvery: 1}
 	t.TrainNoise = TrainNoise{Confidence: "none"}

@@ -1,6 +1,7 @@
 package camnet
 
 import (
+	"cmp"
 	"context"
 	"image"
 	"path/filepath"
@@ -14,9 +15,11 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/models"
+	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/layers"
 	"wsss/models/vgg"
+	"wsss/models/weights"
 	"wsss/models/weights/formats"
 	"wsss/models/wrn"
 )
@@ -162,4 +165,73 @@ func TestBackbonesSave(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestCaffeInput: psa's VGG-16 is given what Caffe's networks are: B, G, R of 0 to
+// 255 less the mean. A network that wsss wrote says so itself; a start for another
+// input is refused.
+func TestCaffeInput(t *testing.T) {
+	n, store, _, err := Open("testdata/vgg16_cam.pth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.Config().Input != "caffe" {
+		t.Fatalf("psa's file: input %q", n.Config().Input)
+	}
+	img := imageproc.NewRGB(24, 16)
+	for i := range img.Pix {
+		img.Pix[i] = byte(i * 37 % 251)
+	}
+	pixels := make([]float32, len(img.Pix))
+	mean := [3]float32{104.008, 116.669, 122.675}
+	for i := range pixels {
+		pixels[i] = float32(img.Pix[i-i%3+2-i%3]) - mean[i%3]
+	}
+	b := backendtest.One(t)
+	exec, err := model.NewExec1(b, store, func(scope *model.Scope, x *Node) *Node { return n.Maps(nil, scope, x) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	want, err := exec.Call1(tensors.FromFlatDataAndDimensions(pixels, 1, img.H, img.W, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := NewMapper(b, n, store, MapOptions{Scales: []float64{1}, Bucket: 1, MaxSide: 512, Shapes: 1})
+	got, err := m.Maps(t.Context(), img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := differ(t, tensors.FromFlatDataAndDimensions(got[0].Values, want.Shape().Dimensions...), want); !(d <= 1e-5) {
+		t.Errorf("maps differ by %.1e", d)
+	}
+	own := filepath.Join(t.TempDir(), "own.safetensors")
+	cfg := n.Config()
+	cfg.Input = ""
+	torch, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := torch.Save(own, store.RootScope(), []string{"background", "a", "b", "c"}); err != nil {
+		t.Fatal(err)
+	}
+	for path, needs := range map[string]string{"testdata/vgg16_cam.pth": "caffe", own: "torch", "testdata/wrn38_cam.pth": ""} {
+		src, err := formats.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, input := range []string{"", "torch", "caffe"} {
+			cfg.Input = input
+			other, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = other.CheckInit(src, weights.Mapping{})
+			if fits := needs == "" || needs == cmp.Or(input, "torch"); fits != (err == nil) || err != nil && !strings.Contains(err.Error(), "classifier.network.input = \""+needs) {
+				t.Errorf("%s with input %q: %v", path, input, err)
+			}
+		}
+		src.Close()
+	}
+	m.Close()
 }

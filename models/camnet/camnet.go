@@ -46,6 +46,7 @@ type Config struct {
 	BatchNorm string  // Running, Frozen or Train
 	CutAfter  int     // the gradient ends behind the stem and so many stages
 	Classes   int     // background not counted
+	Input     string  // how photos are normalised (imageproc.NormOf): "torch", "caffe"; "" = torch
 }
 
 // Network is a network by its config. Its methods build graphs, and panic on

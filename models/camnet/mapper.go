@@ -167,11 +167,12 @@ func (m *Mapper) ask(ctx context.Context, img *imageproc.RGB, flip, features boo
 	v := view{m.Shape(image.Pt(img.W, img.H)), flip, features}
 	area := 3 * v.size.X * v.size.Y
 	p := prepared{img.W, img.H, make([]float32, v.views()*area)}
-	img.Interleaved(imageproc.ImageNetNorm, p.pixels, v.size.X, image.Point{})
+	norm := imageproc.NormOf(m.net.cfg.Input)
+	img.Interleaved(norm, p.pixels, v.size.X, image.Point{})
 	if flip {
 		mirrored := img.Crop(image.Rect(0, 0, img.W, img.H))
 		mirrored.Mirror()
-		mirrored.Interleaved(imageproc.ImageNetNorm, p.pixels[area:], v.size.X, image.Point{})
+		mirrored.Interleaved(norm, p.pixels[area:], v.size.X, image.Point{})
 	}
 	return m.runs.Do(ctx, v, p)
 }

@@ -1,6 +1,7 @@
 package camnet
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/configs"
 	"wsss/models"
 	"wsss/models/layers"
 	"wsss/models/pretrained"
@@ -42,35 +44,40 @@ func (n *Network) AddReCAM(store *model.Store) error {
 }
 
 // FoldReCAM puts the product of both classifiers' weights in the place of the
-// first, and drops the second: maps are ReCAM's then (docs/sources.md §11.6).
-func (n *Network) FoldReCAM(store *model.Store) error {
-	first, second := store.GetVariable("/"+classifierScope+"/weight"), store.GetVariable("/"+recamScope+"/weight")
-	if first == nil || second == nil {
+// first, or the second's, and drops the second: maps are ReCAM's then
+// (docs/sources.md §11.6).
+func (n *Network) FoldReCAM(store *model.Store, second bool) error {
+	first, other := store.GetVariable("/"+classifierScope+"/weight"), store.GetVariable("/"+recamScope+"/weight")
+	if first == nil || other == nil {
 		return errors.New("the network lacks one of ReCAM's two classifiers")
 	}
-	a, err := first.Value()
+	x, err := valuesOf(first)
 	if err != nil {
 		return err
 	}
-	b, err := second.Value()
+	y, err := valuesOf(other)
 	if err != nil {
 		return err
 	}
-	x, err := tensors.CopyFlatData[float32](a)
-	if err != nil {
-		return err
+	for i, v := range y {
+		if second {
+			x[i] = v
+		} else {
+			x[i] *= v
+		}
 	}
-	y, err := tensors.CopyFlatData[float32](b)
-	if err != nil {
-		return err
-	}
-	for i := range x {
-		x[i] *= y[i]
-	}
-	if err := first.SetValue(tensors.FromFlatDataAndDimensions(x, a.Shape().Dimensions...)); err != nil {
+	if err := first.SetValue(tensors.FromFlatDataAndDimensions(x, first.Shape().Dimensions...)); err != nil {
 		return err
 	}
 	return store.RootScope().At(recamScope).DeleteVariable("weight")
+}
+
+func valuesOf(v *model.Variable) ([]float32, error) {
+	t, err := v.Value()
+	if err != nil {
+		return nil, err
+	}
+	return tensors.CopyFlatData[float32](t)
 }
 
 // rename is the names of the backbone and of the classifier, psa's fc8 among them.
@@ -89,6 +96,24 @@ func (n *Network) rename(tensor string) string {
 // weights; the mapping tells.
 func (n *Network) Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
 	return pretrained.Load(scope, models.Adapt(n.backbone, src), n.rename)
+}
+
+// CheckInit compares how the network's photos are normalised with what the file
+// tells of which m was loaded.
+func (n *Network) CheckInit(src weights.Source, m weights.Mapping) error {
+	input := cmp.Or(n.cfg.Input, "torch")
+	l, err := pretrained.LayoutOf(src)
+	if err != nil {
+		return err
+	}
+	told := l.Input()
+	if told == "" && n.backbone.CheckWeights(m, configs.Train{TrainNetwork: configs.TrainNetwork{Input: input, StrideIn: n.cfg.StrideIn}}) != nil {
+		told = "torch"
+	}
+	if told != "" && told != input {
+		return fmt.Errorf("the file needs classifier.network.input = %q, not %q", told, input)
+	}
+	return nil
 }
 
 // Keys of the metadata of a saved classifier.
@@ -110,7 +135,7 @@ func (n *Network) Save(path string, scope *model.Scope, classes []string) error 
 	if _, is := n.backbone.(resnet.Config); !is {
 		metadata[metaBackbone], metadata[metaWidth] = n.cfg.Backbone, strconv.FormatFloat(n.cfg.Width, 'g', -1, 64)
 	}
-	return pretrained.SaveWhole(path, scope, n.cfg.StrideIn, metadata)
+	return pretrained.SaveWhole(path, scope, n.cfg.StrideIn, n.cfg.Input, metadata)
 }
 
 // Open reads a trained classifier: a file that Load knows with a classifier in
@@ -131,6 +156,9 @@ func Open(path string) (n *Network, store *model.Store, classes []string, err er
 // detect reads the layout off the metadata, or off the tensors of a ResNet.
 func detect(l pretrained.Layout) (Config, []string, error) {
 	cfg := Config{Backbone: l.Metadata[metaBackbone], StrideIn: l.StrideIn(), BatchNorm: Frozen}
+	if l.Input() == "caffe" {
+		cfg.Input = "caffe"
+	}
 	var err error
 	if cfg.Backbone == "" {
 		cfg.Backbone, cfg.Width, err = models.DetectBackbone(l.Shapes)

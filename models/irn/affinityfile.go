@@ -48,7 +48,7 @@ func (n *AffinityNet) Load(scope *model.Scope, src weights.Source) (weights.Mapp
 
 // Save writes the network below scope as pretrained.SaveWhole does, with psa's names.
 func (n *AffinityNet) Save(path string, scope *model.Scope) error {
-	return pretrained.SaveWhole(path, scope, n.cfg.StrideIn, map[string]string{})
+	return pretrained.SaveWhole(path, scope, n.cfg.StrideIn, n.cfg.Input, map[string]string{})
 }
 
 // OpenAffinityNet reads a trained network and its variables. The layout is told
@@ -56,6 +56,9 @@ func (n *AffinityNet) Save(path string, scope *model.Scope) error {
 func OpenAffinityNet(path string) (*AffinityNet, *model.Store, error) {
 	return pretrained.OpenWhole(path, func(l pretrained.Layout) (*AffinityNet, error) {
 		cfg := Config{StrideIn: l.StrideIn()}
+		if l.Input() == "caffe" {
+			cfg.Input = "caffe"
+		}
 		var err error
 		if cfg.Backbone, cfg.Width, err = models.DetectBackbone(l.Shapes); err != nil {
 			return nil, err
@@ -111,7 +114,7 @@ func (f *Featurer) Features(img *imageproc.RGB) (*Features, error) {
 	up := func(n, step int) int { return (n + step - 1) / step * step }
 	size := image.Pt(up(img.W, f.bucket), up(img.H, f.bucket))
 	pixels := make([]float32, 3*size.X*size.Y)
-	img.Interleaved(imageproc.ImageNetNorm, pixels, size.X, image.Point{})
+	img.Interleaved(imageproc.NormOf(f.net.cfg.Input), pixels, size.X, image.Point{})
 	m, err := f.runs.Do(context.Background(), size, pixels)
 	if err != nil {
 		return nil, fmt.Errorf("features of an image of %d×%d pixels: %w", img.W, img.H, err)

@@ -35,6 +35,7 @@ type Config struct {
 	Width    float64 // channel multiplier of the backbone; 1 = the published size
 	Head     float64 // the same of the branches; at least a quarter
 	StrideIn string  // bottleneck convolution that strides: "3x3" (torchvision, IRN) or "1x1" (Caffe)
+	Input    string  // of AffinityNet, how photos are normalised (imageproc.NormOf): "torch", "caffe"; "" = torch
 }
 
 // Network is a network by its config. Its methods build graphs, and panic on

@@ -44,7 +44,7 @@ const Crop = 512
 // of IRN's file. crop is the side of the squares that it has learnt from: images are
 // filled up to them.
 func (n *Network) Save(path string, scope *model.Scope, crop int) error {
-	return pretrained.SaveWhole(path, scope, n.cfg.StrideIn, map[string]string{metaCrop: strconv.Itoa(crop)})
+	return pretrained.SaveWhole(path, scope, n.cfg.StrideIn, "", map[string]string{metaCrop: strconv.Itoa(crop)})
 }
 
 // Trained is a network with its variables.

@@ -1,7 +1,10 @@
 package pretrained
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -22,9 +25,11 @@ type Network interface {
 	Load(scope *model.Scope, src weights.Source) (weights.Mapping, error)
 }
 
-// metaStride is the metadata's key of the bottleneck convolution that strides,
-// which no shape tells.
-const metaStride = "stride_in"
+// Keys of the metadata, of what no shape tells.
+const (
+	metaStride = "stride_in" // the bottleneck convolution that strides
+	metaInput  = "input"     // how photos are normalised; none of those that are as torchvision's
+)
 
 // Layout is what tells the network that a file holds.
 type Layout struct {
@@ -46,7 +51,22 @@ func (l Layout) StrideIn() string {
 // Own tells whether SaveWhole wrote the file.
 func (l Layout) Own() bool { return l.Metadata[metaStride] != "" }
 
-func layoutOf(src weights.Source) (l Layout, err error) {
+// Input is how photos are normalised for the network: "torch" or "caffe", told by
+// what SaveWhole wrote, or by Caffe's names of a VGG-16 in a file that is not
+// from wsss, such as psa's; "" where neither tells.
+func (l Layout) Input() string {
+	foreign := !slices.ContainsFunc(slices.Collect(maps.Keys(l.Metadata)), func(key string) bool { return key != "format" })
+	switch {
+	case l.Own():
+		return cmp.Or(l.Metadata[metaInput], "torch")
+	case foreign && len(l.Shapes["conv1_1.weight"]) == 4:
+		return "caffe"
+	}
+	return ""
+}
+
+// LayoutOf reads the layout of a file.
+func LayoutOf(src weights.Source) (l Layout, err error) {
 	l.Shapes = map[string][]int{}
 	if r, ok := src.(*safetensors.Reader); ok {
 		l.Metadata = r.Metadata()
@@ -62,8 +82,8 @@ func layoutOf(src weights.Source) (l Layout, err error) {
 
 // SaveWhole writes the network below scope as safetensors with PyTorch's names,
 // those of the backbone without its scope (conv1.weight, layer1.0.conv1.weight, …).
-// strideIn is Layout.StrideIn; metadata, which gets it, is what else shapes do not tell.
-func SaveWhole(path string, scope *model.Scope, strideIn string, metadata map[string]string) error {
+// strideIn and input are Layout's; "" as input is "torch". metadata, which gets it, is what else shapes do not tell.
+func SaveWhole(path string, scope *model.Scope, strideIn, input string, metadata map[string]string) error {
 	state, err := StateDict(scope)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -73,6 +93,9 @@ func SaveWhole(path string, scope *model.Scope, strideIn string, metadata map[st
 		values[strings.TrimPrefix(name, models.BackboneScope+".")] = t
 	}
 	metadata[metaStride] = strideIn
+	if input == "caffe" {
+		metadata[metaInput] = input
+	}
 	return safetensors.WriteFile(path, values, metadata)
 }
 
@@ -85,7 +108,7 @@ func OpenWhole[N Network](path string, network func(l Layout) (N, error)) (n N, 
 		return n, nil, err
 	}
 	defer src.Close()
-	layout, err := layoutOf(src)
+	layout, err := LayoutOf(src)
 	if err == nil {
 		n, err = network(layout)
 	}

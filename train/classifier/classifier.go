@@ -84,7 +84,7 @@ type network struct {
 }
 
 func newNetwork(c configs.Classifier, classes int, seed int64, log func(string)) (*network, error) {
-	net, err := camnet.New(camnet.Config{Backbone: c.Backbone, Width: c.Width, StrideIn: c.StrideIn, BatchNorm: c.BatchNorm, CutAfter: c.CutAfter, Classes: classes})
+	net, err := camnet.New(camnet.Config{Backbone: c.Backbone, Width: c.Width, StrideIn: c.StrideIn, BatchNorm: c.BatchNorm, CutAfter: c.CutAfter, Classes: classes, Input: c.Input})
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +107,9 @@ func newNetwork(c configs.Classifier, classes int, seed int64, log func(string))
 	defer src.Close()
 	m, err := net.Load(n.store.RootScope(), src)
 	if err != nil {
+		return nil, fmt.Errorf("classifier.network.init: %s: %w", c.Init, err)
+	}
+	if err := net.CheckInit(src, m); err != nil {
 		return nil, fmt.Errorf("classifier.network.init: %s: %w", c.Init, err)
 	}
 	if log != nil {

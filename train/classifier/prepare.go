@@ -20,7 +20,7 @@ func prepare(dst []float32, img image.Image, c configs.Classifier, rng *rand.Ran
 	long := max(m.W, m.H)
 	if rng == nil {
 		m = resizeLong(m, min(long, c.Crop))
-		place(dst, m, c.Crop, image.Pt(max(c.Crop-m.W, 0)/2, max(c.Crop-m.H, 0)/2), image.Point{})
+		place(dst, m, c, image.Pt(max(c.Crop-m.W, 0)/2, max(c.Crop-m.H, 0)/2), image.Point{})
 		return
 	}
 	if len(c.Long) == 2 {
@@ -32,7 +32,7 @@ func prepare(dst []float32, img image.Image, c configs.Classifier, rng *rand.Ran
 	var at, from image.Point
 	at.X, from.X = offsets(rng, m.W, c.Crop)
 	at.Y, from.Y = offsets(rng, m.H, c.Crop)
-	place(dst, m, c.Crop, at, from)
+	place(dst, m, c, at, from)
 }
 
 // resizeLong gives the long side so many pixels, the other to the nearest whole
@@ -53,7 +53,8 @@ func offsets(rng *rand.Rand, n, crop int) (at, from int) {
 }
 
 // place writes the part of an image from a pixel on into the canvas.
-func place(dst []float32, m *imageproc.RGB, crop int, at, from image.Point) {
+func place(dst []float32, m *imageproc.RGB, c configs.Classifier, at, from image.Point) {
+	crop := c.Crop
 	part := image.Rect(from.X, from.Y, min(m.W, from.X+crop), min(m.H, from.Y+crop))
-	m.Crop(part).Interleaved(imageproc.ImageNetNorm, dst, crop, at)
+	m.Crop(part).Interleaved(imageproc.NormOf(c.Input), dst, crop, at)
 }

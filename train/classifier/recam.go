@@ -40,7 +40,7 @@ func runReCAM(ctx context.Context, job Job) (*multilabel.Result, error) {
 		if err == nil {
 			err = n.net.AddReCAM(n.store)
 		}
-		return &recam{n, r.ReCAMWeight}, err
+		return &recam{n, r.ReCAMWeight, r.ReCAMMaps == "second"}, err
 	})
 	// Where the first was trained again, so is the second.
 	j.Restart = true
@@ -51,6 +51,7 @@ func runReCAM(ctx context.Context, job Job) (*multilabel.Result, error) {
 type recam struct {
 	*network
 	weight float64 // of its loss
+	second bool    // its weights alone make the maps
 }
 
 var _ multilabel.Coster = (*recam)(nil)
@@ -74,5 +75,6 @@ func (n *recam) Cost(scope *model.Scope, images, targets, known *Node) *Node {
 
 // Export writes a network of the usual kind, whose maps are ReCAM's.
 func (n *recam) Export(c *checkpoints.Checkpoint, dir string, d multilabel.Description) (string, error) {
-	return n.export(c, dir, d, n.net.AddReCAM, n.net.FoldReCAM)
+	fold := func(s *model.Store) error { return n.net.FoldReCAM(s, n.second) }
+	return n.export(c, dir, d, n.net.AddReCAM, fold)
 }

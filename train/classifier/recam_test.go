@@ -78,7 +78,7 @@ func TestReCAMParity(t *testing.T) {
 			if err := base.store.GetVariable("/recam/weight").SetValue(second); err != nil {
 				t.Fatal(err)
 			}
-			n := &recam{base, 1}
+			n := &recam{base, 1, false}
 			paths := []string{"/backbone/layer4/2/conv3/weight", "/classifier/weight", "/recam/weight"}
 			exec, err := model.NewExec(b, base.store, func(scope *model.Scope, in []*Node) []*Node {
 				base.store.SetTraining(in[0].Graph(), true)
@@ -106,7 +106,7 @@ func TestReCAMParity(t *testing.T) {
 				}
 				near(t, "gradient of "+name, grad, tensorOf(t, want, "grad/"+name), 1e-4)
 			}
-			if err := base.net.FoldReCAM(base.store); err != nil {
+			if err := base.net.FoldReCAM(base.store, false); err != nil {
 				t.Fatal(err)
 			}
 			maps, err := model.NewExec1(b, base.store, func(scope *model.Scope, x *Node) *Node { return base.net.Maps(nil, scope, x) })
@@ -162,6 +162,13 @@ func TestReCAMTraining(t *testing.T) {
 	}
 	if again, err := Run(context.Background(), j); err != nil || !again.Skipped {
 		t.Errorf("a finished training: %+v, %v", again, err)
+	}
+	second := j
+	second.OutDir, second.Config.ReCAMMaps, second.Progress = filepath.Join(t.TempDir(), "second"), "second", nil
+	if res, err := Run(context.Background(), second); err != nil {
+		t.Fatal(err)
+	} else if raw, err := os.ReadFile(res.Classifier); err != nil || bytes.Equal(raw, want) {
+		t.Errorf("the second classifier's maps are those of the product (%v)", err)
 	}
 	for stopAt := 3; stopAt < last[1]; stopAt += 4 { // in the first, and in the second
 		k := j

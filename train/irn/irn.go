@@ -88,7 +88,7 @@ type exporter interface {
 }
 
 func newNetwork(c configs.IRN, classes int) (exporter, error) {
-	layout := irn.Config{Backbone: c.Backbone, Width: c.Width, Head: c.Head, StrideIn: "3x3"}
+	layout := irn.Config{Backbone: c.Backbone, Width: c.Width, Head: c.Head, StrideIn: "3x3", Input: c.Input}
 	if c.Kind == configs.KindAffinityNet {
 		n, err := irn.NewAffinityNet(layout)
 		return &affinityNet{n, classes, c.Radius}, err

@@ -26,6 +26,15 @@ var (
 	CLIPNorm = Norm{single(colour.CLIPMean), single(colour.CLIPStd), true, false}
 )
 
+// NormOf is how a backbone's photos are normalised, by the name in configs: "caffe",
+// or "torch", which "" stands for.
+func NormOf(input string) Norm {
+	if input == "caffe" {
+		return CaffeNorm
+	}
+	return ImageNetNorm
+}
+
 func reversed(v [3]float64) [3]float32 {
 	return [3]float32{float32(v[2]), float32(v[1]), float32(v[0])}
 }
