@@ -148,8 +148,8 @@ func (q *question) classLoss(matching *Node) *Node {
 func (q *question) maskLoss(matching, at *Node) (mask, dice *Node) {
 	g, d, k := at.Graph(), q.predictions(), q.places()
 	own := DotGeneral(matching, []int{2}, []int{0}, q.masks, []int{2}, []int{0}) // [predictions, objects, h·w]
-	s := newSampler(at, q.h, q.w, starts(g, d*k, q.h*q.w, 1, d, k, 1))
-	logits := Reshape(s.bilinear(Reshape(own, -1, 1)), d, k, -1)
+	own = quadTable(Reshape(own, d*k, q.h, q.w), 0)
+	logits := newQuads(at, q.h, q.w, starts(g, d*k, 1, 1, d, k, 1)).bilinear(own)
 	truth, weight := q.sample(at, true)
 	if drawn, uncertain, _ := q.counts(); drawn > 0 {
 		first := chosen(Abs(Slice(logits, AxisRange(), AxisRange(), AxisRange(0, drawn))), uncertain)
@@ -181,8 +181,8 @@ func softplus(x *Node) *Node {
 type truth struct {
 	height, width int
 	batch, times  int
-	labels        *Node // of all pixels, [batch·height·width, 1] float32
-	doubt         *Node // 1 less the weight of a pixel, 1 where nobody knows; the same shape
+	labels        *Node // of all pixels, a quadTable
+	doubt         *Node // 1 less the weight of a pixel, 1 where nobody knows; likewise
 	which         *Node // 1 at the class of each object, [predictions, objects, classes]
 	number        *Node // the class of each object, −1 for none, [predictions, objects]
 	present       *Node // 1 for objects, 0 for none, [predictions, objects]
@@ -197,7 +197,7 @@ func (n *network) newTruth(l models.Lesson, times int) truth {
 	if l.Weights != nil {
 		doubt = OneMinus(Mul(OneMinus(doubt), l.Weights))
 	}
-	t.labels, t.doubt = Reshape(labels, -1, 1), Reshape(doubt, -1, 1)
+	t.labels, t.doubt = quadTable(labels, data.Ignore), quadTable(doubt, 0)
 	k := l.Present.Shape().Dim(1)
 	number := ConvertDType(l.Present, dtypes.Float32)
 	which := Equal(BroadcastToDims(InsertAxes(number, -1), d[0], k, n.classes), BroadcastToDims(Iota(g, shapes.Make(dtypes.Float32, 1, 1, n.classes), 2), d[0], k, n.classes))
@@ -214,27 +214,18 @@ func (n *network) newTruth(l models.Lesson, times int) truth {
 
 // sample is what the labels say at points, [predictions, objects, points]: how
 // much of each is the object's, and its weight, that of an axis of size 1 where
-// all objects have the same points [predictions, points, 2].
+// all objects have the same points [2, predictions, points].
 func (t truth) sample(at *Node, apart bool) (share, weight *Node) {
-	g, d := at.Graph(), t.times*t.batch
-	first := starts(g, t.batch, t.height*t.width, t.times, d, 1, 1)
 	if !apart {
-		at = InsertAxes(at, 1)
+		at = InsertAxes(at, 2)
 	}
-	s := newSampler(at, t.height, t.width, first)
-	k := t.number.Shape().Dim(1)
-	dims := []int{d, k, at.Shape().Dim(2)}
+	d, k := t.times*t.batch, t.number.Shape().Dim(1)
+	q := newQuads(at, t.height, t.width, starts(at.Graph(), t.batch, 1, t.times, d, 1, 1))
+	dims := []int{d, k, at.Shape().Dim(3)}
 	number := BroadcastToDims(InsertAxes(t.number, -1), dims...)
-	for i, index := range s.index {
-		label := Reshape(Gather(t.labels, Reshape(index, index.Shape().Size(), 1)), index.Shape().Dimensions...)
-		hit := ConvertDType(Equal(BroadcastToDims(label, dims...), number), dtypes.Float32)
-		hit = Mul(hit, s.weight[i])
-		if i == 0 {
-			share = hit
-		} else {
-			share = Add(share, hit)
-		}
+	pixels := q.pixels(t.labels)
+	for i, label := range pixels {
+		pixels[i] = ConvertDType(Equal(BroadcastToDims(label, dims...), number), dtypes.Float32)
 	}
-	doubt := Reshape(s.bilinear(t.doubt), at.Shape().Dimensions[:3]...)
-	return StopGradient(share), StopGradient(OneMinus(doubt))
+	return StopGradient(q.sum(pixels)), StopGradient(OneMinus(q.bilinear(t.doubt)))
 }

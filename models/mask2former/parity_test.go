@@ -118,13 +118,14 @@ func fixed(g *Graph, n *network, predictions int) points {
 		for i := range one {
 			one[i] = 1
 		}
-		copy(one[len(one)-2:], dims[len(dims)-2:])
-		return BroadcastToDims(ConstTensor(g, tensors.FromFlatDataAndDimensions(flat, one...)), dims...)
+		one[0], one[len(one)-1] = 2, len(flat)/2
+		x := ConstTensor(g, tensors.FromFlatDataAndDimensions(flat, len(flat)/2, 2))
+		return BroadcastToDims(Reshape(TransposeAllAxes(x, 1, 0), one...), dims...)
 	}
 	drawn, _, rest := n.counts()
 	return points{
-		match: spread(sequence(n.Points), predictions, n.Points, 2),
-		masks: spread(append(sequence(drawn), sequence(rest)...), predictions, n.Places(0), drawn+rest, 2),
+		match: spread(sequence(n.Points), 2, predictions, n.Points),
+		masks: spread(append(sequence(drawn), sequence(rest)...), 2, predictions, n.Places(0), drawn+rest),
 	}
 }
 

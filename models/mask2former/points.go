@@ -8,11 +8,11 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// points are where masks are compared: columns and rows as fractions of the
-// image.
+// points are where masks are compared: columns, then rows, as fractions of the
+// image from 0 to below 1.
 type points struct {
-	match *Node // [predictions, points, 2]: for all masks, to match them
-	masks *Node // [predictions, objects, drawn+rest, 2]: for each object, to choose from, and the rest
+	match *Node // [2, predictions, points]: for all masks, to match them
+	masks *Node // [2, predictions, objects, drawn+rest]: for each object, to choose from, and the rest
 }
 
 // counts are the points of a mask: drawn, the most uncertain ones that are chosen
@@ -29,43 +29,49 @@ func (n *network) counts() (drawn, uncertain, rest int) {
 func (n *network) draw(scope *model.Scope, g *Graph, predictions, places int) points {
 	drawn, _, rest := n.counts()
 	return points{
-		match: scope.RandomUniform(g, shapes.Make(dtypes.Float32, predictions, n.Points, 2)),
-		masks: scope.RandomUniform(g, shapes.Make(dtypes.Float32, predictions, places, drawn+rest, 2)),
+		match: scope.RandomUniform(g, shapes.Make(dtypes.Float32, 2, predictions, n.Points)),
+		masks: scope.RandomUniform(g, shapes.Make(dtypes.Float32, 2, predictions, places, drawn+rest)),
 	}
 }
 
-// sampler reads maps of a height and a width at points.
+// onMap are the places of points [2, ...] on maps of a height and a width, in
+// pixels: [...] each.
+func onMap(at *Node, h, w int) (y, x *Node) {
+	part := func(i, length int) *Node {
+		x := Reshape(Slice(at, AxisElem(i)), at.Shape().Dimensions[1:]...)
+		return AddScalar(MulScalar(x, float64(length)), -0.5)
+	}
+	return part(1, h), part(0, w)
+}
+
+// sampler reads rows of many numbers, one per pixel of its maps, at points.
 type sampler struct {
 	index  [4]*Node // of the pixels about each point, int32, of the shape of the points
 	weight [4]*Node
 }
 
-// newSampler is for points [..., 2]. start is the number of the first pixel of
+// newSampler is for points [2, ...]. start is the number of the first pixel of
 // the map that they lie in, int32 that can be broadcast to [...].
 func newSampler(at *Node, h, w int, start *Node) sampler {
 	g := at.Graph()
-	dims := at.Shape().Dimensions
-	dims = dims[:len(dims)-1]
-	part := func(i, length int) *Node {
-		x := Reshape(Slice(at, AxisRange().Spacer(), AxisElem(i)), dims...)
-		return AddScalar(MulScalar(x, float64(length)), -0.5)
-	}
+	y, x := onMap(at, h, w)
 	number := func(n int) *Node { return Scalar(g, dtypes.Float32, n) }
 	var s sampler
-	for i, c := range corners(part(1, h), part(0, w), number(h), number(w)) {
+	for i, c := range corners(y, x, number(h), number(w)) {
 		s.index[i] = Add(ConvertDType(c.index, dtypes.Int32), start)
 		s.weight[i] = StopGradient(c.weight)
 	}
 	return s
 }
 
-// read is the weighted sum of f of the four pixels, of values by number [pixels,
-// width]: [points ..., width].
-func (s sampler) read(values *Node, f func(corner int, v *Node) *Node) (sum *Node) {
+// bilinear is the value at each point, [points ..., width], of values by number
+// [pixels, width].
+func (s sampler) bilinear(values *Node) (sum *Node) {
 	dims := s.index[0].Shape().Dimensions
 	for i, index := range s.index {
 		v := Gather(values, Reshape(index, index.Shape().Size(), 1))
-		v = f(i, Reshape(v, append(append([]int{}, dims...), values.Shape().Dim(1))...))
+		v = Reshape(v, append(append([]int{}, dims...), values.Shape().Dim(1))...)
+		v = Mul(v, InsertAxes(s.weight[i], -1))
 		if sum == nil {
 			sum = v
 		} else {
@@ -75,10 +81,67 @@ func (s sampler) read(values *Node, f func(corner int, v *Node) *Node) (sum *Nod
 	return sum
 }
 
-// bilinear is the value at each point, [points ..., width].
-func (s sampler) bilinear(values *Node) *Node {
-	return s.read(values, func(i int, v *Node) *Node { return Mul(v, InsertAxes(s.weight[i], -1)) })
+// quads reads maps of one number per pixel at points, by tables whose rows are
+// the four pixels about a place: one row is read for each point, not four.
+type quads struct {
+	row    *Node    // of the table, int32 [points, 1]
+	weight [4]*Node // of the pixels, [...]
 }
+
+// newQuads is for points [2, ...] of maps of a height and a width, of which number
+// is the place in the table, int32 that can be broadcast to [...].
+func newQuads(at *Node, h, w int, number *Node) quads {
+	y, x := onMap(at, h, w)
+	top, left := Floor(y), Floor(x) // from −1 on
+	row := ConvertDType(AddScalar(Add(MulScalar(top, float64(w+1)), left), float64(w+2)), dtypes.Int32)
+	row = Add(row, MulScalar(number, (h+1)*(w+1)))
+	below, right := Sub(y, top), Sub(x, left)
+	above, before := OneMinus(below), OneMinus(right)
+	q := quads{row: StopGradient(Reshape(row, row.Shape().Size(), 1))}
+	for i, w := range [4]*Node{Mul(above, before), Mul(above, right), Mul(below, before), Mul(below, right)} {
+		q.weight[i] = StopGradient(w)
+	}
+	return q
+}
+
+// quadTable has a row for each place between the pixels of maps [n, h, w], which
+// a value surrounds: [n·(h+1)·(w+1), 4].
+func quadTable(maps *Node, around float64) *Node {
+	d := maps.Shape().Dimensions
+	side := PadAxis{Start: 1, End: 1}
+	x := Pad(maps, Scalar(maps.Graph(), maps.DType(), around), PadAxis{}, side, side)
+	var corners []*Node
+	for i := range 4 {
+		c := Slice(x, AxisRange(), AxisRange(i/2, i/2+d[1]+1), AxisRange(i%2, i%2+d[2]+1))
+		corners = append(corners, Reshape(c, c.Shape().Size(), 1))
+	}
+	return Concatenate(corners, 1)
+}
+
+// pixels are the four about each point, upper left, upper right, lower left and
+// lower right, [...] each.
+func (q quads) pixels(table *Node) (out [4]*Node) {
+	v := TransposeAllAxes(Gather(table, q.row), 1, 0)
+	for i := range out {
+		out[i] = Reshape(Slice(v, AxisElem(i)), q.weight[i].Shape().Dimensions...)
+	}
+	return out
+}
+
+// sum is the weighted one of what is given of the four pixels.
+func (q quads) sum(pixels [4]*Node) (sum *Node) {
+	for i, v := range pixels {
+		if v = Mul(v, q.weight[i]); sum == nil {
+			sum = v
+		} else {
+			sum = Add(sum, v)
+		}
+	}
+	return sum
+}
+
+// bilinear is the value at each point, [...].
+func (q quads) bilinear(table *Node) *Node { return q.sum(q.pixels(table)) }
 
 // starts are the numbers of the first pixels of n maps of a size, repeated in
 // order so many times: int32 [times·n] in the given shape.

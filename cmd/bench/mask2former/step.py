@@ -31,7 +31,7 @@ for k in ("size", "classes", "batch", "steps"):
     p.add_argument("-" + k, type=int)
 a = p.parse_args()
 
-torch.set_num_threads(os.cpu_count())
+torch.set_num_threads(len(os.sched_getaffinity(0)))
 torch.manual_seed(1)
 cuda = a.engine.startswith("torch-cuda")
 device = "cuda" if cuda else "cpu"
