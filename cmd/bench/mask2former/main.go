@@ -36,6 +36,7 @@ type options struct {
 	size      int
 	classes   int
 	recompute int
+	threads   int
 	dir       string // of the pictures
 
 	train    configs.Train
@@ -50,6 +51,7 @@ func Main() {
 	flag.IntVar(&o.size, "size", 0, "image side, pixels; 0 = the config's crop")
 	flag.IntVar(&o.classes, "classes", 0, "classes, background included; 0 = those of the generated pictures, 8")
 	flag.IntVar(&o.recompute, "recompute", 0, "train.compute.recompute of wsss")
+	flag.IntVar(&o.threads, "threads", 0, "threads of every engine; 0 = one per CPU. With 1 the CPU time is that of the work, whatever else runs on the machine")
 	flag.StringVar(&o.dir, "dir", filepath.Join(os.TempDir(), "wsss-bench-mask2former"), "folder for the pictures")
 	for _, name := range []string{"pictures", "sizes"} {
 		flag.String(name, "", "internal: what PyTorch's script takes")
@@ -64,6 +66,9 @@ func Main() {
 	what := "training step"
 	if o.forward {
 		what, o.Batch = "labels of an image", 1
+	}
+	if o.threads > 0 {
+		what += fmt.Sprintf(" on %d threads", o.threads)
 	}
 	o.Main(interleave.Job{
 		Title:   fmt.Sprintf("Mask2Former %s (%s ×%g), %s, %d×%d, %d classes", o.config, o.train.Backbone, o.train.Width, what, o.size, o.size, o.classes),
@@ -115,5 +120,5 @@ func (o *options) open() (sizes string, err error) {
 // args are the options as another process takes them.
 func (o *options) args() []string {
 	return []string{"-config", o.config, fmt.Sprintf("-forward=%v", o.forward), "-size", strconv.Itoa(o.size),
-		"-classes", strconv.Itoa(o.classes), "-recompute", strconv.Itoa(o.recompute), "-dir", filepath.Dir(o.dir)}
+		"-classes", strconv.Itoa(o.classes), "-recompute", strconv.Itoa(o.recompute), "-threads", strconv.Itoa(o.threads), "-dir", filepath.Dir(o.dir)}
 }

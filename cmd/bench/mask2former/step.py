@@ -27,11 +27,11 @@ p = argparse.ArgumentParser()
 p.add_argument("engine")
 for k in ("pictures", "sizes", "forward", "config", "dir", "recompute"):
     p.add_argument("-" + k)
-for k in ("size", "classes", "batch", "steps"):
+for k in ("size", "classes", "batch", "steps", "threads"):
     p.add_argument("-" + k, type=int)
 a = p.parse_args()
 
-torch.set_num_threads(len(os.sched_getaffinity(0)))
+torch.set_num_threads(a.threads or os.cpu_count())
 torch.manual_seed(1)
 cuda = a.engine.startswith("torch-cuda")
 device = "cuda" if cuda else "cpu"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"os"
+	"runtime"
 
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -17,6 +18,9 @@ import (
 
 // step is what a worker times on a backend.
 func (o *options) step(spec string) (step func() error, err error) {
+	if spec, err = o.threaded(spec); err != nil {
+		return nil, err
+	}
 	ds, err := steps.Scenes(o.dir, o.size)
 	if err != nil {
 		return nil, err
@@ -31,6 +35,20 @@ func (o *options) step(spec string) (step func() error, err error) {
 	t.Iterations = o.Steps.Steps + 1                // one warms up
 	o.training, step, err = steps.New(spec, ds, classes, t)
 	return step, err
+}
+
+// threaded is the backend with as many threads as -threads says.
+func (o *options) threaded(spec string) (string, error) {
+	switch {
+	case o.threads == 0:
+		return spec, nil
+	case spec == "onnx":
+		spec = fmt.Sprintf("onnx:%s,intra_op_num_threads=%d", backend.FindORT(), o.threads)
+	case spec != "go":
+		return "", fmt.Errorf("-threads is for torch, onnx and go, not %s", spec)
+	}
+	runtime.GOMAXPROCS(o.threads)
+	return spec, nil
 }
 
 // label labels a picture, cut to the size.
