@@ -1,6 +1,8 @@
 package load
 
 import (
+	"errors"
+
 	"github.com/gomlx/compute"
 
 	"wsss/models/backend"
@@ -19,6 +21,15 @@ func SAM(b compute.Backend, encoder, decoder string, opt Options) (*sam.Model, C
 	list, err := openAll(b, opt, encoder, decoder)
 	if err != nil {
 		return nil, nil, err
+	}
+	if sam.BoxesBeside(list[1].Inputs()) {
+		opt.Edit = sam.WithoutBoxes
+		if err := list[1].Close(); err != nil {
+			return nil, nil, err
+		}
+		if list[1], err = Open(b, decoder, opt); err != nil {
+			return nil, nil, errors.Join(err, list[0].Close())
+		}
 	}
 	m, err := sam.New(list[0], list[1])
 	if err == nil && backend.KindOf(b) == backend.XLA {

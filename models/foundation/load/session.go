@@ -17,6 +17,7 @@ import (
 	"wsss/models/backend"
 	"wsss/models/foundation"
 	"wsss/models/onnximport"
+	"wsss/models/onnximport/onnxfile"
 )
 
 // Options say how sessions run.
@@ -27,6 +28,9 @@ type Options struct {
 	// Warn is told, once per file, when a model runs whole through ONNX
 	// Runtime because it cannot be imported. Nil is Fallback.
 	Warn func(msg string)
+	// Edit changes the graph before it is imported; such a model never runs whole
+	// through ONNX Runtime, which would take the file as it is. Nil changes nothing.
+	Edit func(f *onnxfile.File) error
 }
 
 // Fallback is told where Options.Warn is nil. A model that runs elsewhere than
@@ -60,14 +64,14 @@ func Open(b compute.Backend, path string, opt Options) (*Session, error) {
 	if opt.MaxShapes == 0 {
 		opt.MaxShapes = 8
 	}
-	if opt.Warn != nil { // who is to be told is not shared
+	if opt.Warn != nil || opt.Edit != nil { // who is to be told is not shared
 		return open(b, path, opt)
 	}
 	return shared.open(b, path, opt)
 }
 
 func open(b compute.Backend, path string, opt Options) (*Session, error) {
-	m, err := onnximport.Open(path, onnximport.Options{})
+	m, err := onnximport.Open(path, onnximport.Options{Edit: opt.Edit})
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +135,7 @@ func (s *Session) runner(want []string) (*onnximport.Runner, error) {
 	if r := s.runners[key]; r != nil {
 		return r, nil
 	}
-	m, err := onnximport.Open(s.path, onnximport.Options{Outputs: want})
+	m, err := onnximport.Open(s.path, onnximport.Options{Edit: s.opt.Edit, Outputs: want})
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +143,7 @@ func (s *Session) runner(want []string) (*onnximport.Runner, error) {
 	if warn == nil {
 		warn = Fallback
 	}
-	r, err := onnximport.NewRunner(s.backend, m, onnximport.RunnerOptions{MaxShapes: s.opt.MaxShapes, Warn: warn})
+	r, err := onnximport.NewRunner(s.backend, m, onnximport.RunnerOptions{MaxShapes: s.opt.MaxShapes, Warn: warn, NoORT: s.opt.Edit != nil})
 	if err != nil {
 		m.Close()
 		return nil, fmt.Errorf("%s: %w", s.path, err)

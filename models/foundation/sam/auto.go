@@ -38,7 +38,7 @@ func (m *Model) predIoU(o AutoOptions) float64 {
 	switch {
 	case o.PredIoUThresh != authors:
 		return o.PredIoUThresh
-	case m.sig.kind == kindSAM2:
+	case m.sig.second():
 		return 0.8
 	}
 	return 0.88

@@ -1,6 +1,7 @@
 package sam
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -26,6 +27,7 @@ const (
 type fakeEncoder struct {
 	in   foundation.Port
 	out  []string
+	low  int // side of the embedding; 0 = fakeLow
 	runs int
 }
 
@@ -34,7 +36,7 @@ func (f *fakeEncoder) Inputs() []foundation.Port { return []foundation.Port{f.in
 func (f *fakeEncoder) Outputs() []foundation.Port {
 	var ports []foundation.Port
 	for _, n := range f.out {
-		ports = append(ports, foundation.Port{Name: n, DType: dtypes.Float32, Dims: []int{1, 3, fakeLow, fakeLow}})
+		ports = append(ports, foundation.Port{Name: n, DType: dtypes.Float32, Dims: []int{1, 3, cmp.Or(f.low, fakeLow), cmp.Or(f.low, fakeLow)}})
 	}
 	return ports
 }

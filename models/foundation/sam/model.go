@@ -94,8 +94,8 @@ func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Embedding, erro
 }
 
 func (m *Model) frame(w, h int) Frame {
-	if m.sig.kind == kindEfficient || m.sig.kind == kindSAM2 {
-		return Frame{Side: m.sig.side, W: w, H: h, InW: m.sig.side, InH: m.sig.side, Squash: true, Linear: m.sig.kind == kindSAM2}
+	if m.sig.kind == kindEfficient || m.sig.second() {
+		return Frame{Side: m.sig.side, W: w, H: h, InW: m.sig.side, InH: m.sig.side, Squash: true, Linear: m.sig.second()}
 	}
 	return NewFrame(w, h, m.sig.side)
 }
@@ -118,7 +118,7 @@ func (m *Model) Predict(ctx context.Context, e *Embedding, prompts []Prompt) ([]
 		if m.sig.points > 0 && len(list) > m.sig.points {
 			return nil, fmt.Errorf("prompt %d: %d points: this SAM export takes %d, the corners of a box and a padding point included", i, len(list), m.sig.points)
 		}
-		if len(list) == 0 { // an earlier mask alone
+		if len(list) == 0 || m.sig.kind == kindSAM2HF { // an earlier mask alone; or SAM 2's padding, which others add inside
 			list = append(list, token{label: labelPadding})
 		}
 		for len(list) < m.sig.points {
@@ -149,7 +149,7 @@ func (m *Model) check(p Prompt) error {
 	case p.Box != nil && !m.TakesBoxes():
 		return fmt.Errorf("a box: this SAM export (Hugging Face's) takes points only; use Meta's decoder export for boxes")
 	case p.Mask != nil && !m.TakesMasks():
-		return fmt.Errorf("an earlier mask: this SAM export takes none; use Meta's decoder export for iterative prompts")
+		return fmt.Errorf("an earlier mask: this SAM export takes none; use Meta's decoder export, or SAM 2.1 from its weights (sam2.1-tiny-hf), for iterative prompts")
 	case p.Mask != nil && len(p.Mask) != m.sig.low*m.sig.low:
 		return fmt.Errorf("the earlier mask has %d logits: wanted %d×%d", len(p.Mask), m.sig.low, m.sig.low)
 	case m.sig.kind == kindEfficient && len(p.Points) > efficientPoints-boxCorners(p):
@@ -219,7 +219,7 @@ func (m *Model) decode(ctx context.Context, e *Embedding, prompts []Prompt, enco
 	case kindMeta, kindSAM2:
 		m.feedMeta(in, coords, labels, k, n)
 		m.feedMasks(in, prompts, picked)
-	case kindHF:
+	case kindHF, kindSAM2HF:
 		in["input_points"] = tensors.FromFlatDataAndDimensions(coords, 1, k, n, 2)
 		in["input_labels"] = m.labelTensor(labels, 1, k, n)
 	case kindEfficient:

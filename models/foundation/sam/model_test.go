@@ -219,3 +219,16 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("an encoder of another export: %v", err)
 	}
 }
+
+// TestSizesDiffer: encoder and decoder of one signature, made for images of different
+// sizes.
+func TestSizesDiffer(t *testing.T) {
+	large, small := fakeMeta(t, false), fakeMeta(t, false)
+	enc := &fakeEncoder{in: port("input_image", f32, 1, 3, 2*fakeSide, 2*fakeSide), out: []string{"embeddings"}, low: 2 * fakeLow}
+	if _, err := New(enc, small.dec); err == nil || !strings.Contains(err.Error(), "made for images of different sizes") {
+		t.Errorf("%v", err)
+	}
+	if _, err := New(large.enc, small.dec); err != nil {
+		t.Error(err)
+	}
+}

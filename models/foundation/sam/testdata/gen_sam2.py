@@ -1,5 +1,6 @@
 """Writes sam2_*.onnx and sam2.json: a small SAM 2 of transformers with random
-weights, exported with the signature of samexporter's files, and what transformers itself
+weights, exported with the signature of samexporter's files, its decoder with that of
+onnx-community's too, and what transformers itself
 makes of an image and prompts.
 
     python gen_sam2.py
@@ -75,6 +76,18 @@ class MetaDecoder(nn.Module):
         return masks[:, 0].clamp(-32, 32), iou[:, 0]
 
 
+class CommunityDecoder(nn.Module):
+    """transformers' own forward, with points and a box."""
+
+    def __init__(self):
+        super().__init__()
+        self.m = model
+
+    def forward(self, input_points, input_labels, input_boxes, e0, e1, e2):
+        out = self.m(image_embeddings=[e0, e1, e2], input_points=input_points, input_labels=input_labels, input_boxes=input_boxes, multimask_output=True)
+        return out.iou_scores, out.pred_masks, out.object_score_logits
+
+
 rng = np.random.default_rng(1)
 W, H = 50, 40
 yy, xx = np.mgrid[:H, :W]
@@ -108,5 +121,9 @@ with torch.no_grad():
     free = {"point_coords": {0: "num_labels", 1: "num_points"}, "point_labels": {0: "num_labels", 1: "num_points"}, "mask_input": {0: "num_labels"}, "has_mask_input": {0: "num_labels"}}
     export(MetaDecoder(), (e[2], e[0], e[1], points[:1], labels[:1], torch.zeros(1, 1, SIDE // 4, SIDE // 4), torch.zeros(1)), "sam2_decoder.onnx",
            ["image_embed", "high_res_feats_0", "high_res_feats_1", "point_coords", "point_labels", "mask_input", "has_mask_input"], ["masks", "iou_predictions"], free)
+    names = ["input_points", "input_labels", "input_boxes", "image_embeddings.0", "image_embeddings.1", "image_embeddings.2"]
+    free = {n: {0: "batch"} for n in names} | {"input_points": {0: "batch", 2: "points"}, "input_labels": {0: "batch", 2: "points"}, "input_boxes": {0: "batch", 1: "boxes"}}
+    export(CommunityDecoder(), (points[None, :1], labels[None, :1].long(), torch.tensor([[[3.0, 4, 30, 40]]]), e[0], e[1], e[2]), "sam2_community_decoder.onnx", names,
+           ["iou_scores", "pred_masks", "object_score_logits"], free)
 json.dump({"width": W, "height": H, "side": SIDE, "photo": base64.b64encode(img.tobytes()).decode(), "prompts": prompts}, open(os.path.join(here, "sam2.json"), "w"))
 print([ (p["iou"], min(p["low"]), max(p["low"])) for p in prompts])
