@@ -116,6 +116,9 @@ type verdict struct {
 	score    float32 // mean similarity of the regions that vouch for it
 	share    float32 // of the votes
 	vouchers []gen.Voucher
+
+	shares map[int]float32 // of the votes for each class; background alone where nothing vouches well enough
+	near   []nearest.Neighbour
 }
 
 // name asks the bank for the classes of proposals with these features. allowed
@@ -150,30 +153,39 @@ func (b *bank) vote(o options, list []nearest.Neighbour) verdict {
 		n[class]++
 		total += weight
 	}
+	nothing := verdict{shares: map[int]float32{0: 1}, near: list}
 	best := -1
 	for class := range b.names {
 		if n[class] > 0 && (best < 0 || votes[class] > votes[best] || votes[class] == votes[best] && sums[class] > sums[best]) {
 			best = class
 		}
 	}
-	if best <= 0 {
-		return verdict{}
+	if best < 0 || total == 0 {
+		return nothing
 	}
-	v := verdict{class: best, score: sums[best] / float32(n[best])}
-	if total > 0 {
-		v.share = votes[best] / total
+	v := verdict{class: best, share: votes[best] / total, shares: votes, near: list}
+	for class := range votes {
+		votes[class] /= total
 	}
-	top := float32(-1)
-	for _, one := range list {
-		if r := b.rows[one.Row]; r.class == best {
-			top = max(top, one.Similarity)
-			v.vouchers = append(v.vouchers, gen.Voucher{Photo: b.photos[r.photo].ID, Area: r.area, Similarity: one.Similarity, Corrected: r.right})
-		}
+	if best == 0 {
+		return v
 	}
-	if float64(top) < o.MinSimilarity || float64(v.share) < o.MinShare {
-		return verdict{}
+	v.score, v.vouchers = b.vouch(list, best)
+	if float64(v.vouchers[0].Similarity) < o.MinSimilarity || float64(v.share) < o.MinShare {
+		return nothing
 	}
 	return v
+}
+
+// vouch is the mean similarity of the neighbours of a class, and who they are.
+func (b *bank) vouch(list []nearest.Neighbour, class int) (mean float32, who []gen.Voucher) {
+	for _, one := range list {
+		if r := b.rows[one.Row]; r.class == class {
+			mean += one.Similarity
+			who = append(who, gen.Voucher{Photo: b.photos[r.photo].ID, Area: r.area, Similarity: one.Similarity, Corrected: r.right})
+		}
+	}
+	return mean / float32(max(1, len(who))), who
 }
 
 // weight is that of a neighbour's vote; top is the nearest one's similarity.
@@ -188,17 +200,18 @@ func (o options) weight(similarity, top float32) float32 {
 }
 
 // clean marks the regions that leave the bank, by what their nearest regions of
-// other photos are. A class of few regions is asked about fewer neighbours, so
-// that it can agree at all; a region that a person drew stays, and a class that
-// would lose all its regions keeps them.
-func (b *bank) clean(ctx context.Context, o options) error {
+// other photos are. allowed are the classes besides background that the labels of a
+// photo allow, by its id, nil for all: others do not vote on it. A class of few regions is
+// asked about fewer neighbours, so that it can agree at all; a region that a person
+// drew stays, and a class that would lose all its regions keeps them.
+func (b *bank) clean(ctx context.Context, o options, allowed map[string][]int) error {
 	for i := range b.rows {
 		b.rows[i].left = false
 	}
 	var err error
 	switch o.Clean {
 	case cleanNeighbours:
-		err = b.cleanByNeighbours(ctx, o)
+		err = b.cleanByNeighbours(ctx, o, b.voters(allowed))
 	case cleanCentre:
 		b.cleanByCentre(o.Drop)
 	}
@@ -212,10 +225,26 @@ func (b *bank) clean(ctx context.Context, o options) error {
 	return err
 }
 
+// voters are the classes that vote on the regions of each photo, background among
+// them; nil for all.
+func (b *bank) voters(allowed map[string][]int) [][]bool {
+	out := make([][]bool, len(b.photos))
+	for i, p := range b.photos {
+		if list := allowed[p.ID]; list != nil {
+			out[i] = make([]bool, len(b.names))
+			out[i][0] = true
+			for _, c := range list {
+				out[i][c] = true
+			}
+		}
+	}
+	return out
+}
+
 // cleaned is how many regions are asked about their neighbours at a time.
 const cleaned = 4096
 
-func (b *bank) cleanByNeighbours(ctx context.Context, o options) error {
+func (b *bank) cleanByNeighbours(ctx context.Context, o options, voters [][]bool) error {
 	left := make([]bool, len(b.rows))
 	photosOf := make([]int, len(b.names)) // regions of a class are counted by photos
 	for c := range b.names {
@@ -232,7 +261,10 @@ func (b *bank) cleanByNeighbours(ctx context.Context, o options) error {
 		for i := from; i < to; i++ {
 			queries = append(queries, b.index.Row(i))
 		}
-		found, err := b.index.Search(ctx, queries, o.K, nearest.Among{Skip: func(q, i int) bool { return b.rows[i].photo == b.rows[from+q].photo }})
+		found, err := b.index.Search(ctx, queries, o.K, nearest.Among{Skip: func(q, i int) bool {
+			own := b.rows[from+q].photo
+			return b.rows[i].photo == own || voters[own] != nil && !voters[own][b.rows[i].class]
+		}})
 		if err != nil {
 			return err
 		}

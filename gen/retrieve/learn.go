@@ -54,16 +54,16 @@ func (m *method) Learn(ctx context.Context, from gen.Lesson) error {
 	case err != nil:
 		return err
 	}
-	b, tagged, err := m.study(ctx, from, settings, old)
+	b, allowed, err := m.study(ctx, from, settings, old)
 	if err != nil {
 		return err
 	}
 	if b != old {
-		if err := b.clean(ctx, m.opts); err != nil {
+		if err := b.clean(ctx, m.opts, allowed); err != nil {
 			return err
 		}
 	}
-	if lack := b.lacks(tagged); len(lack) > 0 && m.opts.Empty == emptyError {
+	if lack := b.lacks(union(allowed)); len(lack) > 0 && m.opts.Empty == emptyError {
 		return fmt.Errorf("no region of %s got into the bank, though photos are labelled with it: look at the labels of gen.options.from, lower min_area (%d pixels) or erode, or set gen.options.empty = \"allow\"", names(b.names, lack), m.opts.MinArea)
 	}
 	if b != old {
@@ -80,7 +80,7 @@ func (m *method) Learn(ctx context.Context, from gen.Lesson) error {
 // settings identifies all options that regions depend on.
 func (m *method) settings() string {
 	o := m.opts
-	raw, err := json.Marshal([]any{version, m.net.Key(), o.From, m.from.Weights(), o.Regions, o.MinArea, o.Erode, o.ErodeLess, o.Pool,
+	raw, err := json.Marshal([]any{version, "cleaned by tags", m.net.Key(), o.From, m.from.Weights(), o.Regions, o.MinArea, o.Erode, o.ErodeLess, o.Pool,
 		o.Clean, o.Agree, o.Drop, o.K, o.Vote, o.Temperature, m.env.Weak, m.env.Seed, m.env.Classes.Names})
 	if err != nil {
 		panic(err) // numbers, strings and tables of them
@@ -93,9 +93,20 @@ func sum(raw []byte) string {
 	return hex.EncodeToString(h[:])
 }
 
-// study gathers the regions of all photos, and the classes that these are
-// labelled with. It returns old where nothing differs.
-func (m *method) study(ctx context.Context, from gen.Lesson, settings string, old *bank) (*bank, map[int]bool, error) {
+// union are the classes that any photo is labelled with.
+func union(allowed map[string][]int) map[int]bool {
+	all := map[int]bool{}
+	for _, list := range allowed {
+		for _, c := range list {
+			all[c] = true
+		}
+	}
+	return all
+}
+
+// study gathers the regions of all photos, and the classes that each is labelled
+// with, nil where it is not. It returns old where nothing differs.
+func (m *method) study(ctx context.Context, from gen.Lesson, settings string, old *bank) (*bank, map[string][]int, error) {
 	ids := slices.Compact(slices.Sorted(slices.Values(from.IDs)))
 	photos, regions, same := make([]*photo, len(ids)), make([][]region, len(ids)), make([]int, len(ids))
 	tags := make([][]int, len(ids))
@@ -121,17 +132,15 @@ func (m *method) study(ctx context.Context, from gen.Lesson, settings string, ol
 	if err != nil {
 		return nil, nil, err
 	}
-	tagged := map[int]bool{}
-	for _, list := range tags {
-		for _, c := range list {
-			tagged[c] = true
-		}
+	allowed := map[string][]int{}
+	for i, list := range tags {
+		allowed[ids[i]] = list
 	}
 	if old != nil && old.holds(photos) {
-		return old, tagged, nil
+		return old, allowed, nil
 	}
 	b, err := m.gather(photos, regions, same, old)
-	return b, tagged, err
+	return b, allowed, err
 }
 
 // photoKey identifies all that the regions of a photo depend on, and gives the

@@ -243,7 +243,10 @@ func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, erro
 	if err != nil {
 		return nil, err
 	}
-	return m.masks(kept, named), nil
+	if m.opts.Overlap == overlapVotes {
+		return b.cast(m.opts.MinArea, kept, named), nil
+	}
+	return m.best(kept, named), nil
 }
 
 // propose joins the masks of all sources; those of too few pixels are left out.
@@ -287,59 +290,4 @@ func parts(mask data.RLE, area int) (out []data.RLE) {
 		out = append(out, data.EncodeRLE(bits, mask.W, mask.H))
 	}
 	return out
-}
-
-// masks are the named proposals, the best first, without those of a class that
-// overlap a better one too much.
-func (m *method) masks(bits []data.RLE, named []verdict) []gen.Mask {
-	order := make([]int, len(bits))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case named[a].score > named[b].score:
-			return -1
-		case named[a].score < named[b].score:
-			return 1
-		}
-		return 0
-	})
-	var out []gen.Mask
-	kept := map[int][]overlap{}
-	for _, i := range order {
-		v := named[i]
-		if v.class == 0 {
-			continue
-		}
-		o := newOverlap(bits[i])
-		if m.opts.NMS < 1 && slices.ContainsFunc(kept[v.class], func(other overlap) bool { return o.iou(other) > m.opts.NMS }) {
-			continue
-		}
-		kept[v.class] = append(kept[v.class], o)
-		out = append(out, gen.Mask{Class: v.class, Bits: bits[i], Score: min(max(v.score, 0), 1), VouchedBy: v.vouchers,
-			From: gen.Prompt{Class: v.class, Source: "retrieve", Score: v.share}})
-	}
-	return out
-}
-
-// overlap is a mask unpacked, to be compared with others.
-type overlap struct {
-	bits []uint8
-	area int
-}
-
-func newOverlap(mask data.RLE) overlap { return overlap{mask.Decode(), mask.Area()} }
-
-func (o overlap) iou(p overlap) float64 {
-	both := 0
-	for i, v := range o.bits {
-		if v != 0 && p.bits[i] != 0 {
-			both++
-		}
-	}
-	if union := o.area + p.area - both; union > 0 {
-		return float64(both) / float64(union)
-	}
-	return 0
 }

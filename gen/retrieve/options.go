@@ -35,7 +35,8 @@ type options struct {
 	Temperature   float64 `toml:"temperature"`    // votes by similarity weigh exp(similarity/temperature), as in the usual weighted k-NN; default 0.07; 0 = they weigh the similarity
 	MinSimilarity float64 `toml:"min_similarity"` // of the best region that votes for the winner; below, a proposal is background; default 0
 	MinShare      float64 `toml:"min_share"`      // of the votes that the winner needs, else a proposal is background; default 0
-	NMS           float64 `toml:"nms"`            // IoU above which the worse of two proposals of a class goes; default 0.4, 1 = none
+	Overlap       string  `toml:"overlap"`        // pixels of several proposals: votes (default), of all that cover them, each spread over its own; best, the most similar one's
+	NMS           float64 `toml:"nms"`            // of overlap = "best": IoU above which the worse of two proposals of a class goes; default 0.4, 1 = none
 	LeaveOneOut   bool    `toml:"leave_one_out"`  // a photo's own regions do not vote for it; default true
 	Empty         string  `toml:"empty"`          // a class that photos are tagged with and that no region is of: error (default), allow
 }
@@ -60,13 +61,14 @@ const (
 	cleanNeighbours, cleanCentre, noClean = "neighbours", "centre", "none"
 	voteSimilarity, voteCount             = "similarity", "count"
 	emptyError, emptyAllow                = "error", "allow"
+	overlapVotes, overlapBest             = "votes", "best"
 )
 
 func defaults() options {
 	return options{
 		Regions: regionsClass, MinArea: 300, Erode: 20, ErodeLess: true, Pool: poolLengths,
 		Clean: cleanNeighbours, Agree: 0.5, Drop: 0.25,
-		K: 9, Vote: voteSimilarity, Temperature: 0.07, NMS: 0.4, LeaveOneOut: true, Empty: emptyError,
+		K: 9, Vote: voteSimilarity, Temperature: 0.07, Overlap: overlapVotes, NMS: 0.4, LeaveOneOut: true, Empty: emptyError,
 	}
 }
 
@@ -93,7 +95,7 @@ func (o options) check() error {
 	}{
 		{"regions", o.Regions, []string{regionsClass, regionsParts}}, {"pool", o.Pool, []string{poolLengths, poolAlike}},
 		{"clean", o.Clean, []string{cleanNeighbours, cleanCentre, noClean}}, {"vote", o.Vote, []string{voteSimilarity, voteCount}},
-		{"empty", o.Empty, []string{emptyError, emptyAllow}},
+		{"empty", o.Empty, []string{emptyError, emptyAllow}}, {"overlap", o.Overlap, []string{overlapVotes, overlapBest}},
 	} {
 		if !slices.Contains(w.allowed, w.value) {
 			return fmt.Errorf("[gen.options] %s = %q: allowed are %s", w.key, w.value, strings.Join(w.allowed, ", "))

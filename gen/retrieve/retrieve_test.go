@@ -340,6 +340,7 @@ func TestErrors(t *testing.T) {
 		{m{"min_area": 3000}, "no region of 4 photos"},
 		{m{"k": 0}, "k = 0"},
 		{m{"vote": "majority"}, "similarity, count"},
+		{m{"overlap": "mean"}, "votes, best"},
 		{m{"clean": "all"}, "neighbours, centre, none"},
 		{m{"nms": 2.0}, "nms = 2"},
 		{m{"features": m{}}, "[gen.options.features]"},
@@ -352,6 +353,87 @@ func TestErrors(t *testing.T) {
 	}
 	if err := learn(m{"proposals": []m{{"method": "grabcut"}}}); err != nil {
 		t.Errorf("grabcut, which is given a tag: %v", err)
+	}
+}
+
+// TestCleanByTags: classes that a photo's tags rule out do not vote on its regions,
+// and a region of such a class leaves the bank.
+func TestCleanByTags(t *testing.T) {
+	const apple, leaf = 1, 2
+	b := &bank{names: fruit.Names, index: nearest.New(3)}
+	for _, id := range []string{"a", "b", "c", "d", "e"} {
+		b.photos = append(b.photos, photo{ID: id, Pixels: id, Key: id})
+	}
+	add := func(class, photo int, v ...float32) {
+		b.rows = append(b.rows, row{class: class, photo: photo, area: 100})
+		b.index.Add(v)
+	}
+	for i := range b.photos {
+		add(0, i, 0, 0, 1)
+	}
+	add(apple, 0, 1, 0, 0)
+	add(apple, 1, 1, 0, 0)
+	add(leaf, 2, 0.8, 0.6, 0) // more like an apple than like the other leaf
+	add(leaf, 3, 0, 1, 0)
+	add(leaf, 4, 0, 1, 0)
+	b.finish()
+	o := defaults()
+	for want, allowed := range map[string]map[string][]int{
+		"[leaf of c]":            nil,
+		"[]":                     {"a": {apple}, "b": {apple}, "c": {leaf}, "d": {leaf}},
+		"[leaf of c leaf of d]":  {"c": {apple, leaf}, "d": {}}, // d has no leaf
+		"[apple of b leaf of c]": {"b": {leaf}},
+	} {
+		if err := b.clean(t.Context(), o, allowed); err != nil {
+			t.Fatal(err)
+		}
+		list := []string{}
+		for _, r := range b.rows {
+			if r.left {
+				list = append(list, fmt.Sprintf("%s of %s", fruit.Name(r.class), b.photos[r.photo].ID))
+			}
+		}
+		if got := fmt.Sprint(list); got != want {
+			t.Errorf("%v: %s left the bank, want %s", allowed, got, want)
+		}
+	}
+}
+
+// TestCast: a pixel is of the class that most of what covers it votes for, a small
+// mask more than a large one; nothing is where nothing covers, and crumbs stay with
+// the largest piece.
+func TestCast(t *testing.T) {
+	const w, h = 12, 4
+	mask := func(r ...image.Rectangle) data.RLE {
+		bits := make([]uint8, w*h)
+		for _, r := range r {
+			for y := r.Min.Y; y < r.Max.Y; y++ {
+				for x := r.Min.X; x < r.Max.X; x++ {
+					bits[y*w+x] = 1
+				}
+			}
+		}
+		return data.EncodeRLE(bits, w, h)
+	}
+	b := &bank{names: fruit.Names, rows: []row{{class: 1, photo: 0}, {class: 2, photo: 1}}, photos: []photo{{ID: "x"}, {ID: "y"}}}
+	near := []nearest.Neighbour{{Row: 0, Similarity: 0.9}, {Row: 1, Similarity: 0.8}}
+	masks := []data.RLE{mask(image.Rect(0, 0, 10, 4)), mask(image.Rect(0, 0, 4, 4)), mask(image.Rect(6, 0, 8, 4)), mask(image.Rect(11, 0, 12, 1))}
+	named := []verdict{
+		{shares: map[int]float32{1: 0.9, 2: 0.1}, near: near}, {shares: map[int]float32{0: 1}, near: near},
+		{shares: map[int]float32{2: 0.7, 1: 0.3}, near: near}, {shares: map[int]float32{1: 1}, near: near[:1]},
+	}
+	got := b.cast(3, masks, named)
+	text := ""
+	for _, m := range got {
+		text += fmt.Sprintf("%s of %d at %v by %s; ", fruit.Name(m.Class), m.Bits.Area(), m.Bits.Bounds().Min, m.VouchedBy[0].Photo)
+	}
+	// Columns 0 to 3 are background, 6 and 7 leaf, 4, 5, 8 and 9 apple; the pixel at
+	// the right is a crumb.
+	if text != "apple of 9 at (4,0) by x; apple of 8 at (8,0) by x; leaf of 8 at (6,0) by y; " {
+		t.Errorf("%s", text)
+	}
+	if got := b.cast(3, nil, nil); got != nil {
+		t.Errorf("without proposals: %v", got)
 	}
 }
 
@@ -458,7 +540,7 @@ func TestModuSeg(t *testing.T) {
 			}
 		}
 	}
-	g := learnt(t, s, data.WeakNone, t.TempDir(), s.options(t, m{"proposals": []m{{"masks": folder}}, "min_area": 30, "erode": 2, "erode_less": false, "clean": "centre", "vote": "count", "k": 5}))
+	g := learnt(t, s, data.WeakNone, t.TempDir(), s.options(t, m{"proposals": []m{{"masks": folder}}, "min_area": 30, "erode": 2, "erode_less": false, "clean": "centre", "vote": "count", "k": 5, "overlap": "best"}))
 	worst := 0.0
 	at := map[string]int{}
 	for i, r := range g.bank.rows {
