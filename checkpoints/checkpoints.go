@@ -187,21 +187,3 @@ func OpenPath(path string, warn func(string)) (*Checkpoint, error) {
 	}
 	return Open(path)
 }
-
-// Best opens the checkpoint with the highest validation mIoU, as the newest
-// whole one records it, or that newest one where no validation ran.
-func Best(dir string, warn func(string)) (*Checkpoint, error) {
-	last, err := Latest(dir, warn)
-	if err != nil || last.Meta.BestStep == 0 || last.Meta.BestStep == last.Meta.Step {
-		return last, err
-	}
-	best, err := Open(filepath.Join(dir, FileName(last.Meta.BestStep)))
-	if err != nil {
-		if warn != nil {
-			warn(fmt.Sprintf("%v; using the last checkpoint, step %d", err, last.Meta.Step))
-		}
-		return last, nil
-	}
-	last.Close()
-	return best, nil
-}

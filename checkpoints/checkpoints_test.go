@@ -140,27 +140,6 @@ func TestNone(t *testing.T) {
 	}
 }
 
-func TestBest(t *testing.T) {
-	dir := t.TempDir()
-	save(t, dir, 1, 2)
-	m := meta(3)
-	m.BestStep, m.Best, m.Measure = 1, 0.5, "mIoU"
-	if _, err := Save(dir, m, values(3)); err != nil {
-		t.Fatal(err)
-	}
-	c, err := Best(dir, nil)
-	if err != nil || c.Meta.Step != 1 {
-		t.Fatalf("best is %v, %v", c, err)
-	}
-	c.Close()
-	os.Remove(filepath.Join(dir, FileName(1)))
-	c, err = Best(dir, nil)
-	if err != nil || c.Meta.Step != 3 {
-		t.Fatalf("without it: %v, %v", c, err)
-	}
-	c.Close()
-}
-
 func TestPrune(t *testing.T) {
 	every10 := func(s int) bool { return s%10 == 0 }
 	for _, c := range []struct {

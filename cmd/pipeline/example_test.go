@@ -98,7 +98,7 @@ func ExampleRun_TrainAll() {
 
 // A trained network labels pictures; a folder of checkpoints stands for its
 // newest one.
-func ExampleRun_Networks() {
+func ExampleRun_TrainAll_predict() {
 	cfg := small()
 	defer clean(cfg)
 	cfg.Train.Labels = "truth"
@@ -136,7 +136,7 @@ func ExampleRun_Networks() {
 }
 
 // Scores of a folder of label maps, whoever made them.
-func ExampleRun_Path() {
+func ExampleRun_Gen_score() {
 	cfg := small()
 	defer clean(cfg)
 	ctx := context.Background()

@@ -31,9 +31,6 @@ func (r *Ranking) Add(score float64, hit bool) {
 // number of images that hold the class.
 func (r *Ranking) AddPositives(n int) { r.positives += n }
 
-// Positives is the number of true things.
-func (r *Ranking) Positives() int { return r.positives }
-
 // curve is recall and precision after each guess, best score first.
 func (r *Ranking) curve() (recall, precision []float64) {
 	if !r.sorted {

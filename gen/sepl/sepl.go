@@ -6,7 +6,6 @@ package sepl
 
 import (
 	"fmt"
-	"image"
 	"strings"
 
 	"wsss/data"
@@ -184,17 +183,4 @@ func fill(m data.RLE, pix []uint8, width int, v uint8) {
 			pix[y*width+x] = v
 		}
 	})
-}
-
-// FromRect is the mask of a rectangle inside a w×h image, clipped; tests and
-// box baselines use it.
-func FromRect(rect image.Rectangle, w, h int) data.RLE {
-	pix := make([]uint8, w*h)
-	rect = rect.Intersect(image.Rect(0, 0, w, h))
-	for y := rect.Min.Y; y < rect.Max.Y; y++ {
-		for x := rect.Min.X; x < rect.Max.X; x++ {
-			pix[y*w+x] = 1
-		}
-	}
-	return data.EncodeRLE(pix, w, h)
 }

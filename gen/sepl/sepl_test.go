@@ -28,8 +28,20 @@ func row(m *data.LabelMap) string {
 	return b.String()
 }
 
+// rectangle is the mask of a rectangle inside a w×h image.
+func rectangle(rect image.Rectangle, w, h int) data.RLE {
+	pix := make([]uint8, w*h)
+	rect = rect.Intersect(image.Rect(0, 0, w, h))
+	for y := rect.Min.Y; y < rect.Max.Y; y++ {
+		for x := rect.Min.X; x < rect.Max.X; x++ {
+			pix[y*w+x] = 1
+		}
+	}
+	return data.EncodeRLE(pix, w, h)
+}
+
 // span is the mask of columns [from, to) of a one-row image.
-func span(from, to, w int) data.RLE { return FromRect(image.Rect(from, 0, to, 1), w, 1) }
+func span(from, to, w int) data.RLE { return rectangle(image.Rect(from, 0, to, 1), w, 1) }
 
 // Each case is one consequence listed in docs/sources.md §1.3.
 func TestRefine(t *testing.T) {

@@ -64,9 +64,6 @@ func Lite(n int) (Config, error) {
 	return Config{Width: lite[n].width, Depth: lite[n].depth}, nil
 }
 
-// Side is the image side that EfficientNet-Lite n, 0 to 4, was trained at.
-func Side(n int) int { return lite[n].side }
-
 // Check tells what is wrong with c.
 func (c Config) Check() error {
 	switch {

@@ -164,7 +164,7 @@ func TestRealWeights(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer exec.Finalize()
-			out, err := exec.Call1(weightstest.Picture(Side(n), Side(n)))
+			out, err := exec.Call1(weightstest.Picture(lite[n].side, lite[n].side))
 			if err != nil {
 				t.Fatal(err)
 			}

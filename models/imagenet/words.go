@@ -50,9 +50,6 @@ var synsets = func() []synset {
 	return list
 }()
 
-// Name is the first word for a class, 0 to 999.
-func Name(class int) string { return synsets[class].words[0] }
-
 // Kinds lists the classes that are kinds of what a word means in WordNet, in
 // every sense of it that a class has: 118 for "dog". Case, and "_" for a space,
 // do not matter. It is nil for a word that no class is a kind of.

@@ -8,8 +8,8 @@ import (
 
 // TestKinds holds the hierarchy to counts of ImageNet's.
 func TestKinds(t *testing.T) {
-	if len(synsets) != 1860 || Name(0) != "tench" || Name(999) != "toilet tissue" {
-		t.Fatalf("%d synsets, %s to %s", len(synsets), Name(0), Name(999))
+	if len(synsets) != 1860 || synsets[0].words[0] != "tench" || synsets[999].words[0] != "toilet tissue" {
+		t.Fatalf("%d synsets, %s to %s", len(synsets), synsets[0].words[0], synsets[999].words[0])
 	}
 	for word, want := range map[string]int{"dog": 118, "Domestic_Dog": 118, "bird": 59, "domestic cat": 5, "entity": Classes, "airplane": 1, "no such word": 0} {
 		if got := Kinds(word); len(got) != want {

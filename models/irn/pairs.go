@@ -175,10 +175,3 @@ func (w window) pairs(labels *Node, near []neighbour, classes int) (same, backgr
 	same = Mul(known, number(Equal(from, to)))
 	return same, Mul(same, number(Equal(from, ScalarZero(g, dtypes.Float32)))), Mul(known, number(NotEqual(from, to)))
 }
-
-// Reduce takes every fourth label of each axis, as PIL does to a quarter of the
-// size by nearest neighbour; height and width are multiples of four.
-func Reduce(labels *Node) *Node {
-	h, w := labels.Shape().Dim(1), labels.Shape().Dim(2)
-	return Slice(labels, AxisRange(), AxisRange(Stride/2, h).Stride(Stride), AxisRange(Stride/2, w).Stride(Stride))
-}

@@ -34,9 +34,6 @@ func Register(op string, rule Rule) {
 	rules[op] = rule
 }
 
-// HasRule tells whether an op has a rewrite rule.
-func HasRule(op string) bool { return rules[op] != nil }
-
 // Builder holds the graph under construction.
 type Builder struct {
 	opt   Options

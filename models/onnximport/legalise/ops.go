@@ -58,9 +58,6 @@ func init() {
 	}
 }
 
-// Native tells whether an op may stand in a legalised graph as it is.
-func Native(op string) bool { return ops[op] != nil && ops[op].native }
-
 // Known tells whether the legaliser knows the op at all.
 func Known(op string) bool { return ops[op] != nil || rules[op] != nil }
 
