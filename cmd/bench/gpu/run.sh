@@ -11,7 +11,7 @@
 # when the script is cut short. A row that fails, or for which no time is left
 # ($BUDGET seconds in all), says so, and the next one follows.
 #
-# Needs Go 1.26, the CUDA plug-in of XLA (`wsss doctor -install xla:cuda`, or
+# Needs Go 1.27, the CUDA plug-in of XLA (`wsss doctor -install xla:cuda`, or
 # GOMLX_BACKEND naming one); PyTorch's rows need a Python with a CUDA build of it
 # ($WSSS_TORCH), foundation models one that exports them. Without, these are left
 # out. Use of the GPU is sampled once a second while each row runs.
