@@ -52,6 +52,9 @@ func Missing(engine string) string {
 		if exec.Command(Python(), "-c", "import torch").Run() != nil {
 			return Python() + " has no torch"
 		}
+		if engine == "torch-compile" && !compiler() {
+			return "torch.compile needs a C++ compiler: install g++, or name one by CXX"
+		}
 	case "torch-cuda", "torch-cuda-bf16", "torch-cuda-compile":
 		if exec.Command(Python(), "-c", "import torch; assert torch.cuda.is_available()").Run() != nil {
 			return Python() + " has no torch that sees a GPU"
@@ -62,6 +65,16 @@ func Missing(engine string) string {
 		}
 	}
 	return ""
+}
+
+// compiler tells whether PyTorch finds a C++ compiler, as it looks for one.
+func compiler() bool {
+	for _, name := range []string{os.Getenv("CXX"), "g++", "clang++"} {
+		if _, err := exec.LookPath(name); name != "" && err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Present drops the engines that cannot run here, telling why.
