@@ -38,7 +38,7 @@ func init() {
 // options are the keys of [gen.options].
 type options struct {
 	Network
-	Threshold float64        `toml:"threshold"` // pixels below are background; default 0.5
+	Threshold float64        `toml:"threshold"` // pixels that do not exceed it are background; default 0.5
 	Present   float64        `toml:"present"`   // where a tag gets less than this share of the photo's pixels, its own scores count beside the saliency, since the tag says that the class is there; default 0.01; 0 = never
 	From      source.Options `toml:"from"`      // class scores (cam, imagenet-cam, clip-es, a folder of .npy) that tell several tags apart, or
 	Namer     string         `toml:"namer"`     // of gen/naming, which names each connected part; "" = clip where that is set, else none
@@ -283,7 +283,7 @@ func (m *method) undecided(ctx context.Context, s *data.Sample) ([]gen.Mask, err
 func above(values []float32, threshold float32) []uint8 {
 	bits := make([]uint8, len(values))
 	for i, v := range values {
-		if v >= threshold {
+		if v > threshold {
 			bits[i] = 1
 		}
 	}
@@ -313,7 +313,7 @@ func (m *method) boxes(ctx context.Context, s *data.Sample) ([]gen.Mask, error) 
 		r := b.Rect().Intersect(s.Image.Rect.Sub(s.Image.Rect.Min))
 		for y := r.Min.Y; y < r.Max.Y; y++ {
 			for x := r.Min.X; x < r.Max.X; x++ {
-				if i := y*size.X + x; salient[i] >= float32(m.opts.Threshold) {
+				if i := y*size.X + x; salient[i] > float32(m.opts.Threshold) {
 					bits[i] = 1
 					sum += salient[i]
 					n++

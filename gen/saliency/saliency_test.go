@@ -155,6 +155,38 @@ func TestMethod(t *testing.T) {
 	}
 }
 
+// TestConstantMaps: a network that sees nothing, or is undecided, gives background,
+// however many tags there are; one that sees the object everywhere gives its tag.
+func TestConstantMaps(t *testing.T) {
+	for value, want := range map[float32][2]string{0: {"1024 0 0 0", "1024 0 0 0"}, 0.5: {"1024 0 0 0", "1024 0 0 0"}, 1: {"0 1024 0 0", "0 0 0 1024"}} {
+		net := Write(t, "constant", &protos.GraphProto{
+			Input:  []*protos.ValueInfoProto{Port("x", 1, 3, 32, 32)},
+			Output: []*protos.ValueInfoProto{Port("y", 1, 1, 32, 32)},
+			Node: []*protos.NodeProto{Node("ReduceMean", "mean", []string{"x"}, Ints("axes", 1), Int("keepdims", 1)),
+				Node("Mul", "none", []string{"mean", "zero"}), Node("Add", "y", []string{"none", "value"})},
+			Initializer: []*protos.TensorProto{Floats("zero", []float32{0}), Floats("value", []float32{value})},
+		})
+		options := map[string]any{"network": net, "logits": false}
+		for i, tags := range [][]int{{1}, {1, 2}} {
+			m, err := open(t, "saliency", data.WeakTags, options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l, _ := label(t, m, photo(square, data.WeakLabels{Tags: tags})); areas(l) != want[i] {
+				t.Errorf("%v everywhere, tags %v: %s, want %s", value, tags, areas(l), want[i])
+			}
+		}
+		m, err := open(t, "saliency", data.WeakBoxes, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		box := data.WeakLabels{Boxes: []data.Box{{Class: 1, X0: 0, Y0: 0, X1: 32, Y1: 32}}}
+		if l, _ := label(t, m, photo(square, box)); areas(l) != want[0] {
+			t.Errorf("%v everywhere, a box: %s, want %s", value, areas(l), want[0])
+		}
+	}
+}
+
 // TestUnlabelled: a photo without the labels is left out.
 func TestUnlabelled(t *testing.T) {
 	net := map[string]any{"network": bright(t, 1), "norm": "unit"}

@@ -1,6 +1,7 @@
 package gen
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -28,8 +29,10 @@ func TestRealPhotos(t *testing.T) {
 	}
 	keep := t.TempDir()
 	cam := map[string]any{"method": "imagenet-cam", "keep": filepath.Join(keep, "cam"), "options": map[string]any{"classifier": datatest.Real(t, "efficientnet-lite2.pth")}}
-	both := map[string]any{"method": "saliency", "keep": filepath.Join(keep, "both"),
-		"options": map[string]any{"network": datatest.Real(t, "isnet.onnx"), "norm": "half", "output": "output", "from": cam}}
+	net := map[string]any{"network": datatest.Real(t, "isnet.onnx"), "norm": "half", "output": "output"}
+	told := maps.Clone(net)
+	told["from"] = cam
+	both := map[string]any{"method": "saliency", "keep": filepath.Join(keep, "both"), "options": told}
 	b, err := backend.Open("")
 	if err != nil {
 		t.Fatal(err)
@@ -42,6 +45,7 @@ func TestRealPhotos(t *testing.T) {
 	}{
 		{"GrabCut", "grabcut", nil, 0.2},
 		{"CAM", "import", cam, 0.33},
+		{"saliency", "import", map[string]any{"method": "saliency", "keep": filepath.Join(keep, "salient"), "options": net}, 0.30},
 		{"saliency and CAM", "import", both, 0.50},
 		{"… and CRF", "crf", map[string]any{"from": both}, 0.50},
 		{"… and GrabCut", "grabcut", map[string]any{"from": both}, 0.40},
