@@ -6,6 +6,7 @@ export GOEXPERIMENT := simd
 export GOTOOLCHAIN := auto
 
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+KUBECONFORM := github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PYTHON      := python3
 SHA256SUM   := $(if $(shell command -v sha256sum),sha256sum,shasum -a 256)
@@ -34,6 +35,7 @@ ifneq ($(wildcard $(XLA_LIB)),)
 export WSSS_XLA ?= $(XLA_LIB)
 endif
 
+VERSITYGW   := $(CURDIR)/.cache/versitygw/versitygw
 TORCH       := $(CURDIR)/.cache/torch/bin/python
 ifneq ($(wildcard $(TORCH)),)
 export WSSS_TORCH ?= $(TORCH)
@@ -52,7 +54,7 @@ ifneq ($(wildcard $(REAL)),)
 export WSSS_REAL ?= $(REAL_DIR)
 endif
 
-.PHONY: axe build demo test verify lint torture bench table ort xla torch real tools clean vulncheck release
+.PHONY: axe build cluster-test small versitygw demo test verify lint torture bench table ort xla torch real tools clean vulncheck release
 
 build: bin/wsss
 
@@ -73,9 +75,26 @@ test: lint
 verify: build
 	WSSS_VERIFY=1 go test -timeout 90m ./...
 
+# An array of six over three nodes of a real Slurm on this machine, and jobs through a
+# real S3 server; docs/cluster.md. Each is skipped with a reason where its parts are missing.
+cluster-test: build
+	docs/cluster/slurm_test.sh bin/wsss
+	WSSS_VERSITYGW=$(wildcard $(VERSITYGW)) go test ./checkpoints/store ./checkpoints/jobs ./checkpoints/files/lock -run 'Server|Takeover' -v
+	GOEXPERIMENT= go run $(KUBECONFORM) -strict -summary -schema-location 'docs/cluster/schemas/{{.ResourceKind}}{{.KindSuffix}}.json' docs/cluster/job.yaml docs/cluster/argo.yaml
+
+# The binary without object storage, some 40 MB smaller.
+small:
+	go build -tags nos3,nogs,noazblob -o bin/wsss-small ./cmd/wsss
+
+# A real S3 server for the tests, from the Go module proxy.
+versitygw: $(VERSITYGW)
+$(VERSITYGW):
+	GOBIN=$(dir $(VERSITYGW)) GOEXPERIMENT= go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "gofmt: the files above are not formatted"; exit 1; }
 	go vet ./...
+	go build -tags nos3,nogs,noazblob ./checkpoints/store
 	go run $(STATICCHECK) ./...
 
 # Attacks on what wsss promises, for MINUTES in all: kills, pairs of writers,

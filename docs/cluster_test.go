@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,6 +15,37 @@ import (
 
 	"go.yaml.in/yaml/v3"
 )
+
+// TestKubeconform: a checker of its own finds only known fields, of the right
+// types, in the manifests.
+func TestKubeconform(t *testing.T) {
+	program := os.Getenv("WSSS_KUBECONFORM")
+	if program == "" {
+		var err error
+		if program, err = exec.LookPath("kubeconform"); err != nil {
+			t.Skip("no kubeconform in PATH, and WSSS_KUBECONFORM names none: go install github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0")
+		}
+	}
+	check := func(files ...string) (string, error) {
+		args := append([]string{"-strict", "-summary", "-schema-location", "cluster/schemas/{{.ResourceKind}}{{.KindSuffix}}.json"}, files...)
+		out, err := exec.Command(program, args...).CombinedOutput()
+		return string(out), err
+	}
+	if out, err := check("cluster/job.yaml", "cluster/argo.yaml"); err != nil || !strings.Contains(out, "Valid: 2") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	raw, err := os.ReadFile("cluster/job.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := filepath.Join(t.TempDir(), "job.yaml")
+	if err := os.WriteFile(wrong, bytes.Replace(raw, []byte("backoffLimitPerIndex:"), []byte("backoffLimitPerIndx:"), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := check(wrong); err == nil || !strings.Contains(out, "backoffLimitPerIndx") {
+		t.Errorf("a field that does not exist: %v\n%s", err, out)
+	}
+}
 
 // TestManifests: the examples of cluster.md are YAML of the kinds that they say,
 // retry what may pass and not what is final, and use flags that wsss has.

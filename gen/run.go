@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"wsss/checkpoints/files"
 	"wsss/checkpoints/jobs"
@@ -156,6 +158,7 @@ type runner struct {
 	part     jobs.Part // of the job, at present
 
 	devices data.Balance
+	looked  atomic.Int64 // nanoseconds since 1970: when the manifest was last looked at
 
 	mu      sync.Mutex // guards summary and calls of Progress
 	summary Summary
@@ -245,6 +248,24 @@ func (r *runner) describe(ctx context.Context) error {
 		Provenance: about, Dataset: r.Dataset.Name(), Split: r.Split, Images: len(r.all),
 		Classes: r.classes.Names, Config: r.Config,
 	})
+}
+
+// lookEvery is the time between two looks at the manifest.
+var lookEvery = 10 * time.Second
+
+// replaced is an error where another configuration began to fill the folder
+// meanwhile: its labels and ours would be mixed.
+func (r *runner) replaced() error {
+	last, now := r.looked.Load(), time.Now().UnixNano()
+	if now-last < int64(lookEvery) || !r.looked.CompareAndSwap(last, now) {
+		return nil
+	}
+	m, err := ReadManifest(r.OutDir)
+	if err != nil || m.ConfigHash == r.ConfigHash {
+		return nil
+	}
+	return fmt.Errorf("%s: a run of another config began here meanwhile (%s from %s, config %s; this one has %s) and replaces these labels: choose another out for one of the two",
+		files.Address(r.OutDir), m.Method, m.Weak, m.ConfigHash, r.ConfigHash)
 }
 
 // unique drops repeated ids and refuses those that are no file name, or that
@@ -349,6 +370,9 @@ func (r *runner) pass(ctx context.Context, ids []string, claim claimFunc, fails 
 	}
 	unclaimed := make([]bool, len(ids))
 	err = data.ParallelContext(ctx, len(ids), workers, nil, func(inner context.Context, _, i int) error {
+		if err := r.replaced(); err != nil {
+			return err
+		}
 		claimed, err := r.one(inner, ids[i], claim)
 		unclaimed[i] = !claimed
 		if err == nil || inner.Err() != nil {

@@ -60,12 +60,17 @@ type fakeMethod struct {
 	delay time.Duration
 	fail  map[string]error // "panic" makes it panic
 	calls atomic.Int32
+
+	before func() // called first; may be nil
 }
 
 var errFake = errors.New("no mask today")
 
 func (m *fakeMethod) Generate(ctx context.Context, s *data.Sample) ([]Mask, error) {
 	m.calls.Add(1)
+	if m.before != nil {
+		m.before()
+	}
 	if m.set != nil {
 		defer m.set.loading.Add(-1)
 	}

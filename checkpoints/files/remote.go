@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -71,6 +72,9 @@ func Mount(key, address string, readOnly bool) (string, error) {
 		return address, nil
 	}
 	r := remotes[kind]
+	if r == nil && slices.Contains([]string{"s3", "gs", "azblob"}, kind) {
+		return "", fmt.Errorf("%s: this wsss was built without %s:// (the build tag no%s)", key, kind, kind)
+	}
 	if r == nil {
 		return "", fmt.Errorf("%s: %s:// is no store that wsss knows: allowed are a folder, s3://, gs:// and azblob://", key, kind)
 	}

@@ -122,23 +122,12 @@ func (s *store) uploadCounted(name string, w *spool, fresh bool, tries *int) err
 	defer s.local.drop(name)
 	return s.try("write", name, func(ctx context.Context) error {
 		*tries++
-		ctx, cancel := context.WithCancel(ctx) // an upload that is cancelled before it is closed leaves nothing
-		defer cancel()
-		out, err := b.NewWriter(ctx, key, &blob.WriterOptions{ContentType: contentType(name), IfNotExist: fresh, MaxConcurrency: 1})
-		if err != nil {
-			return err
-		}
 		in, err := w.reader()
-		if err == nil {
-			_, err = io.Copy(out, lively{ctx, in})
-		}
 		if err != nil {
-			cancel()
-			out.Close()
 			return err
 		}
-		alive(ctx)
-		return out.Close()
+		// Not by a writer of b: Azure's ends the process where the store refuses what it was given.
+		return b.Upload(ctx, key, lively{ctx, in}, &blob.WriterOptions{ContentType: contentType(name), IfNotExist: fresh, MaxConcurrency: 1})
 	})
 }
 

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"wsss/data/scenes"
@@ -36,6 +37,18 @@ type campaign struct {
 	address           string // options of addresses
 	env               []string
 	access            string // log of the server
+	packed            bool
+
+	cpu time.Duration // of the job's processes, killed ones too
+	rss int64         // the most that one of them had, bytes
+}
+
+// spent is the CPU time and the most memory of a process that has ended.
+func spent(p *os.ProcessState) (cpu time.Duration, rss int64) {
+	if u, ok := p.SysUsage().(*syscall.Rusage); ok {
+		rss = u.Maxrss << 10
+	}
+	return p.UserTime() + p.SystemTime(), rss
 }
 
 // Main runs the measurement.
@@ -47,6 +60,7 @@ func Main() {
 	flag.IntVar(&c.workers, "workers", 8, "processes")
 	flag.IntVar(&c.kill, "kills", 30, "processes killed, at random")
 	flag.Uint64Var(&c.seed, "seed", 1, "of the kills")
+	flag.BoolVar(&c.packed, "packed", false, "read the photos from tar files")
 	flag.StringVar(&c.dir, "dir", "", "folder to work in; default is a temporary one")
 	flag.Parse()
 	temporary := c.dir == ""
@@ -67,27 +81,32 @@ func Main() {
 }
 
 func (c *campaign) run(ctx context.Context) error {
-	c.photos, c.one, c.root, c.access = filepath.Join(c.dir, "photos"), filepath.Join(c.dir, "one"), filepath.Join(c.dir, "s3"), filepath.Join(c.dir, "access.log")
+	c.photos, c.root, c.access = filepath.Join(c.dir, "photos"), filepath.Join(c.dir, "s3"), filepath.Join(c.dir, "access.log")
+	c.one = filepath.Join(c.root, "labels", "one")
 	corrupt, err := c.makePhotos(ctx)
 	if err != nil {
 		return err
 	}
-	start := time.Now()
-	if err := c.gen(ctx, c.photos, c.one, "-keep-going").Run(); err != nil && corrupt == 0 {
-		return fmt.Errorf("one process: %w", err)
-	}
-	fmt.Printf("one process: %d images, %d corrupt, %.0f s\n", c.images, corrupt, time.Since(start).Seconds())
 	stop, err := c.serve(ctx)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	start := time.Now()
+	one := c.gen(ctx, "s3://photos/in"+c.address, "s3://labels/one"+c.address, "-keep-going")
+	if err := one.Run(); err != nil && (corrupt == 0 || one.ProcessState == nil) {
+		return fmt.Errorf("one process: %w", err)
+	}
+	perImage := func(cpu time.Duration) float64 { return 1000 * cpu.Seconds() / float64(c.images) }
+	cpu, rss := spent(one.ProcessState)
+	fmt.Printf("one process: %d images, %d corrupt, %.0f s, %.2f ms of CPU an image, %d MB\n", c.images, corrupt, time.Since(start).Seconds(), perImage(cpu), rss/1e6)
 	start = time.Now()
 	killed, err := c.job(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("job: %d processes, %d killed, %.0f s\n", c.workers, killed, time.Since(start).Seconds())
+	fmt.Printf("job: %d processes, %d killed, %.0f s, %.2f ms of CPU an image (%.3f of one process), %d MB at most\n",
+		c.workers, killed, time.Since(start).Seconds(), perImage(c.cpu), c.cpu.Seconds()/cpu.Seconds(), c.rss/1e6)
 	return c.compare()
 }
 
@@ -118,7 +137,11 @@ func (c *campaign) makePhotos(ctx context.Context) (corrupt int, err error) {
 // gen is the command that labels.
 func (c *campaign) gen(ctx context.Context, root, out string, more ...string) *exec.Cmd {
 	args := append([]string{"gen", "-quiet", "-config", os.DevNull}, more...)
-	for _, s := range []string{"data.kind=folder", "data.train_split=all", "data.val_split=all", "gen.method=grabcut", "gen.weak=boxes", "gen.workers=1", "data.root=" + root, "out=" + out} {
+	kind := "folder"
+	if c.packed {
+		kind = "shards"
+	}
+	for _, s := range []string{"data.kind=" + kind, "data.train_split=all", "data.val_split=all", "gen.method=grabcut", "gen.options.iterations=1", "gen.weak=boxes", "gen.workers=1", "data.root=" + root, "out=" + out} {
 		args = append(args, "-set", s)
 	}
 	cmd := exec.CommandContext(ctx, c.wsss, args...)
@@ -126,10 +149,23 @@ func (c *campaign) gen(ctx context.Context, root, out string, more ...string) *e
 	return cmd
 }
 
+// upload puts the photos where the server has them.
+func (c *campaign) upload(ctx context.Context) error {
+	to := filepath.Join(c.root, "photos", "in")
+	if !c.packed {
+		return os.CopyFS(to, os.DirFS(c.photos))
+	}
+	pack := exec.CommandContext(ctx, c.wsss, "data", "pack", "-quiet", "-kind", "folder", "-root", c.photos, "-split", "all", "-size", "16", "-out", to)
+	if out, err := pack.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
 // serve starts the S3 server over a folder that holds the photos.
 func (c *campaign) serve(ctx context.Context) (stop func(), err error) {
 	if err := errors.Join(os.MkdirAll(filepath.Join(c.root, "labels"), 0o755), os.MkdirAll(filepath.Join(c.root, "photos"), 0o755),
-		os.CopyFS(filepath.Join(c.root, "photos", "in"), os.DirFS(c.photos))); err != nil {
+		c.upload(ctx)); err != nil {
 		return nil, err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -183,6 +219,8 @@ func (c *campaign) job(ctx context.Context) (killed int, err error) {
 				}
 				cmd.Wait()
 				mu.Lock()
+				cpu, rss := spent(cmd.ProcessState)
+				c.cpu, c.rss = c.cpu+cpu, max(c.rss, rss)
 				delete(running, k)
 				done := cmd.ProcessState.Exited() // else it was killed, and another takes its place
 				if code := cmd.ProcessState.ExitCode(); done && code != 0 && code != 5 {
