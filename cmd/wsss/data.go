@@ -26,34 +26,17 @@ var dataCommands = []command{
 	{name: "choose", short: "which photos to label first: a diverse batch; near-duplicates", run: runChoose},
 	{name: "pack", short: "a dataset, and its pseudo-labels, as a few tar files", run: runPack},
 	{name: "scenes", short: "generate a labelled dataset, nothing downloaded", run: runScenes},
+	{name: "openimages", short: "select the classes of VOC or COCO from the Open Images CSV files", run: runOpenImages},
 }
 
 func runData(ctx context.Context, args []string) error {
-	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
+	return group{"data", "command", dataCommands, func() {
 		fmt.Fprintln(stdout, "wsss data: tools for datasets.\n\nCommands:")
 		for _, c := range dataCommands {
 			fmt.Fprintf(stdout, "  data %-9s %s\n", c.name, c.short)
 		}
 		fmt.Fprintf(stdout, "\nDataset kinds: %s. `wsss data COMMAND -h` shows flags and examples.\n", strings.Join(data.Kinds(), ", "))
-		if len(args) == 0 {
-			return pipeline.Usagef("data: a command is missing: allowed are %s", dataCommandNames())
-		}
-		return nil
-	}
-	for _, c := range dataCommands {
-		if c.name == args[0] {
-			return c.run(ctx, args[1:])
-		}
-	}
-	return pipeline.Usagef("data: unknown command %q: allowed are %s%s", args[0], dataCommandNames(), configs.DidYouMean(args[0], strings.Split(dataCommandNames(), ", ")))
-}
-
-func dataCommandNames() string {
-	names := make([]string, len(dataCommands))
-	for i, c := range dataCommands {
-		names[i] = c.name
-	}
-	return strings.Join(names, ", ")
+	}}.run(ctx, args)
 }
 
 // dataFlags name a dataset: a run's config, or a kind and a folder.

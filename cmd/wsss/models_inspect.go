@@ -10,10 +10,6 @@ import (
 	"wsss/models/onnximport"
 )
 
-func init() {
-	registerModels(command{name: "inspect", args: "FILE", short: "what is in an ONNX file and what import makes of it; where the tensors of a weight file go", run: runModelsInspect})
-}
-
 const inspectIntro = `
 wsss models inspect FILE shows what an ONNX model takes and gives, which of its
 ops are computed beforehand or rewritten on import, and what is unsupported.

@@ -14,12 +14,6 @@ import (
 	"wsss/models/onnximport/onnxfile"
 )
 
-func init() {
-	registerModels(command{name: "list", short: "the models, their files, licences, and which are here", run: runModelsList})
-	registerModels(command{name: "pull", args: "MODEL...", short: "fetch models; goes on where it was stopped", run: runModelsPull})
-	registerModels(command{name: "verify", args: "[MODEL...]", short: "hash the files that are here and compare", run: runModelsVerify})
-}
-
 // modelsFlags is the flag set of the subcommands that look after files.
 func modelsFlags(name, intro string) (*flags, *string) {
 	f := newFlags("models "+name, intro)

@@ -14,10 +14,6 @@ import (
 	"wsss/models/manifest"
 )
 
-func init() {
-	registerModels(command{name: "parity", args: "MODEL|FILE...", short: "compare models on each backend with ONNX Runtime", run: runModelsParity})
-}
-
 func runModelsParity(ctx context.Context, args []string) error {
 	f, dir := modelsFlags("parity", `
 wsss models parity runs models with made-up inputs on each backend and through

@@ -12,10 +12,6 @@ import (
 	"wsss/data/openimages"
 )
 
-func init() {
-	dataCommands = append(dataCommands, command{name: "openimages", short: "select the classes of VOC or COCO from the Open Images CSV files", run: runOpenImages})
-}
-
 const openImagesIntro = `
 wsss data openimages reads the official CSV files of Open Images, however
 large, and selects the images of VOC's or COCO's classes: which classes each

@@ -30,8 +30,8 @@ type bank struct {
 type row struct {
 	class, photo int
 	area         int
-	right        bool // of a label that a person drew or accepted
-	left         bool // the bank: its neighbours disagree
+	confirmed    bool // of a label that a person drew or accepted
+	excluded     bool // cleaning took it out of the bank: its neighbours are of other classes
 }
 
 // photo is one that regions are of. Key identifies all that they depend on.
@@ -78,7 +78,7 @@ func (b *bank) lacks(wanted map[int]bool) (list []int) {
 // count is the number of regions of a class that are in the bank.
 func (b *bank) count(class int) (n int) {
 	for _, r := range b.rows[b.starts[class]:b.starts[class+1]] {
-		if !r.left {
+		if !r.excluded {
 			n++
 		}
 	}
@@ -129,7 +129,7 @@ func (b *bank) name(ctx context.Context, o options, queries [][]float32, allowed
 		own = nil
 	}
 	found, err := b.index.Search(ctx, queries, o.K, nearest.Among{Ranges: b.ranges(allowed), Skip: func(_, i int) bool {
-		return b.rows[i].left || slices.Contains(own, b.rows[i].photo)
+		return b.rows[i].excluded || slices.Contains(own, b.rows[i].photo)
 	}})
 	if err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func (b *bank) vouch(list []nearest.Neighbour, class int) (mean float32, who []g
 	for _, one := range list {
 		if r := b.rows[one.Row]; r.class == class {
 			mean += one.Similarity
-			who = append(who, gen.Voucher{Photo: b.photos[r.photo].ID, Area: r.area, Similarity: one.Similarity, Corrected: r.right})
+			who = append(who, gen.Voucher{Photo: b.photos[r.photo].ID, Area: r.area, Similarity: one.Similarity, Corrected: r.confirmed})
 		}
 	}
 	return mean / float32(max(1, len(who))), who
@@ -206,7 +206,7 @@ func (o options) weight(similarity, top float32) float32 {
 // drew stays, and a class that would lose all its regions keeps them.
 func (b *bank) clean(ctx context.Context, o options, allowed map[string][]int) error {
 	for i := range b.rows {
-		b.rows[i].left = false
+		b.rows[i].excluded = false
 	}
 	var err error
 	switch o.Clean {
@@ -218,7 +218,7 @@ func (b *bank) clean(ctx context.Context, o options, allowed map[string][]int) e
 	for c := range b.names {
 		if some := b.rows[b.starts[c]:b.starts[c+1]]; b.count(c) == 0 {
 			for i := range some {
-				some[i].left = false
+				some[i].excluded = false
 			}
 		}
 	}
@@ -245,7 +245,7 @@ func (b *bank) voters(allowed map[string][]int) [][]bool {
 const cleaned = 4096
 
 func (b *bank) cleanByNeighbours(ctx context.Context, o options, voters [][]bool) error {
-	left := make([]bool, len(b.rows))
+	excluded := make([]bool, len(b.rows))
 	photosOf := make([]int, len(b.names)) // regions of a class are counted by photos
 	for c := range b.names {
 		last := -1
@@ -271,7 +271,7 @@ func (b *bank) cleanByNeighbours(ctx context.Context, o options, voters [][]bool
 		for q, list := range found {
 			r := b.rows[from+q]
 			others := photosOf[r.class] - 1
-			if r.right || others < 1 {
+			if r.confirmed || others < 1 {
 				continue
 			}
 			list = list[:min(len(list), 2*others-1)]
@@ -283,11 +283,11 @@ func (b *bank) cleanByNeighbours(ctx context.Context, o options, voters [][]bool
 					own += w
 				}
 			}
-			left[from+q] = float64(own) < o.Agree*float64(total)
+			excluded[from+q] = float64(own) < o.Agree*float64(total)
 		}
 	}
-	for i, l := range left {
-		b.rows[i].left = l
+	for i, e := range excluded {
+		b.rows[i].excluded = e
 	}
 	return nil
 }
@@ -312,7 +312,7 @@ func (b *bank) cleanByCentre(share float64) {
 		}
 		slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(far[y], far[x]) })
 		for _, i := range order[:int(float64(n)*share)] {
-			b.rows[from+i].left = !b.rows[from+i].right
+			b.rows[from+i].excluded = !b.rows[from+i].confirmed
 		}
 	}
 }

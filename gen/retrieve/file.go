@@ -26,8 +26,8 @@ const (
 
 // Flags of a region in a file.
 const (
-	flagRight = 1 << iota
-	flagLeft
+	flagConfirmed = 1 << iota
+	flagExcluded
 )
 
 // version of the format.
@@ -41,11 +41,11 @@ func writeBank(path string, b *bank) error {
 			half = append(half, float16.FromBits(v))
 		}
 		flags := int32(0)
-		if r.right {
-			flags |= flagRight
+		if r.confirmed {
+			flags |= flagConfirmed
 		}
-		if r.left {
-			flags |= flagLeft
+		if r.excluded {
+			flags |= flagExcluded
 		}
 		rows = append(rows, int32(r.class), int32(r.photo), int32(r.area), flags)
 	}
@@ -129,7 +129,7 @@ func (b *bank) readRows(r *safetensors.Reader) error {
 		if len(v) != 4 || v[0] < 0 || int(v[0]) >= len(b.names) || v[1] < 0 || int(v[1]) >= len(b.photos) || i > 0 && int(v[0]) < b.rows[i-1].class {
 			return fmt.Errorf("region %d: %v of %d classes and %d photos", i, v, len(b.names), len(b.photos))
 		}
-		b.rows = append(b.rows, row{int(v[0]), int(v[1]), int(v[2]), v[3]&flagRight != 0, v[3]&flagLeft != 0})
+		b.rows = append(b.rows, row{int(v[0]), int(v[1]), int(v[2]), v[3]&flagConfirmed != 0, v[3]&flagExcluded != 0})
 	}
 	return nil
 }

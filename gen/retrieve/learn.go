@@ -24,7 +24,7 @@ import (
 // region is one before it is in a bank.
 type region struct {
 	class, area int
-	right       bool
+	confirmed   bool
 	half        []uint16
 }
 
@@ -220,7 +220,7 @@ func (m *method) look(ctx context.Context, ds data.Dataset, p *photo) ([]region,
 	}
 	img := imageproc.FromImage(s.Image)
 	p.Pixels = features.PhotoHash(img)
-	label, right, err := m.label(ctx, ds, s)
+	label, confirmed, err := m.label(ctx, ds, s)
 	if err != nil {
 		return nil, err
 	}
@@ -234,15 +234,15 @@ func (m *method) look(ctx context.Context, ds data.Dataset, p *photo) ([]region,
 	var out []region
 	for _, r := range regionsOf(label, m.opts) {
 		if v := maps[0].Pool(maps[0].Weights(r.bits), m.opts.Pool == poolLengths); v != nil {
-			out = append(out, region{r.class, r.bits.Area(), right, nearest.Pack(v)})
+			out = append(out, region{r.class, r.bits.Area(), confirmed, nearest.Pack(v)})
 		}
 	}
 	return out, nil
 }
 
 // label is the photo's label with what a person corrected of it, and whether
-// all of it is right.
-func (m *method) label(ctx context.Context, ds data.Dataset, s *data.Sample) (label *data.LabelMap, right bool, err error) {
+// a person accepted all of it.
+func (m *method) label(ctx context.Context, ds data.Dataset, s *data.Sample) (label *data.LabelMap, confirmed bool, err error) {
 	c, _, err := corrections.Of(ds, s.ID)
 	if err != nil {
 		return nil, false, err
@@ -285,7 +285,7 @@ func (m *method) gather(photos []*photo, regions [][]region, same []int, old *ba
 		at := len(b.photos)
 		b.photos = append(b.photos, *p)
 		for _, r := range regions[i] {
-			all = append(all, entry{row{class: r.class, photo: at, area: r.area, right: r.right}, r.half})
+			all = append(all, entry{row{class: r.class, photo: at, area: r.area, confirmed: r.confirmed}, r.half})
 		}
 		if same[i] >= 0 {
 			for _, k := range was[same[i]] {

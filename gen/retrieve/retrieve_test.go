@@ -267,7 +267,7 @@ func TestClean(t *testing.T) {
 	s.add(t, "e", []block{{1, left}}, 2) // an apple that is labelled leaf
 	ids := func(b *bank, left bool) (list []string) {
 		for _, r := range b.rows {
-			if r.left == left && r.class != 0 {
+			if r.excluded == left && r.class != 0 {
 				list = append(list, fmt.Sprintf("%s of %s", fruit.Name(r.class), b.photos[r.photo].ID))
 			}
 		}
@@ -389,7 +389,7 @@ func TestCleanByTags(t *testing.T) {
 		}
 		list := []string{}
 		for _, r := range b.rows {
-			if r.left {
+			if r.excluded {
 				list = append(list, fmt.Sprintf("%s of %s", fruit.Name(r.class), b.photos[r.photo].ID))
 			}
 		}
@@ -558,8 +558,8 @@ func TestModuSeg(t *testing.T) {
 				worst = max(worst, math.Abs(float64(v)-r.Feature[j]))
 			}
 			kept := slices.Contains(ref.Kept[fmt.Sprint(r.Class)], p.ID)
-			if g.bank.rows[i].left == kept {
-				t.Errorf("%s of %s: kept %v, want %v", fruit.Name(r.Class), p.ID, !g.bank.rows[i].left, kept)
+			if g.bank.rows[i].excluded == kept {
+				t.Errorf("%s of %s: kept %v, want %v", fruit.Name(r.Class), p.ID, !g.bank.rows[i].excluded, kept)
 			}
 		}
 	}
@@ -599,7 +599,7 @@ func TestModuSeg(t *testing.T) {
 
 // FuzzBank: a file that is no bank is refused, and a bank that is read is whole.
 func FuzzBank(f *testing.F) {
-	b := &bank{names: []string{"background", "apple"}, network: "n", photos: []photo{{ID: "a"}, {ID: "b"}}, rows: []row{{class: 0}, {class: 1, photo: 1, area: 9, right: true}}}
+	b := &bank{names: []string{"background", "apple"}, network: "n", photos: []photo{{ID: "a"}, {ID: "b"}}, rows: []row{{class: 0}, {class: 1, photo: 1, area: 9, confirmed: true}}}
 	b.index = nearest.New(2)
 	b.index.Add([]float32{1, 0})
 	b.index.Add([]float32{0, 1})
