@@ -173,7 +173,7 @@ func (q *question) maskLoss(matching, at *Node) (mask, dice *Node) {
 // softplus is log(1 + exp(x)).
 func softplus(x *Node) *Node {
 	return layers.WithGradient([]*Node{x}, func(in []*Node) *Node {
-		return Add(MaxScalar(in[0], 0), Log1P(Exp(Neg(Abs(in[0])))))
+		return Add(MaxScalar(in[0], 0), Log(AddScalar(Exp(Neg(Abs(in[0]))), 1)))
 	}, func(_, dy *Node) []*Node { return []*Node{Mul(dy, Sigmoid(x))} })
 }
 
@@ -221,11 +221,8 @@ func (t truth) sample(at *Node, apart bool) (share, weight *Node) {
 	}
 	d, k := t.times*t.batch, t.number.Shape().Dim(1)
 	q := newQuads(at, t.height, t.width, starts(at.Graph(), t.batch, 1, t.times, d, 1, 1))
-	dims := []int{d, k, at.Shape().Dim(3)}
-	number := BroadcastToDims(InsertAxes(t.number, -1), dims...)
-	pixels := q.pixels(t.labels)
-	for i, label := range pixels {
-		pixels[i] = ConvertDType(Equal(BroadcastToDims(label, dims...), number), dtypes.Float32)
-	}
-	return StopGradient(q.sum(pixels)), StopGradient(OneMinus(q.bilinear(t.doubt)))
+	dims := []int{4, d, k, at.Shape().Dim(3)}
+	number := BroadcastToDims(Reshape(t.number, 1, d, k, 1), dims...)
+	hit := ConvertDType(Equal(BroadcastToDims(q.pixels(t.labels), dims...), number), dtypes.Float32)
+	return StopGradient(q.sum(hit)), StopGradient(OneMinus(q.bilinear(t.doubt)))
 }

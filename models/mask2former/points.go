@@ -84,8 +84,8 @@ func (s sampler) bilinear(values *Node) (sum *Node) {
 // quads reads maps of one number per pixel at points, by tables whose rows are
 // the four pixels about a place: one row is read for each point, not four.
 type quads struct {
-	row    *Node    // of the table, int32 [points, 1]
-	weight [4]*Node // of the pixels, [...]
+	row    *Node // of the table, int32 [points, 1]
+	weight *Node // of the pixels, [4, ...]
 }
 
 // newQuads is for points [2, ...] of maps of a height and a width, of which number
@@ -98,9 +98,11 @@ func newQuads(at *Node, h, w int, number *Node) quads {
 	below, right := Sub(y, top), Sub(x, left)
 	above, before := OneMinus(below), OneMinus(right)
 	q := quads{row: StopGradient(Reshape(row, row.Shape().Size(), 1))}
-	for i, w := range [4]*Node{Mul(above, before), Mul(above, right), Mul(below, before), Mul(below, right)} {
-		q.weight[i] = StopGradient(w)
+	var weights []*Node
+	for _, w := range [4]*Node{Mul(above, before), Mul(above, right), Mul(below, before), Mul(below, right)} {
+		weights = append(weights, InsertAxes(w, 0))
 	}
+	q.weight = StopGradient(Concatenate(weights, 0))
 	return q
 }
 
@@ -119,26 +121,13 @@ func quadTable(maps *Node, around float64) *Node {
 }
 
 // pixels are the four about each point, upper left, upper right, lower left and
-// lower right, [...] each.
-func (q quads) pixels(table *Node) (out [4]*Node) {
-	v := TransposeAllAxes(Gather(table, q.row), 1, 0)
-	for i := range out {
-		out[i] = Reshape(Slice(v, AxisElem(i)), q.weight[i].Shape().Dimensions...)
-	}
-	return out
+// lower right, [4, ...].
+func (q quads) pixels(table *Node) *Node {
+	return Reshape(TransposeAllAxes(Gather(table, q.row), 1, 0), q.weight.Shape().Dimensions...)
 }
 
-// sum is the weighted one of what is given of the four pixels.
-func (q quads) sum(pixels [4]*Node) (sum *Node) {
-	for i, v := range pixels {
-		if v = Mul(v, q.weight[i]); sum == nil {
-			sum = v
-		} else {
-			sum = Add(sum, v)
-		}
-	}
-	return sum
-}
+// sum is the weighted one of what is given of the four pixels, [4, ...].
+func (q quads) sum(pixels *Node) *Node { return ReduceSum(Mul(pixels, q.weight), 0) }
 
 // bilinear is the value at each point, [...].
 func (q quads) bilinear(table *Node) *Node { return q.sum(q.pixels(table)) }
