@@ -108,7 +108,7 @@ func TestDevicesDie(t *testing.T) {
 			t.Errorf("Ctrl-C ends with %d", code)
 		}
 		for name, raw := range pngs(t, filepath.Join(dir, "two")) {
-			if raw != want[name] {
+			if raw != want[name] && !strings.HasPrefix(filepath.Base(name), ".tmp-") { // what a killed process had begun
 				t.Errorf("after %v %s is another", how, name)
 			}
 		}
@@ -117,7 +117,7 @@ func TestDevicesDie(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	got := pngs(t, filepath.Join(dir, "two"))
-	if len(got) != len(want) || len(want) == 0 {
+	if len(got) != len(want) || len(want) == 0 { // nothing half written is left
 		t.Errorf("%d label maps, want %d", len(got), len(want))
 	}
 	for name := range want {

@@ -35,6 +35,13 @@ func NewBackbone(b compute.Backend, store *model.Store, o Options, build func(sc
 // Fixed is the only size in pixels that images can have; 0 where that is open.
 func (n *Backbone) Fixed() (w, h int) { return n.c.engine.fixed() }
 
+// Gathers tells whether images that are asked for at the same time share runs, as
+// far as they can; else several should be asked for in a call.
+func (n *Backbone) Gathers() bool {
+	_, ok := n.c.engine.(*onnxEngine)
+	return ok
+}
+
 // Features are the features of n images: pixels are normalised, [n, h, w, 3], each
 // result is [gridH, gridW, channels].
 func (n *Backbone) Features(ctx context.Context, pixels []float32, images, w, h int) (values [][]float32, gridW, gridH int, err error) {

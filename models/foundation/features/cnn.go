@@ -68,6 +68,7 @@ func openCNN(b compute.Backend, path string, o Options) (engine, error) {
 func (n network) step() int          { return n.sides }
 func (n network) fixed() image.Point { w, h := n.net.Fixed(); return image.Pt(w, h) }
 func (n network) Close() error       { return nil }
+func (n network) alone() bool        { return n.net.Gathers() }
 
 func (n network) run(ctx context.Context, pixels []float32, photos, w, h int) ([][]float32, int, int, error) {
 	return n.net.Features(ctx, pixels, photos, w, h)

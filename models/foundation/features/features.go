@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/gomlx/compute"
 
@@ -76,6 +77,7 @@ type Network struct {
 	file   string
 	cache  *Cache // nil: none
 	runs   together.Runs[image.Point, []float32, grid]
+	single atomic.Bool // several photos in a run have failed
 }
 
 // grid is what a network gives for a photo: [h][w][channels].
@@ -95,6 +97,10 @@ type engine interface {
 	run(ctx context.Context, pixels []float32, n, w, h int) (values [][]float32, gridW, gridH int, err error)
 	Close() error
 }
+
+// loner is an engine of which some look at one photo in a run, or gather photos
+// themselves.
+type loner interface{ alone() bool }
 
 // opener makes an engine of a file, or returns errOther for one of another kind.
 type opener func(b compute.Backend, path string, o Options) (engine, error)
@@ -129,7 +135,12 @@ func Open(b compute.Backend, path string, o Options) (*Network, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		n := &Network{opts: o, engine: e, hash: sum, file: path}
-		n.runs.Size = func(size image.Point) int { return backend.AtOnce(b, size.X*size.Y) }
+		n.runs.Size = func(size image.Point) int {
+			if a, ok := e.(loner); ok && a.alone() || n.single.Load() {
+				return 1
+			}
+			return backend.AtOnce(b, size.X*size.Y)
+		}
 		n.runs.Run = n.run
 		return n, nil
 	}
@@ -297,8 +308,31 @@ func (n *Network) pixels(p *imageproc.RGB, size image.Point) []float32 {
 	return canvas
 }
 
-// run is one of the network, of photos of one size.
+// run is that of photos of one size: together, or one by one where the network has
+// refused several and taken one.
 func (n *Network) run(ctx context.Context, size image.Point, photos [][]float32) ([]grid, error) {
+	if !n.single.Load() || len(photos) == 1 {
+		grids, err := n.together(ctx, size, photos)
+		if err == nil || len(photos) == 1 || ctx.Err() != nil {
+			return grids, err
+		}
+		if _, alone := n.together(ctx, size, photos[:1]); alone != nil {
+			return nil, err
+		}
+		n.single.Store(true)
+	}
+	var all []grid
+	for i := range photos {
+		one, err := n.together(ctx, size, photos[i:i+1])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one...)
+	}
+	return all, nil
+}
+
+func (n *Network) together(ctx context.Context, size image.Point, photos [][]float32) ([]grid, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -60,6 +60,23 @@ func colours(t *testing.T, end string, dims ...any) string {
 	return Write(t, end, g)
 }
 
+// one is a network that takes several photos and then finds that there is room for
+// the tokens of one.
+func one(t *testing.T) string {
+	t.Helper()
+	g := &protos.GraphProto{
+		Input:  []*protos.ValueInfoProto{Port("x", "n", 3, "h", "w")},
+		Output: []*protos.ValueInfoProto{Port("tokens", "n", "t", 3)},
+		Node: []*protos.NodeProto{
+			Node("AveragePool", "maps", []string{"x"}, Ints("kernel_shape", 4, 4), Ints("strides", 4, 4)),
+			Node("Conv", "same", []string{"maps", "eye"}, Ints("kernel_shape", 1, 1)),
+			Node("Transpose", "last", []string{"same"}, Ints("perm", 0, 2, 3, 1)), Node("Reshape", "tokens", []string{"last", "single"}),
+		},
+		Initializer: []*protos.TensorProto{longs("single", 1, -1, 3), Floats("eye", []float32{1, 0, 0, 0, 1, 0, 0, 0, 1}, 3, 3, 1, 1)},
+	}
+	return Write(t, "one", g)
+}
+
 func longs(name string, v ...int64) *protos.TensorProto {
 	return &protos.TensorProto{Name: name, DataType: int32(protos.TensorProto_INT64), Dims: []int64{int64(len(v))}, Int64Data: v}
 }
@@ -326,7 +343,9 @@ func TestTogether(t *testing.T) {
 			"../../resnet/tiny/resnet18_w025_scenes.safetensors": {},
 			"../../vit/testdata/dinov2.safetensors":              {Side: 56},
 			colours(t, "maps"):                                   {Patch: 4},
-			colours(t, "tokens"):                                 {}, // of one row, whatever the photos
+			colours(t, "tokens"):                                 {},
+			colours(t, "last", 1, 3, "h", "w"):                   {Patch: 4, Layout: LayoutLast},
+			one(t):                                               {Patch: 4}, // fails for more than one photo
 		} {
 			n, err := Open(b, path, o)
 			if err != nil {

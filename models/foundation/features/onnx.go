@@ -101,6 +101,7 @@ type onnxNet struct {
 }
 
 func (e *onnxNet) Close() error       { return e.session.Close() }
+func (e *onnxNet) alone() bool        { return e.in.Single }
 func (e *onnxNet) fixed() image.Point { return e.in.Size }
 func (e *onnxNet) step() int {
 	if e.patch > 0 {

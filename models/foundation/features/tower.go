@@ -64,6 +64,7 @@ func openTower(b compute.Backend, path string, file *onnxfile.File, o Options) (
 
 func (t *tower) step() int          { return t.net.Patch }
 func (t *tower) fixed() image.Point { return image.Point{} }
+func (t *tower) alone() bool        { return t.single.Load() }
 
 func (t *tower) Close() error {
 	t.runner.Close()
