@@ -48,7 +48,7 @@ const (
 
 // children gives, per message type, the fields that lead to tensors.
 var children = map[kind]map[protowire.Number]kind{
-	kindModel:      {6: kindSkip, 7: kindGraph, 14: kindSkip, 20: kindSkip, 25: kindFunction},
+	kindModel:      {6: kindSkip, 7: kindGraph, 20: kindSkip, 25: kindFunction},
 	kindGraph:      {1: kindNode, 5: kindTensor, 10: kindSkip, 11: kindValueInfo, 12: kindValueInfo, 13: kindSkip, 14: kindSkip, 15: kindSparse, 16: kindSkip},
 	kindNode:       {5: kindAttribute, 6: kindSkip, 9: kindSkip},
 	kindAttribute:  {5: kindTensor, 6: kindGraph, 10: kindTensor, 11: kindGraph, 13: kindSkip, 14: kindSkip, 15: kindSkip, 22: kindSparse, 23: kindSparse},
