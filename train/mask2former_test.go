@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/models"
+	"wsss/models/backend/backendtest"
 )
 
 // mask2formerJob trains a Mask2Former on a narrow Swin, whose windows are larger
@@ -151,6 +154,65 @@ func TestMask2FormerEdges(t *testing.T) {
 	if _, err := models.NewSegmenter(one.Config, 1); err == nil || !strings.Contains(err.Error(), "2 to 255") {
 		t.Errorf("a class list of one: error %v", err)
 	}
+}
+
+// onResNet has a Mask2Former begin with a narrow ResNet.
+func onResNet(c *configs.Train) {
+	c.Backbone, c.Width, c.EMA, c.Iterations, c.Batch, c.LayerDecay, c.DecayOf, c.ClipNorm = "resnet18", 0.0625, 0.8, 6, 4, 0.8, "kernels", 0.1
+}
+
+// TestMask2FormerVariants: on a ResNet, with a moving average, parts computed again,
+// in bfloat16, a training that is interrupted ends with the same bytes; what is
+// computed again changes no loss.
+func TestMask2FormerVariants(t *testing.T) {
+	losses := map[string][]float64{}
+	for name, change := range map[string]func(*configs.Train){
+		"plain": func(*configs.Train) {}, "recomputed": func(c *configs.Train) { c.Recompute = 2 },
+		"bf16": func(c *configs.Train) { c.Precision = "bf16" }, "accumulated": func(c *configs.Train) { c.Accumulate = 2 },
+		"learnt statistics": func(c *configs.Train) { c.BatchNorm, c.BNMomentum = "train", 0.1 },
+	} {
+		job := func() Job {
+			j := mask2formerJob(t, t.TempDir())
+			j.ValSplit, j.Config.BatchNorm = "", "frozen"
+			onResNet(&j.Config)
+			change(&j.Config)
+			return j
+		}
+		whole, cut := job(), job()
+		losses[name], _ = learn(t, whole)
+		learn(t, cut, 2, 5)
+		sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(6), LogFile)
+	}
+	for i, want := range losses["plain"] {
+		if got := losses["recomputed"][i]; math.Abs(got-want) > 1e-4*want {
+			t.Errorf("update %d: loss %g where blocks are computed again, %g where not", i+1, got, want)
+		}
+		if got := losses["bf16"][i]; math.Abs(got-want) > 0.05*want {
+			t.Errorf("update %d: loss %g in bfloat16, %g in float32", i+1, got, want)
+		}
+	}
+}
+
+// TestMask2FormerDevices: two devices learn what one learns, and a training on two
+// that is interrupted ends with the same bytes.
+func TestMask2FormerDevices(t *testing.T) {
+	b := backendtest.XLA(t, 2)
+	if os.Getenv("WSSS_VERIFY") != "1" {
+		t.Skip("compiles a Mask2Former four times, minutes of CPU: set WSSS_VERIFY=1")
+	}
+	job := func(devices int) Job {
+		j := mask2formerJob(t, t.TempDir())
+		j.Backend, j.ValSplit = b, ""
+		onResNet(&j.Config)
+		j.Config.Devices, j.Config.LR = devices, 1e-4
+		return j
+	}
+	want, _ := learn(t, job(1))
+	whole, cut := job(2), job(2)
+	got, _ := learn(t, whole)
+	alike(t, 2, got, want, 1e-5, 1e-3)
+	learn(t, cut, 3)
+	sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(6), LogFile)
 }
 
 // stripes are images of many classes, a stripe each, of which a crop shows all or

@@ -90,7 +90,9 @@ func fill(src weights.Source, pairs []weights.Pair, variables map[string]*model.
 		if err != nil {
 			return err
 		}
-		t, err = weights.Float32(t)
+		if t, err = weights.Float32(t); err == nil {
+			err = checkFinite(t)
+		}
 		if err == nil && torch {
 			t, err = layers.FromTorch(t)
 		}
@@ -102,6 +104,18 @@ func fill(src weights.Source, pairs []weights.Pair, variables map[string]*model.
 		}
 	}
 	return nil
+}
+
+// checkFinite refuses values that are no numbers: nothing could be learnt from them.
+func checkFinite(t *tensors.Tensor) error {
+	at := -1
+	err := tensors.ConstFlatData(t, func(flat []float32) {
+		at = slices.IndexFunc(flat, func(v float32) bool { return v-v != 0 })
+	})
+	if err == nil && at >= 0 {
+		err = fmt.Errorf("value %d of %d is not finite: the file is damaged, or of a training that diverged", at, t.Size())
+	}
+	return err
 }
 
 // Variables are the network's variables below scope by their state-dict names:
@@ -213,7 +227,7 @@ func checkBackbone(m weights.Mapping) error {
 	isBackbone := func(name string) bool { return strings.HasPrefix(name, models.BackboneScope+".") }
 	for _, p := range m.Differ {
 		if isBackbone(p.Variable) {
-			return fmt.Errorf("tensor %q has shape %v, which is not that of %s: check train.network.backbone and train.network.width", p.Tensor, p.Shape, p.Variable)
+			return fmt.Errorf("tensor %q has shape %v, %s of the network %v: check train.network.backbone and train.network.width", p.Tensor, p.Shape, p.Variable, p.Want)
 		}
 	}
 	var missing []string
@@ -223,8 +237,11 @@ func checkBackbone(m weights.Mapping) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("the file lacks %d variables of the backbone: %s; it has %d tensors of other names: %s",
-			len(missing), weights.Some(missing), len(m.Unused), weights.Some(m.Unused))
+		err := fmt.Errorf("the file lacks %d variables of the backbone: %s", len(missing), weights.Some(missing))
+		if len(m.Unused) > 0 {
+			err = fmt.Errorf("%w; it has %d tensors of other names: %s. Is it of another train.network.backbone?", err, len(m.Unused), weights.Some(m.Unused))
+		}
+		return err
 	}
 	return nil
 }

@@ -6,6 +6,7 @@
 package vitseg
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -168,8 +169,13 @@ func (n *network) Rename(tensor string) string {
 	return tensor
 }
 
-// CheckWeights is models.WeightReader's: names tell nothing beyond their network.
-func (n *network) CheckWeights(weights.Mapping, configs.Train) error { return nil }
+// CheckWeights is models.WeightReader's.
+func (n *network) CheckWeights(_ weights.Mapping, t configs.Train) error {
+	if t.Input == "caffe" {
+		return fmt.Errorf("weights of plain transformers are for train.network.input = \"torch\", \"tf\" or \"clip\", not %q", t.Input)
+	}
+	return nil
+}
 
 // Adapt is models.WeightAdapter's.
 func (n *network) Adapt(src weights.Source) weights.Source { return vit.Open(src, n.vit) }

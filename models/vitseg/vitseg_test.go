@@ -1,6 +1,8 @@
 package vitseg
 
 import (
+	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -193,6 +195,55 @@ func TestInit(t *testing.T) {
 	}
 	if !slices.Equal(head, tensors.MustCopyFlatData[float32](to.GetVariable("/head/weight").MustValue())) {
 		t.Error("the head was changed")
+	}
+}
+
+// TestInitRefused: files of other networks are told by what to change.
+func TestInitRefused(t *testing.T) {
+	net := small(t, nil)
+	var zero, nan []float32
+	c := net.vit.Width
+	zero, nan = make([]float32, c*3*32*32), make([]float32, c)
+	nan[2] = float32(math.NaN())
+	for name, r := range map[string]struct {
+		change func(file map[string]*tensors.Tensor, t *configs.Train)
+		want   string
+	}{
+		"another patch": {func(f map[string]*tensors.Tensor, _ *configs.Train) {
+			f["backbone.patch_embed.proj.weight"] = tensors.FromFlatDataAndDimensions(zero, c, 3, 32, 32)
+		}, fmt.Sprintf("has shape [%d 3 32 32], backbone.patch_embed.proj.weight of the network [%d 3 14 14]: check train.network.backbone", c, c)},
+		"positions of no square": {func(f map[string]*tensors.Tensor, _ *configs.Train) {
+			f["backbone.pos_embed"] = tensors.FromFlatDataAndDimensions(zero[:141*c], 1, 141, c)
+		}, fmt.Sprintf("has shape [1 141 %d]", c)},
+		"no numbers": {func(f map[string]*tensors.Tensor, _ *configs.Train) {
+			f["backbone.norm.bias"] = tensors.FromFlatDataAndDimensions(nan, c)
+		}, fmt.Sprintf(`tensor "backbone.norm.bias": value 2 of %d is not finite`, c)},
+		"a part": {func(f map[string]*tensors.Tensor, _ *configs.Train) { delete(f, "backbone.blocks.3.norm1.bias") },
+			"the file lacks 1 variables of the backbone: backbone.blocks.3.norm1.bias"},
+		"another network": {func(f map[string]*tensors.Tensor, _ *configs.Train) {
+			clear(f)
+			f["layer1.0.conv1.weight"] = tensors.FromFlatDataAndDimensions(nan, c)
+		}, "it has 1 tensors of other names: layer1.0.conv1.weight. Is it of another train.network.backbone?"},
+		"Caffe's colours": {func(_ map[string]*tensors.Tensor, t *configs.Train) { t.Input = "caffe" }, `train.network.input = "torch", "tf" or "clip", not "caffe"`},
+	} {
+		store, err := layers.NewVariables(1, 28, func(scope *model.Scope, x *Node) []*Node { return net.Logits(scope, x, false) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, err := pretrained.StateDict(store.RootScope())
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := maps.Clone(state)
+		maps.DeleteFunc(file, func(name string, _ *tensors.Tensor) bool { return strings.HasPrefix(name, "#") })
+		cfg := configs.Train{TrainNetwork: configs.TrainNetwork{Init: filepath.Join(t.TempDir(), "model.safetensors")}}
+		r.change(file, &cfg)
+		if err := safetensors.WriteFile(cfg.Init, file, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pretrained.Init(net, store.RootScope(), cfg); err == nil || !strings.Contains(err.Error(), r.want) || !strings.Contains(err.Error(), cfg.Init) {
+			t.Errorf("%s: error %v, want the file and %q", name, err, r.want)
+		}
 	}
 }
 
