@@ -204,7 +204,7 @@ func TestMask2FormerDevices(t *testing.T) {
 		j := mask2formerJob(t, t.TempDir())
 		j.Backend, j.ValSplit = b, ""
 		onResNet(&j.Config)
-		j.Config.Devices, j.Config.LR = devices, 1e-4
+		j.Config.Devices, j.Config.LR, j.Config.Mask2Former.Layers, j.Config.Iterations = devices, 1e-4, 1, 4
 		return j
 	}
 	want, _ := learn(t, job(1))
@@ -212,7 +212,7 @@ func TestMask2FormerDevices(t *testing.T) {
 	got, _ := learn(t, whole)
 	alike(t, 2, got, want, 1e-5, 1e-3)
 	learn(t, cut, 3)
-	sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(6), LogFile)
+	sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(4), LogFile)
 }
 
 // stripes are images of many classes, a stripe each, of which a crop shows all or

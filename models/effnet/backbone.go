@@ -71,6 +71,9 @@ func (backbone) Rename(tensor string) (string, bool) {
 	return name, root == "_conv_stem" || root == "_bn0" || root == "_blocks"
 }
 
+// Adapt is models.WeightAdapter's.
+func (backbone) Adapt(src weights.Source) weights.Source { return Adapt(src) }
+
 // CheckWeights is models.Backbone's: names tell nothing beyond their network.
 func (backbone) CheckWeights(weights.Mapping, configs.Train) error { return nil }
 

@@ -30,6 +30,7 @@ func Rename(tensor string) string {
 // Detect reads the layout off the shapes of a weight file's tensors; classes is
 // 0 where it has no classifier. ok is false for a file of another network.
 func Detect(src weights.Source) (c Config, classes int, ok bool, err error) {
+	src = Adapt(src)
 	shape := map[string][]int{}
 	for _, tensor := range src.Names() {
 		s, err := src.Shape(tensor)
@@ -75,6 +76,7 @@ func Load(scope *model.Scope, src weights.Source) (weights.Mapping, error) {
 			variables[name], wanted[name] = v, layers.TorchShape(v.Shape().Dimensions)
 		}
 	}
+	src = Adapt(src)
 	m, err := weights.Match(src, wanted, Rename)
 	if err != nil {
 		return m, err

@@ -3,11 +3,8 @@ package swin
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/configs"
 	"wsss/models/weights"
@@ -66,7 +63,7 @@ var separate = regexp.MustCompile(`^(.*layers\.[0-3]\.blocks\.[0-9]+\.attention\
 func (Config) Adapt(src weights.Source) weights.Source {
 	for _, name := range src.Names() {
 		if m := late.FindStringSubmatch(name); m != nil && m[2] == "3" {
-			src = moved{src, map[string]string{}}
+			src = weights.Renamed(src, earlier)
 			break
 		}
 	}
@@ -83,35 +80,16 @@ func (Config) Adapt(src weights.Source) weights.Source {
 // late are the tensors of timm's merging of patches.
 var late = regexp.MustCompile(`^(.*layers[._])([1-3])(\.downsample\..*)$`)
 
-// moved is a file of timm's with the merging of patches one stage earlier.
-type moved struct {
-	weights.Source
-	from map[string]string
-}
-
-func (m moved) Names() []string {
-	names := slices.Clone(m.Source.Names())
-	for i, name := range names {
-		if p := late.FindStringSubmatch(name); p != nil {
-			stage, _ := strconv.Atoi(p[2])
-			names[i] = fmt.Sprintf("%s%d%s", p[1], stage-1, p[3])
-			m.from[names[i]] = name
-		}
+// earlier is the name of a tensor of timm's with the merging of patches one stage
+// earlier.
+func earlier(name string) string {
+	p := late.FindStringSubmatch(name)
+	if p == nil {
+		return name
 	}
-	slices.Sort(names)
-	return names
+	stage, _ := strconv.Atoi(p[2])
+	return fmt.Sprintf("%s%d%s", p[1], stage-1, p[3])
 }
-
-func (m moved) stored(name string) string {
-	if was, ok := m.from[name]; ok {
-		return was
-	}
-	return name
-}
-
-func (m moved) Shape(name string) ([]int, error) { return m.Source.Shape(m.stored(name)) }
-
-func (m moved) Tensor(name string) (*tensors.Tensor, error) { return m.Source.Tensor(m.stored(name)) }
 
 // CheckWeights is models.Backbone's.
 func (c Config) CheckWeights(m weights.Mapping, t configs.Train) error {

@@ -12,7 +12,8 @@ import pickle
 import numpy as np
 
 EMBED, DEPTHS, HEADS, WINDOW = 4, (1, 1, 1, 1), (1, 2, 2, 4), 3
-CHANNELS, LEVELS, POINTS, CLASSES, QUERIES, INNER, FFN = 32, 3, 4, 4, 3, 8, 12
+CHANNELS, ATTENTION, LEVELS, POINTS, CLASSES, QUERIES, INNER, FFN, ENCODER, DECODER = 32, 4, 3, 4, 4, 3, 8, 12, 1, 1
+STAGES = [EMBED << i for i in range(4)]  # channels of the backbone's maps
 model = {}
 
 
@@ -48,40 +49,64 @@ def swin():
         affine(f"{at}norm{stage}", EMBED << stage)
 
 
+def resnet(depth):
+    """Detectron2's, with frozen batch normalisation."""
+
+    def conv(name, out, into, side):
+        add(name + ".weight", out, into, side, side)
+        for stat in ("weight", "bias", "running_mean", "running_var"):
+            add(f"{name}.norm.{stat}", out)
+
+    at = "backbone."
+    conv(at + "stem.conv1", 64, 3, 7)
+    into = 64
+    for stage, blocks in enumerate({50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}[depth]):
+        inner, out = 64 << stage, 256 << stage
+        for i in range(blocks):
+            b = f"{at}res{stage + 2}.{i}."
+            if i == 0:
+                conv(b + "shortcut", out, into, 1)
+            conv(b + "conv1", inner, into, 1)
+            conv(b + "conv2", inner, inner, 3)
+            conv(b + "conv3", out, inner, 1)
+            into = out
+
+
 def pixel_decoder():
     at = "sem_seg_head.pixel_decoder."
     for i in range(LEVELS):
-        affine(f"{at}input_proj.{i}.0", CHANNELS, EMBED << (3 - i), 1, 1)
+        affine(f"{at}input_proj.{i}.0", CHANNELS, STAGES[3 - i], 1, 1)
         affine(f"{at}input_proj.{i}.1", CHANNELS)
     add(at + "transformer.level_embed", LEVELS, CHANNELS)
-    layer = at + "transformer.encoder.layers.0."
-    heads = 4
-    affine(layer + "self_attn.sampling_offsets", heads * LEVELS * POINTS * 2, CHANNELS)
-    affine(layer + "self_attn.attention_weights", heads * LEVELS * POINTS, CHANNELS)
-    affine(layer + "self_attn.value_proj", CHANNELS, CHANNELS)
-    affine(layer + "self_attn.output_proj", CHANNELS, CHANNELS)
-    affine(layer + "norm1", CHANNELS)
-    affine(layer + "linear1", INNER, CHANNELS)
-    affine(layer + "linear2", CHANNELS, INNER)
-    affine(layer + "norm2", CHANNELS)
+    for i in range(ENCODER):
+        layer = f"{at}transformer.encoder.layers.{i}."
+        affine(layer + "self_attn.sampling_offsets", ATTENTION * LEVELS * POINTS * 2, CHANNELS)
+        affine(layer + "self_attn.attention_weights", ATTENTION * LEVELS * POINTS, CHANNELS)
+        affine(layer + "self_attn.value_proj", CHANNELS, CHANNELS)
+        affine(layer + "self_attn.output_proj", CHANNELS, CHANNELS)
+        affine(layer + "norm1", CHANNELS)
+        affine(layer + "linear1", INNER, CHANNELS)
+        affine(layer + "linear2", CHANNELS, INNER)
+        affine(layer + "norm2", CHANNELS)
     affine(at + "mask_features", CHANNELS, CHANNELS, 1, 1)
-    for name, into, side in (("adapter_1", EMBED, 1), ("layer_1", CHANNELS, 3)):
+    for name, into, side in (("adapter_1", STAGES[0], 1), ("layer_1", CHANNELS, 3)):
         add(f"{at}{name}.weight", CHANNELS, into, side, side)
         affine(f"{at}{name}.norm", CHANNELS)
 
 
 def predictor(static):
     at = "sem_seg_head.predictor."
-    for kind, module in (("self", "self_attn"), ("cross", "multihead_attn")):
-        layer = f"{at}transformer_{kind}_attention_layers.0."
-        add(f"{layer}{module}.in_proj_weight", 3 * CHANNELS, CHANNELS)
-        add(f"{layer}{module}.in_proj_bias", 3 * CHANNELS)
-        affine(f"{layer}{module}.out_proj", CHANNELS, CHANNELS)
+    for i in range(DECODER):
+        for kind, module in (("self", "self_attn"), ("cross", "multihead_attn")):
+            layer = f"{at}transformer_{kind}_attention_layers.{i}."
+            add(f"{layer}{module}.in_proj_weight", 3 * CHANNELS, CHANNELS)
+            add(f"{layer}{module}.in_proj_bias", 3 * CHANNELS)
+            affine(f"{layer}{module}.out_proj", CHANNELS, CHANNELS)
+            affine(layer + "norm", CHANNELS)
+        layer = f"{at}transformer_ffn_layers.{i}."
+        affine(layer + "linear1", FFN, CHANNELS)
+        affine(layer + "linear2", CHANNELS, FFN)
         affine(layer + "norm", CHANNELS)
-    layer = at + "transformer_ffn_layers.0."
-    affine(layer + "linear1", FFN, CHANNELS)
-    affine(layer + "linear2", CHANNELS, FFN)
-    affine(layer + "norm", CHANNELS)
     affine(at + "decoder_norm", CHANNELS)
     add(at + ("static_query" if static else "query_feat") + ".weight", QUERIES, CHANNELS)
     add(at + "query_embed.weight", QUERIES, CHANNELS)
