@@ -123,6 +123,13 @@ func TestDeadAndSlow(t *testing.T) {
 	if s.Done != n || s.Open != 0 || len(s.Workers) != 4 || s.PerSecond() != 0 || s.Remaining() != 0 {
 		t.Errorf("status %+v", s)
 	}
+	sum, items := 0.0, 0
+	for _, w := range s.Workers {
+		sum, items = sum+w.Seconds, items+w.Done
+	}
+	if got, want := s.PerThousand().Seconds(), 1000*sum/float64(max(items, 1)); items > 0 && (got < 0.999*want || got > 1.001*want) {
+		t.Errorf("%.3f s for 1,000 items, want %.3f", got, want)
+	}
 	for _, seen := range s.Workers[:1] {
 		if seen.Beat == 0 || seen.Seconds < 0 {
 			t.Errorf("process %+v", seen)

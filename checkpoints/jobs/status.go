@@ -41,6 +41,20 @@ func (s *State) PerSecond() float64 {
 	return sum
 }
 
+// PerThousand is the time of all processes together for a thousand items, of
+// those that they did, failed ones too; 0 before the first.
+func (s *State) PerThousand() time.Duration {
+	items, seconds := 0, 0.0
+	for _, w := range s.Workers {
+		items += w.Done + w.Failed
+		seconds += w.Seconds
+	}
+	if items == 0 {
+		return 0
+	}
+	return time.Duration(1000 * seconds / float64(items) * float64(time.Second))
+}
+
 // Remaining is the time that the rest takes at this speed; 0 where nothing is
 // left or nobody works.
 func (s *State) Remaining() time.Duration {

@@ -100,6 +100,9 @@ func printState(w io.Writer, title string, s *jobs.State) {
 		}
 		fmt.Fprintf(w, "  %-40s %8d done %6d failed %8.3g/s  %s\n", p.Name, p.Done, p.Failed, p.PerSecond(), state)
 	}
+	if took := s.PerThousand(); took > 0 {
+		fmt.Fprintf(w, "1,000 images took %.3g hours of one process\n", took.Hours())
+	}
 	if len(s.Failed) > 0 {
 		fmt.Fprintln(w, "failed (-retry-failed tries them again):")
 	}
