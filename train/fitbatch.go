@@ -195,7 +195,7 @@ func (r *run) fixedBytes() (int64, error) {
 	}
 	var bytes int64
 	for v := range n.store.IterVariables() {
-		bytes += int64(v.Shape().Memory())
+		bytes += v.Shape().ByteSize()
 	}
 	copies := int64(3) // weight, gradient, momentum
 	if r.Config.Optimizer != "sgd" {
