@@ -126,7 +126,7 @@ func NoteStale(ctx context.Context, checkpoint string, o Options) {
 	if filepath.Base(dir) == NetPseudo && cfg.Train.Labels == "" {
 		(&Run{Options: o, Config: cfg}).warnDebugSize(cfg.Gen) // what the network learnt from
 	}
-	ds, err := data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
+	ds, err := OpenData(cfg.Data, cfg.Seed)
 	if err != nil {
 		return
 	}

@@ -111,7 +111,7 @@ func (p *Run) ValidationData() (data.Dataset, error) {
 	if v == nil {
 		return p.Dataset, nil
 	}
-	ds, err := data.Open(v.Kind, data.Options{Root: v.Root, Seed: p.Config.Seed, Extra: v.Options})
+	ds, err := OpenData(*v, p.Config.Seed)
 	if err != nil {
 		return nil, UsageError{Err: fmt.Errorf("[finetune_clip.val]: %w", err)}
 	}

@@ -7,7 +7,6 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/configs"
-	"wsss/data"
 	"wsss/models/manifest"
 )
 
@@ -70,7 +69,7 @@ func (p *Plan) splitOf(what string, d configs.Data, split string) int {
 		fmt.Fprint(p.Print, ": generated on the first run, from the seed")
 		return 0
 	}
-	ds, err := data.Open(d.Kind, data.Options{Root: d.Root, Seed: p.Config.Seed, Extra: d.Options})
+	ds, err := OpenData(d, p.Config.Seed)
 	var ids []string
 	if err == nil {
 		ids, err = ds.IDs(split)

@@ -75,7 +75,7 @@ func Open(cfg configs.Config, o Options) (p *Run, err error) {
 	if err := report.CheckPublished(cfg.Eval); err != nil {
 		return nil, InFile(o.File, UsageError{Err: err})
 	}
-	p.Dataset, err = data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
+	p.Dataset, err = OpenData(cfg.Data, cfg.Seed)
 	if err != nil && cfg.Data.Kind != "scenes" && !files.Exists(cfg.Data.Root) {
 		return nil, MissingError{Lacks: []string{dataLack(err)}}
 	}
@@ -89,6 +89,12 @@ func Open(cfg configs.Config, o Options) (p *Run, err error) {
 	files.Sweep(p.Path()) // what a killed command left; those that go on are locked
 	p.hashes = files.OpenHashes(p.Path(files.HashesName))
 	return p, p.recordConfig()
+}
+
+// OpenData opens the dataset that a table [data] names; seed is that of what is
+// generated or drawn in it.
+func OpenData(d configs.Data, seed int64) (data.Dataset, error) {
+	return data.Open(d.Kind, data.Options{Root: d.Root, Seed: seed, Extra: d.Options})
 }
 
 // recordConfig writes the resolved config into the run folder, for people and

@@ -77,7 +77,7 @@ func (p *Plan) data(of Parts) {
 		return
 	}
 	if p.Dataset == nil {
-		ds, err := data.Open(d.Kind, data.Options{Root: d.Root, Seed: p.Config.Seed, Extra: d.Options})
+		ds, err := OpenData(d, p.Config.Seed)
 		if err != nil {
 			p.lack("%s", dataLack(err))
 		}

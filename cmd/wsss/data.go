@@ -80,7 +80,7 @@ func (f *dataFlags) open() (data.Dataset, []string, error) {
 	if _, err := files.Stat(cfg.Data.Root); err != nil && cfg.Data.Kind != "scenes" {
 		return nil, nil, pipeline.UsageError{Err: err}
 	}
-	ds, err := data.Open(cfg.Data.Kind, data.Options{Root: cfg.Data.Root, Seed: cfg.Seed, Extra: cfg.Data.Options})
+	ds, err := pipeline.OpenData(cfg.Data, cfg.Seed)
 	if err != nil {
 		return nil, nil, err // a dataset that is wrong, not a command line
 	}
