@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"wsss/gen"
 	"wsss/models/nearest"
@@ -24,6 +25,10 @@ type bank struct {
 	pixels map[string][]int // photos by the hash of their pixels, and by id
 	ids    map[string][]int
 	keys   map[string]int
+
+	tallied sync.Once
+	counts  []int         // regions of each class that are in the bank
+	rowsOf  map[int][]int // of a photo, those that are in the bank
 }
 
 // row is a region.
@@ -134,20 +139,50 @@ func (b *bank) name(ctx context.Context, o options, queries [][]float32, allowed
 	if err != nil {
 		return nil, err
 	}
+	voters := b.votersBut(own)
 	out := make([]verdict, len(queries))
 	for i, list := range found {
-		out[i] = b.vote(o, list)
+		out[i] = b.vote(o, list, voters)
 	}
 	return out, nil
 }
 
-// vote counts the neighbours, the nearest first. A proposal that nothing vouches
-// for well enough is background.
-func (b *bank) vote(o options, list []nearest.Neighbour) verdict {
+// votersBut are the numbers of regions of each class that may vote, without those of
+// some photos. The bank must not change afterwards.
+func (b *bank) votersBut(own []int) []int {
+	b.tallied.Do(func() {
+		b.counts, b.rowsOf = make([]int, len(b.names)), map[int][]int{}
+		for i, r := range b.rows {
+			if !r.excluded {
+				b.counts[r.class]++
+				b.rowsOf[r.photo] = append(b.rowsOf[r.photo], i)
+			}
+		}
+	})
+	out, seen := slices.Clone(b.counts), map[int]bool{}
+	for _, p := range own {
+		if !seen[p] {
+			for _, i := range b.rowsOf[p] {
+				out[b.rows[i].class]--
+			}
+		}
+		seen[p] = true
+	}
+	return out
+}
+
+// vote counts the neighbours, the nearest first. voters are the regions of each class
+// that were asked: where the options balance votes, those of a class with fewer than k
+// count for as much as k would. A proposal that nothing vouches for well enough is
+// background.
+func (b *bank) vote(o options, list []nearest.Neighbour, voters []int) verdict {
 	votes, sums, n := map[int]float32{}, map[int]float32{}, map[int]int{}
 	total := float32(0)
 	for _, v := range list {
 		class, weight := b.rows[v.Row].class, o.weight(v.Similarity, list[0].Similarity)
+		if few := voters[class]; o.Balance && few > 0 && few < o.K {
+			weight *= float32(o.K) / float32(few)
+		}
 		votes[class] += weight
 		sums[class] += v.Similarity
 		n[class]++

@@ -32,6 +32,7 @@ type options struct {
 
 	K             int     `toml:"k"`              // nearest regions that vote; default 9
 	Vote          string  `toml:"vote"`           // weighted by similarity (default), or count
+	Balance       bool    `toml:"balance"`        // a class with fewer than k regions in the bank is not outvoted for that (default): its votes count for k
 	Temperature   float64 `toml:"temperature"`    // votes by similarity weigh exp(similarity/temperature), as in the usual weighted k-NN; default 0.07; 0 = they weigh the similarity
 	MinSimilarity float64 `toml:"min_similarity"` // of the best region that votes for the winner; below, a proposal is background; default 0
 	MinShare      float64 `toml:"min_share"`      // of the votes that the winner needs, else a proposal is background; default 0
@@ -68,7 +69,7 @@ func defaults() options {
 	return options{
 		Regions: regionsClass, MinArea: 300, Erode: 20, ErodeLess: true, Pool: poolLengths,
 		Clean: cleanNeighbours, Agree: 0.5, Drop: 0.25,
-		K: 9, Vote: voteSimilarity, Temperature: 0.07, Overlap: overlapVotes, NMS: 0.4, LeaveOneOut: true, Empty: emptyError,
+		K: 9, Vote: voteSimilarity, Balance: true, Temperature: 0.07, Overlap: overlapVotes, NMS: 0.4, LeaveOneOut: true, Empty: emptyError,
 	}
 }
 

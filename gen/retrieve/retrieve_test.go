@@ -399,6 +399,33 @@ func TestCleanByTags(t *testing.T) {
 	}
 }
 
+// TestBalance: a class with few regions in the bank is not outvoted by one with many
+// that are hardly less similar; the photo's own regions do not count.
+func TestBalance(t *testing.T) {
+	b := &bank{names: fruit.Names, index: nearest.New(2)}
+	for i := range 9 {
+		b.photos = append(b.photos, photo{ID: fmt.Sprint(i), Pixels: fmt.Sprint(i), Key: fmt.Sprint(i)})
+		b.rows = append(b.rows, row{class: 0, photo: i})
+		b.index.Add([]float32{0.8, 0.6})
+	}
+	for _, p := range []int{0, 1} {
+		b.rows = append(b.rows, row{class: 1, photo: p})
+		b.index.Add([]float32{1, 0})
+	}
+	b.finish()
+	o := defaults()
+	for balance, want := range map[bool]int{true: 1, false: 0} {
+		o.Balance, o.Vote = balance, voteCount
+		got, err := b.name(t.Context(), o, [][]float32{{1, 0}}, []int{1}, []int{8})
+		if err != nil || got[0].class != want {
+			t.Errorf("balance = %v: %+v, %v", balance, got, err)
+		}
+	}
+	if n := b.votersBut([]int{0, 0, 8}); n[0] != 7 || n[1] != 1 {
+		t.Errorf("voters %v", n)
+	}
+}
+
 // TestCast: a pixel is of the class that most of what covers it votes for, a small
 // mask more than a large one; nothing is where nothing covers, and crumbs stay with
 // the largest piece.
@@ -540,7 +567,7 @@ func TestModuSeg(t *testing.T) {
 			}
 		}
 	}
-	g := learnt(t, s, data.WeakNone, t.TempDir(), s.options(t, m{"proposals": []m{{"masks": folder}}, "min_area": 30, "erode": 2, "erode_less": false, "clean": "centre", "vote": "count", "k": 5, "overlap": "best"}))
+	g := learnt(t, s, data.WeakNone, t.TempDir(), s.options(t, m{"proposals": []m{{"masks": folder}}, "min_area": 30, "erode": 2, "erode_less": false, "clean": "centre", "vote": "count", "k": 5, "overlap": "best", "balance": false}))
 	worst := 0.0
 	at := map[string]int{}
 	for i, r := range g.bank.rows {
