@@ -4,7 +4,7 @@
 // and two heads on the cached features of a small vision transformer. The latter
 // are trained on other scenes first.
 //
-//	go run ./cmd/bench segmenters [-seeds 1..3] [-wsss bin/wsss] [-only deeplab,vit-linear]
+//	go run ./cmd/bench segmenters [-seeds 1..3] [-wsss bin/wsss] [-only deeplab,vit-linear] [-set key=value]
 //
 // Trainings are processes of wsss, one at a time. What is done stays in -out, and
 // is not done again.
@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"wsss/checkpoints/files"
+	"wsss/configs"
 )
 
 // segmenter is a row of the table.
@@ -46,6 +47,7 @@ type bench struct {
 	ctx       context.Context
 	wsss, out string
 	seeds     []int
+	set       []string // of every config
 }
 
 // Main is the command.
@@ -54,6 +56,10 @@ func Main() {
 	seeds := flag.String("seeds", "1..3", "seeds, `a..b`")
 	only := flag.String("only", "", "`names` of segmenters, with commas; else all")
 	flag.StringVar(&b.wsss, "wsss", "bin/wsss", "the `binary`, of make build")
+	flag.Func("set", "`key=value` of every config, may be repeated: to try it out, such as train.iterations=20", func(v string) error {
+		b.set = append(b.set, v)
+		return nil
+	})
 	flag.StringVar(&b.out, "out", "runs/ablations/segmenters", "`folder` of labels and trainings")
 	flag.Parse()
 	var stop context.CancelFunc
@@ -97,6 +103,11 @@ func (b *bench) run(only string) error {
 		}
 		r := row{segmenter: s}
 		set := []string{"-set", "train.labels=" + filepath.Join(labels, "gen")}
+		last, err := b.lastUpdate(s.config)
+		if err != nil {
+			return err
+		}
+		set = append(set, "-set", last)
 		if s.start != "" {
 			init, cost, err := b.pretrain(s.start)
 			if err != nil {
@@ -126,6 +137,12 @@ func (b *bench) run(only string) error {
 	}
 	printTable(rows)
 	return nil
+}
+
+// lastUpdate has a training validate once, at its end.
+func (b *bench) lastUpdate(name string) (set string, err error) {
+	cfg, err := configs.Load(config(name), b.set)
+	return fmt.Sprint("train.checkpoint.val_every=", cfg.Train.Iterations), err
 }
 
 // nets are the trainings of a segmenter and seed, on pseudo-labels and on true
@@ -163,6 +180,11 @@ func (b *bench) wsssDoes(file string, args ...string) (u usage, err error) {
 	}
 	if u.Done {
 		return u, nil
+	}
+	if args[0] != "export" {
+		for _, key := range b.set {
+			args = append(args, "-set", key)
+		}
 	}
 	fmt.Fprintln(os.Stderr, "wsss", strings.Join(args, " "))
 	cmd := newCommand(b.ctx, b.wsss, args...)
