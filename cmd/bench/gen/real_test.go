@@ -45,7 +45,7 @@ func TestRealPhotos(t *testing.T) {
 	}{
 		{"GrabCut", "grabcut", nil, 0.2},
 		{"CAM", "import", cam, 0.33},
-		{"saliency", "import", map[string]any{"method": "saliency", "keep": filepath.Join(keep, "salient"), "options": net}, 0.30},
+		{"saliency", "import", map[string]any{"method": "saliency", "keep": filepath.Join(keep, "salient"), "options": net}, 0.20}, // of several tags none is told
 		{"saliency and CAM", "import", both, 0.50},
 		{"… and CRF", "crf", map[string]any{"from": both}, 0.50},
 		{"… and GrabCut", "grabcut", map[string]any{"from": both}, 0.40},

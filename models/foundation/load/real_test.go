@@ -34,7 +34,9 @@ func TestRealFiles(t *testing.T) {
 		{"ppocr-det.onnx", "x", []int{1, 3, 160, 224}, 1e-4, false},
 		{"ppocr-rec.onnx", "x", []int{1, 3, 48, 160}, 1e-4, false},
 		{"ppocr-cls.onnx", "x", []int{2, 3, 48, 192}, 1e-4, false},
-		{"isnet.onnx", "input", []int{1, 3, 1024, 1024}, 1e-4, true},
+		// Its weights are of half precision, to which ONNX Runtime rounds every
+		// step: the same file with float32 weights differs there by 5e-4, too.
+		{"isnet.onnx", "input", []int{1, 3, 1024, 1024}, 3e-3, true},
 		{"isnet-int8.onnx", "input", []int{1, 3, 1024, 1024}, 1e-4, true},
 	} {
 		t.Run(c.file, func(t *testing.T) {

@@ -97,13 +97,15 @@ func (b *Builder) lookup(name string) *Value {
 }
 
 // weight makes the value of an initializer. Integers and tiny floats become
-// constants, the rest stays in the file.
+// constants; the rest stays in the file, quantised weights too, which no shape
+// depends on and which would take eight times their size.
 func (b *Builder) weight(name string, p *protos.TensorProto) *Value {
 	t, err := b.file.Tensor(p)
 	fail(err)
 	v := &Value{Name: b.unique(name), DType: t.DType, Dims: t.Dims}
 	small := t.Len() <= weightLimit && (!b.opt.Trainable || t.Len() <= 1)
-	if t.Len() <= foldLimit && (small || !IsFloat(t.DType)) {
+	bytes := t.DType == Int8 || t.DType == Uint8
+	if t.Len() <= foldLimit && (small || !IsFloat(t.DType) && !bytes) {
 		b.spend(t.Len())
 		v.Const, err = decode(t)
 		fail(err)
