@@ -177,7 +177,7 @@ func majority(s *scene, keys []string) *data.LabelMap {
 }
 
 // TestOracle prints what retrieval on scenes would gain from a perfect bank, perfect
-// proposals and perfect votes (docs/retrieve.md).
+// proposals and perfect votes (docs/methods.md).
 func TestOracle(t *testing.T) {
 	if os.Getenv("WSSS_VERIFY") == "" {
 		t.Skip("minutes: WSSS_VERIFY=1 runs it")
