@@ -81,6 +81,24 @@ func TestDirect(t *testing.T) {
 				ConvertDType(Slice(ConvertDType(MulScalar(x, 1000), dtypes.Int32), AxisElem(2), AxisRange(1, 18), AxisRange(), AxisRange()), dtypes.Float32), Slice(Reshape(x, -1), AxisRange(100, 1100)),
 				Gradient(ReduceAllSum(Mul(block, block)), x)[0]}
 		}, [][]int{{3, 20, 7, 6}}},
+		"transpositions": {func(in []*Node) (all []*Node) {
+			x := in[0] // [5 12 9 10]
+			for _, p := range [][]int{{0, 2, 3, 1}, {0, 3, 1, 2}, {0, 1, 3, 2}, {3, 2, 1, 0}, {1, 3, 2, 0}, {2, 3, 0, 1}, {3, 0, 1, 2}, {1, 2, 3, 0}, {0, 2, 1, 3}, {1, 0, 3, 2}} {
+				y := TransposeAllAxes(x, p...)
+				all = append(all, y, Gradient(ReduceAllSum(Mul(y, Sin(y))), x)[0])
+			}
+			return append(all, TransposeAllAxes(Reshape(x, 60, 90), 1, 0), TransposeAllAxes(Reshape(x, 10, 1, 540), 2, 0, 1))
+		}, [][]int{{5, 12, 9, 10}}},
+		"products in batches": {func(in []*Node) (all []*Node) {
+			x, y := in[0], in[1] // [4 30 50], [4 30 60]
+			a, b := TransposeAllAxes(x, 0, 2, 1), TransposeAllAxes(y, 0, 2, 1)
+			z := DotGeneral(x, []int{1}, []int{0}, y, []int{1}, []int{0})
+			all = append(all, z, DotGeneral(a, []int{2}, []int{0}, y, []int{1}, []int{0}), DotGeneral(x, []int{1}, []int{0}, b, []int{2}, []int{0}),
+				DotGeneral(Reshape(x, 4, 5, 6, 50), []int{1, 2}, []int{0}, Reshape(y, 4, 5, 6, 60), []int{1, 2}, []int{0}),
+				DotGeneral(Reshape(x, 4, 5, 6, 50), []int{2, 1}, []int{0}, Reshape(TransposeAllAxes(Reshape(y, 4, 5, 6, 60), 0, 2, 1, 3), 4, 6, 5, 60), []int{1, 2}, []int{0}),
+				DotGeneral(x, []int{0, 1}, nil, y, []int{0, 1}, nil), DotGeneral(TransposeAllAxes(x, 1, 0, 2), []int{0}, []int{1}, y, []int{1}, []int{0}))
+			return append(all, Gradient(ReduceAllSum(Mul(z, Sin(z))), x, y)...)
+		}, [][]int{{4, 30, 50}, {4, 30, 60}}},
 		"gradients": {func(in []*Node) []*Node {
 			x, w := in[0], in[1]
 			y := Softmax(DotGeneral(Reshape(x, 30, 4), []int{1}, nil, w, []int{0}, nil), -1)

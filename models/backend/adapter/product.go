@@ -13,7 +13,7 @@ import (
 func (f *direct) DotGeneral(x compute.Value, sumX, batchX []int, y compute.Value, sumY, batchY []int, config compute.DotGeneralConfig) (compute.Value, error) {
 	left, right, ok := f.matrices(x, sumX, batchX, y, sumY, batchY)
 	if !ok {
-		return f.Function.DotGeneral(x, sumX, batchX, y, sumY, batchY, config)
+		return f.dot(x, sumX, batchX, y, sumY, batchY, config)
 	}
 	var err error
 	if !slices.Equal(left.sum, right.sum) {
@@ -30,13 +30,13 @@ func (f *direct) DotGeneral(x compute.Value, sumX, batchX []int, y compute.Value
 			if err != nil {
 				return nil, err
 			}
-			return f.Function.DotGeneral(x, sumX, nil, y, sumY, nil, config)
+			return f.dot(x, sumX, nil, y, sumY, nil, config)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	z, err := f.Function.DotGeneral(left.value, left.summed(), nil, right.value, right.summed(), nil, config)
+	z, err := f.dot(left.value, left.summed(), nil, right.value, right.summed(), nil, config)
 	if err != nil {
 		return nil, err
 	}
@@ -111,15 +111,6 @@ func (f *direct) split(m *matrix, sum []int) error {
 	v, err := f.Function.Reshape(m.value, dims...)
 	m.value, m.sum = v, sum
 	return err
-}
-
-// Transpose swaps axes. What was reshaped is reshaped once more for it.
-func (f *direct) Transpose(x compute.Value, permutation ...int) (compute.Value, error) {
-	x, err := f.fresh(x)
-	if err != nil {
-		return nil, err
-	}
-	return f.Function.Transpose(x, permutation...)
 }
 
 // large is how many values are worth another copy rather than to be kept.
