@@ -74,16 +74,17 @@ func (q *question) match(cost *Node) *Node {
 // judge tells what the network thinks of each class, at the size of its masks.
 func (q *question) judge(last prediction, say func(logits, labels *Node)) {
 	g, batch := last.masks.Graph(), q.batch
-	var at []int32
+	var at []int32 // of the table of labels, the rows whose upper left pixels are wanted
 	for image := range batch {
 		for y := range q.h {
-			row := (image*q.height + (2*y+1)*q.height/(2*q.h)) * q.width
+			row := image*(q.height+1) + (2*y+1)*q.height/(2*q.h) + 1
 			for x := range q.w {
-				at = append(at, int32(row+(2*x+1)*q.width/(2*q.w)))
+				at = append(at, int32(row*(q.width+1)+(2*x+1)*q.width/(2*q.w)+1))
 			}
 		}
 	}
 	labels := Gather(q.labels, ConstTensor(g, tensors.FromFlatDataAndDimensions(at, len(at), 1)))
+	labels = Slice(labels, AxisRange(), AxisElem(0))
 	masks := Sigmoid(Reshape(StopGradient(last.masks), batch, q.h*q.w, q.Queries))
 	scores := DotGeneral(masks, []int{2}, []int{0}, q.known(layers.SoftmaxLast(StopGradient(last.classes))), []int{1}, []int{0})
 	say(Reshape(scores, batch, q.h, q.w, q.network.classes), ConvertDType(Reshape(labels, batch, q.h, q.w), dtypes.Uint8))
