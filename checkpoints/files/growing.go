@@ -21,9 +21,9 @@ type Growing struct {
 // there are. A symbolic link is not written through.
 func OpenGrowing(path string, keep int64) (*Growing, int64, error) {
 	keep = max(keep, 0)
-	if r := remoteOf(path); r != nil {
+	if IsRemote(path) {
 		g := &Growing{remote: path}
-		n, err := g.fetch(r, keep)
+		n, err := g.fetch(keep)
 		if err != nil && g.f != nil {
 			g.f.Close()
 		}
@@ -45,12 +45,12 @@ func OpenGrowing(path string, keep int64) (*Growing, int64, error) {
 }
 
 // fetch begins with what the store has.
-func (g *Growing) fetch(r Remote, keep int64) (n int64, err error) {
+func (g *Growing) fetch(keep int64) (n int64, err error) {
 	if g.f, err = os.CreateTemp("", "wsss-growing-*"); err != nil {
 		return 0, err
 	}
 	os.Remove(g.f.Name()) // where the system allows that
-	in, err := r.Open(g.remote)
+	in, err := Open(g.remote)
 	if errors.Is(err, fs.ErrNotExist) {
 		g.dirty = true
 		return 0, nil
@@ -85,7 +85,7 @@ func (g *Growing) Sync() error {
 	if err != nil {
 		return err
 	}
-	err = remoteOf(g.remote).Write(g.remote, func(w io.Writer) error {
+	err = WriteAtomic(g.remote, func(w io.Writer) error {
 		_, err := io.Copy(w, io.NewSectionReader(g.f, 0, info.Size()))
 		return err
 	})

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"wsss/checkpoints/files"
@@ -26,15 +25,10 @@ var (
 // a file made with a hard link, which only one process can do, whose time its
 // owner renews.
 type lease struct {
+	renewal
 	path string
 	text []byte // what the file holds while it is ours
-
-	stop chan struct{}
-	done sync.WaitGroup
-	gone chan struct{} // closed when it is another's
 }
-
-func (l *lease) lost() <-chan struct{} { return l.gone }
 
 func (l *lease) still() error {
 	if now, err := files.ReadFile(l.path); err == nil && !bytes.Equal(now, l.text) || errors.Is(err, fs.ErrNotExist) {
@@ -59,8 +53,8 @@ func acquireLease(dir string, me Holder) (*Lock, error) {
 	for range 10 {
 		err := files.CreateNew(path, text)
 		if err == nil {
-			l := &lease{path: path, text: text, stop: make(chan struct{}), gone: make(chan struct{})}
-			l.done.Go(l.renew)
+			l := &lease{path: path, text: text}
+			l.begin(l.still, l.touch)
 			return &Lock{lease: l, path: path}, nil
 		}
 		if !errors.Is(err, fs.ErrExist) {
@@ -123,31 +117,16 @@ func leaseAge(dir, path string) (time.Duration, error) {
 	return now.Sub(info.ModTime()), nil
 }
 
-// renew keeps the lease until it is released or another's.
-func (l *lease) renew() {
-	tick := time.NewTicker(renewEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-l.stop:
-			return
-		case <-tick.C:
-		}
-		if l.still() != nil {
-			close(l.gone)
-			return
-		}
-		// Written again in place, the file's time is the server's.
-		if f, err := os.OpenFile(l.path, os.O_WRONLY, 0); err == nil {
-			_, _ = f.WriteAt(l.text, 0)
-			f.Close()
-		}
+// touch writes the lease again in place, so that the file's time is the server's.
+func (l *lease) touch() {
+	if f, err := os.OpenFile(l.path, os.O_WRONLY, 0); err == nil {
+		_, _ = f.WriteAt(l.text, 0)
+		f.Close()
 	}
 }
 
 func (l *lease) release() {
-	close(l.stop)
-	l.done.Wait()
+	l.end()
 	if now, err := files.ReadFile(l.path); err == nil && bytes.Equal(now, l.text) {
 		_ = files.Remove(l.path)
 	}

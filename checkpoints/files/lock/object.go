@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"sync"
-	"time"
 
 	"wsss/checkpoints/files"
 )
@@ -27,13 +25,10 @@ import (
 // higher numbers before, at least one of those is there to be seen, as each was
 // made before the ones below it were removed.
 type objectLease struct {
+	renewal
 	dir    string
 	number int
 	text   leaseText
-
-	stop chan struct{}
-	done sync.WaitGroup
-	gone chan struct{}
 }
 
 func acquireObject(dir string, me Holder) (*Lock, error) {
@@ -42,7 +37,7 @@ func acquireObject(dir string, me Holder) (*Lock, error) {
 		if err != nil {
 			return nil, err
 		}
-		l := &objectLease{dir: dir, number: newest + 1, text: leaseText{Holder: me, Token: rand.Uint64()}, stop: make(chan struct{}), gone: make(chan struct{})}
+		l := &objectLease{dir: dir, number: newest + 1, text: leaseText{Holder: me, Token: rand.Uint64()}}
 		raw, err := json.Marshal(l.text)
 		if err != nil {
 			return nil, err
@@ -64,7 +59,7 @@ func acquireObject(dir string, me Holder) (*Lock, error) {
 		for _, lower := range numbers[:len(numbers)-1] {
 			_ = files.Remove(l.path(lower)) // what is left does no harm
 		}
-		l.done.Go(l.renew)
+		l.begin(l.still, func() { _ = l.write() })
 		return &Lock{lease: l, path: l.path(l.number)}, nil
 	}
 	return nil, &HeldError{Dir: dir}
@@ -132,33 +127,12 @@ func newestObject(dir string) (int, error) {
 	return 0, &HeldError{Dir: dir}
 }
 
-func (l *objectLease) lost() <-chan struct{} { return l.gone }
-
 func (l *objectLease) still() error {
 	numbers, err := objectNumbers(l.dir)
 	if err == nil && numbers[len(numbers)-1] > l.number {
 		return fmt.Errorf("%s: %w", files.Address(l.dir), ErrLost)
 	}
 	return err
-}
-
-// renew keeps the lease until it is given back or another's. A store that cannot
-// be asked says nothing of that.
-func (l *objectLease) renew() {
-	tick := time.NewTicker(renewEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-l.stop:
-			return
-		case <-tick.C:
-		}
-		if errors.Is(l.still(), ErrLost) {
-			close(l.gone)
-			return
-		}
-		_ = l.write()
-	}
 }
 
 func (l *objectLease) write() error {
@@ -170,8 +144,7 @@ func (l *objectLease) write() error {
 }
 
 func (l *objectLease) release() {
-	close(l.stop)
-	l.done.Wait()
+	l.end()
 	if l.still() != nil {
 		return
 	}
