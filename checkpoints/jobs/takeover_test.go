@@ -3,8 +3,6 @@ package jobs
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -23,25 +21,7 @@ func TestTakeoverOnBucket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Late = func() { time.Sleep(rand.N(time.Millisecond)) }
-	var rounds sync.WaitGroup
-	next := make(chan int)
-	for range 8 {
-		rounds.Go(func() {
-			for round := range next {
-				takeover(t, filepath.Join(root, fmt.Sprint(round)), round%2 == 0)
-			}
-		})
-	}
-	count := 40
-	if os.Getenv("WSSS_VERIFY") != "" {
-		count = 200
-	}
-	for round := range count {
-		next <- round
-	}
-	close(next)
-	rounds.Wait()
+	s.Race(storetest.Rounds(), func(round int) { takeover(t, filepath.Join(root, fmt.Sprint(round)), round%2 == 0) })
 }
 
 // takeover has four processes take the chunk of one that said that it ends, or fell

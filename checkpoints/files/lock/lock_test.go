@@ -89,35 +89,42 @@ func TestOneAtATime(t *testing.T) {
 			if name == "os" && runtime.GOOS != "linux" {
 				t.Skip("leases only on this system")
 			}
-			dir := t.TempDir()
-			var inside, had atomic.Int32
-			var wg sync.WaitGroup
-			for range 8 {
-				wg.Go(func() {
-					for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
-						l, err := acquire(dir, self("test"))
-						var held *HeldError
-						if errors.As(err, &held) {
-							continue
-						}
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						if inside.Add(1) != 1 {
-							t.Error("two have the folder")
-						}
-						had.Add(1)
-						inside.Add(-1)
-						l.Release()
-					}
-				})
-			}
-			wg.Wait()
-			if had.Load() == 0 {
-				t.Error("nobody had the folder")
+			dir, end := t.TempDir(), time.Now().Add(200*time.Millisecond)
+			oneAtATime(t, 8, func() (*Lock, error) { return acquire(dir, self("test")) }, func(int32) bool { return time.Now().Before(end) }, 0)
+		})
+	}
+}
+
+// oneAtATime has many take a folder, hold it and give it back, as long as more of how
+// often it was had tells, and wants never two to have it.
+func oneAtATime(t *testing.T, many int, acquire func() (*Lock, error), more func(had int32) bool, hold time.Duration) {
+	t.Helper()
+	var inside, had atomic.Int32
+	var all sync.WaitGroup
+	for range many {
+		all.Go(func() {
+			for more(had.Load()) {
+				l, err := acquire()
+				if errors.As(err, new(*HeldError)) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if inside.Add(1) != 1 {
+					t.Error("two have the folder")
+				}
+				time.Sleep(hold)
+				had.Add(1)
+				inside.Add(-1)
+				l.Release()
 			}
 		})
+	}
+	all.Wait()
+	if had.Load() == 0 {
+		t.Error("nobody had the folder")
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -30,30 +29,13 @@ func onBucket(t *testing.T) (*storetest.Server, string) {
 // moment, one has the folder, every time, of 200 in the long form.
 func TestTakeoverOnBucket(t *testing.T) {
 	s, root := onBucket(t)
-	count := 40
-	if os.Getenv("WSSS_VERIFY") != "" {
-		count = 200
-	}
+	count := storetest.Rounds()
 	s.Now = func() time.Time { return time.Now().Add(-time.Hour) }
 	for round := range count {
 		s.Put(fmt.Sprintf("locks/%d/.leases/1", round), []byte(`{"pid":7,"host":"elsewhere","command":"train"}`))
 	}
 	s.Now = time.Now
-	s.Late = func() { time.Sleep(rand.N(time.Millisecond)) }
-	var rounds sync.WaitGroup
-	next := make(chan int)
-	for range 8 {
-		rounds.Go(func() {
-			for round := range next {
-				takeover(t, filepath.Join(root, fmt.Sprint(round)))
-			}
-		})
-	}
-	for round := range count {
-		next <- round
-	}
-	close(next)
-	rounds.Wait()
+	s.Race(count, func(round int) { takeover(t, filepath.Join(root, fmt.Sprint(round))) })
 	if keys := s.Keys("locks/"); len(keys) != count {
 		t.Errorf("left are %v", keys)
 	}
@@ -96,30 +78,7 @@ func takeover(t *testing.T, dir string) {
 func TestOneAtATimeOnBucket(t *testing.T) {
 	s, root := onBucket(t)
 	s.Late = func() { time.Sleep(rand.N(300 * time.Microsecond)) }
-	var inside, had atomic.Int32
-	var all sync.WaitGroup
-	for range 6 {
-		all.Go(func() {
-			for had.Load() < 15 {
-				l, err := Acquire(root, "test")
-				if errors.As(err, new(*HeldError)) {
-					continue
-				}
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if inside.Add(1) != 1 {
-					t.Error("two have the folder")
-				}
-				time.Sleep(time.Millisecond)
-				had.Add(1)
-				inside.Add(-1)
-				l.Release()
-			}
-		})
-	}
-	all.Wait()
+	oneAtATime(t, 6, func() (*Lock, error) { return Acquire(root, "test") }, func(had int32) bool { return had < 15 }, time.Millisecond)
 }
 
 // TestSlowOwnerOnBucket: who was taken for dead is told so, and takes nothing away
