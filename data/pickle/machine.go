@@ -347,37 +347,26 @@ func (m *machine) literal(op byte) error {
 	default:
 		return fmt.Errorf("pickle opcode 0x%02x is not allowed", op)
 	}
-	if text {
-		n, err := m.length(width)
-		if err != nil {
-			return err
-		}
-		if err := m.spend(n); err != nil {
-			return err
-		}
-		b, err := m.take(n)
-		if err != nil {
-			return err
-		}
-		return m.push(string(b))
-	}
 	n, err := m.length(width)
 	if err != nil {
 		return err
 	}
-	if m.file.from != nil {
-		if n >= leastSpan {
-			return m.push(m.skip(n))
-		}
+	ofFile := m.file.from != nil
+	if ofFile && !text && n >= leastSpan {
+		return m.push(m.skip(n))
+	}
+	if ofFile || text {
 		if err := m.spend(n); err != nil {
 			return err
 		}
 	}
 	b, err := m.take(n)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if m.file.from != nil {
+	case text:
+		return m.push(string(b))
+	case ofFile:
 		b = bytes.Clone(b) // else it would keep what was read with it
 	}
 	return m.push(b)
