@@ -96,11 +96,7 @@ func (a *archives) get(name string) (*archive, error) {
 	if one := a.open[name]; one != nil {
 		return one, nil
 	}
-	info, err := files.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	list, err := readIndex(name, info.Size())
+	info, list, err := listArchive(name)
 	if err != nil {
 		return nil, err
 	}
@@ -121,14 +117,13 @@ func (a *archives) get(name string) (*archive, error) {
 // mostEntries bounds the members that are known at a time, some 200 bytes each.
 const mostEntries = 500_000
 
-// listArchive lists the members of an archive, and tells its size.
-func listArchive(name string) (size int64, list []entry, err error) {
-	info, err := files.Stat(name)
-	if err != nil {
-		return 0, nil, err
+// listArchive lists the members of an archive.
+func listArchive(name string) (info fs.FileInfo, list []entry, err error) {
+	if info, err = files.Stat(name); err != nil {
+		return nil, nil, err
 	}
 	list, err = readIndex(name, info.Size())
-	return info.Size(), list, err
+	return info, list, err
 }
 
 // readIndex reads an archive's index, or makes it from the archive where there

@@ -82,8 +82,8 @@ func Open(root string, o Options) (*Dataset, error) {
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return nil, fmt.Errorf("%s: not the list of a packed dataset: %w", path, err)
 	}
-	if err := checkNames(path, m.Classes); err != nil {
-		return nil, err
+	if len(m.Classes) < 2 || len(m.Classes) > data.MaxClasses {
+		return nil, fmt.Errorf("%s: %d class names: allowed are 2..%d, background included", path, len(m.Classes), data.MaxClasses)
 	}
 	d.classes = data.Classes{Names: m.Classes}
 	for split, list := range m.Splits {
@@ -108,13 +108,6 @@ func Open(root string, o Options) (*Dataset, error) {
 		}
 	}
 	return d, nil
-}
-
-func checkNames(path string, names []string) error {
-	if len(names) < 2 || len(names) > data.MaxClasses {
-		return fmt.Errorf("%s: %d class names: allowed are 2..%d, background included", path, len(names), data.MaxClasses)
-	}
-	return nil
 }
 
 // Name is "shards".

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -51,7 +52,7 @@ func (d *Dataset) openForeign(o Options) error {
 	if err := d.readNames(o.Names); err != nil {
 		return err
 	}
-	r := reading{Dataset: d, Options: o}
+	r := reading{Dataset: d, Options: o, seen: map[string]bool{}}
 	for _, t := range tars {
 		if err := r.tar(t); err != nil {
 			return err
@@ -126,11 +127,7 @@ type reading struct {
 }
 
 func (r *reading) ends() []string {
-	var list []string
-	for end := range r.seen {
-		list = append(list, end)
-	}
-	slices.Sort(list)
+	list := slices.Sorted(maps.Keys(r.seen))
 	return list[:min(len(list), 20)]
 }
 
@@ -139,11 +136,11 @@ const maxKinds = 1000
 
 // tar lists the samples of a tar file in its order.
 func (r *reading) tar(t named) error {
-	one, list, err := listArchive(t.path)
+	info, list, err := listArchive(t.path)
 	if err != nil {
 		return err
 	}
-	r.bytes[t.path] = one
+	r.bytes[t.path] = info.Size()
 	var keys []string
 	ends := map[string][]string{}
 	for _, e := range list {
@@ -161,9 +158,6 @@ func (r *reading) tar(t named) error {
 			return fmt.Errorf("%s: two members are called %q", files.Address(t.path), e.Name)
 		}
 		ends[key] = append(ends[key], end)
-		if r.seen == nil {
-			r.seen = map[string]bool{}
-		}
 		if len(r.seen) < maxKinds {
 			r.seen[end] = true
 		}
@@ -244,9 +238,9 @@ func (d *Dataset) WeakSource(kind data.WeakKind) error {
 	return fmt.Errorf("WebDataset has no form for %s: label the photos in a folder, then `wsss data pack`", kind)
 }
 
-// foreignWeak reads an image's tags from the first of its files that tells some: .cls, a number
-// or name; .json, keys such as label; .txt, where it is a class's name and no
-// caption.
+// foreignWeak reads an image's tags from the first of its files that tells some:
+// .cls, a number or name; .json, keys such as label; .txt, where it is a class's name
+// and no caption.
 func (d *Dataset) foreignWeak(id string) (w data.WeakLabels, err error) {
 	for _, end := range tagEnds {
 		path, err := d.member(id, end)
