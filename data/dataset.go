@@ -69,11 +69,8 @@ func PartedOf(ds Dataset) Parted {
 // CheckWeak returns an error that says which option gives the dataset weak
 // labels of this kind, where it has no source for them. It reads no labels.
 func CheckWeak(ds Dataset, kind WeakKind) error {
-	if kind == WeakExemplars {
-		kind = WeakBoxes
-	}
 	if d, ok := ds.(interface{ WeakSource(WeakKind) error }); ok {
-		return d.WeakSource(kind)
+		return d.WeakSource(kind.Labels())
 	}
 	return nil
 }

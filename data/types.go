@@ -133,6 +133,14 @@ const (
 // WeakKinds lists the forms of labels that images have, cheapest first.
 var WeakKinds = []WeakKind{WeakNone, WeakTags, WeakPoints, WeakScribbles, WeakBoxes}
 
+// Labels is the form of the labels that it is read from: exemplars are boxes.
+func (k WeakKind) Labels() WeakKind {
+	if k == WeakExemplars {
+		return WeakBoxes
+	}
+	return k
+}
+
 // Supervisions lists what a method can work from: WeakKinds, and WeakExemplars.
 var Supervisions = append(slices.Clone(WeakKinds), WeakExemplars)
 

@@ -100,10 +100,6 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 		r.add(opts, finding("", Error, "empty", "split %s holds no images", split))
 	}
 	c := checker{ds: ds, classes: classes, opts: opts}
-	need := opts.Need
-	if need == data.WeakExemplars { // some image has to have them
-		need = data.WeakBoxes
-	}
 	first := map[string]int{}
 	var unmasked missing
 	var unlabelled []string
@@ -122,7 +118,7 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 		if s.noMask != "" {
 			unmasked.add(ids[i], s.noMask)
 		}
-		if s.read && !s.weak.Has(need) {
+		if s.read && !s.weak.Has(opts.Need.Labels()) {
 			unlabelled = append(unlabelled, ids[i])
 		}
 		if progress != nil {
