@@ -225,22 +225,18 @@ func (r *run) tryBatch(batch int) (err error) {
 	if err != nil {
 		return err
 	}
-	opt, err := o.optimizer()
-	if err != nil {
-		return err
-	}
-	weighted := r.LabelsDir != "" && t.Confidence == "weight"
-	if o.graphs, err = newStep(o.net, grids, NewLoss(t), weighted, opt, t, o.devices); err != nil {
+	if err := o.prepare(grids, NewLoss(t)); err != nil {
 		return err
 	}
 	defer o.graphs.finalize()
-	in, err := o.place(o.madeUp(weighted))
+	in, err := o.place(o.madeUp())
 	if err != nil {
 		return err
 	}
 	defer in.Free()
 	for range tried {
-		if err := o.step(in, optim.NewSchedule(t, 1).Scalars(0)); err != nil {
+		// Of the batches of an update one: the others take the same memory again.
+		if _, _, err := o.compute([]placed{in}, optim.NewSchedule(t, 1).Scalars(0)); err != nil {
 			return err
 		}
 	}
@@ -251,31 +247,8 @@ func (r *run) tryBatch(batch int) (err error) {
 // memory beside the second.
 const tried = 2
 
-// step runs the graphs of an update, each once.
-func (r *run) step(in placed, rates []any) error {
-	inputs := rates
-	if r.early != nil {
-		inputs = append(inputs[:len(inputs):len(inputs)], r.early.Learned())
-	}
-	scalars, err := r.devices.Scalars(inputs)
-	if err != nil {
-		return err
-	}
-	maps := in.Args[:len(in.Args):len(in.Args)]
-	if r.graphs.whole != nil {
-		_, _, err := call(r.graphs.whole.Call, append(maps, scalars...)...)
-		return err
-	}
-	rates, learned := scalars[:optim.NumScalars], scalars[optim.NumScalars:]
-	if _, _, err := call(r.graphs.add.Call, append(append(maps, rates[optim.InNumber]), learned...)...); err != nil {
-		return err
-	}
-	_, _, err = call(r.graphs.apply.Call, rates...)
-	return err
-}
-
 // madeUp is a batch of images in which each class has a stripe.
-func (r *run) madeUp(weighted bool) *batch {
+func (r *run) madeUp() *batch {
 	t, side := r.Config, r.Config.Crop
 	b := &batch{images: tensors.FromShape(shapes.Make(dtypes.Float32, t.Batch, side, side, 3))}
 	for _, g := range r.graphs.grids {
@@ -284,7 +257,7 @@ func (r *run) madeUp(weighted bool) *batch {
 			labels[i] = uint8(min(i%g.w*r.Classes.Len()/g.w, data.Ignore-1))
 		}
 		b.labels = append(b.labels, tensors.FromFlatDataAndDimensions(labels, t.Batch, g.h, g.w))
-		if weighted {
+		if weighs(r.LabelsDir, t.Confidence) {
 			b.weights = append(b.weights, tensors.FromShape(shapes.Make(dtypes.Float32, t.Batch, g.h, g.w)))
 		}
 	}

@@ -78,6 +78,9 @@ func (r *run) place(b *batch) (placed, error) {
 	return placed{b.ids, in}, err
 }
 
+// weighs tells whether the scores of masks weigh the loss; true masks have none.
+func weighs(labelsDir, confidence string) bool { return labelsDir != "" && confidence == "weight" }
+
 // load makes the batch whose first image is the given draw.
 func (l *loader) load(first int64) (*batch, error) {
 	side := l.aug.Crop
@@ -87,7 +90,7 @@ func (l *loader) load(first int64) (*batch, error) {
 	}
 	for _, g := range l.grids {
 		b.labels = append(b.labels, tensors.FromShape(shapes.Make(dtypes.Uint8, l.batch, g.h, g.w)))
-		if l.confidence == "weight" {
+		if weighs(l.labelsDir, l.confidence) {
 			b.weights = append(b.weights, tensors.FromShape(shapes.Make(dtypes.Float32, l.batch, g.h, g.w)))
 		}
 	}

@@ -245,6 +245,15 @@ func TestConfidence(t *testing.T) {
 		t.Errorf("scores in another folder: %v", err)
 	}
 	sameFiles(t, job.OutDir, apart.OutDir, LogFile)
+	var exact [2]Job // true masks have no scores: the key has no effect
+	for i, use := range []string{"weight", "none"} {
+		exact[i] = job
+		exact[i].LabelsDir, exact[i].OutDir, exact[i].Config.Confidence = "", t.TempDir(), use
+		if _, err := Run(context.Background(), exact[i]); err != nil {
+			t.Fatalf("true masks, confidence = %s: %v", use, err)
+		}
+	}
+	sameFiles(t, exact[0].OutDir, exact[1].OutDir, LogFile)
 	if err := os.Remove(filepath.Join(dir, "train_02.json")); err != nil {
 		t.Fatal(err)
 	}

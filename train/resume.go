@@ -152,16 +152,11 @@ func (r *run) start() error {
 			return fmt.Errorf("train.network.init: %w", err)
 		}
 	}
-	opt, err := r.optimizer()
-	if err != nil {
-		return err
-	}
 	loss := NewLoss(r.Config)
 	if loss.Weights, err = r.classWeights(); err != nil {
 		return err
 	}
-	weighted := r.LabelsDir != "" && r.Config.Confidence == "weight"
-	if r.graphs, err = newStep(r.net, grids, loss, weighted, opt, r.Config, r.devices); err != nil {
+	if err := r.prepare(grids, loss); err != nil {
 		return err
 	}
 	aug, err := augment.FromConfig(r.Config)
@@ -208,6 +203,16 @@ func (r *run) start() error {
 	}
 	r.began = time.Now()
 	return r.describe(nil)
+}
+
+// prepare makes the graphs of an update.
+func (r *run) prepare(grids []grid, loss Loss) error {
+	opt, err := r.optimizer()
+	if err != nil {
+		return err
+	}
+	r.graphs, err = newStep(r.net, grids, loss, weighs(r.LabelsDir, r.Config.Confidence), opt, r.Config, r.devices)
+	return err
 }
 
 // optimizer is what the keys of [train.optimizer] describe.

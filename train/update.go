@@ -45,51 +45,25 @@ func (r *run) Update(step int) (loop.Update, error) {
 	for _, v := range rates[:optim.InNumber] {
 		rec.LR = append(rec.LR, float64(v.(float32)))
 	}
-	inputs := rates
-	if r.early != nil {
-		inputs = append(slices.Clip(rates), r.early.Learned())
-	}
-	scalars, err := r.devices.Scalars(inputs)
-	if err != nil {
-		return loop.Update{}, err
-	}
-	rates, learned := scalars[:optim.NumScalars], scalars[optim.NumScalars:]
 	for range k {
 		b, err := r.take()
 		if err != nil {
 			return loop.Update{}, err
 		}
 		drawn = append(drawn, b)
-	}
-	for _, b := range drawn {
 		ids = append(ids, b.ids...)
-		in := slices.Clip(b.Args)
-		if k == 1 {
-			out, counts, err := call(r.graphs.whole.Call, append(in, scalars...)...)
-			if err != nil {
-				return loop.Update{}, err
-			}
-			rec.Loss, rec.GradNorm = out[0], math.Sqrt(out[1])
-			r.watchCounts(counts)
-			break
-		}
-		out, counts, err := call(r.graphs.add.Call, append(append(in, rates[optim.InNumber]), learned...)...)
-		if err != nil {
-			return loop.Update{}, err
-		}
-		r.watchCounts(counts)
-		rec.Loss += out[0] / float64(k)
-		if !loop.Finite(out[0]) {
-			return loop.Update{}, &loop.NotFiniteError{What: "loss", Value: out[0], IDs: b.ids}
-		}
 	}
-	if k > 1 {
-		out, _, err := call(r.graphs.apply.Call, rates...)
-		if err != nil {
-			return loop.Update{}, err
-		}
-		rec.GradNorm = math.Sqrt(out[0])
+	losses, norm, err := r.compute(drawn, rates)
+	if err != nil {
+		return loop.Update{}, err
 	}
+	for i, loss := range losses {
+		if !loop.Finite(loss) {
+			return loop.Update{}, &loop.NotFiniteError{What: "loss", Value: loss, IDs: drawn[i].ids}
+		}
+		rec.Loss += loss / float64(k)
+	}
+	rec.GradNorm = norm
 	rec.Step = step + 1
 	if len(r.ids) > 0 {
 		rec.Epoch = float64(int64(rec.Step)*int64(k)*int64(r.Config.Batch)) / float64(len(r.ids))
@@ -99,6 +73,41 @@ func (r *run) Update(step int) (loop.Update, error) {
 	}
 	r.watchUpdate(&rec)
 	return loop.Update{Loss: rec.Loss, GradNorm: rec.GradNorm, IDs: ids, Record: rec}, nil
+}
+
+// compute runs the graphs of an update on its batches, and returns the loss of each
+// and the norm of the gradient.
+func (r *run) compute(drawn []placed, rates []any) (losses []float64, norm float64, err error) {
+	inputs := rates
+	if r.early != nil {
+		inputs = append(slices.Clip(rates), r.early.Learned())
+	}
+	scalars, err := r.devices.Scalars(inputs)
+	if err != nil {
+		return nil, 0, err
+	}
+	if r.graphs.whole != nil {
+		out, counts, err := call(r.graphs.whole.Call, append(slices.Clip(drawn[0].Args), scalars...)...)
+		if err != nil {
+			return nil, 0, err
+		}
+		r.watchCounts(counts)
+		return out[:1], math.Sqrt(out[1]), nil
+	}
+	rates, learned := scalars[:optim.NumScalars], scalars[optim.NumScalars:]
+	for _, b := range drawn {
+		out, counts, err := call(r.graphs.add.Call, slices.Concat(b.Args, rates[optim.InNumber:optim.InNumber+1], learned)...)
+		if err != nil {
+			return nil, 0, err
+		}
+		r.watchCounts(counts)
+		losses = append(losses, out[0])
+	}
+	out, _, err := call(r.graphs.apply.Call, rates...)
+	if err != nil {
+		return nil, 0, err
+	}
+	return losses, math.Sqrt(out[0]), nil
 }
 
 // watchCounts adds the counts of a batch.
