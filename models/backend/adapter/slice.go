@@ -8,7 +8,7 @@ import (
 // them as one is faster than one by one.
 const sliceChunk = 16
 
-// Slice cuts x. GoMLX's go backend moves one value after the other; its gathering
+// Slice cuts x, of which all is x itself. GoMLX's go backend moves one value after the other; its gathering
 // copies what lies together at once, so a cut of stride 1 is the gathering of one
 // block.
 func (f *direct) Slice(x compute.Value, starts, limits, strides []int) (compute.Value, error) {
@@ -27,6 +27,9 @@ func (f *direct) Slice(x compute.Value, starts, limits, strides []int) (compute.
 			together *= size
 			whole = size == s.Dimensions[axis]
 		}
+	}
+	if whole {
+		return x, nil
 	}
 	if together < sliceChunk {
 		return f.Function.Slice(x, starts, limits, strides)
