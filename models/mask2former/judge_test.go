@@ -21,8 +21,9 @@ func TestJudge(t *testing.T) {
 	out := model.MustCallOnceN(backendtest.One(t), model.NewStore(), func(_ *model.Scope, in []*Node) (out []*Node) {
 		g := in[0].Graph()
 		p := prediction{classes: Zeros(g, shapes.Make(dtypes.Float32, 2, n.Queries, classes+1)), masks: Zeros(g, shapes.Make(dtypes.Float32, 2, h, w, n.Queries))}
-		q := &question{network: n, layers: 1, batch: 2, h: h, w: w, truth: n.newTruth(models.Lesson{Images: in[0], Labels: in[1], Present: in[2]}, 1)}
-		q.judge(p, func(_, labels *Node) { out = append(out, labels) })
+		l := models.Lesson{Images: in[0], Labels: in[1], Present: in[2], Judge: func(_, labels *Node) { out = append(out, labels) }}
+		q := &question{network: n, layers: 1, batch: 2, h: h, w: w, truth: n.newTruth(l, 1)}
+		q.judge(p, l)
 		return out
 	}, picture(), labelled(), presence(n))
 	all := tensors.MustCopyFlatData[uint8](labelled())

@@ -49,7 +49,7 @@ func (n *network) terms(all []prediction, l models.Lesson, p points) terms {
 	q.truth = n.newTruth(l, q.layers)
 	q.acts = n.noise.acts(l, q.which)
 	if l.Judge != nil {
-		q.judge(all[len(all)-1], l.Judge)
+		q.judge(all[len(all)-1], l)
 	}
 	matching := q.match(q.costs(p.match))
 	mask, dice := q.maskLoss(matching, p.masks)
@@ -72,22 +72,22 @@ func (q *question) match(cost *Node) *Node {
 }
 
 // judge tells what the network thinks of each class, at the size of its masks.
-func (q *question) judge(last prediction, say func(logits, labels *Node)) {
+func (q *question) judge(last prediction, l models.Lesson) {
 	g, batch := last.masks.Graph(), q.batch
-	var at []int32 // of the table of labels, the rows whose upper left pixels are wanted
+	var at []int32 // of all pixels, those in the middle of the masks'
 	for image := range batch {
 		for y := range q.h {
-			row := image*(q.height+1) + (2*y+1)*q.height/(2*q.h) + 1
+			row := (image*q.height + (2*y+1)*q.height/(2*q.h)) * q.width
 			for x := range q.w {
-				at = append(at, int32(row*(q.width+1)+(2*x+1)*q.width/(2*q.w)+1))
+				at = append(at, int32(row+(2*x+1)*q.width/(2*q.w)))
 			}
 		}
 	}
-	labels := Gather(q.labels, ConstTensor(g, tensors.FromFlatDataAndDimensions(at, len(at), 1)))
-	labels = Slice(labels, AxisRange(), AxisElem(0))
+	labels := ConvertDType(Reshape(l.Labels, -1, 1), dtypes.Float32)
+	labels = Gather(labels, ConstTensor(g, tensors.FromFlatDataAndDimensions(at, len(at), 1)))
 	masks := Sigmoid(Reshape(StopGradient(last.masks), batch, q.h*q.w, q.Queries))
 	scores := DotGeneral(masks, []int{2}, []int{0}, q.known(layers.SoftmaxLast(StopGradient(last.classes))), []int{1}, []int{0})
-	say(Reshape(scores, batch, q.h, q.w, q.network.classes), ConvertDType(Reshape(labels, batch, q.h, q.w), dtypes.Uint8))
+	l.Judge(Reshape(scores, batch, q.h, q.w, q.network.classes), ConvertDType(Reshape(labels, batch, q.h, q.w), dtypes.Uint8))
 }
 
 // known leaves out the last of the classes, no object.
