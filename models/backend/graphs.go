@@ -1,10 +1,6 @@
 package backend
 
 import (
-	"bufio"
-	"bytes"
-	"fmt"
-	"os"
 	"sync/atomic"
 
 	"github.com/gomlx/compute"
@@ -75,15 +71,6 @@ func GraphsKept(b compute.Backend, few int) int {
 
 // HostMemory is the machine's, 0 where it is not told.
 func HostMemory() int64 {
-	raw, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	for lines := bufio.NewScanner(bytes.NewReader(raw)); lines.Scan(); {
-		var kb int64
-		if _, err := fmt.Sscanf(lines.Text(), "MemTotal: %d kB", &kb); err == nil {
-			return kb << 10
-		}
-	}
-	return 0
+	total, _ := meminfo("MemTotal")
+	return total
 }

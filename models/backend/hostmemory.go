@@ -23,22 +23,24 @@ func MeasurePeak(f func() error) (int64, error) {
 	if err := f(); err != nil {
 		return 0, err
 	}
-	return status("VmHWM")
+	return PeakMemory()
 }
+
+// PeakMemory is the most that the process has held, resident, in bytes.
+func PeakMemory() (int64, error) { return status("VmHWM") }
 
 // ResidentMemory is what the process holds now, in bytes.
 func ResidentMemory() (int64, error) { return status("VmRSS") }
 
-// status reads a size of the process.
-func status(key string) (int64, error) {
-	raw, err := files.ReadFile("/proc/self/status")
+// status reads a size of the process, meminfo one of the machine.
+func status(key string) (int64, error)  { return kilobytes("/proc/self/status", key) }
+func meminfo(key string) (int64, error) { return kilobytes("/proc/meminfo", key) }
+
+func kilobytes(path, key string) (int64, error) {
+	raw, err := files.ReadFile(path)
 	if err != nil {
 		return 0, err
 	}
-	return kilobytes(raw, key)
-}
-
-func kilobytes(raw []byte, key string) (int64, error) {
 	_, rest, ok := bytes.Cut(raw, []byte(key+":"))
 	var kb int64
 	if _, err := fmt.Sscan(string(rest[:min(len(rest), 64)]), &kb); !ok || err != nil {
@@ -50,11 +52,7 @@ func kilobytes(raw []byte, key string) (int64, error) {
 // AvailableMemory is how many bytes more the process may take: of the machine, and
 // of the container that it runs in.
 func AvailableMemory() (int64, error) {
-	raw, err := files.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, err
-	}
-	free, err := kilobytes(raw, "MemAvailable")
+	free, err := meminfo("MemAvailable")
 	if err != nil {
 		return 0, err
 	}

@@ -1,10 +1,10 @@
 package gen
 
 import (
-	"bufio"
 	"fmt"
-	"os"
 	"strings"
+
+	"wsss/models/backend"
 )
 
 // meter records the resident memory of this process at ten points of a run.
@@ -22,16 +22,9 @@ func (m *meter) String() string { return strings.Join(m.points, ", ") }
 // resident is the resident set size in words, "?" where the system does not
 // tell.
 func resident() string {
-	f, err := os.Open("/proc/self/status")
+	n, err := backend.ResidentMemory()
 	if err != nil {
 		return "?"
 	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		var kib int
-		if n, _ := fmt.Sscanf(s.Text(), "VmRSS: %d kB", &kib); n == 1 {
-			return fmt.Sprintf("%d MiB", kib>>10)
-		}
-	}
-	return "?"
+	return fmt.Sprintf("%d MiB", n>>20)
 }
