@@ -20,9 +20,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
+	"wsss/cmd/bench/internal/spent"
 	"wsss/data/scenes"
 )
 
@@ -41,14 +41,6 @@ type campaign struct {
 
 	cpu time.Duration // of the job's processes, killed ones too
 	rss int64         // the most that one of them had, bytes
-}
-
-// spent is the CPU time and the most memory of a process that has ended.
-func spent(p *os.ProcessState) (cpu time.Duration, rss int64) {
-	if u, ok := p.SysUsage().(*syscall.Rusage); ok {
-		rss = u.Maxrss << 10
-	}
-	return p.UserTime() + p.SystemTime(), rss
 }
 
 // Main runs the measurement.
@@ -98,7 +90,7 @@ func (c *campaign) run(ctx context.Context) error {
 		return fmt.Errorf("one process: %w", err)
 	}
 	perImage := func(cpu time.Duration) float64 { return 1000 * cpu.Seconds() / float64(c.images) }
-	cpu, rss := spent(one.ProcessState)
+	cpu, rss := spent.By(one.ProcessState)
 	fmt.Printf("one process: %d images, %d corrupt, %.0f s, %.2f ms of CPU an image, %d MB\n", c.images, corrupt, time.Since(start).Seconds(), perImage(cpu), rss/1e6)
 	start = time.Now()
 	killed, err := c.job(ctx)
@@ -219,7 +211,7 @@ func (c *campaign) job(ctx context.Context) (killed int, err error) {
 				}
 				cmd.Wait()
 				mu.Lock()
-				cpu, rss := spent(cmd.ProcessState)
+				cpu, rss := spent.By(cmd.ProcessState)
 				c.cpu, c.rss = c.cpu+cpu, max(c.rss, rss)
 				delete(running, k)
 				done := cmd.ProcessState.Exited() // else it was killed, and another takes its place

@@ -24,6 +24,7 @@ import (
 	"wsss/cmd/bench/internal/interleave"
 	"wsss/cmd/bench/internal/steps"
 	"wsss/configs"
+	"wsss/data"
 	"wsss/models"
 	"wsss/models/mask2former"
 	"wsss/models/swin"
@@ -40,6 +41,7 @@ type options struct {
 	dir       string // of the pictures
 
 	train    configs.Train
+	pictures data.Dataset
 	training *steps.Training // of a worker
 }
 
@@ -71,15 +73,14 @@ func Main() {
 		what += fmt.Sprintf(" on %d threads", o.threads)
 	}
 	o.Main(interleave.Job{
-		Title:   fmt.Sprintf("Mask2Former %s (%s ×%g), %s, %d×%d, %d classes", o.config, o.train.Backbone, o.train.Width, what, o.size, o.size, o.classes),
-		Args:    append(o.args(), "-pictures", o.dir, "-sizes", sizes),
-		Prepare: func() error { _, err := steps.Scenes(o.dir, o.size); return err },
-		Step:    o.step,
-		Done:    o.done,
+		Title: fmt.Sprintf("Mask2Former %s (%s ×%g), %s, %d×%d, %d classes", o.config, o.train.Backbone, o.train.Width, what, o.size, o.size, o.classes),
+		Args:  append(o.args(), "-pictures", o.dir, "-sizes", sizes),
+		Step:  o.step,
+		Done:  o.done,
 	})
 }
 
-// open reads the config. sizes are those of its network, in JSON, as PyTorch's
+// open reads the config and makes the pictures. sizes are those of its network, in JSON, as PyTorch's
 // script takes them.
 func (o *options) open() (sizes string, err error) {
 	cfg, err := configs.Load(o.config, nil)
@@ -94,11 +95,10 @@ func (o *options) open() (sizes string, err error) {
 		o.size = o.train.Crop
 	}
 	o.dir = filepath.Join(o.dir, strconv.Itoa(o.size))
-	ds, err := steps.Scenes(o.dir, o.size)
-	if err != nil {
+	if o.pictures, err = steps.Scenes(o.dir, o.size); err != nil {
 		return "", err
 	}
-	o.classes = max(o.classes, ds.Classes().Len())
+	o.classes = max(o.classes, o.pictures.Classes().Len())
 	net := o.train.Mask2Former.Or(mask2former.Published())
 	body, err := models.BackboneByName("train.network.backbone", o.train.Backbone, models.BackboneOptions{Width: o.train.Width, OutputStride: 32, DropPath: net.DropPath})
 	if err != nil {

@@ -21,19 +21,15 @@ func (o *options) step(spec string) (step func() error, err error) {
 	if spec, err = o.threaded(spec); err != nil {
 		return nil, err
 	}
-	ds, err := steps.Scenes(o.dir, o.size)
-	if err != nil {
-		return nil, err
-	}
-	classes := steps.Names(ds, o.classes)
+	classes := steps.Names(o.pictures, o.classes)
 	if o.forward {
-		return o.label(spec, ds, classes)
+		return o.label(spec, classes)
 	}
 	t := o.train
 	t.Batch, t.Accumulate, t.Crop, t.ScaleRange, t.ScaleBy, t.Scales = o.Batch, 1, o.size, nil, "", []float64{1}
 	t.Init, t.EMA, t.Recompute = "", 0, o.recompute // PyTorch's step keeps no average
 	t.Iterations = o.Steps.Steps + 1                // one warms up
-	o.training, step, err = steps.New(spec, ds, classes, t)
+	o.training, step, err = steps.New(spec, o.pictures, classes, t)
 	return step, err
 }
 
@@ -52,7 +48,7 @@ func (o *options) threaded(spec string) (string, error) {
 }
 
 // label labels a picture, cut to the size.
-func (o *options) label(spec string, ds data.Dataset, classes data.Classes) (func() error, error) {
+func (o *options) label(spec string, classes data.Classes) (func() error, error) {
 	b, err := backend.Open(spec)
 	if err != nil {
 		return nil, err
@@ -65,11 +61,11 @@ func (o *options) label(spec string, ds data.Dataset, classes data.Classes) (fun
 	if err != nil {
 		return nil, err
 	}
-	ids, err := ds.IDs("train")
+	ids, err := o.pictures.IDs("train")
 	if err != nil {
 		return nil, err
 	}
-	s, err := ds.Load(ids[0], data.WantImage)
+	s, err := o.pictures.Load(ids[0], data.WantImage)
 	if err != nil {
 		return nil, err
 	}

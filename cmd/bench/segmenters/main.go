@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"wsss/checkpoints/files"
+	"wsss/cmd/bench/internal/spent"
 	"wsss/configs"
 )
 
@@ -192,10 +193,8 @@ func (b *bench) wsssDoes(file string, args ...string) (u usage, err error) {
 	if cmd.ProcessState == nil {
 		return u, ran
 	}
-	u.CPU += (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
-	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		u.Peak = max(u.Peak, float64(r.Maxrss)/(1<<20))
-	}
+	cpu, peak := spent.By(cmd.ProcessState)
+	u.CPU, u.Peak = u.CPU+cpu.Seconds(), max(u.Peak, float64(peak)/(1<<30))
 	u.Done = ran == nil
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return u, err

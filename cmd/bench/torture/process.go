@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
-	"syscall"
 	"time"
+
+	"wsss/cmd/bench/internal/spent"
 )
 
 // output is what a command prints to stdout; its stderr is in the error.
@@ -68,7 +68,8 @@ func startProcess(ctx context.Context, dir string, env []string, args ...string)
 func (p *process) wait() ended {
 	<-p.done
 	state := p.cmd.ProcessState
-	return ended{state.ExitCode(), p.out.String(), time.Since(p.start), peak(state)}
+	_, peak := spent.By(state)
+	return ended{state.ExitCode(), p.out.String(), time.Since(p.start), peak}
 }
 
 // waitFor waits so long at most, and tells whether the process has ended.
@@ -79,19 +80,6 @@ func (p *process) waitFor(d time.Duration) bool {
 	case <-time.After(d):
 		return false
 	}
-}
-
-// peak is the largest resident memory; getrusage counts kilobytes on Linux and
-// bytes on macOS.
-func peak(state *os.ProcessState) int64 {
-	usage, ok := state.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0
-	}
-	if runtime.GOOS == "darwin" {
-		return usage.Maxrss
-	}
-	return usage.Maxrss << 10
 }
 
 // run runs wsss to its end.

@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"wsss/cmd/bench/internal/spent"
 	"wsss/models/backend"
 )
 
@@ -120,9 +121,8 @@ func (r *Result) Run(engine, script string, args []string) error {
 	if len(r.Wall) == 0 {
 		return fmt.Errorf("%s printed no times", engine)
 	}
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.Peak = max(r.Peak, float64(usage.Maxrss)/(1<<20))
-	}
+	_, peak := spent.By(cmd.ProcessState)
+	r.Peak = max(r.Peak, float64(peak)/(1<<30))
 	return nil
 }
 
