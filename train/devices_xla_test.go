@@ -18,18 +18,6 @@ import (
 	"wsss/models/backend/backendtest"
 )
 
-// learn trains a network and returns its losses and gradient norms.
-func learn(t *testing.T, job Job, cut ...int) (losses, norms []float64) {
-	t.Helper()
-	_, log := interrupted(t, job, cut)
-	for _, rec := range log {
-		if len(rec.LR) > 0 {
-			losses, norms = append(losses, rec.Loss), append(norms, rec.GradNorm)
-		}
-	}
-	return losses, norms
-}
-
 // alike compares the losses of trainings, by the relative differences that the
 // first and later ones may have.
 func alike(t *testing.T, devices int, got, want []float64, first, later float64) {

@@ -32,3 +32,16 @@ func interrupted(t *testing.T, job Job, at []int) (res *Result, log []Record) {
 	}
 	return res, log
 }
+
+// learn trains a network, stopped and taken up again at some updates, and returns
+// its losses and gradient norms.
+func learn(t *testing.T, job Job, cut ...int) (losses, norms []float64) {
+	t.Helper()
+	_, log := interrupted(t, job, cut)
+	for _, rec := range log {
+		if len(rec.LR) > 0 {
+			losses, norms = append(losses, rec.Loss), append(norms, rec.GradNorm)
+		}
+	}
+	return losses, norms
+}

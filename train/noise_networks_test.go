@@ -47,18 +47,7 @@ func TestNoiseOfNetworks(t *testing.T) {
 				job.LabelsDir, job.ValSplit = labels, ""
 				job.Config.Iterations, job.Config.Accumulate, job.Config.ValEvery = updates, 1, 0
 				set(&job.Config)
-				if _, err := Run(context.Background(), job); err != nil {
-					t.Fatal(err)
-				}
-				log, err := ReadLog(filepath.Join(job.OutDir, LogFile))
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, rec := range log {
-					if len(rec.LR) > 0 {
-						losses = append(losses, rec.Loss)
-					}
-				}
+				losses, _ = learn(t, job)
 				return losses, job
 			}
 			plain, job := run(func(*configs.Train) {})

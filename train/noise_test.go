@@ -118,12 +118,7 @@ func TestNoiseWarmup(t *testing.T) {
 			job := tinyJob(t, t.TempDir())
 			job.Config.Iterations, job.Config.Accumulate, job.Config.ValEvery = 12, accumulate, 0
 			change(&job.Config)
-			_, log := interrupted(t, job, cut)
-			for _, rec := range log {
-				if len(rec.LR) > 0 {
-					losses = append(losses, rec.Loss)
-				}
-			}
+			losses, _ = learn(t, job, cut...)
 			return job.OutDir, losses
 		}
 		noisy := func(c *configs.Train) { c.Bootstrap, c.LossClip, c.NoiseWarmup = 0.5, 1, 0.5 }
