@@ -32,11 +32,11 @@ func build(n *network) (*protos.ModelProto, error) {
 		return nil, err
 	}
 	logits, whole, err := w.ONNX(b, x)
-	if !whole {
-		logits = b.Resize(logits, b.Size(onnxwrite.Image))
-	}
 	if err != nil {
 		return nil, fmt.Errorf("train.network.arch = %q, train.network.backbone = %q: %w", t.Arch, t.Backbone, err)
+	}
+	if !whole {
+		logits = b.Resize(logits, b.Size(onnxwrite.Image))
 	}
 	b.Named("logits", "Identity", []onnxwrite.Value{logits})
 	b.Named("labels", "ArgMax", []onnxwrite.Value{"logits"}, onnxwrite.A("axis", 1), onnxwrite.A("keepdims", 0))
