@@ -21,6 +21,7 @@ import (
 	"wsss/models/vgg"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
+	"wsss/models/weights/weightstest"
 	"wsss/models/wrn"
 )
 
@@ -33,11 +34,7 @@ var backboneGrads = map[string][]string{
 // TestBackbonesParity: networks on wide ResNet-38 and VGG-16, told from files with
 // psa's names, have PyTorch's logits, maps and gradients within 1e-4.
 func TestBackbonesParity(t *testing.T) {
-	f, err := formats.Open("testdata/backbones.pth")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := weightstest.Open(t, "testdata/backbones.pth")
 	for _, kind := range []string{wrn.Name, vgg.Name} {
 		eachBackend(t, func(t *testing.T, b compute.Backend) {
 			n, store, _, err := Open("testdata/" + kind + "_cam.pth")
@@ -71,7 +68,7 @@ func TestBackbonesParity(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer exec.Finalize()
-			out, err := exec.Call(reference(t, f, "images"), reference(t, f, "targets"))
+			out, err := exec.Call(weightstest.Tensor(t, f, "images"), weightstest.Tensor(t, f, "targets"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +80,7 @@ func TestBackbonesParity(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if d := differ(t, got, reference(t, f, from)); !(d <= 1e-4) {
+				if d := differ(t, got, weightstest.Tensor(t, f, from)); !(d <= 1e-4) {
 					t.Errorf("%s differs by %.1e of its largest value", from, d)
 				} else {
 					t.Logf("%s: %.1e", from, d)

@@ -15,8 +15,8 @@ import (
 	"wsss/models"
 	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
-	"wsss/models/weights"
 	"wsss/models/weights/formats"
+	"wsss/models/weights/weightstest"
 )
 
 // testdata/gen_camnet.py wrote the files with PyTorch.
@@ -24,26 +24,6 @@ const checkpoint = "testdata/res50_cam.pth"
 
 func eachBackend(t *testing.T, test func(t *testing.T, b compute.Backend)) {
 	backendtest.Each(t, backendtest.Names(t), test)
-}
-
-// reference reads an array of the fixture.
-func reference(t *testing.T, f weights.Source, name string) *tensors.Tensor {
-	t.Helper()
-	v, err := f.Tensor(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-func openReference(t *testing.T) weights.Source {
-	t.Helper()
-	f, err := formats.Open("testdata/parity.pth")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
 }
 
 // differ is the largest difference relative to the largest value.
@@ -64,7 +44,7 @@ func differ(t *testing.T, got, want *tensors.Tensor) float64 {
 // TestParity: logits, maps and gradients of a network read from a file with
 // IRN's names, within 1e-4 of PyTorch's.
 func TestParity(t *testing.T) {
-	f := openReference(t)
+	f := weightstest.Open(t, "testdata/parity.pth")
 	eachBackend(t, func(t *testing.T, b compute.Backend) {
 		n, err := New(Config{Backbone: "resnet50", Width: 1.0 / 32, StrideIn: "3x3", BatchNorm: Running, CutAfter: 2, Classes: 3})
 		if err != nil {
@@ -107,7 +87,7 @@ func TestParity(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer exec.Finalize()
-		out, err := exec.Call(reference(t, f, "images"), reference(t, f, "targets"))
+		out, err := exec.Call(weightstest.Tensor(t, f, "images"), weightstest.Tensor(t, f, "targets"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +101,7 @@ func TestParity(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			d := differ(t, got, reference(t, f, from))
+			d := differ(t, got, weightstest.Tensor(t, f, from))
 			if d > 1e-4 {
 				t.Errorf("%s differs by %.1e of its largest value", from, d)
 			}

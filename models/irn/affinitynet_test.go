@@ -16,7 +16,7 @@ import (
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/layers"
-	"wsss/models/weights/formats"
+	"wsss/models/weights/weightstest"
 )
 
 // affinityGrads are the gradients that gen_affinitynet.py keeps.
@@ -28,18 +28,8 @@ var affinityGrads = map[string][]string{
 // TestAffinityNetParity: features, losses and gradients are PyTorch's within 1e-4,
 // on files with psa's names.
 func TestAffinityNetParity(t *testing.T) {
-	f, err := formats.Open("testdata/affinitynet.pth")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	read := func(name string) *tensors.Tensor {
-		v, err := f.Tensor(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
+	f := weightstest.Open(t, "testdata/affinitynet.pth")
+	read := func(name string) *tensors.Tensor { return weightstest.Tensor(t, f, name) }
 	for _, kind := range []string{"wrn38", "vgg16"} {
 		for _, spec := range backendtest.Names(t) {
 			t.Run(kind+"/"+spec, func(t *testing.T) {

@@ -16,23 +16,17 @@ import (
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/layers"
-	"wsss/models/weights/formats"
+	"wsss/models/weights/weightstest"
 )
 
 const fixtureRadius, fixtureClasses = 4, 4
 
 func fixture(t *testing.T, names ...string) map[string]*tensors.Tensor {
 	t.Helper()
-	f, err := formats.Open("testdata/parity.pth")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := weightstest.Open(t, "testdata/parity.pth")
 	out := map[string]*tensors.Tensor{}
 	for _, name := range names {
-		if out[name], err = f.Tensor(name); err != nil {
-			t.Fatal(err)
-		}
+		out[name] = weightstest.Tensor(t, f, name)
 	}
 	return out
 }

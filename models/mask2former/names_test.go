@@ -11,6 +11,7 @@ import (
 	"wsss/models"
 	"wsss/models/pretrained"
 	"wsss/models/swin"
+	"wsss/models/weights/weightstest"
 )
 
 // TestRename: names of Meta's, Hugging Face's and Detectron2's files.
@@ -59,7 +60,7 @@ func TestMetaPickle(t *testing.T) {
 	n := &network{Options: options.Or(Published()), classes: classes,
 		backbone: swin.Config{Embed: 4, Depths: [4]int{1, 1, 1, 1}, Heads: [4]int{1, 2, 2, 4}, Window: 3}}
 	store := variables(t, n)
-	m, err := pretrained.Load(store.RootScope(), n.Adapt(open(t, "testdata/meta.pkl")), n.Rename)
+	m, err := pretrained.Load(store.RootScope(), n.Adapt(weightstest.Open(t, "testdata/meta.pkl")), n.Rename)
 	if err != nil || len(m.Missing)+len(m.Unused)+len(m.Differ) > 0 {
 		t.Fatalf("%s (%v)", m, err)
 	}

@@ -20,8 +20,6 @@ import (
 	"wsss/models/pretrained"
 	"wsss/models/resnet"
 	"wsss/models/swin"
-	"wsss/models/weights"
-	"wsss/models/weights/formats"
 	"wsss/models/weights/weightstest"
 )
 
@@ -48,16 +46,6 @@ func smallNet(t testing.TB, name string) *network {
 	return n
 }
 
-func open(t testing.TB, path string) weights.Source {
-	t.Helper()
-	f, err := formats.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
 func variables(t testing.TB, n *network) *model.Store {
 	t.Helper()
 	store, err := layers.NewVariables(1, 33, func(scope *model.Scope, x *Node) []*Node { return n.Logits(scope, x, false) })
@@ -69,14 +57,10 @@ func variables(t testing.TB, n *network) *model.Store {
 
 // picture is the made-up one of the generator, and mirrored.
 func picture() *tensors.Tensor {
-	v := make([]float32, 2*height*width*3)
+	v := tensors.MustCopyFlatData[float32](weightstest.Picture(height, width))
 	for y := range height {
 		for x := range width {
-			for c := range 3 {
-				p := float32((x*7+y*3+c*40+x*y/8)%256)/128 - 1
-				v[(y*width+x)*3+c] = p
-				v[((height+y)*width+width-1-x)*3+c] = p
-			}
+			v = append(v, v[(y*width+width-1-x)*3:][:3]...)
 		}
 	}
 	return tensors.FromFlatDataAndDimensions(v, 2, height, width, 3)
@@ -168,13 +152,13 @@ func TestParity(t *testing.T) {
 func checkParity(t *testing.T, b compute.Backend, name string, want expected) {
 	n := smallNet(t, name)
 	store := variables(t, n)
-	m, err := pretrained.Load(store.RootScope(), n.Adapt(open(t, "testdata/"+name+".safetensors")), n.Rename)
+	m, err := pretrained.Load(store.RootScope(), n.Adapt(weightstest.Open(t, "testdata/"+name+".safetensors")), n.Rename)
 	// transformers keeps the normalisation that only classification uses.
 	m.Unused = slices.DeleteFunc(m.Unused, func(name string) bool { return strings.Contains(name, "encoder.swin.layernorm.") })
 	if err != nil || len(m.Missing)+len(m.Unused)+len(m.Differ) > 0 {
 		t.Fatalf("%s (%v)", m, err)
 	}
-	ref := open(t, "testdata/"+name+".parity.safetensors")
+	ref := weightstest.Open(t, "testdata/"+name+".parity.safetensors")
 	out := model.MustCallOnceN(b, store, func(scope *model.Scope, x *Node) []*Node {
 		all := n.predict(n.net(false), scope, x)
 		var classes, masks []*Node

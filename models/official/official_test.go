@@ -17,6 +17,7 @@ import (
 	"wsss/models/official"
 	"wsss/models/weights"
 	"wsss/models/weights/pth"
+	"wsss/models/weights/weightstest"
 )
 
 // inFolder copies files of testdata to a folder of their own, where graphs lie
@@ -39,26 +40,17 @@ func inFolder(t *testing.T, names ...string) string {
 // values are a file of inputs and of what a reference package makes of them.
 type values struct {
 	t *testing.T
-	r *pth.Reader
+	r weights.Source
 }
 
 func openValues(t *testing.T, name string) values {
 	t.Helper()
-	r, err := pth.Open(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.Close() })
-	return values{t, r}
+	return values{t, weightstest.Open(t, filepath.Join("testdata", name))}
 }
 
 func (v values) get(name string) *tensors.Tensor {
 	v.t.Helper()
-	x, err := v.r.Tensor(name)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	return x
+	return weightstest.Tensor(v.t, v.r, name)
 }
 
 // run computes outputs of a graph on a backend.

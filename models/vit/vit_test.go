@@ -15,19 +15,13 @@ import (
 	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
 	"wsss/models/weights"
-	"wsss/models/weights/formats"
 	"wsss/models/weights/weightstest"
 )
 
 // testdata/gen_vit.py wrote the files with transformers and timm.
 func open(t testing.TB, name string) weights.Source {
 	t.Helper()
-	f, err := formats.Open("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
+	return weightstest.Open(t, "testdata/"+name)
 }
 
 // load is the network of a file, of two heads.
@@ -44,19 +38,6 @@ func load(t testing.TB, name string) (Config, *model.Store) {
 	return c, store
 }
 
-// picture is the made-up one of gen_vit.py, channels last.
-func picture(h, w int) *tensors.Tensor {
-	v := make([]float32, 0, 3*h*w)
-	for y := range h {
-		for x := range w {
-			for c := range 3 {
-				v = append(v, float32((x*7+y*3+c*40+x*y/8)%256)/128-1)
-			}
-		}
-	}
-	return tensors.FromFlatDataAndDimensions(v, 1, h, w, 3)
-}
-
 // run calls a graph function of a network and a picture.
 func run(t testing.TB, b compute.Backend, store *model.Store, h, w int, fn func(scope *model.Scope, x *Node) []*Node) []*tensors.Tensor {
 	t.Helper()
@@ -65,7 +46,7 @@ func run(t testing.TB, b compute.Backend, store *model.Store, h, w int, fn func(
 		t.Fatal(err)
 	}
 	defer exec.Finalize()
-	out, err := exec.Call(picture(h, w))
+	out, err := exec.Call(weightstest.Picture(h, w))
 	if err != nil {
 		t.Fatal(err)
 	}

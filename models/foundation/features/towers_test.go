@@ -10,7 +10,6 @@ import (
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/manifest"
-	"wsss/models/weights/formats"
 	"wsss/models/weights/weightstest"
 )
 
@@ -30,11 +29,7 @@ func picture(w, h int) *imageproc.RGB {
 // TestTowers: exports as the manifest's rows name them, opened by these rows but for
 // their size, give the features of transformers within 1e-4.
 func TestTowers(t *testing.T) {
-	ref, err := formats.Open("testdata/towers.safetensors")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ref.Close()
+	ref := weightstest.Open(t, "testdata/towers.safetensors")
 	backendtest.Each(t, backendtest.Quick(t), func(t *testing.T, b compute.Backend) {
 		for row, c := range map[string]struct {
 			kind string

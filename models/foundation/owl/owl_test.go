@@ -13,7 +13,6 @@ import (
 	"wsss/data"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/imageproc"
-	"wsss/models/weights/formats"
 	"wsss/models/weights/weightstest"
 )
 
@@ -26,13 +25,8 @@ const (
 
 func load(t testing.TB, b compute.Backend) *Model {
 	t.Helper()
-	src, err := formats.Open(tiny)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
 	m := &Model{}
-	if err := m.open(b, src, heads); err != nil {
+	if err := m.open(b, weightstest.Open(t, tiny), heads); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -54,11 +48,7 @@ func picture(seed int) []float32 {
 // TestParity: vectors, logits of another photo's objects and boxes are within
 // 1e-4 of those of transformers from the same weights.
 func TestParity(t *testing.T) {
-	ref, err := formats.Open("testdata/parity.safetensors")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ref.Close()
+	ref := weightstest.Open(t, "testdata/parity.safetensors")
 	backendtest.Each(t, backendtest.Names(t), func(t *testing.T, b compute.Backend) {
 		m := load(t, b)
 		look := func(seed int) *Photo {

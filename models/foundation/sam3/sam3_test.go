@@ -19,7 +19,7 @@ import (
 	"wsss/models/foundation/load"
 	"wsss/models/foundation/sam3"
 	"wsss/models/foundation/tokenize"
-	"wsss/models/weights/pth"
+	"wsss/models/weights/weightstest"
 )
 
 // merges is a vocabulary of single characters.
@@ -36,18 +36,8 @@ func merges(t *testing.T) string {
 // the same photo, words and boxes, and class maps with SegEarth-OV3's
 // (testdata/gen_sam3.py), on every backend.
 func TestParity(t *testing.T) {
-	r, err := pth.Open("testdata/sam3_values.pth")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	get := func(name string) *tensors.Tensor {
-		x, err := r.Tensor(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return x
-	}
+	r := weightstest.Open(t, "testdata/sam3_values.pth")
+	get := func(name string) *tensors.Tensor { return weightstest.Tensor(t, r, name) }
 	floats := func(name string) []float32 { return tensors.MustCopyFlatData[float32](get(name)) }
 	img := &imageproc.RGB{W: 90, H: 60, Pix: tensors.MustCopyFlatData[uint8](get("photo"))}
 	c := floats("boxes")

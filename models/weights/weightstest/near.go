@@ -16,10 +16,7 @@ import (
 // messages.
 func Near(t *testing.T, what string, got *tensors.Tensor, ref weights.Source, key string, floor float64) {
 	t.Helper()
-	x, err := ref.Tensor(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	x := Tensor(t, ref, key)
 	have, want := tensors.MustCopyFlatData[float32](got), tensors.MustCopyFlatData[float32](x)
 	if len(have) != len(want) {
 		t.Fatalf("%s has shape %s, want %s", what, got.Shape(), x.Shape())

@@ -20,6 +20,17 @@ func Open(t testing.TB, path string) weights.Source {
 	return f
 }
 
+// Tensor reads one of a file's tensors, anew each time: an engine keeps those that it
+// saw.
+func Tensor(t testing.TB, src weights.Source, name string) *tensors.Tensor {
+	t.Helper()
+	x, err := src.Tensor(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
 // Picture is what the scripts beside the fixtures show reference networks, [1, h, w,
 // 3] in −1 to 1.
 func Picture(h, w int) *tensors.Tensor {
