@@ -83,7 +83,7 @@ func BLIP2Match(qformer, out string) error {
 		words := n.Op("Gather", list(n.Weight(q+"embeddings.word_embeddings.weight"), ids))
 		words = n.Add(words, n.SliceAxis(n.Weight(q+"embeddings.position_embeddings.weight"), 0, 0, textLen))
 		x := n.LayerNorm(n.Concat(1, n.Weight("query_tokens"), words), q+"embeddings.LayerNorm", bertEps)
-		there := n.Op("Cast", list(attend), attr("to", int(protos.TensorProto_FLOAT)))
+		there := n.AsFloat(attend)
 		bias := n.Mul(n.Op("Sub", list(n.Float(1), there)), n.Float(masked))
 		bias = n.Concat(1, n.Floats("queries_are_there", make([]float32, queries[1]), 1, queries[1]), bias)
 		bias = n.Unsqueeze(bias, 1, 2)

@@ -209,6 +209,7 @@ func build(out string, paths, marks []string, do func(n *net)) (err error) {
 		defer func() { err = errors.Join(err, c.Close()) }()
 		n.from = append(n.from, c)
 	}
+	n.Need(Opset)
 	do(n)
 	if n.err != nil {
 		return n.err
@@ -218,7 +219,7 @@ func build(out string, paths, marks []string, do func(n *net)) (err error) {
 		names = append(names, c.file)
 	}
 	n.notes["weights"] = strings.Join(names, ", ")
-	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(n.ModelOf(Opset, n.notes))
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(n.Model(n.notes))
 	if err != nil {
 		return err
 	}

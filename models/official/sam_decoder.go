@@ -80,7 +80,7 @@ func (n *net) samPoints(coords, labels value, side float32) value {
 	at := n.Op("Div", list(n.Add(coords, n.Float(0.5)), n.Float(side)))
 	labels = n.Unsqueeze(labels, -1)
 	is := func(label float32) value {
-		return n.Op("Cast", list(n.Op("Equal", list(labels, n.Float(label)))), attr("to", int(protos.TensorProto_FLOAT)))
+		return n.AsFloat(n.Op("Equal", list(labels, n.Float(label))))
 	}
 	none := is(-1)
 	x := n.Mul(n.fourier(at, gaussian), n.Op("Sub", list(n.Float(1), none)))

@@ -3,14 +3,7 @@ package onnxwrite
 import (
 	"fmt"
 	"math"
-
-	"github.com/gomlx/compute-onnx/support/protos"
 )
-
-// AsFloat is x as float32.
-func (n *Net) AsFloat(x Value) Value {
-	return n.Op("Cast", list(x), A("to", int(protos.TensorProto_FLOAT)))
-}
 
 // Counted is 0, 1, … up to a length, int64 [1], as float32.
 func (n *Net) Counted(length Value) Value {

@@ -31,6 +31,11 @@ func (b *Builder) Ops(kind string, n int, in []Value, attrs ...Attr) []Value {
 	return out
 }
 
+// AsFloat is x as float32.
+func (b *Builder) AsFloat(x Value) Value {
+	return b.Op("Cast", list(x), A("to", int(protos.TensorProto_FLOAT)))
+}
+
 // Float is a scalar constant.
 func (b *Builder) Float(v float32) Value {
 	return b.Floats(fmt.Sprintf("const_%d", len(b.Graph.Initializer)), []float32{v})
@@ -55,14 +60,4 @@ func (b *Builder) External(name string, kind protos.TensorProto_DataType, file s
 		{Key: "location", Value: file}, {Key: "offset", Value: strconv.FormatInt(offset, 10)}, {Key: "length", Value: strconv.FormatInt(length, 10)},
 	}
 	return v
-}
-
-// ModelOf wraps the graph as Model does, for an operator set of 13 to 17.
-func (b *Builder) ModelOf(opset int, metadata map[string]string) *protos.ModelProto {
-	m := b.Model(metadata)
-	m.OpsetImport[0].Version = int64(opset)
-	if opset > 13 {
-		m.IrVersion = 8
-	}
-	return m
 }

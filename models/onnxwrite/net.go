@@ -3,8 +3,6 @@ package onnxwrite
 import (
 	"fmt"
 	"math"
-
-	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // Weights are those of a network by their state-dict names, kernels as [out, in,
@@ -56,19 +54,12 @@ func (w builderWeights) WeightShape(name string, rank int) []int {
 }
 
 func (w builderWeights) Weight(name string) Value {
-	if w.b.Has(Value(name)) {
-		return Value(name)
-	}
-	t, err := w.b.weight(name)
-	if err != nil {
-		if w.b.err == nil {
-			w.b.err = err
+	if !w.b.Has(Value(name)) {
+		if flat, dims := w.b.values(name); flat != nil {
+			w.b.Floats(name, flat, dims...)
 		}
-		return Value(name)
 	}
-	var flat []float32
-	tensors.MustConstFlatData(t, func(v []float32) { flat = append(flat, v...) })
-	return w.b.Floats(name, flat, t.Shape().Dimensions...)
+	return Value(name)
 }
 
 // Need is the operator set that the graph needs at least, 13 to 17.

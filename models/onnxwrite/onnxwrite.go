@@ -101,11 +101,7 @@ func (b *Builder) Floats(name string, v []float32, dims ...int) Value {
 
 // Ints is a constant of one axis.
 func (b *Builder) Ints(v ...int) Value {
-	raw := make([]byte, 0, 8*len(v))
-	for _, x := range v {
-		raw = binary.LittleEndian.AppendUint64(raw, uint64(x))
-	}
-	return b.constant(fmt.Sprintf("const_%d", len(b.Graph.Initializer)), protos.TensorProto_INT64, raw, []int{len(v)})
+	return b.IntTable(v, len(v))
 }
 
 func (b *Builder) constant(name string, kind protos.TensorProto_DataType, raw []byte, dims []int) Value {
@@ -282,7 +278,7 @@ func (b *Builder) resizeBy(grid string, x, size Value) Value {
 
 // Scaled is the size of x times s, rounded down.
 func (b *Builder) Scaled(x Value, s float32) Value {
-	f := b.Op("Cast", []Value{b.Size(x)}, A("to", int(protos.TensorProto_FLOAT)))
+	f := b.AsFloat(b.Size(x))
 	f = b.Op("Mul", []Value{f, b.Floats(fmt.Sprintf("factor_%g_%d", s, len(b.Graph.Initializer)), []float32{s}, 1)})
 	return b.Op("Cast", []Value{b.Op("Floor", []Value{f})}, A("to", int(protos.TensorProto_INT64)))
 }

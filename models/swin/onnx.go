@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/gomlx/compute-onnx/support/protos"
-
 	"wsss/models"
 	"wsss/models/onnxwrite"
 )
@@ -123,7 +121,7 @@ func (s Writer) apart(height, across onnxwrite.Value, window, shift int) onnxwri
 		at := s.Op("Range", values(s.IntTable([]int{0}), s.Op("Squeeze", values(one)), s.IntTable([]int{1})))
 		from := func(back int) onnxwrite.Value {
 			inside := s.Op("Less", values(at, s.Op("Sub", values(one, s.Ints(back)))))
-			return s.Op("Cast", values(s.Op("Not", values(inside))), onnxwrite.A("to", int(protos.TensorProto_FLOAT)))
+			return s.AsFloat(s.Op("Not", values(inside)))
 		}
 		return s.Add(from(window), from(shift))
 	}
@@ -132,7 +130,7 @@ func (s Writer) apart(height, across onnxwrite.Value, window, shift int) onnxwri
 	regions := s.windows(s.Add(s.Mul(rows, s.Float(3)), columns), across, window, 1)
 	regions = s.Reshape(regions, -1, 1, window*window)
 	same := s.Op("Equal", values(regions, s.Transpose(regions, 0, 2, 1)))
-	other := s.Op("Cast", values(s.Op("Not", values(same))), onnxwrite.A("to", int(protos.TensorProto_FLOAT)))
+	other := s.AsFloat(s.Op("Not", values(same)))
 	return s.Unsqueeze(s.Mul(other, s.Float(-100)), 1)
 }
 
