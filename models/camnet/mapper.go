@@ -179,13 +179,12 @@ func (m *Mapper) ask(ctx context.Context, img *imageproc.RGB, flip, features boo
 
 // run returns the maps, or features, of images that a graph takes together.
 func (m *Mapper) run(_ context.Context, v view, images []prepared) (maps []*Map, err error) {
-	var pixels []float32
-	var sizes [][]float32
+	var pixels, sizes [][]float32
 	for _, p := range images {
-		pixels = together.Join(pixels, p.pixels, len(images))
+		pixels = append(pixels, p.pixels)
 		sizes = append(sizes, slices.Repeat([][]float32{{float32(p.h), float32(p.w)}}, v.views())...)
 	}
-	in := tensors.FromFlatDataAndDimensions(pixels, len(sizes), v.size.Y, v.size.X, 3)
+	in := tensors.FromFlatDataAndDimensions(together.Join(pixels), len(sizes), v.size.Y, v.size.X, 3)
 	defer in.FinalizeAll() //nolint:errcheck // memory only
 	m.mu.Lock()
 	defer m.mu.Unlock()

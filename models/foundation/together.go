@@ -86,16 +86,16 @@ func (t *shared) rows(ctx context.Context, _ call, list []request) ([]map[string
 	defer func() { Free(in) }()
 	for _, p := range t.Inputs() {
 		dims := slices.Clone(list[0].in[p.Name].Shape().Dimensions)
-		var all []float32
+		var all [][]float32
 		for _, r := range list {
 			values, err := tensors.CopyFlatData[float32](r.in[p.Name])
 			if err != nil {
 				return nil, err
 			}
-			all = together.Join(all, values, len(list))
+			all = append(all, values)
 		}
 		dims[0] = len(list)
-		in[p.Name] = tensors.FromFlatDataAndDimensions(all, dims...)
+		in[p.Name] = tensors.FromFlatDataAndDimensions(together.Join(all), dims...)
 	}
 	out, err := t.Session.Run(ctx, in, list[0].want...)
 	if err != nil {

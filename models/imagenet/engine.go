@@ -124,11 +124,7 @@ func (n *network) run(ctx context.Context, img *imageproc.RGB) ([]features, erro
 
 // together gives the views of each of several images.
 func (n *network) together(ctx context.Context, s shape, images [][]float32) ([][]features, error) {
-	var pixels []float32
-	for _, p := range images {
-		pixels = together.Join(pixels, p, len(images))
-	}
-	all, err := n.forward(ctx, pixels, len(images)*s.n, s.size.X, s.size.Y)
+	all, err := n.forward(ctx, together.Join(images), len(images)*s.n, s.size.X, s.size.Y)
 	return slices.Collect(slices.Chunk(all, s.n)), err
 }
 

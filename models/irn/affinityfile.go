@@ -133,11 +133,7 @@ func (f *Featurer) Features(img *imageproc.RGB) (*Features, error) {
 
 // run returns the features of images of one size.
 func (f *Featurer) run(_ context.Context, size image.Point, images [][]float32) (maps []featureMap, err error) {
-	var pixels []float32
-	for _, p := range images {
-		pixels = together.Join(pixels, p, len(images))
-	}
-	in := tensors.FromFlatDataAndDimensions(pixels, len(images), size.Y, size.X, 3)
+	in := tensors.FromFlatDataAndDimensions(together.Join(images), len(images), size.Y, size.X, 3)
 	defer in.FinalizeAll() //nolint:errcheck // memory only
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -81,11 +81,7 @@ func (m *Mapper) Edges(img *imageproc.RGB) (*Edges, error) {
 
 // run returns the logits of squares, two for each image.
 func (m *Mapper) run(_ context.Context, side int, images [][]float32) (logits [][]float32, err error) {
-	var pixels []float32
-	for _, p := range images {
-		pixels = together.Join(pixels, p, len(images))
-	}
-	in := tensors.FromFlatDataAndDimensions(pixels, 2*len(images), side, side, 3)
+	in := tensors.FromFlatDataAndDimensions(together.Join(images), 2*len(images), side, side, 3)
 	defer in.FinalizeAll() //nolint:errcheck // memory only
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -133,14 +133,11 @@ func (r *Runs[Key, In, Out]) run(ctx context.Context, key Key, in []In) (out []O
 	return out, err
 }
 
-// Join appends the values of another of n items, which are of one length; those of
-// a run of one stay where they are.
-func Join(all, own []float32, n int) []float32 {
-	if n == 1 {
-		return own
+// Join puts the values of all items one behind the other; those of one item stay
+// where they are.
+func Join(items [][]float32) []float32 {
+	if len(items) == 1 {
+		return items[0]
 	}
-	if all == nil {
-		all = make([]float32, 0, n*len(own))
-	}
-	return append(all, own...)
+	return slices.Concat(items...)
 }

@@ -336,11 +336,7 @@ func (n *Network) together(ctx context.Context, size image.Point, photos [][]flo
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	var pixels []float32
-	for _, p := range photos {
-		pixels = together.Join(pixels, p, len(photos))
-	}
-	values, w, h, err := n.engine.run(ctx, pixels, len(photos), size.X, size.Y)
+	values, w, h, err := n.engine.run(ctx, together.Join(photos), len(photos), size.X, size.Y)
 	if err != nil {
 		return nil, err
 	}
