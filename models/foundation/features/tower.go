@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"sync"
-	"sync/atomic"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -24,7 +23,7 @@ type tower struct {
 	net    *vit.Tower
 	model  *onnximport.Model
 	runner *onnximport.Runner
-	single atomic.Bool // photos run one by one
+	single bool // the export fixes the batch: photos run one by one
 
 	mu        sync.Mutex
 	positions *positions.Embedding
@@ -53,7 +52,7 @@ func openTower(b compute.Backend, path string, file *onnxfile.File, o Options) (
 	}
 	for _, in := range t.model.Inputs() {
 		if in.Name == t.net.Input && len(in.Dims) > 0 && in.Dims[0] >= 0 {
-			t.single.Store(true)
+			t.single = true
 		}
 	}
 	if t.runner, err = onnximport.NewRunner(b, t.model, onnximport.RunnerOptions{MaxShapes: o.MaxShapes, NoORT: true}); err != nil {
@@ -64,23 +63,20 @@ func openTower(b compute.Backend, path string, file *onnxfile.File, o Options) (
 
 func (t *tower) step() int          { return t.net.Patch }
 func (t *tower) fixed() image.Point { return image.Point{} }
-func (t *tower) alone() bool        { return t.single.Load() }
+func (t *tower) alone() bool        { return t.single }
 
 func (t *tower) Close() error {
 	t.runner.Close()
 	return t.model.Close()
 }
 
-// run takes photos together, or one by one where the export fixes the batch or
-// does not give each photo its own tokens.
+// run takes photos together, or one by one where the export fixes the batch. It is
+// an error where an export does not give each photo its own tokens.
 func (t *tower) run(ctx context.Context, pixels []float32, n, w, h int) (values [][]float32, gw, gh int, err error) {
 	gw, gh = w/t.net.Patch, h/t.net.Patch
-	if n > 1 && !t.single.Load() {
-		if values, err = t.some(planar(pixels, n, w*h), n, w, h, gw, gh); err == nil {
-			return values, gw, gh, nil
-		}
-		t.single.Store(true)
-		values = nil
+	if !t.single {
+		values, err = t.some(planar(pixels, n, w*h), n, w, h, gw, gh)
+		return values, gw, gh, err
 	}
 	for i := range n {
 		if err := ctx.Err(); err != nil {
