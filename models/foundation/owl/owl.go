@@ -20,6 +20,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/metrics"
+	"wsss/data/prob"
 	"wsss/models/foundation/imageproc"
 	"wsss/models/imagenet"
 	"wsss/models/layers"
@@ -261,7 +262,7 @@ func (p *Photo) Find(queries []Query, classes []int, least float64) []Detection 
 	var list []Detection
 	for _, q := range p.patches {
 		at, logit := q.nearest(queries)
-		score := float32(1 / (1 + math.Exp(-float64(logit))))
+		score := prob.Sigmoid(logit)
 		box := q.box
 		box.X0, box.Y0 = max(box.X0, 0), max(box.Y0, 0)
 		box.X1, box.Y1 = min(box.X1, float32(p.w)), min(box.Y1, float32(p.h))

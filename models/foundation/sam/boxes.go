@@ -9,16 +9,18 @@ import (
 	"wsss/models/onnximport/onnxfile"
 )
 
-// Inputs of the decoder that onnx-community publishes for SAM 2 (docs/sources.md §3.6).
+// Inputs of the decoders of Hugging Face. That of SAM 2, by onnx-community, has boxes
+// (docs/sources.md §3.6).
 const (
 	inPoints = "input_points"
+	inLabels = "input_labels"
 	inBoxes  = "input_boxes"
 )
 
 // BoxesBeside tells whether a decoder takes boxes by an input of their own, which has no
 // elements where a prompt has no box. No engine but ONNX Runtime runs such a graph.
 func BoxesBeside(in []foundation.Port) bool {
-	return foundation.Has(in, inPoints, "input_labels", inBoxes)
+	return foundation.Has(in, inPoints, inLabels, inBoxes)
 }
 
 // WithoutBoxes cuts the boxes' own input off such a decoder's graph. The corners of a box go

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync/atomic"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/prob"
 	"wsss/data/stages"
 	"wsss/models/foundation"
 	"wsss/models/foundation/imageproc"
@@ -220,8 +220,8 @@ func (m *Model) decode(ctx context.Context, e *Embedding, prompts []Prompt, enco
 		m.feedMeta(in, coords, labels, k, n)
 		m.feedMasks(in, prompts, picked)
 	case kindHF, kindSAM2HF:
-		in["input_points"] = tensors.FromFlatDataAndDimensions(coords, 1, k, n, 2)
-		in["input_labels"] = m.labelTensor(labels, 1, k, n)
+		in[inPoints] = tensors.FromFlatDataAndDimensions(coords, 1, k, n, 2)
+		in[inLabels] = m.labelTensor(labels, 1, k, n)
 	case kindEfficient:
 		m.feedEfficient(in, coords, labels, k, n)
 	}
@@ -381,7 +381,7 @@ func (m *Model) collect(out map[string]*tensors.Tensor, picked []int, results []
 		}
 		r.Object = 1
 		if object != nil {
-			r.Object = float32(1 / (1 + math.Exp(-float64(object[j]))))
+			r.Object = prob.Sigmoid(object[j])
 		}
 		results[i] = r
 	}

@@ -78,12 +78,12 @@ func detect(enc, dec foundation.Session) (signature, error) {
 		if p, _ := foundation.Find(in, "mask_input"); len(p.Dims) == 4 {
 			s.low = p.Dims[3]
 		}
-	case foundation.Has(in, "input_points", "input_labels", "image_positional_embeddings"):
+	case foundation.Has(in, inPoints, inLabels, "image_positional_embeddings"):
 		s = signature{kind: kindHF, feed: []string{"image_embeddings", "image_positional_embeddings"}, masks: "pred_masks", scores: "iou_scores"}
-		s.portsOf(in, "input_points", "input_labels")
-	case foundation.Has(in, inPoints, "input_labels", "image_embeddings.0", "image_embeddings.1", "image_embeddings.2"):
+		s.portsOf(in, inPoints, inLabels)
+	case foundation.Has(in, inPoints, inLabels, "image_embeddings.0", "image_embeddings.1", "image_embeddings.2"):
 		s = signature{kind: kindSAM2HF, feed: []string{"image_embeddings.0", "image_embeddings.1", "image_embeddings.2"}, masks: "pred_masks", scores: "iou_scores"}
-		s.portsOf(in, inPoints, "input_labels")
+		s.portsOf(in, inPoints, inLabels)
 	case foundation.Has(in, "batched_point_coords", "batched_point_labels"):
 		s = signature{kind: kindEfficient, feed: []string{"image_embeddings"}, masks: "output_masks", scores: "iou_predictions"}
 		s.portsOf(in, "batched_point_coords", "batched_point_labels")
@@ -146,7 +146,7 @@ func (s *signature) encoder(enc foundation.Session) error {
 		return fmt.Errorf("not a SAM encoder: input %s has %d axes; wanted 3 or 4", p.Name, n)
 	case p.Dims[n-1] == 3:
 		s.layout = rawHWC
-	case s.kind == kindSAM2 || s.kind == kindSAM2HF:
+	case s.second():
 		s.layout, s.side = stretched, p.Dims[n-1]
 	case s.kind == kindEfficient:
 		s.layout, s.side = unitSquared, p.Dims[n-1]

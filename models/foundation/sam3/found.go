@@ -2,10 +2,10 @@ package sam3
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/prob"
 	"wsss/models/foundation"
 	"wsss/models/foundation/sam"
 )
@@ -28,7 +28,7 @@ func (m *Model) collect(out map[string]*tensors.Tensor) (*Found, error) {
 	if err != nil {
 		return nil, fmt.Errorf("SAM 3 decoder: %w", err)
 	}
-	f := &Found{Presence: sigmoid(presence[0])}
+	f := &Found{Presence: prob.Sigmoid(presence[0])}
 	rank := 2 // some have an axis of length 1 more
 	if t := out[outLogits]; t != nil && t.Rank() == 3 {
 		rank = 3
@@ -46,7 +46,7 @@ func (m *Model) collect(out map[string]*tensors.Tensor) (*Found, error) {
 	}
 	f.H, f.W, f.masks = dims[2], dims[3], masks
 	for _, v := range logits {
-		f.Scores = append(f.Scores, sigmoid(v)*f.Presence)
+		f.Scores = append(f.Scores, prob.Sigmoid(v)*f.Presence)
 	}
 	if m.semantic {
 		if f.semantic, dims, err = foundation.Floats(out, outSemantic, 4); err != nil {
@@ -79,7 +79,7 @@ func (f *Found) Map(w, h int, heads Heads) []float32 {
 	out := make([]float32, w*h)
 	larger := func(logits []float32, score float32) {
 		for i, v := range sam.Enlarge(logits, f.W, f.H, w, h) {
-			out[i] = max(out[i], sigmoid(v)*score)
+			out[i] = max(out[i], prob.Sigmoid(v)*score)
 		}
 	}
 	area := f.W * f.H
@@ -98,5 +98,3 @@ func (f *Found) Map(w, h int, heads Heads) []float32 {
 	}
 	return out
 }
-
-func sigmoid(v float32) float32 { return float32(1 / (1 + math.Exp(-float64(v)))) }
