@@ -264,13 +264,18 @@ func (r *Runner) compile(inputs map[string]*tensors.Tensor, each []string) (*pro
 	if err != nil {
 		return nil, err
 	}
+	return r.link(prog, inputs, copies, each)
+}
+
+// link compiles prog, with its weights, for tensors of the shapes that are there.
+func (r *Runner) link(prog *legalise.Program, have map[string]*tensors.Tensor, copies int, each []string) (*program, error) {
 	if err := r.readWeights(prog); err != nil {
 		return nil, err
 	}
 	p := &program{}
 	var shape []shapes.Shape
 	for _, in := range prog.Inputs {
-		t := inputs[in.Name]
+		t := have[in.Name]
 		if t == nil {
 			return nil, fmt.Errorf("%s: input %q is missing", r.model.Path(), in.Name)
 		}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/backend"
@@ -266,19 +265,8 @@ func (f *flow) compile(s step) (*part, error) {
 	if len(prog.Outputs) == 0 {
 		return p, nil
 	}
-	if err := r.readWeights(prog); err != nil {
-		return nil, err
-	}
-	p.program = &program{}
-	var shape []shapes.Shape
-	for _, in := range prog.Inputs {
-		t := f.have[in.Name]
-		if t == nil {
-			return nil, fmt.Errorf("%s: input %q is missing", r.model.Path(), in.Name)
-		}
-		p.program.inputs, shape = append(p.program.inputs, in.Name), append(shape, t.Shape())
-	}
-	return p, r.build(p.program, prog, shape, 1, nil)
+	p.program, err = r.link(prog, f.have, 1, nil)
+	return p, err
 }
 
 // compute runs an op apart.
