@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/weights"
 	"wsss/models/weights/pth"
@@ -74,52 +72,40 @@ func joinGDINO(name string) (weights.Part, bool) {
 
 // huggingGDINO is a file of transformers by the authors' names.
 func huggingGDINO(c *checkpoint) (*checkpoint, error) {
-	file := &renamed{storage: c.storage, of: map[string]string{}}
-	for _, name := range c.Names() {
-		own, ok := strings.CutPrefix(name, c.prefix)
-		if !ok {
-			continue
-		}
+	stored := map[string]string{}
+	var twice error
+	file := weights.Renamed(c.storage, func(name string) string {
+		own := strings.TrimPrefix(name, c.prefix)
 		for _, r := range fromHugging {
 			own = r.from.ReplaceAllString(own, r.to)
 		}
-		if file.of[own] != "" {
-			return nil, fmt.Errorf("%s: tensors %s and %s are both %s", c.file, file.of[own], name, own)
+		if stored[own] != "" {
+			twice = fmt.Errorf("%s: tensors %s and %s are both %s", c.file, stored[own], name, own)
 		}
-		file.of[own] = name
-		file.names = append(file.names, own)
+		stored[own] = name
+		return own
+	})
+	if twice != nil {
+		return nil, twice
 	}
-	sort.Strings(file.names)
-	out := &checkpoint{storage: joinedFile{weights.Joined(file, joinGDINO), file}, file: c.file, names: map[string]bool{}}
+	out := &checkpoint{storage: joinedFile{weights.Joined(file, joinGDINO), c.storage, stored}, file: c.file, names: map[string]bool{}}
 	for _, name := range out.Names() {
 		out.names[name] = true
 	}
 	return out, nil
 }
 
-// renamed is a file by other names.
-type renamed struct {
-	storage
-	of    map[string]string // the file's name for each
-	names []string
-}
-
-func (r *renamed) Names() []string                  { return r.names }
-func (r *renamed) Shape(name string) ([]int, error) { return r.storage.Shape(r.of[name]) }
-func (r *renamed) Tensor(name string) (*tensors.Tensor, error) {
-	return r.storage.Tensor(r.of[name])
-}
-
 // joinedFile has tensors that the file keeps apart, too; these stand nowhere in one
 // piece.
 type joinedFile struct {
 	weights.Source
-	file *renamed
+	file   storage
+	stored map[string]string // what each is called in the file
 }
 
 func (j joinedFile) Place(name string) (pth.Place, bool, error) {
-	if own := j.file.of[name]; own != "" {
-		return j.file.storage.Place(own)
+	if stored := j.stored[name]; stored != "" {
+		return j.file.Place(stored)
 	}
 	return pth.Place{DType: dtypes.Float32}, false, nil
 }

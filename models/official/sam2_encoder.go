@@ -112,27 +112,14 @@ func (n *net) hieraBlock(x value, name string, b hieraBlock) value {
 		return x
 	}
 	y := n.LayerNorm(x, name+".norm1", samEpsilon)
-	side := b.side
+	cut, windows := n.windows(y, b.side, b.window, from)
+	side, window := b.side, b.window // of the result
 	if b.halve {
 		x = n.halved(n.Linear(y, name+".proj"), 1, side, to)
-		side /= 2
+		side, window = side/2, window/2
 	}
-	windows := (b.side + b.window - 1) / b.window
-	if pad := windows*b.window - b.side; pad > 0 {
-		y = n.Op("Pad", list(y, n.Ints(0, 0, 0, 0, 0, pad, pad, 0)))
-	}
-	y = n.Transpose(n.Reshape(y, windows, b.window, windows, b.window, from), 0, 2, 1, 3, 4)
-	y = n.hieraAttention(n.Reshape(y, windows*windows, b.window*b.window, from), name+".attn", windows*windows, to, b)
-	k := b.window
-	if b.halve {
-		k /= 2
-	}
-	y = n.Transpose(n.Reshape(y, windows, windows, k, k, to), 0, 2, 1, 3, 4)
-	y = n.Reshape(y, 1, windows*k, windows*k, to)
-	if windows*k > side {
-		y = n.Op("Slice", list(y, n.Ints(0, 0), n.Ints(side, side), n.Ints(1, 2)))
-	}
-	x = n.Add(x, y)
+	y = n.hieraAttention(n.Reshape(cut, windows*windows, b.window*b.window, from), name+".attn", windows*windows, to, b)
+	x = n.Add(x, n.unwindowed(y, windows, window, side, to))
 	y = n.Linear(n.LayerNorm(x, name+".norm2", samEpsilon), name+".mlp.layers.0")
 	return n.Add(x, n.Linear(n.GELU(y), name+".mlp.layers.1"))
 }

@@ -44,24 +44,36 @@ func (n *net) samBlock(x value, name string, grid, width int) value {
 	window := (table[0] + 1) / 2
 	y := n.LayerNorm(x, name+".norm1", samEpsilon)
 	if window < grid {
-		windows := (grid + window - 1) / window
-		if pad := windows*window - grid; pad > 0 {
-			y = n.Op("Pad", list(y, n.Ints(0, 0, 0, 0, 0, pad, pad, 0)))
-		}
-		y = n.Reshape(y, windows, window, windows, window, width)
-		y = n.Reshape(n.Transpose(y, 0, 2, 1, 3, 4), windows*windows, window, window, width)
-		y = n.samAttention(y, name+".attn", windows*windows, window, width, table[1])
-		y = n.Transpose(n.Reshape(y, windows, windows, window, window, width), 0, 2, 1, 3, 4)
-		y = n.Reshape(y, 1, windows*window, windows*window, width)
-		if windows*window > grid {
-			y = n.Op("Slice", list(y, n.Ints(0, 0), n.Ints(grid, grid), n.Ints(1, 2)))
-		}
+		cut, windows := n.windows(y, grid, window, width)
+		y = n.samAttention(cut, name+".attn", windows*windows, window, width, table[1])
+		y = n.unwindowed(y, windows, window, grid, width)
 	} else {
 		y = n.samAttention(y, name+".attn", 1, grid, width, table[1])
 	}
 	x = n.Add(x, y)
 	y = n.Linear(n.LayerNorm(x, name+".norm2", samEpsilon), name+".mlp.lin1")
 	return n.Add(x, n.Linear(n.GELU(y), name+".mlp.lin2"))
+}
+
+// windows cuts a map [1, side, side, width], filled up with zeros below and on the
+// right, into so many windows along each axis: [windows², window, window, width].
+func (n *net) windows(x value, side, window, width int) (cut value, windows int) {
+	windows = (side + window - 1) / window
+	if pad := windows*window - side; pad > 0 {
+		x = n.Op("Pad", list(x, n.Ints(0, 0, 0, 0, 0, pad, pad, 0)))
+	}
+	x = n.Reshape(x, windows, window, windows, window, width)
+	return n.Reshape(n.Transpose(x, 0, 2, 1, 3, 4), windows*windows, window, window, width), windows
+}
+
+// unwindowed is the way back, [1, side, side, width].
+func (n *net) unwindowed(x value, windows, window, side, width int) value {
+	x = n.Transpose(n.Reshape(x, windows, windows, window, window, width), 0, 2, 1, 3, 4)
+	x = n.Reshape(x, 1, windows*window, windows*window, width)
+	if windows*window > side {
+		x = n.Op("Slice", list(x, n.Ints(0, 0), n.Ints(side, side), n.Ints(1, 2)))
+	}
+	return x
 }
 
 // samAttention is attention among the side² places of each of some windows,
