@@ -129,7 +129,7 @@ func newImageNet(env gen.Env, o imageNetOptions) (_ gen.Method, err error) {
 	}
 	opts := imagenet.Options{Stride: o.Stride, Scales: o.Scales, Flip: o.Flip, Bucket: o.Bucket, MaxSide: o.MaxSide, Shapes: o.MaxShapes}
 	if o.Norm == "half" {
-		opts.Norm = imageproc.Norm{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}, Unit: true}
+		opts.Norm = imageproc.SignedNorm
 	}
 	if m.net, err = imagenet.Open(env.Backend, path, opts); err != nil {
 		return nil, fmt.Errorf("gen.options.classifier: %w", err)

@@ -56,10 +56,10 @@ var Layouts = []string{LayoutMaps, LayoutLast, LayoutTokens}
 
 // Norms are the normalisations by their names.
 var Norms = map[string]imageproc.Norm{
-	"imagenet": imageproc.ImageNetNorm,                                                        // CNNs, DINOv2, DINOv3
-	"clip":     imageproc.CLIPNorm,                                                            // CLIP
-	"signed":   {Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}, Unit: true}, // SigLIP, EfficientNet-Lite of TensorFlow
-	"unit":     {Std: [3]float32{1, 1, 1}, Unit: true},                                        // C-RADIO, which normalises by itself
+	"imagenet": imageproc.ImageNetNorm,                 // CNNs, DINOv2, DINOv3
+	"clip":     imageproc.CLIPNorm,                     // CLIP
+	"signed":   imageproc.SignedNorm,                   // SigLIP, EfficientNet-Lite of TensorFlow
+	"unit":     {Std: [3]float32{1, 1, 1}, Unit: true}, // C-RADIO, which normalises by itself
 }
 
 const (

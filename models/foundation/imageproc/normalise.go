@@ -22,6 +22,9 @@ var (
 	ImageNetNorm = Norm{single(colour.ImageNetMean), single(colour.ImageNetStd), true, false}
 	// CaffeNorm is of networks converted from Caffe: B, G, R, less the mean.
 	CaffeNorm = Norm{Mean: reversed(colour.CaffeMean), Std: [3]float32{1, 1, 1}, BGR: true}
+	// SignedNorm turns bytes into −1..1: SigLIP's, SAM 3's, MODNet's, and that of
+	// TensorFlow's EfficientNet-Lite.
+	SignedNorm = Norm{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}, Unit: true}
 	// CLIPNorm is CLIP's and BLIP-2's (docs/sources.md §7, §5.2).
 	CLIPNorm = Norm{single(colour.CLIPMean), single(colour.CLIPStd), true, false}
 )

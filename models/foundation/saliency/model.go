@@ -34,9 +34,9 @@ type Options struct {
 
 // Norms are the normalisations by their names.
 var Norms = map[string]imageproc.Norm{
-	"imagenet": imageproc.ImageNetNorm,                                                        // U²-Net, BiRefNet
-	"half":     {Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{1, 1, 1}, Unit: true},       // ISNet
-	"one":      {Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}, Unit: true}, // MODNet
+	"imagenet": imageproc.ImageNetNorm,                                                  // U²-Net, BiRefNet
+	"half":     {Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{1, 1, 1}, Unit: true}, // ISNet
+	"one":      imageproc.SignedNorm,                                                    // MODNet
 	"unit":     {Std: [3]float32{1, 1, 1}, Unit: true},
 	"bytes":    {Std: [3]float32{1, 1, 1}},
 	"caffe":    imageproc.CaffeNorm,

@@ -39,9 +39,6 @@ const (
 	maxWords = 1 << 12
 )
 
-// norm is that of Meta's processor: bytes to −1..1.
-var norm = imageproc.Norm{Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}, Unit: true}
-
 // Model is SAM 3's three graphs with the tokenizer. It is safe for concurrent use.
 type Model struct {
 	vision, text, decoder foundation.Session
@@ -160,7 +157,7 @@ func (e *Embedding) Free() { foundation.Free(e.parts) }
 func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Embedding, error) {
 	defer stages.Start(ctx, stages.Embed)()
 	pixels := make([]float32, 3*m.w*m.h)
-	img.Resize(m.w, m.h, imageproc.Bilinear).Planar(norm, pixels, m.w, m.h)
+	img.Resize(m.w, m.h, imageproc.Bilinear).Planar(imageproc.SignedNorm, pixels, m.w, m.h)
 	in := map[string]*tensors.Tensor{m.image: tensors.FromFlatDataAndDimensions(pixels, 1, 3, m.h, m.w)}
 	defer foundation.Free(in)
 	out, err := m.vision.Run(ctx, in, m.features...)
