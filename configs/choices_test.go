@@ -2,6 +2,7 @@ package configs_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"wsss/configs"
@@ -9,10 +10,15 @@ import (
 	_ "wsss/models/nets" // the networks, for the other tests of this folder, too
 )
 
+// registerToy adds a network once, however often the test runs.
+var registerToy = sync.OnceFunc(func() {
+	models.RegisterArchitecture("toy-net", models.Architecture{OutputStrides: []int{32}})
+})
+
 // The names that a key allows are those of the registry, a misspelt one is told
 // the nearest, and another network's keys are its own.
 func TestNamesComeFromTheRegistries(t *testing.T) {
-	models.RegisterArchitecture("toy-net", models.Architecture{OutputStrides: []int{32}})
+	registerToy()
 	for set, want := range map[string]string{
 		"train.arch=deeplab-v3":     `train.arch = "deeplab-v3": allowed is one of deeplab-v2, deeplab-v3plus, deeplab-v3plus-multigrid, deeplab-v1, mask2former, vit-linear, vit-mask, toy-net; did you mean deeplab-v2?`,
 		"train.backbone=resnet":     `train.backbone = "resnet": allowed is one of resnet18, resnet34, resnet50, resnet101`,

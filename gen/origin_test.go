@@ -269,9 +269,11 @@ func TestShardsOverChangedData(t *testing.T) {
 func TestSweepNoticesChanges(t *testing.T) {
 	o, d := editableRun(t, 3)
 	m := &fakeMethod{}
-	Register("test-sweep-changes", Spec{Weak: data.WeakKinds, New: func(Env) (Method, error) { return m, nil }})
+	const name = "test-sweep-changes"
+	Register(name, Spec{Weak: data.WeakKinds, New: func(Env) (Method, error) { return m, nil }})
+	t.Cleanup(func() { delete(methods, name) }) // for -count
 	cfg := configs.Default()
-	cfg.Gen.Method = "test-sweep-changes"
+	cfg.Gen.Method = name
 	opts := SweepOptions{Config: cfg, Dataset: d, Split: "train", OutDir: o.OutDir, Axes: []Axis{{Key: "gen.fuse.min_area", Values: []string{"0", "1000"}}}}
 	made := func() (n []int) {
 		points, err := Sweep(t.Context(), opts)
