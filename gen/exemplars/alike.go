@@ -40,6 +40,10 @@ func openAlike(b compute.Backend, o options) (*alikeFinder, error) {
 func (f *alikeFinder) files() map[string]string { return f.net.Files() }
 func (f *alikeFinder) masked() bool             { return true }
 
+func (f *alikeFinder) begin() {
+	f.seen, f.index, f.of, f.rows, f.class = nil, nil, nil, nil, nil
+}
+
 // cells are the sides of the part of a map that a photo of w×h covers.
 func cells(m *features.Map, w, h int) (cw, ch int) {
 	return min(m.W, max(1, int(float64(w)*m.ScaleX+0.5))), min(m.H, max(1, int(float64(h)*m.ScaleY+0.5)))
@@ -175,9 +179,6 @@ const mostPlaces = 8192
 
 // ready makes the index, background first.
 func (f *alikeFinder) ready() error {
-	if len(f.seen) == 0 {
-		return nil // without exemplars
-	}
 	slices.SortStableFunc(f.seen, func(a, b place) int { return cmp.Compare(a.class, b.class) })
 	f.index = nearest.New(len(f.seen[0].features))
 	for from := 0; from < len(f.seen); {

@@ -99,27 +99,45 @@ func TestAlike(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[string]string{
-		"apple": "1 box, 1 exemplar by apple", "leaf": "2 box", "both": "1 exemplar by apple, 2 exemplar by leaf", "none": "",
-	} {
-		masks, err := method.Generate(t.Context(), s.samples[id])
-		if err != nil {
+	again := func() {
+		t.Helper()
+		if err := gen.Learn(t.Context(), method, gen.Lesson{Dataset: s, IDs: s.ids, Dir: t.TempDir()}); err != nil {
 			t.Fatal(err)
 		}
-		var got []string
-		for _, mask := range masks {
-			text := fmt.Sprintf("%d %s", mask.Class, mask.From.Source)
-			for _, v := range mask.VouchedBy {
-				text += " by " + v.Photo
-			}
-			got = append(got, text)
-			bounds := mask.Bits.Bounds()
-			if at := []image.Rectangle{left, right}; bounds.Intersect(at[0]).Empty() == bounds.Intersect(at[1]).Empty() || mask.Bits.Area() < 800 || mask.Bits.Area() > 1200 {
-				t.Errorf("%s: a mask of %d pixels at %v", id, mask.Bits.Area(), bounds)
-			}
+	}
+	for _, when := range []string{"learnt", "learnt twice", "after other boxes"} {
+		switch when {
+		case "learnt twice": // as by a process of a job
+			again()
+		case "after other boxes":
+			box := &s.samples["leaf"].Weak.Boxes[0]
+			box.Class = 1
+			again()
+			box.Class = 2
+			again()
 		}
-		if strings.Join(got, ", ") != want {
-			t.Errorf("%s: %v, want %s", id, got, want)
+		for id, want := range map[string]string{
+			"apple": "1 box, 1 exemplar by apple", "leaf": "2 box", "both": "1 exemplar by apple, 2 exemplar by leaf", "none": "",
+		} {
+			masks, err := method.Generate(t.Context(), s.samples[id])
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, mask := range masks {
+				text := fmt.Sprintf("%d %s", mask.Class, mask.From.Source)
+				for _, v := range mask.VouchedBy {
+					text += " by " + v.Photo
+				}
+				got = append(got, text)
+				bounds := mask.Bits.Bounds()
+				if at := []image.Rectangle{left, right}; bounds.Intersect(at[0]).Empty() == bounds.Intersect(at[1]).Empty() || mask.Bits.Area() < 800 || mask.Bits.Area() > 1200 {
+					t.Errorf("%s, %s: a mask of %d pixels at %v", when, id, mask.Bits.Area(), bounds)
+				}
+			}
+			if strings.Join(got, ", ") != want {
+				t.Errorf("%s, %s: %v, want %s", when, id, got, want)
+			}
 		}
 	}
 }

@@ -48,36 +48,44 @@ func (m *method) Learn(ctx context.Context, from gen.Lesson) error {
 	if err != nil {
 		return err
 	}
-	list, err := m.study(ctx, from.Dataset, ids, boxes)
+	list, err := listed(from.Dataset, ids, boxes)
 	if err != nil {
 		return err
 	}
 	if len(list) == 0 {
 		return fmt.Errorf("gen.weak = %q: none of the %d photos has a box: draw one around an object of each class, on any photo", data.WeakExemplars, len(ids))
 	}
+	if !slices.Equal(list, m.learnt()) { // the processes of a job learn twice
+		m.set(nil, "")
+		if err := m.study(ctx, from.Dataset, ids, boxes); err != nil {
+			return err
+		}
+	}
 	path, err := keep(from.Dir, list)
 	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.exemplars, m.path = list, path
+	m.set(list, path)
 	return nil
 }
 
-// study lets the finder see the photos that have boxes, in the order of ids.
-func (m *method) study(ctx context.Context, ds data.Dataset, ids []string, boxes [][]data.Box) ([]exemplar, error) {
-	var list []exemplar
+func (m *method) learnt() []exemplar {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.exemplars
+}
+
+func (m *method) set(list []exemplar, path string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.exemplars, m.path = list, path
+}
+
+// listed are the exemplars of photos, in the order of ids.
+func listed(ds data.Dataset, ids []string, boxes [][]data.Box) (list []exemplar, err error) {
 	for i, some := range boxes {
 		if len(some) == 0 {
 			continue
-		}
-		s, err := ds.Load(ids[i], data.WantImage)
-		if err != nil {
-			return nil, err
-		}
-		if err := (&data.WeakLabels{Boxes: some}).CheckBoxes(s.Image.Rect.Size(), m.env.Classes); err != nil {
-			return nil, fmt.Errorf("labels of %s: %w", ids[i], err)
 		}
 		e := exemplar{Photo: ids[i]}
 		if path := ds.ImagePath(ids[i]); path != "" {
@@ -85,23 +93,42 @@ func (m *method) study(ctx context.Context, ds data.Dataset, ids []string, boxes
 				return nil, err
 			}
 		}
-		masks, err := m.cut(ctx, s, some)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", ids[i], err)
-		}
-		learnt, err := m.finder.study(ctx, imageproc.FromImage(s.Image), some, masks, len(list))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", ids[i], err)
-		}
-		for k, b := range some {
-			if !learnt[k] {
-				return nil, fmt.Errorf("box %d of %s (%s) shows nothing that could be looked for: make it larger, or leave it out", k+1, ids[i], m.env.Classes.Name(b.Class))
-			}
-			e.Box = b
+		for _, e.Box = range some {
 			list = append(list, e)
 		}
 	}
-	return list, m.finder.ready()
+	return list, nil
+}
+
+// study lets the finder see the photos that have boxes, in the order of ids.
+func (m *method) study(ctx context.Context, ds data.Dataset, ids []string, boxes [][]data.Box) error {
+	m.finder.begin()
+	first := 0
+	for i, some := range boxes {
+		if len(some) == 0 {
+			continue
+		}
+		s, err := ds.Load(ids[i], data.WantImage)
+		if err != nil {
+			return err
+		}
+		if err := (&data.WeakLabels{Boxes: some}).CheckBoxes(s.Image.Rect.Size(), m.env.Classes); err != nil {
+			return fmt.Errorf("labels of %s: %w", ids[i], err)
+		}
+		masks, err := m.cut(ctx, s, some)
+		if err != nil {
+			return fmt.Errorf("%s: %w", ids[i], err)
+		}
+		learnt, err := m.finder.study(ctx, imageproc.FromImage(s.Image), some, masks, first)
+		if err != nil {
+			return fmt.Errorf("%s: %w", ids[i], err)
+		}
+		if k := slices.Index(learnt, false); k >= 0 {
+			return fmt.Errorf("box %d of %s (%s) shows nothing that could be looked for: make it larger, or leave it out", k+1, ids[i], m.env.Classes.Name(some[k].Class))
+		}
+		first += len(some)
+	}
+	return m.finder.ready()
 }
 
 // cut makes the masks of a photo's boxes, of no pixels where there is none; nil

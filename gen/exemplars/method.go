@@ -39,9 +39,11 @@ type found struct {
 	like  int     // the exemplar that it is most like
 }
 
-// finder finds objects. Study is called for the photos of all exemplars, one by
-// one, then Find for any.
+// finder finds objects. Between begin and ready, study is called for the photos of
+// all exemplars, one by one; then find for any.
 type finder interface {
+	// begin forgets what was studied before.
+	begin()
 	// study learns what the boxes of a photo hold; the first of them has number
 	// first among all exemplars, masks are what is cut out of them. It tells for
 	// each box whether anything could be learnt of it.
@@ -127,9 +129,7 @@ func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, erro
 	if s.Image == nil || s.Image.Rect.Empty() {
 		return nil, errors.New("exemplars needs the image, and it has no pixels")
 	}
-	m.mu.Lock()
-	examples := m.exemplars
-	m.mu.Unlock()
+	examples := m.learnt()
 	if examples == nil {
 		return nil, errors.New("exemplars are of a whole split, in wsss gen: single images have none")
 	}

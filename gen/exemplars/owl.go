@@ -38,6 +38,7 @@ func openOWL(b compute.Backend, o owlOptions) (*owlFinder, error) {
 
 func (f *owlFinder) files() map[string]string { return f.net.Files() }
 func (f *owlFinder) masked() bool             { return false }
+func (f *owlFinder) begin()                   { f.queries, f.classes, f.of = nil, nil, nil }
 func (f *owlFinder) ready() error             { return nil }
 
 func (f *owlFinder) study(ctx context.Context, img *imageproc.RGB, boxes []data.Box, _ []data.RLE, first int) ([]bool, error) {
