@@ -283,11 +283,16 @@ func parts(mask data.RLE, area int) (out []data.RLE) {
 		if len(part) < area {
 			break // the largest come first
 		}
-		bits := make([]uint8, mask.W*mask.H)
-		for _, i := range part {
-			bits[i] = 1
-		}
-		out = append(out, data.EncodeRLE(bits, mask.W, mask.H))
+		out = append(out, maskOf(part, mask.W, mask.H))
 	}
 	return out
+}
+
+// maskOf is the mask of some pixels.
+func maskOf(pixels []int32, w, h int) data.RLE {
+	bits := make([]uint8, w*h)
+	for _, i := range pixels {
+		bits[i] = 1
+	}
+	return data.EncodeRLE(bits, w, h)
 }

@@ -1,6 +1,7 @@
 package retrieve
 
 import (
+	"cmp"
 	"slices"
 
 	"wsss/data"
@@ -14,15 +15,7 @@ func (m *method) best(bits []data.RLE, named []verdict) []gen.Mask {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case named[a].score > named[b].score:
-			return -1
-		case named[a].score < named[b].score:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(named[b].score, named[a].score) })
 	var out []gen.Mask
 	kept := map[int][]overlap{}
 	for _, i := range order {
@@ -75,41 +68,20 @@ func (b *bank) cast(area int, bits []data.RLE, named []verdict) []gen.Mask {
 	if len(bits) == 0 {
 		return nil
 	}
-	w, h := bits[0].W, bits[0].H
-	won := elect(bits, named, w, h)
-	classes := map[uint8]bool{}
-	for _, c := range won {
-		classes[c] = true
-	}
+	won := elect(bits, named, bits[0].W, bits[0].H)
 	var out []gen.Mask
-	one := make([]uint8, w*h)
-	for class := 1; class < len(b.names); class++ {
-		if !classes[uint8(class)] {
-			continue
+	for class, present := range won.Present() {
+		if present && class > 0 {
+			out = append(out, b.pieces(class, area, pixelsOf(won, class), bits, named)...)
 		}
-		for i, c := range won {
-			one[i] = 0
-			if int(c) == class {
-				one[i] = 1
-			}
-		}
-		out = append(out, b.pieces(class, area, one, w, h, bits, named)...)
 	}
-	slices.SortStableFunc(out, func(x, y gen.Mask) int {
-		switch {
-		case x.Score > y.Score:
-			return -1
-		case x.Score < y.Score:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(out, func(x, y gen.Mask) int { return cmp.Compare(y.Score, x.Score) })
 	return out
 }
 
 // elect gives each pixel the class with the most votes, the lowest of equal ones,
 // background where nothing covers it. Votes are counted in bands of columns.
-func elect(bits []data.RLE, named []verdict, w, h int) []uint8 {
+func elect(bits []data.RLE, named []verdict, w, h int) *data.LabelMap {
 	var classes []int // that have any vote
 	for _, v := range named {
 		for c := range v.shares {
@@ -120,7 +92,7 @@ func elect(bits []data.RLE, named []verdict, w, h int) []uint8 {
 	}
 	slices.Sort(classes)
 	k := len(classes)
-	won := make([]uint8, w*h)
+	won := data.NewLabelMap(w, h)
 	band := max(1, bandPixels/h)
 	votes := make([]float32, min(band, w)*h*k)
 	for from := 0; from < w; from += band {
@@ -148,7 +120,7 @@ func elect(bits []data.RLE, named []verdict, w, h int) []uint8 {
 				at, top := votes[((x-from)*h+y)*k:][:k], float32(0)
 				for j, v := range at {
 					if v > top {
-						top, won[y*w+x] = v, uint8(classes[j])
+						top, won.Pix[y*w+x] = v, uint8(classes[j])
 					}
 				}
 			}
@@ -157,20 +129,21 @@ func elect(bits []data.RLE, named []verdict, w, h int) []uint8 {
 	return won
 }
 
-// pieces are the connected pixels of a class as masks.
-func (b *bank) pieces(class, area int, one []uint8, w, h int, bits []data.RLE, named []verdict) []gen.Mask {
+// pieces are the connected pixels of a class, some at least, as masks.
+func (b *bank) pieces(class, area int, one []uint8, bits []data.RLE, named []verdict) []gen.Mask {
+	w, h := bits[0].W, bits[0].H
 	list := data.Parts(one, w, h)
 	n := 1
 	for n < len(list) && len(list[n]) >= area {
 		n++
 	}
+	for _, crumb := range list[n:] {
+		list[0] = append(list[0], crumb...)
+	}
 	of := make([]int32, w*h) // piece of each pixel, from 1
-	for i, part := range list {
+	for k, part := range list[:n] {
 		for _, p := range part {
-			of[p] = int32(i + 1)
-			if i >= n {
-				of[p] = 1 // crumbs are the largest one's
-			}
+			of[p] = int32(k + 1)
 		}
 	}
 	best, says := make([]int, n), make([]float32, n)
@@ -192,16 +165,10 @@ func (b *bank) pieces(class, area int, one []uint8, w, h int, bits []data.RLE, n
 		}
 	}
 	out := make([]gen.Mask, n)
-	for k := range n {
-		for i, p := range of {
-			one[i] = 0
-			if int(p) == k+1 {
-				one[i] = 1
-			}
-		}
+	for k, part := range list[:n] {
 		v := named[best[k]]
 		score, vouchers := b.vouch(v.near, class)
-		out[k] = gen.Mask{Class: class, Bits: data.EncodeRLE(one, w, h), Score: min(max(score, 0), 1), VouchedBy: vouchers,
+		out[k] = gen.Mask{Class: class, Bits: maskOf(part, w, h), Score: min(max(score, 0), 1), VouchedBy: vouchers,
 			From: gen.Prompt{Class: class, Source: "retrieve", Score: v.shares[class]}}
 	}
 	return out

@@ -11,18 +11,11 @@ type labelled struct {
 // regionsOf cuts a label into the regions that go into the bank, each eroded;
 // those of too few pixels and undecided ones are left out.
 func regionsOf(label *data.LabelMap, o options) (out []labelled) {
-	bits := make([]uint8, len(label.Pix))
 	for class, present := range label.Present() {
 		if !present || class == data.Ignore {
 			continue
 		}
-		for i, v := range label.Pix {
-			bits[i] = 0
-			if int(v) == class {
-				bits[i] = 1
-			}
-		}
-		whole := []data.RLE{data.EncodeRLE(bits, label.W, label.H)}
+		whole := []data.RLE{data.EncodeRLE(pixelsOf(label, class), label.W, label.H)}
 		if o.Regions == regionsParts {
 			whole = parts(whole[0], o.MinArea)
 		}
@@ -33,6 +26,17 @@ func regionsOf(label *data.LabelMap, o options) (out []labelled) {
 		}
 	}
 	return out
+}
+
+// pixelsOf are those of a class, 1 each, among 0.
+func pixelsOf(label *data.LabelMap, class int) []uint8 {
+	bits := make([]uint8, len(label.Pix))
+	for i, v := range label.Pix {
+		if int(v) == class {
+			bits[i] = 1
+		}
+	}
+	return bits
 }
 
 // shrink erodes a region; where too little would be left, less than asked, if
