@@ -39,7 +39,7 @@ func newGrabCut(env gen.Env, opts options) (_ gen.Method, err error) {
 	default:
 		return nil, fmt.Errorf("gen.weak = %q: grabcut works from boxes, scribbles, points or tags", env.Weak)
 	}
-	if opts.hasFrom() {
+	if opts.From.Given() {
 		if m.From, err = source.Open(env, "gen.options.from", opts.From); err != nil {
 			return nil, err
 		}

@@ -23,9 +23,6 @@ type options struct {
 	Trust float64        `toml:"trust"` // weight of their log odds; 0 = they are only where the first colours are taken from; default 5
 }
 
-// hasFrom tells whether another method's labels are the start.
-func (o options) hasFrom() bool { return o.From.Labels+o.From.Scores+o.From.Method != "" }
-
 func defaults() options {
 	return options{Iterations: 5, Gamma: 25, MaxSide: 240, Margin: 0.4, Prior: 1, MinFill: 0.3, MinReach: 0.8, Radius: 0.012, Trust: 5}
 }

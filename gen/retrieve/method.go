@@ -87,7 +87,7 @@ func newMethod(env gen.Env, o options) (_ gen.Method, err error) {
 		m.proposals = append(m.proposals, s)
 	}
 	there := o.Bank != "" && files.Exists(o.Bank)
-	if o.hasFrom() {
+	if o.From.Given() {
 		m.from, err = source.Open(env, "gen.options.from", o.From)
 		switch {
 		case err != nil && there && env.Weak == data.WeakNone: // a predictor: its photos have no labels to learn from

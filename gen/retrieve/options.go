@@ -73,8 +73,6 @@ func defaults() options {
 	}
 }
 
-func (o options) hasFrom() bool { return o.From.Labels+o.From.Scores+o.From.Method != "" }
-
 func (o options) check() error {
 	if err := o.Features.Check("gen.options.features"); err != nil {
 		return err
@@ -87,7 +85,7 @@ func (o options) check() error {
 			return fmt.Errorf("[gen.options.proposals.%d] %w", i, err)
 		}
 	}
-	if !o.hasFrom() && o.Bank == "" {
+	if !o.From.Given() && o.Bank == "" {
 		return errors.New("[gen.options] from and bank are missing: allowed are labels to build a bank from, a bank that a run has made, or both")
 	}
 	for _, w := range []struct {

@@ -61,7 +61,7 @@ func decode(table map[string]any) (options, error) {
 		return o, fmt.Errorf("[gen.options] threshold = %v: allowed are numbers in (0, 1)", o.Threshold)
 	case !(o.Present >= 0 && o.Present < 1):
 		return o, fmt.Errorf("[gen.options] present = %v: allowed are numbers in [0, 1)", o.Present)
-	case o.naming().Namer != "" && o.hasFrom():
+	case o.naming().Namer != "" && o.From.Given():
 		return o, fmt.Errorf("[gen.options] %s and from: allowed is one of them", o.namerKey())
 	}
 	return o, o.naming().Check()
@@ -86,8 +86,6 @@ func (o options) namerKey() string {
 	return "namer"
 }
 
-func (o options) hasFrom() bool { return o.From.Labels+o.From.Scores+o.From.Method != "" }
-
 // method is the gen method. It is safe for concurrent use.
 type method struct {
 	opts            options
@@ -102,7 +100,7 @@ type method struct {
 var _ source.Scorer = (*method)(nil)
 
 func newMethod(env gen.Env, o options) (_ gen.Method, err error) {
-	if env.Weak == data.WeakBoxes && (o.naming().Namer != "" || o.hasFrom()) {
+	if env.Weak == data.WeakBoxes && (o.naming().Namer != "" || o.From.Given()) {
 		return nil, fmt.Errorf("[gen.options] %s and from: boxes tell classes apart already", o.namerKey())
 	}
 	m := &method{opts: o, weak: env.Weak, classes: env.Classes, hashes: map[string]string{}}
@@ -110,7 +108,7 @@ func newMethod(env gen.Env, o options) (_ gen.Method, err error) {
 		return nil, err
 	}
 	maps.Copy(m.hashes, m.maps.Weights())
-	if o.hasFrom() {
+	if o.From.Given() {
 		if m.From, err = source.Open(env, "gen.options.from", o.From); err != nil {
 			return nil, err
 		}

@@ -107,6 +107,9 @@ func oneOf(key, v string, allowed ...string) error {
 	return fmt.Errorf("%s = %q: allowed are %s", key, v, strings.Join(slices.DeleteFunc(allowed, func(s string) bool { return s == "" }), ", "))
 }
 
+// Given tells whether the options name a source.
+func (o Options) Given() bool { return o.Labels+o.Scores+o.Method != "" }
+
 // inner is the configuration of the method that the options name.
 func (o Options) inner(weak data.WeakKind) configs.Gen {
 	fuse := o.Fuse
