@@ -1,6 +1,8 @@
 package gen
 
 import (
+	"fmt"
+
 	"wsss/configs"
 	"wsss/data"
 )
@@ -62,6 +64,15 @@ func RegisterOf[O any](name string, spec Spec, of Of[O]) {
 		}
 	}
 	Register(name, spec)
+}
+
+// Within is an error where a number of [gen.options] is less than lo, more than hi, or
+// none.
+func Within(key string, v, lo, hi float64) error {
+	if v >= lo && v <= hi {
+		return nil
+	}
+	return fmt.Errorf("[gen.options] %s = %v: allowed are %v to %v", key, v, lo, hi)
 }
 
 // Decode reads the table [gen.options] strictly into o, which holds the

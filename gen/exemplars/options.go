@@ -1,6 +1,7 @@
 package exemplars
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -75,16 +76,12 @@ func (o options) check() error {
 	default:
 		return fmt.Errorf("[gen.options] find = %q: allowed are %s, %s", o.Find, byOWL, byFeatures)
 	}
-	for _, n := range []struct {
-		key       string
-		v, lo, hi float64
-	}{
-		{"overlap", o.Overlap, 0, 1}, {"most", float64(o.Most), 1, 10_000}, {"owl.min_score", o.OWL.MinScore, 0, 1},
-		{"alike.min_similarity", o.Alike.MinSimilarity, -1, 1}, {"alike.margin", o.Alike.Margin, -2, 2}, {"alike.min_area", o.Alike.MinArea, 0, 1},
-	} {
-		if !(n.v >= n.lo && n.v <= n.hi) {
-			return fmt.Errorf("[gen.options] %s = %v: allowed are %v to %v", n.key, n.v, n.lo, n.hi)
-		}
+	err := cmp.Or(
+		gen.Within("overlap", o.Overlap, 0, 1), gen.Within("most", float64(o.Most), 1, 10_000), gen.Within("owl.min_score", o.OWL.MinScore, 0, 1),
+		gen.Within("alike.min_similarity", o.Alike.MinSimilarity, -1, 1), gen.Within("alike.margin", o.Alike.Margin, -2, 2), gen.Within("alike.min_area", o.Alike.MinArea, 0, 1),
+	)
+	if err != nil {
+		return err
 	}
 	spec, err := gen.Lookup(o.Masks.Method)
 	if err != nil {

@@ -1,12 +1,14 @@
 package retrieve
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 
+	"wsss/gen"
 	"wsss/gen/segments"
 	"wsss/gen/source"
 	"wsss/models/foundation/features"
@@ -100,16 +102,9 @@ func (o options) check() error {
 			return fmt.Errorf("[gen.options] %s = %q: allowed are %s", w.key, w.value, strings.Join(w.allowed, ", "))
 		}
 	}
-	for _, n := range []struct {
-		key       string
-		v, lo, hi float64
-	}{
-		{"min_area", float64(o.MinArea), 1, math.MaxInt32}, {"erode", float64(o.Erode), 0, 1 << 12}, {"k", float64(o.K), 1, 1 << 12},
-		{"agree", o.Agree, 0, 1}, {"drop", o.Drop, 0, 1}, {"temperature", o.Temperature, 0, 100}, {"min_similarity", o.MinSimilarity, -1, 1}, {"min_share", o.MinShare, 0, 1}, {"nms", o.NMS, 0, 1},
-	} {
-		if !(n.v >= n.lo && n.v <= n.hi) {
-			return fmt.Errorf("[gen.options] %s = %v: allowed are %v to %v", n.key, n.v, n.lo, n.hi)
-		}
-	}
-	return nil
+	return cmp.Or(
+		gen.Within("min_area", float64(o.MinArea), 1, math.MaxInt32), gen.Within("erode", float64(o.Erode), 0, 1<<12), gen.Within("k", float64(o.K), 1, 1<<12),
+		gen.Within("agree", o.Agree, 0, 1), gen.Within("drop", o.Drop, 0, 1), gen.Within("temperature", o.Temperature, 0, 100),
+		gen.Within("min_similarity", o.MinSimilarity, -1, 1), gen.Within("min_share", o.MinShare, 0, 1), gen.Within("nms", o.NMS, 0, 1),
+	)
 }
