@@ -4,6 +4,17 @@ import (
 	"wsss/data"
 )
 
+// Objects are the boxes around single objects: none of the background, and none
+// around a group.
+func Objects(boxes []data.Box) (list []data.Box) {
+	for _, b := range boxes {
+		if b.Class != 0 && !b.Crowd {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
 // LabelMasks turns a label map into masks that any Fuser turns back into it:
 // one per class that occurs, ascending, the undecided pixels (data.Ignore)
 // last. A mask's score is the mean of confidence (0..1, one value a pixel)

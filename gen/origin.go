@@ -28,15 +28,12 @@ type Origin struct {
 }
 
 // originOf describes the data behind an image's label as it is now. classes is
-// the hash of the class table. An image without a file, as a data set that is
-// not on disk may have, has no hash of its photo.
+// the hash of the class table.
 func originOf(ds data.Dataset, id string, weak data.WeakKind, classes string, method Method, hashes *files.Hashes) (Origin, error) {
 	o := Origin{Classes: classes}
 	var err error
-	if path := ds.ImagePath(id); path != "" {
-		if o.Photo, err = hashes.SHA256(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return o, err
-		}
+	if o.Photo, err = PhotoHash(ds, id, hashes.SHA256); err != nil {
+		return o, err
 	}
 	if weak != data.WeakNone {
 		s, err := ds.Load(id, data.WantWeak)
@@ -50,6 +47,20 @@ func originOf(ds data.Dataset, id string, weak data.WeakKind, classes string, me
 	}
 	o.Files, err = filesHash(method, id, hashes)
 	return o, err
+}
+
+// PhotoHash is the SHA-256 of an image's file, by the function that hashes files;
+// "" for an image without a file, as a data set that is not on disk may have.
+func PhotoHash(ds data.Dataset, id string, hash func(path string) (string, error)) (string, error) {
+	path := ds.ImagePath(id)
+	if path == "" {
+		return "", nil
+	}
+	sum, err := hash(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return sum, err
 }
 
 // filesHash is one hash of all that a method reads for an image, "" for

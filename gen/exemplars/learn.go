@@ -41,7 +41,7 @@ func (m *method) Learn(ctx context.Context, from gen.Lesson) error {
 	err := data.Parallel(ctx, len(ids), from.Progress, func(i int) error {
 		s, err := from.Dataset.Load(ids[i], data.WantWeak)
 		if err == nil {
-			boxes[i] = objects(s.Weak.Boxes)
+			boxes[i] = gen.Objects(s.Weak.Boxes)
 		}
 		return err
 	})
@@ -88,10 +88,8 @@ func listed(ds data.Dataset, ids []string, boxes [][]data.Box) (list []exemplar,
 			continue
 		}
 		e := exemplar{Photo: ids[i]}
-		if path := ds.ImagePath(ids[i]); path != "" {
-			if e.File, err = files.SHA256(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return nil, err
-			}
+		if e.File, err = gen.PhotoHash(ds, ids[i], files.SHA256); err != nil {
+			return nil, err
 		}
 		for _, e.Box = range some {
 			list = append(list, e)

@@ -137,7 +137,7 @@ func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, erro
 	if err != nil {
 		return nil, err
 	}
-	own := objects(s.Weak.Boxes)
+	own := gen.Objects(s.Weak.Boxes)
 	list = m.opts.best(list, own)
 	from, boxes := map[data.Box]found{}, slices.Clone(own)
 	for _, f := range list {
@@ -162,16 +162,6 @@ func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, erro
 		}
 	}
 	return masks, nil
-}
-
-// objects are the boxes around single objects.
-func objects(boxes []data.Box) (list []data.Box) {
-	for _, b := range boxes {
-		if b.Class > 0 && !b.Crowd {
-			list = append(list, b)
-		}
-	}
-	return list
 }
 
 // best lists what was found, the best first, less what overlaps a better one of

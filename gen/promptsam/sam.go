@@ -83,10 +83,7 @@ func (m *method) prompts(s *data.Sample) ([]gen.Prompt, error) {
 // around a group is no object.
 func boxPrompts(boxes []data.Box) []gen.Prompt {
 	var list []gen.Prompt
-	for _, b := range boxes {
-		if b.Class == 0 || b.Crowd {
-			continue
-		}
+	for _, b := range gen.Objects(boxes) {
 		list = append(list, gen.Prompt{Class: b.Class, Box: &b, Source: "box", Score: 1})
 	}
 	return list

@@ -147,10 +147,8 @@ func (m *method) study(ctx context.Context, from gen.Lesson, settings string, ol
 // classes that it is labelled with.
 func (m *method) photoKey(ds data.Dataset, id, settings string) (p photo, key string, classes []int, err error) {
 	p.ID = id
-	if path := ds.ImagePath(id); path != "" {
-		if p.File, err = files.SHA256(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return p, "", nil, err
-		}
+	if p.File, err = gen.PhotoHash(ds, id, files.SHA256); err != nil {
+		return p, "", nil, err
 	}
 	parts := []any{settings, id, p.File}
 	if m.env.Weak != data.WeakNone {

@@ -303,10 +303,7 @@ func (m *method) boxes(ctx context.Context, s *data.Sample) ([]gen.Mask, error) 
 	}
 	size := s.Image.Rect.Size()
 	var masks []gen.Mask
-	for _, b := range s.Weak.Boxes {
-		if b.Class == 0 || b.Crowd {
-			continue
-		}
+	for _, b := range gen.Objects(s.Weak.Boxes) {
 		bits, sum, n := make([]uint8, len(salient)), float32(0), 0
 		r := b.Rect().Intersect(s.Image.Rect.Sub(s.Image.Rect.Min))
 		for y := r.Min.Y; y < r.Max.Y; y++ {

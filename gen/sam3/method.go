@@ -128,10 +128,8 @@ func (m *method) asked(s *data.Sample) ([]int, error) {
 			return nil, gen.Unlabelled(data.WeakBoxes)
 		}
 		var list []int
-		for _, b := range s.Weak.Boxes {
-			if b.Class > 0 && !b.Crowd {
-				list = append(list, b.Class)
-			}
+		for _, b := range gen.Objects(s.Weak.Boxes) {
+			list = append(list, b.Class)
 		}
 		slices.Sort(list)
 		return slices.Compact(list), nil
@@ -148,10 +146,10 @@ func (m *method) asked(s *data.Sample) ([]int, error) {
 func (m *method) concepts(class int, boxes []data.Box) []sam3.Concept {
 	var shown []sam3.Exemplar
 	if m.weak == data.WeakBoxes {
-		for _, b := range boxes {
-			if b.Class == class && !b.Crowd {
+		for _, b := range gen.Objects(boxes) {
+			if b.Class == class {
 				shown = append(shown, sam3.Exemplar{Box: b})
-			} else if m.opts.Negatives && b.Class > 0 && !b.Crowd {
+			} else if m.opts.Negatives {
 				shown = append(shown, sam3.Exemplar{Box: b, Negative: true})
 			}
 		}
