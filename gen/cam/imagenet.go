@@ -201,10 +201,5 @@ func sumMaps(maps [][]*imagenet.Map, tags []int, w, h int) *source.Scores {
 
 // Generate returns one mask per class that exceeds the background somewhere.
 func (m *imageNet) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
-	scores, err := m.Scores(ctx, s)
-	if err != nil || len(scores.Classes) == 0 {
-		return nil, err
-	}
-	label, confidence := scores.Label(m.Rule())
-	return gen.LabelMasks(label, confidence, "imagenet-cam"), nil
+	return source.Masks(ctx, m, s, "imagenet-cam")
 }

@@ -174,13 +174,12 @@ func (m *method) maps(ctx context.Context, s *data.Sample) (*source.Scores, erro
 
 // Generate returns one mask per class that wins somewhere.
 func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
+	if !m.opts.CRF {
+		return source.Masks(ctx, m, s, m.name)
+	}
 	scores, err := m.Scores(ctx, s)
 	if err != nil || len(scores.Classes) == 0 {
 		return nil, err
-	}
-	if !m.opts.CRF {
-		label, confidence := scores.Label(m.Rule())
-		return gen.LabelMasks(label, confidence, m.name), nil
 	}
 	label, confidence, err := m.opts.Field.Label(s.Image, scores, m.Rule())
 	if err != nil {

@@ -252,12 +252,7 @@ func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, erro
 	if len(s.Weak.Tags) > 1 && m.From == nil && m.namer == nil {
 		return m.undecided(ctx, s)
 	}
-	scores, err := m.Scores(ctx, s)
-	if err != nil || len(scores.Classes) == 0 {
-		return nil, err
-	}
-	label, confidence := scores.Label(m.Rule())
-	return gen.LabelMasks(label, confidence, "saliency"), nil
+	return source.Masks(ctx, m, s, "saliency")
 }
 
 func (m *method) undecided(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {

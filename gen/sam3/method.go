@@ -73,12 +73,7 @@ func (m *method) Rule() source.ScoreOptions {
 
 // Generate returns one mask per class that wins somewhere.
 func (m *method) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error) {
-	scores, err := m.Scores(ctx, s)
-	if err != nil || len(scores.Classes) == 0 {
-		return nil, err
-	}
-	label, confidence := scores.Label(m.Rule())
-	return gen.LabelMasks(label, confidence, "sam3"), nil
+	return source.Masks(ctx, m, s, "sam3")
 }
 
 // Scores are the maps of the classes that are asked for, 0..1, at the size of the

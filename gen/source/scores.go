@@ -75,6 +75,17 @@ type Scorer interface {
 	Rule() ScoreOptions
 }
 
+// Masks are what a method's own rule makes of its scores: one mask for each class that
+// wins somewhere, none where there are no classes. name is the source of the masks.
+func Masks(ctx context.Context, m Scorer, s *data.Sample, name string) ([]gen.Mask, error) {
+	scores, err := m.Scores(ctx, s)
+	if err != nil || len(scores.Classes) == 0 {
+		return nil, err
+	}
+	label, confidence := scores.Label(m.Rule())
+	return gen.LabelMasks(label, confidence, name), nil
+}
+
 // Rule is how the source's scores become labels.
 func (s *Source) Rule() ScoreOptions { return s.opts.ScoreOptions }
 
