@@ -186,15 +186,7 @@ func (p *Run) fineTuneOnce(ctx context.Context) error {
 		p.Say("CLIP is fine-tuned: %s; `wsss finetune-clip` looks for changes of its data", p.Path("finetune"))
 		return nil
 	}
-	val, err := p.ValidationData()
-	if err != nil {
-		return err
-	}
-	l, err := p.FineTuneWhole(ctx, val)
-	if err != nil {
-		return err
-	}
-	return l.Close()
+	return p.FineTuneAndTag(ctx, TagOptions{})
 }
 
 // PlanChain describes a chain; lacks are what it cannot begin without.

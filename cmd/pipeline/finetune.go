@@ -15,8 +15,8 @@ import (
 	"wsss/train/multilabel"
 )
 
-// FineTuneWhole trains the classifier and judges it.
-func (p *Run) FineTuneWhole(ctx context.Context, val data.Dataset) (*cliptags.Labeler, error) {
+// fineTuneWhole trains the classifier and judges it.
+func (p *Run) fineTuneWhole(ctx context.Context, val data.Dataset) (*cliptags.Labeler, error) {
 	trial, err := p.trial(val)
 	if err != nil {
 		return nil, err
@@ -52,21 +52,21 @@ type TagOptions struct {
 
 // FineTuneAndTag is the whole of `wsss finetune-clip`: it trains the classifier,
 // judges it, and writes OUT/finetune/tags-SPLIT.csv, which data.options.tags takes.
-func (p *Run) FineTuneAndTag(ctx context.Context, o TagOptions) error {
-	val, err := p.ValidationData()
+func (p *Run) FineTuneAndTag(ctx context.Context, o TagOptions) (err error) {
+	val, err := p.validationData()
 	if err != nil {
 		return err
 	}
-	l, err := p.FineTuneWhole(ctx, val)
+	l, err := p.fineTuneWhole(ctx, val)
 	if err != nil {
 		return err
 	}
-	defer l.Close()
+	defer func() { err = errors.Join(err, l.Close()) }()
 	if o.Split == "" {
 		return nil
 	}
 	if l.Ensemble != nil {
-		m, sessions, err := p.OpenCLIP(ctx)
+		m, sessions, err := p.openCLIP(ctx)
 		if err != nil {
 			return err
 		}
@@ -104,9 +104,9 @@ func (p *Run) trial(val data.Dataset) (t *clip.Trial, err error) {
 	return t, nil
 }
 
-// ValidationData is the dataset that fine-tuning is judged on, where it is not
+// validationData is the dataset that fine-tuning is judged on, where it is not
 // that of the run.
-func (p *Run) ValidationData() (data.Dataset, error) {
+func (p *Run) validationData() (data.Dataset, error) {
 	v := p.Config.FineTuneCLIP.Val
 	if v == nil {
 		return p.Dataset, nil
@@ -126,8 +126,8 @@ func (p *Run) valSplitCLIP() string {
 	return p.Config.Data.ValSplit
 }
 
-// OpenCLIP loads the model that the config names.
-func (p *Run) OpenCLIP(ctx context.Context) (*foundation.Model, load.Closer, error) {
+// openCLIP loads the model that the config names.
+func (p *Run) openCLIP(ctx context.Context) (*foundation.Model, load.Closer, error) {
 	paths, err := p.filesCLIP(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -169,7 +169,7 @@ func (p *Run) findCLIP(ctx context.Context, val data.Dataset, t *clip.Trial) (te
 	if err != nil {
 		return nil, err
 	}
-	m, sessions, err := p.OpenCLIP(ctx)
+	m, sessions, err := p.openCLIP(ctx)
 	if err != nil {
 		return nil, err
 	}
