@@ -19,12 +19,7 @@ func TestEvalShards(t *testing.T) {
 		}
 		return list
 	}
-	run := func(code int, list []string) {
-		t.Helper()
-		if got := dispatch(t.Context(), list); got != code {
-			t.Fatalf("%v: exit code %d, want %d", list, got, code)
-		}
-	}
+	run := runner(t)
 	row := func(out string) string {
 		raw, err := os.ReadFile(filepath.Join(dir, out, "results", "pseudo-labels.json"))
 		if err != nil {

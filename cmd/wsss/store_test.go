@@ -14,6 +14,17 @@ import (
 	"wsss/data"
 )
 
+// runner gives a function that runs a command in this process and ends the test where
+// it has another exit code.
+func runner(t *testing.T) func(code int, args []string) {
+	return func(code int, args []string) {
+		t.Helper()
+		if got := dispatch(t.Context(), args); got != code {
+			t.Fatalf("%v: exit code %d, want %d", args, got, code)
+		}
+	}
+}
+
 // upload copies a folder into the server's bucket.
 func upload(t *testing.T, s *storetest.Server, dir, prefix string) {
 	t.Helper()
@@ -48,12 +59,7 @@ func TestObjectStorage(t *testing.T) {
 	partPhotos(t, photos, "a", "b", "e")
 	s := storetest.Serve(t)
 	upload(t, s, photos, "in/")
-	run := func(code int, args []string) {
-		t.Helper()
-		if got := dispatch(t.Context(), args); got != code {
-			t.Fatalf("%v: exit code %d, want %d", args, got, code)
-		}
-	}
+	run := runner(t)
 	score := func(raw []byte) string {
 		var m map[string]any
 		if err := json.Unmarshal(raw, &m); err != nil {

@@ -23,12 +23,7 @@ func TestTrainingIntoObjectStorage(t *testing.T) {
 	partPhotos(t, photos, "b", "d", "f")
 	s := storetest.Serve(t)
 	upload(t, s, photos, "in/")
-	run := func(code int, args []string) {
-		t.Helper()
-		if got := dispatch(t.Context(), args); got != code {
-			t.Fatalf("%v: exit code %d, want %d", args, got, code)
-		}
-	}
+	run := runner(t)
 	local := partRun(photos, out, "train.checkpoint.tensorboard=true", "train.self_training.rounds=1", "train.self_training.min=0.1")
 	remote := partRun(s.Address("in"), s.Address("run"), "train.checkpoint.tensorboard=true", "train.self_training.rounds=1", "train.self_training.min=0.1")
 	run(exitOK, local)
