@@ -57,11 +57,12 @@ func runExportNet(ctx context.Context, args []string) error {
 	if write == nil {
 		return pipeline.Usagef("export: -out %s: allowed endings are .onnx, .safetensors", *out)
 	}
-	for flag, path := range map[string]*string{"-checkpoint": checkpoint, "-out": out} {
-		var err error
-		if *path, err = files.Mount(flag, *path, false); err != nil {
-			return pipeline.UsageError{Err: err}
-		}
+	var err error
+	if *checkpoint, err = files.Mount("-checkpoint", *checkpoint, false); err == nil {
+		*out, err = files.Mount("-out", *out, false)
+	}
+	if err != nil {
+		return pipeline.UsageError{Err: err}
 	}
 	if err := namedExist([]string{*checkpoint}, ""); err != nil {
 		return err
