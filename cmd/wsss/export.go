@@ -67,16 +67,24 @@ func runExportNet(ctx context.Context, args []string) error {
 	if err := namedExist([]string{*checkpoint}, ""); err != nil {
 		return err
 	}
-	if from, err := os.Stat(*checkpoint); err == nil {
-		if to, err := os.Stat(*out); err == nil && os.SameFile(from, to) {
-			return pipeline.Usagef("export: -out %s would replace the checkpoint: choose another name", *out)
-		}
+	if sameFile(*checkpoint, *out) {
+		return pipeline.Usagef("export: -out %s would replace the checkpoint: choose another name", *out)
 	}
 	if err := write(*checkpoint, *out, func(line string) { fmt.Fprintln(stderr, line) }); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, *out)
 	return nil
+}
+
+// sameFile tells whether two paths name one file, which may be in object storage.
+func sameFile(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	first, err := os.Stat(a)
+	second, err2 := os.Stat(b)
+	return err == nil && err2 == nil && os.SameFile(first, second)
 }
 
 // exportDoubtful writes labels for a labelling tool.

@@ -69,6 +69,8 @@ func TestTrainingIntoObjectStorage(t *testing.T) {
 	if !files.Exists(onnx) {
 		t.Error("export wrote nothing")
 	}
+	last := s.Address("run/train/pseudo/step-00000004.safetensors")
+	run(exitUsage, []string{"export", "-checkpoint", last, "-out", last}) // it would replace the checkpoint
 	again := s.Requests(http.MethodPut)
 	run(exitOK, remote)
 	if n := s.Requests(http.MethodPut) - again; n > 60 {
