@@ -243,3 +243,29 @@ func TestFind(t *testing.T) {
 		t.Errorf("two photos of one name: error %v", err)
 	}
 }
+
+// TestYOLOSplitsThatShare: a photo is of one split, whatever data.yaml repeats.
+func TestYOLOSplitsThatShare(t *testing.T) {
+	for _, c := range []struct{ name, parts, want string }{
+		{"apart", "train: a\nval: b\ntest: c\n", "train val test"},
+		{"val is train", "train: [a, b]\nval: [a, b]\n", "train train "},
+		{"all are one", "train: [a, b, c]\nval: [a, b, c]\ntest: [a, b, c]\n", "train train train"},
+		{"val is a part of train", "train: [a, b, c]\nval: b\n", "train val train"},
+		{"test is val", "train: a\nval: [b, c]\ntest: [b, c]\n", "train val val"},
+		{"no train", "val: [a, b]\n", "val val "},
+	} {
+		files := map[string]string{"data.yaml": c.parts + "names: [bolt]\n"}
+		for _, id := range []string{"a/1", "b/1", "c/1"} {
+			files[id+".txt"] = "0 0.5 0.5 0.1 0.1\n"
+		}
+		for range 4 { // tables have no order
+			set, err := read(t, []string{"a/1.png", "b/1.png", "c/1.png"}, files)
+			if err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			if got := strings.Join([]string{set.SplitOf("a/1"), set.SplitOf("b/1"), set.SplitOf("c/1")}, " "); got != c.want {
+				t.Errorf("%s: splits %q, want %q", c.name, got, c.want)
+			}
+		}
+	}
+}

@@ -17,7 +17,31 @@ type yoloMeta struct {
 	from      string // the file that names the classes
 	names     []string
 	split     map[string]string // id → split, of the lists
+	trained   []string          // ids that those of train name
 	keypoints bool
+}
+
+// put notes that a split holds a photo. Of several, val counts before test, and both
+// before train, so that nothing is scored that was learnt.
+func (m *yoloMeta) put(id, split string) {
+	if split == "train" {
+		m.trained = append(m.trained, id)
+	}
+	order := []string{"train", "test", "val"}
+	if had, ok := m.split[id]; !ok || slices.Index(order, split) > slices.Index(order, had) {
+		m.split[id] = split
+	}
+}
+
+// settle leaves photos to train on where val or test names all of train's, as
+// the data.yaml of a small set does: they are of train then, and of nothing else.
+func (m *yoloMeta) settle() {
+	if slices.ContainsFunc(m.trained, func(id string) bool { return m.split[id] == "train" }) {
+		return
+	}
+	for _, id := range m.trained {
+		m.split[id] = "train"
+	}
 }
 
 // name is the name of a class number.
@@ -38,6 +62,7 @@ var nameFiles = []string{"obj.names", "_darknet.labels", "classes.txt", "labels.
 // a table of names. Without any of them the classes have numbers.
 func readYOLOMeta(src *Source) (*yoloMeta, error) {
 	m := &yoloMeta{split: map[string]string{}}
+	defer m.settle()
 	for _, file := range src.Files {
 		if ext(file) != ".yaml" && ext(file) != ".yml" || !bytes.Contains(src.head(file), []byte("names")) {
 			continue
@@ -188,7 +213,7 @@ func (m *yoloMeta) readPart(src *Source, near, base, entry, split string) error 
 			n := 0
 			for id := range src.photos {
 				if strings.HasPrefix(src.file(id), candidate+"/") {
-					m.split[id] = split
+					m.put(id, split)
 					n++
 				}
 			}
@@ -216,7 +241,7 @@ func (m *yoloMeta) readList(src *Source, file, split string) error {
 			return fmt.Errorf("%s: %w", src.Path(file), err)
 		}
 		if id != "" {
-			m.split[id] = split
+			m.put(id, split)
 		}
 	}
 	return nil
