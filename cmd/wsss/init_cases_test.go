@@ -56,6 +56,13 @@ func TestInitOwnClasses(t *testing.T) {
 			w.Text("classes.txt", "background\nbolt\nnut\n")
 			w.Text("splits/train.txt", "photo_00\nphoto_02\n")
 		}, []string{"-weak", "none"}, []string{`train_split = "train"`, `val_split = "rest"`}, []string{"those that are in no list serve"}},
+		{"a list for validation of all", func(w *annotationtest.Writer) {
+			for _, p := range photos[:2] {
+				w.Photo("images/"+p.Name+".png", p)
+			}
+			w.Text("classes.txt", "background\nbolt\nnut\n")
+			w.Text("splits/val.txt", "photo_00\nphoto_01\n")
+		}, []string{"-weak", "none"}, []string{`train_split = "all"`, `val_split = "val"`}, []string{"trained on what it is scored on"}},
 		{"a list for training of all", func(w *annotationtest.Writer) {
 			for _, p := range photos[:2] {
 				w.Photo("images/"+p.Name+".png", p)

@@ -157,7 +157,10 @@ func (s *Starter) chooseSplits(ds *folder.Dataset, extra map[string]any) {
 			s.Notes = append(s.Notes, "there is no list of validation images: a fifth of the training images serves (val_fraction)")
 		}
 		if s.Val != "" { // a list of validation images alone: the others train
-			s.Train = folder.SplitRest
+			if s.Train = pick(ds, folder.SplitRest); s.Train == "" {
+				s.Train = folder.SplitAll
+				s.Notes = append(s.Notes, "every image is in the list of validation images: the network is trained on what it is scored on (train_split = \"all\")")
+			}
 			return
 		}
 		s.Train, s.Val, extra["val_fraction"] = "train", "val", 0.2
