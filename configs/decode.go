@@ -3,8 +3,9 @@ package configs
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"regexp"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -27,12 +28,14 @@ func Decode(section string, options map[string]any, v any) error {
 		return explainType(section+".", err)
 	}
 	if extra := unknown(meta, v); len(extra) > 0 {
+		slices.SortFunc(extra, func(a, b toml.Key) int { return strings.Compare(a.String(), b.String()) })
 		keys := make([]string, len(extra))
 		for i, k := range extra {
 			keys[i] = k.String()
 		}
-		sort.Strings(keys)
-		return fmt.Errorf("[%s]: unknown key %s: allowed are %s%s", section, strings.Join(keys, ", "), strings.Join(tomlKeys(v), ", "), DidYouMean(keys[0], tomlKeys(v)))
+		first := extra[0]
+		allowed := tomlKeys(reflect.New(tableOf(reflect.TypeOf(v).Elem(), first)).Interface())
+		return fmt.Errorf("[%s]: unknown key %s: allowed are %s%s", section, strings.Join(keys, ", "), strings.Join(allowed, ", "), DidYouMean(first[len(first)-1], allowed))
 	}
 	return nil
 }

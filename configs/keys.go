@@ -68,6 +68,19 @@ func tomlKeys(v any) []string {
 	return keys
 }
 
+// tableOf is the struct below t that has a table's keys, for the last part of a key
+// to be one of; the innermost that is known.
+func tableOf(t reflect.Type, key toml.Key) reflect.Type {
+	for _, part := range key[:len(key)-1] {
+		below, ok := fieldOf(t, part)
+		if !ok || below.Kind() != reflect.Struct {
+			break
+		}
+		t = below
+	}
+	return t
+}
+
 // fieldOf is the type of the field with a key, of what it points to or lists.
 func fieldOf(t reflect.Type, key string) (reflect.Type, bool) {
 	for i := range t.NumField() {

@@ -136,14 +136,7 @@ func suggest(key toml.Key) string {
 // siblings lists the keys allowed where an unknown key was found: those of its
 // table, and of the groups in it.
 func siblings(key toml.Key) []string {
-	t := reflect.TypeFor[Config]()
-	for _, part := range key[:len(key)-1] {
-		below, ok := fieldOf(t, part)
-		if !ok || below.Kind() != reflect.Struct {
-			break
-		}
-		t = below
-	}
+	t := tableOf(reflect.TypeFor[Config](), key)
 	keys := tomlKeys(reflect.New(t).Interface())
 	if t == reflect.TypeFor[Config]() {
 		return append(keys, "base")
