@@ -119,17 +119,21 @@ func expand(arg string, stdin io.Reader, add func(path, id string) error, unread
 	if !info.IsDir() {
 		return add(arg, filepath.Base(arg))
 	}
-	return files.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+	real, err := files.EvalSymlinks(arg) // a walk does not follow a link that it begins at
+	if err != nil {
+		return err
+	}
+	return files.WalkDir(real, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && names.IsUnread(path) {
 			unread(path)
 		}
 		if err != nil || !d.Type().IsRegular() && d.Type() != fs.ModeSymlink || !names.IsImage(path) {
 			return err
 		}
-		rel, err := filepath.Rel(arg, path)
+		rel, err := filepath.Rel(real, path)
 		if err != nil {
 			return err
 		}
-		return add(path, rel)
+		return add(filepath.Join(arg, rel), rel)
 	})
 }

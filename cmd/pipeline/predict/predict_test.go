@@ -33,6 +33,10 @@ func photos(t *testing.T, names ...string) string {
 
 func TestList(t *testing.T) {
 	dir := photos(t, "b.jpg", "a.PNG", "notes.txt", "sub/c.jpeg", "sub/d.gif", "other/b.jpg")
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Skipf("the system makes no links: %v", err)
+	}
 	tests := []struct {
 		name  string
 		args  []string
@@ -41,6 +45,7 @@ func TestList(t *testing.T) {
 		says  string
 	}{
 		{"a folder to the bottom", []string{dir}, "", []string{"a", "b", "other/b", "sub/c"}, ""},
+		{"a link to a folder", []string{link}, "", []string{"a", "b", "other/b", "sub/c"}, ""},
 		{"a glob", []string{filepath.Join(dir, "*")}, "", []string{"a", "b"}, ""},
 		{"files", []string{filepath.Join(dir, "sub/c.jpeg"), filepath.Join(dir, "b.jpg")}, "", []string{"c", "b"}, ""},
 		{"a list", []string{"-"}, "\ufeff" + filepath.Join(dir, "b.jpg") + "\n\n  " + filepath.Join(dir, "a.PNG") + "\r\n", []string{"b", "a"}, ""},
