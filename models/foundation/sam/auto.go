@@ -66,12 +66,11 @@ func (o AutoOptions) Check() error {
 		}
 		return nil
 	}
-	predIoU := o.PredIoUThresh
-	if predIoU == authors {
-		predIoU = 0
+	if v := o.PredIoUThresh; v != authors && !(v >= 0 && v <= 1) {
+		return fmt.Errorf("pred_iou_thresh = %v: allowed is 0..1, and %v for the model's authors' own", v, float64(authors))
 	}
 	checks := []error{
-		unit("pred_iou_thresh", predIoU), unit("stability_score_thresh", o.StabilityThresh),
+		unit("stability_score_thresh", o.StabilityThresh),
 		unit("box_nms_thresh", o.BoxNMSThresh), unit("crop_nms_thresh", o.CropNMSThresh),
 		unit("crop_overlap_ratio", o.CropOverlap),
 		whole("points_per_batch", o.PointsPerBatch, 1, 1<<16), whole("crop_n_layers", o.CropLayers, 0, 5),

@@ -122,6 +122,7 @@ func TestAutoOptionsCheck(t *testing.T) {
 	for want, o := range map[string]AutoOptions{
 		"points_per_side":        change(func(o *AutoOptions) { o.PointsPerSide = 0 }),
 		"pred_iou_thresh":        change(func(o *AutoOptions) { o.PredIoUThresh = math.NaN() }),
+		"0..1, and -1 for":       change(func(o *AutoOptions) { o.PredIoUThresh = -2 }),
 		"crop_n_layers":          change(func(o *AutoOptions) { o.CropLayers = 6 }),
 		"point_grids":            change(func(o *AutoOptions) { o.Grids = make([][][2]float64, 2) }),
 		"stability_score_offset": change(func(o *AutoOptions) { o.StabilityOffset = -1 }),
