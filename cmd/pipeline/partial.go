@@ -108,6 +108,9 @@ func (p *Run) trainIDs(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(ids) == 0 && p.Config.Train.Labels == labelsPacked {
+		return nil, fmt.Errorf("train.labels = %q: the tar files at %s hold a pseudo-label of none of the %d images of split %s: `wsss data pack -labels FOLDER` packs them, too", labelsPacked, files.Address(p.Config.Data.Root), len(all), split)
+	}
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("%s has a label map of none of the %d images of split %s: they are called after the images, such as %s.png", dir, len(all), split, first(all))
 	}

@@ -24,6 +24,9 @@ func NetTitle(net string) string {
 	return "trained on pseudo-labels"
 }
 
+// labelsPacked is the value of train.labels for those in the dataset's tar files.
+const labelsPacked = "packed"
+
 // trainLabels is the folder that the network is trained on, false where that
 // is the true masks.
 func (p *Run) trainLabels() (dir string, ok bool) {
@@ -32,7 +35,7 @@ func (p *Run) trainLabels() (dir string, ok bool) {
 		return "", false
 	case "":
 		return p.labelsDir(), true
-	case "packed":
+	case labelsPacked:
 		if d, ok := data.PartedOf(p.Dataset).(interface{ LabelsDir() string }); ok {
 			return d.LabelsDir(), true
 		}

@@ -32,6 +32,24 @@ type Options struct {
 	Dropped bool     `toml:"skip_bad"`    // leave out samples without a photo, or with two; else they are an error
 }
 
+// ofForeign is the first key that is given and that tar files of `wsss data pack`
+// of these classes have no use for, "" for none.
+func (o Options) ofForeign(classes []string) string {
+	switch {
+	case o.Names != nil && !slices.Equal(o.Names, classes):
+		return "names"
+	case o.First != nil:
+		return "first_class"
+	case o.Photos != "":
+		return "photos"
+	case o.Masks != "":
+		return "masks"
+	case o.Dropped:
+		return "skip_bad"
+	}
+	return ""
+}
+
 func init() {
 	data.Register(Kind, func(o data.Options) (data.Dataset, error) {
 		var opts Options
@@ -84,6 +102,9 @@ func Open(root string, o Options) (*Dataset, error) {
 	}
 	if len(m.Classes) < 2 || len(m.Classes) > data.MaxClasses {
 		return nil, fmt.Errorf("%s: %d class names: allowed are 2..%d, background included", path, len(m.Classes), data.MaxClasses)
+	}
+	if key := o.ofForeign(m.Classes); key != "" {
+		return nil, fmt.Errorf("data.options.%s is for tar files that `wsss data pack` did not write, and %s tells all of these: leave it out", key, files.Address(path))
 	}
 	d.classes = data.Classes{Names: m.Classes}
 	for split, list := range m.Splits {

@@ -52,6 +52,9 @@ func (d *Dataset) openForeign(o Options) error {
 	if err := d.readNames(o.Names); err != nil {
 		return err
 	}
+	if f := d.foreign.first; f < 0 || f >= d.classes.Len() {
+		return fmt.Errorf("data.options.first_class = %d: allowed are 0..%d, the classes of the dataset", f, d.classes.Len()-1)
+	}
 	r := reading{Dataset: d, Options: o, seen: map[string]bool{}}
 	for _, t := range tars {
 		if err := r.tar(t); err != nil {

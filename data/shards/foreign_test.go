@@ -182,6 +182,8 @@ func TestForeignErrors(t *testing.T) {
 			members(t, path, "0.jpg", "photo", "1.jpg", strings.Repeat("x", 5000))
 			os.Truncate(path, 3000)
 		}, shards.Options{Names: pets}, []string{"t.tar", "cut short"}},
+		"numbers that begin at no class": {func(root string) { members(t, filepath.Join(root, "t.tar"), "0.jpg", "photo") }, shards.Options{Names: pets, First: new(3)},
+			[]string{"data.options.first_class = 3", "0..2"}},
 		"an odd number": {func(string) {}, shards.Options{Together: -1}, []string{"shuffle_mb", "-1"}},
 	} {
 		root := t.TempDir()

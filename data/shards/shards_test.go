@@ -118,6 +118,26 @@ func TestLayout(t *testing.T) {
 	}
 }
 
+// TestOptionsOfOthers: keys for tar files of other tools are refused where nothing
+// would heed them.
+func TestOptionsOfOthers(t *testing.T) {
+	_, out := packScenes(t, 0)
+	d, err := shards.Open(out, shards.Options{Together: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shards.Open(out, shards.Options{Names: d.Classes().Names}); err != nil {
+		t.Errorf("the names that it has: %v", err)
+	}
+	for key, o := range map[string]shards.Options{
+		"names": {Names: []string{"background", "other"}}, "first_class": {First: new(0)}, "photos": {Photos: "jpg"}, "masks": {Masks: "seg.png"}, "skip_bad": {Dropped: true},
+	} {
+		if _, err := shards.Open(out, o); err == nil || !strings.Contains(err.Error(), "data.options."+key+" ") || !strings.Contains(err.Error(), shards.ManifestName) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
 // TestDamaged: each is an error that names the file.
 func TestDamaged(t *testing.T) {
 	for name, tc := range map[string]struct {
