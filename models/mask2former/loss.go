@@ -133,11 +133,11 @@ func (q *question) costs(at *Node) *Node {
 
 // classLoss is the cross-entropy of the queries' classes, for each layer.
 func (q *question) classLoss(matching *Node) *Node {
-	z := Sub(q.classes, StopGradient(ReduceAndKeep(q.classes, ReduceMax, -1)))
+	z, sum := layers.LogSumExp(q.classes)
 	wanted := DotGeneral(matching, []int{1}, []int{0}, q.which, []int{1}, []int{0}) // [predictions, queries, classes]
 	some := layers.SumLast(wanted)
 	wanted = StopGradient(Concatenate([]*Node{wanted, OneMinus(some)}, -1))
-	cost := Sub(Log(layers.SumLast(Exp(z))), layers.SumLast(Mul(z, wanted)))
+	cost := Sub(InsertAxes(sum, -1), layers.SumLast(Mul(z, wanted)))
 	weight := Add(some, MulScalar(OneMinus(some), q.NoObject))
 	weight = Mul(weight, Reshape(ReduceMax(q.present, 1), q.predictions(), 1, 1))
 	perLayer := func(x *Node) *Node { return layers.SumLast(Reshape(x, q.layers, q.batch*q.Queries)) }
