@@ -36,13 +36,13 @@ type part struct {
 // NewOrder is the order of a dataset's images.
 func NewOrder(ds data.Dataset, ids []string, seed int64) (*Order, error) {
 	o := &Order{Seed: seed, N: len(ids)}
-	ds2 := data.PartedOf(ds)
-	if ds2 == nil {
+	parted := data.PartedOf(ds)
+	if parted == nil {
 		return o, nil
 	}
 	known, all := map[string]int{}, int64(0)
 	for i, id := range ids {
-		file, bytes, err := ds2.Part(id)
+		file, bytes, err := parted.Part(id)
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +56,7 @@ func NewOrder(ds data.Dataset, ids []string, seed int64) (*Order, error) {
 		o.parts[at].index = append(o.parts[at].index, i)
 		o.home = append(o.home, at)
 	}
-	if o.together = ds2.Together(); all <= o.together {
+	if o.together = parted.Together(); all <= o.together {
 		o.parts, o.home = nil, nil
 	}
 	return o, nil
