@@ -66,6 +66,8 @@ func Run(ctx context.Context, gpus, args []string, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	codes := make([]int, len(gpus))
 	var all sync.WaitGroup
 	for i, gpu := range gpus {
@@ -75,6 +77,8 @@ func Run(ctx context.Context, gpus, args []string, stdout, stderr io.Writer) err
 		c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 		c.WaitDelay = grace
 		if err := c.Start(); err != nil {
+			stop() // those that run already
+			all.Wait()
 			return err
 		}
 		all.Go(func() {

@@ -1,9 +1,43 @@
 package eachgpu
 
 import (
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
+	"time"
+
+	"wsss/checkpoints/files"
 )
+
+// envChild makes TestChild a process that Run starts: the file that it writes if it is
+// let alone for a second.
+const envChild = "WSSS_TEST_CHILD"
+
+func TestChild(t *testing.T) {
+	path := os.Getenv(envChild)
+	if path == "" {
+		t.Skip("a process of TestRunStops")
+	}
+	time.Sleep(time.Second)
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRunStops: where one process cannot be started, those before it do not go on alone.
+func TestRunStops(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lived")
+	t.Setenv(envChild, path)
+	if err := Run(t.Context(), []string{"0", "\x00"}, []string{"-test.run=^TestChild$"}, io.Discard, io.Discard); err == nil {
+		t.Error("an environment variable with a zero byte was accepted")
+	}
+	time.Sleep(1500 * time.Millisecond)
+	if files.Exists(path) {
+		t.Error("the first process went on")
+	}
+}
 
 func TestList(t *testing.T) {
 	for _, tc := range []struct {
