@@ -16,6 +16,7 @@ import (
 
 	"wsss/data"
 	"wsss/gen"
+	"wsss/gen/gentest"
 	"wsss/gen/source"
 	"wsss/models/backend/backendtest"
 	"wsss/models/camnet"
@@ -126,20 +127,9 @@ func TestLPCAMParity(t *testing.T) {
 	}
 }
 
-// split is a dataset of a few painted photos.
-type split struct {
-	data.Dataset
-	ids   []string
-	loads map[string]*data.Sample
-}
-
-func (s split) IDs(string) ([]string, error) { return s.ids, nil }
-func (s split) Load(id string, _ data.Want) (*data.Sample, error) {
-	return s.loads[id], nil
-}
-
-func paintedSplit(n int) split {
-	s := split{loads: map[string]*data.Sample{}}
+// paintedSplit is a dataset of a few photos.
+func paintedSplit(n int) *gentest.Split {
+	s := gentest.NewSplit(data.Classes{})
 	rng := rand.New(rand.NewPCG(4, 4))
 	for i := range n {
 		img := image.NewNRGBA(image.Rect(0, 0, 64, 48))
@@ -151,10 +141,9 @@ func paintedSplit(n int) split {
 			}
 		}
 		id := string(rune('a' + i))
-		s.ids = append(s.ids, id)
-		s.loads[id] = &data.Sample{ID: id, Image: img, Weak: data.WeakLabels{Tags: []int{1 + i%3, 1 + (i+1)%3}}}
+		s.Add(&data.Sample{ID: id, Image: img, Weak: data.WeakLabels{Tags: []int{1 + i%3, 1 + (i+1)%3}}})
 	}
-	s.loads["b"].Weak.Tags = []int{}
+	s.Samples["b"].Weak.Tags = []int{}
 	return s
 }
 
@@ -195,25 +184,25 @@ func TestLearn(t *testing.T) {
 		return raw
 	}
 	one, two := t.TempDir(), t.TempDir()
-	m := learn(one, "lpcam", options(nil), ds.ids)
-	masks, err := m.Generate(t.Context(), ds.loads["a"])
-	if err != nil || len(masks) == 0 || looked != len(ds.ids) {
+	m := learn(one, "lpcam", options(nil), ds.Order)
+	masks, err := m.Generate(t.Context(), ds.Samples["a"])
+	if err != nil || len(masks) == 0 || looked != len(ds.Order) {
 		t.Fatalf("%d masks after %d images, %v", len(masks), looked, err)
 	}
 	first := read(one)
-	learn(two, "crf", map[string]any{"from": map[string]any{"method": "lpcam", "options": options(nil)}}, ds.ids)
+	learn(two, "crf", map[string]any{"from": map[string]any{"method": "lpcam", "options": options(nil)}}, ds.Order)
 	if !bytes.Equal(first, read(two)) {
 		t.Error("the same split taught something else")
 	}
-	again := learn(one, "lpcam", options(map[string]any{"threshold": 0.5}), ds.ids)
+	again := learn(one, "lpcam", options(map[string]any{"threshold": 0.5}), ds.Order)
 	if looked != 0 {
 		t.Error("what was learnt is learnt again")
 	}
-	same, err := again.(source.Scorer).Scores(t.Context(), ds.loads["a"])
+	same, err := again.(source.Scorer).Scores(t.Context(), ds.Samples["a"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, err := m.(source.Scorer).Scores(t.Context(), ds.loads["a"])
+	before, err := m.(source.Scorer).Scores(t.Context(), ds.Samples["a"])
 	if err != nil || !slices.Equal(same.Maps[0], before.Maps[0]) {
 		t.Errorf("prototypes read differ from those made (%v)", err)
 	}
@@ -222,17 +211,17 @@ func TestLearn(t *testing.T) {
 		t.Errorf("labels depend on %v, %v", files, err)
 	}
 	shared := filepath.Join(t.TempDir(), "shared.safetensors")
-	for _, ids := range [][]string{ds.ids, ds.ids[:2]} {
+	for _, ids := range [][]string{ds.Order, ds.Order[:2]} {
 		learn(t.TempDir(), "lpcam", options(map[string]any{"prototypes": shared}), ids)
 	}
 	if raw, err := os.ReadFile(shared); err != nil || looked != 0 || !bytes.Equal(raw, first) {
 		t.Errorf("a file of one's own was not taken as it is: %d images looked at (%v)", looked, err)
 	}
-	if learn(one, "lpcam", options(nil), ds.ids[:3]); looked != 3 || bytes.Equal(first, read(one)) {
+	if learn(one, "lpcam", options(nil), ds.Order[:3]); looked != 3 || bytes.Equal(first, read(one)) {
 		t.Error("fewer images taught the same")
 	}
-	ds.loads["a"].Weak.Tags = []int{3}
-	if learn(one, "lpcam", options(nil), ds.ids[:3]); looked != 3 {
+	ds.Samples["a"].Weak.Tags = []int{3}
+	if learn(one, "lpcam", options(nil), ds.Order[:3]); looked != 3 {
 		t.Error("other tags taught nothing")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
+	"wsss/gen/gentest"
 	_ "wsss/gen/grabcut"
 	"wsss/models/backend/backendtest"
 	. "wsss/models/onnximport/onnxtest"
@@ -21,20 +22,9 @@ var fruit = data.Classes{Names: []string{"background", "apple", "leaf"}}
 type m = map[string]any
 
 // painted is a dataset of photos with blocks of a class's colour.
-type painted struct {
-	data.Dataset
-	ids     []string
-	samples map[string]*data.Sample
-}
+type painted struct{ *gentest.Split }
 
-func (s *painted) Name() string                 { return "painted" }
-func (s *painted) Classes() data.Classes        { return fruit }
-func (s *painted) IDs(string) ([]string, error) { return s.ids, nil }
-func (s *painted) ImagePath(string) string      { return "" }
-func (s *painted) Load(id string, _ data.Want) (*data.Sample, error) {
-	c := *s.samples[id]
-	return &c, nil
-}
+func newPainted() painted { return painted{gentest.NewSplit(fruit)} }
 
 type block struct {
 	class int
@@ -47,7 +37,7 @@ var (
 )
 
 // add paints a photo; boxes are those that a person drew.
-func (s *painted) add(id string, blocks []block, boxes ...data.Box) {
+func (s painted) add(id string, blocks []block, boxes ...data.Box) {
 	img := image.NewNRGBA(image.Rect(0, 0, 96, 64))
 	for y := range 64 {
 		for x := range 96 {
@@ -57,12 +47,11 @@ func (s *painted) add(id string, blocks []block, boxes ...data.Box) {
 					c = tints[b.class]
 				}
 			}
-			c.B += uint8(3 * (x + y + len(s.ids)) % 7)
+			c.B += uint8(3 * (x + y + len(s.Order)) % 7)
 			img.SetNRGBA(x, y, c)
 		}
 	}
-	s.ids = append(s.ids, id)
-	s.samples[id] = &data.Sample{ID: id, Image: img, Weak: data.WeakLabels{Boxes: boxes}}
+	s.Add(&data.Sample{ID: id, Image: img, Weak: data.WeakLabels{Boxes: boxes}})
 }
 
 func boxOf(b block) data.Box {
@@ -73,13 +62,13 @@ func env(t *testing.T, o m) gen.Env {
 	return gen.Env{Backend: backendtest.One(t), Classes: fruit, Weak: data.WeakExemplars, Gen: configs.Gen{Method: "exemplars", Weak: "exemplars", Options: o}}
 }
 
-func learn(t *testing.T, s *painted, o m) (gen.Method, error) {
+func learn(t *testing.T, s painted, o m) (gen.Method, error) {
 	t.Helper()
 	method, err := gen.New(env(t, o))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return method, gen.Learn(t.Context(), method, gen.Lesson{Dataset: s, IDs: s.ids, Dir: t.TempDir()})
+	return method, gen.Learn(t.Context(), method, gen.Lesson{Dataset: s, IDs: s.Order, Dir: t.TempDir()})
 }
 
 func byColour(t *testing.T) m {
@@ -89,7 +78,7 @@ func byColour(t *testing.T) m {
 // TestAlike: one box a class finds the objects of the classes on other photos and
 // on its own; photos without any have none; the sidecar says by what.
 func TestAlike(t *testing.T) {
-	s := &painted{samples: map[string]*data.Sample{}}
+	s := newPainted()
 	apple, leaf := block{1, left}, block{2, right}
 	s.add("apple", []block{apple, {1, right}}, boxOf(apple))
 	s.add("leaf", []block{leaf}, boxOf(leaf))
@@ -101,7 +90,7 @@ func TestAlike(t *testing.T) {
 	}
 	again := func() {
 		t.Helper()
-		if err := gen.Learn(t.Context(), method, gen.Lesson{Dataset: s, IDs: s.ids, Dir: t.TempDir()}); err != nil {
+		if err := gen.Learn(t.Context(), method, gen.Lesson{Dataset: s, IDs: s.Order, Dir: t.TempDir()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -110,7 +99,7 @@ func TestAlike(t *testing.T) {
 		case "learnt twice": // as by a process of a job
 			again()
 		case "after other boxes":
-			box := &s.samples["leaf"].Weak.Boxes[0]
+			box := &s.Samples["leaf"].Weak.Boxes[0]
 			box.Class = 1
 			again()
 			box.Class = 2
@@ -119,7 +108,7 @@ func TestAlike(t *testing.T) {
 		for id, want := range map[string]string{
 			"apple": "1 box, 1 exemplar by apple", "leaf": "2 box", "both": "1 exemplar by apple, 2 exemplar by leaf", "none": "",
 		} {
-			masks, err := method.Generate(t.Context(), s.samples[id])
+			masks, err := method.Generate(t.Context(), s.Samples[id])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +133,7 @@ func TestAlike(t *testing.T) {
 
 // TestFiles: the list of exemplars is what labels depend on; one list is kept.
 func TestFiles(t *testing.T) {
-	s := &painted{samples: map[string]*data.Sample{}}
+	s := newPainted()
 	apple := block{1, left}
 	s.add("apple", []block{apple}, boxOf(apple))
 	method, err := gen.New(env(t, byColour(t)))
@@ -154,7 +143,7 @@ func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	names := func() string {
 		t.Helper()
-		if err := gen.Learn(t.Context(), method, gen.Lesson{Dataset: s, IDs: s.ids, Dir: dir}); err != nil {
+		if err := gen.Learn(t.Context(), method, gen.Lesson{Dataset: s, IDs: s.Order, Dir: dir}); err != nil {
 			t.Fatal(err)
 		}
 		list, err := gen.InputFiles(method, "apple")
@@ -168,7 +157,7 @@ func TestFiles(t *testing.T) {
 	if names() != first {
 		t.Error("the same exemplars give another list")
 	}
-	s.samples["apple"].Weak.Boxes[0].X1 += 2
+	s.Samples["apple"].Weak.Boxes[0].X1 += 2
 	if method, err = gen.New(env(t, byColour(t))); err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +196,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%v: %v, want %q", o, err, want)
 		}
 	}
-	s := &painted{samples: map[string]*data.Sample{}}
+	s := newPainted()
 	s.add("none", nil)
 	if _, err := learn(t, s, byColour(t)); err == nil || !strings.Contains(err.Error(), "none of the 1 photos has a box") {
 		t.Errorf("without a box: %v", err)
@@ -216,7 +205,7 @@ func TestErrors(t *testing.T) {
 	if _, err := learn(t, s, byColour(t)); err == nil || !strings.Contains(err.Error(), "cover their photos whole") {
 		t.Errorf("a box around all: %v", err)
 	}
-	s = &painted{samples: map[string]*data.Sample{}}
+	s = newPainted()
 	s.add("out", nil, data.Box{X0: 100, X1: 120, Y1: 9, Class: 1})
 	if _, err := learn(t, s, byColour(t)); err == nil || !strings.Contains(err.Error(), "outside the image") {
 		t.Errorf("a box outside: %v", err)
@@ -225,7 +214,7 @@ func TestErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := method.Generate(t.Context(), s.samples["out"]); err == nil || !strings.Contains(err.Error(), "whole split") {
+	if _, err := method.Generate(t.Context(), s.Samples["out"]); err == nil || !strings.Contains(err.Error(), "whole split") {
 		t.Errorf("before learning: %v", err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"wsss/data"
 	"wsss/data/corrections"
 	"wsss/gen"
+	"wsss/gen/gentest"
 	_ "wsss/gen/grabcut"
 	"wsss/models/backend/backendtest"
 	"wsss/models/nearest"
@@ -32,20 +33,9 @@ type m = map[string]any
 
 // split is a dataset of painted photos with labels.
 type split struct {
-	data.Dataset
-	ids     []string
-	samples map[string]*data.Sample
-	labels  string // folder of label maps
-	masks   string // folder of proposals, as label maps
-}
-
-func (s *split) Name() string                 { return "painted" }
-func (s *split) Classes() data.Classes        { return fruit }
-func (s *split) IDs(string) ([]string, error) { return s.ids, nil }
-func (s *split) ImagePath(string) string      { return "" }
-func (s *split) Load(id string, _ data.Want) (*data.Sample, error) {
-	c := *s.samples[id]
-	return &c, nil
+	*gentest.Split
+	labels string // folder of label maps
+	masks  string // folder of proposals, as label maps
 }
 
 // block is a square of a class in a photo, in its colour.
@@ -62,7 +52,7 @@ var (
 func newSplit(t *testing.T) *split {
 	t.Helper()
 	dir := t.TempDir()
-	return &split{samples: map[string]*data.Sample{}, labels: filepath.Join(dir, "labels"), masks: filepath.Join(dir, "masks")}
+	return &split{Split: gentest.NewSplit(fruit), labels: filepath.Join(dir, "labels"), masks: filepath.Join(dir, "masks")}
 }
 
 // add paints a photo. labels are the classes that the label map gives the
@@ -78,7 +68,7 @@ func (s *split) add(t *testing.T, id string, blocks []block, labels ...int) {
 			for i, b := range blocks {
 				if image.Pt(x, y).In(b.at) {
 					c = tints[b.class]
-					c.R += uint8(5 * (len(s.ids) % 3))
+					c.R += uint8(5 * (len(s.Order) % 3))
 					label.Pix[y*48+x], masks.Pix[y*48+x] = uint8(labels[i]), uint8(i+1)
 				}
 			}
@@ -90,8 +80,7 @@ func (s *split) add(t *testing.T, id string, blocks []block, labels ...int) {
 			tags = append(tags, l)
 		}
 	}
-	s.ids = append(s.ids, id)
-	s.samples[id] = &data.Sample{ID: id, Image: img, Weak: data.WeakLabels{Tags: tags}}
+	s.Add(&data.Sample{ID: id, Image: img, Weak: data.WeakLabels{Tags: tags}})
 	for dir, what := range map[string]*data.LabelMap{s.labels: label, s.masks: masks} {
 		if err := errors.Join(os.MkdirAll(dir, 0o755), data.WriteLabelMap(filepath.Join(dir, id+".png"), what)); err != nil {
 			t.Fatal(err)
@@ -171,8 +160,8 @@ func TestRetrieve(t *testing.T) {
 		data.WeakTags: {"apple at 4 by deb; leaf at 28 by dc", "apple at 28 by eda", "leaf at 4 by ad", "leaf at 4 by ac; apple at 28 by aeb", "apple at 4 by adb"},
 	} {
 		g := learnt(t, s, weak, t.TempDir(), s.options(t, m{"empty": "allow", "k": 3}))
-		for i, id := range s.ids {
-			got := said(t, g, s.samples[id])
+		for i, id := range s.Order {
+			got := said(t, g, s.Samples[id])
 			for _, n := range strings.Split(got, "; ") {
 				if strings.Contains(strings.SplitAfter(n, " by ")[1], id) {
 					t.Errorf("%s: %s: it vouches for itself", id, got)
@@ -190,7 +179,7 @@ func TestRetrieve(t *testing.T) {
 			}
 		}
 		if weak == data.WeakTags {
-			one := *s.samples["a"]
+			one := *s.Samples["a"]
 			one.Weak.Tags = []int{2}
 			if got := said(t, g, &one); !strings.Contains(got, "leaf at 28") || strings.Contains(got, "apple") {
 				t.Errorf("tagged leaf: %s", got)
@@ -228,7 +217,7 @@ func TestPredictor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := said(t, g, new.samples["new"]); !strings.HasPrefix(got, "leaf at 28") {
+		if got := said(t, g, new.Samples["new"]); !strings.HasPrefix(got, "leaf at 28") {
 			t.Errorf("%s", got)
 		}
 	}
@@ -255,7 +244,7 @@ func TestPredictor(t *testing.T) {
 	}
 	if g, err := open(t, data.WeakTags, s.options(t, nil)); err != nil {
 		t.Error(err)
-	} else if _, err := g.Generate(t.Context(), s.samples["a"]); err == nil || !strings.Contains(err.Error(), "gen.options.bank") {
+	} else if _, err := g.Generate(t.Context(), s.Samples["a"]); err == nil || !strings.Contains(err.Error(), "gen.options.bank") {
 		t.Errorf("without a bank: %v", err)
 	}
 }
@@ -284,7 +273,7 @@ func TestClean(t *testing.T) {
 	// A person says that the apples are sky: the label of a similar one changes.
 	dir, folder := t.TempDir(), &corrections.Folder{Dir: t.TempDir(), Classes: fruit}
 	ds := corrections.Wrap(s, folder, corrections.Options{})
-	before := said(t, learnt(t, ds, data.WeakNone, dir, s.options(t, m{"empty": "allow", "k": 1})), s.samples["b"])
+	before := said(t, learnt(t, ds, data.WeakNone, dir, s.options(t, m{"empty": "allow", "k": 1})), s.Samples["b"])
 	raw := filepath.Join(dir, "retrieve-*.safetensors")
 	files, _ := filepath.Glob(raw)
 	first, _ := os.ReadFile(files[0])
@@ -305,7 +294,7 @@ func TestClean(t *testing.T) {
 		}
 	}
 	g = learnt(t, ds, data.WeakNone, dir, s.options(t, m{"empty": "allow", "k": 1}))
-	after := said(t, g, s.samples["b"])
+	after := said(t, g, s.Samples["b"])
 	second, _ := os.ReadFile(files[0])
 	if !strings.HasPrefix(before, "apple") || !strings.HasPrefix(after, "sky") || !strings.Contains(after, "!") || string(first) == string(second) {
 		t.Errorf("before: %s, after: %s, a new bank: %v", before, after, string(first) != string(second))
@@ -318,10 +307,10 @@ func TestErrors(t *testing.T) {
 	learn := func(o m) error {
 		g, err := open(t, data.WeakTags, s.options(t, o))
 		if err == nil {
-			err = gen.Learn(t.Context(), g, gen.Lesson{Dataset: s, IDs: s.ids, Dir: t.TempDir()})
+			err = gen.Learn(t.Context(), g, gen.Lesson{Dataset: s, IDs: s.Order, Dir: t.TempDir()})
 		}
 		if err == nil {
-			lone := *s.samples["a"]
+			lone := *s.Samples["a"]
 			lone.ID = "lone"
 			_, err = g.Generate(t.Context(), &lone)
 		}
@@ -471,11 +460,11 @@ func TestLeaveOneOut(t *testing.T) {
 	s.add(t, "a", []block{{1, left}}, 1)
 	s.add(t, "b", []block{{2, left}}, 2)
 	g := learnt(t, s, data.WeakNone, t.TempDir(), s.options(t, m{"empty": "allow", "k": 1}))
-	if got := said(t, g, s.samples["a"]); strings.Contains(got, "apple") {
+	if got := said(t, g, s.Samples["a"]); strings.Contains(got, "apple") {
 		t.Errorf("the only apple vouches for itself: %s", got)
 	}
 	g = learnt(t, s, data.WeakNone, t.TempDir(), s.options(t, m{"empty": "allow", "k": 1, "leave_one_out": false}))
-	if got := said(t, g, s.samples["a"]); !strings.HasPrefix(got, "apple at 4 by a") {
+	if got := said(t, g, s.Samples["a"]); !strings.HasPrefix(got, "apple at 4 by a") {
 		t.Errorf("%s", got)
 	}
 	if w := strings.Join(g.Warnings(), "; "); !strings.Contains(w, "no test") {
@@ -546,8 +535,8 @@ func TestModuSeg(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range ref.Bank {
-		s.ids = append(s.ids, p.ID)
-		s.samples[p.ID] = photo(p.ID, p.Photo)
+		s.Order = append(s.Order, p.ID)
+		s.Samples[p.ID] = photo(p.ID, p.Photo)
 		if err := data.WriteLabelMap(filepath.Join(s.labels, p.ID+".png"), &data.LabelMap{W: ref.Width, H: ref.Height, Pix: decode(p.Label)}); err != nil {
 			t.Fatal(err)
 		}
