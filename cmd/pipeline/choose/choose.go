@@ -54,6 +54,9 @@ func OfDataset(ds data.Dataset, splits []string) (Photos, error) {
 		}
 		all = append(all, ids...)
 	}
+	if len(all) == 0 {
+		return Photos{}, pipeline.Usagef("data choose: there are no photos in the splits %s of the dataset", strings.Join(splits, ", "))
+	}
 	slices.Sort(all)
 	return Photos{slices.Compact(all), func(id string) (*imageproc.RGB, error) {
 		s, err := ds.Load(id, data.WantImage)
