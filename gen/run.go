@@ -268,8 +268,6 @@ func (r *runner) replaced() error {
 		files.Address(r.OutDir), m.Method, m.Weak, m.ConfigHash, r.ConfigHash)
 }
 
-// unique drops repeated ids and refuses those that are no file name, or that
-// would name the manifest.
 // CheckID refuses ids whose label would overwrite a file of the run's own.
 func CheckID(id string) error {
 	if id+".json" == ManifestName {
@@ -278,6 +276,8 @@ func CheckID(id string) error {
 	return nil
 }
 
+// unique drops repeated ids and refuses those that are no file name, or that
+// would name the manifest.
 func (r *runner) unique(ids []string) ([]string, error) {
 	seen := make(map[string]bool, len(ids))
 	var out []string
