@@ -72,6 +72,9 @@ func (m Method) open(args []string, list func(args []string) ([]Photo, error)) (
 	if err != nil {
 		return nil, "", nil, err
 	}
+	if !slices.ContainsFunc(spec.Weak, func(k data.WeakKind) bool { return slices.Contains(data.WeakKinds, k) }) {
+		return nil, "", nil, pipeline.Usagef("predict: -method %s works on a whole dataset, from %v: `wsss gen` labels by it, with gen.weak = %q", m.Name, spec.Weak[0], spec.Weak[0])
+	}
 	opts := folder.Options{SkipUnknown: true}
 	names, err := pipeline.ParseClasses(m.Classes)
 	if err != nil {
