@@ -173,7 +173,7 @@ func (p *Plan) list(n gen.Needs) error {
 	fmt.Fprintln(p.Print, "\nweights")
 	for _, name := range n.Models {
 		if err := p.model(store, name); err != nil {
-			return UsageError{Err: err}
+			return InFile(p.File, UsageError{Err: err})
 		}
 	}
 	for _, path := range n.Files {

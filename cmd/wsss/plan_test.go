@@ -65,6 +65,7 @@ func TestOptionErrors(t *testing.T) {
 		{"run", `gen.options.corp=true`, "unknown key corp: allowed are sam, encoder"},
 		{"run", `compare=[{name="cuts", method="grabcut", options={gamma="much"}}]`, config + `: compare "cuts": method grabcut: gen.options.gamma: the value is of type string, allowed is float`},
 		{"run", `eval.zero_shot=[{name="none", method="grounded-sam", options={sam=1}}]`, config + `: eval.zero_shot "none": method grounded-sam: gen.options.sam: `},
+		{"run", `compare=[{name="found", method="exemplars", weak="exemplars", options={owl={model="owlv3"}}}]`, config + `: model "owlv3" is unknown: known are`},
 		{"run", `data.options.train="many"`, config + ": dataset scenes"},
 	}
 	for _, tt := range tests {
