@@ -53,16 +53,17 @@ func runExportNet(ctx context.Context, args []string) error {
 	if *checkpoint == "" || *out == "" {
 		return pipeline.Usagef("export: -checkpoint and -out are needed; see `wsss export -h`")
 	}
-	write := map[string]func(checkpoint, out string, warn func(string)) error{".onnx": export.ONNX, ".safetensors": export.Safetensors}[strings.ToLower(filepath.Ext(*out))]
-	if write == nil {
-		return pipeline.Usagef("export: -out %s: allowed endings are .onnx, .safetensors", *out)
-	}
 	var err error
 	if *checkpoint, err = files.Mount("-checkpoint", *checkpoint, false); err == nil {
 		*out, err = files.Mount("-out", *out, false)
 	}
 	if err != nil {
 		return pipeline.UsageError{Err: err}
+	}
+	// Of the path: an address may end in options.
+	write := map[string]func(checkpoint, out string, warn func(string)) error{".onnx": export.ONNX, ".safetensors": export.Safetensors}[strings.ToLower(filepath.Ext(*out))]
+	if write == nil {
+		return pipeline.Usagef("export: -out %s: allowed endings are .onnx, .safetensors", *out)
 	}
 	if err := namedExist([]string{*checkpoint}, ""); err != nil {
 		return err

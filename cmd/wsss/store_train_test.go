@@ -70,7 +70,13 @@ func TestTrainingIntoObjectStorage(t *testing.T) {
 		t.Error("export wrote nothing")
 	}
 	last := s.Address("run/train/pseudo/step-00000004.safetensors")
-	run(exitUsage, []string{"export", "-checkpoint", last, "-out", last}) // it would replace the checkpoint
+	if err := runExportNet(t.Context(), []string{"-checkpoint", last, "-out", last}); err == nil || !strings.Contains(err.Error(), "would replace the checkpoint") {
+		t.Errorf("export over the checkpoint: %v", err)
+	}
+	run(exitOK, []string{"export", "-checkpoint", last, "-out", s.Address("net.safetensors")})
+	if s.Get("net.safetensors") == nil {
+		t.Errorf("export wrote %v", s.Keys("net"))
+	}
 	again := s.Requests(http.MethodPut)
 	run(exitOK, remote)
 	if n := s.Requests(http.MethodPut) - again; n > 60 {
