@@ -116,9 +116,13 @@ func (r *run) fitHost(sizes []int, try func(batch int) error) (batch int, how st
 	if err != nil {
 		return 0, "", err
 	}
-	return fitFromBelow(sizes, base+fixed, limit, func(batch int) (int64, error) {
+	batch, how, err = fitFromBelow(sizes, base+fixed, limit, func(batch int) (int64, error) {
 		return backend.MeasurePeak(func() error { return try(batch) })
 	})
+	if gb := r.Config.MemoryGB; gb > 0 && errors.Is(err, errTooMuch) {
+		err = fmt.Errorf("%w (train.compute.memory_gb = %v)", err, gb)
+	}
+	return batch, how, err
 }
 
 // hostLimit is the memory that the process may take, and what it has already.
