@@ -98,7 +98,14 @@ func (o *options) open() (sizes string, err error) {
 	if o.pictures, err = steps.Scenes(o.dir, o.size); err != nil {
 		return "", err
 	}
-	o.classes = max(o.classes, o.pictures.Classes().Len())
+	if own := o.pictures.Classes().Len(); o.classes == 0 {
+		o.classes = own
+	} else if o.classes < own {
+		return "", fmt.Errorf("-classes %d: allowed are %d, those of the pictures, or more; 0 for these", o.classes, own)
+	}
+	if o.recompute < 0 || o.threads < 0 {
+		return "", fmt.Errorf("-recompute %d -threads %d: allowed are numbers >= 0", o.recompute, o.threads)
+	}
 	net := o.train.Mask2Former.Or(mask2former.Published())
 	body, err := models.BackboneByName("train.network.backbone", o.train.Backbone, models.BackboneOptions{Width: o.train.Width, OutputStride: 32, DropPath: net.DropPath})
 	if err != nil {

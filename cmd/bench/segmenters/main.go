@@ -48,6 +48,7 @@ type bench struct {
 	ctx       context.Context
 	wsss, out string
 	seeds     []int
+	rows      []segmenter
 	set       []string // of every config
 }
 
@@ -66,9 +67,9 @@ func Main() {
 	var stop context.CancelFunc
 	b.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := b.parse(*seeds)
+	err := b.parse(*seeds, *only)
 	if err == nil {
-		err = b.run(*only)
+		err = b.run()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench segmenters:", err)
@@ -76,7 +77,8 @@ func Main() {
 	}
 }
 
-func (b *bench) parse(seeds string) error {
+// parse reads the seeds, and the names of the segmenters, all where there are none.
+func (b *bench) parse(seeds, only string) error {
 	low, high, ok := strings.Cut(seeds, "..")
 	if !ok {
 		high = low
@@ -89,19 +91,34 @@ func (b *bench) parse(seeds string) error {
 	for i := from; i <= to; i++ {
 		b.seeds = append(b.seeds, i)
 	}
+	if b.rows = segmenters; only == "" {
+		return nil
+	}
+	wanted := strings.Split(only, ",")
+	b.rows = slices.DeleteFunc(slices.Clone(segmenters), func(s segmenter) bool { return !slices.Contains(wanted, s.name) })
+	for _, name := range wanted {
+		if !slices.ContainsFunc(segmenters, func(s segmenter) bool { return s.name == name }) {
+			return fmt.Errorf("-only %s: %q is unknown: allowed are %s", only, name, strings.Join(names(), ","))
+		}
+	}
 	return nil
 }
 
-func (b *bench) run(only string) error {
+// names are those of all segmenters.
+func names() (list []string) {
+	for _, s := range segmenters {
+		list = append(list, s.name)
+	}
+	return list
+}
+
+func (b *bench) run() error {
 	labels := filepath.Join(b.out, "labels")
 	if _, err := b.wsssDoes(filepath.Join(labels, "usage.json"), "gen", "-config", config("scenes_v3plus"), "-set", "out="+labels); err != nil {
 		return err
 	}
 	var rows []row
-	for _, s := range segmenters {
-		if only != "" && !slices.Contains(strings.Split(only, ","), s.name) {
-			continue
-		}
+	for _, s := range b.rows {
 		r := row{segmenter: s}
 		set := []string{"-set", "train.labels=" + filepath.Join(labels, "gen")}
 		last, err := b.lastUpdate(s.config)
