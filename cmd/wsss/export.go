@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/checkpoints"
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/eval/review"
@@ -70,6 +71,10 @@ func runExportNet(ctx context.Context, args []string) error {
 	}
 	if sameFile(*checkpoint, *out) {
 		return pipeline.Usagef("export: -out %s would replace the checkpoint: choose another name", *out)
+	}
+	if c, err := checkpoints.Open(*out); err == nil {
+		c.Close()
+		return pipeline.Usagef("export: -out %s would replace a checkpoint: choose another name", *out)
 	}
 	if err := write(*checkpoint, *out, func(line string) { fmt.Fprintln(stderr, line) }); err != nil {
 		return err

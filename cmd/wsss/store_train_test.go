@@ -73,6 +73,11 @@ func TestTrainingIntoObjectStorage(t *testing.T) {
 	if err := runExportNet(t.Context(), []string{"-checkpoint", last, "-out", last}); err == nil || !strings.Contains(err.Error(), "would replace the checkpoint") {
 		t.Errorf("export over the checkpoint: %v", err)
 	}
+	for _, one := range []string{last, filepath.Join(out, "train/pseudo/step-00000004.safetensors")} {
+		if err := runExportNet(t.Context(), []string{"-checkpoint", s.Address("run/train/pseudo"), "-out", one}); err == nil || !strings.Contains(err.Error(), "would replace a checkpoint") {
+			t.Errorf("export of a folder over %s: %v", one, err)
+		}
+	}
 	run(exitOK, []string{"export", "-checkpoint", last, "-out", s.Address("net.safetensors")})
 	if s.Get("net.safetensors") == nil {
 		t.Errorf("export wrote %v", s.Keys("net"))
