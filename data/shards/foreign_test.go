@@ -222,6 +222,11 @@ func TestPackedLabels(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, wrong := range []string{t.TempDir(), filepath.Join(labels, "none")} {
+		if _, err := shards.Pack(t.Context(), shards.PackOptions{Dataset: ds, Splits: []string{"train"}, Out: out, Labels: wrong}); err == nil || !strings.Contains(err.Error(), wrong+" has a label map of none of the 7 images") {
+			t.Errorf("labels of %s: %v", wrong, err)
+		}
+	}
 	if _, err := shards.Pack(t.Context(), shards.PackOptions{Dataset: ds, Splits: []string{"train"}, Out: out, Labels: labels}); err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"wsss/checkpoints/files"
@@ -67,13 +68,17 @@ func Pack(ctx context.Context, o PackOptions) (tars int, err error) {
 		return 0, fmt.Errorf("%s: there is a packed dataset already: choose another folder", filepath.Join(o.Out, ManifestName))
 	}
 	m := manifest{From: o.Dataset.Name(), Classes: o.Dataset.Classes().Names, Splits: map[string][]shard{}}
-	total, done := 0, 0
+	total, done, labelled := 0, 0, false
 	for _, split := range o.Splits {
 		ids, err := o.Dataset.IDs(split)
 		if err != nil {
 			return 0, err
 		}
 		total += len(ids)
+		labelled = labelled || slices.ContainsFunc(ids, o.hasLabel)
+	}
+	if o.Labels != "" && !labelled {
+		return 0, fmt.Errorf("%s has a label map of none of the %d images: they are called after the images, as `wsss gen` writes them", files.Address(o.Labels), total)
 	}
 	for _, split := range o.Splits {
 		if filepath.Base(split) != split || split == "." || split == ".." {
@@ -212,3 +217,9 @@ const (
 // keyOf is an id without dots, as what stands behind the first one is the kind
 // of a file.
 func keyOf(id string) string { return strings.NewReplacer("%", "%25", ".", "%2E").Replace(id) }
+
+// hasLabel tells whether a pseudo-label of an image goes with it.
+func (o PackOptions) hasLabel(id string) bool {
+	path, err := files.Join(o.Labels, id+".png")
+	return o.Labels != "" && err == nil && files.Exists(path)
+}
