@@ -78,7 +78,7 @@ func operate(t *testing.T, b compute.Backend, dtype dtypes.DType, columns int) {
 		return out
 	})
 	defer exec.Finalize()
-	outs, err := exec.Exec(zeros(128, columns), zeros(1, columns))
+	outs, err := exec.Call(zeros(128, columns), zeros(1, columns))
 	if err != nil {
 		t.Fatal(err)
 	}
