@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/configs"
 	"wsss/data"
 )
 
@@ -58,7 +59,7 @@ func (p *Predictor) fromLabels(t *tensors.Tensor, dims []int, size, span image.P
 
 func integers(t *tensors.Tensor) (out []int, err error) {
 	var bad any
-	err = t.ConstFlatData(func(flat any) {
+	access := t.ConstFlatData(func(flat any) {
 		switch v := flat.(type) {
 		case []int64:
 			out = ints(v)
@@ -71,12 +72,18 @@ func integers(t *tensors.Tensor) (out []int, err error) {
 		case []float32:
 			out = make([]int, len(v))
 			for i, x := range v {
-				out[i] = int(math.Round(float64(x)))
+				if out[i] = int(x); float32(out[i]) != x {
+					err = fmt.Errorf("labels have the value %g: want whole numbers, not logits", x)
+					return
+				}
 			}
 		default:
 			bad = flat
 		}
 	})
+	if err == nil {
+		err = access
+	}
 	if err == nil && bad != nil {
 		err = fmt.Errorf("labels of type %T: want integers or float32", bad)
 	}
@@ -109,6 +116,9 @@ func (p *Predictor) class(c int) (uint8, error) {
 // foreground network: above 0 is class 1.
 func (p *Predictor) fromLogits(t *tensors.Tensor, dims []int, size, span image.Point) (*data.LabelMap, error) {
 	if len(dims) != 4 || dims[0] != 1 {
+		if len(dims) == 3 {
+			return nil, fmt.Errorf("logits must have 4 axes of layout %s and a batch of 1; class logits of queries have 3: set eval.onnx.output_layout = %q", p.cfg.OutputLayout, configs.Queries)
+		}
 		return nil, fmt.Errorf("logits must have 4 axes of layout %s and a batch of 1", p.cfg.OutputLayout)
 	}
 	g := grid{c: dims[1], h: dims[2], w: dims[3]}

@@ -1,11 +1,11 @@
 package onnxseg
 
 import (
-	"errors"
 	"fmt"
 	"image"
 	"math"
 	"runtime"
+	"strings"
 	"sync"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -32,7 +32,11 @@ func (p *Predictor) queries(outs map[string]*tensors.Tensor) (classes, masks *te
 		}
 	}
 	if classes == nil || masks == nil {
-		return nil, nil, errors.New("no outputs of queries: class logits have 3 axes, mask logits 4; set eval.onnx.output and eval.onnx.masks to their names")
+		var has []string
+		for _, name := range p.model.OutputNames() {
+			has = append(has, fmt.Sprint(name, " ", outs[name].Shape().Dimensions))
+		}
+		return nil, nil, fmt.Errorf("no outputs of queries among %s: class logits have 3 axes, mask logits 4; set eval.onnx.output and eval.onnx.masks to their names", strings.Join(has, ", "))
 	}
 	c, m := classes.Shape().Dimensions, masks.Shape().Dimensions
 	if len(c) != 3 || len(m) != 4 || c[0] != 1 || m[0] != 1 || c[1] != m[1] || c[2] < 2 || c[2] > 256 || m[2] < 1 || m[3] < 1 {
