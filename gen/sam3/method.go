@@ -66,6 +66,14 @@ func newMethod(env gen.Env, o options) (gen.Method, error) {
 // Weights maps the files that the masks depend on to their SHA-256.
 func (m *method) Weights() map[string]string { return m.hashes }
 
+// Warnings are what a reader of the labels should know.
+func (m *method) Warnings() []string {
+	if m.opts.Presence && !m.model.HasPresence() {
+		return []string{"this SAM 3 export gives no presence score: what is not in a photo is told by its instances' scores alone"}
+	}
+	return nil
+}
+
 // Rule is the background's score.
 func (m *method) Rule() source.ScoreOptions {
 	return source.ScoreOptions{Background: "constant", Threshold: &m.opts.Threshold}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"slices"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -16,6 +15,7 @@ import (
 	"wsss/models/foundation/load"
 	"wsss/models/imagenet"
 	"wsss/models/onnximport/onnxfile"
+	"wsss/models/onnximport/vit"
 )
 
 func init() { register(openONNX) }
@@ -52,7 +52,7 @@ func openONNX(b compute.Backend, path string, o Options) (engine, error) {
 	}
 	e := &onnxNet{session: s, output: dense, opts: o, patch: o.Patch}
 	if e.patch == 0 {
-		e.patch = patchOf(file.Proto.Graph)
+		e.patch = vit.PatchOf(file.Proto.Graph)
 	}
 	if e.in, err = foundation.ImageInputOf(s); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -69,26 +69,6 @@ func denseOutput(g *protos.GraphProto) string {
 		}
 	}
 	return ""
-}
-
-// patchOf is the side of the patches that a graph's first convolution cuts, 0
-// where it cuts none.
-func patchOf(g *protos.GraphProto) int {
-	for _, n := range g.Node {
-		if n.OpType != "Conv" {
-			continue
-		}
-		attr := map[string][]int64{}
-		for _, a := range n.Attribute {
-			attr[a.Name] = a.Ints
-		}
-		k, s := attr["kernel_shape"], attr["strides"]
-		if len(k) == 2 && len(s) == 2 && k[0] == k[1] && slices.Equal(k, s) && k[0] >= 4 && k[0] <= 1024 {
-			return int(k[0])
-		}
-		return 0
-	}
-	return 0
 }
 
 // onnxNet runs an ONNX file up to a value.

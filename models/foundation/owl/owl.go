@@ -12,46 +12,45 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/gomlx/compute"
-	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
-	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/metrics"
 	"wsss/data/prob"
 	"wsss/models/foundation/imageproc"
-	"wsss/models/imagenet"
-	"wsss/models/layers"
-	"wsss/models/vit"
-	"wsss/models/weights"
-	"wsss/models/weights/formats"
 )
 
 // Model is a network with its weights. It is safe for concurrent use.
 type Model struct {
-	net  *imagenet.Backbone
-	side int // of the square that it sees, pixels
-	grid int // patches along it
-	dim  int // of a query
+	net  tower
 	hash string
 	file string
 }
 
-// heads are the modules behind the tower, and the numbers of a patch that each
-// gives; those of the class head are dim.
-const (
-	headNorm  = "layer_norm"
-	headClass = "class_head.dense0"
-	headShift = "class_head.logit_shift"
-	headScale = "class_head.logit_scale"
-	headBox   = "box_head"
-	extra     = 6 // numbers of a patch behind the vector: shift, scale, box
-)
+// tower is a network at work, from weights or from an ONNX file.
+type tower interface {
+	// side is that of the square that it sees, pixels; grid the patches along it.
+	side() int
+	grid() int
+	// see gives what the network says of a square of normalised pixels,
+	// [side, side, 3].
+	see(ctx context.Context, pixels []float32) (seen, error)
+}
+
+// seen is what a network says of the n patches of a square, row by row.
+type seen struct {
+	vectors []float32 // [n, dim], what each shows, of any length
+	shifts  []float32 // [n], of the logits
+	scales  []float32 // [n], of the logits, above 0
+	boxes   []float32 // [n, 4], centre and size as shares of the square
+}
 
 // Open reads the weights of transformers' Owlv2ForObjectDetection
-// (.safetensors, .pth). Errors name the file.
+// (.safetensors, .pth), or an ONNX file of it as optimum exports it. Errors name the
+// file.
 func Open(b compute.Backend, path string) (*Model, error) {
 	if b == nil {
 		return nil, fmt.Errorf("%s: OWLv2 needs a backend, and there is none", path)
@@ -61,54 +60,15 @@ func Open(b compute.Backend, path string) (*Model, error) {
 	if m.hash, err = files.SHA256(path); err != nil {
 		return nil, err
 	}
-	src, err := formats.Open(path)
-	if err != nil {
-		return nil, err
+	if strings.HasSuffix(path, ".onnx") {
+		m.net, err = openONNX(b, path)
+	} else {
+		m.net, err = openWeights(b, path)
 	}
-	defer src.Close()
-	if err := m.open(b, src, 0); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
-}
-
-// open builds the network; heads is their number in an attention, 0 for that of
-// the published networks.
-func (m *Model) open(b compute.Backend, src weights.Source, heads int) error {
-	c, ok, err := vit.Detect(src)
-	if err != nil {
-		return err
-	}
-	shape, err := src.Shape(headClass + ".weight")
-	if !ok || err != nil || len(shape) != 2 || !c.PreNorm {
-		return fmt.Errorf("not the weights of OWLv2: wanted are CLIP's image tower (owlv2.vision_model.…) and %s.weight, as in google/owlv2-base-patch16-ensemble", headClass)
-	}
-	c.Heads = cmp.Or(heads, c.Heads)
-	m.grid, m.side, m.dim = c.Grid, c.Grid*c.Patch, shape[0]
-	build := func(scope *model.Scope, images *Node) *Node { return patches(c, m.dim, scope, images) }
-	store, err := layers.NewVariables(0, c.Patch, func(scope *model.Scope, x *Node) []*Node { return []*Node{build(scope, x)} })
-	if err != nil {
-		return err
-	}
-	if _, err := vit.Load(store.RootScope(), src, c); err != nil {
-		return err
-	}
-	m.net = imagenet.NewBackbone(b, store, imagenet.Options{Shapes: 1}, build)
-	return nil
-}
-
-// patches are what each patch of normalised images [batch, height, width, 3]
-// says: [batch, h, w, dim + extra].
-func patches(c vit.Config, dim int, scope *model.Scope, images *Node) *Node {
-	net := layers.Net{Epsilon: c.Epsilon}
-	t := c.Tokens(net, scope, images)
-	x := net.LayerNorm(scope, headNorm, Mul(t.Patches, Reshape(t.Class, t.Class.Shape().Dim(0), 1, 1, c.Width)))
-	dense := func(module string, x *Node, out int) *Node { return net.Dense(scope, module, x, out, true, 0.02) }
-	box := x
-	for _, layer := range []string{".dense0", ".dense1"} {
-		box = layers.GELU(dense(headBox+layer, box, c.Width))
-	}
-	return Concatenate([]*Node{dense(headClass, x, dim), dense(headShift, x, 1), dense(headScale, x, 1), dense(headBox+".dense2", box, 4)}, -1)
 }
 
 // Files maps the file's name to its hash, for provenance.
@@ -136,57 +96,46 @@ func (m *Model) Look(ctx context.Context, img *imageproc.RGB) (*Photo, error) {
 	if img.W < 1 || img.H < 1 {
 		return nil, fmt.Errorf("a photo without pixels has no objects")
 	}
-	canvas := imageproc.NewRGB(m.side, m.side)
+	whole := m.net.side()
+	canvas := imageproc.NewRGB(whole, whole)
 	for i := range canvas.Pix {
 		canvas.Pix[i] = grey
 	}
-	scale := float64(m.side) / float64(max(img.W, img.H))
-	side := func(n int) int { return min(max(int(math.Round(float64(n)*scale)), 1), m.side) }
+	scale := float64(whole) / float64(max(img.W, img.H))
+	side := func(n int) int { return min(max(int(math.Round(float64(n)*scale)), 1), whole) }
 	small := img.Resize(side(img.W), side(img.H), imageproc.Bilinear)
-	pixels := make([]float32, 3*m.side*m.side)
-	canvas.Interleaved(imageproc.CLIPNorm, pixels, m.side, image.Point{})
-	small.Interleaved(imageproc.CLIPNorm, pixels, m.side, image.Point{})
+	pixels := make([]float32, 3*whole*whole)
+	canvas.Interleaved(imageproc.CLIPNorm, pixels, whole, image.Point{})
+	small.Interleaved(imageproc.CLIPNorm, pixels, whole, image.Point{})
 	return m.look(ctx, pixels, img.W, img.H)
 }
 
 // look reads the network's numbers for the normalised pixels of a square that
 // holds a photo of w×h.
 func (m *Model) look(ctx context.Context, pixels []float32, w, h int) (*Photo, error) {
-	values, gw, gh, err := m.net.Features(ctx, pixels, 1, m.side, m.side)
+	s, err := m.net.see(ctx, pixels)
 	if err != nil {
 		return nil, err
 	}
-	p := &Photo{w: w, h: h, patches: make([]patch, gw*gh)}
-	long := float32(max(w, h))
+	n := len(s.shifts)
+	if g := m.net.grid(); n != g*g || len(s.scales) != n || len(s.boxes) != 4*n || len(s.vectors) == 0 || len(s.vectors)%n != 0 {
+		return nil, fmt.Errorf("the network gives %d vectors' values, %d shifts, %d scales and %d boxes' values for %d×%d patches", len(s.vectors), n, len(s.scales), len(s.boxes), g, g)
+	}
+	p := &Photo{w: w, h: h, patches: make([]patch, n)}
+	long, dim := float32(max(w, h)), len(s.vectors)/n
 	for i := range p.patches {
-		v := values[0][i*(m.dim+extra):][:m.dim+extra]
-		q := patch{shift: v[m.dim], scale: elu(v[m.dim+1]) + 1}
-		q.vector, q.length = unit(v[:m.dim])
-		var b [4]float32 // centre and size, in 0..1
-		for k := range b {
-			at := [4]float64{float64(i%gw+1) / float64(gw), float64(i/gw+1) / float64(gh), 1 / float64(gw), 1 / float64(gh)}[k]
-			b[k] = float32(1 / (1 + math.Exp(-float64(v[m.dim+2+k])-bias(at))))
-		}
+		q := patch{shift: s.shifts[i], scale: s.scales[i]}
+		q.vector, q.length = unit(s.vectors[i*dim : (i+1)*dim])
+		b := s.boxes[4*i:]
 		q.box = data.Box{X0: (b[0] - b[2]/2) * long, Y0: (b[1] - b[3]/2) * long, X1: (b[0] + b[2]/2) * long, Y1: (b[1] + b[3]/2) * long}
-		for _, n := range []float32{q.shift, q.scale, b[0] + b[1] + b[2] + b[3], q.vector[0]} {
-			if math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) {
+		for _, v := range []float32{q.shift, q.scale, b[0] + b[1] + b[2] + b[3], q.vector[0]} {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 				return nil, fmt.Errorf("the network gives what is no number at patch %d", i)
 			}
 		}
 		p.patches[i] = q
 	}
 	return p, nil
-}
-
-// bias is what a box's numbers are moved by before the sigmoid: a patch's box
-// starts at its place, and has its size.
-func bias(at float64) float64 { return math.Log(at+1e-4) - math.Log1p(-at+1e-4) }
-
-func elu(x float32) float32 {
-	if x > 0 {
-		return x
-	}
-	return float32(math.Expm1(float64(x)))
 }
 
 // unit is v scaled to length 1, nearly, as transformers does, and its length.

@@ -1,6 +1,7 @@
 package owl
 
 import (
+	"cmp"
 	"math"
 	"os"
 	"path/filepath"
@@ -8,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/gomlx/core/tensors"
+	"google.golang.org/protobuf/proto"
 
 	"wsss/data"
 	"wsss/models/backend/backendtest"
@@ -23,13 +26,16 @@ const (
 	side  = 48
 )
 
-func load(t testing.TB, b compute.Backend) *Model {
+// exports are the same network as ONNX files, of both exporters of PyTorch.
+var exports = []string{"testdata/optimum.onnx", "testdata/dynamo.onnx"}
+
+func fromTiny(t testing.TB, b compute.Backend) *Model {
 	t.Helper()
-	m := &Model{}
-	if err := m.open(b, weightstest.Open(t, tiny), heads); err != nil {
+	net, err := newWeights(b, weightstest.Open(t, tiny), heads)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return &Model{net: net}
 }
 
 // picture is the made-up one of gen_owl.py, channels last.
@@ -46,42 +52,54 @@ func picture(seed int) []float32 {
 }
 
 // TestParity: vectors, logits of another photo's objects and boxes are within
-// 1e-4 of those of transformers from the same weights.
+// 1e-4 of those of transformers, from its weights and from its ONNX files.
 func TestParity(t *testing.T) {
-	ref := weightstest.Open(t, "testdata/parity.safetensors")
 	backendtest.Each(t, backendtest.Names(t), func(t *testing.T, b compute.Backend) {
-		m := load(t, b)
-		look := func(seed int) *Photo {
-			p, err := m.look(t.Context(), picture(seed), side, side)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return p
+		t.Run("weights", func(t *testing.T) { compare(t, fromTiny(t, b)) })
+		for _, path := range exports {
+			t.Run(filepath.Base(path), func(t *testing.T) {
+				m, err := Open(b, path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				compare(t, m)
+			})
 		}
-		first, second := look(0), look(5)
-		var vectors, logits, boxes []float32
-		for _, p := range first.patches {
-			vectors = append(vectors, p.vector...)
-		}
-		queries := []Query{first.patches[3].vector, first.patches[20].vector}
-		for _, p := range second.patches {
-			for _, q := range queries {
-				_, logit := p.nearest([]Query{q})
-				logits = append(logits, logit)
-			}
-			x := p.box
-			for _, v := range []float32{(x.X0 + x.X1) / 2, (x.Y0 + x.Y1) / 2, x.X1 - x.X0, x.Y1 - x.Y0} {
-				boxes = append(boxes, v/side)
-			}
-		}
-		n := len(first.patches)
-		near := func(key string, v []float32, dims ...int) {
-			weightstest.Near(t, key, tensors.FromFlatDataAndDimensions(v, dims...), ref, key, 1e-3)
-		}
-		near("vectors", vectors, 1, n, m.dim)
-		near("logits", logits, 1, n, 2)
-		near("boxes", boxes, 1, n, 4)
 	})
+}
+
+func compare(t *testing.T, m *Model) {
+	ref := weightstest.Open(t, "testdata/parity.safetensors")
+	look := func(seed int) *Photo {
+		p, err := m.look(t.Context(), picture(seed), side, side)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	first, second := look(0), look(5)
+	var vectors, logits, boxes []float32
+	for _, p := range first.patches {
+		vectors = append(vectors, p.vector...)
+	}
+	queries := []Query{first.patches[3].vector, first.patches[20].vector}
+	for _, p := range second.patches {
+		for _, q := range queries {
+			_, logit := p.nearest([]Query{q})
+			logits = append(logits, logit)
+		}
+		x := p.box
+		for _, v := range []float32{(x.X0 + x.X1) / 2, (x.Y0 + x.Y1) / 2, x.X1 - x.X0, x.Y1 - x.Y0} {
+			boxes = append(boxes, v/side)
+		}
+	}
+	n := len(first.patches)
+	near := func(key string, v []float32, dims ...int) {
+		weightstest.Near(t, key, tensors.FromFlatDataAndDimensions(v, dims...), ref, key, 1e-3)
+	}
+	near("vectors", vectors, 1, n, len(vectors)/n)
+	near("logits", logits, 1, n, 2)
+	near("boxes", boxes, 1, n, 4)
 }
 
 // TestQuery: a box is spoken for by a patch whose own box fits it.
@@ -111,7 +129,7 @@ func TestQuery(t *testing.T) {
 
 // TestLook: a photo of any shape; its boxes lie where the photo does.
 func TestLook(t *testing.T) {
-	m := load(t, backendtest.One(t))
+	m := fromTiny(t, backendtest.One(t))
 	img := imageproc.NewRGB(70, 30)
 	for i := range img.Pix {
 		img.Pix[i] = uint8(i * 7)
@@ -130,6 +148,28 @@ func TestLook(t *testing.T) {
 	}
 }
 
+// edited is an export whose graph is changed, in a file of a name.
+func edited(t *testing.T, name string, edit func(g *protos.GraphProto)) string {
+	t.Helper()
+	raw, err := os.ReadFile(exports[0])
+	p := &protos.ModelProto{}
+	if err == nil {
+		err = proto.Unmarshal(raw, p)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(p.Graph)
+	path := filepath.Join(t.TempDir(), name)
+	if raw, err = proto.Marshal(p); err == nil {
+		err = os.WriteFile(path, raw, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // TestErrors: files of other networks are refused by name.
 func TestErrors(t *testing.T) {
 	b := backendtest.One(t)
@@ -143,6 +183,20 @@ func TestErrors(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"../../vit/testdata/clip.safetensors": "not the weights of OWLv2", "none.safetensors": "none.safetensors", half: "half.safetensors",
+		"../zoo/clip_vision.onnx": "there is no output logits",
+		edited(t, "swapped.onnx", func(g *protos.GraphProto) {
+			for _, n := range g.Node {
+				for i, name := range n.Output {
+					n.Output[i] = map[string]string{"logits": "pred_boxes", "pred_boxes": "logits"}[name]
+					n.Output[i] = cmp.Or(n.Output[i], name)
+				}
+			}
+		}): "output logits is not (similarity + shift) · scale",
+		edited(t, "oblong.onnx", func(g *protos.GraphProto) {
+			for i, d := range g.Input[1].Type.GetTensorType().Shape.Dim {
+				d.Value = &protos.TensorShapeProto_Dimension_DimValue{DimValue: []int64{1, 3, 48, 40}[i]}
+			}
+		}): "40×48 pixels: wanted is a square",
 	} {
 		if _, err := Open(b, path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), filepath.Base(path)) {
 			t.Errorf("%s: %v", path, err)

@@ -13,7 +13,7 @@ import (
 // Found is what SAM 3 finds of a concept.
 type Found struct {
 	W, H     int       // of its maps, which cover the photo
-	Presence float32   // probability that the concept is in the photo at all
+	Presence float32   // probability that the concept is in the photo at all; 1 where the export does not tell
 	Scores   []float32 // of the instances, times Presence
 	masks    []float32 // logits of the instances, W·H each
 	semantic []float32 // logits of the semantic head, W·H; nil without
@@ -21,14 +21,17 @@ type Found struct {
 
 // collect reads the decoder's outputs.
 func (m *Model) collect(out map[string]*tensors.Tensor) (*Found, error) {
-	presence, dims, err := foundation.Floats(out, outPresence, 2)
-	if err == nil && len(presence) != 1 {
-		err = fmt.Errorf("output %q is %v: wanted is one number", outPresence, dims)
+	f := &Found{Presence: 1}
+	if m.presence {
+		presence, dims, err := foundation.Floats(out, outPresence, 2)
+		if err == nil && len(presence) != 1 {
+			err = fmt.Errorf("output %q is %v: wanted is one number", outPresence, dims)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("SAM 3 decoder: %w", err)
+		}
+		f.Presence = prob.Sigmoid(presence[0])
 	}
-	if err != nil {
-		return nil, fmt.Errorf("SAM 3 decoder: %w", err)
-	}
-	f := &Found{Presence: prob.Sigmoid(presence[0])}
 	rank := 2 // some have an axis of length 1 more
 	if t := out[outLogits]; t != nil && t.Rank() == 3 {
 		rank = 3

@@ -54,6 +54,7 @@ type Model struct {
 	context  int    // tokens of a text
 	boxes    bool   // the decoder takes boxes
 	semantic bool   // the decoder gives a semantic map
+	presence bool   // the decoder gives the presence score
 
 	mu    sync.Mutex
 	known map[string]map[string]*tensors.Tensor // features of texts
@@ -130,10 +131,10 @@ func (m *Model) connect() error {
 			foundation.Names(m.decoder.Inputs()), foundation.Names(vision), foundation.Names(text), inBoxes, inLabels)
 	}
 	out := m.decoder.Outputs()
-	if !foundation.Has(out, outMasks, outLogits, outPresence) {
-		return fmt.Errorf("not a known SAM 3 decoder: its outputs are %s; wanted are %s, %s and %s, with or without %s (an export whose masks are thresholded does not do)", foundation.Names(out), outMasks, outLogits, outPresence, outSemantic)
+	if !foundation.Has(out, outMasks, outLogits) {
+		return fmt.Errorf("not a known SAM 3 decoder: its outputs are %s; wanted are %s and %s, with or without %s and %s (an export whose masks are thresholded does not do)", foundation.Names(out), outMasks, outLogits, outPresence, outSemantic)
 	}
-	m.boxes, m.semantic = boxes == 2, foundation.Has(out, outSemantic)
+	m.boxes, m.semantic, m.presence = boxes == 2, foundation.Has(out, outSemantic), foundation.Has(out, outPresence)
 	return nil
 }
 
@@ -142,6 +143,9 @@ func (m *Model) TakesBoxes() bool { return m.boxes }
 
 // HasSemantic tells whether the export has the semantic head.
 func (m *Model) HasSemantic() bool { return m.semantic }
+
+// HasPresence tells whether the export says if a concept is there at all.
+func (m *Model) HasPresence() bool { return m.presence }
 
 // Embedding is a photo as the decoder takes it. Several goroutines may ask of it.
 type Embedding struct {
@@ -206,7 +210,10 @@ func (m *Model) Find(ctx context.Context, e *Embedding, c Concept) (*Found, erro
 		defer foundation.Free(own)
 		maps.Copy(in, own)
 	}
-	want := []string{outMasks, outLogits, outPresence}
+	want := []string{outMasks, outLogits}
+	if m.presence {
+		want = append(want, outPresence)
+	}
 	if m.semantic {
 		want = append(want, outSemantic)
 	}

@@ -152,6 +152,12 @@ func TestExports(t *testing.T) {
 		{append(named("attention_mask"), ids), named("text_features")},
 		{named("features_288", "features_144", "features_72", "text_features", "text_mask"), append(named("semantic_seg"), answers...)},
 	}
+	text := []ports{ // danilobukvic/sam3-text-onnx: a mask by the host, neither boxes nor presence nor a semantic map
+		{[]foundation.Port{{Name: "pixel_values", DType: dtypes.Float32, Dims: []int{1, 3, 1008, 1008}}}, named("fpn_hidden_state_0", "fpn_hidden_state_1", "fpn_hidden_state_2", "fpn_hidden_state_3",
+			"fpn_position_encoding_0", "fpn_position_encoding_1", "fpn_position_encoding_2", "fpn_position_encoding_3")},
+		{append(named("attention_mask"), ids), named("text_features")},
+		{named("fpn_hidden_state_0", "fpn_hidden_state_1", "fpn_hidden_state_2", "fpn_position_encoding_2", "text_features", "attention_mask"), named("pred_masks", "pred_boxes", "pred_logits")},
+	}
 	change := func(from []ports, i int, now ports) []ports {
 		list := append([]ports(nil), from...)
 		list[i] = now
@@ -160,10 +166,12 @@ func TestExports(t *testing.T) {
 	for name, tt := range map[string]struct {
 		graphs          []ports
 		boxes, semantic bool
+		absent          bool // the presence score
 		want            string
 	}{
 		"usls, second export":       {graphs: usls, boxes: true},
 		"words alone":               {graphs: words3, semantic: true},
+		"words, no presence":        {graphs: text, absent: true},
 		"files of two exports":      {graphs: change(usls, 0, words3[0]), want: "nothing gives its input fpn_feat_0"},
 		"no image":                  {graphs: change(usls, 0, usls[1]), want: "not a known SAM 3 image encoder"},
 		"tokens by another name":    {graphs: change(usls, 1, ports{named("tokens"), named("text_memory")}), want: "not a known SAM 3 text encoder: its inputs are tokens"},
@@ -176,7 +184,7 @@ func TestExports(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s: %v, want %q", name, err, tt.want)
 			}
-		case err != nil || m.TakesBoxes() != tt.boxes || m.HasSemantic() != tt.semantic:
+		case err != nil || m.TakesBoxes() != tt.boxes || m.HasSemantic() != tt.semantic || m.HasPresence() == tt.absent:
 			t.Errorf("%s: %v", name, err)
 		}
 	}

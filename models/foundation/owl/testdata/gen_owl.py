@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
 """Writes what package owl is compared with.
 
-    pip install torch transformers safetensors
+    pip install torch transformers safetensors onnx onnxscript
     python gen_owl.py
 
 owlv2.safetensors    a tiny OWLv2's weights, random, as float16
 parity.safetensors   what transformers makes of two made-up photos: the vectors of
                      the patches, the logits of the second photo for queries taken
                      from the first one, and the boxes
+optimum.onnx, dynamo.onnx
+                     the same network as optimum exports it for zero-shot-object-detection,
+                     texts and all: by PyTorch's tracing exporter with open sizes, as optimum
+                     does (optimum-onnx, exporters/onnx/model_configs.py, OwlViTOnnxConfig),
+                     and by its newer one
 """
 import os
 
+import onnx
 import torch
 import transformers as hf
 from safetensors.torch import load_file, save_file
@@ -24,6 +30,36 @@ def picture(seed):
     y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
     planes = [((x * (7 + seed) + y * 3 + c * 40 + x * y // 8) % 256).float() / 128 - 1 for c in range(3)]
     return torch.stack(planes)[None]
+
+
+class Export(torch.nn.Module):
+    """The network with optimum's inputs and outputs."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, input_ids, pixel_values, attention_mask):
+        out = self.net(input_ids=input_ids, pixel_values=pixel_values, attention_mask=attention_mask)
+        return out.logits, out.pred_boxes, out.text_embeds, out.image_embeds
+
+
+def export(net):
+    ids = torch.tensor([[1, 2, 3, 4], [1, 5, 3, 4]])
+    given = (ids, picture(0), torch.ones_like(ids))
+    names = dict(input_names=["input_ids", "pixel_values", "attention_mask"],
+                 output_names=["logits", "pred_boxes", "text_embeds", "image_embeds"], opset_version=18)
+    text = {0: "text_batch_size", 1: "sequence_length"}
+    torch.onnx.export(Export(net), given, os.path.join(HERE, "optimum.onnx"), dynamo=False, dynamic_axes={
+        "input_ids": text, "attention_mask": text,
+        "pixel_values": {0: "batch_size", 1: "num_channels", 2: "height", 3: "width"},
+        "logits": {0: "image_batch_size", 2: "num_queries"}, "pred_boxes": {0: "image_batch_size", 1: "num_boxes"},
+        "text_embeds": {0: "text_batch_size", 1: "max_text_queries"}, "image_embeds": {0: "image_batch_size"}}, **names)
+    torch.onnx.export(Export(net), given, os.path.join(HERE, "dynamo.onnx"), dynamo=True, external_data=False, **names)
+    slim = onnx.load(os.path.join(HERE, "dynamo.onnx"))
+    for one in [slim.graph, *slim.graph.node, *slim.graph.value_info]:
+        del one.metadata_props[:]  # where in the source each node was made
+    onnx.save(slim, os.path.join(HERE, "dynamo.onnx"))
 
 
 def main():
@@ -51,6 +87,7 @@ def main():
         vectors = net.class_predictor(flat[0])[1]
         logits, _ = net.class_predictor(flat[1], vectors[:, QUERIES])
         boxes = [net.box_predictor(f, m) for f, m in zip(flat, (first, second))]
+    export(net)
     save_file({
         "vectors": torch.nn.functional.normalize(vectors, dim=-1).contiguous(),
         "logits": logits.contiguous(), "boxes.first": boxes[0].contiguous(), "boxes": boxes[1].contiguous(),
