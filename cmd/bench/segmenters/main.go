@@ -4,7 +4,7 @@
 // and two heads on the cached features of a small vision transformer. The latter
 // are trained on other scenes first.
 //
-//	go run ./cmd/bench segmenters [-seeds 1..3] [-wsss bin/wsss] [-only deeplab,vit-linear] [-set key=value]
+//	go run ./cmd/bench segmenters [-seeds 1..3] [-wsss bin/wsss] [-only deeplab,vit-linear] [-set key=value] [-set-before key=value]
 //
 // Trainings are processes of wsss, one at a time. What is done stays in -out, and
 // is not done again.
@@ -50,6 +50,7 @@ type bench struct {
 	seeds     []int
 	rows      []segmenter
 	set       []string // of every config
+	setBefore []string // of the trainings on other scenes, behind set
 }
 
 // Main is the command.
@@ -58,10 +59,14 @@ func Main() {
 	seeds := flag.String("seeds", "1..3", "seeds, `a..b`")
 	only := flag.String("only", "", "`names` of segmenters, with commas; else all")
 	flag.StringVar(&b.wsss, "wsss", "bin/wsss", "the `binary`, of make build")
-	flag.Func("set", "`key=value` of every config, may be repeated: to try it out, such as train.iterations=20", func(v string) error {
-		b.set = append(b.set, v)
-		return nil
-	})
+	keys := func(name, usage string, list *[]string) {
+		flag.Func(name, usage, func(v string) error {
+			*list = append(*list, v)
+			return nil
+		})
+	}
+	keys("set", "`key=value` of every config, may be repeated, such as train.iterations=400", &b.set)
+	keys("set-before", "`key=value` of the trainings on other scenes, behind those of -set, may be repeated", &b.setBefore)
 	flag.StringVar(&b.out, "out", "runs/ablations/segmenters", "`folder` of labels and trainings")
 	flag.Parse()
 	var stop context.CancelFunc
@@ -114,7 +119,7 @@ func names() (list []string) {
 
 func (b *bench) run() error {
 	labels := filepath.Join(b.out, "labels")
-	if _, err := b.wsssDoes(filepath.Join(labels, "usage.json"), "gen", "-config", config("scenes_v3plus"), "-set", "out="+labels); err != nil {
+	if _, err := b.wsssDoes(filepath.Join(labels, "usage.json"), b.set, "gen", "-config", config("scenes_v3plus"), "-set", "out="+labels); err != nil {
 		return err
 	}
 	var rows []row
@@ -140,7 +145,7 @@ func (b *bench) run() error {
 			for i, net := range nets {
 				out := filepath.Join(b.out, s.name, strconv.Itoa(seed))
 				args := append([]string{"train", "-config", config(s.config), "-set", "out=" + out, "-set", "seed=" + strconv.Itoa(seed), "-net", net}, set...)
-				cost, err := b.wsssDoes(filepath.Join(out, "usage-"+net+".json"), args...)
+				cost, err := b.wsssDoes(filepath.Join(out, "usage-"+net+".json"), b.set, args...)
 				if err != nil {
 					return err
 				}
@@ -172,7 +177,7 @@ func config(name string) string { return filepath.Join("configs/ablations", name
 // pretrain trains on other scenes, and exports the network.
 func (b *bench) pretrain(name string) (path string, cost usage, err error) {
 	out := filepath.Join(b.out, name)
-	cost, err = b.wsssDoes(filepath.Join(out, "usage.json"), "train", "-config", config(name), "-set", "out="+out)
+	cost, err = b.wsssDoes(filepath.Join(out, "usage.json"), slices.Concat(b.set, b.setBefore), "train", "-config", config(name), "-set", "out="+out)
 	if err != nil {
 		return "", cost, err
 	}
@@ -180,7 +185,7 @@ func (b *bench) pretrain(name string) (path string, cost usage, err error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, cost, nil
 	}
-	_, err = b.wsssDoes(filepath.Join(out, "export.json"), "export", "-checkpoint", filepath.Join(out, "train/bound"), "-out", path)
+	_, err = b.wsssDoes(filepath.Join(out, "export.json"), nil, "export", "-checkpoint", filepath.Join(out, "train/bound"), "-out", path)
 	return path, cost, err
 }
 
@@ -191,18 +196,16 @@ type usage struct {
 	Done bool    `json:"done"`
 }
 
-// wsssDoes runs wsss until it is done, unless it was; what it took is kept in a file.
-func (b *bench) wsssDoes(file string, args ...string) (u usage, err error) {
+// wsssDoes runs wsss with keys until it is done, unless it was; what it took is kept in a file.
+func (b *bench) wsssDoes(file string, set []string, args ...string) (u usage, err error) {
 	if err := readJSON(file, &u); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return u, err
 	}
 	if u.Done {
 		return u, nil
 	}
-	if args[0] != "export" {
-		for _, key := range b.set {
-			args = append(args, "-set", key)
-		}
+	for _, key := range set {
+		args = append(args, "-set", key)
 	}
 	fmt.Fprintln(os.Stderr, "wsss", strings.Join(args, " "))
 	cmd := newCommand(b.ctx, b.wsss, args...)

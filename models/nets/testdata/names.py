@@ -1,15 +1,19 @@
 """Writes names.json.gz, the names and shapes of the tensors of published networks, as
 their authors' packages make them, without values:
 
-    python names.py    (torch, torchvision, transformers, timm)
+    SWIN=swin.git CLIP=clip.git python names.py    (torch, torchvision, transformers, timm)
 
-The cases are those of published_test.go.
+SWIN and CLIP are clones of microsoft/Swin-Transformer and openai/CLIP. Microsoft's files hold
+{"model": …} with the tables of their windows, OpenAI's are archives of TorchScript whose
+three sizes are tensors, too. The cases are those of published_test.go.
 """
 import gzip
 import json
 import os
 import re
+import subprocess
 import sys
+import types
 
 import torch
 
@@ -50,6 +54,31 @@ def torchvision(name):
     return torchvision.models.get_model(name)
 
 
+def authors(clone, path):
+    """A module of a clone, at its last commit."""
+    code = subprocess.run(["git", "-C", os.environ[clone], "show", "HEAD:" + path], check=True, capture_output=True, text=True).stdout
+    module = types.ModuleType(os.path.basename(path)[:-3])
+    exec(compile(code, path, "exec"), module.__dict__)
+    return module
+
+
+def microsoft(name):
+    """swin_SIZE_WINDOW_SIDE, of so many classes."""
+    size, window, side, classes = name.split("_")
+    embed, depths, heads, _ = SWIN[size]
+    with torch.device("cpu"):  # its constructor reads values
+        net = authors("SWIN", "models/swin_transformer.py").SwinTransformer(
+            img_size=int(side), embed_dim=embed, depths=list(depths), num_heads=[heads << i for i in range(4)], window_size=int(window), num_classes=int(classes))
+    return {"model." + name: t for name, t in net.state_dict().items()}
+
+
+def openai(name):
+    """The numbers are those of the published ViT-B/16, ViT-L/14 and ViT-L/14@336px."""
+    embed, side, depth, width, patch, text = {"b16": (512, 224, 12, 768, 16, 512), "l14": (768, 224, 24, 1024, 14, 768), "l14-336": (768, 336, 24, 1024, 14, 768)}[name]
+    out = authors("CLIP", "clip/model.py").CLIP(embed, side, depth, width, patch, 77, 49408, text, text // 64, 12).state_dict()
+    return out | {size: torch.tensor(0) for size in ("input_resolution", "context_length", "vocab_size")}
+
+
 def meta(size):
     """Meta's Mask2Former, by the names of gen_pkl.py."""
     import gen_pkl
@@ -85,13 +114,15 @@ def tensors(case):
             return hugging_mask2former(rest).state_dict()
         if kind == "hugging-dinov2":
             return hugging_dinov2(rest[0], rest.endswith("-reg")).state_dict()
+        if kind in ("microsoft", "openai"):
+            return {"microsoft": microsoft, "openai": openai}[kind](rest)
         return {"timm": timm, "torchvision": torchvision}[kind](rest).state_dict()
 
 
 if __name__ == "__main__":
     here = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(here, "../published_test.go")) as f:
-        cases = re.findall(r'\{"((?:hugging-mask2former|hugging-dinov2|meta|timm|torchvision):[^"]+)", "', f.read())
+        cases = re.findall(r'\{"((?:hugging-mask2former|hugging-dinov2|meta|microsoft|openai|timm|torchvision):[^"]+)", "', f.read())
     out = {case: {name: list(t.shape) for name, t in tensors(case).items()} for case in cases}
     with gzip.GzipFile(os.path.join(here, "names.json.gz"), "wb", mtime=0) as f:
         f.write(json.dumps(out, separators=(",", ":")).encode())

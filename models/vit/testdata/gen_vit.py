@@ -5,6 +5,8 @@
     python gen_vit.py
 
 <kind>.safetensors, facebook.pth   a tiny network's weights, random, as float16
+openai.pt                          those of clip.safetensors in an archive of TorchScript by
+                                   OpenAI's names, beside a tower of texts
 parity.safetensors                 its tokens for made-up pictures, and gradients
 """
 import os
@@ -41,6 +43,40 @@ def save(net, kind):
     net.save_pretrained("/tmp/vit-parity")
     named = load_file("/tmp/vit-parity/model.safetensors")
     save_file({k: v.half() for k, v in named.items()}, os.path.join(HERE, kind + ".safetensors"))
+
+
+class Tree(torch.nn.Module):
+    """Modules that hold tensors by their dotted names."""
+
+    def __init__(self, named):
+        super().__init__()
+        below = {}
+        for k, v in named.items():
+            head, _, rest = k.partition(".")
+            if rest:
+                below.setdefault(head, {})[rest] = v
+            else:
+                self.register_parameter(head, torch.nn.Parameter(v)) if v.is_floating_point() else self.register_buffer(head, v)
+        for head, rest in below.items():
+            self.add_module(head, Tree(rest))
+
+    def forward(self, x: torch.Tensor):
+        return x
+
+
+def openai():
+    old, named = load_file(os.path.join(HERE, "clip.safetensors")), {}
+    for k, v in old.items():
+        k = k.removeprefix("vision_model.").replace("encoder.layers.", "transformer.resblocks.").replace("layer_norm", "ln_").replace("mlp.fc1", "mlp.c_fc").replace("mlp.fc2", "mlp.c_proj")
+        k = k.replace("self_attn.out_proj", "attn.out_proj").replace("pre_layrnorm", "ln_pre").replace("post_layernorm", "ln_post")
+        k = {"embeddings.class_embedding": "class_embedding", "embeddings.position_embedding.weight": "positional_embedding", "embeddings.patch_embedding.weight": "conv1.weight"}.get(k, k)
+        named[k] = v
+    for k in [k for k in named if "self_attn.q_proj" in k]:
+        named[k.replace("self_attn.q_proj.", "attn.in_proj_")] = torch.cat([named.pop(k.replace("q_proj", p + "_proj")) for p in "qkv"])
+    named = {"visual." + k: v for k, v in named.items()} | {"visual.proj": torch.zeros(32, 8)}
+    named |= {"transformer.resblocks.0.ln_1.weight": torch.ones(24), "transformer.resblocks.0.attn.in_proj_weight": torch.zeros(72, 24), "positional_embedding": torch.zeros(9, 24),
+              "token_embedding.weight": torch.zeros(12, 24), "ln_final.weight": torch.ones(24), "text_projection": torch.zeros(24, 8), "logit_scale": torch.tensor(1.0), "input_resolution": torch.tensor(40)}
+    torch.jit.script(Tree(named)).save(os.path.join(HERE, "openai.pt"))
 
 
 def main():
@@ -91,6 +127,7 @@ def main():
             named[new] = old[k]
     torch.save({"teacher": {"backbone." + k: v.half().clone() for k, v in named.items()}}, os.path.join(HERE, "facebook.pth"))
     save_file({k: v.contiguous().clone() for k, v in out.items()}, os.path.join(HERE, "parity.safetensors"))
+    openai()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // Package pth reads PyTorch checkpoints (.pth, .pt), both the zip format of
-// PyTorch 1.6 and later and the one before, and pickles of NumPy arrays (.pkl), as
-// Detectron2's model zoo has them. A pickle is read as data: tensors are
+// PyTorch 1.6 and later and the one before, the weights of TorchScript archives, as
+// OpenAI publishes CLIP, and pickles of NumPy arrays (.pkl), as Detectron2's model zoo
+// has them. A pickle is read as data: tensors are
 // understood, everything else is skipped, nothing is executed.
 package pth
 

@@ -3,6 +3,7 @@ package pth
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,6 +120,29 @@ func TestPlace(t *testing.T) {
 		}
 		if _, _, err := r.Place("none"); err == nil {
 			t.Error("a place of no tensor")
+		}
+	}
+}
+
+// TestReadScript: the weights and buffers of a TorchScript archive have the names of its
+// modules.
+func TestReadScript(t *testing.T) {
+	r, err := Open("testdata/script.pt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	want := map[string][]float32{"scale": {7}, "visual.0.mean": {0, 1}, "visual.0.weight": {0, 1, 2, 3, 4, 5}}
+	if names := r.Names(); !slices.Equal(names, slices.Sorted(maps.Keys(want))) {
+		t.Errorf("names %v", names)
+	}
+	for name, values := range want {
+		x, err := r.Tensor(name)
+		if err == nil {
+			x, err = weights.Float32(x)
+		}
+		if err != nil || !slices.Equal(tensors.MustCopyFlatData[float32](x), values) {
+			t.Errorf("%s is %v (%v), want %v", name, x, err, values)
 		}
 	}
 }
@@ -277,6 +301,7 @@ func FuzzReader(f *testing.F) {
 	for _, name := range []string{"arrays2", "arrays4", "arrays5", "arrays_evil"} {
 		f.Add(readFile(f, name+".pkl"))
 	}
+	f.Add(readFile(f, "script.pt"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, err := NewReader(bytes.NewReader(raw), int64(len(raw)))
 		if err != nil {

@@ -164,6 +164,10 @@ func (r *Reader) collect(prefix string, v any, depth int) error {
 				return err
 			}
 		}
+	case *pickle.Opaque: // a module of TorchScript, whose attributes are its state
+		if strings.HasPrefix(v.Name, "__torch__.") {
+			return r.collect(prefix, v.State, depth+1)
+		}
 	case []any:
 		for i, item := range v {
 			if err := r.collect(fmt.Sprintf("%s%d.", prefix, i), item, depth+1); err != nil {

@@ -29,7 +29,29 @@ class Evil:
         return os.system, ("touch /tmp/wsss-evil-pth",)
 
 
+class Inner(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(count(2, 3))
+        self.register_buffer("mean", count(2).half())
+
+    def forward(self, x):
+        return x @ self.weight.t() + self.mean.float()
+
+
+class Outer(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.visual = torch.nn.Sequential(Inner())
+        self.scale = torch.nn.Parameter(torch.tensor(7.0))
+        self.sizes = [1, 2]
+
+    def forward(self, x):
+        return self.visual(x) * self.scale
+
+
 if __name__ == "__main__":
+    torch.jit.script(Outer()).save(os.path.join(HERE, "script.pt"))
     torch.save(nested, os.path.join(HERE, "zip.pth"))
     torch.save(nested, os.path.join(HERE, "legacy.pth"), _use_new_zipfile_serialization=False)
     torch.save({"x": Evil(), "weight": count(2)}, os.path.join(HERE, "evil.pth"))
