@@ -75,8 +75,9 @@ test: lint
 verify: build
 	WSSS_VERIFY=1 go test -timeout 90m ./...
 
-# An array of six over three nodes of a real Slurm on this machine, and jobs through a
-# real S3 server; docs/cluster.md. Each is skipped with a reason where its parts are missing.
+# docs/cluster.md: an array of six over three nodes of a real Slurm on this machine, and
+# jobs through a real S3 server, each skipped with a reason where its programs are missing;
+# then kubeconform, which go run fetches, compares the Kubernetes examples with schemas.
 cluster-test: build
 	docs/cluster/slurm_test.sh bin/wsss
 	WSSS_VERSITYGW=$(wildcard $(VERSITYGW)) go test ./checkpoints/store ./checkpoints/jobs ./checkpoints/files/lock -run 'Server|Takeover' -v

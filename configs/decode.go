@@ -11,21 +11,31 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
+// KeyError is a key of a config, or its value, that is wrong whatever files are there.
+type KeyError struct{ error }
+
+// Unwrap is for errors.Is and errors.As.
+func (e *KeyError) Unwrap() error { return e.error }
+
+// KeyErrorf is a KeyError of a text, as fmt.Errorf makes it.
+func KeyErrorf(format string, args ...any) error { return &KeyError{fmt.Errorf(format, args...)} }
+
 // Decode fills the struct that v points to from a plug-in's options table.
 // Unknown keys are an error that names the key and the ones that exist, so a
-// misspelt option never passes in silence. Fields keep their value where the
-// table lacks their key. section names the table in errors ("gen.options").
+// misspelt option never passes in silence; errors are KeyErrors. Fields keep their
+// value where the table lacks their key. section names the table in errors
+// ("gen.options").
 func Decode(section string, options map[string]any, v any) error {
 	if len(options) == 0 {
 		return nil
 	}
 	var buf bytes.Buffer
 	if err := toml.NewEncoder(&buf).Encode(options); err != nil {
-		return fmt.Errorf("[%s]: %w", section, err)
+		return KeyErrorf("[%s]: %w", section, err)
 	}
 	meta, err := toml.Decode(buf.String(), v)
 	if err != nil {
-		return explainType(section+".", err)
+		return &KeyError{explainType(section+".", err)}
 	}
 	if extra := unknown(meta, v); len(extra) > 0 {
 		slices.SortFunc(extra, func(a, b toml.Key) int { return strings.Compare(a.String(), b.String()) })
@@ -35,7 +45,7 @@ func Decode(section string, options map[string]any, v any) error {
 		}
 		first := extra[0]
 		allowed := tomlKeys(reflect.New(tableOf(reflect.TypeOf(v).Elem(), first)).Interface())
-		return fmt.Errorf("[%s]: unknown key %s: allowed are %s%s", section, strings.Join(keys, ", "), strings.Join(allowed, ", "), DidYouMean(first[len(first)-1], allowed))
+		return KeyErrorf("[%s]: unknown key %s: allowed are %s%s", section, strings.Join(keys, ", "), strings.Join(allowed, ", "), DidYouMean(first[len(first)-1], allowed))
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ func TestLearningKeys(t *testing.T) {
 		"train.loss.class_weights=[1,-1]":                                         "numbers >= 0, one for each class",
 		"train.loss.class_weights=[1,2] train.loss.balance=sqrt":                  "train.loss.balance",
 		"train.checkpoint.patience=3":                                             "it counts validations",
+		"train.noise.early_every=5":                                               "train.noise.early_every = 5: allowed is 0 without train.noise.early",
 		"train.augment.scale_by=long":                                             "train.augment.scale_by",
 		"train.optimizer.schedule=cosine train.optimizer.warm_up=10":              "",
 		"train.checkpoint.patience=3 train.checkpoint.val_every=10":               "",

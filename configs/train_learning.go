@@ -41,6 +41,7 @@ func (t Train) validateNoise(v *validator) {
 	v.that(t.Early == 0 || t.NoiseWarmup == 0, "train.noise.early", t.Early, "0 where train.noise.warmup tells when to begin")
 	v.that(t.Early == 0 || t.Bootstrap+t.LossClip+t.Correct > 0, "train.noise.early", t.Early, "0 unless one of train.noise.bootstrap, loss_clip and correct is set: it tells when they begin")
 	v.every("train.noise.early_every", t.EarlyEvery, 0)
+	v.that(t.EarlyEvery == 0 || t.Early > 0, "train.noise.early_every", t.EarlyEvery, "0 without train.noise.early, which it is about")
 }
 
 // validateLearning checks what how weights learn depends on.

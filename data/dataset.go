@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"wsss/checkpoints/files"
+	"wsss/configs"
 )
 
 // Want says which parts of a sample Load must read; the rest stay nil, so that
@@ -107,7 +108,7 @@ func Kinds() []string {
 func Open(kind string, opts Options) (Dataset, error) {
 	open, ok := registry[kind]
 	if !ok {
-		return nil, fmt.Errorf("data.kind = %q is unknown: allowed are %s", kind, strings.Join(Kinds(), ", "))
+		return nil, configs.KeyErrorf("data.kind = %q is unknown: allowed are %s", kind, strings.Join(Kinds(), ", "))
 	}
 	ds, err := open(opts)
 	if err != nil {

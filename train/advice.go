@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"wsss/configs"
+	"wsss/data/words"
 	"wsss/models/backend"
 )
 
@@ -21,7 +22,7 @@ func advise(err error, t configs.Train) error {
 		remedies = append(remedies, `train.compute.precision = "bf16" (on a GPU)`)
 	}
 	remedies = append(remedies, fmt.Sprintf("train.augment.crop = %d or train.network.width = %g smaller", t.Crop, t.Width))
-	return backend.AdviseMemory(err, fmt.Sprintf("a training step of %d images of %d×%d pixels", t.Batch, t.Crop, t.Crop), remedies...)
+	return backend.AdviseMemory(err, fmt.Sprintf("a training step of %s of %d×%d pixels", words.Plural(t.Batch, "image"), t.Crop, t.Crop), remedies...)
 }
 
 // smallerBatch is about half of the batch, 0 where the network or its devices

@@ -126,7 +126,7 @@ func TestFitBatch(t *testing.T) {
 			t.Fatalf("going on with less memory: %v", err)
 		}
 		little := job(func(t *configs.Train) { t.FitBatch, t.MemoryGB = true, 0.001 })
-		if _, err := Run(context.Background(), little); err == nil || !strings.Contains(err.Error(), "not enough memory for a training step of 1 images of 33×33 pixels: try train.compute.recompute = 4") || !strings.Contains(err.Error(), "GB of 0.00 GB (train.compute.memory_gb = 0.001)") {
+		if _, err := Run(context.Background(), little); err == nil || !strings.Contains(err.Error(), "not enough memory for a training step of 1 image of 33×33 pixels: try train.compute.recompute = 4") || !strings.Contains(err.Error(), "GB of 0.00 GB (train.compute.memory_gb = 0.001)") {
 			t.Errorf("with a megabyte: %v", err)
 		}
 	})

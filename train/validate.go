@@ -7,6 +7,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/metrics"
+	"wsss/data/words"
 	"wsss/models/tiles"
 	"wsss/train/loop"
 )
@@ -25,7 +26,7 @@ func (r *run) Validate(ctx context.Context, step int) (loop.Validation, error) {
 		rec.ValIoU = append(rec.ValIoU, iou)
 	}
 	return loop.Validation{Value: scores.MIoU, Record: rec,
-		Text: fmt.Sprintf("validation mIoU %.2f %% on %d images", 100*scores.MIoU, len(r.valIDs))}, nil
+		Text: fmt.Sprintf("validation mIoU %.2f %% on %s", 100*scores.MIoU, words.Plural(len(r.valIDs), "image"))}, nil
 }
 
 // score computes one confusion matrix over the validation images.

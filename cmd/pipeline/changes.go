@@ -2,9 +2,11 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"wsss/checkpoints/files"
 	"wsss/configs"
@@ -47,6 +49,30 @@ func ChangesText(s gen.Summary) string {
 		parts = append(parts, words.Count(c.Gone, "image is gone", "images are gone"))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// changesName is the file of a run that tells which of its labels were made again.
+const changesName = "changes.json"
+
+// mostChanges bounds what it keeps, the latest.
+const mostChanges = 20
+
+// madeAgain is what the run's changesName tells; nothing where it cannot be read.
+func (p *Run) madeAgain() (list []string) {
+	raw, err := files.ReadLimited(p.Path(changesName), files.MaxRecord)
+	if err != nil || json.Unmarshal(raw, &list) != nil {
+		return nil
+	}
+	return list
+}
+
+// noteChanges keeps for the report what a labeller has made again.
+func (p *Run) noteChanges(title string, s gen.Summary) error {
+	if s.Changes.Stale()+s.Changes.Gone == 0 {
+		return nil
+	}
+	list := append(p.madeAgain(), fmt.Sprintf("%s: %s%s", time.Now().UTC().Format("2006-01-02 15:04 UTC"), title, ChangesText(s)))
+	return files.WriteJSON(p.Path(changesName), list[max(0, len(list)-mostChanges):])
 }
 
 // staleLabels counts what gen would make again of the labels that it has made;

@@ -8,6 +8,7 @@ import (
 
 	"wsss/checkpoints"
 	"wsss/configs"
+	"wsss/data/words"
 	"wsss/eval/report"
 	"wsss/gen"
 )
@@ -29,7 +30,7 @@ func networkSettings(m checkpoints.Meta) map[string]string {
 	}
 	return map[string]string{
 		report.MadeBy:    net,
-		report.TrainedOn: fmt.Sprintf("%s %s, %d images", m.Dataset, m.Split, m.Images),
+		report.TrainedOn: fmt.Sprintf("%s %s, %s", m.Dataset, m.Split, words.Plural(m.Images, "image")),
 		report.Start:     start,
 		report.Updates:   fmt.Sprintf("%d of batch %d", m.Step, t.Batch*max(t.Accumulate, 1)),
 	}

@@ -2,11 +2,13 @@ package pipeline
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 
 	"wsss/checkpoints/files"
 	"wsss/configs"
+	"wsss/data/words"
 	"wsss/models/manifest"
 )
 
@@ -24,11 +26,13 @@ func FineTunePlan(cfg configs.Config, o Options, w io.Writer) error {
 // FineTune describes the fine-tuning.
 func (p *Plan) FineTune() error {
 	cfg, c, w := p.Config, p.Config.FineTuneCLIP, p.Print
-	images := p.splitOf("train on", cfg.Data, cfg.Data.TrainSplit)
-	if v := c.Val; v != nil {
-		p.splitOf("judge on", *v, v.ValSplit)
-	} else {
-		p.splitOf("judge on", cfg.Data, cfg.Data.ValSplit)
+	images, err := p.splitOf("train on", cfg.Data, cfg.Data.TrainSplit)
+	if err != nil {
+		return err
+	}
+	val := cmp.Or(c.Val, &cfg.Data)
+	if _, err := p.splitOf("judge on", *val, val.ValSplit); err != nil {
+		return err
 	}
 	fmt.Fprintln(w, "\nweights")
 	switch {
@@ -52,7 +56,7 @@ func (p *Plan) FineTune() error {
 	p.step("train", "%s, head %s, %d epochs of batch %d, lr %g, weight decay %g, layer decay %g, warm-up %g, freeze %d, augment %s, precision %s, recompute %d → %s",
 		c.Loss, c.Head, c.Epochs, c.Batch, c.LR, c.WeightDecay, c.LayerDecay, c.WarmUp, c.Freeze, c.Augment, cmp.Or(c.Precision, "the backend's"), c.Recompute, p.Path("finetune"))
 	if images >= c.Batch {
-		p.step("", "at most %d updates", c.Epochs*(images/c.Batch))
+		p.step("", "at most %s", words.Plural(c.Epochs*(images/c.Batch), "update"))
 	}
 	p.step("judge", "mAP before and after; best checkpoint and thresholds on %s", map[bool]string{
 		true: fmt.Sprintf("%g %% of the training images, held out", 100*c.Calibrate), false: "the validation images, which flatters"}[c.Calibrate > 0])
@@ -62,24 +66,27 @@ func (p *Plan) FineTune() error {
 
 // splitOf names the images of a split and counts them, 0 where they are not
 // there yet.
-func (p *Plan) splitOf(what string, d configs.Data, split string) int {
+func (p *Plan) splitOf(what string, d configs.Data, split string) (int, error) {
 	fmt.Fprintf(p.Print, "%s  %s at %s, split %s", what, d.Kind, d.Root, split)
 	defer fmt.Fprintln(p.Print)
 	if d.Kind == "scenes" {
 		fmt.Fprint(p.Print, ": generated on the first run, from the seed")
-		return 0
+		return 0, p.checkScenes(d)
 	}
 	ds, err := OpenData(d, p.Config.Seed)
+	if errors.As(err, new(*configs.KeyError)) {
+		return 0, InFile(p.File, UsageError{Err: err})
+	}
 	var ids []string
 	if err == nil {
 		ids, err = ds.IDs(split)
 	}
 	if err != nil {
 		p.lack("data: %v; docs/openimages.md and docs/datasets.md say where it comes from", err)
-		return 0
+		return 0, nil
 	}
-	fmt.Fprintf(p.Print, ": %d images", len(ids))
-	return len(ids)
+	fmt.Fprintf(p.Print, ": %s", words.Plural(len(ids), "image"))
+	return len(ids), nil
 }
 
 // MissingFrom ends a plan with what it lacks, which is an error.

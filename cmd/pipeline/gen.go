@@ -1,10 +1,12 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"wsss/configs"
@@ -115,6 +117,7 @@ func (p *Run) label(ctx context.Context, l Labeller, dir string, o GenOptions) e
 	if o.Job != nil { // every image is read anyway, and a list of all would grow with them
 		hashes = nil
 	}
+	p.noteAtOnce(g.Workers)
 	var sum gen.Summary
 	start := time.Now()
 	err = p.Step(ctx, fmt.Sprintf("gen %s from %s", g.Method, g.Weak), func(progress func(done, total int)) error {
@@ -134,12 +137,22 @@ func (p *Run) label(ctx context.Context, l Labeller, dir string, o GenOptions) e
 	p.saveHashes()
 	if o.Shard == (gen.Shard{}) && o.Job == nil { // the wall clock of one of many says little
 		// What a call made before it was stopped counts, images and time alike.
-		err = errors.Join(err, eval.RecordSpeed(dir, cfg.GenHash(), sum.Generated, time.Since(start), sum.Times.Seconds()))
+		err = errors.Join(err, p.noteChanges(l.title, sum), eval.RecordSpeed(dir, cfg.GenHash(), sum.Generated, time.Since(start), sum.Times.Seconds()))
 	}
 	if err != nil && l.title != "" {
 		return fmt.Errorf("%s%w", l.title, err)
 	}
 	return err
+}
+
+// noteAtOnce says that runs of more photos than are asked for at a time cost as much
+// and give no more.
+func (p *Run) noteAtOnce(workers int) {
+	if n, err := backend.AskedAtOnce(); err == nil && p.Backend != nil {
+		if asking := cmp.Or(workers, runtime.GOMAXPROCS(0)); n > asking {
+			p.once("%s = %d, but %s at a time (gen.workers): a network that takes photos together computes %d in each run all the same", backend.EnvAtOnce, n, words.Count(asking, "photo is labelled", "photos are labelled"), n)
+		}
+	}
 }
 
 // lesson shows how far a method is that learns from the split before it labels.
@@ -211,12 +224,12 @@ func (p *Run) explainGen(s gen.Summary, kind string) {
 	if s.Generated == 0 {
 		return
 	}
-	p.Say("  %d masks; time: %v", s.Masks, s.Times)
+	p.Say("  %s; time: %v", words.Plural(s.Masks, "mask"), s.Times)
 	if s.Empty > 0 {
 		p.Say("  note: without a mask, and all background: %s", words.Plural(s.Empty, "image"))
 	}
 	if s.Noted > 0 {
-		p.Say("  note: %d masks carry a note in their sidecar, such as a prompt too weak to trust, or an imported label of only 0 and 255", s.Noted)
+		p.Say("  note: %s a note in the sidecar, such as of a prompt too weak to trust, or of an imported label of only 0 and 255", words.Count(s.Noted, "mask carries", "masks carry"))
 	}
 }
 

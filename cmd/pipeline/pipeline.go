@@ -76,7 +76,7 @@ func Open(cfg configs.Config, o Options) (p *Run, err error) {
 		return nil, InFile(o.File, UsageError{Err: err})
 	}
 	p.Dataset, err = OpenData(cfg.Data, cfg.Seed)
-	if err != nil && cfg.Data.Kind != "scenes" && !files.Exists(cfg.Data.Root) {
+	if err != nil && !errors.As(err, new(*configs.KeyError)) && cfg.Data.Kind != "scenes" && !files.Exists(cfg.Data.Root) {
 		return nil, MissingError{Lacks: []string{dataLack(err)}}
 	}
 	if err != nil && cfg.Data.Kind == "scenes" && errors.As(err, new(*fs.PathError)) {

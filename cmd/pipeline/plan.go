@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/scenes"
+	"wsss/data/words"
 	"wsss/gen"
 	"wsss/models/manifest"
 )
@@ -26,7 +29,9 @@ type Plan struct {
 
 // describe prints the steps of some parts of a run, and finds what they lack.
 func (p *Plan) describe(of Parts) error {
-	p.data(of)
+	if err := p.data(of); err != nil {
+		return err
+	}
 	if err := p.weights(of); err != nil {
 		return err
 	}
@@ -69,15 +74,18 @@ var publishedSplits = map[string]map[string]int{
 }
 
 // data says which images and weak labels the run needs.
-func (p *Plan) data(of Parts) {
+func (p *Plan) data(of Parts) error {
 	d := p.Config.Data
 	fmt.Fprintf(p.Print, "\ndata     %s at %s: labels for %s, scores on %s\n", d.Kind, d.Root, d.TrainSplit, d.ValSplit)
 	if d.Kind == "scenes" {
 		fmt.Fprintln(p.Print, "         generated on the first run, from the seed")
-		return
+		return p.checkScenes(d)
 	}
 	if p.Dataset == nil {
 		ds, err := OpenData(d, p.Config.Seed)
+		if errors.As(err, new(*configs.KeyError)) {
+			return InFile(p.File, UsageError{Err: err})
+		}
 		if err != nil {
 			p.lack("%s", dataLack(err))
 		}
@@ -92,13 +100,13 @@ func (p *Plan) data(of Parts) {
 		}
 	}
 	if p.Dataset == nil {
-		return
+		return nil
 	}
 	for _, split := range p.splits(of) {
 		if ids, err := p.Dataset.IDs(split); err != nil {
 			p.lack("data: %v", err)
 		} else if p.Print != io.Discard {
-			fmt.Fprintf(p.Print, "         %d images in %s%s\n", len(ids), split, p.labelCounts(ids))
+			fmt.Fprintf(p.Print, "         %s in %s%s\n", words.Plural(len(ids), "image"), split, p.labelCounts(ids))
 		}
 	}
 	for _, g := range p.of(of) {
@@ -106,6 +114,15 @@ func (p *Plan) data(of Parts) {
 			p.lack("weak labels: %v", err)
 		}
 	}
+	return nil
+}
+
+// checkScenes refuses wrong keys of scenes that are yet to be generated.
+func (p *Plan) checkScenes(d configs.Data) error {
+	if err := scenes.Check(data.Options{Root: d.Root, Seed: p.Config.Seed, Extra: d.Options}); err != nil {
+		return InFile(p.File, UsageError{Err: fmt.Errorf("dataset scenes at %s: %w", d.Root, err)})
+	}
+	return nil
 }
 
 // splits are those that the parts read.
@@ -226,7 +243,7 @@ func (p *Plan) model(store *manifest.Store, name string) error {
 func (p *Plan) images(split string) string {
 	if p.Dataset != nil {
 		if ids, err := p.Dataset.IDs(split); err == nil {
-			return fmt.Sprintf("%s (%d images)", split, len(ids))
+			return fmt.Sprintf("%s (%s)", split, words.Plural(len(ids), "image"))
 		}
 	}
 	if n, ok := publishedSplits[p.Config.Data.Kind][split]; ok {

@@ -1,12 +1,21 @@
 package pipeline
 
-import "fmt"
+import (
+	"fmt"
+
+	"wsss/data/words"
+)
 
 // classifier plans wsss train-classifier.
 func (p *Plan) classifier() error {
 	c, d := p.Config.Classifier, p.Config.Data
-	images := p.splitOf("train on", d, d.TrainSplit)
-	p.splitOf("judge on", d, d.ValSplit)
+	images, err := p.splitOf("train on", d, d.TrainSplit)
+	if err != nil {
+		return err
+	}
+	if _, err := p.splitOf("judge on", d, d.ValSplit); err != nil {
+		return err
+	}
 	if err := p.list(startNeeds(c.Init)); err != nil {
 		return err
 	}
@@ -14,7 +23,7 @@ func (p *Plan) classifier() error {
 	p.step("train", "%s ×%g, batch norm %s, %d epochs of batch %d, %s, lr %g, crop %d → %s",
 		c.Backbone, c.Width, c.BatchNorm, c.Epochs, c.Batch, c.Optimizer, c.LR, c.Crop, p.Path("classifier"))
 	if images >= c.Batch {
-		p.step("", "at most %d updates", c.Epochs*(images/c.Batch))
+		p.step("", "at most %s", words.Plural(c.Epochs*(images/c.Batch), "update"))
 	}
 	return nil
 }

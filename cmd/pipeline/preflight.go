@@ -41,6 +41,9 @@ func (p *Run) Preflight(of Parts) error {
 // check finds what is wrong with the config, as far as neither data nor weights
 // are needed to tell; errors are usage errors.
 func (p *Plan) check(of Parts) error {
+	if _, err := backend.AskedAtOnce(); err != nil {
+		return UsageError{Err: err}
+	}
 	lack, err := backend.Check(p.Config.Backend)
 	if err != nil {
 		return InFile(p.File, UsageError{Err: err})

@@ -17,7 +17,7 @@ func (p *Run) Report(ctx context.Context, rows []report.Row) error {
 		Overlays: p.Config.Eval.Overlays, Workers: p.Config.Eval.Workers,
 		HourlyPrice: p.Config.Eval.HourlyPrice, Published: p.Config.Eval.Published,
 		Weak: data.WeakKind(p.Config.Gen.Weak),
-		Warn: func(line string) { p.Alert("%s", line) }, Census: p.census(ctx),
+		Warn: func(line string) { p.Alert("%s", line) }, Census: p.census(ctx), Again: p.madeAgain(),
 	}
 	for _, net := range p.Networks() {
 		if log := p.Path("train", net, train.LogFile); files.Exists(log) {

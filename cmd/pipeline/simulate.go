@@ -12,6 +12,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/corrections"
+	"wsss/data/words"
 	"wsss/eval"
 	"wsss/eval/report"
 	"wsss/eval/review"
@@ -70,7 +71,7 @@ func (s *Simulation) seed(ctx context.Context, seed int64) error {
 		return err
 	}
 	if last := s.Counts[len(s.Counts)-1]; last > len(ids) {
-		return Usagef("review: -simulate %d: split %s has %d images", last, split, len(ids))
+		return Usagef("review: -simulate %d: split %s has %s", last, split, words.Plural(len(ids), "image"))
 	}
 	queue, err := review.Order(ctx, review.Evidence{
 		Dataset: first.Dataset.(*corrections.Dataset), IDs: ids, LabelsDir: first.labelsDir(), ClassIoU: first.classIoU(),

@@ -14,6 +14,7 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/configs"
+	"wsss/data/words"
 	"wsss/eval"
 	"wsss/eval/published"
 	"wsss/eval/report"
@@ -133,7 +134,7 @@ func (t *Table) Run(ctx context.Context, seed int64, o Options) error {
 		}
 		t.Rows[i].MIoU = append(t.Rows[i].MIoU, r.MIoU)
 		t.speed(i, dir, p.rowHash(c))
-		t.Note = fmt.Sprintf("Pseudo-label mIoU on %s, %d images per seed, %d seeds; papers' numbers are of VOC 2012 train.", p.Dataset.Name(), r.Images, len(t.Seeds))
+		t.Note = fmt.Sprintf("Pseudo-label mIoU on %s, %s per seed, %s; papers' numbers are of VOC 2012 train.", p.Dataset.Name(), words.Plural(r.Images, "image"), words.Plural(len(t.Seeds), "seed"))
 		rows = append(rows, report.Row{Result: r, Labels: dir})
 	}
 	return p.Report(ctx, rows)

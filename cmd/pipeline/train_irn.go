@@ -7,6 +7,7 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/configs"
+	"wsss/data/words"
 	"wsss/train"
 	"wsss/train/irn"
 )
@@ -42,7 +43,7 @@ func (p *Run) TrainIRN(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p.Say("loss %.4f after %d updates; network: %s", res.Loss, res.Steps, res.Network)
+	p.Say("loss %.4f after %s; network: %s", res.Loss, words.Plural(res.Steps, "update"), res.Network)
 	return files.WriteJSON(p.Path("irn", resultFile), struct {
 		*irn.Result
 		Config string `json:"config"` // hash of what it was trained by
@@ -52,7 +53,10 @@ func (p *Run) TrainIRN(ctx context.Context) (err error) {
 // irn plans wsss train-irn.
 func (p *Plan) irn() error {
 	c, d := p.Config.IRN, p.Config.Data
-	images := p.splitOf("train on", d, d.TrainSplit)
+	images, err := p.splitOf("train on", d, d.TrainSplit)
+	if err != nil {
+		return err
+	}
 	needs := startNeeds(c.Init)
 	if c.Labels != "" {
 		needs.Files = append(needs.Files, c.Labels)
@@ -68,7 +72,7 @@ func (p *Plan) irn() error {
 	p.step("train", what+" on %s ×%g, %d epochs of batch %d, lr %g, crop %d, from %s → %s",
 		c.Backbone, c.Width, c.Epochs, c.Batch, c.LR, c.Crop, c.Labels, p.Path("irn"))
 	if images >= c.Batch {
-		p.step("", "at most %d updates", c.Epochs*(images/c.Batch))
+		p.step("", "at most %s", words.Plural(c.Epochs*(images/c.Batch), "update"))
 	}
 	return nil
 }

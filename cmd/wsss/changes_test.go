@@ -140,6 +140,12 @@ func TestEditedBoxIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	text = wsss("run", "-config", config)
+	page, err := os.ReadFile(filepath.Join(dir, "run", "report.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(string(page), "UTC: 1 of 4 made again: 1 label edited")
+	has(string(page), "UTC: 1 image is gone")
 	has(text, "1 image is gone")
 	has(text, "trained again: 1 image is gone")
 	for _, stale := range []string{"run/gen/p2.png", "run/gen/p2.json"} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,6 +82,9 @@ func (f *dataFlags) open() (data.Dataset, []string, error) {
 		return nil, nil, pipeline.UsageError{Err: err}
 	}
 	ds, err := pipeline.OpenData(cfg.Data, cfg.Seed)
+	if errors.As(err, new(*configs.KeyError)) {
+		return nil, nil, pipeline.InFile(f.config, pipeline.UsageError{Err: err})
+	}
 	if err != nil {
 		return nil, nil, err // a dataset that is wrong, not a command line
 	}

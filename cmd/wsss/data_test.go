@@ -244,7 +244,7 @@ func TestDataUsage(t *testing.T) {
 		{"validate -kind folder", exitUsage},
 		{"validate -kind folder -root " + dir + "/none", exitUsage},
 		{"validate -kind folder -root " + dir, exitFailed}, // it holds no image
-		{"validate -kind albums -root " + dir, exitFailed},
+		{"validate -kind albums -root " + dir, exitUsage},
 		{"weaken -out x", exitUsage},
 		{"weaken -masks " + dir, exitUsage},
 		{"weaken -masks " + dir + " -out x", exitUsage},

@@ -17,7 +17,8 @@ wsss data validate reads every image, mask and label of a dataset in parallel
 and lists all that is wrong: files that are missing or broken, masks of another
 size than their image, pixel values that are no class (file, pixel and value),
 labels outside the image, images listed twice; and, as warnings, tags and
-points that contradict the mask, and masks without an object. It ends with how
+points that contradict the mask, masks without an object, and classes that
+nothing to learn from is of. It ends with how
 often each class occurs. Exit code 1 if there is an error.
 
   wsss data validate -config configs/demo.toml
@@ -47,9 +48,9 @@ func runValidate(ctx context.Context, args []string) error {
 	faults := 0
 	reports := []*validate.Report{}
 	for _, split := range splits {
-		opts.Need, opts.CheckID = "", nil
+		opts.Need, opts.Truth, opts.CheckID = "", false, nil
 		if f.config != "" && split == f.cfg.Data.TrainSplit {
-			opts.Need, opts.CheckID = data.WeakKind(f.cfg.Gen.Weak), gen.CheckID
+			opts.Need, opts.Truth, opts.CheckID = data.WeakKind(f.cfg.Gen.Weak), f.cfg.Train.Labels == "truth", gen.CheckID
 		}
 		var r *validate.Report
 		err := f.show("validate "+split, func(progress func(done, total int)) (err error) {

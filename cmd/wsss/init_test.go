@@ -63,7 +63,7 @@ func TestInitOwnPhotos(t *testing.T) {
 			t.Fatalf("exit code %d", code)
 		}
 	})
-	for _, want := range []string{"kind folder, 5 images", "boxes      of 5 of 5", "nothing will be scored", "wsss models pull resnet", "wsss run -config " + config} {
+	for _, want := range []string{"kind folder, 5 images to train on (split train), split val is left out of it", "boxes      of 5 of 5", "nothing will be scored", "wsss models pull resnet", "wsss run -config " + config} {
 		if !strings.Contains(text, want) {
 			t.Errorf("output lacks %q:\n%s", want, text)
 		}
@@ -98,7 +98,7 @@ func TestInitOwnPhotos(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"folder val: 1 images without true masks", `"name":"trained on pseudo-labels"`} {
+	for _, want := range []string{"folder val: 1 image without true masks", `"name":"trained on pseudo-labels"`} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the report lacks %q", want)
 		}

@@ -46,6 +46,14 @@ func TestPreflight(t *testing.T) {
 		{"no network of a row", []string{"-set", `eval.onnx=[{name="other", path="` + absent + `"}]`}, exitMissing, absent},
 		{"no folder of labels", []string{"-set", "train.labels=" + absent}, exitMissing, absent},
 		{"no data", []string{"-set", "data.root=" + absent}, exitMissing, absent},
+		{"unknown key of the data", []string{"-set", "data.options.nonsense=1"}, exitUsage, "/dev/null: dataset folder at "},
+		{"share of the data", []string{"-set", "data.options.val_fraction=2"}, exitUsage, "data.options.val_fraction = 2"},
+		{"format of the data", []string{"-set", "data.options.format=nonsense"}, exitUsage, `data.options.format: annotation format "nonsense"`},
+		{"encoding of the data", []string{"-set", "data.options.encoding=nonsense"}, exitUsage, `data.options.encoding: encoding "nonsense"`},
+		{"labels of the data", []string{"-set", "data.options.boxes=nonsense"}, exitUsage, `data.options.boxes = "nonsense"`},
+		{"key of absent data", []string{"-set", "data.root=" + absent, "-set", "data.options.nonsense=1"}, exitUsage, "[data.options]: unknown key nonsense"},
+		{"scenes", []string{"-set", "data.kind=scenes", "-set", "data.root=" + absent, "-set", `data.options={classes=99}`}, exitUsage, "data.options.classes = 99"},
+		{"early_every", []string{"-set", "train.noise.early_every=5"}, exitUsage, "train.noise.early_every = 5: allowed is 0 without train.noise.early"},
 		{"no scribbles", []string{"-set", "gen.weak=scribbles"}, exitMissing, "scribbles"},
 	}
 	for _, tt := range tests {

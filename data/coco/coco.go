@@ -74,13 +74,13 @@ func Open(root string, seed int64, cfg Config) (*Dataset, error) {
 		cfg.Crowd = CrowdSkip
 	}
 	if cfg.Crowd != CrowdSkip && cfg.Crowd != CrowdVoid {
-		return nil, fmt.Errorf("data.options.crowd = %q: allowed are %q and %q", cfg.Crowd, CrowdSkip, CrowdVoid)
+		return nil, configs.KeyErrorf("data.options.crowd = %q: allowed are %q and %q", cfg.Crowd, CrowdSkip, CrowdVoid)
 	}
 	if cfg.Others = cmp.Or(cfg.Others, OthersError); cfg.Others != OthersError && cfg.Others != OthersSkip {
-		return nil, fmt.Errorf("data.options.others = %q: allowed are %q and %q", cfg.Others, OthersError, OthersSkip)
+		return nil, configs.KeyErrorf("data.options.others = %q: allowed are %q and %q", cfg.Others, OthersError, OthersSkip)
 	}
 	if err := data.CheckFraction(cfg.ValFraction); err != nil {
-		return nil, fmt.Errorf("data.options.%w", err)
+		return nil, configs.KeyErrorf("data.options.%w", err)
 	}
 	d := &Dataset{root: root, cfg: cfg, seed: seed}
 	if err := d.findParts(); err != nil {
@@ -115,7 +115,7 @@ func Open(root string, seed int64, cfg Config) (*Dataset, error) {
 func (d *Dataset) readClasses() error {
 	d.classes.Names = append([]string{"background"}, ClassNames...)
 	if len(d.cfg.Classes) >= data.MaxClasses {
-		return fmt.Errorf("data.options.classes names %d classes: at most %d are allowed", len(d.cfg.Classes), data.MaxClasses-1)
+		return configs.KeyErrorf("data.options.classes names %d classes: at most %d are allowed", len(d.cfg.Classes), data.MaxClasses-1)
 	}
 	if len(d.cfg.Classes) > 0 {
 		d.classes.Names = append([]string{"background"}, d.cfg.Classes...)

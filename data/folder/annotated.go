@@ -10,9 +10,11 @@ import (
 	"strings"
 
 	"wsss/checkpoints/files"
+	"wsss/configs"
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/maskcode"
+	"wsss/data/text"
 	"wsss/data/weaken"
 )
 
@@ -44,7 +46,7 @@ func (d *Dataset) readAnnotations(opts Options) (*annotations, error) {
 	ask := annotation.Options{Format: opts.Format, Classes: table}
 	for _, name := range opts.Labels {
 		if _, err := files.Join(d.root, name); err != nil {
-			return nil, fmt.Errorf("labels: %w", err)
+			return nil, configs.KeyErrorf("data.options.labels: %w", err)
 		}
 		ask.Files = append(ask.Files, filepath.ToSlash(filepath.Clean(name)))
 	}
@@ -84,7 +86,7 @@ func (d *Dataset) table(opts Options) ([]string, error) {
 	if opts.Classes != "" {
 		path, err := files.Join(d.root, opts.Classes)
 		if err != nil {
-			return nil, fmt.Errorf("classes: %w", err)
+			return nil, configs.KeyErrorf("data.options.classes: %w", err)
 		}
 		if c, err := ReadClasses(path); !errors.Is(err, fs.ErrNotExist) {
 			return c.Names, err
@@ -170,6 +172,22 @@ func (a *annotations) split(splits map[string][]string, all []string) {
 	}
 }
 
+// check refuses what is wrong whatever is in the folder, and gives what derived does.
+func (o Options) check() ([]data.WeakKind, error) {
+	if err := data.CheckFraction(o.ValFraction); err != nil {
+		return nil, configs.KeyErrorf("data.options.%w", err)
+	}
+	if err := text.Check(o.Encoding); err != nil {
+		return nil, configs.KeyErrorf("data.options.encoding: %w", err)
+	}
+	if own := o.Format == "" || o.Format == "csv" || o.Format == "json"; !own {
+		if _, err := annotation.Lookup(o.Format); err != nil {
+			return nil, configs.KeyErrorf("data.options.format: %w", err)
+		}
+	}
+	return o.derived()
+}
+
 // derived lists the forms of labels that come from the masks.
 func (o Options) derived() ([]data.WeakKind, error) {
 	var kinds []data.WeakKind
@@ -182,7 +200,7 @@ func (o Options) derived() ([]data.WeakKind, error) {
 		case "masks":
 			kinds = append(kinds, k.kind)
 		default:
-			return nil, fmt.Errorf("data.options.%s = %q: allowed is \"masks\"; label files are named in data.options.labels", k.kind, k.value)
+			return nil, configs.KeyErrorf("data.options.%s = %q: allowed is \"masks\"; label files are named in data.options.labels", k.kind, k.value)
 		}
 	}
 	return kinds, nil

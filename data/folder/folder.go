@@ -96,6 +96,9 @@ func Open(root string, opts Options, seed int64) (*Dataset, error) {
 	}
 	d := &Dataset{root: root, seed: seed}
 	var err error
+	if d.derived, err = opts.check(); err != nil {
+		return nil, err
+	}
 	if d.imageDir, err = d.folder("images", opts.Images, d.first("images", "JPEGImages"), true); err != nil {
 		return nil, err
 	}
@@ -109,9 +112,6 @@ func Open(root string, opts Options, seed int64) (*Dataset, error) {
 		d.beside = takeMasks(d.images)
 	}
 	d.aliases = sync.OnceValue(d.findAliases)
-	if d.derived, err = opts.derived(); err != nil {
-		return nil, err
-	}
 	if d.notes, err = d.readAnnotations(opts); err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (d *Dataset) folder(key, name, byDefault string, orRoot bool) (string, erro
 	}
 	path, err := files.Join(d.root, chosen)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", key, err)
+		return "", configs.KeyErrorf("data.options.%s: %w", key, err)
 	}
 	info, err := files.Stat(path)
 	switch {
@@ -161,9 +161,9 @@ func (d *Dataset) folder(key, name, byDefault string, orRoot bool) (string, erro
 	case name == "":
 		return "", nil
 	case err == nil:
-		return "", fmt.Errorf("%s = %q: %s is a file, allowed is a folder", key, name, path)
+		return "", configs.KeyErrorf("data.options.%s = %q: %s is a file, allowed is a folder", key, name, path)
 	}
-	return "", fmt.Errorf("%s = %q: %w", key, name, err)
+	return "", fmt.Errorf("data.options.%s = %q: %w", key, name, err)
 }
 
 // readLabels merges all label files.
@@ -178,7 +178,7 @@ func (d *Dataset) readLabels(opts Options) error {
 	for _, name := range names {
 		path, err := files.Join(d.root, name)
 		if err != nil {
-			return fmt.Errorf("labels: %w", err)
+			return configs.KeyErrorf("data.options.labels: %w", err)
 		}
 		if _, err := files.Stat(path); errors.Is(err, fs.ErrNotExist) && len(opts.Labels) == 0 {
 			continue

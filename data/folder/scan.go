@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"wsss/checkpoints/files"
+	"wsss/configs"
 	"wsss/data"
 	"wsss/data/maskcode"
 	"wsss/data/names"
@@ -72,7 +73,7 @@ func (d *Dataset) readClasses(opts Options) (data.Classes, error) {
 	if len(opts.Names) > 0 {
 		c, err := CheckClasses(opts.Names)
 		if err != nil {
-			return c, fmt.Errorf("data.options.names: %w", err)
+			return c, configs.KeyErrorf("data.options.names: %w", err)
 		}
 		return c, nil
 	}
@@ -82,7 +83,7 @@ func (d *Dataset) readClasses(opts Options) (data.Classes, error) {
 	}
 	file, err := files.Join(d.root, name)
 	if err != nil {
-		return data.Classes{}, fmt.Errorf("classes: %w", err)
+		return data.Classes{}, configs.KeyErrorf("data.options.classes: %w", err)
 	}
 	c, err := ReadClasses(file)
 	if d.notes != nil {
@@ -191,11 +192,8 @@ func idsOf(photos map[string]string) []string { return slices.Sorted(maps.Keys(p
 // val_fraction; and makes the split of what is in no other.
 func (d *Dataset) drawVal(f float64, seed int64) error {
 	if f != 0 {
-		if err := data.CheckFraction(f); err != nil {
-			return err
-		}
 		if _, taken := d.splits["val"]; taken {
-			return fmt.Errorf("val_fraction = %v: the split \"val\" exists already (of splits/val.txt, or of the annotations): leave val_fraction out", f)
+			return configs.KeyErrorf("data.options.val_fraction = %v: the split \"val\" exists already (of splits/val.txt, or of the annotations): leave val_fraction out", f)
 		}
 		whole, ok := d.splits["train"]
 		if !ok {

@@ -10,6 +10,7 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/data/names"
+	"wsss/data/words"
 )
 
 // unread says which labels are of no class, and which images are not there.
@@ -18,10 +19,10 @@ func (a *annotations) unread() (lines []string) {
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.set.Other)) {
-		lines = append(lines, fmt.Sprintf("%s: %d labels of %q are left out: it is not in data.options.names", a.set.Format, a.set.Other[name], name))
+		lines = append(lines, fmt.Sprintf("%s: %s of %q left out: it is not in data.options.names", a.set.Format, words.Plural(a.set.Other[name], "label"), name))
 	}
 	if a.set.Lost > 0 {
-		lines = append(lines, fmt.Sprintf("%s: %d images of the annotations are not there and are left out: %s", a.set.Format, a.set.Lost, someNames(a.set.Skipped)))
+		lines = append(lines, fmt.Sprintf("%s: %s left out, of which the photos are not there: %s", a.set.Format, words.Count(a.set.Lost, "image of the annotations is", "images of the annotations are"), someNames(a.set.Skipped)))
 	}
 	return lines
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"wsss/checkpoints/files"
+	"wsss/configs"
 	"wsss/data"
 	"wsss/data/text"
 )
@@ -47,11 +48,11 @@ func (o Options) Coding(root string, classes data.Classes) (data.MaskCoding, err
 	for name, value := range o.Colours {
 		rgb, err := ParseColour(value)
 		if err != nil {
-			return c, fmt.Errorf("data.options.colours.%s: %w", name, err)
+			return c, configs.KeyErrorf("data.options.colours.%s: %w", name, err)
 		}
 		label, ok := labelOf(name, classes)
 		if !ok {
-			return c, fmt.Errorf("data.options.colours: %q is no class: allowed are %s and void", name, strings.Join(classes.Names, ", "))
+			return c, configs.KeyErrorf("data.options.colours: %q is no class: allowed are %s and void", name, strings.Join(classes.Names, ", "))
 		}
 		table[rgb] = label
 	}

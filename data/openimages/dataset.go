@@ -60,7 +60,7 @@ func Open(root string, cfg Config) (*Dataset, error) {
 		d.images = filepath.Join(root, "images")
 	}
 	if !slices.Contains([]string{"", "skip", "error"}, cfg.Missing) {
-		return nil, fmt.Errorf("data.options.missing = %q: allowed are skip, error", cfg.Missing)
+		return nil, configs.KeyErrorf("data.options.missing = %q: allowed are skip, error", cfg.Missing)
 	}
 	kind := ""
 	for _, split := range Splits {

@@ -3,6 +3,8 @@ package openimages
 import (
 	"fmt"
 	"io"
+
+	"wsss/data/words"
 )
 
 // WriteText prints what was selected into a folder: images of each class, and what
@@ -16,9 +18,9 @@ func (m *Manifest) WriteText(w io.Writer, dir string) error {
 	for i, c := range classes {
 		fmt.Fprintf(w, "%-16s %9d %9d\n", c.Name, m.Positive[i], m.Negative[i])
 	}
-	fmt.Fprintf(w, "%d images and %d boxes of split %s in %s\n", m.Images, m.Boxes, m.Split, dir)
+	fmt.Fprintf(w, "%s and %s of split %s in %s\n", words.Plural(m.Images, "image"), words.Count(m.Boxes, "box", "boxes"), m.Split, dir)
 	if n := m.Bad(); n > 0 {
-		fmt.Fprintf(w, "%d malformed rows were skipped, first:\n", n)
+		fmt.Fprintf(w, "%s skipped, first:\n", words.Count(int(n), "malformed row was", "malformed rows were"))
 		for _, s := range m.Sources {
 			for _, line := range s.First {
 				fmt.Fprintln(w, "  "+line)
@@ -26,7 +28,7 @@ func (m *Manifest) WriteText(w io.Writer, dir string) error {
 		}
 	}
 	if m.Missing > 0 {
-		fmt.Fprintf(w, "%d images are not in the folder and were left out\n", m.Missing)
+		fmt.Fprintf(w, "%s left out: not in the folder\n", words.Count(m.Missing, "image was", "images were"))
 	}
 	return nil
 }

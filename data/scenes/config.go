@@ -1,9 +1,9 @@
 package scenes
 
 import (
-	"fmt"
 	"sync"
 
+	"wsss/configs"
 	"wsss/data"
 )
 
@@ -33,7 +33,7 @@ func (c Config) check() error {
 		{"classes", c.Classes, 2, len(classes)},
 	} {
 		if f.v < f.lo || f.v > f.hi {
-			return fmt.Errorf("scenes: %s = %d: allowed are %d..%d", f.key, f.v, f.lo, f.hi)
+			return configs.KeyErrorf("%s = %d: allowed are %d..%d", f.key, f.v, f.lo, f.hi)
 		}
 	}
 	return nil

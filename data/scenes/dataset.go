@@ -27,9 +27,8 @@ import (
 
 func init() {
 	data.Register("scenes", func(opts data.Options) (data.Dataset, error) {
-		cfg := DefaultConfig()
-		cfg.Seed = opts.Seed
-		if err := configs.Decode("data.options", opts.Extra, &cfg); err != nil {
+		cfg, err := configOf(opts)
+		if err != nil {
 			return nil, err
 		}
 		if opts.Root == "" {
@@ -43,6 +42,25 @@ func init() {
 		}
 		return Open(opts.Root)
 	})
+}
+
+// configOf is the table [data.options] of kind "scenes".
+func configOf(opts data.Options) (Config, error) {
+	cfg := DefaultConfig()
+	cfg.Seed = opts.Seed
+	if err := configs.Decode("data.options", opts.Extra, &cfg); err != nil {
+		return cfg, err
+	}
+	if err := cfg.check(); err != nil {
+		return cfg, configs.KeyErrorf("data.options.%w", err)
+	}
+	return cfg, nil
+}
+
+// Check looks at the table [data.options] and generates nothing.
+func Check(opts data.Options) error {
+	_, err := configOf(opts)
+	return err
 }
 
 // Dataset reads a generated folder. It implements data.Dataset.

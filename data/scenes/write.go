@@ -50,7 +50,7 @@ func readManifest(dir string) (m manifest, err error) {
 // it is called from one goroutine at a time.
 func Write(ctx context.Context, dir string, cfg Config, progress func(done, total int)) error {
 	if err := cfg.check(); err != nil {
-		return err
+		return fmt.Errorf("scenes: %w", err)
 	}
 	if done, err := upToDate(dir, cfg); done || err != nil {
 		files.SweepTempDirs(dir)

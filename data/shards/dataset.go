@@ -82,7 +82,7 @@ type place struct {
 // have none. Packed tar files are opened when they are read.
 func Open(root string, o Options) (*Dataset, error) {
 	if o.Together < 0 || o.Together > 1<<20 {
-		return nil, fmt.Errorf("data.options.shuffle_mb = %d: allowed are 1..%d, or 0 for 1024", o.Together, 1<<20)
+		return nil, configs.KeyErrorf("data.options.shuffle_mb = %d: allowed are 1..%d, or 0 for 1024", o.Together, 1<<20)
 	}
 	d := &Dataset{root: root, splits: map[string][]string{}, in: map[string]place{}, bytes: map[string]int64{}, together: int64(o.Together) << 20}
 	if d.together == 0 {
@@ -104,7 +104,7 @@ func Open(root string, o Options) (*Dataset, error) {
 		return nil, fmt.Errorf("%s: %d class names: allowed are 2..%d, background included", path, len(m.Classes), data.MaxClasses)
 	}
 	if key := o.ofForeign(m.Classes); key != "" {
-		return nil, fmt.Errorf("data.options.%s is for tar files that `wsss data pack` did not write, and %s tells all of these: leave it out", key, files.Address(path))
+		return nil, configs.KeyErrorf("data.options.%s is for tar files that `wsss data pack` did not write, and %s tells all of these: leave it out", key, files.Address(path))
 	}
 	d.classes = data.Classes{Names: m.Classes}
 	for split, list := range m.Splits {

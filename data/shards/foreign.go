@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"wsss/checkpoints/files"
+	"wsss/configs"
 	"wsss/data"
 	"wsss/data/folder"
 )
@@ -53,7 +54,7 @@ func (d *Dataset) openForeign(o Options) error {
 		return err
 	}
 	if f := d.foreign.first; f < 0 || f >= d.classes.Len() {
-		return fmt.Errorf("data.options.first_class = %d: allowed are 0..%d, the classes of the dataset", f, d.classes.Len()-1)
+		return configs.KeyErrorf("data.options.first_class = %d: allowed are 0..%d, the classes of the dataset", f, d.classes.Len()-1)
 	}
 	r := reading{Dataset: d, Options: o, seen: map[string]bool{}}
 	for _, t := range tars {
@@ -115,7 +116,7 @@ func (d *Dataset) readNames(names []string) (err error) {
 		names = c.Names
 	}
 	if d.classes, err = folder.CheckClasses(names); err != nil {
-		return fmt.Errorf("data.options.names: %w", err)
+		return configs.KeyErrorf("data.options.names: %w", err)
 	}
 	return nil
 }

@@ -20,6 +20,23 @@ import (
 // looked is how many bytes at the start of a file decide its encoding.
 const looked = 1 << 20
 
+// Check refuses the name of an encoding that Reader does not know; "" is found out.
+func Check(name string) error {
+	if name == "" {
+		return nil
+	}
+	_, err := named(name)
+	return err
+}
+
+func named(name string) (encoding.Encoding, error) {
+	enc, err := htmlindex.Get(name)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %.40q is unknown: allowed are names such as utf-8, utf-16, windows-1252, iso-8859-1, gbk and shift_jis", name)
+	}
+	return enc, nil
+}
+
 // Reader returns the text of r as UTF-8 without byte order mark. name is an
 // encoding as web pages name them ("iso-8859-1", "shift_jis", "gbk"), or "":
 // then a byte order mark decides, or zero bytes in every second place
@@ -35,8 +52,8 @@ func Reader(r io.Reader, name string) (io.Reader, error) {
 	out := io.Reader(in)
 	enc := detect(head)
 	if name != "" {
-		if enc, err = htmlindex.Get(name); err != nil {
-			return nil, fmt.Errorf("encoding %.40q is unknown: allowed are names such as utf-8, utf-16, windows-1252, iso-8859-1, gbk and shift_jis", name)
+		if enc, err = named(name); err != nil {
+			return nil, err
 		}
 	}
 	if bytes.HasPrefix(head, []byte("\ufeff")) {

@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"wsss/data"
+	"wsss/data/words"
 )
 
 // Level says how bad a finding is.
@@ -34,6 +35,8 @@ type Options struct {
 	// Need is the form of labels that the configured method works from; "" is
 	// none.
 	Need data.WeakKind
+	// Truth tells that the split's masks are learnt, not what a method makes of Need.
+	Truth bool
 	// CheckID refuses ids that the configured stages do not take; may be nil.
 	CheckID func(id string) error
 }
@@ -135,6 +138,7 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 		}
 	}
 	r.needs(opts, unlabelled)
+	r.unlearnt(opts)
 	if d, ok := ds.(interface{ Unread() ([]string, error) }); ok {
 		lines, err := d.Unread()
 		if err != nil {
@@ -180,6 +184,35 @@ func (r *Report) needs(opts Options, lacking []string) {
 		level = Error
 	}
 	r.add(opts, finding("", level, "no-labels", "%d of %d images have no %s, which gen.weak names: %s", len(lacking), r.Samples, opts.Need, shorten(lacking, 8)))
+}
+
+// unlearnt warns of classes that no label of the split is of, where it has labels of
+// the form that is learnt from.
+func (r *Report) unlearnt(opts Options) {
+	count, form := func(c ClassCount) int { return 0 }, string(opts.Need)
+	switch {
+	case opts.Truth:
+		count, form = func(c ClassCount) int { return c.Images }, "masks"
+	case opts.Need == data.WeakTags:
+		count = func(c ClassCount) int { return c.Tags }
+	case opts.Need == data.WeakPoints:
+		count = func(c ClassCount) int { return c.Points }
+	case opts.Need == data.WeakScribbles:
+		count = func(c ClassCount) int { return c.Scribbles }
+	case opts.Need.Labels() == data.WeakBoxes:
+		count = func(c ClassCount) int { return c.Boxes }
+	default:
+		return
+	}
+	var without []string
+	for _, c := range r.Classes[min(1, len(r.Classes)):] {
+		if count(c) == 0 {
+			without = append(without, c.Name)
+		}
+	}
+	if n := len(without); n > 0 && n < len(r.Classes)-1 {
+		r.add(opts, finding("", Warning, "class-unlabelled", "split %s: no %s of %s: %s with nothing to learn from", r.Split, form, shorten(without, 8), words.Count(n, "class", "classes")))
+	}
 }
 
 func (r *Report) add(opts Options, f Finding) {

@@ -219,6 +219,37 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// TestUnlearntClasses: a class of the table that no label of the split is of is named,
+// for the form of label that is learnt from.
+func TestUnlearntClasses(t *testing.T) {
+	d := build(t)
+	for _, tt := range []struct {
+		opts Options
+		want string
+	}{
+		{Options{Need: data.WeakBoxes}, "split all: no boxes of dog: 1 class with nothing to learn from"},
+		{Options{Need: data.WeakExemplars}, "no exemplars of dog"},
+		{Options{Need: data.WeakTags}, ""},
+		{Options{Need: data.WeakTags, Truth: true}, "no masks of dog"},
+		{Options{Need: data.WeakNone}, ""},
+		{Options{}, ""},
+	} {
+		r, err := Run(t.Context(), d, "all", tt.opts, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, f := range r.Findings {
+			if f.Kind == "class-unlabelled" {
+				got = f.Message
+			}
+		}
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%+v: %q, want %q", tt.opts, got, tt.want)
+		}
+	}
+}
+
 // odd is a dataset whose labels no loader of ours would give.
 type odd struct {
 	ids  []string

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"wsss/checkpoints/files"
+	"wsss/configs"
 	"wsss/data"
 	"wsss/data/folder"
 	"wsss/data/maskcode"
@@ -31,7 +32,7 @@ func classTable(root string, configured []string) (data.Classes, error) {
 	vocs := data.Classes{Names: append([]string{"background"}, ClassNames...)}
 	if len(configured) > 0 {
 		if len(configured) >= data.MaxClasses {
-			return vocs, fmt.Errorf("data.options.classes names %d classes: at most %d are allowed", len(configured), data.MaxClasses-1)
+			return vocs, configs.KeyErrorf("data.options.classes names %d classes: at most %d are allowed", len(configured), data.MaxClasses-1)
 		}
 		return data.Classes{Names: append([]string{"background"}, configured...)}, nil
 	}

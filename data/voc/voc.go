@@ -74,7 +74,7 @@ func Open(root string, seed int64, cfg Config) (*Dataset, error) {
 		return nil, err
 	}
 	if err := data.CheckFraction(cfg.ValFraction); err != nil {
-		return nil, fmt.Errorf("data.options.%w", err)
+		return nil, configs.KeyErrorf("data.options.%w", err)
 	}
 	d := &Dataset{root: root, seed: seed, val: cfg.ValFraction}
 	var err error

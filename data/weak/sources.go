@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"wsss/checkpoints/files"
+	"wsss/configs"
 	"wsss/data"
 	"wsss/data/weaken"
 )
@@ -81,7 +82,7 @@ func (s Sources) Open(env Env) (*Loader, error) {
 		return nil, fmt.Errorf("data.options: a weak label is to come from %q, but the folder has no such annotations", env.Own)
 	}
 	if !s.builtin(s.Boxes, env.Own) {
-		return nil, fmt.Errorf("data.options.boxes = %q: allowed are %q, %q and %q", s.Boxes, env.Own, FromMasks, FromNone)
+		return nil, configs.KeyErrorf("data.options.boxes = %q: allowed are %q, %q and %q", s.Boxes, env.Own, FromMasks, FromNone)
 	}
 	l := &Loader{src: s, env: env, names: map[string]int{}}
 	for c, name := range env.Classes.Names {

@@ -9,6 +9,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/metrics"
+	"wsss/data/words"
 	"wsss/eval"
 )
 
@@ -37,7 +38,7 @@ func help(r *Report) []string {
 	}
 	out = append(out, pays(r)...)
 	if c := r.Census; c != nil && c.Accepted+c.Rejected+c.Touched > 0 {
-		out = append(out, fmt.Sprintf("So far %s, %d rejected and %d corrected in review.", was(c.Accepted, "label", "accepted"), c.Rejected, c.Touched))
+		out = append(out, fmt.Sprintf("So far %s, %d rejected and %d corrected in review.", words.Count(c.Accepted, "label was accepted", "labels were accepted"), c.Rejected, c.Touched))
 	}
 	if at >= 0 {
 		out = append(out, limit(r.Rows, at)...)
@@ -48,20 +49,13 @@ func help(r *Report) []string {
 	return out
 }
 
-func was(n int, noun, verb string) string {
-	if n == 1 {
-		return "1 " + noun + " was " + verb
-	}
-	return fmt.Sprintf("%d %ss were %s", n, noun, verb)
-}
-
 // unlabelled says how many images teach nothing.
 func (c *Census) unlabelled() []string {
 	n := c.Images - c.Labelled - c.Rejected
 	if n <= 0 || c.Labelled == 0 && c.Rejected == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("Labels for the %s of split %s that have none: %d of its %d are learnt.", plural(n, "image"), c.Split, c.Labelled, c.Images)}
+	return []string{fmt.Sprintf("Labels for the %s of split %s that have none: %d of its %d are learnt.", words.Plural(n, "image"), c.Split, c.Labelled, c.Images)}
 }
 
 // few is below how many images a class is called rare, if it is also in fewer
@@ -103,11 +97,11 @@ func (c *Census) rare(r *Report, at int) []string {
 	if len(seldom) > 0 {
 		slices.SortStableFunc(seldom, func(a, b int) int { return cmp.Compare(c.Classes[a], c.Classes[b]) })
 		out = append(out, fmt.Sprintf("More images of %s; the median class is in %d of %d.", listed(seldom, func(v int) string {
-			return fmt.Sprintf("%s (%s%s)", className(names, v), plural(c.Classes[v], "image"), iou(v))
+			return fmt.Sprintf("%s (%s%s)", className(names, v), words.Plural(c.Classes[v], "image"), iou(v))
 		}), median, c.Images))
 	} else if len(none) == 0 && at >= 0 {
 		if w := weakest(r.Rows[at].Result); w > 0 && c.Classes[w] >= median {
-			out = append(out, fmt.Sprintf("Its weakest class, %s%s, is in %s, no fewer than the median class (%d): a lack of images does not explain it.", className(names, w), iou(w), plural(c.Classes[w], "image"), median))
+			out = append(out, fmt.Sprintf("Its weakest class, %s%s, is in %s, no fewer than the median class (%d): a lack of images does not explain it.", className(names, w), iou(w), words.Plural(c.Classes[w], "image"), median))
 		}
 	}
 	return out
@@ -157,7 +151,7 @@ func (c *Census) forms(used data.WeakKind) []string {
 	var there []string
 	for _, k := range slices.Backward(data.WeakKinds[at+1:]) {
 		if n := c.Weak[k]; n > 0 {
-			there = append(there, fmt.Sprintf("%s (%s)", k, plural(n, "image")))
+			there = append(there, fmt.Sprintf("%s (%s)", k, words.Plural(n, "image")))
 		}
 	}
 	switch {
@@ -200,7 +194,7 @@ func pays(r *Report) []string {
 			}
 		}
 		if low > 0 && !row.MIoU.Valid() {
-			out = append(out, fmt.Sprintf("Corrections: %d of the %s of %s have a quality below 0.5, and wsss review shows the most doubtful first.", low, plural(len(row.Quality), "label"), row.Name))
+			out = append(out, fmt.Sprintf("Corrections: %d of the %s of %s have a quality below 0.5, and wsss review shows the most doubtful first.", low, words.Plural(len(row.Quality), "label"), row.Name))
 		}
 	}
 	return out
@@ -218,7 +212,7 @@ func tried(list []MeanPayoff) string {
 	}
 	from, to := gain[0], gain[1]
 	text := fmt.Sprintf("Corrections: the first %s in the order of wsss review moved the mIoU of labels by %+.1f points and the network's by %+.1f (%s",
-		plural(to.Corrected, "image"), 100*(to.Labels-from.Labels), 100*(to.Network-from.Network), plural(to.Seeds, "seed"))
+		words.Plural(to.Corrected, "image"), 100*(to.Labels-from.Labels), 100*(to.Network-from.Network), words.Plural(to.Seeds, "seed"))
 	if i := slices.IndexFunc(byOrder[OrderRandom], func(m MeanPayoff) bool { return m.Corrected == to.Corrected }); i >= 0 {
 		m := byOrder[OrderRandom][i]
 		text += fmt.Sprintf("; as many at random by %+.1f and %+.1f", 100*(m.Labels-from.Labels), 100*(m.Network-from.Network))
@@ -257,7 +251,7 @@ func correcting(r *eval.Result) string {
 			k.TP[c.Class] += c.Truth - c.TP
 		}
 		if to := k.MeanIoU(r.Protocol.Absent); to >= from+want {
-			return fmt.Sprintf("Corrections: true masks in the place of the %s with the lowest IoU, of %d, would lift the mIoU of %s from %.1f to %.1f.", plural(n+1, "label"), len(r.PerImage), r.Name, 100*from, 100*to)
+			return fmt.Sprintf("Corrections: true masks in the place of the %s with the lowest IoU, of %d, would lift the mIoU of %s from %.1f to %.1f.", words.Plural(n+1, "label"), len(r.PerImage), r.Name, 100*from, 100*to)
 		}
 	}
 	return ""
@@ -289,5 +283,5 @@ func certainty(r *eval.Result) []string {
 	if !(half > 2) {
 		return nil
 	}
-	return []string{fmt.Sprintf("More scored images, to be surer: the interval spans %.1f points either way over %s, and half of that takes about four times as many.", half, plural(r.Images, "image"))}
+	return []string{fmt.Sprintf("More scored images, to be surer: the interval spans %.1f points either way over %s, and half of that takes about four times as many.", half, words.Plural(r.Images, "image"))}
 }

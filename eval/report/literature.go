@@ -8,6 +8,7 @@ import (
 
 	"wsss/data/coco"
 	"wsss/data/voc"
+	"wsss/data/words"
 	"wsss/eval"
 	"wsss/eval/published"
 )
@@ -68,7 +69,7 @@ var splitSizes = map[published.Column][]int{
 // partial says that a result is not of a whole split; "" where it is.
 func partial(r *eval.Result, c published.Column) string {
 	if whole := splitSizes[c]; !slices.Contains(whole, r.Images) {
-		return fmt.Sprintf("of %d images; papers score %d", r.Images, whole[0])
+		return fmt.Sprintf("of %s; papers score %d", words.Plural(r.Images, "image"), whole[0])
 	}
 	return ""
 }
@@ -93,7 +94,7 @@ func literatureOf(rows []Row) []literature {
 			if !t.holds(r.Result) {
 				continue
 			}
-			own := litRow{Own: true, Method: r.Name, Supervision: string(r.Kind), Source: fmt.Sprintf("this report, %d images", r.Images)}
+			own := litRow{Own: true, Method: r.Name, Supervision: string(r.Kind), Source: "this report, " + words.Plural(r.Images, "image")}
 			found := false
 			for i, splits := range t.splits {
 				c := litCell{value: -1}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"wsss/data/words"
 	"wsss/eval"
 )
 
@@ -32,7 +33,7 @@ func markdown(w io.Writer, p *page) error {
 	m.details(p)
 	for _, q := range p.Quality {
 		m.line("\n## Quality scores of %s against true IoU\n", md(q.Name))
-		m.line("%d images: Spearman %.3f, Pearson %.3f; mean IoU of the tenth with the lowest scores %.1f, of all %.1f.", q.Images, q.Spearman, q.Pearson, 100*q.LowTenth, 100*q.Mean)
+		m.line("%s: Spearman %.3f, Pearson %.3f; mean IoU of the tenth with the lowest scores %.1f, of all %.1f.", words.Plural(q.Images, "image"), q.Spearman, q.Pearson, 100*q.LowTenth, 100*q.Mean)
 	}
 	m.provenance(p)
 	return m.err

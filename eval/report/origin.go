@@ -72,6 +72,9 @@ type origin struct {
 // Weights stay with their rows.
 func origins(r *Report) []origin {
 	sources := []origin{{"this report", provenance(r.From)}}
+	for _, text := range r.Again {
+		sources[0].Entries = append(sources[0].Entries, [2]string{"labels made again", text})
+	}
 	for _, row := range r.Rows {
 		sources = append(sources, origin{row.Name, provenance(row.From)})
 	}

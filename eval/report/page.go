@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"wsss/data/metrics"
+	"wsss/data/words"
 	"wsss/eval"
 	"wsss/eval/published"
 )
@@ -163,9 +164,9 @@ var undefined = eval.Value(math.NaN())
 func subtitle(rows []Row) string {
 	var parts []string
 	for _, r := range rows {
-		s := fmt.Sprintf("%s %s: %d images", r.Dataset, r.Split, r.Images)
+		s := fmt.Sprintf("%s %s: %s", r.Dataset, r.Split, words.Plural(r.Images, "image"))
 		if r.Images == 0 {
-			s = fmt.Sprintf("%s %s: %d images without true masks", r.Dataset, r.Split, r.Unscored)
+			s = fmt.Sprintf("%s %s: %s without true masks", r.Dataset, r.Split, words.Plural(r.Unscored, "image"))
 		}
 		if !slices.Contains(parts, s) {
 			parts = append(parts, s)

@@ -1,6 +1,10 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+
+	"wsss/data/words"
+)
 
 // payoffView is what correcting led to, as charts and a table.
 type payoffView struct {
@@ -39,8 +43,8 @@ func payoffText(means []MeanPayoff) string {
 	if gain.Corrected == 0 || gain.Corrected != random.Corrected {
 		return ""
 	}
-	return fmt.Sprintf("With %d images corrected, the order by gain is %+.1f points of mIoU from a random one for the network and %+.1f for the pseudo-labels (mean over %d seeds).",
-		gain.Corrected, 100*(gain.Network-random.Network), 100*(gain.Labels-random.Labels), gain.Seeds)
+	return fmt.Sprintf("With %s corrected, the order by gain is %+.1f points of mIoU from a random one for the network and %+.1f for the pseudo-labels (mean over %s).",
+		words.Plural(gain.Corrected, "image"), 100*(gain.Network-random.Network), 100*(gain.Labels-random.Labels), words.Plural(gain.Seeds, "seed"))
 }
 
 func payoffChart(name string, means []MeanPayoff, of func(MeanPayoff) float64) chart {

@@ -59,6 +59,10 @@ type Report struct {
 
 	Census *Census // what there is to learn from; nil = not counted
 
+	// Again tells which labels were made again since the first run, when and why: the
+	// oldest first.
+	Again []string
+
 	Payoffs []Payoff // what correcting images led to; empty = not tried
 
 	Warn func(string) // hears of damaged lines in the logs of Curves; may be nil
@@ -155,6 +159,7 @@ type Document struct {
 	Classifiers *Classifiers    `json:"classifiers,omitempty"`
 	Look        []Look          `json:"look_first,omitempty"`
 	From        eval.Provenance `json:"provenance"`
+	Again       []string        `json:"made_again,omitempty"`
 	Config      string          `json:"config,omitempty"`
 }
 
@@ -173,7 +178,7 @@ type Comparison struct {
 }
 
 func (p *page) document(r *Report) Document {
-	d := Document{Title: r.Title, Headline: p.Headline, Says: p.Says, Help: p.Help, Comparisons: p.Comparisons, Examples: p.Examples, Classifiers: r.Classifiers, Look: r.Look, From: r.From, Config: r.Config}
+	d := Document{Title: r.Title, Headline: p.Headline, Says: p.Says, Help: p.Help, Comparisons: p.Comparisons, Examples: p.Examples, Classifiers: r.Classifiers, Look: r.Look, From: r.From, Again: r.Again, Config: r.Config}
 	for _, row := range r.Rows {
 		d.Results = append(d.Results, row.Result)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/data/words"
 	"wsss/eval"
 )
 
@@ -51,7 +52,7 @@ func says(r *Report, p *page) []string {
 		text = fmt.Sprintf("%s: mIoU on %s %s %%", b.Name, b.Split, b.MIoU.Percent())
 	}
 	if b.CI != nil {
-		text += fmt.Sprintf(" (95 %% interval %.1f to %.1f over %s)", 100*b.CI.Lo, 100*b.CI.Hi, plural(b.Images, "image"))
+		text += fmt.Sprintf(" (95 %% interval %.1f to %.1f over %s)", 100*b.CI.Lo, 100*b.CI.Hi, words.Plural(b.Images, "image"))
 	}
 	if second := rival(p.Comparisons, r.Rows, at); second != "" {
 		text += "; " + second
@@ -68,10 +69,10 @@ func says(r *Report, p *page) []string {
 		out = append(out, fmt.Sprintf("Its largest confusion: %.0f %% of the pixels of %s are taken for %s.", 100*c.Share, className(b.Classes, c.Truth), className(b.Classes, c.Pred)))
 	}
 	if n, of := zeroImages(b.Result); n > 0 {
-		out = append(out, fmt.Sprintf("%s of %d an IoU below 20 %%: look at these first.", pluralHave(n, "image"), of))
+		out = append(out, fmt.Sprintf("%s of %d an IoU below 20 %%: look at these first.", words.Count(n, "image has", "images have"), of))
 	}
 	if b.Images < 30 {
-		out = append(out, fmt.Sprintf("%s are few: the interval says how far to trust the number.", plural(b.Images, "image")))
+		out = append(out, fmt.Sprintf("%s are few: the interval says how far to trust the number.", words.Plural(b.Images, "image")))
 	}
 	return out
 }
@@ -171,23 +172,9 @@ func saysUnscored(r *Report) []string {
 				low++
 			}
 		}
-		out = append(out, fmt.Sprintf("%s: mean quality %.2f over %s, %d of them below 0.5.", row.Name, sum/float64(len(row.Quality)), plural(len(row.Quality), "label"), low))
+		out = append(out, fmt.Sprintf("%s: mean quality %.2f over %s, %d of them below 0.5.", row.Name, sum/float64(len(row.Quality)), words.Plural(len(row.Quality), "label"), low))
 	}
 	return out
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func pluralHave(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun + " has"
-	}
-	return fmt.Sprintf("%d %ss have", n, noun)
 }
 
 // ruleTexts say what the overlap rules do.

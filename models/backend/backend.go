@@ -55,6 +55,9 @@ func KindOf(b compute.Backend) Kind {
 // xla:cuda[,options], xla:cpu, xla:/path/plugin.so. Nothing is downloaded, and
 // no library is taken from the working folder unless its path is given.
 func Open(spec string) (compute.Backend, error) {
+	if _, err := AskedAtOnce(); err != nil {
+		return nil, err
+	}
 	if spec == "" {
 		spec = os.Getenv(EnvBackend)
 	}

@@ -59,10 +59,17 @@ func TestCompileTime(t *testing.T) {
 // TestAtOnce: photos share runs on a GPU alone, unless the environment says so.
 func TestAtOnce(t *testing.T) {
 	b := backendtest.One(t)
-	for env, want := range map[string]int{"": 1, "4": 4, "1000": 64, "-1": 1, "many": 1} {
+	for env, want := range map[string]int{"": 1, "4": 4, "64": 64, "65": 0, "0": 0, "-1": 0, "many": 0} {
 		t.Setenv(backend.EnvAtOnce, env)
-		if got := backend.AtOnce(b, 100); got != want {
+		if got := backend.AtOnce(b, 100); want > 0 && got != want {
 			t.Errorf("%q: %d photos at a time, want %d", env, got, want)
+		}
+		other, err := backend.Open("go")
+		if (err != nil) != (want == 0) || err != nil && !strings.Contains(err.Error(), "WSSS_PHOTOS_AT_ONCE = \""+env+"\": allowed are 1..64") {
+			t.Errorf("%q: error %v", env, err)
+		}
+		if err == nil {
+			other.Finalize()
 		}
 	}
 }

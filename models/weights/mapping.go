@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"wsss/data/words"
 )
 
 // Pair is a tensor of a file and the variable that takes it.
@@ -74,7 +76,7 @@ func Unwrap(tensor string) string { return wrappers.ReplaceAllString(tensor, "")
 // String is one line for a log, such as
 // "520 tensors loaded; another shape: aspp.c0.weight; unused: fc.bias, fc.weight".
 func (m Mapping) String() string {
-	out := fmt.Sprintf("%d tensors loaded", len(m.Pairs))
+	out := words.Plural(len(m.Pairs), "tensor") + " loaded"
 	differ := make([]string, len(m.Differ))
 	for i, p := range m.Differ {
 		differ[i] = p.Variable

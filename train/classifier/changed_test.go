@@ -45,6 +45,11 @@ func TestChangedDataIsLearntAgain(t *testing.T) {
 	}
 	j := job(t, root)
 	j.Config.Epochs, j.Config.ValEvery = 1, configs.Epochs(1)
+	few := j
+	few.Config.Batch = 25
+	if _, err := Run(t.Context(), few); err == nil || !strings.Contains(err.Error(), `split "train" of dataset scenes (data.train_split): 24 labelled images, fewer than classifier.batch = 25`) {
+		t.Errorf("a batch of more images than there are: %v", err)
+	}
 	ids, err := j.Dataset.IDs("train")
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"wsss/checkpoints"
 	"wsss/checkpoints/files"
+	"wsss/data/words"
 	"wsss/train/lineage"
 	"wsss/train/runlog"
 )
@@ -143,7 +144,7 @@ func Changed(dir string, was, now checkpoints.Meta, data lineage.Record, log fun
 	}
 	switch {
 	case hash == "" && was.Images != now.Images:
-		return fmt.Sprintf("%d images instead of %d", now.Images, was.Images)
+		return fmt.Sprintf("%s instead of %d", words.Plural(now.Images, "image"), was.Images)
 	case hash == "" && was.LabelsHash == now.LabelsHash:
 		log("note: this training is from an earlier version, which did not note its photos and true masks: taken for unchanged; changes from now on are noticed")
 		return ""

@@ -155,18 +155,15 @@ func (s *Examples) Each(ctx context.Context, progress func(done, total int), f f
 }
 
 // usable keeps the images that a loss can learn from, which has to be a class
-// where the loss needs one, and else anything known. They have to fill a batch.
-func (s *Examples) usable(needClass bool, batch int) (*Examples, error) {
+// where the loss needs one, and else anything known.
+func (s *Examples) usable(needClass bool) *Examples {
 	kept := &Examples{ds: s.ds, Classes: s.Classes}
 	for i, l := range s.labels {
 		if l.yes != (labels{}).yes || !needClass && l.no != (labels{}).no {
 			kept.IDs, kept.labels = append(kept.IDs, s.IDs[i]), append(kept.labels, l)
 		}
 	}
-	if len(kept.IDs) < batch {
-		return nil, fmt.Errorf("%d images with labels: fewer than a batch of %d", len(kept.IDs), batch)
-	}
-	return kept, nil
+	return kept
 }
 
 // hash identifies the images and their labels.

@@ -1,6 +1,7 @@
 package multilabel
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -78,15 +79,7 @@ func bestThreshold(list []scored, beta float64) float64 {
 	if beta == 0 {
 		beta = 1
 	}
-	slices.SortStableFunc(list, func(a, b scored) int {
-		switch {
-		case a.score > b.score:
-			return -1
-		case a.score < b.score:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(b.score, a.score) })
 	there := 0
 	for _, x := range list {
 		if x.yes {

@@ -25,6 +25,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/metrics"
+	"wsss/data/words"
 	"wsss/models/backend"
 	"wsss/train/lineage"
 	"wsss/train/loop"
@@ -179,7 +180,7 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 	if !r.loop.Finished() {
 		if err := r.loop.Run(ctx); err != nil {
 			remedies := append(slices.Clone(r.Smaller), fmt.Sprintf("%s.batch below %d", r.Table, r.Batch))
-			return nil, backend.AdviseMemory(err, fmt.Sprintf("a training step of %d images", r.Batch), remedies...)
+			return nil, backend.AdviseMemory(err, "a training step of "+words.Plural(r.Batch, "image"), remedies...)
 		}
 	} else if err := r.loop.Tidy(); err != nil {
 		return nil, err
@@ -225,9 +226,11 @@ func newRun(job Job) (*run, error) {
 	if r.net, err = r.Net(all.Classes); err != nil {
 		return nil, err
 	}
-	if r.train, err = all.usable(r.net.Loss().Kind == "softmax", r.Batch); err != nil {
+	r.train = all.usable(r.net.Loss().Kind == "softmax")
+	if n := len(r.train.IDs); n < r.Batch {
 		r.net.Close()
-		return nil, fmt.Errorf("split %q of dataset %s: %w", r.Split, r.Dataset.Name(), err)
+		return nil, fmt.Errorf("split %q of dataset %s (data.train_split): %s, fewer than %s.batch = %d: allowed is at most as many as there are",
+			r.Split, r.Dataset.Name(), words.Plural(n, "labelled image"), r.Table, r.Batch)
 	}
 	r.perEpoch = len(r.train.IDs) / r.Batch
 	r.total = r.Epochs * r.perEpoch

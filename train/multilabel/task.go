@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"wsss/checkpoints"
+	"wsss/data/words"
 	"wsss/models/backend"
 	"wsss/train/batches"
 	"wsss/train/loop"
@@ -73,7 +74,7 @@ func (r *run) Validate(ctx context.Context, step int) (loop.Validation, error) {
 	if err != nil {
 		return loop.Validation{}, err
 	}
-	return loop.Validation{Value: m.MAP, Record: Record{Step: step, Val: m}, Text: fmt.Sprintf("mAP %.2f %% on %d images", 100*m.MAP, m.Images)}, nil
+	return loop.Validation{Value: m.MAP, Record: Record{Step: step, Val: m}, Text: fmt.Sprintf("mAP %.2f %% on %s", 100*m.MAP, words.Plural(m.Images, "image"))}, nil
 }
 
 func (r *run) records() ([]Record, error) {

@@ -72,7 +72,7 @@ func OfDataset(ds data.Dataset, splits []string) (Photos, error) {
 func (p Photos) Listed(file string) ([]int, error) {
 	raw, err := files.ReadLimited(file, 1<<26)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.Usagef("data choose: -taken: %w", err)
 	}
 	var at []int
 	for n, line := range strings.Split(string(raw), "\n") {

@@ -13,6 +13,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/data/names"
+	"wsss/data/words"
 )
 
 // Photo is a picture to label: its file, and the id that its outputs get.
@@ -41,7 +42,7 @@ func List(args []string, stdin io.Reader, warn func(line string)) ([]Photo, erro
 		}
 	}
 	if len(unread) > 0 {
-		warn(fmt.Sprintf("left out, as only %s are read: %d pictures such as %s", names.Formats, len(unread), unread[0]))
+		warn(fmt.Sprintf("left out, as only %s are read: %s such as %s", names.Formats, words.Plural(len(unread), "picture"), unread[0]))
 	}
 	if len(list) == 0 {
 		return nil, pipeline.Usagef("predict: no image in %s: looked for %s", strings.Join(args, " "), strings.Join(names.Extensions, ", "))

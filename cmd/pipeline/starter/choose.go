@@ -11,6 +11,7 @@ import (
 	"wsss/cmd/terminal"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/words"
 	"wsss/models/manifest"
 )
 
@@ -87,7 +88,11 @@ func (s *Starter) Write(path string) error {
 
 // Tell says what was found and chosen, and what to do next.
 func (s *Starter) Tell(w io.Writer, path string) {
-	fmt.Fprintf(w, "%s: kind %s, %d images to train on (split %s), scores on split %s\n", s.Root, s.Kind, s.Images, s.Train, s.Val)
+	val := "scores on split " + s.Val
+	if !s.Truth {
+		val = fmt.Sprintf("split %s is left out of it", s.Val)
+	}
+	fmt.Fprintf(w, "%s: kind %s, %s to train on (split %s), %s\n", s.Root, s.Kind, words.Plural(s.Images, "image"), s.Train, val)
 	if s.Found != "" {
 		fmt.Fprintf(w, "  labels: %s\n", s.Found)
 	}

@@ -65,8 +65,8 @@ func (s *Starter) noLabels(err error) error {
 	if listErr != nil || len(photos) == 0 {
 		return err
 	}
-	return fmt.Errorf("%s holds %d photos and no labels that are read (%s).\nName the classes to label the photos by nothing else:  wsss init -classes \"cat,dog\" %s\nor label some of them with a tool of your choice, export, and run wsss init again (docs/folder.md)",
-		s.Root, len(photos), strings.Join(annotation.Names(), ", "), s.Root)
+	return fmt.Errorf("%s holds %s and no labels that are read (%s).\nName the classes to label the photos by nothing else:  wsss init -classes \"cat,dog\" %s\nor label some of them with a tool of your choice, export, and run wsss init again (docs/folder.md)",
+		s.Root, words.Plural(len(photos), "photo"), strings.Join(annotation.Names(), ", "), s.Root)
 }
 
 // foundLabels notes what the labels are read from, in options and for the

@@ -88,7 +88,7 @@ func length(v []float32) float64 {
 }
 
 func TestTowers(t *testing.T) {
-	m, vision, text := model(t)
+	m, vision, textTower := model(t)
 	ctx := context.Background()
 	images, err := m.Image(ctx, imageproc.NewRGB(40, 20), imageproc.NewRGB(16, 16))
 	if err != nil {
@@ -103,8 +103,13 @@ func TestTowers(t *testing.T) {
 			t.Errorf("length %v", length(v))
 		}
 	}
-	if got := fmt.Sprint(vision.seen, text.seen); got != "[[1 3 16 16] [1 3 16 16]] [[1 77] [5]]" {
+	if got := fmt.Sprint(vision.seen, textTower.seen); got != "[[1 3 16 16] [1 3 16 16]] [[1 77] [5]]" {
 		t.Errorf("inputs %s", got)
+	}
+	for text, want := range map[string]int{"cat": 5, "!!!": 5, "!?": 4, "<|endoftext|> cat": 2} { // tokens, start and first end included
+		if _, err := m.Text(ctx, text); err != nil || textTower.seen[len(textTower.seen)-1][0] != want {
+			t.Errorf("%q: %v attended to, want %d (%v)", text, textTower.seen[len(textTower.seen)-1], want, err)
+		}
 	}
 	if _, err := m.Text(ctx, strings.Repeat("x", 100)); err == nil || !strings.Contains(err.Error(), "too long") {
 		t.Errorf("a long text: %v", err)

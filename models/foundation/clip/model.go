@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -79,7 +80,8 @@ func (m *Model) Image(ctx context.Context, images ...*imageproc.RGB) ([][]float3
 }
 
 // Text embeds texts, each L2-normalised. A text too long for the model is an
-// error.
+// error. Tokens up to the end token are attended to, and not the zeros behind it; 0 is
+// also the id of "!" before another letter.
 func (m *Model) Text(ctx context.Context, texts ...string) ([][]float32, error) {
 	var all [][]float32
 	for _, text := range texts {
@@ -88,9 +90,10 @@ func (m *Model) Text(ctx context.Context, texts ...string) ([][]float32, error) 
 			return nil, err
 		}
 		whole, attend := make([]int64, len(ids)), make([]int64, len(ids))
+		end := slices.Index(ids, m.t.End())
 		for i, id := range ids {
 			whole[i] = int64(id)
-			if id != 0 {
+			if i <= end {
 				attend[i] = 1
 			}
 		}
