@@ -137,12 +137,12 @@ func (f *failures) of(ids []string) []jobs.Failure {
 // jobFailures is a FailedError of all images of the job that failed, whoever
 // tried them.
 func (r *runner) jobFailures() error {
-	s, err := jobs.Status(filepath.Join(JobsDir(r.OutDir), r.Job.Name))
-	if err != nil || len(s.Failed) == 0 {
+	failed, err := jobs.Failed(filepath.Join(JobsDir(r.OutDir), r.Job.Name))
+	if err != nil || len(failed) == 0 {
 		return err
 	}
-	list := make([]Failure, len(s.Failed))
-	for i, f := range s.Failed {
+	list := make([]Failure, len(failed))
+	for i, f := range failed {
 		list[i] = Failure{f.Item, errors.New(f.Error)}
 	}
 	return &FailedError{list}

@@ -130,10 +130,12 @@ type Job struct {
 	doubt bool      // since then others may have taken it for dead
 
 	// Of Next and Once, which are called from one goroutine.
-	seen   map[string]sighting // by name of the worker
-	board  board
-	listed time.Time
-	cursor int
+	seen    map[string]sighting // by name of the worker
+	owners  map[string]string   // by lease, those that have been read
+	board   board
+	listed  time.Time
+	listing time.Duration // which that took
+	cursor  int
 }
 
 // Join takes part in the job of folder dir; the first process makes it from
@@ -155,7 +157,7 @@ func Join(ctx context.Context, dir string, p Plan) (*Job, error) {
 	if have.Hash != p.Hash || have.Items != p.Items || have.Parts != p.Parts {
 		return nil, &OtherError{dir, have}
 	}
-	j := &Job{Plan: have, dir: dir, worker: workerName(), seen: map[string]sighting{}, time: time.Now(), told: time.Now()}
+	j := &Job{Plan: have, dir: dir, worker: workerName(), seen: map[string]sighting{}, owners: map[string]string{}, time: time.Now(), told: time.Now()}
 	j.me = Worker{Name: j.worker}
 	if err := errors.Join(j.list(), j.tell()); err != nil {
 		return nil, err

@@ -353,3 +353,60 @@ func TestBoardIgnoresOthersFiles(t *testing.T) {
 		t.Error(taken)
 	}
 }
+
+// TestPlaces: where a process goes on, by what is known of the chunks: "." is free,
+// "x" taken, "d" done.
+func TestPlaces(t *testing.T) {
+	for chunks, want := range map[string]int{
+		"........": 0, "x.......": 4, "d.......": 4, "x...x...": 2, "dd.xx...": 6, "..xx....": 6, "...xx.": 0, "xxxxxxxx": -1, "": -1, ".x": 0, "xd.": 2, "x.": 1,
+	} {
+		j := &Job{Plan: Plan{Items: len(chunks), Size: 1}, board: board{}}
+		for i, c := range chunks {
+			switch c {
+			case 'x':
+				j.board.taken(chunkKey(i), 0)
+			case 'd':
+				j.board.finished(chunkKey(i))
+			}
+		}
+		if got := j.place(); got != want {
+			t.Errorf("%q: %d, want %d", chunks, got, want)
+		}
+	}
+}
+
+// Processes that take chunks in turns each go through neighbours: a tar file is read
+// by few of them.
+func TestStaysWithNeighbours(t *testing.T) {
+	dir := t.TempDir()
+	const chunks, processes = 64, 4
+	p := short(chunks, 1)
+	p.Seconds = 3600
+	var list [processes]*Job
+	var last, jumps [processes]int
+	for k := range list {
+		list[k] = join(t, dir, p)
+		defer list[k].Leave(nil)
+	}
+	taken := map[int]bool{}
+	for n := range chunks {
+		k := n % processes
+		p, ok, err := list[k].Next(t.Context())
+		if err != nil || !ok || p.Help || taken[p.From] {
+			t.Fatal(p, ok, err)
+		}
+		taken[p.From] = true
+		if p.From != last[k] {
+			jumps[k]++
+		}
+		last[k] = p.To
+		if err := list[k].Finish(p, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for k, n := range jumps {
+		if n > chunks/processes/2 {
+			t.Errorf("process %d left its neighbours %d times in %d chunks", k, n, chunks/processes)
+		}
+	}
+}

@@ -68,6 +68,24 @@ func (s *State) Remaining() time.Duration {
 // Status reads how far a job is. It opens only the files of
 // processes and of chunks in which something failed.
 func Status(dir string) (*State, error) {
+	s, err := chunks(dir)
+	if err == nil {
+		s.Workers, err = workers(dir, s.Plan)
+	}
+	return s, err
+}
+
+// Failed lists what failed in the finished chunks of a job, in the order of the items.
+func Failed(dir string) ([]Failure, error) {
+	s, err := chunks(dir)
+	if err != nil {
+		return nil, err
+	}
+	return s.Failed, nil
+}
+
+// chunks is a job's State but for its processes.
+func chunks(dir string) (*State, error) {
 	p, err := readPlan(dir)
 	if err != nil {
 		return nil, err
@@ -94,8 +112,7 @@ func Status(dir string) (*State, error) {
 		}
 		s.Failed = append(s.Failed, failed...)
 	}
-	s.Workers, err = workers(dir, p)
-	return s, err
+	return s, nil
 }
 
 func readFailed(dir, key string) ([]Failure, error) {

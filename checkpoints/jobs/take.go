@@ -25,6 +25,7 @@ type Part struct {
 // Next takes a part to work on. It waits where all are taken and some may come
 // back; ok is false when everything is done. Call it from one goroutine.
 func (j *Job) Next(ctx context.Context) (p Part, ok bool, err error) {
+	wait := min(j.beat(), time.Second)
 	for {
 		if err := ctx.Err(); err != nil {
 			return p, false, err
@@ -33,8 +34,8 @@ func (j *Job) Next(ctx context.Context) (p Part, ok bool, err error) {
 		if err == nil && i < 0 {
 			var waiting bool
 			if i, p.Help, waiting, err = j.returned(); err == nil && waiting {
-				err = pause(ctx, min(j.beat(), time.Second))
-				if err == nil {
+				if err = pause(ctx, wait); err == nil {
+					wait = min(2*wait, j.beat())
 					continue
 				}
 			}
@@ -84,28 +85,57 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// misses is after how many leases of others the chunks are listed anew.
-const misses = 8
-
-// fresh takes a chunk that nobody has had, -1 where there is none.
+// fresh takes a chunk that nobody has had, -1 where there is none: the one behind
+// that which it took last, where that is free, so that a process stays within the
+// same tar files.
 func (j *Job) fresh() (int, error) {
-	missed := 0
-	for ; j.cursor < j.Chunks(); j.cursor++ {
-		key := chunkKey(j.cursor)
-		if e := j.board.of(key); e.gen >= 0 || e.done {
-			continue
+	for {
+		if !j.free(j.cursor) {
+			j.cursor = j.place()
 		}
-		ok, err := j.lease(key, 0)
-		if err != nil || ok {
-			return j.cursor, err
+		if j.cursor < 0 {
+			return -1, nil
 		}
-		if missed++; missed%misses == 0 {
-			if err := j.list(); err != nil {
-				return -1, err
-			}
+		ok, err := j.lease(chunkKey(j.cursor), 0)
+		if err != nil {
+			return -1, err
+		}
+		if ok {
+			j.cursor++
+			return j.cursor - 1, nil
+		}
+		if err := j.list(); err != nil { // another came first: what else has been taken?
+			return -1, err
 		}
 	}
-	return -1, nil
+}
+
+// free tells whether nobody has had chunk i, as far as this process knows.
+func (j *Job) free(i int) bool {
+	if i < 0 || i >= j.Chunks() {
+		return false
+	}
+	e := j.board.of(chunkKey(i))
+	return e.gen < 0 && !e.done
+}
+
+// place is where to go on in the longest row of free chunks, -1 where there is none:
+// at its middle, as whoever has the chunk before it comes from there.
+func (j *Job) place() int {
+	from, n := -1, 0
+	for i := 0; i < j.Chunks(); i++ {
+		start := i
+		for j.free(i) {
+			i++
+		}
+		if i-start > n {
+			from, n = start, i-start
+		}
+	}
+	if from > 0 {
+		return from + n/2
+	}
+	return from
 }
 
 // lease makes a lease; ok is false where another process has.
@@ -124,11 +154,17 @@ func (j *Job) claim(name string, note func()) (bool, error) {
 
 // list reads anew what is known of the chunks.
 func (j *Job) list() error {
+	start := time.Now()
 	b, err := readBoard(j.dir)
-	if err == nil {
-		j.board, j.listed = b, time.Now()
+	if err != nil {
+		return err
 	}
-	return err
+	for key, e := range j.board { // a listing may be older than what was seen since
+		b.taken(key, e.gen)
+	}
+	j.board, j.listed = b, time.Now()
+	j.listing = j.listed.Sub(start)
+	return nil
 }
 
 // returned takes the chunk of a dead process, or helps one that lives. waiting
@@ -137,7 +173,8 @@ func (j *Job) returned() (i int, help, waiting bool, err error) {
 	if err := j.list(); err != nil {
 		return -1, false, false, err
 	}
-	open := map[string]string{} // of living owners
+	open := map[string]bool{}
+	dead := map[string]bool{nobody: true} // by owner
 	for i := range j.Chunks() {
 		key := chunkKey(i)
 		e := j.board.of(key)
@@ -151,8 +188,11 @@ func (j *Job) returned() (i int, help, waiting bool, err error) {
 				return -1, false, false, err
 			}
 		}
-		if !j.dead(name) {
-			open[key] = name
+		if _, asked := dead[name]; !asked {
+			dead[name] = j.dead(name)
+		}
+		if !dead[name] {
+			open[key] = true
 			continue
 		}
 		if ok, err := j.lease(key, e.gen+1); err != nil || ok {
@@ -162,7 +202,7 @@ func (j *Job) returned() (i int, help, waiting bool, err error) {
 	for i := range j.Chunks() { // in order, so that helpers spread
 		key := chunkKey(i)
 		e := j.board.of(key)
-		if _, ok := open[key]; !ok || e.helped {
+		if !open[key] || e.helped {
 			continue
 		}
 		if ok, err := j.claim(fmt.Sprintf("%s.%d%s", key, e.gen, helpSuffix), func() { e.helped = true; j.board[key] = e }); err != nil || ok {
@@ -196,10 +236,10 @@ func (j *Job) Holds(p Part) bool {
 func (j *Job) Finish(p Part, failed []Failure) error { return j.finish(p.key, failed) }
 
 // Elsewhere is how many items are in chunks that are finished, as far as this
-// process knows without asking more than every few seconds. Call it from the
-// goroutine of Next.
+// process knows without spending more than a thousandth of its time on asking. Call
+// it from the goroutine of Next.
 func (j *Job) Elsewhere() int {
-	if time.Since(j.listed) > 10*time.Second {
+	if time.Since(j.listed) > max(10*time.Second, 1000*j.listing) {
 		_ = j.list()
 	}
 	n := 0

@@ -1,6 +1,8 @@
 package jobs
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -171,12 +173,16 @@ const nobody = "-"
 // process is, where that is not written down yet: without hard links it is made
 // in two steps.
 func (j *Job) owner(lease string) (string, error) {
+	if name, known := j.owners[lease]; known {
+		return name, nil
+	}
 	raw, err := files.ReadLimited(j.path(lease), maxRecord)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(raw) == 0 {
 		return lease, nil
 	}
-	if name := strings.TrimSpace(string(raw)); name != "" || err != nil {
-		return name, err
+	name := cmp.Or(strings.TrimSpace(string(raw)), nobody)
+	if err == nil && bytes.HasSuffix(raw, []byte("\n")) { // whole
+		j.owners[lease] = name
 	}
-	return nobody, nil
+	return name, err
 }

@@ -35,18 +35,9 @@ func (s *store) fetch(name string) (l local, err error) {
 	if key == "" {
 		return l, &fs.PathError{Op: "open", Path: name, Err: errors.New("is a bucket")}
 	}
-	err = s.try("read", name, func(ctx context.Context) error {
-		f, err := s.local.create()
-		if err != nil {
-			return err
-		}
-		if l.mod, err = download(ctx, b, key, f); err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			return err
-		}
-		l.File = f
-		return nil
+	err = s.try("read", name, func(ctx context.Context) (err error) {
+		l.File, l.mod, err = s.download(ctx, b, key)
+		return err
 	})
 	if err != nil {
 		return local{}, err
@@ -58,21 +49,29 @@ func (s *store) fetch(name string) (l local, err error) {
 	return l, nil
 }
 
-func download(ctx context.Context, b *bucket, key string, f *os.File) (mod time.Time, err error) {
-	r, err := b.NewReader(ctx, key, nil)
+// download reads a file into a new local one.
+func (s *store) download(ctx context.Context, b *bucket, key string) (_ *os.File, mod time.Time, err error) {
+	r, err := b.NewReader(ctx, key, nil) // before a file is made: most that are asked for are not there yet
 	if err != nil {
-		return mod, err
+		return nil, mod, err
+	}
+	f, err := s.local.create()
+	if err != nil {
+		return nil, mod, errors.Join(err, r.Close())
 	}
 	n, err := io.Copy(f, lively{ctx, r})
-	size := r.Size()
-	if err := errors.Join(err, r.Close()); err != nil {
-		return mod, err
+	if err = errors.Join(err, r.Close()); err == nil && n != r.Size() {
+		err = fmt.Errorf("%w: %d of %d bytes", errShort, n, r.Size())
 	}
-	if n != size {
-		return mod, fmt.Errorf("%w: %d of %d bytes", errShort, n, size)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
 	}
-	_, err = f.Seek(0, io.SeekStart)
-	return r.ModTime(), err
+	if err != nil {
+		f.Close()
+		os.Remove(f.Name())
+		return nil, mod, err
+	}
+	return f, r.ModTime(), nil
 }
 
 // Write is files.Remote's. What write makes is kept here until it is whole, so

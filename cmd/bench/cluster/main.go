@@ -31,6 +31,8 @@ type campaign struct {
 	wsss, gateway         string
 	images, workers, kill int
 	seed                  uint64
+	lease                 time.Duration
+	crowd                 bool
 	dir                   string
 
 	photos, one, root string // of photos, of one process's labels, of the server
@@ -52,6 +54,8 @@ func Main() {
 	flag.IntVar(&c.workers, "workers", 8, "processes")
 	flag.IntVar(&c.kill, "kills", 30, "processes killed, at random")
 	flag.Uint64Var(&c.seed, "seed", 1, "of the kills")
+	flag.DurationVar(&c.lease, "lease", 10*time.Second, "of the job")
+	flag.BoolVar(&c.crowd, "crowd", false, "also run as many processes without a job, each with a part of its own: what they take of each other's caches and cores")
 	flag.BoolVar(&c.packed, "packed", false, "read the photos from tar files")
 	flag.StringVar(&c.dir, "dir", "", "folder to work in; default is a temporary one")
 	flag.Parse()
@@ -92,6 +96,15 @@ func (c *campaign) run(ctx context.Context) error {
 	perImage := func(cpu time.Duration) float64 { return 1000 * cpu.Seconds() / float64(c.images) }
 	cpu, rss := spent.By(one.ProcessState)
 	fmt.Printf("one process: %d images, %d corrupt, %.0f s, %.2f ms of CPU an image, %d MB\n", c.images, corrupt, time.Since(start).Seconds(), perImage(cpu), rss/1e6)
+	if c.crowd {
+		start = time.Now()
+		crowd, err := c.parts(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("as many without a job: %d processes, %.0f s, %.2f ms of CPU an image (%.3f of one process)\n",
+			c.workers, time.Since(start).Seconds(), perImage(crowd), crowd.Seconds()/cpu.Seconds())
+	}
 	start = time.Now()
 	killed, err := c.job(ctx)
 	if err != nil {
@@ -167,7 +180,7 @@ func (c *campaign) serve(ctx context.Context) (stop func(), err error) {
 	at := l.Addr().String()
 	l.Close()
 	const key, secret = "campaign", "only-on-loopback"
-	server := exec.CommandContext(ctx, c.gateway, "--port", at, "--access-log", c.access, "--quiet", "posix", c.root)
+	server := exec.CommandContext(ctx, c.gateway, "--port", at, "--keep-alive", "--access-log", c.access, "--quiet", "posix", c.root)
 	server.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+key, "ROOT_SECRET_KEY="+secret)
 	if err := server.Start(); err != nil {
 		return nil, err
@@ -184,6 +197,27 @@ func (c *campaign) serve(ctx context.Context) (stop func(), err error) {
 	return func() { server.Process.Kill(); server.Wait() }, nil
 }
 
+// parts runs as many processes without a job, each with a part of the images, at
+// once, and returns their CPU time.
+func (c *campaign) parts(ctx context.Context) (cpu time.Duration, err error) {
+	var list []*exec.Cmd
+	for k := range c.workers {
+		cmd := c.gen(ctx, "s3://photos/in"+c.address, "s3://labels/parts"+c.address, "-keep-going", "-shard", fmt.Sprintf("%d/%d", k, c.workers))
+		if err := cmd.Start(); err != nil {
+			return 0, err
+		}
+		list = append(list, cmd)
+	}
+	for _, cmd := range list {
+		if cmd.Wait(); !cmd.ProcessState.Exited() {
+			err = fmt.Errorf("a part: %v", cmd.ProcessState)
+		}
+		one, _ := spent.By(cmd.ProcessState)
+		cpu += one
+	}
+	return cpu, err
+}
+
 // job runs the processes of the job; one is killed from time to time, and
 // another starts in its place.
 func (c *campaign) job(ctx context.Context) (killed int, err error) {
@@ -192,7 +226,7 @@ func (c *campaign) job(ctx context.Context) (killed int, err error) {
 	running := map[int]*exec.Cmd{} // by number of the worker
 	var all sync.WaitGroup
 	begin := func(k int) *exec.Cmd {
-		cmd := c.gen(ctx, "s3://photos/in"+c.address, "s3://labels/run"+c.address, "-job", "campaign", "-lease", "10s")
+		cmd := c.gen(ctx, "s3://photos/in"+c.address, "s3://labels/run"+c.address, "-job", "campaign", "-lease", c.lease.String())
 		cmd.Stderr = new(bytes.Buffer)
 		mu.Lock()
 		defer mu.Unlock()
