@@ -27,7 +27,13 @@ func (c Config) TrainHash() string { return hash(c.Seed, hashed{c.Data}, hashed{
 
 // ClassifierHash identifies what one training of the classifier depends on
 // beside the files of the weights and the images.
-func (c Config) ClassifierHash() string { return hash(c.Seed, hashed{c.Data}, hashed{c.Classifier}) }
+func (c Config) ClassifierHash() string {
+	parts := []any{c.Seed, hashed{c.Data}, hashed{c.Classifier}}
+	if c.Classifier.ReCAMEpochs > 0 {
+		parts = append(parts, "the first classifier learns at a tenth") // once it learnt at the second's rate
+	}
+	return hash(parts...)
+}
 
 // IRNHash identifies what one training of IRN's network depends on beside the
 // files of the weights, the images and the labels.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,7 +50,7 @@ type imageNetOptions struct {
 	Map         map[string][]string `toml:"map"`         // class name → words of WordNet, or numbers 0..999 of ImageNet's classes, in the place of the built-in table; [] = none
 	Temperature float64             `toml:"temperature"` // of the shares of a class's ImageNet classes by their logits; default 3
 	Stride      int                 `toml:"stride"`      // image pixels per pixel of a map: 8, 16, 32 (default); beyond it strides become dilations
-	Norm        string              `toml:"norm"`        // of the pixels: imagenet (default), or half for (x/255 − 0.5)/0.5
+	Norm        string              `toml:"norm"`        // of the pixels: imagenet (default), signed (-1..1), clip, unit (0..1), bytes (0..255), caffe (B, G, R less the mean); half is an older name of signed
 	Scales      []float64           `toml:"scales"`      // sizes at which the image is seen, the maps summed; default [0.75, 1, 1.5]
 	Flip        bool                `toml:"flip"`        // and mirrored; default true
 	Threshold   float64             `toml:"threshold"`   // score of the background; default 0.3
@@ -59,6 +60,10 @@ type imageNetOptions struct {
 	MaxShapes   int                 `toml:"max_shapes"`  // sizes of images whose compiled graphs are kept
 	cueOptions
 }
+
+// norms are the normalisations by their names; in saliency's table half is another
+// one.
+var norms = imageproc.NamedAnd(map[string]imageproc.Norm{"half": imageproc.SignedNorm})
 
 func decodeImageNet(table map[string]any) (imageNetOptions, error) {
 	o := imageNetOptions{Temperature: 3, Scales: []float64{0.75, 1, 1.5}, Flip: true, Threshold: 0.3, MaxSide: 1024, MaxShapes: 8}
@@ -72,8 +77,9 @@ func decodeImageNet(table map[string]any) (imageNetOptions, error) {
 		return o, fmt.Errorf("gen.options.temperature = %v: allowed are numbers > 0", o.Temperature)
 	case !slices.Contains([]int{0, 8, 16, 32}, o.Stride):
 		return o, fmt.Errorf("gen.options.stride = %d: allowed are 8, 16, 32", o.Stride)
-	case o.Norm != "" && o.Norm != "imagenet" && o.Norm != "half":
-		return o, fmt.Errorf("gen.options.norm = %q: allowed are imagenet, half", o.Norm)
+	}
+	if _, known := norms[o.Norm]; o.Norm != "" && !known {
+		return o, fmt.Errorf("gen.options.norm = %q: allowed are %s", o.Norm, strings.Join(slices.Sorted(maps.Keys(norms)), ", "))
 	}
 	return o, errors.Join(checkMaps(o.Scales, o.Threshold, o.Bucket, o.MaxSide, o.MaxShapes), o.cueOptions.check())
 }
@@ -128,9 +134,7 @@ func newImageNet(env gen.Env, o imageNetOptions) (_ gen.Method, err error) {
 		return nil, fmt.Errorf("gen.options.classifier: %w", err)
 	}
 	opts := imagenet.Options{Stride: o.Stride, Scales: o.Scales, Flip: o.Flip, Bucket: o.Bucket, MaxSide: o.MaxSide, Shapes: o.MaxShapes}
-	if o.Norm == "half" {
-		opts.Norm = imageproc.SignedNorm
-	}
+	opts.Norm = norms[o.Norm]
 	if m.net, err = imagenet.Open(env.Backend, path, opts); err != nil {
 		return nil, fmt.Errorf("gen.options.classifier: %w", err)
 	}

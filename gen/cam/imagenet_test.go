@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,6 +126,7 @@ func TestImageNetErrors(t *testing.T) {
 		{map[string]any{"classifier": reds(t, "max"), "map": none}, "GlobalMaxPool"},
 		{map[string]any{"classifier": reds(t, "gemm"), "map": none, "stride": 16}, "stride"},
 		{map[string]any{"classifier": reds(t, "gemm"), "map": none, "temperature": 0.0}, "temperature"},
+		{map[string]any{"classifier": reds(t, "gemm"), "map": none, "norm": "grey"}, `norm = "grey": allowed are bytes, caffe, clip, half, imagenet, signed, unit`},
 		{map[string]any{"classifier": "tiny-sam", "map": none}, "family sam"},
 		{map[string]any{"classifier": fixtures + "res50_cam.pth", "map": none}, "fc.weight"},
 		{map[string]any{"classifier": fixtures + "parity.pth", "map": none}, "known are EfficientNet-Lite"},
@@ -133,6 +135,31 @@ func TestImageNetErrors(t *testing.T) {
 		if _, err := openPets(t, c.options); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v", c.options, err)
 		}
+	}
+}
+
+// TestImageNetNorms: signed and its older name half are the same, and not
+// ImageNet's, which is the default of an ONNX file.
+func TestImageNetNorms(t *testing.T) {
+	scores := func(norm string) []float32 {
+		t.Helper()
+		m, err := openPets(t, map[string]any{"classifier": reds(t, "gemm"), "map": map[string]any{"wug": []string{}}, "norm": norm})
+		if err != nil {
+			t.Fatal(err)
+		}
+		net := m.(*imageNet).net
+		logits, err := net.Logits(t.Context(), imageproc.FromImage(halves().Image))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return logits
+	}
+	signed := scores("signed")
+	if !slices.Equal(signed, scores("half")) {
+		t.Error("half is not signed")
+	}
+	if plain := scores(""); !slices.Equal(plain, scores("imagenet")) || slices.Equal(plain, signed) {
+		t.Error("the default is not imagenet")
 	}
 }
 

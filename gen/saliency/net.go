@@ -34,8 +34,8 @@ type Network struct {
 
 	// What the manifest says for its models, and a file does not tell.
 	Side    int     `toml:"side"`    // of the square that images are resized to; 0 = what the file fixes
-	Norm    string  `toml:"norm"`    // of the pixels: imagenet (U²-Net, BiRefNet; default), half (ISNet), one (-1..1: MODNet), unit (0..1), bytes (0..255; default of a file that takes bytes), caffe (B, G, R less the mean)
-	Layout  string  `toml:"layout"`  // of the input, where its shape does not tell: nchw (default) or nhwc
+	Norm    string  `toml:"norm"`    // of the pixels: imagenet (U²-Net, BiRefNet; default), half (-0.5..0.5: ISNet), signed (-1..1: MODNet), unit (0..1), clip, bytes (0..255; default of a file that takes bytes), caffe (B, G, R less the mean)
+	Layout  string  `toml:"layout"`  // of the input: nchw or nhwc; default: by its shape, nchw where that does not tell
 	Output  string  `toml:"output"`  // the output with the map, where there are several, or "first"
 	Channel int     `toml:"channel"` // of an output with several, from 1; 0 = the second of two
 	Logits  *bool   `toml:"logits"`  // the map has logits; default: what the file ends with, else each map tells
@@ -61,7 +61,7 @@ func (n Network) Check(section string) error {
 		return fmt.Errorf("[%s] allowed is exactly one of model, a network of `wsss models list`, and network, an ONNX file", section)
 	case !known && n.Norm != "":
 		return fmt.Errorf("[%s] norm = %q: allowed are %s", section, n.Norm, strings.Join(slices.Sorted(maps.Keys(saliency.Norms)), ", "))
-	case !slices.Contains([]string{"", "nchw", "nhwc"}, n.Layout):
+	case !slices.Contains([]string{"", saliency.NCHW, saliency.NHWC}, n.Layout):
 		return fmt.Errorf("[%s] layout = %q: allowed are nchw, nhwc", section, n.Layout)
 	case n.Channel < 0:
 		return fmt.Errorf("[%s] channel = %d: channels count from 1", section, n.Channel)
@@ -132,7 +132,7 @@ func (n Network) options(path, section string) (saliency.Options, error) {
 	if n.Network == "" {
 		m, _ = manifest.Find(n.Model) // checked
 	}
-	o := saliency.Options{Side: cmp.Or(n.Side, m.Side), Last: n.Layout == "nhwc", Output: cmp.Or(n.Output, m.Output), Channel: n.Channel, Scale: n.Scale, Stretch: m.Stretch}
+	o := saliency.Options{Side: cmp.Or(n.Side, m.Side), Layout: n.Layout, Output: cmp.Or(n.Output, m.Output), Channel: n.Channel, Scale: n.Scale, Stretch: m.Stretch}
 	if n.Stretch != nil {
 		o.Stretch = *n.Stretch
 	}

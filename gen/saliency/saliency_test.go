@@ -286,6 +286,7 @@ func TestBadOptions(t *testing.T) {
 		{map[string]any{"network": path, "from": map[string]any{"method": "grabcut"}}, "no class scores"},
 		{map[string]any{"network": path, "present": 1.0}, "present = 1"},
 		{map[string]any{"network": path, "layout": "hwc"}, "layout = \"hwc\": allowed are nchw, nhwc"},
+		{map[string]any{"network": path, "layout": "nhwc"}, "channels come first; allowed is nchw"},
 		{map[string]any{"network": path, "channel": -1}, "channels count from 1"},
 		{map[string]any{"network": path, "scale": -1.0}, "scale = -1"},
 		{map[string]any{"network": path, "scale": 255.0, "logits": true}, "scale and logits"},

@@ -14,6 +14,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data/scenes"
+	"wsss/models"
 	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
 	"wsss/models/weights"
@@ -63,14 +64,12 @@ func TestReCAMParity(t *testing.T) {
 			defer want.Close()
 			cfg := configs.Default().Classifier
 			cfg.Width, cfg.Init = 1.0/32, fixtures+"res50_cam.pth"
-			base, err := newNetwork(cfg, 3, 1, nil)
+			n, err := newReCAM(cfg, 3, 1, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer base.Close()
-			if err := base.net.AddReCAM(base.store); err != nil {
-				t.Fatal(err)
-			}
+			defer n.Close()
+			base := n.network
 			second, err := layers.FromTorch(tensorOf(t, want, "second"))
 			if err != nil {
 				t.Fatal(err)
@@ -78,7 +77,6 @@ func TestReCAMParity(t *testing.T) {
 			if err := base.store.GetVariable("/recam/weight").SetValue(second); err != nil {
 				t.Fatal(err)
 			}
-			n := &recam{base, 1, false}
 			paths := []string{"/backbone/layer4/2/conv3/weight", "/classifier/weight", "/recam/weight"}
 			exec, err := model.NewExec(b, base.store, func(scope *model.Scope, in []*Node) []*Node {
 				base.store.SetTraining(in[0].Graph(), true)
@@ -120,6 +118,29 @@ func TestReCAMParity(t *testing.T) {
 			}
 			near(t, "maps", got, tensorOf(t, want, "maps"), 1e-4)
 		})
+	}
+}
+
+// TestReCAMRates: the second classifier learns at ten times the rate of all else,
+// the first classifier included; what the first training leaves alone stays.
+func TestReCAMRates(t *testing.T) {
+	cfg := configs.Default().Classifier
+	cfg.Backbone, cfg.Width, cfg.ReCAMEpochs = "resnet18", 1.0/32, 4
+	n, err := newReCAM(secondStage(cfg, ""), 3, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	for path, want := range map[string]float32{
+		"/recam/weight": 5e-4, "/classifier/weight": 5e-5, "/backbone/layer4/0/conv1/weight": 5e-5, "/backbone/conv1/weight": 0,
+	} {
+		got := float32(0)
+		if g := n.opt.Group(path); g != models.GroupFrozen {
+			got = n.Scalars(0, 100, 0)[g-1]
+		}
+		if n.store.GetVariable(path) == nil || math.Abs(float64(got-want)) > 1e-9 {
+			t.Errorf("%s learns at %g, wanted is %g", path, got, want)
+		}
 	}
 }
 

@@ -55,12 +55,7 @@ const (
 var Layouts = []string{LayoutMaps, LayoutLast, LayoutTokens}
 
 // Norms are the normalisations by their names.
-var Norms = map[string]imageproc.Norm{
-	"imagenet": imageproc.ImageNetNorm,                 // CNNs, DINOv2, DINOv3
-	"clip":     imageproc.CLIPNorm,                     // CLIP
-	"signed":   imageproc.SignedNorm,                   // SigLIP, EfficientNet-Lite of TensorFlow
-	"unit":     {Std: [3]float32{1, 1, 1}, Unit: true}, // C-RADIO, which normalises by itself
-}
+var Norms = imageproc.Named
 
 const (
 	defaultMaxSide = 1024

@@ -401,7 +401,7 @@ func TestErrors(t *testing.T) {
 		{Table{}, "exactly one of model"},
 		{Table{Model: "tiny-sam"}, "family sam"},
 		{Table{Model: "nothing"}, "unknown"},
-		{Table{Network: tokens, Norm: "half"}, "clip, imagenet, signed, unit"},
+		{Table{Network: tokens, Norm: "half"}, "bytes, caffe, clip, imagenet, signed, unit"},
 		{Table{Network: tokens, CacheMB: 3}, "cache_mb"},
 		{Table{Network: tokens, Side: -1}, "side"},
 	} {

@@ -22,7 +22,7 @@ type Table struct {
 	MaxSide   int    `toml:"max_side"`   // no longer side is larger; default 1024
 	Square    int    `toml:"square"`     // photos are stretched to a square of so many pixels, for an ONNX file that takes no other size
 	Fit       string `toml:"fit"`        // pad (default): black at the right and below up to whole patches; stretch
-	Norm      string `toml:"norm"`       // of the pixels: imagenet (default), clip, signed ((x/255 − 0.5)/0.5), unit (x/255)
+	Norm      string `toml:"norm"`       // of the pixels: imagenet (default), clip, signed (-1..1), unit (0..1), bytes (0..255), caffe (B, G, R less the mean)
 	Stride    int    `toml:"stride"`     // of a CNN's map, in pixels: 8, 16 (default), 32
 	Output    string `toml:"output"`     // value of an ONNX file with the features, an output or any other
 	Layout    string `toml:"layout"`     // of that value: bchw, bhwc, bnc; default by its shape

@@ -2,6 +2,7 @@ package imageproc
 
 import (
 	"image"
+	"maps"
 	"math"
 
 	"wsss/data/colour"
@@ -28,6 +29,24 @@ var (
 	// CLIPNorm is CLIP's and BLIP-2's (docs/sources.md §7, §5.2).
 	CLIPNorm = Norm{single(colour.CLIPMean), single(colour.CLIPStd), true, false}
 )
+
+// Named are the normalisations by the names that configs of networks of any kind
+// give them.
+var Named = map[string]Norm{
+	"imagenet": ImageNetNorm,                           // most CNNs, DINOv2, U²-Net, BiRefNet
+	"clip":     CLIPNorm,                               // CLIP
+	"signed":   SignedNorm,                             // SigLIP, EfficientNet-Lite, MODNet
+	"unit":     {Std: [3]float32{1, 1, 1}, Unit: true}, // C-RADIO, which normalises by itself
+	"bytes":    {Std: [3]float32{1, 1, 1}},             // networks that normalise by themselves
+	"caffe":    CaffeNorm,                              // networks converted from Caffe
+}
+
+// NamedAnd are Named and more.
+func NamedAnd(more map[string]Norm) map[string]Norm {
+	all := maps.Clone(Named)
+	maps.Copy(all, more)
+	return all
+}
 
 // NormOf is how a backbone's photos are normalised, by the name in configs: "caffe",
 // or "torch", which "" stands for.

@@ -20,11 +20,17 @@ import (
 // First as Options.Output is the first output of the file.
 const First = "first"
 
+// Layouts of an input.
+const (
+	NCHW = "nchw"
+	NHWC = "nhwc"
+)
+
 // Options say how a network takes an image and gives its map.
 type Options struct {
 	Side    int            // of the square that the image is resized to; 0 = the size that the file fixes
 	Norm    imageproc.Norm // of the pixels
-	Last    bool           // channels are the last axis of the input, where its shape does not tell
+	Layout  string         // of the input, NCHW or NHWC; "" = by its shape, NCHW where that does not tell
 	Output  string         // the output with the map, or First; "" is right for a file with one
 	Channel int            // of an output with several, counted from 1; 0 = the second of two
 	Values  Values         // what the numbers of the map are
@@ -33,14 +39,10 @@ type Options struct {
 }
 
 // Norms are the normalisations by their names.
-var Norms = map[string]imageproc.Norm{
-	"imagenet": imageproc.ImageNetNorm,                                                  // U²-Net, BiRefNet
-	"half":     {Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{1, 1, 1}, Unit: true}, // ISNet
-	"one":      imageproc.SignedNorm,                                                    // MODNet
-	"unit":     {Std: [3]float32{1, 1, 1}, Unit: true},
-	"bytes":    {Std: [3]float32{1, 1, 1}},
-	"caffe":    imageproc.CaffeNorm,
-}
+var Norms = imageproc.NamedAnd(map[string]imageproc.Norm{
+	"half": {Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{1, 1, 1}, Unit: true}, // ISNet
+	"one":  imageproc.SignedNorm,                                                    // another name of signed
+})
 
 // Model is a salient-object network. It is safe for concurrent use.
 type Model struct {
@@ -61,12 +63,13 @@ func New(s foundation.Session, o Options) (*Model, error) {
 	}
 	m.input, m.bytes = in[0].Name, in[0].DType == dtypes.Uint8
 	d := in[0].Dims
+	var err error
+	if m.last, err = channelsLast(d, o.Layout); err != nil {
+		return nil, err
+	}
 	h, w := d[2], d[3]
-	switch {
-	case d[3] == 3 && d[1] != 3, d[3] == -1 && d[1] == -1 && o.Last:
-		m.last, h, w = true, d[1], d[2]
-	case d[1] != 3 && d[1] != -1:
-		return nil, fmt.Errorf("no salient-object network: its input has shape %v, wanted are three channels", d)
+	if m.last {
+		h, w = d[1], d[2]
 	}
 	switch {
 	case d[0] > 1:
@@ -79,6 +82,24 @@ func New(s foundation.Session, o Options) (*Model, error) {
 		return nil, errors.New("side is missing: the file leaves open what images are resized to")
 	}
 	return m, m.chooseOutput()
+}
+
+// channelsLast tells where the channels of an input of these four dimensions are,
+// of which -1 is open. A layout that its shape rules out is an error.
+func channelsLast(d []int, layout string) (bool, error) {
+	first, last := d[1] == 3, d[3] == 3
+	if first == last { // the shape alone does not tell
+		first, last = first || d[1] == -1, last || d[3] == -1
+	}
+	switch {
+	case !first && !last:
+		return false, fmt.Errorf("no salient-object network: its input has shape %v, wanted are three channels", d)
+	case layout == NHWC && !last:
+		return false, fmt.Errorf("layout = %q: its input has shape %v, whose channels come first; allowed is %s", layout, d, NCHW)
+	case layout == NCHW && !first:
+		return false, fmt.Errorf("layout = %q: its input has shape %v, whose channels come last; allowed is %s", layout, d, NHWC)
+	}
+	return last && (!first || layout == NHWC), nil
 }
 
 func (m *Model) chooseOutput() error {

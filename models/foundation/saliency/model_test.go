@@ -132,13 +132,15 @@ func TestInputs(t *testing.T) {
 		opts Options
 		want []float32
 	}{
-		"NCHW":                     {port(dtypes.Float32, 1, 3, 2, 2), Options{}, planar},
-		"NHWC":                     {port(dtypes.Float32, 1, 2, 2, 3), Options{}, mixed},
-		"open":                     {port(dtypes.Float32, -1, -1, -1, -1), Options{Side: 2}, planar},
-		"open, NHWC as told":       {port(dtypes.Float32, -1, -1, -1, -1), Options{Side: 2, Last: true}, mixed},
-		"the shape says otherwise": {port(dtypes.Float32, 1, 3, -1, -1), Options{Side: 2, Last: true}, planar},
-		"-1 to 1":                  {port(dtypes.Float32, 1, 2, 2, 3), Options{Norm: Norms["one"]}, []float32{1, -1, -1, -1, 1, -1, -1, -1, 1, -0.6, -0.6, -0.6}},
-		"0 to 255":                 {port(dtypes.Float32, 1, 2, 2, 3), Options{Norm: Norms["bytes"]}, []float32{255, 0, 0, 0, 255, 0, 0, 0, 255, 51, 51, 51}},
+		"NCHW":                      {port(dtypes.Float32, 1, 3, 2, 2), Options{}, planar},
+		"NHWC":                      {port(dtypes.Float32, 1, 2, 2, 3), Options{}, mixed},
+		"open":                      {port(dtypes.Float32, -1, -1, -1, -1), Options{Side: 2}, planar},
+		"open, NHWC as told":        {port(dtypes.Float32, -1, -1, -1, -1), Options{Side: 2, Layout: NHWC}, mixed},
+		"channels open":             {port(dtypes.Float32, 1, -1, 2, 2), Options{}, planar},
+		"channels open, at the end": {port(dtypes.Float32, 1, 2, 2, -1), Options{}, mixed},
+		"as the shape says":         {port(dtypes.Float32, 1, 2, 2, 3), Options{Layout: NHWC}, mixed},
+		"-1 to 1":                   {port(dtypes.Float32, 1, 2, 2, 3), Options{Norm: Norms["one"]}, []float32{1, -1, -1, -1, 1, -1, -1, -1, 1, -0.6, -0.6, -0.6}},
+		"0 to 255":                  {port(dtypes.Float32, 1, 2, 2, 3), Options{Norm: Norms["bytes"]}, []float32{255, 0, 0, 0, 255, 0, 0, 0, 255, 51, 51, 51}},
 		"Caffe's": {port(dtypes.Float32, 1, 2, 2, 3), Options{Norm: Norms["caffe"]},
 			[]float32{-104.008, -116.669, 132.325, -104.008, 138.331, -122.675, 150.992, -116.669, -122.675, -53.008, -65.669, -71.675}},
 	} {
@@ -176,6 +178,9 @@ func TestRefused(t *testing.T) {
 		"a batch":              {port(dtypes.Float32, 4, 3, 2, 2), nil, Options{}, "one photo at a time"},
 		"halves of a pixel":    {port(dtypes.Int64, 1, 3, 2, 2), nil, Options{}, "float32 or uint8"},
 		"four channels":        {port(dtypes.Float32, 1, 4, 2, 2), nil, Options{}, "wanted are three channels"},
+		"channels first":       {port(dtypes.Float32, 1, 3, -1, -1), nil, Options{Side: 2, Layout: NHWC}, "allowed is nchw"},
+		"channels last":        {port(dtypes.Float32, -1, -1, -1, 3), nil, Options{Side: 2, Layout: NCHW}, "allowed is nhwc"},
+		"a width":              {port(dtypes.Float32, 1, -1, 2, 2), nil, Options{Layout: NHWC}, "allowed is nchw"},
 		"no size":              {port(dtypes.Float32, 1, 3, -1, -1), nil, Options{}, "side is missing"},
 		"another size":         {usual, nil, Options{Side: 5}, "the file fixes 2×2 pixels"},
 		"a number":             {usual, tensor([]float32{1}, 1, 1), Options{}, "wanted is one map [height, width]"},

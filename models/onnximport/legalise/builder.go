@@ -179,6 +179,12 @@ func (b *Builder) BiasInProducts() bool { return b.opt.BiasInProducts }
 // NoSort tells whether the engine cannot sort.
 func (b *Builder) NoSort() bool { return b.opt.NoSort }
 
+// QuantisesByRange tells whether the file makes bytes of values by the range that
+// they turn out to have.
+func (b *Builder) QuantisesByRange() bool {
+	return slices.ContainsFunc(b.file.Proto.Graph.Node, func(n *protos.NodeProto) bool { return n.OpType == "DynamicQuantizeLinear" })
+}
+
 // unique returns name if it is free, else name with a number.
 func (b *Builder) unique(name string) string {
 	out := name

@@ -13,6 +13,11 @@ func init() { register(map[string]legalise.Rule{"Resize": resize, "Upsample": re
 func resize(b *builder, n *node) []*value {
 	x := arg(n, 0)
 	r := resizerOf(b, n)
+	if b.QuantisesByRange() {
+		if y, ok := bilinear(b, x, r); ok {
+			return one(y)
+		}
+	}
 	m := mixedOf(b, x)
 	for axis, d := range x.Dims {
 		out, scale := r.target(axis, d)
