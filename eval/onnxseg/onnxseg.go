@@ -16,7 +16,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/colour"
-	"wsss/models/foundation/imageproc"
+	"wsss/data/imageproc"
 	"wsss/models/onnximport"
 )
 

@@ -14,11 +14,11 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/data/stages"
 	"wsss/gen"
 	"wsss/gen/source"
 	"wsss/models/camnet"
-	"wsss/models/foundation/imageproc"
 )
 
 func init() {

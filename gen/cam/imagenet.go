@@ -12,11 +12,11 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/data/openimages"
 	"wsss/data/stages"
 	"wsss/gen"
 	"wsss/gen/source"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/imagenet"
 	"wsss/models/manifest"
 )

@@ -13,9 +13,9 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/models/backend/backendtest"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/imagenet"
 	. "wsss/models/onnximport/onnxtest"
 )

@@ -3,7 +3,7 @@ package cam
 import (
 	"math/rand/v2"
 
-	"wsss/models/camnet"
+	"wsss/data/vector"
 )
 
 // Where k-means ends: the square of the summed moves of the centres, LPCAM's
@@ -35,7 +35,7 @@ func kmeans(vectors [][]float32, start []int, tolerance float64, rng *rand.Rand)
 func recentre(vectors, centres [][]float32, rng *rand.Rand) (moved float64) {
 	inverse := make([]float64, len(centres))
 	for c, v := range centres {
-		inverse[c] = 1 / max(camnet.Length(v), tiny)
+		inverse[c] = 1 / max(vector.Length(v), tiny)
 	}
 	sums, count := make([][]float64, len(centres)), make([]int, len(centres))
 	for c := range sums {
@@ -45,7 +45,7 @@ func recentre(vectors, centres [][]float32, rng *rand.Rand) (moved float64) {
 		best, most := 0, 0.0
 		for c, centre := range centres {
 			// The vector's own length is common to all centres.
-			if like := float64(dot(v, centre)) * inverse[c]; c == 0 || like > most {
+			if like := float64(vector.Dot(v, centre)) * inverse[c]; c == 0 || like > most {
 				best, most = c, like
 			}
 		}
@@ -65,7 +65,7 @@ func recentre(vectors, centres [][]float32, rng *rand.Rand) (moved float64) {
 			}
 			centres[c][i] -= next[i]
 		}
-		moved += camnet.Length(centres[c])
+		moved += vector.Length(centres[c])
 		centres[c] = next
 	}
 	return moved
@@ -73,21 +73,6 @@ func recentre(vectors, centres [][]float32, rng *rand.Rand) (moved float64) {
 
 // tiny bounds the lengths that are divided by.
 const tiny = 1e-12
-
-func dot(a, b []float32) float32 {
-	var s0, s1, s2, s3 float32
-	n := len(a) &^ 3
-	for i := 0; i < n; i += 4 {
-		s0 += a[i] * b[i]
-		s1 += a[i+1] * b[i+1]
-		s2 += a[i+2] * b[i+2]
-		s3 += a[i+3] * b[i+3]
-	}
-	for i := n; i < len(a); i++ {
-		s0 += a[i] * b[i]
-	}
-	return s0 + s1 + s2 + s3
-}
 
 // distinct are k different places below n, or all of them.
 func distinct(n, k int, rng *rand.Rand) []int {

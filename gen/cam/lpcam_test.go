@@ -15,12 +15,13 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/data"
+	"wsss/data/imageproc"
+	"wsss/data/vector"
 	"wsss/gen"
 	"wsss/gen/gentest"
 	"wsss/gen/source"
 	"wsss/models/backend/backendtest"
 	"wsss/models/camnet"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/weights"
 	"wsss/models/weights/formats"
 )
@@ -82,7 +83,7 @@ func TestKMeans(t *testing.T) {
 	}
 	// Two starts at one place: a cluster is left without members.
 	for _, c := range kmeans(x, []int{0, 0, 1}, 1e-4, rand.New(rand.NewPCG(1, 1))) {
-		if n := camnet.Length(c); !(n > 0) {
+		if n := vector.Length(c); !(n > 0) {
 			t.Errorf("a centre of length %v", n)
 		}
 	}

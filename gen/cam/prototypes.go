@@ -13,10 +13,11 @@ import (
 
 	"wsss/checkpoints/safetensors"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/data/prob"
+	"wsss/data/vector"
 	"wsss/gen"
 	"wsss/models/camnet"
-	"wsss/models/foundation/imageproc"
 )
 
 // study makes the prototypes: the features of every image are divided by its
@@ -126,7 +127,7 @@ func (m *lpcam) choose(class int, inside, around [][]float32) (parts, context []
 func (m *lpcam) probability(class int, v []float32) float64 {
 	logits := make([]float64, len(m.weight))
 	for c, w := range m.weight {
-		logits[c] = float64(dot(w, v))
+		logits[c] = float64(vector.Dot(w, v))
 	}
 	prob.Softmax(logits, logits)
 	return logits[class]

@@ -11,10 +11,10 @@ import (
 	"slices"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/gen/source"
 	"wsss/models/foundation/clip"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
 	"wsss/models/foundation/vitcam"
 )

@@ -9,8 +9,9 @@ import (
 	"github.com/gomlx/compute"
 
 	"wsss/data"
+	"wsss/data/imageproc"
+	"wsss/data/vector"
 	"wsss/models/foundation/features"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/nearest"
 )
 
@@ -155,23 +156,16 @@ func (f *alikeFinder) unlike(list []int, at func(int) []float32, from, to int) [
 				mean[c] += x
 			}
 		}
-		features.Normalise(mean)
+		vector.Normalise(mean)
 		similar := make([]float32, len(own))
 		for i, v := range own {
-			similar[i] = product(mean, v)
+			similar[i] = vector.Dot(mean, v)
 		}
 		slices.Sort(similar)
 		limit := similar[len(similar)/4]
-		list = slices.DeleteFunc(slices.Clone(list), func(i int) bool { return product(mean, at(i)) >= limit })
+		list = slices.DeleteFunc(slices.Clone(list), func(i int) bool { return vector.Dot(mean, at(i)) >= limit })
 	}
 	return list
-}
-
-func product(a, b []float32) (sum float32) {
-	for i, v := range a {
-		sum += v * b[i]
-	}
-	return sum
 }
 
 // mostPlaces of a class are compared with, spread over all.

@@ -14,8 +14,8 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/gen"
-	"wsss/models/foundation/imageproc"
 )
 
 // exemplar is an object that a person put a box around.

@@ -14,9 +14,9 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/data/metrics"
 	"wsss/gen"
-	"wsss/models/foundation/imageproc"
 )
 
 func init() {

@@ -7,7 +7,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"wsss/data"
-	"wsss/models/foundation/imageproc"
+	"wsss/data/imageproc"
 	"wsss/models/foundation/owl"
 	"wsss/models/manifest"
 )

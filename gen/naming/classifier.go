@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"wsss/checkpoints/files"
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/models/foundation/cliptags"
-	"wsss/models/foundation/imageproc"
 )
 
 func init() {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/models/foundation/clip"
-	"wsss/models/foundation/imageproc"
 )
 
 func init() {

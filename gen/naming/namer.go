@@ -8,10 +8,10 @@ import (
 	"github.com/gomlx/compute"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/models/foundation/blip2"
 	"wsss/models/foundation/clip"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
 )
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"wsss/data/imageproc"
 	"wsss/gen"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
 	"wsss/models/foundation/ram"
 )

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"wsss/data/imageproc"
 	"wsss/gen"
-	"wsss/models/foundation/imageproc"
 )
 
 // TagOptions are the keys of [gen.options] that choose a tagger for images

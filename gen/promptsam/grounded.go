@@ -7,10 +7,10 @@ import (
 	"slices"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/gen/naming"
 	"wsss/models/foundation/gdino"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
 )
 

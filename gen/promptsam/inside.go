@@ -9,8 +9,8 @@ import (
 	"slices"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/gen"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/sam"
 )
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/gen"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/sam"
 )
 

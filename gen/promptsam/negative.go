@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"wsss/data"
+	"wsss/data/metrics"
 	"wsss/gen"
 	"wsss/gen/naming"
 	"wsss/models/foundation/gdino"
@@ -45,7 +46,7 @@ func takeBoxes(found []gdino.Detection, of map[int]int) []gdino.Detection {
 		for _, o := range found {
 			rival, isNegative := of[o.Box.Class]
 			switch {
-			case gdino.IoU(d.Box, o.Box) < lookAlike:
+			case metrics.BoxIoU(d.Box, o.Box) < lookAlike:
 			case negative:
 				beaten = beaten || o.Box.Class == class && o.Score > d.Score
 			default:

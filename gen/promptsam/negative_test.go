@@ -7,10 +7,10 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/gen/naming"
 	"wsss/models/foundation/gdino"
-	"wsss/models/foundation/imageproc"
 )
 
 // Classes 1 and 2; 3 and 4 are negative words of class 1.

@@ -5,10 +5,10 @@ import (
 	"fmt"
 
 	"wsss/data"
+	"wsss/data/imageproc"
+	"wsss/data/metrics"
 	"wsss/data/weaken"
 	"wsss/gen"
-	"wsss/models/foundation/gdino"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/sam"
 )
 
@@ -192,11 +192,11 @@ func (e *engine) bestOverlap(ctx context.Context, emb *sam.Embedding, r sam.Resu
 	if err != nil {
 		return 0, err
 	}
-	best, top := list[0], float32(-1)
+	best, top := list[0], -1.0
 	for k, o := range outlines {
 		bounds := o.Bits.Bounds()
 		own := data.Box{X0: float32(bounds.Min.X), Y0: float32(bounds.Min.Y), X1: float32(bounds.Max.X), Y1: float32(bounds.Max.Y)}
-		if iou := gdino.IoU(own, box); iou > top {
+		if iou := metrics.BoxIoU(own, box); iou > top {
 			best, top = list[k], iou
 		}
 	}

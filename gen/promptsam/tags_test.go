@@ -6,9 +6,9 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/gen/naming"
-	"wsss/models/foundation/imageproc"
 )
 
 // TestTagsToMasks: text to boxes to masks to labels with the tiny models, real

@@ -1,10 +1,10 @@
 package refine
 
 import (
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/gen/affinity"
 	"wsss/gen/source"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/irn"
 )
 

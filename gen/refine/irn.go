@@ -1,9 +1,9 @@
 package refine
 
 import (
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/gen/affinity"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/irn"
 )
 

@@ -13,10 +13,10 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/gen"
 	_ "wsss/gen/cam"
 	"wsss/models/backend/backendtest"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/irn"
 )
 

@@ -8,11 +8,11 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/data/stages"
 	"wsss/gen"
 	"wsss/gen/affinity"
 	"wsss/gen/source"
-	"wsss/models/foundation/imageproc"
 )
 
 // networkOptions are the keys of [gen.options] of the methods whose scores walk on

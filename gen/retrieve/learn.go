@@ -15,9 +15,9 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/corrections"
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/models/foundation/features"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/nearest"
 )
 

@@ -15,12 +15,12 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/data/stages"
 	"wsss/gen"
 	"wsss/gen/segments"
 	"wsss/gen/source"
 	"wsss/models/foundation/features"
-	"wsss/models/foundation/imageproc"
 )
 
 func init() {

@@ -7,6 +7,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/data/metrics"
 	_ "wsss/data/scenes"
 	"wsss/gen"
@@ -15,7 +16,6 @@ import (
 	"wsss/gen/source"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/features"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/nearest"
 )
 

@@ -4,10 +4,10 @@ import (
 	"context"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/gen/naming"
 	"wsss/models/foundation/blip2"
-	"wsss/models/foundation/imageproc"
 )
 
 // namer tells the connected parts of what stands out apart.

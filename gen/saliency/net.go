@@ -17,9 +17,9 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/gen"
 	"wsss/gen/source"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
 	"wsss/models/foundation/saliency"
 	"wsss/models/manifest"

@@ -13,8 +13,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/data/imageproc"
 	"wsss/models/backend"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/layers"
 	"wsss/models/shapecache"
 	"wsss/models/together"

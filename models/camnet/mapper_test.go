@@ -9,8 +9,8 @@ import (
 	"github.com/gomlx/compute"
 
 	"wsss/data/datatest"
+	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
-	"wsss/models/foundation/imageproc"
 )
 
 // TestMapperCanvas: images that share canvases get the maps of images at their

@@ -2,12 +2,12 @@ package camnet
 
 import (
 	"errors"
-	"math"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/data/vector"
 	"wsss/models/layers"
 )
 
@@ -33,7 +33,7 @@ func (p *Prototypes) row(class, channels int) []float32 {
 // addUnits adds sign times the mean of the vectors, each of unit length.
 func addUnits(to []float32, vectors [][]float32, sign float64) {
 	for _, v := range vectors {
-		scale := sign / float64(len(vectors)) / max(Length(v), tinyLength)
+		scale := sign / float64(len(vectors)) / max(vector.Length(v), tinyLength)
 		for i, x := range v {
 			to[i] += float32(scale * float64(x))
 		}
@@ -42,15 +42,6 @@ func addUnits(to []float32, vectors [][]float32, sign float64) {
 
 // tinyLength bounds the lengths that PyTorch's cosine similarity divides by.
 const tinyLength = 1e-8
-
-// Length is the Euclidean length of a vector.
-func Length(v []float32) float64 {
-	var sum float64
-	for _, x := range v {
-		sum += float64(x) * float64(x)
-	}
-	return math.Sqrt(sum)
-}
 
 // PrototypeMaps are LPCAM's maps [batch, ⌈height/16⌉, ⌈width/16⌉, classes] of
 // images; if mirrored, of half as many, each of which its mirror image follows,

@@ -8,8 +8,9 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"wsss/data/imageproc"
 	"wsss/data/prob"
-	"wsss/models/foundation/imageproc"
+	"wsss/data/vector"
 )
 
 // Options say how a classifier sees an image.
@@ -134,14 +135,7 @@ func (c *Classifier) Logits(ctx context.Context, img *imageproc.RGB) ([]float32,
 }
 
 func (c *Classifier) logit(class int, features []float32) float32 {
-	return c.bias[class] + dot(c.weight[class*c.channels:(class+1)*c.channels], features)
-}
-
-func dot(a, b []float32) (sum float32) {
-	for i, v := range a {
-		sum += v * b[i]
-	}
-	return sum
+	return c.bias[class] + vector.Dot(c.weight[class*c.channels:(class+1)*c.channels], features)
 }
 
 // direction is the mean of the classes' weights, by the softmax of their logits.
@@ -165,7 +159,7 @@ func (c *Classifier) direction(classes []int, mean []float32, temperature float6
 // are turned back.
 func (m *Map) add(v features, weight []float32, mirrored bool) {
 	for i := range m.Values {
-		x := dot(weight, v.values[i*len(weight):(i+1)*len(weight)])
+		x := vector.Dot(weight, v.values[i*len(weight):(i+1)*len(weight)])
 		to := i
 		if mirrored {
 			to = i/m.W*m.W + m.W - 1 - i%m.W

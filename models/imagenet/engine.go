@@ -13,9 +13,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/data/imageproc"
 	"wsss/models/backend"
 	"wsss/models/camnet"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/shapecache"
 	"wsss/models/together"
 )

@@ -13,9 +13,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/configs"
+	"wsss/data/imageproc"
 	"wsss/models"
 	"wsss/models/backend"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/layers"
 	"wsss/models/pretrained"
 	"wsss/models/shapecache"

@@ -12,9 +12,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/models"
 	"wsss/models/backend/backendtest"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/layers"
 	"wsss/models/weights/weightstest"
 )

@@ -12,9 +12,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/data/imageproc"
 	"wsss/data/prob"
 	"wsss/models/backend"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/shapecache"
 	"wsss/models/together"
 )

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/compute/dtypes/float16"
 
 	"wsss/data"
+	"wsss/data/vector"
 	"wsss/models/backend/sgemm"
 )
 
@@ -240,11 +241,7 @@ func multiply(rows, queries, out []float32, n, nq, dim int) {
 	for r := range n {
 		row := rows[r*dim : (r+1)*dim]
 		for q := range nq {
-			var sum float32
-			for i, v := range queries[q*dim : (q+1)*dim] {
-				sum += v * row[i]
-			}
-			out[r*nq+q] = sum
+			out[r*nq+q] = vector.Dot(queries[q*dim:(q+1)*dim], row)
 		}
 	}
 }

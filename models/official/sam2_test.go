@@ -16,8 +16,8 @@ import (
 
 	"wsss/checkpoints/safetensors"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
 	"wsss/models/foundation/sam"
 	"wsss/models/official"

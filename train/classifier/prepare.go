@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 
 	"wsss/configs"
-	"wsss/models/foundation/imageproc"
+	"wsss/data/imageproc"
 )
 
 // prepare writes the network's input [crop, crop, 3] of an image into dst,

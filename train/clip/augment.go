@@ -5,8 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"wsss/data/imageproc"
 	"wsss/models/foundation/cliptags"
-	"wsss/models/foundation/imageproc"
 )
 
 // Of the strong augmentation. A crop keeps half the image at least, because a

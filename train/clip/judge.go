@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"image"
 
+	"wsss/data/imageproc"
 	"wsss/data/metrics"
 	"wsss/models/foundation/cliptags"
-	"wsss/models/foundation/imageproc"
 	"wsss/train/multilabel"
 )
 

@@ -14,7 +14,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
-	"wsss/models/foundation/imageproc"
+	"wsss/data/imageproc"
 	"wsss/train/multilabel"
 )
 

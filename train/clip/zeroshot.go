@@ -4,9 +4,9 @@ import (
 	"context"
 	"image"
 
+	"wsss/data/imageproc"
 	"wsss/models/foundation/clip"
 	"wsss/models/foundation/cliptags"
-	"wsss/models/foundation/imageproc"
 	"wsss/train/multilabel"
 )
 

@@ -20,10 +20,10 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/data/photo"
 	"wsss/gen"
 	"wsss/models/crf"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/sam"
 )
 

@@ -14,9 +14,9 @@ import (
 	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/data/folder"
+	"wsss/data/imageproc"
 	"wsss/models/backend"
 	"wsss/models/foundation/features"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/nearest"
 )
 

@@ -10,8 +10,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/models/foundation"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/tokenize"
 )
 

@@ -7,7 +7,7 @@ import (
 	"math"
 
 	"wsss/data"
-	"wsss/models/foundation/imageproc"
+	"wsss/data/imageproc"
 )
 
 // Scorer says how well each text fits an image: larger is better.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wsss/data/prob"
+	"wsss/data/vector"
 )
 
 // Origami is CLIP-ES's single template (docs/sources.md §6.1).
@@ -48,7 +49,7 @@ func (m *Model) Ensemble(ctx context.Context, templates []string, classes []Word
 				}
 			}
 		}
-		normalise(means[i])
+		vector.Normalise(means[i])
 	}
 	return means, nil
 }
@@ -58,11 +59,7 @@ func (m *Model) Ensemble(ctx context.Context, templates []string, classes []Word
 func Logits(image []float32, classes [][]float32, scale float32) []float32 {
 	out := make([]float32, len(classes))
 	for i, c := range classes {
-		sum := float32(0)
-		for k, v := range c {
-			sum += v * image[k]
-		}
-		out[i] = scale * sum
+		out[i] = scale * vector.Dot(c, image)
 	}
 	return out
 }

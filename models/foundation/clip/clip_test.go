@@ -12,8 +12,9 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/imageproc"
+	"wsss/data/vector"
 	"wsss/models/foundation"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/tokenize"
 )
 
@@ -133,7 +134,7 @@ func TestEnsembleIsTheMeanOfDirections(t *testing.T) {
 			want[k] += v
 		}
 	}
-	normalise(want)
+	vector.Normalise(want)
 	for k := range want {
 		if math.Abs(float64(got[0][k]-want[k])) > 1e-6 {
 			t.Errorf("%v, want %v", got[0], want)

@@ -3,14 +3,14 @@ package clip
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/imageproc"
 	"wsss/data/stages"
+	"wsss/data/vector"
 	"wsss/models/foundation"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/tokenize"
 )
 
@@ -124,22 +124,7 @@ func embed(ctx context.Context, s foundation.Session, in map[string]*tensors.Ten
 	rows := make([][]float32, dims[0])
 	for i := range rows {
 		rows[i] = values[i*dims[1] : (i+1)*dims[1]]
-		normalise(rows[i])
+		vector.Normalise(rows[i])
 	}
 	return rows, nil
-}
-
-// normalise scales v to length 1; a vector of zeros stays.
-func normalise(v []float32) {
-	sum := 0.0
-	for _, x := range v {
-		sum += float64(x) * float64(x)
-	}
-	if sum == 0 {
-		return
-	}
-	scale := float32(1 / math.Sqrt(sum))
-	for i := range v {
-		v[i] *= scale
-	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"wsss/models/foundation/imageproc"
+	"wsss/data/imageproc"
 )
 
 // Scorer says how well words fit images, through a set of templates; it

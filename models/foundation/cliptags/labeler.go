@@ -19,11 +19,11 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/data/metrics"
 	"wsss/data/prob"
 	"wsss/models/foundation"
 	"wsss/models/foundation/clip"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
 )
 

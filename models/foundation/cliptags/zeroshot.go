@@ -4,9 +4,9 @@ import (
 	"context"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/data/openimages"
 	"wsss/models/foundation/clip"
-	"wsss/models/foundation/imageproc"
 )
 
 // Prompts embeds the classes after the background, each of length 1. They are

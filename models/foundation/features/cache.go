@@ -10,8 +10,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/checkpoints/safetensors"
+	"wsss/data/imageproc"
 	"wsss/models/foundation/diskcache"
-	"wsss/models/foundation/imageproc"
 )
 
 // Cache keeps maps of features on disk, in half precision, one safetensors file

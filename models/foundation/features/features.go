@@ -18,8 +18,9 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/data"
+	"wsss/data/imageproc"
+	"wsss/data/vector"
 	"wsss/models/backend"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/together"
 )
 
@@ -363,26 +364,10 @@ func newMap(values []float32, w, h int) (*Map, error) {
 	m := &Map{W: w, H: h, C: len(values) / (w * h), Values: values, Norms: make([]float32, w*h)}
 	for i := range m.Norms {
 		cell := values[i*m.C : (i+1)*m.C]
-		m.Norms[i] = float32(Normalise(cell))
+		m.Norms[i] = float32(vector.Normalise(cell))
 		if l := m.Norms[i]; l != l || math.IsInf(float64(l), 0) {
 			return nil, errors.New("the network gives features that are no numbers")
 		}
 	}
 	return m, nil
-}
-
-// Normalise scales v to length 1 and returns what its length was; zeros stay.
-func Normalise(v []float32) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += float64(x) * float64(x)
-	}
-	length := math.Sqrt(sum)
-	if length == 0 {
-		return 0
-	}
-	for i := range v {
-		v[i] = float32(float64(v[i]) / length)
-	}
-	return length
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
 	. "wsss/models/onnximport/onnxtest"
 )

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"wsss/data"
+	"wsss/data/vector"
 )
 
 // Weights are how much of each cell a mask of the photo covers, in cells: the
@@ -51,7 +52,7 @@ func (m *Map) Pool(weights []float32, lengths bool) []float32 {
 	for c, v := range sum {
 		out[c] = float32(v / total)
 	}
-	if l := Normalise(out); l < negligible || math.IsInf(l, 0) {
+	if l := vector.Normalise(out); l < negligible || math.IsInf(l, 0) {
 		return nil
 	}
 	return out

@@ -7,8 +7,8 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/manifest"
 	"wsss/models/weights/weightstest"
 )

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"wsss/data"
+	"wsss/data/metrics"
 	"wsss/data/prob"
 	"wsss/models/foundation/tokenize"
 )
@@ -201,17 +202,10 @@ func Suppress(list []Detection, limit float64, amongAll bool) []Detection {
 	var kept []Detection
 	for _, d := range sorted {
 		if !slices.ContainsFunc(kept, func(k Detection) bool {
-			return (amongAll || k.Box.Class == d.Box.Class) && float64(IoU(k.Box, d.Box)) > limit
+			return (amongAll || k.Box.Class == d.Box.Class) && metrics.BoxIoU(k.Box, d.Box) > limit
 		}) {
 			kept = append(kept, d)
 		}
 	}
 	return kept
-}
-
-// IoU is the intersection over union of two boxes.
-func IoU(a, b data.Box) float32 {
-	area := func(x data.Box) float32 { return (x.X1 - x.X0) * (x.Y1 - x.Y0) }
-	both := max(0, min(a.X1, b.X1)-max(a.X0, b.X0)) * max(0, min(a.Y1, b.Y1)-max(a.Y0, b.Y0))
-	return both / (area(a) + area(b) - both)
 }

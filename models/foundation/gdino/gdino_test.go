@@ -15,8 +15,8 @@ import (
 
 	"wsss/data"
 	"wsss/data/datatest"
+	"wsss/data/imageproc"
 	"wsss/models/foundation"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/tokenize"
 )
 

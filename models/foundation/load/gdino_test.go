@@ -5,9 +5,9 @@ import (
 	"math"
 	"testing"
 
+	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/gdino"
-	"wsss/models/foundation/imageproc"
 )
 
 // TestPaddedCaptions: captions padded to multiples of 8 tokens find the same

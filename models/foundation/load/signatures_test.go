@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/sam"
 )
 

@@ -18,9 +18,10 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/data/metrics"
 	"wsss/data/prob"
-	"wsss/models/foundation/imageproc"
+	"wsss/data/vector"
 )
 
 // Model is a network with its weights. It is safe for concurrent use.
@@ -140,22 +141,11 @@ func (m *Model) look(ctx context.Context, pixels []float32, w, h int) (*Photo, e
 
 // unit is v scaled to length 1, nearly, as transformers does, and its length.
 func unit(v []float32) ([]float32, float32) {
-	sum := 0.0
-	for _, x := range v {
-		sum += float64(x) * float64(x)
-	}
-	out, length := make([]float32, len(v)), math.Sqrt(sum)+1e-6
+	out, length := make([]float32, len(v)), vector.Length(v)+1e-6
 	for i, x := range v {
 		out[i] = float32(float64(x) / length)
 	}
 	return out, float32(length)
-}
-
-func dot(a, b []float32) (sum float32) {
-	for i, v := range a {
-		sum += v * b[i]
-	}
-	return sum
 }
 
 // Query is what an object looks like: a vector of length 1.
@@ -187,7 +177,7 @@ func (p *Photo) Query(box data.Box) Query {
 		if fits[i] < nearBest*best {
 			continue
 		}
-		if s := dot(mean, q.vector) * q.length; at < 0 || s < least {
+		if s := vector.Dot(mean, q.vector) * q.length; at < 0 || s < least {
 			at, least = i, s
 		}
 	}
@@ -229,7 +219,7 @@ func (p *Photo) Find(queries []Query, classes []int, least float64) []Detection 
 func (q patch) nearest(queries []Query) (at int, logit float32) {
 	best := float32(math.Inf(-1))
 	for k, v := range queries {
-		if s := dot(q.vector, v); s > best {
+		if s := vector.Dot(q.vector, v); s > best {
 			best, at = s, k
 		}
 	}

@@ -12,10 +12,10 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/checkpoints/files"
+	"wsss/data/imageproc"
 	"wsss/data/prob"
 	"wsss/data/stages"
 	"wsss/models/foundation"
-	"wsss/models/foundation/imageproc"
 )
 
 // List is the model's vocabulary: tag names and the probability above which

@@ -13,8 +13,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/data/datatest"
+	"wsss/data/imageproc"
 	"wsss/models/foundation"
-	"wsss/models/foundation/imageproc"
 )
 
 var voc = strings.Fields("background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep sofa train tvmonitor")

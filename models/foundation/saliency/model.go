@@ -12,9 +12,9 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/imageproc"
 	"wsss/data/stages"
 	"wsss/models/foundation"
-	"wsss/models/foundation/imageproc"
 )
 
 // First as Options.Output is the first output of the file.

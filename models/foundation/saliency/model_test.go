@@ -9,8 +9,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/imageproc"
 	"wsss/models/foundation"
-	"wsss/models/foundation/imageproc"
 )
 
 // net is a network whose output is told beforehand; it keeps what it was given.

@@ -7,7 +7,7 @@ import (
 	"math"
 
 	"wsss/data"
-	"wsss/models/foundation/imageproc"
+	"wsss/data/imageproc"
 )
 
 // AutoOptions are the parameters of the automatic mask generator (docs/sources.md

@@ -11,8 +11,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/checkpoints/safetensors"
+	"wsss/data/imageproc"
 	"wsss/models/foundation/diskcache"
-	"wsss/models/foundation/imageproc"
 )
 
 // Cache keeps embeddings on disk, one safetensors file each, named by a hash

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"wsss/data"
-	"wsss/models/foundation/imageproc"
+	"wsss/data/imageproc"
 )
 
 // fit is the IoU that the mask of a plain disc has at least, where encoder and

@@ -3,7 +3,7 @@ package sam
 import (
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"wsss/models/foundation/imageproc"
+	"wsss/data/imageproc"
 )
 
 // Frame relates an image of W×H pixels to the square that the model sees: the

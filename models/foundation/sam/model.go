@@ -10,10 +10,10 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/imageproc"
 	"wsss/data/prob"
 	"wsss/data/stages"
 	"wsss/models/foundation"
-	"wsss/models/foundation/imageproc"
 )
 
 // maxBatch bounds the prompts of one decoder call.

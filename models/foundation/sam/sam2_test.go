@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
 	"wsss/models/foundation/sam"
 )

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"wsss/data"
-	"wsss/models/foundation/imageproc"
+	"wsss/data/imageproc"
 )
 
 type fixtures struct {

@@ -13,9 +13,9 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/data"
+	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/load"
 	"wsss/models/foundation/sam3"
 	"wsss/models/foundation/tokenize"

@@ -18,10 +18,10 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/data/imageproc"
 	"wsss/data/stages"
 	"wsss/models/backend"
 	"wsss/models/foundation"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/foundation/positions"
 	"wsss/models/onnximport"
 	"wsss/models/onnximport/onnxfile"

@@ -14,8 +14,8 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/onnximport"
 	"wsss/models/onnximport/onnxfile"
 	"wsss/models/onnximport/vit"
