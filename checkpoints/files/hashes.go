@@ -169,7 +169,7 @@ func (h *Hashes) remember(key string, now hashed, take func() (string, error)) (
 	if h == nil {
 		return take()
 	}
-	if abs, err := filepath.Abs(key); err == nil && !IsRemote(key) {
+	if abs, err := Abs(key); err == nil {
 		key = abs
 	}
 	h.mu.Lock()

@@ -63,6 +63,15 @@ func remoteOf(name string) Remote {
 // IsRemote tells whether a path is of object storage.
 func IsRemote(name string) bool { return remoteOf(name) != nil }
 
+// IsAddress tells whether a text is an address of a store, known here or not.
+func IsAddress(text string) bool {
+	kind := scheme(text)
+	return slices.Contains(stores, kind) && strings.HasPrefix(text, kind+"://")
+}
+
+// stores are the schemes of object storage.
+var stores = []string{"s3", "gs", "azblob"}
+
 // Mount checks where a config says data lie or results go, and returns the path
 // to work with: a folder as it is, or that of an address such as
 // "s3://bucket/prefix?region=eu-west-1". key is the config's, for errors.
@@ -72,7 +81,7 @@ func Mount(key, address string, readOnly bool) (string, error) {
 		return address, nil
 	}
 	r := remotes[kind]
-	if r == nil && slices.Contains([]string{"s3", "gs", "azblob"}, kind) {
+	if r == nil && slices.Contains(stores, kind) {
 		return "", fmt.Errorf("%s: this wsss was built without %s:// (the build tag no%s)", key, kind, kind)
 	}
 	if r == nil {
@@ -99,6 +108,14 @@ func Address(name string) string {
 		return head + "://" + rest
 	}
 	return name
+}
+
+// Abs is filepath.Abs. A path of a store is whole as it is.
+func Abs(name string) (string, error) {
+	if IsRemote(name) {
+		return filepath.Clean(name), nil
+	}
+	return filepath.Abs(name)
 }
 
 // errInPlace is why object storage cannot be written as logs are.

@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -111,23 +112,23 @@ func (p *Run) recordConfig() error {
 }
 
 // Mount turns addresses of object storage in a config into the paths that the
-// rest of it works with; folders stay. The data are read; the run's folder
-// and the corrections are written.
+// rest of it works with; folders stay. The run's folder and the corrections are
+// written; all else is read.
 func Mount(cfg *configs.Config) (err error) {
 	root := cfg.Data.Root
-	for _, m := range []struct {
-		key      string
-		path     *string
-		readOnly bool
-	}{
-		{key: "data.root", path: &cfg.Data.Root, readOnly: true},
-		{key: "out", path: &cfg.Out},
-		{key: "data.corrections", path: &cfg.Data.Corrections},
-		{key: "train.labels", path: &cfg.Train.Labels, readOnly: true},
-	} {
-		if *m.path, err = files.Mount(m.key, *m.path, m.readOnly); err != nil {
-			return err
+	if cfg.Out, err = files.Mount("out", cfg.Out, false); err != nil {
+		return err
+	}
+	err = cfg.MapTexts(func(key, text string) (string, error) {
+		// Of these keys an address that is none, ftp://…, is told of.
+		place := slices.Contains([]string{"data.root", "data.corrections", "train.labels"}, key)
+		if !place && !files.IsAddress(text) {
+			return text, nil
 		}
+		return files.Mount(key, text, key != "data.corrections" && !below(cfg.Out, text))
+	})
+	if err != nil {
+		return err
 	}
 	if dir := corrections.DirOf(cfg.Data.Corrections, cfg.Data.Root, cfg.Out); files.IsRemote(dir) && cfg.Data.Corrections == "" && cfg.Data.Root != root {
 		bucket, options, _ := strings.Cut(root, "?")
@@ -136,12 +137,17 @@ func Mount(cfg *configs.Config) (err error) {
 	return err
 }
 
+// below tells whether an address lies in a folder of object storage.
+func below(dir, address string) bool {
+	bare, _, _ := strings.Cut(address, "?")
+	rel, err := filepath.Rel(dir, filepath.Clean(bare))
+	return err == nil && filepath.IsLocal(rel)
+}
+
 // configText is a config as a file, with addresses in place of paths of object
 // storage.
 func configText(cfg configs.Config) string {
-	for _, path := range []*string{&cfg.Data.Root, &cfg.Out, &cfg.Data.Corrections, &cfg.Train.Labels} {
-		*path = files.Address(*path)
-	}
+	_ = cfg.MapTexts(func(_, text string) (string, error) { return files.Address(text), nil })
 	return cfg.TOML()
 }
 

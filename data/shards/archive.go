@@ -58,11 +58,9 @@ type archives struct {
 
 // memberPath is the path of an archive's member.
 func memberPath(archive, member string) (string, error) {
-	if !files.IsRemote(archive) {
-		var err error
-		if archive, err = filepath.Abs(archive); err != nil {
-			return "", err
-		}
+	archive, err := files.Abs(archive)
+	if err != nil {
+		return "", err
 	}
 	return filepath.Clean(scheme + filepath.ToSlash(archive) + "/" + member), nil
 }

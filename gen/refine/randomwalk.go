@@ -7,7 +7,6 @@ import (
 	"image"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 
 	"wsss/checkpoints/files"
@@ -78,7 +77,7 @@ func (o walkOptions) check() error {
 		return fmt.Errorf("stride = %d: allowed are 1..64", o.Stride)
 	}
 	if dir := o.Edges + o.Features; dir != "" {
-		if _, err := os.Stat(dir); err != nil {
+		if _, err := files.Stat(dir); err != nil {
 			return err
 		}
 	}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
+
+	"wsss/checkpoints/files"
 )
 
 // ErrUnknown is wrapped by the error for a name that is neither a file nor a model.
@@ -13,7 +14,7 @@ var ErrUnknown = errors.New("is no file and no known model; `wsss models list` s
 
 // Graphs lists the ONNX files of a model, or the file of this name.
 func (s *Store) Graphs(ctx context.Context, name string) ([]string, error) {
-	if _, err := os.Stat(name); err == nil {
+	if _, err := files.Stat(name); err == nil {
 		return []string{name}, nil
 	}
 	m, err := Find(name)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"wsss/checkpoints/files"
 )
 
 // Cache is a folder of files with one suffix. It is safe for concurrent use.
@@ -28,6 +30,9 @@ type Cache struct {
 func Open(dir, suffix, what string, limit int64) (*Cache, error) {
 	if limit <= 0 {
 		return nil, fmt.Errorf("%s cache of %d bytes: the limit must be positive", what, limit)
+	}
+	if err := files.Local(what+" cache", dir, "it is read and written again and again"); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err

@@ -1,14 +1,14 @@
 package load
 
 import (
-	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
 	"weak"
 
 	"github.com/gomlx/compute"
+
+	"wsss/checkpoints/files"
 )
 
 // identity tells sessions apart: another file under an old name is another.
@@ -30,11 +30,11 @@ type registry struct {
 var shared = registry{sessions: map[identity]weak.Pointer[Session]{}}
 
 func (r *registry) open(b compute.Backend, path string, opt Options) (*Session, error) {
-	abs, err := filepath.Abs(path)
+	abs, err := files.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(abs)
+	info, err := files.Stat(abs)
 	if err != nil {
 		return nil, err
 	}
