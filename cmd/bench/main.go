@@ -21,6 +21,7 @@ import (
 	"wsss/cmd/bench/mask2former"
 	"wsss/cmd/bench/noise"
 	"wsss/cmd/bench/real"
+	"wsss/cmd/bench/retrieve"
 	"wsss/cmd/bench/segmenters"
 	"wsss/cmd/bench/torture"
 )
@@ -38,6 +39,7 @@ var measurements = map[string]func(){
 	"mask2former": mask2former.Main, // steps and labels of Mask2Former beside transformers
 	"noise":       noise.Main,       // how labels are wrong
 	"real":        real.Main,        // unpacks published networks for tests
+	"retrieve":    retrieve.Main,    // stages of labels by retrieval, and what many photos cost
 	"segmenters":  segmenters.Main,  // segmenters side by side, from labels to mIoU
 	"torture":     torture.Main,     // kills, full disks, hostile files, repeats
 }

@@ -118,7 +118,7 @@ func run(ctx context.Context) error {
 
 func open(kind, root string, cfg configs.Config) (data.Dataset, error) {
 	if kind == "pairs" {
-		return openPairs(root)
+		return Pairs(root)
 	}
 	return data.Open(kind, data.Options{Root: root, Seed: cfg.Seed, Extra: cfg.Data.Options})
 }

@@ -20,7 +20,8 @@ type pairs struct {
 	ids  []string
 }
 
-func openPairs(root string) (data.Dataset, error) {
+// Pairs opens such a folder.
+func Pairs(root string) (data.Dataset, error) {
 	entries, err := os.ReadDir(filepath.Join(root, "SegmentationClassAug"))
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ func TestRealPhotos(t *testing.T) {
 	if os.Getenv("WSSS_VERIFY") == "" {
 		t.Skip("21 photos through a large network, some five minutes: set WSSS_VERIFY=1")
 	}
-	ds, err := openPairs(datatest.Path(t, "voc_mini"))
+	ds, err := Pairs(datatest.Path(t, "voc_mini"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,12 +94,14 @@ if [ -n "${SMOKE:-}" ]; then
   peers= train "DeepLab-v3+, tiny, bf16, recomputed, two devices" -arch deeplab-v3plus -size 65 -batch 4 -width 0.05 -precision bf16 -recompute 4 -devices 2
   stages 6 96 128 resnet18 0.125 2 4 65
   infer "SAM and CLIP, tiny" -models tiny-sam,tiny-clip
+  row "Retrieval, its stages, tiny" "$work/bench" retrieve -backend "$engine" -n 2 -masks 20 -features models/resnet/tiny/resnet18_w025_scenes.safetensors -proposals grabcut
 else
   train "DeepLab-v2 R101, 321², batch 10, MSC, bf16" -arch deeplab-v2 -msc -size 321 -batch 10 -precision bf16
   train "DeepLab-v3+ R101, 513², batch 16, bf16" -arch deeplab-v3plus -size 513 -batch 16 -precision bf16
   stages 200 320 500 resnet101 1 "$gpus" 16 321
   infer "SAM ViT-B encoder" -models sam-encoder
   infer "CLIP ViT-B/16" -models clip
+  row "Retrieval, its stages" "$work/bench" retrieve -backend "$engine" -n 20 -features dinov2-small,dinov2-base -proposals grabcut,sam2.1-tiny
   if [ "$gpus" -gt 1 ]; then
     peers= train "DeepLab-v3+ R101, 513², batch $((16 * gpus)), bf16, $gpus GPUs" -arch deeplab-v3plus -size 513 -batch $((16 * gpus)) -precision bf16 -devices "$gpus"
   fi

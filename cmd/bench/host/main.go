@@ -15,9 +15,9 @@ import (
 	"image/jpeg"
 	"os"
 	"runtime"
-	"syscall"
 	"time"
 
+	"wsss/cmd/bench/internal/spent"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/imageproc"
@@ -91,11 +91,11 @@ func (b *bench) main(withCRF bool) error {
 			runs = 1
 		}
 		p.do()
-		start := cpu()
+		start := spent.Self()
 		for range runs {
 			p.do()
 		}
-		ms[p.name] = float64((cpu() - start).Microseconds()) / 1000 / float64(runs)
+		ms[p.name] = float64((spent.Self() - start).Microseconds()) / 1000 / float64(runs)
 		fmt.Printf("| %s | %.2f |\n", p.name, ms[p.name])
 	}
 	sum := func(names ...string) (total float64) {
@@ -130,15 +130,6 @@ func (b *bench) main(withCRF bool) error {
 		row("CRF of a label", common+ms["dense CRF of 21 classes"])
 	}
 	return nil
-}
-
-// cpu is the time that this process has computed.
-func cpu() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // prepare draws a photo with texture, and a mask of it.

@@ -16,7 +16,6 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"wsss/cmd/bench/internal/spent"
@@ -142,22 +141,13 @@ func Work(count int, profile string, step func() error) error {
 			}
 			defer pprof.StopCPUProfile()
 		}
-		start, cpu := time.Now(), cpuSeconds()
+		start, cpu := time.Now(), spent.Self()
 		if err := step(); err != nil {
 			return err
 		}
-		fmt.Println(time.Since(start).Seconds(), cpuSeconds()-cpu)
+		fmt.Println(time.Since(start).Seconds(), (spent.Self() - cpu).Seconds())
 	}
 	return nil
-}
-
-// cpuSeconds is the time that this process has run on all CPUs.
-func cpuSeconds() float64 {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
 // Median is the middle of v, or the mean of the two in the middle.

@@ -8,6 +8,15 @@ import (
 	"time"
 )
 
+// Self is the CPU time that this process has taken.
+func Self() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // By is the CPU time of a process that has ended, and the most memory that it held,
 // resident, in bytes; 0 where the system does not tell. getrusage counts kilobytes on
 // Linux and bytes on macOS.
