@@ -28,13 +28,16 @@ or - for a list of paths on standard input.
   wsss predict -method grounded-sam -classes "cat,dog" photos/
   wsss predict -method sam -labels boxes.json -out masks photos/
   wsss predict -method grabcut -weak points -format coco photos/
+  wsss predict -method exemplars -labels marked/ -out masks photos/
 
 A checkpoint is a file, or a folder of checkpoints, whose last one is used.
 A method works from nothing but the names of classes, or from boxes, points,
 scribbles or tags: of a file or folder that -labels names, in any format of
 docs/folder.md, else of the one folder that holds photos and labels. Photos
 that it has no labels of are left out. wsss gen -h lists the methods,
-docs/models.md their options (-set gen.options.KEY=VALUE).
+docs/models.md their options (-set gen.options.KEY=VALUE). Exemplars are boxes on a
+few photos, of those that are labelled or beside -labels: they find the objects of their
+classes on all (docs/exemplars.md).
 Images that cannot be read are left out and listed at the end; the exit code is
 then 1.
 

@@ -171,7 +171,6 @@ func TestPredictMethodFlags(t *testing.T) {
 		{`-method grounded-sam -classes cat -set gen.options.phrases.dog="toy" DIR`, "gen.options.phrases.dog: the dataset has no such class: allowed are cat"},
 		{`-method sam-auto -classes cat -set gen.options.negative.dog=["toy"] DIR`, "gen.options.negative: allowed with a namer"},
 		{`-method sam-auto -classes cat -set gen.options.namer="clip" -set gen.options.negative.dog=["toy"] DIR`, "gen.options.negative.dog: the dataset has no such class"},
-		{"-method exemplars DIR", "-method exemplars works on a whole dataset, from exemplars: `wsss gen` labels by it"},
 		{"-method grabcut -format gif DIR", "gif"},
 		{"-method grabcut -backend cuda DIR", "cuda"},
 		{"-method grabcut -scales 2 DIR", "-scales goes with -checkpoint only"},

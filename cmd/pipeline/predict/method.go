@@ -51,11 +51,16 @@ func (m Method) config() (configs.Config, error) {
 		}
 		keys = append(keys, s)
 	}
-	if _, err := gen.Lookup(m.Name); err != nil {
+	spec, err := gen.Lookup(m.Name)
+	if err != nil {
 		return configs.Config{}, pipeline.Usagef("predict: -method %s: allowed are %s", m.Name, strings.Join(gen.Methods(), ", "))
 	}
-	if m.Weak != "" && !slices.Contains(data.WeakKinds, data.WeakKind(m.Weak)) {
-		return configs.Config{}, pipeline.Usagef("predict: -weak %s: allowed are %v", m.Weak, data.WeakKinds)
+	allowed := data.WeakKinds
+	if byExemplars(spec) {
+		allowed = spec.Weak
+	}
+	if m.Weak != "" && !slices.Contains(allowed, data.WeakKind(m.Weak)) {
+		return configs.Config{}, pipeline.Usagef("predict: -weak %s: allowed are %v", m.Weak, allowed)
 	}
 	cfg, err := configs.Load("", keys)
 	if err != nil {
@@ -72,9 +77,6 @@ func (m Method) open(args []string, list func(args []string) ([]Photo, error)) (
 	if err != nil {
 		return nil, "", nil, err
 	}
-	if !slices.ContainsFunc(spec.Weak, func(k data.WeakKind) bool { return slices.Contains(data.WeakKinds, k) }) {
-		return nil, "", nil, pipeline.Usagef("predict: -method %s works on a whole dataset, from %v: `wsss gen` labels by it, with gen.weak = %q", m.Name, spec.Weak[0], spec.Weak[0])
-	}
 	opts := folder.Options{SkipUnknown: true}
 	names, err := pipeline.ParseClasses(m.Classes)
 	if err != nil {
@@ -82,6 +84,10 @@ func (m Method) open(args []string, list func(args []string) ([]Photo, error)) (
 	}
 	if len(names) > 0 {
 		opts.Names = append([]string{"background"}, names...)
+	}
+	if byExemplars(spec) {
+		ds, photos, err = m.openExemplars(args, opts, list)
+		return ds, data.WeakExemplars, photos, err
 	}
 	weak = data.WeakKind(m.Weak)
 	takesNone := slices.Contains(spec.Weak, data.WeakNone)
@@ -214,6 +220,9 @@ func (m Method) Label(ctx context.Context, run *pipeline.Run, args []string, lis
 		if weak == data.WeakNone {
 			return p, nil
 		}
+		if weak == data.WeakExemplars && ds.ImagePath(photo.ID) != photo.Path {
+			return p, nil // another photo of the same name has the boxes
+		}
 		s, err := ds.Load(photo.ID, data.WantWeak)
 		if err == nil {
 			p.Weak, err = s.Weak, s.Weak.CheckBoxes(size, ds.Classes())
@@ -224,6 +233,13 @@ func (m Method) Label(ctx context.Context, run *pipeline.Run, args []string, lis
 		l.photos = byShape(ownSize{}, photos, 0)
 	}
 	about := []any{run.Config.Gen, run.Config.Seed, gen.WeightsOf(method)}
+	if weak == data.WeakExemplars {
+		shown, err := learn(ctx, run, method, ds)
+		if err != nil {
+			return err
+		}
+		about = append(about, shown)
+	}
 	if run.Backend != nil {
 		about = append(about, run.Backend.Name())
 	}
