@@ -11,9 +11,9 @@ import (
 	"wsss/cmd/bench/internal/spent"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/imageproc"
+	"wsss/data/vector"
 	"wsss/gen"
-	"wsss/models/foundation/features"
-	"wsss/models/foundation/imageproc"
 	"wsss/models/nearest"
 )
 
@@ -186,7 +186,7 @@ func (b *bench) search(ctx context.Context, net *network, regions float64) error
 		for i := range v {
 			v[i] = float32(r.NormFloat64())
 		}
-		features.Normalise(v)
+		vector.Normalise(v)
 		return v
 	}
 	index := nearest.New(net.dim)
