@@ -9,6 +9,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/imageproc"
+	"wsss/data/stages"
 	"wsss/gen"
 	"wsss/models/foundation/blip2"
 	"wsss/models/foundation/clip"
@@ -130,8 +131,29 @@ func (o NamerOptions) Open(b compute.Backend, at Place) (*Namer, error) {
 	return n, nil
 }
 
-// Name returns the class that fits a mask best, 0 for the background, with its
-// share among all candidates.
-func (n *Namer) Name(ctx context.Context, img *imageproc.RGB, mask data.RLE, list []blip2.Candidate) (class int, share float32, err error) {
-	return blip2.Classify(ctx, n.scorer, img, mask, list, n.crop)
+// Name is what a namer gives a mask.
+type Name struct {
+	Class int     // 0 for the background
+	Share float32 // of the class among all candidates
+}
+
+// cropBytes bounds the parts of an image that are looked at together, at three bytes
+// a pixel.
+const cropBytes = 256 << 20
+
+// Names are the classes that fit each of an image's masks best. Where the namer's
+// images share runs, several masks are asked for at a time.
+func (n *Namer) Names(ctx context.Context, img *imageproc.RGB, masks []data.RLE, list []blip2.Candidate) ([]Name, error) {
+	defer stages.Start(ctx, stages.Tag)()
+	inner := stages.With(ctx, new(stages.Clock)) // what runs at the same time counts once
+	workers := 1
+	if s, ok := n.scorer.(interface{ AtOnce() int }); ok {
+		workers = min(s.AtOnce(), max(cropBytes/max(3*img.W*img.H, 1), 1))
+	}
+	names := make([]Name, len(masks))
+	err := data.ParallelWorkers(ctx, len(masks), workers, nil, func(_, i int) (err error) {
+		names[i].Class, names[i].Share, err = blip2.Classify(inner, n.scorer, img, masks[i], list, n.crop)
+		return err
+	})
+	return names, err
 }

@@ -105,27 +105,32 @@ func (a *auto) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, error)
 	if err != nil {
 		return nil, err
 	}
-	var masks []gen.Mask
-	for _, f := range found {
-		if f.Bits.Area() == 0 {
-			continue
+	found = slices.DeleteFunc(found, func(f sam.AutoMask) bool { return f.Bits.Area() == 0 })
+	var names []naming.Name
+	if a.namer != nil {
+		bits := make([]data.RLE, len(found))
+		for i, f := range found {
+			bits[i] = f.Bits
 		}
+		if names, err = a.namer.Names(ctx, img, bits, candidates); err != nil {
+			return nil, err
+		}
+	}
+	var masks []gen.Mask
+	for i, f := range found {
 		m := gen.Mask{
 			Bits: f.Bits, Score: min(max(f.IoU, 0), 1), Stability: f.Stability,
 			From: gen.Prompt{Points: []data.Point{{X: int(f.Point[0]), Y: int(f.Point[1])}}, Source: "grid", Score: 1},
 		}
 		if a.namer != nil {
-			class, p, err := a.namer.Name(ctx, img, f.Bits, candidates)
-			if err != nil {
-				return nil, err
-			}
-			if class == 0 || float64(p) < a.opts.MinProb {
+			name := names[i]
+			if name.Class == 0 || float64(name.Share) < a.opts.MinProb {
 				continue
 			}
-			m.Class, m.From.Class, m.From.Score = class, class, p
-			m.From.Points[0].Class = class
-			m.From.Phrase = a.classes.Name(class)
-			m.Score *= p
+			m.Class, m.From.Class, m.From.Score = name.Class, name.Class, name.Share
+			m.From.Points[0].Class = name.Class
+			m.From.Phrase = a.classes.Name(name.Class)
+			m.Score *= name.Share
 		}
 		masks = append(masks, m)
 	}

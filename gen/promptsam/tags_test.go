@@ -66,13 +66,17 @@ func TestNaming(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, mask := range m.masks {
-					class, _, err := n.Name(context.Background(), imageproc.FromImage(m.sample.Image), mask.Bits, list)
-					if err != nil {
-						t.Fatal(err)
-					}
+				bits := make([]data.RLE, len(m.masks))
+				for i, mask := range m.masks {
+					bits[i] = mask.Bits
+				}
+				names, err := n.Names(context.Background(), imageproc.FromImage(m.sample.Image), bits, list)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, mask := range m.masks {
 					all++
-					if class == mask.Class {
+					if names[i].Class == mask.Class {
 						right++
 					}
 				}

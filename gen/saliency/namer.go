@@ -35,6 +35,8 @@ func (n *namer) shares(ctx context.Context, s *data.Sample, tags []int, salient 
 		list[t] = blip2.Candidate{Class: t, Text: n.words.Of(n.classes.Name(class))[0]}
 	}
 	img := imageproc.FromImage(s.Image)
+	var parts [][]int32
+	var masks []data.RLE
 	for _, part := range data.Parts(above(salient, threshold), img.W, img.H) {
 		if float64(len(part)) < speck*float64(len(salient)) {
 			break // the largest come first
@@ -43,12 +45,15 @@ func (n *namer) shares(ctx context.Context, s *data.Sample, tags []int, salient 
 		for _, i := range part {
 			bits[i] = 1
 		}
-		t, _, err := n.Name(ctx, img, data.EncodeRLE(bits, img.W, img.H), list)
-		if err != nil {
-			return nil, err
-		}
-		for _, i := range part {
-			out[t][i] = 1
+		parts, masks = append(parts, part), append(masks, data.EncodeRLE(bits, img.W, img.H))
+	}
+	names, err := n.Names(ctx, img, masks, list)
+	if err != nil {
+		return nil, err
+	}
+	for k, name := range names {
+		for _, i := range parts[k] {
+			out[name.Class][i] = 1
 		}
 	}
 	return out, nil

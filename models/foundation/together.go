@@ -2,50 +2,66 @@ package foundation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
 
-	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/data"
+	"wsss/models/shapecache"
 	"wsss/models/together"
 )
 
 // Together is a session whose calls for one item each share runs (together.Runs):
 // size tells how many of so many input pixels, of three channels, a run takes.
-// What has no free first axis, or is not of floats, goes to s as it is; so does
-// everything from the first run on that does not give each item a row.
+// What has no free first axis goes to s as it is; so does everything from the
+// first run on that does not give each item a row.
 func Together(s Session, size func(pixels int) int) Session {
 	for _, p := range append(slices.Clone(s.Inputs()), s.Outputs()...) {
-		if p.DType != dtypes.Float32 || len(p.Dims) == 0 || p.Dims[0] >= 0 {
+		if len(p.Dims) == 0 || p.Dims[0] >= 0 {
 			return s
 		}
 	}
-	t := &shared{Session: s}
+	t := &shared{Session: s, cuts: shapecache.Cache[string, *graph.Exec]{Limit: keptCuts, Free: (*graph.Exec).Finalize}}
 	t.runs.Size = func(k call) int { return size(k.pixels) }
-	t.runs.Run = t.rows
+	t.runs.Run, t.runs.Free = t.rows, Free
 	return t
 }
 
 // mostAsked bounds the items of one caller that wait at a time.
 const mostAsked = 32
 
+// AtOnce is how many items s is worth being asked for at a time: several where they
+// can share runs, else one.
+func AtOnce(s Session) int {
+	if _, ok := s.(*shared); ok {
+		return mostAsked
+	}
+	return 1
+}
+
 // Each calls f for 0..n-1, items that s is asked for: at the same time where they
 // can share runs, else one after the other.
 func Each(ctx context.Context, s Session, n int, f func(i int) error) error {
-	workers := 1
-	if _, ok := s.(*shared); ok {
-		workers = mostAsked
-	}
-	return data.ParallelWorkers(ctx, n, workers, nil, func(_, i int) error { return f(i) })
+	return data.ParallelWorkers(ctx, n, AtOnce(s), nil, func(_, i int) error { return f(i) })
 }
+
+// A result of so many bytes an item is cut where it was computed, as another
+// network reads it there: an embedding of SAM is 4 MB. A smaller one comes to the
+// host, at once for all items.
+const (
+	staysFrom = 1 << 16
+	keptCuts  = 16 // compiled, one for a shape
+)
 
 type shared struct {
 	Session
 	runs  together.Runs[call, request, map[string]*tensors.Tensor]
-	alone atomic.Bool // an item is no row of the results
+	cuts  shapecache.Cache[string, *graph.Exec] // of the run that has its turn
+	alone atomic.Bool                           // an item is no row of the results
 }
 
 // call is what requests of a run have in common.
@@ -85,17 +101,15 @@ func (t *shared) rows(ctx context.Context, _ call, list []request) ([]map[string
 	in := map[string]*tensors.Tensor{}
 	defer func() { Free(in) }()
 	for _, p := range t.Inputs() {
-		dims := slices.Clone(list[0].in[p.Name].Shape().Dimensions)
-		var all [][]float32
-		for _, r := range list {
-			values, err := tensors.CopyFlatData[float32](r.in[p.Name])
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, values)
+		items := make([]*tensors.Tensor, len(list))
+		for i, r := range list {
+			items[i] = r.in[p.Name]
 		}
-		dims[0] = len(list)
-		in[p.Name] = tensors.FromFlatDataAndDimensions(together.Join(all), dims...)
+		all, err := stack(items)
+		if err != nil {
+			return nil, err
+		}
+		in[p.Name] = all
 	}
 	out, err := t.Session.Run(ctx, in, list[0].want...)
 	if err != nil {
@@ -107,20 +121,62 @@ func (t *shared) rows(ctx context.Context, _ call, list []request) ([]map[string
 		rows[i] = map[string]*tensors.Tensor{}
 	}
 	for name, x := range out {
-		dims := slices.Clone(x.Shape().Dimensions)
-		if x.DType() != dtypes.Float32 || len(dims) == 0 || dims[0] != len(list) {
+		if x.Rank() == 0 || x.Shape().Dim(0) != len(list) {
 			t.alone.Store(true)
 			return nil, fmt.Errorf("output %q is %s for %d items", name, x.Shape(), len(list))
 		}
-		values, err := tensors.CopyFlatData[float32](x)
+		parts, err := t.cut(x, len(list))
 		if err != nil {
 			return nil, err
 		}
-		dims[0] = 1
-		n := len(values) / len(list)
-		for i := range rows {
-			rows[i][name] = tensors.FromFlatDataAndDimensions(slices.Clone(values[i*n:(i+1)*n]), dims...)
+		for i, part := range parts {
+			rows[i][name] = part
 		}
 	}
 	return rows, nil
+}
+
+// stack puts tensors of one shape, of one item each, one behind the other.
+func stack(items []*tensors.Tensor) (*tensors.Tensor, error) {
+	shape := items[0].Shape().Clone()
+	shape.Dimensions[0] = len(items)
+	all := tensors.FromShape(shape)
+	var failed error
+	err := all.MutableBytes(func(to []byte) {
+		for _, item := range items {
+			failed = errors.Join(failed, item.ConstBytes(func(from []byte) { to = to[copy(to, from):] }))
+		}
+	})
+	return all, errors.Join(err, failed)
+}
+
+// cut divides a result among n items.
+func (t *shared) cut(x *tensors.Tensor, n int) ([]*tensors.Tensor, error) {
+	if b, err := x.Backend(); err == nil && x.ByteSize() >= int64(n)*staysFrom {
+		exec, err := t.cuts.Get(x.Shape().String(), func() (*graph.Exec, error) { return graph.NewExec(b, apart) })
+		if err != nil {
+			return nil, err
+		}
+		return exec.Exec(x)
+	}
+	own := x.Shape().Clone()
+	own.Dimensions[0] = 1
+	parts := make([]*tensors.Tensor, n)
+	var failed error
+	err := x.ConstBytes(func(from []byte) {
+		for i := range parts {
+			parts[i] = tensors.FromShape(own)
+			failed = errors.Join(failed, parts[i].MutableBytes(func(to []byte) { from = from[copy(to, from):] }))
+		}
+	})
+	return parts, errors.Join(err, failed)
+}
+
+// apart are the rows of x.
+func apart(x *graph.Node) []*graph.Node {
+	rows := make([]*graph.Node, x.Shape().Dim(0))
+	for i := range rows {
+		rows[i] = graph.SliceAxis(x, 0, graph.AxisRange(i, i+1))
+	}
+	return rows
 }

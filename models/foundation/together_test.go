@@ -3,11 +3,15 @@ package foundation
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/models/backend/backendtest"
 )
 
 // twice doubles its input; flat gives the values of all items in one row.
@@ -79,5 +83,44 @@ func TestTogether(t *testing.T) {
 }
 
 type fixed struct{ twice }
+
+// TestCut: a large result is cut where it is, a small one on the host, and items
+// are of any type.
+func TestCut(t *testing.T) {
+	backendtest.Each(t, backendtest.Names(t), func(t *testing.T, b compute.Backend) {
+		s := Together(&twice{}, func(int) int { return 3 }).(*shared)
+		for _, width := range []int{2, staysFrom / 4} {
+			values := make([]float32, 3*width)
+			for i := range values {
+				values[i] = float32(i)
+			}
+			x := tensors.FromFlatDataAndDimensions(values, 3, width)
+			if err := x.ToDevice(b, 0); err != nil {
+				t.Fatal(err)
+			}
+			parts, err := s.cut(x, 3)
+			if err != nil || len(parts) != 3 {
+				t.Fatalf("%d parts, %v", len(parts), err)
+			}
+			for i, part := range parts {
+				if part.IsOnAnyDevice() != (width > 2) {
+					t.Errorf("width %d: on a device %t", width, part.IsOnAnyDevice())
+				}
+				if got := tensors.MustCopyFlatData[float32](part); !slices.Equal(got, values[i*width:(i+1)*width]) || part.Shape().Dim(0) != 1 || part.Rank() != 2 {
+					t.Errorf("width %d: item %d is %s", width, i, part.Shape())
+				}
+			}
+		}
+		s.cuts.Clear()
+	})
+	all, err := stack([]*tensors.Tensor{tensors.FromFlatDataAndDimensions([]int64{1, 2}, 1, 2), tensors.FromFlatDataAndDimensions([]int64{3, 4}, 1, 2)})
+	if err != nil || !slices.Equal(tensors.MustCopyFlatData[int64](all), []int64{1, 2, 3, 4}) {
+		t.Errorf("%v, %v", all, err)
+	}
+	all, err = stack([]*tensors.Tensor{tensors.FromFlatDataAndDimensions([]bool{true}, 1, 1), tensors.FromFlatDataAndDimensions([]bool{false}, 1, 1)})
+	if err != nil || !slices.Equal(tensors.MustCopyFlatData[bool](all), []bool{true, false}) {
+		t.Errorf("%v, %v", all, err)
+	}
+}
 
 func (*fixed) Inputs() []Port { return []Port{{"x", dtypes.Float32, []int{1, 2}}} }

@@ -20,10 +20,10 @@ const (
 // (sam2.1_hiera_tiny.pt and its like of Meta, or model.safetensors of Hugging Face;
 // docs/sources.md §3.6) beside it, with the inputs and outputs of samexporter's:
 //
-//	image             float32 [1, 3, side, side], normalised; side is 1024 for the published ones
-//	high_res_feats_0  float32 [1, 32, side/4, side/4]
-//	high_res_feats_1  float32 [1, 64, side/8, side/8]
-//	image_embed       float32 [1, 256, side/16, side/16]
+//	image             float32 [batch, 3, side, side], normalised; side is 1024 for the published ones
+//	high_res_feats_0  float32 [batch, 32, side/4, side/4]
+//	high_res_feats_1  float32 [batch, 64, side/8, side/8]
+//	image_embed       float32 [batch, 256, side/16, side/16]
 //
 // Sizes are read from the checkpoint. What only videos need is left out.
 func SAM2Encoder(path, out string) error {
@@ -38,13 +38,13 @@ func SAM2Encoder(path, out string) error {
 	})
 }
 
-// hieraLevels are the outputs of the four stages, [1, side, side, channels].
+// hieraLevels are the outputs of the four stages, [batch, side, side, channels].
 func (n *net) hieraLevels(h hiera) []value {
 	if n.err != nil {
 		return nil
 	}
 	kernel := n.WeightShape(trunk+".patch_embed.proj.weight", 4)
-	x := n.Input("image", protos.TensorProto_FLOAT, 1, 3, h.side, h.side)
+	x := n.Input("image", protos.TensorProto_FLOAT, "batch", 3, h.side, h.side)
 	x = n.Transpose(n.Convolve(x, trunk+".patch_embed.proj", 4, kernel[2]/2), 0, 2, 3, 1)
 	side := h.side / 4
 	x = n.Add(x, n.hieraPlaces(side))
@@ -104,7 +104,7 @@ type hieraBlock struct {
 	halve  bool // queries, and so its result, are halved in height and width
 }
 
-// hieraBlock is attention within windows of x [1, side, side, channels], and a
+// hieraBlock is attention within windows of x [batch, side, side, channels], and a
 // perceptron.
 func (n *net) hieraBlock(x value, name string, b hieraBlock) value {
 	from, to := n.WeightShape(name+".norm1.weight", 1)[0], n.WeightShape(name+".norm2.weight", 1)[0]
@@ -115,10 +115,10 @@ func (n *net) hieraBlock(x value, name string, b hieraBlock) value {
 	cut, windows := n.windows(y, b.side, b.window, from)
 	side, window := b.side, b.window // of the result
 	if b.halve {
-		x = n.halved(n.Linear(y, name+".proj"), 1, side, to)
+		x = n.halved(n.Linear(y, name+".proj"), side, to)
 		side, window = side/2, window/2
 	}
-	y = n.hieraAttention(n.Reshape(cut, windows*windows, b.window*b.window, from), name+".attn", windows*windows, to, b)
+	y = n.hieraAttention(n.Reshape(cut, -1, b.window*b.window, from), name+".attn", to, b)
 	x = n.Add(x, n.unwindowed(y, windows, window, side, to))
 	y = n.Linear(n.LayerNorm(x, name+".norm2", samEpsilon), name+".mlp.layers.0")
 	return n.Add(x, n.Linear(n.GELU(y), name+".mlp.layers.1"))
@@ -126,12 +126,12 @@ func (n *net) hieraBlock(x value, name string, b hieraBlock) value {
 
 // hieraAttention is attention among the window² places of each window, [windows,
 // window², channels].
-func (n *net) hieraAttention(x value, name string, windows, to int, b hieraBlock) value {
+func (n *net) hieraAttention(x value, name string, to int, b hieraBlock) value {
 	qkv := n.Linear(x, name+".qkv")
 	part := func(i int) value { return n.SliceAxis(qkv, 2, i*to, (i+1)*to) }
 	q := part(0)
 	if b.halve {
-		q = n.Reshape(n.halved(q, windows, b.window, to), windows, b.window*b.window/4, to)
+		q = n.Reshape(n.halved(q, b.window, to), -1, b.window*b.window/4, to)
 	}
 	y := n.Attend(n.Heads(q, b.heads), n.Heads(part(1), b.heads), n.Heads(part(2), b.heads), to/b.heads, "")
 	return n.Linear(n.Joined(y), name+".proj")
@@ -139,8 +139,8 @@ func (n *net) hieraAttention(x value, name string, windows, to int, b hieraBlock
 
 // halved takes the largest of each square of four places of maps [batch, side ·
 // side, channels]: [batch, side/2, side/2, channels].
-func (n *net) halved(x value, batch, side, channels int) value {
-	x = n.Reshape(x, batch, side/2, 2, side/2, 2, channels)
+func (n *net) halved(x value, side, channels int) value {
+	x = n.Reshape(x, -1, side/2, 2, side/2, 2, channels)
 	return n.Op("ReduceMax", list(x), attr("axes", []int{2, 4}), attr("keepdims", 0))
 }
 
@@ -153,15 +153,15 @@ func (n *net) pyramid(levels []value, side int) {
 	}
 	width := n.WeightShape(sub(neck, 0)+".conv.weight", 4)[0]
 	deep := side / sam2Cell / 2
-	top := n.Op("Expand", list(n.Reshape(lateral(3), 1, width, deep, 1, deep, 1), n.Ints(1, width, deep, 2, deep, 2)))
-	embed := n.Add(lateral(2), n.Reshape(top, 1, width, 2*deep, 2*deep))
+	top := n.Op("Expand", list(n.Reshape(lateral(3), -1, width, deep, 1, deep, 1), n.Ints(1, width, deep, 2, deep, 2)))
+	embed := n.Add(lateral(2), n.Reshape(top, -1, width, 2*deep, 2*deep))
 	embed = n.Add(embed, n.Reshape(n.Weight("no_mem_embed"), 1, width, 1, 1))
 	for i, s := range []string{"conv_s0", "conv_s1"} {
 		name := fmt.Sprintf("high_res_feats_%d", i)
 		s = decoderFor + "." + s
 		n.Named(value(name), "Identity", list(n.Convolve(lateral(i), s, 1, 0)))
-		n.Output(name, protos.TensorProto_FLOAT, 1, n.WeightShape(s+".weight", 4)[0], side>>(2+i), side>>(2+i))
+		n.Output(name, protos.TensorProto_FLOAT, "batch", n.WeightShape(s+".weight", 4)[0], side>>(2+i), side>>(2+i))
 	}
 	n.Named("image_embed", "Identity", list(embed))
-	n.Output("image_embed", protos.TensorProto_FLOAT, 1, width, 2*deep, 2*deep)
+	n.Output("image_embed", protos.TensorProto_FLOAT, "batch", width, 2*deep, 2*deep)
 }

@@ -174,6 +174,47 @@ func TestSAM2EndToEnd(t *testing.T) {
 	})
 }
 
+// TestSAMTogether: photos that share runs of an encoder of ours have the masks that
+// each has alone, of SAM and of SAM 2.
+func TestSAMTogether(t *testing.T) {
+	dir := inFolder(t, "sam.pth")
+	encoder, decoder := filepath.Join(dir, "encoder.onnx"), filepath.Join(dir, "decoder.onnx")
+	for _, err := range []error{official.SAMEncoder(filepath.Join(dir, "sam.pth"), encoder), official.SAMDecoder(filepath.Join(dir, "sam.pth"), decoder)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	encoder2, decoder2 := sam2Graphs(t, filepath.Join(sam2Folder(t), "sam2.pt"))
+	for name, files := range map[string][2]string{"sam": {encoder, decoder}, "sam2": {encoder2, decoder2}} {
+		t.Run(name, func(t *testing.T) {
+			backendtest.Each(t, backendtest.Quick(t), func(t *testing.T, b compute.Backend) {
+				m, sessions, err := load.SAM(b, files[0], files[1], load.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer sessions.Close() //nolint:errcheck // memory only
+				backendtest.SharedRuns(t, 5, 1e-3, func(i int) ([]float32, error) {
+					img := imageproc.NewRGB(40+i%3, 30) // canvases are all of one size
+					for k := range img.Pix {
+						img.Pix[k] = uint8(k * (i + 3) % 251)
+					}
+					e, err := m.Embed(t.Context(), img)
+					if err != nil {
+						return nil, err
+					}
+					defer e.Free()
+					results, err := m.Predict(t.Context(), e, []sam.Prompt{{Points: []sam.Point{{X: 20, Y: 15}}}})
+					if err != nil {
+						return nil, err
+					}
+					defer sam.Free(results)
+					return results[0].Logits(0)
+				})
+			})
+		})
+	}
+}
+
 func enlarged(t *testing.T, e *sam.Embedding, r sam.Result, mask int) []uint8 {
 	t.Helper()
 	low, err := r.Logits(mask)

@@ -22,6 +22,9 @@ type Runs[Key comparable, In, Out any] struct {
 	// Run computes Size(key) items and gives as many results, those of repeated
 	// items too.
 	Run func(ctx context.Context, key Key, items []In) ([]Out, error)
+	// Free gives back at once what the result of a repeated item holds; nil leaves it
+	// to the collector.
+	Free func(Out)
 
 	turn    sync.Mutex // held by who runs
 	mu      sync.Mutex // guards waiting
@@ -119,7 +122,7 @@ func (r *Runs[Key, In, Out]) alone(ctx context.Context, key Key, in In) (out Out
 
 // run fills the items up to the size of a run.
 func (r *Runs[Key, In, Out]) run(ctx context.Context, key Key, in []In) (out []Out, err error) {
-	size := max(r.Size(key), 1)
+	size, asked := max(r.Size(key), 1), len(in)
 	for len(in) < size {
 		in = append(in, in[len(in)-1])
 	}
@@ -130,7 +133,13 @@ func (r *Runs[Key, In, Out]) run(ctx context.Context, key Key, in []In) (out []O
 	if err == nil && len(out) != size {
 		err = fmt.Errorf("%d results for %d items", len(out), size)
 	}
-	return out, err
+	if err != nil || r.Free == nil {
+		return out, err
+	}
+	for _, nobodys := range out[asked:] {
+		r.Free(nobodys)
+	}
+	return out[:asked], nil
 }
 
 // Join puts the values of all items one behind the other; those of one item stay

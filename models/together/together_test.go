@@ -148,6 +148,24 @@ func TestRunsEnd(t *testing.T) {
 	}
 }
 
+// TestRunsFree: what nobody asked for is given back, what somebody did is not.
+func TestRunsFree(t *testing.T) {
+	freed := 0
+	r := &Runs[string, int, *int]{
+		Size: func(string) int { return 3 },
+		Run: func(_ context.Context, _ string, items []int) (out []*int, err error) {
+			for _, v := range items {
+				out = append(out, &v)
+			}
+			return out, nil
+		},
+		Free: func(v *int) { freed, *v = freed+1, 0 },
+	}
+	if got, err := r.Do(t.Context(), "", 5); err != nil || *got != 5 || freed != 2 {
+		t.Errorf("%v, %v, %d freed", *got, err, freed)
+	}
+}
+
 // TestRunsOfOne: items of a size of 1 run at the same time.
 func TestRunsOfOne(t *testing.T) {
 	s, r := newSlow(1)

@@ -96,6 +96,9 @@ func (m *Model) Scores(ctx context.Context, img *imageproc.RGB, texts []string) 
 	return m.compare(ctx, picture(), texts)
 }
 
+// AtOnce is how many images it is worth being asked for at a time.
+func (m *Model) AtOnce() int { return foundation.AtOnce(m.image) }
+
 // embed encodes an image, and returns copies of its embeddings.
 func (m *Model) embed(ctx context.Context, picture *tensors.Tensor) (func() *tensors.Tensor, error) {
 	in := map[string]*tensors.Tensor{"pixel_values": picture}

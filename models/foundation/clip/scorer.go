@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"wsss/data/imageproc"
+	"wsss/models/foundation"
 )
 
 // Scorer says how well words fit images, through a set of templates; it
@@ -39,6 +40,9 @@ func (s *Scorer) Scores(ctx context.Context, img *imageproc.RGB, words []string)
 	}
 	return Logits(rows[0], classes, LogitScale), nil
 }
+
+// AtOnce is how many images it is worth being asked for at a time.
+func (s *Scorer) AtOnce() int { return foundation.AtOnce(s.model.vision) }
 
 func (s *Scorer) word(ctx context.Context, word string) ([]float32, error) {
 	s.mu.Lock()

@@ -13,6 +13,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -27,6 +28,7 @@ import (
 	"wsss/models/onnximport/onnxfile"
 	"wsss/models/onnximport/vit"
 	"wsss/models/shapecache"
+	"wsss/models/together"
 )
 
 // Options say how maps are made.
@@ -64,7 +66,8 @@ const (
 	defaultShapes  = 8
 )
 
-// Model makes maps. It is safe for concurrent use; runs take turns.
+// Model makes maps. It is safe for concurrent use; runs take turns, and on a GPU
+// images that are asked for at a time share them.
 type Model struct {
 	opt       Options
 	backend   compute.Backend
@@ -76,6 +79,10 @@ type Model struct {
 	last     *onnximport.Model // stream → embedding
 	texts    *tensors.Tensor   // [classes, width]
 	classes  int
+
+	embeds together.Runs[image.Point, *tensors.Tensor, *Image]
+	cams   together.Runs[kind, query, []float32]
+	alone  atomic.Bool // the file takes one image at a time
 
 	mu     sync.Mutex
 	store  *model.Store
@@ -89,6 +96,9 @@ func Open(b compute.Backend, path string, opt Options) (*Model, error) {
 	m.opt.Blocks, m.opt.MaxSide, m.opt.MaxShapes = or(opt.Blocks, defaultBlocks), or(opt.MaxSide, defaultMaxSide), or(opt.MaxShapes, defaultShapes)
 	m.shapes.Limit, m.shapes.Free = backend.GraphsKept(b, m.opt.MaxShapes), (*shape).free
 	m.opt.Zoom = or(opt.Zoom, 1)
+	m.embeds.Size, m.embeds.Run = m.together, m.embed
+	m.embeds.Free = func(im *Image) { _ = im.stream.FinalizeAll() } // the pixels are another's
+	m.cams.Size, m.cams.Run = func(k kind) int { return m.together(k.grid) }, m.maps
 	if err := m.open(path); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
@@ -133,6 +143,11 @@ func (m *Model) open(path string) error {
 	}
 	if m.last, err = onnximport.Open(path, onnximport.Options{Edit: cut, Outputs: []string{m.tower.Norm, m.tower.Embedding}}); err != nil {
 		return err
+	}
+	for _, p := range m.embedder.Inputs() {
+		if p.Name == m.tower.Input && len(p.Dims) > 0 && p.Dims[0] >= 0 {
+			m.alone.Store(true)
+		}
 	}
 	if m.classes = len(m.opt.Texts); m.classes > 0 {
 		m.texts = tensors.FromFlatDataAndDimensions(slices.Concat(m.opt.Texts...), len(m.opt.Texts), len(m.opt.Texts[0]))
@@ -193,7 +208,31 @@ func (im *Image) Free() {
 	_ = im.stream.FinalizeAll()
 }
 
-// Embed runs all but the last block.
+// together is how many images of a grid a run takes.
+func (m *Model) together(grid image.Point) int {
+	if m.alone.Load() {
+		return 1
+	}
+	n := backend.AtOnce(m.backend, grid.X*grid.Y*m.tower.Patch*m.tower.Patch)
+	if n > grid.X*grid.Y { // the axis of images could not be told from that of tokens
+		return 1
+	}
+	return n
+}
+
+// ask runs an item beside others, and alone from the first run on that does not
+// keep images apart.
+func ask[Key comparable, In, Out any](ctx context.Context, m *Model, r *together.Runs[Key, In, Out], key Key, in In) (Out, error) {
+	out, err := r.Do(ctx, key, in)
+	if errors.Is(err, errMixed) {
+		m.alone.Store(true)
+		return r.Do(ctx, key, in)
+	}
+	return out, err
+}
+
+// Embed runs all but the last block. Images that are asked for at a time share runs
+// where one would leave a GPU idle.
 func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Image, error) {
 	defer stages.Start(ctx, stages.Embed)()
 	if err := ctx.Err(); err != nil {
@@ -202,26 +241,51 @@ func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Image, error) {
 	w, h := m.Size(img.W, img.H)
 	pixels := make([]float32, 3*w*h)
 	img.Resize(w, h, imageproc.Bicubic).Planar(imageproc.CLIPNorm, pixels, w, h)
-	im := &Image{W: w / m.tower.Patch, H: h / m.tower.Patch, pixels: tensors.FromFlatDataAndDimensions(pixels, 1, 3, h, w)}
+	return ask(ctx, m, &m.embeds, image.Pt(w/m.tower.Patch, h/m.tower.Patch), tensors.FromFlatDataAndDimensions(pixels, 1, 3, h, w))
+}
+
+// embed is a run of images of one grid.
+func (m *Model) embed(_ context.Context, grid image.Point, pixels []*tensors.Tensor) ([]*Image, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	defer stages.Start(ctx, stages.Embed)()
-	s, err := m.shape(im.W, im.H)
+	s, err := m.shape(grid)
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.embed.Exec(im.pixels, s.positions)
+	args := []any{s.positions}
+	for _, p := range pixels {
+		args = append(args, p)
+	}
+	out, err := s.embed.Exec(args...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.embedder.Path(), err)
 	}
-	im.stream = out[0]
-	im.Attention, _, err = foundation.Floats(map[string]*tensors.Tensor{"attention": out[1]}, "attention", 2)
-	return im, err
+	images := make([]*Image, len(pixels))
+	for i, p := range pixels {
+		images[i] = &Image{W: grid.X, H: grid.Y, pixels: p, stream: out[i]}
+		images[i].Attention, _, err = foundation.Floats(map[string]*tensors.Tensor{"attention": out[len(pixels)+i]}, "attention", 2)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return images, nil
 }
 
-// maxTogether bounds the classes whose gradients one graph takes, and with it
+// mostClasses bounds the classes whose gradients one graph takes, and with it
 // the graphs that are compiled for a size.
-const maxTogether = 4
+const mostClasses = 4
+
+// kind is what images must share to be in one run: grid and number of classes.
+type kind struct {
+	grid    image.Point
+	classes int
+}
+
+// query asks for maps of an image's classes: rows of target and mask.
+type query struct {
+	image        *Image
+	target, mask *tensors.Tensor
+}
 
 // CAMs are the maps of classes, [H, W] of the image's grid each, not negative
 // and not scaled: the activations after the first layer norm of the last block,
@@ -230,18 +294,13 @@ const maxTogether = 4
 // a class is relative to, beside itself; classes count from 0. Up to four
 // classes share one pass through the block.
 func (m *Model) CAMs(ctx context.Context, im *Image, classes, among []int) ([][]float32, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s, err := m.shape(im.W, im.H)
-	if err != nil {
-		return nil, err
-	}
 	var all [][]float32
-	for part := range slices.Chunk(classes, maxTogether) {
-		if err := ctx.Err(); err != nil {
+	for part := range slices.Chunk(classes, mostClasses) {
+		target, mask, err := m.targets(part, among)
+		if err != nil {
 			return nil, err
 		}
-		maps, err := m.cams(s, im, part, among)
+		maps, err := ask(ctx, m, &m.cams, kind{image.Pt(im.W, im.H), len(part)}, query{im, target, mask})
 		if err != nil {
 			return nil, err
 		}
@@ -252,22 +311,33 @@ func (m *Model) CAMs(ctx context.Context, im *Image, classes, among []int) ([][]
 	return all, nil
 }
 
-// cams runs one graph: maps of all classes, one behind the other.
-func (m *Model) cams(s *shape, im *Image, classes, among []int) ([]float32, error) {
-	target, mask, err := m.targets(classes, among)
+// maps is a run of images of one kind: of each the maps of its classes, one behind
+// the other.
+func (m *Model) maps(_ context.Context, of kind, asked []query) ([][]float32, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, err := m.shape(of.grid)
 	if err != nil {
 		return nil, err
 	}
-	args := []any{im.pixels, s.positions, im.stream, target, mask}
+	args := []any{s.positions}
 	if m.texts != nil {
 		args = append(args, m.texts)
+	}
+	for _, q := range asked {
+		args = append(args, q.image.pixels, q.image.stream, q.target, q.mask)
 	}
 	out, err := s.cam.Exec(args...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.last.Path(), err)
 	}
-	maps, _, err := foundation.Floats(map[string]*tensors.Tensor{"cam": out[0]}, "cam", 2)
-	return maps, err
+	all := make([][]float32, len(asked))
+	for i, cam := range out {
+		if all[i], _, err = foundation.Floats(map[string]*tensors.Tensor{"cam": cam}, "cam", 2); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // targets are a row for each class: target is 1 for it, mask far below 0 for

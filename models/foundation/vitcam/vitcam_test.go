@@ -243,6 +243,43 @@ func TestManyClasses(t *testing.T) {
 	}
 }
 
+// TestTogether: images that share runs get what each gets alone, in every kind of
+// export; one that takes a single image at a time is asked so.
+func TestTogether(t *testing.T) {
+	f := readFixtures(t)
+	for name, b := range engines(t) {
+		for _, export := range []string{"hf", "classifier", "openai"} {
+			t.Run(name+"/"+export, func(t *testing.T) {
+				opt := Options{Output: "image_embeds", Texts: f.Texts, Scale: f.Scale, Softmax: true}
+				if export == "classifier" {
+					opt = Options{Output: "logits", ClassToken: true}
+				}
+				m, err := Open(b, "testdata/"+export+".onnx", opt)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer m.Close()
+				backendtest.SharedRuns(t, 5, 1e-4, func(i int) ([]float32, error) {
+					img := picture(40, 24)
+					for k := range img.Pix {
+						img.Pix[k] += uint8(k % (i + 2) * 31)
+					}
+					im, err := m.Embed(t.Context(), img)
+					if err != nil {
+						return nil, err
+					}
+					defer im.Free()
+					cams, err := m.CAMs(t.Context(), im, []int{3, 0, 2, 1, 3}[:2+i%2*3], []int{0, 1, 2})
+					return slices.Concat(append(cams, im.Attention)...), err
+				})
+				if one := m.alone.Load(); one != (export == "openai") {
+					t.Errorf("one image at a time: %t", one)
+				}
+			})
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	b := backendtest.One(t)
 	ctx := context.Background()

@@ -50,14 +50,15 @@ func (t *Tower) Resize(f *onnxfile.File, tokens int) error {
 
 // Cut changes a file's graph, in memory, so that the last block reads the input
 // StreamInput in place of the value Stream, and Embedding is that of every
-// token, [tokens, width], for a batch of one.
+// token, [batch · tokens, width].
 func (t *Tower) Cut(f *onnxfile.File) {
 	g := f.Proto.Graph
 	pool := Follow(g).Made[t.pool]
 	for _, n := range g.Node {
 		rename(n, t.Stream, StreamInput)
 	}
-	pool.Attribute = []*protos.AttributeProto{{Name: "axis", Type: protos.AttributeProto_INT, I: 0}} // the only image, all tokens
+	pool.OpType, pool.Input = "Flatten", []string{t.Tokens} // of all images, all tokens
+	pool.Attribute = []*protos.AttributeProto{{Name: "axis", Type: protos.AttributeProto_INT, I: 2}}
 	g.Input = append(g.Input, floats(StreamInput))
 	g.ValueInfo = nil
 }
