@@ -169,10 +169,11 @@ func apart(got, want []float32) float64 {
 func TestDevicesNetworks(t *testing.T) {
 	b := backendtest.XLA(t, 2)
 	if os.Getenv("WSSS_VERIFY") != "1" {
-		t.Skip("trains two networks up to three times, some four minutes of CPU: set WSSS_VERIFY=1")
+		t.Skip("trains three networks up to three times, some six minutes of CPU: set WSSS_VERIFY=1")
 	}
 	for name, change := range map[string]func(*configs.Train){
 		"v2": func(c *configs.Train) { c.Arch, c.MSC = "deeplab-v2", true }, "v3plus": v3plus,
+		"v3plus8": func(c *configs.Train) { v3plus(c); c.Batch, c.LR = 8, 0.0002 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			want, _ := learn(t, narrow(t, b, 1, change))
@@ -198,9 +199,17 @@ func TestDevicesNetworks(t *testing.T) {
 func notFarther(t *testing.T, got, near, want []float64) {
 	t.Helper()
 	off, noise := 0.0, 0.0 // so far
+	parted := func(what string, before, now float64, i int) {
+		if before <= 1e-3 && now > 1e-3 {
+			t.Logf("%s is off by more than 1e-3 from update %d on", what, i+1)
+		}
+	}
 	for i := range want {
+		offBefore, noiseBefore := off, noise
 		off = max(off, math.Abs(got[i]/want[i]-1))
 		noise = max(noise, math.Abs(near[i]/want[i]-1))
+		parted("a training on two devices", offBefore, off, i)
+		parted("a nudged one", noiseBefore, noise, i)
 		if i < 12 || i%10 == 9 {
 			t.Logf("by update %d: two devices %.1e, nudged %.1e", i+1, off, noise)
 		}

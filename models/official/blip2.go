@@ -22,8 +22,8 @@ const qMark = "Qformer.bert.embeddings.LayerNorm.weight"
 // EVA's ViT-g (eva_vit_g.pth), which counts where the first, fine-tuned, has no
 // encoder of its own:
 //
-//	pixel_values  float32 [1, 3, side, side]
-//	image_embeds  float32 [1, 1 + patches, width]
+//	pixel_values  float32 [batch, 3, side, side]
+//	image_embeds  float32 [batch, 1 + patches, width]
 func BLIP2Image(qformer, vision, out string) error {
 	return build(out, []string{qformer, vision}, []string{qMark, "patch_embed.proj.weight"}, func(n *net) {
 		prefix := "visual_encoder."
@@ -36,15 +36,20 @@ func BLIP2Image(qformer, vision, out string) error {
 			return
 		}
 		width, side := kernel[0], kernel[2]*int(math.Round(math.Sqrt(float64(places[1]-1))))
-		x := n.Input("pixel_values", protos.TensorProto_FLOAT, 1, 3, side, side)
-		x = n.Transpose(n.Reshape(n.Convolve(x, prefix+"patch_embed.proj", kernel[2], 0), 1, width, -1), 0, 2, 1)
-		x = n.Add(n.Concat(1, n.Weight(prefix+"cls_token"), x), n.Weight(prefix+"pos_embed"))
+		x := n.Input("pixel_values", protos.TensorProto_FLOAT, "batch", 3, side, side)
+		x = n.Transpose(n.Reshape(n.Convolve(x, prefix+"patch_embed.proj", kernel[2], 0), 0, width, -1), 0, 2, 1)
+		x = n.Add(n.Concat(1, n.eachOf(n.Weight(prefix+"cls_token"), x), x), n.Weight(prefix+"pos_embed"))
 		for i := range min(n.Count(prefix+"blocks", "norm1.weight"), evaBlocks) {
 			x = n.evaBlock(x, sub(prefix+"blocks", i), width)
 		}
 		n.Named("image_embeds", "Identity", list(n.LayerNorm(x, "ln_vision", torchEps)))
-		n.Output("image_embeds", protos.TensorProto_FLOAT, 1, places[1], width)
+		n.Output("image_embeds", protos.TensorProto_FLOAT, "batch", places[1], width)
 	})
+}
+
+// eachOf is x [1, rows, width], once for each item of others.
+func (n *net) eachOf(x, others value) value {
+	return n.Op("Expand", list(x, n.Concat(0, n.Dim(others, 0), n.Ints(1, 1))))
 }
 
 // evaBlock is a block of the image encoder; keys have no bias.
@@ -58,7 +63,7 @@ func (n *net) evaBlock(x value, name string, width int) value {
 		}
 		y = n.Add(y, n.Concat(0, n.Weight(name+".attn.q_bias"), none, n.Weight(name+".attn.v_bias")))
 	}
-	qkv := n.Transpose(n.Reshape(y, 1, -1, 3, evaHeads, width/evaHeads), 2, 0, 3, 1, 4)
+	qkv := n.Transpose(n.Reshape(y, 0, -1, 3, evaHeads, width/evaHeads), 2, 0, 3, 1, 4)
 	y = n.Attend(n.Pick(qkv, 0, 0), n.Pick(qkv, 0, 1), n.Pick(qkv, 0, 2), width/evaHeads, "")
 	x = n.Add(x, n.Linear(n.Joined(y), name+".attn.proj"))
 	y = n.Linear(n.LayerNorm(x, name+".norm2", samEpsilon), name+".mlp.fc1")
@@ -68,31 +73,32 @@ func (n *net) evaBlock(x value, name string, width int) value {
 // BLIP2Match writes the Q-Former of BLIP-2 with its matching head beside LAVIS's
 // checkpoint:
 //
-//	image_embeds    float32 [1, 1 + patches, width], of BLIP2Image
-//	input_ids       int64 [1, 32]
-//	attention_mask  int64 [1, 32]
-//	itm_logits      float32 [1, 2], the second for a match
+//	image_embeds    float32 [batch, 1 + patches, width], of BLIP2Image
+//	input_ids       int64 [batch, 32]
+//	attention_mask  int64 [batch, 32]
+//	itm_logits      float32 [batch, 2], the second for a match
 func BLIP2Match(qformer, out string) error {
 	return build(out, []string{qformer}, []string{qMark}, func(n *net) {
 		const q = "Qformer.bert."
 		queries := n.WeightShape("query_tokens", 3)
-		image := n.Input("image_embeds", protos.TensorProto_FLOAT, 1, "patches", n.WeightShape(q+"encoder.layer.0.crossattention.self.key.weight", 2)[1])
-		ids := n.Input("input_ids", protos.TensorProto_INT64, 1, textLen)
-		attend := n.Input("attention_mask", protos.TensorProto_INT64, 1, textLen)
+		image := n.Input("image_embeds", protos.TensorProto_FLOAT, "batch", "patches", n.WeightShape(q+"encoder.layer.0.crossattention.self.key.weight", 2)[1])
+		ids := n.Input("input_ids", protos.TensorProto_INT64, "batch", textLen)
+		attend := n.Input("attention_mask", protos.TensorProto_INT64, "batch", textLen)
 
 		words := n.Op("Gather", list(n.Weight(q+"embeddings.word_embeddings.weight"), ids))
 		words = n.Add(words, n.SliceAxis(n.Weight(q+"embeddings.position_embeddings.weight"), 0, 0, textLen))
-		x := n.LayerNorm(n.Concat(1, n.Weight("query_tokens"), words), q+"embeddings.LayerNorm", bertEps)
+		x := n.LayerNorm(n.Concat(1, n.eachOf(n.Weight("query_tokens"), words), words), q+"embeddings.LayerNorm", bertEps)
 		there := n.AsFloat(attend)
 		bias := n.Mul(n.Op("Sub", list(n.Float(1), there)), n.Float(masked))
-		bias = n.Concat(1, n.Floats("queries_are_there", make([]float32, queries[1]), 1, queries[1]), bias)
-		bias = n.Unsqueeze(bias, 1, 2)
+		bias = n.Unsqueeze(bias, 1)
+		bias = n.Concat(2, n.eachOf(n.Floats("queries_are_there", make([]float32, queries[1]), 1, 1, queries[1]), bias), bias)
+		bias = n.Unsqueeze(bias, 1)
 		for i := range n.Count(q+"encoder.layer", "intermediate.dense.weight") {
 			x = n.qLayer(x, image, bias, sub(q+"encoder.layer", i), queries[1])
 		}
 		y := n.Linear(n.SliceAxis(x, 1, 0, queries[1]), "itm_head")
 		n.Named("itm_logits", "ReduceMean", list(y), attr("axes", []int{1}), attr("keepdims", 0))
-		n.Output("itm_logits", protos.TensorProto_FLOAT, 1, 2)
+		n.Output("itm_logits", protos.TensorProto_FLOAT, "batch", 2)
 	})
 }
 

@@ -26,13 +26,13 @@ const (
 // queries with tokens at a scale of their own. Its inputs are those of the authors'
 // own export:
 //
-//	img              float32 [1, 3, height, width], normalised
-//	input_ids        int64 [1, tokens]
-//	attention_mask   int64 [1, tokens], 0 for padding
-//	position_ids     int64 [1, tokens], within each phrase
-//	text_token_mask  bool [1, tokens, tokens]: the tokens of a phrase see each other
-//	logits           float32 [1, queries, tokens], −10000 for padding
-//	boxes            float32 [1, queries, 4]: centre and size, shares of the image
+//	img              float32 [batch, 3, height, width], normalised
+//	input_ids        int64 [batch, tokens]
+//	attention_mask   int64 [batch, tokens], 0 for padding
+//	position_ids     int64 [batch, tokens], within each phrase
+//	text_token_mask  bool [batch, tokens, tokens]: the tokens of a phrase see each other
+//	logits           float32 [batch, queries, tokens], −10000 for padding
+//	boxes            float32 [batch, queries, 4]: centre and size, shares of the image
 func GroundingDINO(path, out string) error {
 	return build(out, []string{path}, []string{gdinoAuthors + " " + gdinoHugging}, func(n *net) {
 		if c := n.from[0]; c.has(gdinoHugging) {
@@ -47,11 +47,11 @@ func GroundingDINO(path, out string) error {
 		if n.err != nil {
 			return
 		}
-		img := n.Input("img", protos.TensorProto_FLOAT, 1, 3, "height", "width")
-		ids := n.Input("input_ids", protos.TensorProto_INT64, 1, "tokens")
-		there := n.Input("attention_mask", protos.TensorProto_INT64, 1, "tokens")
-		places := n.Input("position_ids", protos.TensorProto_INT64, 1, "tokens")
-		phrases := n.Input("text_token_mask", protos.TensorProto_BOOL, 1, "tokens", "tokens")
+		img := n.Input("img", protos.TensorProto_FLOAT, "batch", 3, "height", "width")
+		ids := n.Input("input_ids", protos.TensorProto_INT64, "batch", "tokens")
+		there := n.Input("attention_mask", protos.TensorProto_INT64, "batch", "tokens")
+		places := n.Input("position_ids", protos.TensorProto_INT64, "batch", "tokens")
+		phrases := n.Input("text_token_mask", protos.TensorProto_BOOL, "batch", "tokens", "tokens")
 		if g.phrases = n.Unsqueeze(g.unless(phrases, masked), 1); n.err != nil {
 			return
 		}
@@ -67,8 +67,8 @@ func GroundingDINO(path, out string) error {
 		boxes, logits := g.decode(image, text, queries)
 		n.Named("boxes", "Sigmoid", list(boxes))
 		n.Named("logits", "Identity", list(logits))
-		n.Output("logits", protos.TensorProto_FLOAT, 1, queries, "tokens")
-		n.Output("boxes", protos.TensorProto_FLOAT, 1, queries, 4)
+		n.Output("logits", protos.TensorProto_FLOAT, "batch", queries, "tokens")
+		n.Output("boxes", protos.TensorProto_FLOAT, "batch", queries, 4)
 	})
 }
 
@@ -77,10 +77,10 @@ type gdino struct {
 	*net
 	width, levels int
 
-	phrases    value // bias of attention between tokens, [1, 1, tokens, tokens]
-	there      value // tokens that are no padding, bool [1, 1, tokens]
-	padding    value // bias of attention to tokens, [1, 1, tokens]
-	textPlaces value // position embeddings of tokens, [1, tokens, width]
+	phrases    value // bias of attention between tokens, [batch, 1, tokens, tokens]
+	there      value // tokens that are no padding, bool [batch, 1, tokens]
+	padding    value // bias of attention to tokens, [batch, 1, tokens]
+	textPlaces value // position embeddings of tokens, [batch, tokens, width]
 
 	heights, widths []value // of the feature maps, int64 [1]
 	imagePlaces     value   // position embeddings of their pixels, [1, pixels, width]
@@ -107,7 +107,7 @@ func (g *gdino) bert(ids, places value) value {
 	return x
 }
 
-// image makes the feature maps, [1, pixels, width], all levels one after the
+// image makes the feature maps, [batch, pixels, width], all levels one after the
 // other, and what follows from their sizes.
 func (g *gdino) image(img value) value {
 	const b = "backbone.0."
@@ -128,7 +128,7 @@ func (g *gdino) image(img value) value {
 	for level, x := range maps {
 		height, length := g.Dim(x, 2), g.Dim(x, 3)
 		g.heights, g.widths = append(g.heights, height), append(g.widths, length)
-		pixels = append(pixels, g.Transpose(g.Reshape(x, 1, g.width, -1), 0, 2, 1))
+		pixels = append(pixels, g.Transpose(g.Reshape(x, 0, g.width, -1), 0, 2, 1))
 		rows, columns := g.Counted(height), g.Counted(length)
 		at := func(count, of value, before float32, eps float32) value { // (count + before) / (of + eps)
 			return g.Op("Div", list(g.Add(count, g.Float(before)), g.Add(g.AsFloat(of), g.Float(eps))))

@@ -80,11 +80,11 @@ func (g *gdino) decode(image, text value, queries int) (boxes, logits value) {
 	pixels := g.Op("Where", list(g.inner, image, g.Float(0)))
 	pixels = g.LayerNorm(g.Linear(pixels, t+"enc_output"), t+"enc_output_norm", torchEps)
 	best := g.Op("ReduceMax", list(alike(pixels, t+"enc_out_class_embed.bias")), attr("axes", []int{2}), attr("keepdims", 0))
-	chosen := g.Op("Squeeze", list(g.Ops("TopK", 2, list(best, g.Ints(queries)), attr("axis", 1))[1], g.Ints(0)))
+	chosen := g.Unsqueeze(g.Ops("TopK", 2, list(best, g.Ints(queries)), attr("axis", 1))[1], 2)
 	all := g.Add(g.MLP(pixels, t+"enc_out_bbox_embed.layers", g.Count(t+"enc_out_bbox_embed.layers", "weight")), g.proposals)
-	at := g.Op("Sigmoid", list(g.Op("Gather", list(all, chosen), attr("axis", 1))))
+	at := g.Op("Sigmoid", list(g.Op("GatherND", list(all, chosen), attr("batch_dims", 1))))
 
-	x := g.Unsqueeze(g.Weight(t+"tgt_embed.weight"), 0)
+	x := g.eachOf(g.Unsqueeze(g.Weight(t+"tgt_embed.weight"), 0), image)
 	layers := g.Count(t+"decoder.layers", "norm1.weight")
 	for i := range layers {
 		x = g.decoderLayer(x, image, text, at, sub(t+"decoder.layers", i))
@@ -101,7 +101,7 @@ func (g *gdino) decode(image, text value, queries int) (boxes, logits value) {
 }
 
 // decoderLayer lets queries look at each other, at the text and at the image
-// around their boxes, [1, queries, 4].
+// around their boxes, [batch, queries, 4].
 func (g *gdino) decoderLayer(x, image, text, boxes value, layer string) value {
 	const head = "transformer.decoder.ref_point_head.layers"
 	wave := func(k int) value { return g.Waves(g.SliceAxis(boxes, 2, k, k+1), g.width/2, 10000) }

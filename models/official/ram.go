@@ -18,8 +18,8 @@ const (
 // RAM++ (ram_swin_large_14m.pth, ram_plus_swin_large_14m.pth; docs/sources.md
 // §5.1), beside it:
 //
-//	image   float32 [1, 3, side, side], normalised; side is 384 for the published ones
-//	logits  float32 [1, tags]
+//	image   float32 [batch, 3, side, side], normalised; side is 384 for the published ones
+//	logits  float32 [batch, tags]
 func RAM(path, out string) error {
 	return build(out, []string{path}, []string{"label_embed"}, func(n *net) {
 		const v = "visual_encoder."
@@ -32,13 +32,13 @@ func RAM(path, out string) error {
 		// The last stage's map is one window.
 		window := (int(math.Round(math.Sqrt(float64(table[0])))) + 1) / 2
 		side := window * patch << (stages - 1)
-		x := n.Input("image", protos.TensorProto_FLOAT, 1, 3, side, side)
+		x := n.Input("image", protos.TensorProto_FLOAT, "batch", 3, side, side)
 		all := swin.Writer{Net: n.Net, Prefix: v, Side: side}.Stages(x)
 		if len(all) == 0 {
 			return
 		}
 		width := n.WeightShape(v+"norm.weight", 1)[0]
-		x = n.LayerNorm(n.Reshape(all[len(all)-1], 1, -1, width), v+"norm", torchEps)
+		x = n.LayerNorm(n.Reshape(all[len(all)-1], 0, -1, width), v+"norm", torchEps)
 		mean := n.Op("ReduceMean", list(x), attr("axes", []int{1}), attr("keepdims", 1))
 		image := n.Linear(n.Concat(1, mean, x), "image_proj")
 
@@ -57,7 +57,7 @@ func RAM(path, out string) error {
 		}
 		logits := n.Linear(tags, "fc")
 		n.Named("logits", "Squeeze", list(logits, n.Ints(2)))
-		n.Output("logits", protos.TensorProto_FLOAT, 1, n.tagCount())
+		n.Output("logits", protos.TensorProto_FLOAT, "batch", n.tagCount())
 	})
 }
 
@@ -72,23 +72,23 @@ func (n *net) tagCount() int {
 	return rows
 }
 
-// ramTags are the embeddings of the tags, [1, tags, width]: in RAM++ a mean of
+// ramTags are the embeddings of the tags, [batch, tags, width]: in RAM++ a mean of
 // descriptions, weighted by how well each fits the image.
 func (n *net) ramTags(image value) value {
 	shape := n.WeightShape("label_embed", 2)
 	if !n.HasWeight("reweight_scale") {
-		return n.Unsqueeze(n.Weight("label_embed"), 0)
+		return n.eachOf(n.Unsqueeze(n.Weight("label_embed"), 0), image)
 	}
 	if shape[0]%ramDescriptions != 0 {
 		n.fail(fmt.Errorf("%s: label_embed has %d rows, wanted are %d for each tag", n.from[0].file, shape[0], ramDescriptions))
 		return "label_embed"
 	}
-	cls := n.SliceAxis(image, 1, 0, 1) // [1, 1, width]
+	cls := n.SliceAxis(image, 1, 0, 1) // [batch, 1, width]
 	norm := n.Op("ReduceL2", list(cls), attr("axes", []int{2}), attr("keepdims", 1))
 	cls = n.Mul(n.Op("Div", list(cls, norm)), n.Op("Exp", list(n.Weight("reweight_scale"))))
 	each := n.Reshape(n.Weight("label_embed"), n.tagCount(), ramDescriptions, shape[1])
-	fit := n.MatMul(each, n.Reshape(cls, 1, shape[1], 1)) // [tags, descriptions, 1]
-	fit = n.Softmax(n.Transpose(fit, 0, 2, 1))            // [tags, 1, descriptions]
+	fit := n.MatMul(each, n.Transpose(n.Reshape(cls, -1, shape[1]), 1, 0)) // [tags, descriptions, batch]
+	fit = n.Softmax(n.Transpose(fit, 0, 2, 1))                             // [tags, batch, descriptions]
 	return n.Transpose(n.MatMul(fit, each), 1, 0, 2)
 }
 

@@ -100,6 +100,13 @@ func (m *Model) tokens(n int) int {
 	return min(n, m.limit)
 }
 
+// Native tells whether an export is told what the tokens of a caption see, as the
+// authors' own is. One of Hugging Face finds it out in a loop over captions, which
+// an export writes down for as many as it was made with.
+func Native(inputs []foundation.Port) bool {
+	return foundation.Has(inputs, "img", "text_token_mask", "position_ids")
+}
+
 // New makes a detector of a session, the tokenizer of its text encoder and
 // options. It is an error when the inputs are of no known signature.
 func New(s foundation.Session, t *tokenize.BERT, o Options) (*Model, error) {
@@ -109,7 +116,7 @@ func New(s foundation.Session, t *tokenize.BERT, o Options) (*Model, error) {
 	m := &Model{s: s, t: t, opts: o, limit: tokenize.BERTContext}
 	in, out := s.Inputs(), s.Outputs()
 	name, boxes := "pixel_values", "pred_boxes"
-	if foundation.Has(in, "img", "text_token_mask", "position_ids") {
+	if Native(in) {
 		name, boxes = "img", "boxes"
 	}
 	var ok bool

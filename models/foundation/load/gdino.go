@@ -4,6 +4,7 @@ import (
 	"github.com/gomlx/compute"
 
 	"wsss/models/backend"
+	"wsss/models/foundation"
 	"wsss/models/foundation/gdino"
 	"wsss/models/foundation/tokenize"
 )
@@ -25,7 +26,11 @@ func GDINO(b compute.Backend, path, vocabulary string, o gdino.Options, opt Opti
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := gdino.New(list[0], words, o)
+	var s foundation.Session = list[0]
+	if gdino.Native(list[0].Inputs()) {
+		s = Together(b, list[0])
+	}
+	m, err := gdino.New(s, words, o)
 	if err == nil && backend.KindOf(b) == backend.XLA {
 		m.ShareShapes()
 	}

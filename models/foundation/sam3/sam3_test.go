@@ -102,6 +102,35 @@ func TestParity(t *testing.T) {
 	})
 }
 
+// TestTogether: photos that share runs of the image encoder have the masks that each
+// has alone.
+func TestTogether(t *testing.T) {
+	words := merges(t)
+	backendtest.Each(t, backendtest.Quick(t), func(t *testing.T, b compute.Backend) {
+		m, files, err := load.SAM3(b, "testdata/vision.onnx", "testdata/text.onnx", "testdata/decoder.onnx", words, load.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer files.Close() //nolint:errcheck // memory only
+		backendtest.SharedRuns(t, 5, 1e-3, func(i int) ([]float32, error) {
+			img := imageproc.NewRGB(30+i, 20)
+			for k := range img.Pix {
+				img.Pix[k] = uint8(k * (i + 3) % 251)
+			}
+			e, err := m.Embed(t.Context(), img)
+			if err != nil {
+				return nil, err
+			}
+			defer e.Free()
+			found, err := m.Find(t.Context(), e, sam3.Concept{Text: "cat"})
+			if err != nil {
+				return nil, err
+			}
+			return append(found.Map(30, 20, sam3.DefaultHeads()), found.Presence), nil
+		})
+	})
+}
+
 // equal wants probabilities within 1e-4 of a reference's.
 func equal(t *testing.T, what string, got, want []float32) {
 	t.Helper()
