@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"io"
 
+	"wsss/configs"
 	"wsss/gen"
+	"wsss/models/backend"
+	"wsss/models/backend/nativelib"
 )
 
 // Options are the choices of one call, beside the config, and who is told what
@@ -87,4 +90,17 @@ func (o Options) bar(title string) Stage {
 		return silent{}
 	}
 	return o.Stage(title)
+}
+
+// ChooseBackend puts an engine in the place of a config's; "" leaves it. A config, which
+// may be somebody else's, names no library's file: that is code.
+func ChooseBackend(cfg *configs.Config, engine string) error {
+	if engine != "" {
+		cfg.Backend = engine
+		return nil
+	}
+	if !backend.NamesFile(cfg.Backend) {
+		return nil
+	}
+	return Usagef("backend = %q: a config may name an engine, but no library file, which is code; give the path with -backend, %s or %s", cfg.Backend, nativelib.EnvORT, nativelib.EnvXLA)
 }

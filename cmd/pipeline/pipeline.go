@@ -92,6 +92,22 @@ func Open(cfg configs.Config, o Options) (p *Run, err error) {
 	return p, p.recordConfig()
 }
 
+// OpenNamed opens the dataset of a config, which file holds ("" = flags do), for tools
+// that have no run. Addresses of object storage in the config become paths.
+func OpenNamed(cfg *configs.Config, file string) (data.Dataset, error) {
+	if err := Mount(cfg); err != nil {
+		return nil, InFile(file, UsageError{Err: err})
+	}
+	if _, err := files.Stat(cfg.Data.Root); err != nil && cfg.Data.Kind != "scenes" {
+		return nil, InFile(file, UsageError{Err: err})
+	}
+	ds, err := OpenData(cfg.Data, cfg.Seed)
+	if errors.As(err, new(*configs.KeyError)) {
+		return nil, InFile(file, UsageError{Err: err})
+	}
+	return ds, err // else a dataset that is wrong, not a command line
+}
+
 // OpenData opens the dataset that a table [data] names; seed is that of what is
 // generated or drawn in it.
 func OpenData(d configs.Data, seed int64) (data.Dataset, error) {

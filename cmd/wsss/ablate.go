@@ -10,24 +10,8 @@ import (
 	"wsss/configs"
 )
 
-func init() {
-	register(command{name: "ablate", short: "a grid of runs, as a table of mean ± deviation", run: runAblate})
-}
-
-const ablateIntro = `
-wsss ablate runs the pipeline for every combination of the values given with
--vary, below OUT/ablate. Runs with the same pseudo-label settings share them;
-finished runs are skipped, so a killed grid goes on. What varies "seed" is
-averaged: mean ± standard deviation.
-
-  wsss ablate -config my.toml -vary gen.weak=boxes,points -vary seed=0..2
-  wsss ablate -config my.toml -vary train.optimizer.lr=0.01,0.02 -set train.bound=false
-
-Values are separated by commas, or by | where a value holds commas; a..b counts.
-Writes OUT/ablate/table.md, table.json and table.html, with bars and pictures.`
-
 func runAblate(ctx context.Context, args []string) error {
-	f := newFlags("ablate", ablateIntro).withConfig()
+	f := newFlags("ablate").withConfig()
 	var vary list
 	f.Var(&vary, "vary", "values of one key, as `key=a,b,c` or key=1..3; may be repeated")
 	dry := f.Bool("dry-run", false, "list the runs and do nothing")

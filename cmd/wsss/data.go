@@ -2,42 +2,29 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
-	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/configs"
 	"wsss/data"
 	_ "wsss/data/all" // dataset kinds
 )
 
-func init() {
-	register(command{name: "data", short: "check a dataset, derive weak labels from masks, generate scenes", run: runData})
-}
-
 // dataCommands are the tools below `wsss data`.
 var dataCommands = []command{
-	{name: "validate", short: "read everything, name each bad file, pixel value and label", run: runValidate},
-	{name: "weaken", short: "masks to tags, points, scribbles and boxes, with a seed", run: runWeaken},
-	{name: "export", short: "label maps to COCO, YOLO, CVAT, labelme, overlays", run: runExport},
-	{name: "convert", short: "labels of any tool's format to any other", run: runConvert},
-	{name: "choose", short: "which photos to label first: a diverse batch; near-duplicates", run: runChoose},
-	{name: "pack", short: "a dataset, and its pseudo-labels, as a few tar files", run: runPack},
-	{name: "scenes", short: "generate a labelled dataset, nothing downloaded", run: runScenes},
-	{name: "openimages", short: "select the classes of VOC or COCO from the Open Images CSV files", run: runOpenImages},
+	{Name: "validate", Short: "read everything, name each bad file, pixel value and label", run: runValidate},
+	{Name: "weaken", Short: "masks to tags, points, scribbles and boxes, with a seed", run: runWeaken},
+	{Name: "export", Short: "label maps to COCO, YOLO, CVAT, labelme, overlays", run: runExport},
+	{Name: "convert", Short: "labels of any tool's format to any other", run: runConvert},
+	{Name: "choose", Short: "which photos to label first: a diverse batch; near-duplicates", run: runChoose},
+	{Name: "pack", Short: "a dataset, and its pseudo-labels, as a few tar files", run: runPack},
+	{Name: "scenes", Short: "generate a labelled dataset, nothing downloaded", run: runScenes},
+	{Name: "openimages", Short: "select the classes of VOC or COCO from the Open Images CSV files", run: runOpenImages},
 }
 
 func runData(ctx context.Context, args []string) error {
-	return group{"data", "command", dataCommands, func() {
-		fmt.Fprintln(stdout, "wsss data: tools for datasets.\n\nCommands:")
-		for _, c := range dataCommands {
-			fmt.Fprintf(stdout, "  data %-9s %s\n", c.name, c.short)
-		}
-		fmt.Fprintf(stdout, "\nDataset kinds: %s. `wsss data COMMAND -h` shows flags and examples.\n", strings.Join(data.Kinds(), ", "))
-	}}.run(ctx, args)
+	return group{"data", "command", dataCommands, stdout}.run(ctx, args)
 }
 
 // dataFlags name a dataset: a run's config, or a kind and a folder.
@@ -48,8 +35,8 @@ type dataFlags struct {
 	cfg        configs.Config // once open has read it
 }
 
-func newDataFlags(name, intro string) *dataFlags {
-	f := &dataFlags{flags: newFlags(name, intro)}
+func newDataFlags(name string) *dataFlags {
+	f := &dataFlags{flags: newFlags(name)}
 	f.StringVar(&f.config, "config", "", "take the dataset of a run's TOML `file`")
 	f.Var(&f.set, "set", "override one key, as `key=value`; may be repeated (-set data.options.masks=truth)")
 	f.StringVar(&f.kind, "kind", "", "dataset `kind`, in place of a config: "+strings.Join(data.Kinds(), ", "))
@@ -74,19 +61,9 @@ func (f *dataFlags) open() (data.Dataset, []string, error) {
 	if f.root != "" {
 		cfg.Data.Root = f.root
 	}
-	if err := pipeline.Mount(&cfg); err != nil {
-		return nil, nil, pipeline.UsageError{Err: err}
-	}
-	f.cfg = cfg
-	if _, err := files.Stat(cfg.Data.Root); err != nil && cfg.Data.Kind != "scenes" {
-		return nil, nil, pipeline.UsageError{Err: err}
-	}
-	ds, err := pipeline.OpenData(cfg.Data, cfg.Seed)
-	if errors.As(err, new(*configs.KeyError)) {
-		return nil, nil, pipeline.InFile(f.config, pipeline.UsageError{Err: err})
-	}
-	if err != nil {
-		return nil, nil, err // a dataset that is wrong, not a command line
+	ds, err := pipeline.OpenNamed(&cfg, f.config)
+	if f.cfg = cfg; err != nil {
+		return nil, nil, err
 	}
 	return ds, f.chooseSplits(ds, cfg), nil
 }

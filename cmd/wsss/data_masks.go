@@ -12,8 +12,8 @@ type maskFlags struct {
 	masks, classes string
 }
 
-func newMaskFlags(name, intro string) *maskFlags {
-	f := &maskFlags{dataFlags: newDataFlags(name, intro)}
+func newMaskFlags(name string) *maskFlags {
+	f := &maskFlags{dataFlags: newDataFlags(name)}
 	f.StringVar(&f.masks, "masks", "", "`folder` of mask PNGs, in place of a dataset")
 	f.StringVar(&f.classes, "classes", "", "`file` of class names, one per line, background first; with -masks")
 	return f

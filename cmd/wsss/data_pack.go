@@ -10,16 +10,8 @@ import (
 	"wsss/data/words"
 )
 
-const packIntro = `
-wsss data pack writes a dataset as a few tar files in WebDataset's layout, with
-an index for random access: photos, true masks, weak labels and, with -labels,
-pseudo-labels and their sidecars. data.kind = "shards" reads it.
-
-  wsss data pack -config my.toml -out packed
-  wsss data pack -kind folder -root photos -labels runs/my/gen -out s3://bucket/packed`
-
 func runPack(ctx context.Context, args []string) error {
-	f := newDataFlags("data pack", packIntro)
+	f := newDataFlags("data pack")
 	out := f.String("out", "", "`folder` to write to")
 	labels := f.String("labels", "", "`folder` of pseudo-labels that wsss gen wrote, to go with the images")
 	size := f.Int("size", 256, "begin another tar file after so many `MiB`")

@@ -8,18 +8,8 @@ import (
 	"wsss/data/scenes"
 )
 
-const scenesIntro = `
-wsss data scenes generates a labelled dataset: textured scenes with objects of
-up to ten classes that hide each other, in the layout of VOC 2012, with masks
-and all four forms of weak labels. The same flags give the same bytes. A folder
-that holds the set already is left alone.
-
-  wsss data scenes -out scenes
-  wsss data scenes -out scenes-large -train 2000 -val 500 -min-size 300 -max-size 500 -classes 10
-  wsss data validate -kind scenes -root scenes`
-
 func runScenes(ctx context.Context, args []string) error {
-	f := newFlags("data scenes", scenesIntro)
+	f := newFlags("data scenes")
 	cfg := scenes.DefaultConfig()
 	out := f.String("out", "", "`folder` to write; new, empty, or of an earlier run")
 	f.IntVar(&cfg.Train, "train", cfg.Train, "`pictures` of the train split")

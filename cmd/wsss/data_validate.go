@@ -12,23 +12,8 @@ import (
 	"wsss/gen"
 )
 
-const validateIntro = `
-wsss data validate reads every image, mask and label of a dataset in parallel
-and lists all that is wrong: files that are missing or broken, masks of another
-size than their image, pixel values that are no class (file, pixel and value),
-labels outside the image, images listed twice; and, as warnings, tags and
-points that contradict the mask, masks without an object, and classes that
-nothing to learn from is of. It ends with how
-often each class occurs. Exit code 1 if there is an error.
-
-  wsss data validate -config configs/demo.toml
-  wsss data validate -kind folder -root photos
-  wsss data validate -kind folder -root photos -set data.options.masks=truth -split train
-  wsss data validate -kind voc -root VOC2012 -split train_aug -split val -masks
-  wsss data validate -kind folder -root photos -json | jq '.[].findings[].message'`
-
 func runValidate(ctx context.Context, args []string) error {
-	f := newDataFlags("data validate", validateIntro)
+	f := newDataFlags("data validate")
 	var opts validate.Options
 	f.IntVar(&opts.Workers, "workers", 0, "`images` in flight; 0 = one per CPU")
 	f.BoolVar(&opts.RequireMasks, "masks", false, "an image without a mask is an error")

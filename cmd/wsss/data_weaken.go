@@ -13,24 +13,8 @@ import (
 	"wsss/data/folder"
 )
 
-const weakenIntro = `
-wsss data weaken draws the labels that an annotator would have given instead of
-masks: image tags, points, scribbles and boxes. The same seed gives the same
-labels, whatever else is in the folder. The masks are a dataset's, or a folder
-of PNGs with a file of class names.
-
-  wsss data weaken -masks photos/masks -classes photos/classes.txt -out photos
-  wsss data weaken -config my.toml -split train -kinds points -points 3 -out labels
-  wsss data weaken -kind voc -root VOC2012 -split train -format voc -out weak
-
-What is written, by -format:
-  csv    tags.csv points.csv scribbles.csv boxes.csv      for the folder dataset, see docs/folder.md
-  json   labels.json                                       the same in one file
-  voc    tags.txt (CLIP-ES list), points.json (What's the Point),
-         scribbles/*.xml (ScribbleSup, 0-based), Annotations/*.xml (VOC boxes)`
-
 func runWeaken(ctx context.Context, args []string) error {
-	f, w := newMaskFlags("data weaken", weakenIntro), convert.NewWeaken()
+	f, w := newMaskFlags("data weaken"), convert.NewWeaken()
 	f.StringVar(&w.Instances, "instances", "", "`folder` of PNGs that number the objects (VOC's SegmentationObject); else an object is a connected region")
 	f.StringVar(&w.Dir, "out", "", "`folder` to write the labels to")
 	f.BoolVar(&w.Replace, "replace", false, "replace labels that are in the folder already and differ")
@@ -52,12 +36,12 @@ func runWeaken(ctx context.Context, args []string) error {
 	case !slices.Contains(convert.WeakenFormats, w.Format):
 		return pipeline.Usagef("data weaken: -format %s: allowed are %s", w.Format, strings.Join(convert.WeakenFormats, ", "))
 	}
-	for name := range strings.SplitSeq(*kinds, ",") {
-		k := data.WeakKind(strings.TrimSpace(name))
-		if k == data.WeakNone || !slices.Contains(data.WeakKinds, k) {
-			return pipeline.Usagef("data weaken: -kinds %s: allowed are tags, points, scribbles, boxes", *kinds)
-		}
-		w.Kinds = append(w.Kinds, k)
+	names, err := listOf("data weaken", "-kinds", *kinds, []string{"tags", "points", "scribbles", "boxes"})
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		w.Kinds = append(w.Kinds, data.WeakKind(name))
 	}
 	masks, err := f.source()
 	if err != nil {

@@ -4,14 +4,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"wsss/cmd/pipeline"
 	"wsss/cmd/terminal"
 	"wsss/configs"
-	"wsss/models/backend"
-	"wsss/models/backend/nativelib"
 )
 
 // list is a flag that may be given several times.
@@ -19,6 +18,18 @@ type list []string
 
 func (l *list) String() string     { return strings.Join(*l, ",") }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+// listOf takes a flag's list apart, whose items must be among those that are allowed.
+func listOf(command, name, text string, allowed []string) (list []string, err error) {
+	for item := range strings.SplitSeq(text, ",") {
+		item = strings.TrimSpace(item)
+		if !slices.Contains(allowed, item) {
+			return nil, pipeline.Usagef("%s: %s %s: allowed are %s", command, name, text, strings.Join(allowed, ", "))
+		}
+		list = append(list, item)
+	}
+	return list, nil
+}
 
 // flags is a flag set with the flags that most commands share.
 type flags struct {
@@ -33,13 +44,13 @@ type flags struct {
 	noted          bool // keys of earlier versions were
 }
 
-// newFlags makes the flag set of a command. intro is printed by -h before the
-// flags: what the command does, with examples.
-func newFlags(name, intro string) *flags {
+// newFlags makes the flag set of a command, which -h prints behind the command's text
+// in help.
+func newFlags(name string) *flags {
 	f := &flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError)}
 	f.SetOutput(stderr)
 	f.Usage = func() {
-		fmt.Fprintln(f.Output(), strings.TrimSpace(intro)+"\n\nFlags:")
+		fmt.Fprintln(f.Output(), helpOf(name, nil)+"\n\nFlags:")
 		f.PrintDefaults()
 	}
 	return f
@@ -118,17 +129,9 @@ func (f *flags) parse(args []string, max int) error {
 	return nil
 }
 
-// chooseBackend puts -backend in the place of the config's. A config, which may
-// be somebody else's, names no library's file: that is code.
+// chooseBackend puts -backend in the place of the config's.
 func (f *flags) chooseBackend(cfg *configs.Config) error {
-	if f.backend != "" {
-		cfg.Backend = f.backend
-		return nil
-	}
-	if !backend.NamesFile(cfg.Backend) {
-		return nil
-	}
-	return pipeline.Usagef("backend = %q: a config may name an engine, but no library file, which is code; give the path with -backend, %s or %s", cfg.Backend, nativelib.EnvORT, nativelib.EnvXLA)
+	return pipeline.ChooseBackend(cfg, f.backend)
 }
 
 // parseAnywhere is flag.FlagSet.Parse for flags and words in any order.

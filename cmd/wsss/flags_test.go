@@ -11,7 +11,7 @@ import (
 // is near to.
 func TestFlagsAnywhere(t *testing.T) {
 	parse := func(args ...string) (*flags, error) {
-		f := newFlags("run", "").withConfig()
+		f := newFlags("run").withConfig()
 		f.SetOutput(io.Discard)
 		return f, f.parse(args, 2)
 	}
@@ -28,7 +28,7 @@ func TestFlagsAnywhere(t *testing.T) {
 			t.Errorf("%s: %v, want %q", word, err, want)
 		}
 	}
-	g := newFlags("run", "").withConfig()
+	g := newFlags("run").withConfig()
 	if err := g.parse([]string{"config=my.toml"}, 0); err == nil || !strings.Contains(err.Error(), "did you mean -config=my.toml?") {
 		t.Errorf("a flag without its dash: %v", err)
 	}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"wsss/cmd/pipeline"
@@ -12,44 +10,8 @@ import (
 	_ "wsss/gen/all" // methods
 )
 
-func init() {
-	register(command{name: "gen", short: "stage one: weak labels to pseudo-label masks", run: runGen})
-}
-
-func genIntro() string {
-	var b strings.Builder
-	b.WriteString(`
-wsss gen labels the images of the training split from their weak labels and
-writes OUT/gen/<id>.png (palette, 255 = undecided) and OUT/gen/<id>.json (the
-masks, their scores and prompts, and what made them). Images that are done
-already under the same config are skipped, so the command can be killed and
-begun again, and several processes or machines may work on one folder. What was
-edited since, a box, a photo, a class name, is noticed and made again.
-
-  wsss gen -config my.toml
-  wsss gen -config my.toml -set gen.weak=points
-  wsss gen -config my.toml -shard 3/8      part 3 of 8, for array jobs
-  wsss gen -config my.toml -job night      share the split with all processes of job "night"
-  wsss gen -config my.toml -status         how far its jobs are, and what failed
-  wsss gen -config my.toml -sweep gen.fuse.min_area=0,50,200 -sweep-images 100
-
-Methods (gen.method), and the weak labels they take (gen.weak):
-`)
-	for _, name := range gen.Methods() {
-		spec, _ := gen.Lookup(name)
-		fmt.Fprintf(&b, "  %-12s %s\n", name, spec.Doc)
-	}
-	fmt.Fprintf(&b, `
-Where masks overlap, gen.fuse.rule decides (%s), after
-gen.fuse.priority, the classes that lie on top: ["person", "dog"]. Words for
-look-alikes keep them out: gen.options.negative.cat = ["toy cat"] (grounded-sam,
-sam-auto with a namer). docs/models.md lists all keys.
-`, strings.Join(gen.Rules(), ", "))
-	return b.String()
-}
-
 func runGen(ctx context.Context, args []string) error {
-	f := newFlags("gen", genIntro()).withConfig().withDevices()
+	f := newFlags("gen").withConfig().withDevices()
 	var opts pipeline.GenOptions
 	shard := f.String("shard", "", "only part `i/n` of the split, 0 <= i < n")
 	f.StringVar(&opts.Split, "split", "", "label this `split` instead of data.train_split")

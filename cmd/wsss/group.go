@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -14,7 +16,7 @@ type group struct {
 	name string
 	noun string // what one of them is called in errors
 	list []command
-	help func() // prints them
+	out  io.Writer // of the help
 }
 
 // helpWords ask for the help.
@@ -22,17 +24,14 @@ var helpWords = []string{"-h", "-help", "--help", "help"}
 
 // run calls the command that the first word names.
 func (g group) run(ctx context.Context, args []string) error {
-	var names []string
-	for _, c := range g.list {
-		names = append(names, c.name)
-	}
+	names := names(g.list)
 	allowed := strings.Join(names, ", ")
 	if len(args) == 0 {
-		g.help()
+		fmt.Fprintln(g.out, helpOf(g.name, g.list))
 		return pipeline.Usagef("%s: a %s is missing: allowed are %s", g.name, g.noun, allowed)
 	}
 	if slices.Contains(helpWords, args[0]) {
-		g.help()
+		fmt.Fprintln(g.out, helpOf(g.name, g.list))
 		return errHelp
 	}
 	i := slices.Index(names, args[0])

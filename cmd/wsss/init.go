@@ -11,27 +11,8 @@ import (
 	"wsss/data"
 )
 
-func init() {
-	register(command{name: "init", args: "FOLDER", short: "a config for a folder of images and what labels it has", run: runInit})
-}
-
-const initIntro = `
-wsss init looks at a folder of photos and writes a config for it: which labels
-it has, in whatever format a labelling tool wrote them, the classes that the
-files name, a method that turns the labels into masks with the models that are
-on this machine, and a network of a size that it can train. What was chosen
-stands in the file, with the alternatives.
-
-  wsss init photos                          writes photos.toml
-  wsss init -classes "cat,dog" photos       only these classes; or photos without any label
-  wsss init -weak points -out my.toml photos
-  wsss init /data/VOCdevkit/VOC2012
-
-Labels are found where the tools leave them: CSV, YOLO, COCO, VOC, CVAT,
-labelme, Label Studio and others (docs/folder.md), and folders of mask PNGs.`
-
 func runInit(_ context.Context, args []string) error {
-	f := newFlags("init", initIntro)
+	f := newFlags("init")
 	out := f.String("out", "", "the `file` to write; default is the folder's name with .toml")
 	kind := f.String("kind", "", "dataset `kind`: folder, voc, coco; default is what the folder looks like")
 	weak := f.String("weak", "", "weak `labels` to use: none, tags, points, scribbles, boxes; default is what most images have")

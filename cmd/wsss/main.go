@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -30,17 +31,36 @@ const (
 
 // command is one subcommand; each lives in a file of its own.
 type command struct {
-	name, args, short string
+	Name, Args, Short string
 	run               func(ctx context.Context, args []string) error
 }
 
-var commands []command
+// Usage is the command with its arguments.
+func (c command) Usage() string { return strings.TrimSpace(c.Name + " " + c.Args) }
 
-// register adds a subcommand; called from init of its file.
-func register(c command) { commands = append(commands, c) }
-
-// order is the order of the help: the pipeline first, then tools.
-var order = []string{"init", "run", "gen", "train", "eval", "predict", "export", "import", "review", "report", "ablate", "table", "train-classifier", "train-irn", "finetune-clip", "data", "models", "licenses", "doctor", "version"}
+// commands are in the order of the help: the pipeline first, then tools.
+var commands = []command{
+	{Name: "init", Args: "FOLDER", Short: "a config for a folder of images and what labels it has", run: runInit},
+	{Name: "run", Short: "the whole pipeline from one config: gen, train, eval, report", run: runAll},
+	{Name: "gen", Short: "stage one: weak labels to pseudo-label masks", run: runGen},
+	{Name: "train", Short: "stage two: a segmentation network from label masks", run: runTrain},
+	{Name: "eval", Short: "score pseudo-labels, networks and other tools' folders", run: runEval},
+	{Name: "predict", Short: "label your own images with a trained network, or by a method without training", run: runPredict},
+	{Name: "export", Short: "a trained network as ONNX or safetensors; doubtful labels for labelling tools", run: runExportNet},
+	{Name: "import", Args: "FILE|DIR", Short: "labels that were changed in a labelling tool", run: runImport},
+	{Name: "review", Short: "look at labels in the browser and correct them", run: runReview},
+	{Name: "report", Short: "one HTML page with scores, pictures, curves and provenance", run: runReport},
+	{Name: "ablate", Short: "a grid of runs, as a table of mean ± deviation", run: runAblate},
+	{Name: "table", Short: "pseudo-labels of many methods side by side with published numbers", run: runTable},
+	{Name: "train-classifier", Short: "train the ResNet classifier behind class activation maps, from image tags", run: runTrainClassifier},
+	{Name: "train-irn", Short: "train IRN's network of boundaries, or AffinityNet, from confident labels", run: runTrainIRN},
+	{Name: "finetune-clip", Short: "fine-tune CLIP's image encoder into a classifier, and label images with it", run: runFineTune},
+	{Name: "data", Short: "check a dataset, derive weak labels from masks, generate scenes", run: runData},
+	{Name: "models", Args: "SUBCOMMAND", Short: "foundation models: list, pull and verify weights; inspect an ONNX file", run: runModels},
+	{Name: "licenses", Short: "licences of what the binary is built of, and of weights and libraries it fetches", run: runLicenses},
+	{Name: "doctor", Short: "which backends work on this machine, and what would fix the others", run: runDoctor},
+	{Name: "version", Short: "versions of wsss and of what it is built from", run: runVersion},
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -56,51 +76,27 @@ func main() {
 
 func dispatch(ctx context.Context, args []string) int {
 	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
-		printHelp()
+		fmt.Fprintln(stdout, helpOf("wsss", commands))
 		if len(args) == 0 {
 			return exitUsage
 		}
 		return exitOf(false, nil)
 	}
-	cmd, ok := find(args[0])
-	if !ok {
-		fmt.Fprintf(stderr, "wsss: unknown command %q: allowed are %s%s\n", args[0], strings.Join(order, ", "), configs.DidYouMean(strings.TrimLeft(args[0], "-"), order))
+	i := slices.Index(names(commands), args[0])
+	if i < 0 {
+		fmt.Fprintf(stderr, "wsss: unknown command %q: allowed are %s%s\n", args[0], strings.Join(names(commands), ", "), configs.DidYouMean(strings.TrimLeft(args[0], "-"), names(commands)))
 		return exitUsage
 	}
-	err := crash.Do(func() error { return cmd.run(ctx, args[1:]) })
+	err := crash.Do(func() error { return commands[i].run(ctx, args[1:]) })
 	return exitOf(ctx.Err() != nil, err)
 }
 
-func find(name string) (command, bool) {
-	for _, c := range commands {
-		if c.name == name {
-			return c, true
-		}
+func names(list []command) []string {
+	var names []string
+	for _, c := range list {
+		names = append(names, c.Name)
 	}
-	return command{}, false
+	return names
 }
 
 var errHelp = errors.New("help was asked for")
-
-func printHelp() {
-	fmt.Fprintln(stdout, `wsss: a segmentation network from images and cheap labels.
-
-    images + weak labels ──gen──▶ pseudo-label masks ──train──▶ network ──eval──▶ report
-
-Commands:`)
-	for _, name := range order {
-		if c, ok := find(name); ok {
-			fmt.Fprintf(stdout, "  %-16s %s\n", c.name, c.short)
-		}
-	}
-	fmt.Fprintln(stdout, `
-Start here:
-  wsss run -config configs/demo.toml     the whole pipeline, about 4 minutes on 2 cores
-  wsss init photos                       a config for your own photos
-  wsss doctor                            which backends work on this machine
-  wsss COMMAND -h                        flags and examples of one command
-
-Exit codes: 0 done, 1 failed, 2 wrong flag or config, 3 something is missing
-(data, weights, a library), 4 another process writes there, 5 a job (-job) is
-done but for images that failed, 130 interrupted.`)
-}

@@ -10,23 +10,8 @@ import (
 	"wsss/models/onnximport"
 )
 
-const inspectIntro = `
-wsss models inspect FILE shows what an ONNX model takes and gives, which of its
-ops are computed beforehand or rewritten on import, and what is unsupported.
-Open dimensions are guessed; name the shapes you mean to use to be exact.
-
-  wsss models inspect sam_vit_b.onnx
-  wsss models inspect -shape images=1,3,1024,1024 encoder.onnx
-
-Of a weight file (.pth, .pt, .safetensors) it shows which tensor goes to which
-variable of the segmentation network that -config and -set describe, and what
-would be left over on either side: what train.network.init would do with it.
-
-  wsss models inspect -set train.network.stride_in=3x3 -set train.network.input=torch resnet101.pth
-  wsss models inspect -config configs/voc_boxes.toml deeplabv1_resnet101-coco.pth`
-
 func runModelsInspect(_ context.Context, args []string) error {
-	f := newFlags("models inspect", inspectIntro)
+	f := newFlags("models inspect")
 	var given list
 	f.Var(&given, "shape", "the shape of an input, as `name=1,3,224,224`; may be repeated")
 	f.StringVar(&f.config, "config", "", "for a weight file: the run's TOML `file`, whose network to compare with; default is DeepLab-v2")

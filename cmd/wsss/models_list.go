@@ -2,31 +2,21 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
-	"text/tabwriter"
 
 	"wsss/cmd/pipeline"
 	"wsss/cmd/terminal"
 	"wsss/models/manifest"
-	"wsss/models/official"
-	"wsss/models/onnximport/onnxfile"
 )
 
 // modelsFlags is the flag set of the subcommands that look after files.
-func modelsFlags(name, intro string) (*flags, *string) {
-	f := newFlags("models "+name, intro)
+func modelsFlags(name string) (*flags, *string) {
+	f := newFlags("models " + name)
 	dir := f.String("dir", "", "`folder` of model files; default is $"+manifest.Env+", else the user's cache folder")
 	return f, dir
 }
 
 func runModelsList(_ context.Context, args []string) error {
-	f, dir := modelsFlags("list", `
-wsss models list shows the foundation models that wsss knows: their files,
-licences and sources, and which files are here.
-
-  wsss models list`)
+	f, dir := modelsFlags("list")
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
@@ -34,21 +24,7 @@ licences and sources, and which files are here.
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "Folder: %s\n\n", store.Dir())
-	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "MODEL\tFILE\tSIZE\tSTATE\tLICENCE\tSOURCE")
-	for _, m := range manifest.Models() {
-		name, licence, origin := m.Name, m.Licence, m.Origin()
-		for _, st := range store.Status(m) {
-			state := string(st.State)
-			if st.State == manifest.Good {
-				state = "here"
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", name, st.File.Name(), st.File.SizeText(), state, licence, origin)
-			name, licence, origin = "", "", ""
-		}
-	}
-	return w.Flush()
+	return store.WriteText(stdout)
 }
 
 // chosenModels looks up models by name.
@@ -65,13 +41,7 @@ func chosenModels(names []string) ([]manifest.Model, error) {
 }
 
 func runModelsPull(ctx context.Context, args []string) error {
-	f, dir := modelsFlags("pull", `
-wsss models pull fetches the files of models that are missing. What a broken
-transfer has brought is kept, and the same command goes on from there. Every
-file is checked against the manifest's hash or the repository's.
-HF_TOKEN, if set, is used for Hugging Face.
-
-  wsss models pull mobile-sam gdino-tiny`)
+	f, dir := modelsFlags("pull")
 	if err := f.parse(args, 1<<10); err != nil {
 		return err
 	}
@@ -90,32 +60,9 @@ HF_TOKEN, if set, is used for Hugging Face.
 		if err := pull(ctx, store, m); err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "%s is in %s (licence: %s)\n", m.Name, store.Path(m, manifest.File{Local: "."}), m.Licence)
-		if err := tellUnneeded(store, m); err != nil {
+		if err := store.WritePulled(stdout, m); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// tellUnneeded says which parts of the checkpoints no graph takes.
-func tellUnneeded(store *manifest.Store, m manifest.Model) error {
-	parts := ""
-	for _, f := range m.Files {
-		if f.Build == "" {
-			continue
-		}
-		graph, err := onnxfile.Open(store.Path(m, f))
-		if err != nil {
-			return err
-		}
-		parts = graph.Metadata()[official.NotNeeded]
-		if err := graph.Close(); err != nil {
-			return err
-		}
-	}
-	if parts != "" {
-		fmt.Fprintf(stdout, "  not needed for photos: %s\n", parts)
 	}
 	return nil
 }
@@ -144,12 +91,7 @@ func pull(ctx context.Context, store *manifest.Store, m manifest.Model) error {
 }
 
 func runModelsVerify(ctx context.Context, args []string) error {
-	f, dir := modelsFlags("verify", `
-wsss models verify hashes the model files that are here and compares them with
-the manifest, or with the hashes recorded at their first use. Without names it
-checks all models.
-
-  wsss models verify mobile-sam`)
+	f, dir := modelsFlags("verify")
 	if err := f.parse(args, 1<<10); err != nil {
 		return err
 	}
@@ -157,34 +99,9 @@ checks all models.
 	if err != nil {
 		return err
 	}
-	if len(models) == 0 {
-		models = manifest.Models()
-	}
 	store, err := manifest.Open(*dir)
 	if err != nil {
 		return err
 	}
-	var wrong []error
-	for _, m := range models {
-		list, err := store.Verify(ctx, m)
-		if err != nil {
-			return err
-		}
-		for _, st := range list {
-			if st.State == manifest.Absent && f.NArg() == 0 {
-				continue // of all models, only those that are here matter
-			}
-			fmt.Fprintf(stdout, "%-9s %s/%s\n", st.State, m.Name, st.File.Name())
-			switch st.State {
-			case manifest.Damaged:
-				wrong = append(wrong, st.Err)
-			case manifest.Absent:
-				wrong = append(wrong, fmt.Errorf("%s is missing", st.Path))
-			}
-		}
-	}
-	if len(wrong) > 0 {
-		return fmt.Errorf("%d files are not as they should be:\n  %s", len(wrong), strings.ReplaceAll(errors.Join(wrong...).Error(), "\n", "\n  "))
-	}
-	return nil
+	return store.VerifyAll(ctx, models, stdout)
 }

@@ -12,26 +12,8 @@ import (
 	"wsss/data/openimages"
 )
 
-const openImagesIntro = `
-wsss data openimages reads the official CSV files of Open Images, however
-large, and selects the images of VOC's or COCO's classes: which classes each
-image holds, and which people verified that it does not hold. It writes a list of
-photos, or selects from a folder that is there already. With -fetch it then
-downloads the photos of that list from the public bucket: each is decoded
-before it counts, failing servers are asked again, and the same command goes
-on after an interruption.
-Interrupted, the same command goes on; finished, it does nothing. Several
-splits go into one folder, one call each.
-
-  wsss data openimages -classes voc -split train \
-      -labels train-annotations-human-imagelabels.csv -boxes train-annotations-bbox.csv \
-      -per-class 2000 -negatives 5000 -out openimages-voc
-  wsss data openimages -fetch -split train -out openimages-voc
-  wsss data openimages -classes voc -split validation -labels validation-annotations-human-imagelabels.csv \
-      -images photos/validation -out openimages-voc`
-
 func runOpenImages(ctx context.Context, args []string) error {
-	f := newFlags("data openimages", openImagesIntro)
+	f := newFlags("data openimages")
 	var opt openimages.Options
 	var labels, boxes list
 	f.StringVar(&opt.Classes, "classes", "voc", "`dataset` whose classes to select: "+strings.Join(openimages.Kinds, ", "))
@@ -103,9 +85,6 @@ func fetchPhotos(ctx context.Context, f *flags, out, split string, o openimages.
 	if err != nil {
 		return fmt.Errorf("%w\n%d photos were downloaded and %d were there: the same command goes on", err, got.New, got.Here)
 	}
-	fmt.Fprintf(stdout, "%d photos downloaded, %d were there already, in %s\n", got.New, got.Here, filepath.Join(out, "images"))
-	if n := len(got.Missing); n > 0 {
-		fmt.Fprintf(stdout, "%d photos are no longer in the bucket and are left out: %s\n", n, strings.Join(got.Missing[:min(n, 5)], ", "))
-	}
+	got.WriteText(stdout, filepath.Join(out, "images"))
 	return nil
 }

@@ -36,7 +36,7 @@ func TestPapers(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkHeader(t, path, string(raw), covered)
-			f := newFlags("run", "").withConfig()
+			f := newFlags("run").withConfig()
 			f.config = path
 			if err := f.set.Set("data.root=" + t.TempDir()); err != nil {
 				t.Fatal(err)

@@ -7,32 +7,13 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
+	"wsss/data/words"
 	"wsss/eval/report"
 	"wsss/eval/review"
 )
 
-func init() {
-	register(command{name: "review", short: "look at labels in the browser and correct them", run: runReview})
-}
-
-const reviewIntro = `
-wsss review serves a page on this machine (127.0.0.1, with a random token in
-its address) that shows the images in the order of expected gain: doubtful
-labels, that the network gets wrong, of rare classes first. Draw boxes, click
-into objects and out of them, scribble, paint, erase, fill; accept, reject. A
-click or box asks the config's model (SAM where it has one, else GrabCut).
-
-Every change is saved at once, as a file in the folder corrections below
-data.root (data.corrections names another). gen, train and eval take them up:
-corrected pixels outrank every method, corrected prompts are asked again.
-
-  wsss review -config my.toml
-  wsss init -classes "scratch,dent" -weak boxes photos     from nothing: then draw
-  wsss review -config photos.toml
-  wsss review -config my.toml -simulate 20,50     does it pay? needs true masks`
-
 func runReview(ctx context.Context, args []string) error {
-	f := newFlags("review", reviewIntro).withConfig()
+	f := newFlags("review").withConfig()
 	port := f.Int("port", 0, "`port` of 127.0.0.1; 0 = any that is free")
 	split := f.String("split", "", "review this `split` instead of data.train_split")
 	counts := f.String("simulate", "", "instead of serving: correct so many images from the true masks, by gain and at random, and train again; a `list` such as 20,50")
@@ -59,7 +40,7 @@ func runReview(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "review %d images: open  %s\n", len(o.Queue), server.URL())
+	fmt.Fprintf(stdout, "review %s: open  %s\n", words.Plural(len(o.Queue), "image"), server.URL())
 	p.Say("corrections are kept in %s; clicks and boxes ask %s; Ctrl-C ends", files.Address(o.Dataset.Folder.Dir), o.Model)
 	err = server.Serve(ctx, l)
 	if text := server.Summary(); text != "" {
@@ -90,10 +71,7 @@ func simulate(ctx context.Context, f *flags, text string, seeds int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "\n%-8s %6s %9s %22s %22s\n", "order", "seeds", "corrected", "pseudo-labels, mIoU", "network, mIoU")
-	for _, m := range report.MeanPayoffs(points) {
-		fmt.Fprintf(stdout, "%-8s %6d %9d %15.1f ± %4.1f %15.1f ± %4.1f\n", m.Order, m.Seeds, m.Corrected, 100*m.Labels, 100*m.LabelsDev, 100*m.Network, 100*m.NetworkDev)
-	}
+	report.WritePayoffs(stdout, points)
 	fmt.Fprintln(stdout, "wsss report shows it")
 	return nil
 }

@@ -10,24 +10,8 @@ import (
 	"wsss/eval/report"
 )
 
-func init() {
-	register(command{name: "run", short: "the whole pipeline from one config: gen, train, eval, report", run: runAll})
-}
-
-const runIntro = `
-wsss run does everything that a config describes: pseudo-labels, training,
-scores and the HTML report. What is done already is skipped, so after a crash,
-a Ctrl-C or a change of one key the same command does only the rest. Configs that
-it needs ([[needs]]), and classifiers of its own ([classifier], [finetune_clip])
-that its labels read, are made first.
-
-  wsss run -config configs/demo.toml
-  wsss run -config my.toml -dry-run            check it and show the plan
-  wsss run -dry-run configs/papers/*.toml      what each needs, and where it is had
-  wsss run -config my.toml -set gen.weak=points -set out=runs/points`
-
 func runAll(ctx context.Context, args []string) error {
-	f := newFlags("run", runIntro).withConfig()
+	f := newFlags("run").withConfig()
 	dry := f.Bool("dry-run", false, "check the config, print the plan and what it lacks (data, weights), do nothing")
 	restart := f.Bool("restart", false, "replace trainings of another config or of another folder of labels")
 	keep := f.Bool("keep-going", false, "label and train on what can be; list the images that failed at the end, with exit code 1")
@@ -51,7 +35,7 @@ func runAll(ctx context.Context, args []string) error {
 	start, o := time.Now(), f.options()
 	o.Restart, o.KeepGoing = *restart, *keep
 	return pipeline.RunChain(ctx, links, o, func(p *pipeline.Run, rows []report.Row) {
-		if len(rows) > 0 && report.WriteText(stdout, rows, inReport) {
+		if len(rows) > 0 && report.WriteText(stdout, rows, pipeline.InReport) {
 			report.WriteSummary(stdout, rows, p.Config.Data.TrainSplit, p.Config.Data.ValSplit)
 		}
 		if page := p.Path(report.HTMLName); files.Exists(page) {

@@ -8,12 +8,8 @@ import (
 	"wsss/cmd/pipeline"
 )
 
-func init() {
-	register(command{name: "version", short: "versions of wsss and of what it is built from", run: runVersion})
-}
-
 func runVersion(_ context.Context, args []string) error {
-	if err := newFlags("version", "wsss version prints what this binary is built from.").parse(args, 0); err != nil {
+	if err := newFlags("version").parse(args, 0); err != nil {
 		return err
 	}
 	v := pipeline.Versions()

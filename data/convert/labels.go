@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/folder"
+	"wsss/data/words"
 )
 
 // Job is labels of a dataset to write in other formats.
@@ -28,6 +31,27 @@ type Job struct {
 type Result struct {
 	Written    int
 	Unlabelled int // without any label, and left out
+}
+
+// LeftOut ends a line about the result: "; 3 without any label are left out".
+func (r Result) LeftOut() string {
+	if r.Unlabelled == 0 {
+		return ""
+	}
+	return "; " + words.Count(r.Unlabelled, "without any label is left out", "without any label are left out")
+}
+
+// Apart refuses to write to root, the folder that is read: what is written would be
+// read as more labels, and photos twice, the next time.
+func (j Job) Apart(root string) error {
+	from, err := os.Stat(root)
+	if err != nil {
+		return nil // reading it tells
+	}
+	if to, err := os.Stat(j.Dir); err == nil && os.SameFile(from, to) {
+		return fmt.Errorf("%s is the folder that is read, and what is written would be read as its labels the next time: choose another folder", j.Dir)
+	}
+	return nil
 }
 
 // Run writes the labels: outlines as outlines, boxes as boxes, points, lines and

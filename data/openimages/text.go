@@ -3,6 +3,7 @@ package openimages
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"wsss/data/words"
 )
@@ -31,4 +32,12 @@ func (m *Manifest) WriteText(w io.Writer, dir string) error {
 		fmt.Fprintf(w, "%s left out: not in the folder\n", words.Count(m.Missing, "image was", "images were"))
 	}
 	return nil
+}
+
+// WriteText says how many photos there are now in a folder.
+func (f Fetched) WriteText(w io.Writer, dir string) {
+	fmt.Fprintf(w, "%s downloaded, %d were there already, in %s\n", words.Plural(f.New, "photo"), f.Here, dir)
+	if n := len(f.Missing); n > 0 {
+		fmt.Fprintf(w, "%s no longer in the bucket and left out: %s\n", words.Count(n, "photo is", "photos are"), strings.Join(f.Missing[:min(n, 5)], ", "))
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"path/filepath"
@@ -91,4 +92,12 @@ func meanDev(list []Payoff, of func(Payoff) float64) (mean, dev float64) {
 		dev = math.Sqrt(dev / float64(len(list)-1))
 	}
 	return mean, dev
+}
+
+// WritePayoffs prints a line for each number of corrected images, over the seeds.
+func WritePayoffs(w io.Writer, points []Payoff) {
+	fmt.Fprintf(w, "\n%-8s %6s %9s %22s %22s\n", "order", "seeds", "corrected", "pseudo-labels, mIoU", "network, mIoU")
+	for _, m := range MeanPayoffs(points) {
+		fmt.Fprintf(w, "%-8s %6d %9d %15.1f ± %4.1f %15.1f ± %4.1f\n", m.Order, m.Seeds, m.Corrected, 100*m.Labels, 100*m.LabelsDev, 100*m.Network, 100*m.NetworkDev)
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"wsss/data/annotation"
 	"wsss/data/corrections"
 	"wsss/data/folder"
+	"wsss/data/words"
 )
 
 // TripFormats are the tools that labels go to and come back from.
@@ -191,6 +192,22 @@ type Imported struct {
 	Rounded   int      // pixels along outlines that rounding changed, which do not count
 	Boxes     int      // boxes without an outline: prompts from now on
 	NewPixels int      // pixels that are corrected now
+}
+
+// String counts what was taken up.
+func (in *Imported) String() string {
+	text := fmt.Sprintf("%s changed, %d not", words.Plural(len(in.Changed), "image"), in.Same)
+	if in.Missing > 0 {
+		text += fmt.Sprintf(", %d not there", in.Missing)
+	}
+	text += fmt.Sprintf("; %s corrected", words.Plural(in.NewPixels, "pixel"))
+	if in.Boxes > 0 {
+		text += ", " + words.Count(in.Boxes, "box is a prompt", "boxes are prompts") + " from now on"
+	}
+	if in.Rounded > 0 {
+		text += fmt.Sprintf("; %s along outlines taken for rounding", words.Plural(in.Rounded, "pixel"))
+	}
+	return text
 }
 
 // Import takes up the labels that came back from a tool: a file or a folder.

@@ -4,17 +4,24 @@
 package choose
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
+	"github.com/BurntSushi/toml"
+
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
+	"wsss/configs"
 	"wsss/data"
 	"wsss/data/folder"
 	"wsss/data/imageproc"
+	"wsss/data/words"
 	"wsss/models/backend"
 	"wsss/models/foundation/features"
 	"wsss/models/nearest"
@@ -175,4 +182,46 @@ func (p Photos) names(places []int) []string {
 		names[k] = p.IDs[i]
 	}
 	return names
+}
+
+// WriteText prints the near-duplicates among all photos, n of which were asked for, in
+// lines that begin with #.
+func (b Batch) WriteText(w io.Writer, all, n int, same float64) {
+	fmt.Fprintf(w, "# %s, of which %d are near-duplicates of others (cosine of at least %v)\n", words.Plural(all, "photo"), b.Extra, same)
+	for _, g := range b.Duplicates {
+		fmt.Fprintf(w, "#   %s: %s\n", g[0], strings.Join(g[1:], " "))
+	}
+	if len(b.IDs) < n {
+		fmt.Fprintf(w, "# there are only %d to choose from\n", len(b.IDs))
+	}
+}
+
+// WriteIDs prints the chosen photos, one a line.
+func (b Batch) WriteIDs(w io.Writer) error {
+	for _, id := range b.IDs {
+		if _, err := fmt.Fprintln(w, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Network is the table of a network of features: a file, or a model by its name, with
+// further keys as TOML lines.
+func Network(network string, with []string, cache string) (features.Table, error) {
+	var t features.Table
+	keys := map[string]any{}
+	if _, err := toml.Decode(strings.Join(with, "\n"), &keys); err != nil {
+		return t, fmt.Errorf("data choose: -with %s: allowed are keys of the network's table with their values, as in side=448 or norm=\"clip\"", strings.Join(with, " "))
+	}
+	if err := configs.Decode("features", keys, &t); err != nil {
+		return t, err
+	}
+	if _, err := os.Stat(network); err == nil {
+		t.Network = network
+	} else {
+		t.Model = network
+	}
+	t.Cache = cmp.Or(cache, t.Cache)
+	return t, t.Check("features")
 }

@@ -9,7 +9,6 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
-	"wsss/configs"
 	"wsss/data"
 	"wsss/eval"
 	"wsss/eval/refine"
@@ -19,20 +18,22 @@ import (
 	"wsss/models/tiles"
 )
 
-// Network labels photos by a trained network. Scales, mirroring and bucket of
-// sides are the run's, in [eval].
+// Network labels photos by a trained network.
 type Network struct {
 	Checkpoint string // a file, or a folder of checkpoints, whose last one is taken
+	Scales     string // whose scores are averaged, separated by commas
+	Flip       bool   // also average with the mirrored photo
+	Bucket     int    // sides go to about multiples of so many pixels; 0 = by engine
 	CRF        bool   // refine with a dense CRF
 	MaxSide    int    // photos whose long side has more pixels are shrunk to it first, and their labels enlarged; 0 = none
 	Tile       int    // side in pixels of the tiles of large photos; 0 = by memory
 }
 
-// Check refuses values that no network has a use for; e are the choices of [eval].
-func (n Network) Check(e configs.Eval) error {
+// check refuses values that no network has a use for.
+func (n Network) check() error {
 	switch {
-	case e.Bucket < 0 || e.Bucket > 512:
-		return pipeline.Usagef("predict: -bucket %d: allowed are 0..512 pixels: 1 for every photo's own size, 0 for what suits the engine", e.Bucket)
+	case n.Bucket < 0 || n.Bucket > 512:
+		return pipeline.Usagef("predict: -bucket %d: allowed are 0..512 pixels: 1 for every photo's own size, 0 for what suits the engine", n.Bucket)
 	case n.MaxSide < 0:
 		return pipeline.Usagef("predict: -max-side %d: allowed is a number of pixels, or 0", n.MaxSide)
 	case n.Tile != 0 && (n.Tile < 64 || n.Tile > 8192):
@@ -41,11 +42,33 @@ func (n Network) Check(e configs.Eval) error {
 	return nil
 }
 
-// Label labels photos one after the other; the next ones are decoded and the
-// last ones written while the network runs. Photos that cannot be read or
-// labelled are left out, and listed in the error at the end. A stopped call
-// goes on where it was.
-func (n Network) Label(ctx context.Context, run *pipeline.Run, photos []Photo, o Output) error {
+// Label labels the photos that args name (see List, whose list it is given), one after
+// the other; the next ones are decoded and the last ones written while the network
+// runs. Photos that cannot be read or labelled are left out, and listed in the error
+// at the end. A stopped call goes on where it was.
+func (n Network) Label(ctx context.Context, run *pipeline.Run, args []string, list func(args []string) ([]Photo, error), o Output) error {
+	if err := pipeline.NetsExist(n.Checkpoint); err != nil {
+		return err
+	}
+	photos, err := list(args)
+	if err != nil {
+		return err
+	}
+	if err := KeepPhotos(photos, o.Dir, o.Formats); err != nil {
+		return err
+	}
+	e := &run.Config.Eval
+	if e.Scales, err = ParseScales(n.Scales); err != nil {
+		return err
+	}
+	e.Flip, e.Bucket = n.Flip, n.Bucket
+	if err := n.check(); err != nil {
+		return err
+	}
+	return n.label(ctx, run, photos, o)
+}
+
+func (n Network) label(ctx context.Context, run *pipeline.Run, photos []Photo, o Output) error {
 	if err := files.MkdirAll(o.Dir); err != nil {
 		return err
 	}

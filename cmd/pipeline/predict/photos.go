@@ -50,6 +50,16 @@ func List(args []string, stdin io.Reader, warn func(line string)) ([]Photo, erro
 	return list, nil
 }
 
+// PhotosOf are those of ids that have a file.
+func PhotosOf(ids []string, path func(id string) string) (list []Photo) {
+	for _, id := range ids {
+		if file := path(id); file != "" {
+			list = append(list, Photo{Path: file, ID: id})
+		}
+	}
+	return list
+}
+
 // KeepPhotos refuses a folder where a label map or an overlay would replace the
 // photo that it is of.
 func KeepPhotos(photos []Photo, out string, formats []string) error {
