@@ -91,6 +91,9 @@ func passing(err error) bool {
 	if errors.Is(err, errStalled) || errors.Is(err, errShort) {
 		return true
 	}
+	if codeOf(err) == skewed { // the provider's library has learnt by how much, and signs the next attempt accordingly
+		return true
+	}
 	switch gcerrors.Code(err) {
 	case gcerrors.NotFound, gcerrors.AlreadyExists, gcerrors.PermissionDenied, gcerrors.FailedPrecondition,
 		gcerrors.InvalidArgument, gcerrors.Unimplemented, gcerrors.Canceled:
@@ -120,6 +123,29 @@ func statusOf(err error) int {
 	return 0
 }
 
+// codeOf is S3's name for an error, "" for none.
+func codeOf(err error) string {
+	var c interface{ ErrorCode() string }
+	if errors.As(err, &c) {
+		return c.ErrorCode()
+	}
+	return ""
+}
+
+// skewed is S3's error where a request was signed by a clock that is off.
+const skewed = "RequestTimeTooSkewed"
+
+// meanings say what a user has to look at, by S3's name for an error.
+var meanings = map[string]string{
+	"SignatureDoesNotMatch":        "the store does not take these credentials",
+	"InvalidAccessKeyId":           "the store does not take these credentials",
+	"InvalidToken":                 "the store does not take these credentials",
+	"ExpiredToken":                 "these credentials have expired",
+	"AuthorizationHeaderMalformed": "the bucket is in another region than the address says (region=…)",
+	"PermanentRedirect":            "the bucket is in another region than the address says (region=…)",
+	skewed:                         "the clock of this machine is off",
+}
+
 // fault is an error of the store as a user reads it.
 func (s *store) fault(what, name string, err error) error {
 	where := files.Address(name)
@@ -130,6 +156,9 @@ func (s *store) fault(what, name string, err error) error {
 		return &fs.PathError{Op: what, Path: where, Err: fs.ErrExist}
 	case gcerrors.PermissionDenied:
 		err = fmt.Errorf("%w: these credentials may not do that (%w)", fs.ErrPermission, err)
+	}
+	if meaning, known := meanings[codeOf(err)]; known {
+		err = fmt.Errorf("%s (%w)", meaning, err)
 	}
 	return &storeError{what, where, err}
 }
@@ -148,6 +177,9 @@ func (e *storeError) Error() string {
 }
 
 func (e *storeError) Unwrap() error { return e.err }
+
+// Temporary tells whether the same call may succeed at another time.
+func (e *storeError) Temporary() bool { return passing(e.err) }
 
 // version is a store's name for the content of a file.
 type version string

@@ -267,3 +267,63 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 }
+
+// TestClockOff: a store refuses what a clock signed that is off by an hour, in either
+// direction; it works all the same.
+func TestClockOff(t *testing.T) {
+	defer store.Hasten(time.Millisecond, time.Minute)()
+	t.Setenv("AWS_ACCESS_KEY_ID", "a")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "b")
+	for _, off := range []time.Duration{-time.Hour, time.Hour} {
+		s := storetest.Serve(t)
+		s.Now = func() time.Time { return time.Now().Add(off) }
+		root := mount(t, storetest.Signed(s.Address("x")), false)
+		path := filepath.Join(root, "a.json")
+		if err := files.WriteJSON(path, 1); err != nil {
+			t.Errorf("%v: %v", off, err)
+		}
+		if raw, err := files.ReadFile(path); err != nil || string(raw) != "1\n" {
+			t.Errorf("%v: %q, %v", off, raw, err)
+		}
+	}
+}
+
+// TestMeanings: what a user has to look at stands in front of the store's own words.
+func TestMeanings(t *testing.T) {
+	defer store.Hasten(time.Millisecond, time.Minute)()
+	for code, want := range map[string]string{
+		"SignatureDoesNotMatch": "does not take these credentials", "AuthorizationHeaderMalformed": "in another region", "RequestTimeTooSkewed": "the clock of this machine is off",
+	} {
+		s := storetest.Serve(t)
+		s.Fail = func(w http.ResponseWriter, _ *http.Request) bool {
+			storetest.Refuse(w, http.StatusForbidden, code)
+			return true
+		}
+		_, err := files.Mount("out", s.Address("x"), false)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), code) {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}
+
+// TestTemporary: a store that is not there at present is told from a wrong address.
+func TestTemporary(t *testing.T) {
+	defer store.Hasten(time.Millisecond, time.Minute)()
+	temporary := func(err error) bool {
+		var e interface{ Temporary() bool }
+		return errors.As(err, &e) && e.Temporary()
+	}
+	s := storetest.Serve(t)
+	if _, err := files.Mount("out", s.AddressOf("nowhere", "x"), false); err == nil || temporary(err) {
+		t.Errorf("no such bucket: %v", err)
+	}
+	for status, want := range map[int]bool{http.StatusServiceUnavailable: true, http.StatusForbidden: false} {
+		s.Fail = func(w http.ResponseWriter, _ *http.Request) bool {
+			storetest.Refuse(w, status, "Refused")
+			return true
+		}
+		if _, err := files.Mount("out", s.Address("x"), false); err == nil || temporary(err) != want {
+			t.Errorf("status %d: %v", status, err)
+		}
+	}
+}

@@ -162,7 +162,7 @@ func makeNeed(ctx context.Context, l configs.Link, o Options) error {
 		return err
 	}
 	defer p.Close()
-	p.Say("needs %s → %s", l.File, l.Config.Out)
+	p.Say("needs %s → %s", l.File, files.Address(l.Config.Out))
 	_, err = p.Link(ctx, l)
 	return errors.Join(append(p.Failed, err)...)
 }
@@ -183,7 +183,7 @@ func (p *Run) Link(ctx context.Context, l configs.Link) (rows []report.Row, err 
 // fineTuneOnce is the whole of `wsss finetune-clip`, unless it has been done.
 func (p *Run) fineTuneOnce(ctx context.Context) error {
 	if trainingOf("finetune_clip").done(p.Config) {
-		p.Say("CLIP is fine-tuned: %s; `wsss finetune-clip` looks for changes of its data", p.Path("finetune"))
+		p.Say("CLIP is fine-tuned: %s; `wsss finetune-clip` looks for changes of its data", files.Address(p.Path("finetune")))
 		return nil
 	}
 	return p.FineTuneAndTag(ctx, TagOptions{})

@@ -329,10 +329,26 @@ func netName(checkpoint string) string {
 	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
+// commandLine is a command as a shell takes it.
+func commandLine(name string, args []string) string {
+	for _, arg := range args {
+		if arg == "" || strings.ContainsFunc(arg, forShell) {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		name += " " + arg
+	}
+	return name
+}
+
+// forShell tells whether a shell may see more in a character than itself.
+func forShell(r rune) bool {
+	return r < 128 && !strings.ContainsRune("+-_./:=,@%", r) && !('0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
+}
+
 // provenance is what a number can be reproduced from.
 func (p *Run) provenance(weights map[string]string) eval.Provenance {
 	return eval.Provenance{
 		ConfigHash: p.Config.TrainHash(), Weights: weights, Versions: Versions(), Backend: p.backendName(),
-		Command: strings.Join(append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...), " "), Seed: p.Config.Seed,
+		Command: commandLine(filepath.Base(os.Args[0]), os.Args[1:]), Seed: p.Config.Seed,
 	}
 }

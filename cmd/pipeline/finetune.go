@@ -81,7 +81,7 @@ func (p *Run) FineTuneAndTag(ctx context.Context, o TagOptions) (err error) {
 		return l.WriteTags(ctx, val, o.Split, tags, progress)
 	})
 	if err == nil {
-		p.Say("labels in %s: data.options.tags takes them", tags)
+		p.Say("labels in %s: data.options.tags takes them", files.Address(tags))
 	}
 	return err
 }
@@ -239,7 +239,7 @@ func (p *Run) judge(ctx context.Context, l *cliptags.Labeler, t *clip.Trial, res
 	for _, j := range judged {
 		fmt.Fprintf(p.out(), "%-24s %8.2f %8.2f %8.2f %10.1f %8.1f\n", j.Name, 100*j.MAP, 100*j.MAP11, 100*j.MAPPlain, 100*j.Precision, 100*j.Recall)
 	}
-	fmt.Fprintf(p.out(), "classifier: %s, best after %d of %d updates\n", res.Classifier, res.BestStep, res.Steps)
+	fmt.Fprintf(p.out(), "classifier: %s, best after %d of %d updates\n", files.Address(res.Classifier), res.BestStep, res.Steps)
 	if err := files.WriteJSON(p.Path("finetune", resultFile), fineTuned{res, p.Config.FineTuneHash(), p.Config.Data.Kind + " " + p.valSplitCLIP(), l.Classes[1:], judged}); err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (p *Run) TrainClassifier(ctx context.Context) (err error) {
 		p.Say("best after %d of %d updates: mAP %.2f %% (VOC 2007: %.2f) on %d images; at the thresholds precision %.1f %%, recall %.1f %%",
 			res.BestStep, res.Steps, 100*m.MAP, 100*m.MAP11, m.Images, 100*m.Precision, 100*m.Recall)
 	}
-	p.Say("classifier: %s", res.Classifier)
+	p.Say("classifier: %s", files.Address(res.Classifier))
 	return files.WriteJSON(p.Path("classifier", resultFile), struct {
 		*multilabel.Result
 		Config string `json:"config"` // hash of what it was trained by

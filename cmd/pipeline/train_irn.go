@@ -43,7 +43,7 @@ func (p *Run) TrainIRN(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p.Say("loss %.4f after %s; network: %s", res.Loss, words.Plural(res.Steps, "update"), res.Network)
+	p.Say("loss %.4f after %s; network: %s", res.Loss, words.Plural(res.Steps, "update"), files.Address(res.Network))
 	return files.WriteJSON(p.Path("irn", resultFile), struct {
 		*irn.Result
 		Config string `json:"config"` // hash of what it was trained by

@@ -50,7 +50,7 @@ func exitOf(interrupted bool, err error) int {
 		return exitInterrupted
 	case errors.As(err, &child):
 		return child.Code
-	case errors.As(err, &usage):
+	case errors.As(err, &usage) && !passes(err):
 		complain(err)
 		return exitUsage
 	case errors.As(err, &missing):
@@ -68,6 +68,13 @@ func exitOf(interrupted bool, err error) int {
 	}
 	complain(err)
 	return exitFailed
+}
+
+// passes tells of an error that the same command may not meet at another time: of a
+// store that cannot be reached where a config says that it is.
+func passes(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.As(err, &t) && t.Temporary()
 }
 
 func sayInterrupted() {

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"wsss/cmd/pipeline"
 	"wsss/data"
 )
 
@@ -138,5 +141,22 @@ func TestPrintThroughConsole(t *testing.T) {
 				t.Errorf("%s:%d prints past the console: %s", path, n+1, strings.TrimSpace(line))
 			}
 		}
+	}
+}
+
+// soon is an error of what may work at another time.
+type soon struct{ error }
+
+func (soon) Temporary() bool { return true }
+
+// TestExitOfPassing: a store that cannot be reached is no wrong config, after which a
+// scheduler would not try again.
+func TestExitOfPassing(t *testing.T) {
+	err := errors.New("503")
+	if code := exitOf(false, pipeline.UsageError{Err: fmt.Errorf("out: %w", soon{err})}); code != exitFailed {
+		t.Errorf("exit code %d, want %d", code, exitFailed)
+	}
+	if code := exitOf(false, pipeline.UsageError{Err: err}); code != exitUsage {
+		t.Errorf("exit code %d, want %d", code, exitUsage)
 	}
 }

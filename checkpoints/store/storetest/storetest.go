@@ -55,6 +55,10 @@ func Serve(t testing.TB) *Server {
 	return s
 }
 
+// Signed is an address as Address gives it, of which requests are signed by the
+// credentials of the environment and so bear the client's time.
+func Signed(address string) string { return strings.Replace(address, "&anonymous=true", "", 1) }
+
 // Address is that of a prefix in the server's bucket.
 func (s *Server) Address(prefix string) string { return s.AddressOf(s.Bucket, prefix) }
 
@@ -123,6 +127,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	s.requests[r.Method]++
 	if s.Fail != nil && s.Fail(w, r) {
+		return
+	}
+	w.Header().Set("Date", s.Now().UTC().Format(http.TimeFormat))
+	if at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date")); err == nil && s.Now().Sub(at).Abs() > 15*time.Minute {
+		Refuse(w, http.StatusForbidden, "RequestTimeTooSkewed")
 		return
 	}
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
