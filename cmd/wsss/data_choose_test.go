@@ -67,7 +67,7 @@ func TestDataChoose(t *testing.T) {
 		t.Errorf("exit %d, %v: %v\n%s", code, err, next, text)
 	}
 	for _, c := range [][2]string{{"-n=-1", "-n -1"}, {"-same=2", "-same 2"}, {"-with=side=-1", "side"}, {"-with=nonsense=1", "nonsense"}, {"-with=side", "-with side"},
-		{"-features=nothing", "nothing"}, {"-taken=" + filepath.Join(photos, "none"), "-taken: stat "}, {"-kind=folder", "allowed is one"}} {
+		{"-features=nothing", "nothing"}, {"-features=none.onnx", "none.onnx: no such file"}, {"-taken=" + filepath.Join(photos, "none"), "-taken: stat "}, {"-kind=folder", "allowed is one"}} {
 		if err := runChoose(t.Context(), []string{"-quiet", "-backend", "go", "-features", "../../models/resnet/tiny/resnet18_w025_scenes.safetensors", c[0], photos}); err == nil || !strings.Contains(err.Error(), c[1]) {
 			t.Errorf("%s: %v, want %q", c[0], err, c[1])
 		}

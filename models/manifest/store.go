@@ -148,14 +148,22 @@ func InitialWeights(ctx context.Context, init string) (string, error) {
 	return store.File(ctx, init, weightsRole)
 }
 
+// missingError tells of a file that is not there, and how to get it.
+type missingError string
+
+func (e missingError) Error() string      { return string(e) }
+func (missingError) Is(target error) bool { return target == fs.ErrNotExist }
+
+func missingf(format string, args ...any) error { return missingError(fmt.Sprintf(format, args...)) }
+
 func missing(m Model, f File, path string) error {
 	if f.Local != "" && m.Make != "" {
-		return fmt.Errorf("%s is missing: it is made by `%s` (%s); put it there, or name another file in the config", path, m.Make, m.Origin())
+		return missingf("%s is missing: it is made by `%s` (%s); put it there, or name another file in the config", path, m.Make, m.Origin())
 	}
 	if f.Local != "" {
-		return fmt.Errorf("%s is missing: get it from %s and put it there, or name another file in the config", path, m.Origin())
+		return missingf("%s is missing: get it from %s and put it there, or name another file in the config", path, m.Origin())
 	}
-	return fmt.Errorf("%s is missing: run `wsss models pull %s`, or put the file there, or name another file in the config", path, m.Name)
+	return missingf("%s is missing: run `wsss models pull %s`, or put the file there, or name another file in the config", path, m.Name)
 }
 
 // unpack writes a file of the program to path, unless it is there already.

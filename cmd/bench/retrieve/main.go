@@ -192,24 +192,24 @@ const (
 
 func (b *bench) print(nets []*network) {
 	cores := runtime.GOMAXPROCS(0)
-	fmt.Printf("\n%d photos, %s, %d CPUs, %s, %s\n\n| stage | s a photo | CPU s a photo | photos/s |\n|---|---:|---:|---:|\n",
-		len(b.ids), b.backend.Name(), cores, runtime.Version(), time.Now().UTC().Format(time.DateOnly))
+	fmt.Printf("\n%d photos, %s, %d CPUs, %s, %s\n\n| stage | s a photo | CPU s a photo | photos/s | hours for %d |\n|---|---:|---:|---:|---:|\n",
+		len(b.ids), b.backend.Name(), cores, runtime.Version(), time.Now().UTC().Format(time.DateOnly), b.photos)
 	for _, r := range b.rows {
 		if r.part {
-			fmt.Printf("| – %s | %.4f | | |\n", r.stage, r.wall.Seconds())
+			fmt.Printf("| – %s | %.4f | | | |\n", r.stage, r.wall.Seconds())
 			continue
 		}
 		digits := 2
 		if rate := 1 / b.cost(r); rate >= 10 {
 			digits = 0
 		}
-		fmt.Printf("| %s | %.4f | %.4f | %.*f |\n", r.stage, r.wall.Seconds(), r.cpu.Seconds(), digits, 1/b.cost(r))
+		fmt.Printf("| %s | %.4f | %.4f | %.*f | %.2f |\n", r.stage, r.wall.Seconds(), r.cpu.Seconds(), digits, 1/b.cost(r), b.cost(r)*float64(b.photos)/3600)
 	}
 	by := fmt.Sprintf("CPU seconds on %d CPUs", cores)
 	if b.device {
 		by = "the clock, one photo after the other"
 	}
-	fmt.Printf("\nPhotos/s are by %s.\n\n%d photos, all stages:\n\n| features | proposals | hours |\n|---|---|---:|\n", by, b.photos)
+	fmt.Printf("\nPhotos/s and hours are by %s.\n\n%d photos, all stages:\n\n| features | proposals | hours |\n|---|---|---:|\n", by, b.photos)
 	for _, net := range nets {
 		for _, r := range b.rows {
 			if name, ok := strings.CutPrefix(r.stage, stagePropose); ok {

@@ -6,10 +6,13 @@ package choose
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -104,6 +107,9 @@ func (p Photos) Encode(ctx context.Context, engine string, network features.Tabl
 	}
 	defer b.Finalize()
 	net, err := network.Open(b, "features")
+	if errors.Is(err, fs.ErrNotExist) {
+		err = pipeline.MissingError{Lacks: []string{err.Error()}}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +223,7 @@ func Network(network string, with []string, cache string) (features.Table, error
 	if err := configs.Decode("features", keys, &t); err != nil {
 		return t, err
 	}
-	if _, err := os.Stat(network); err == nil {
+	if _, err := os.Stat(network); err == nil || slices.Contains([]string{".onnx", ".pth", ".pt", ".safetensors"}, filepath.Ext(network)) {
 		t.Network = network
 	} else {
 		t.Model = network

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -197,9 +198,30 @@ func (n *Network) Close() error { return n.engine.Close() }
 // Key identifies all that the features of a photo depend on beside its pixels:
 // weights, size, normalisation and place of the features.
 func (n *Network) Key() string {
-	o := n.opts
-	o.MaxShapes = 0
-	return fmt.Sprintf("%s %+v", n.hash, o)
+	o, text := n.opts, n.hash
+	for _, k := range []struct {
+		key   string
+		value any
+		set   bool
+	}{
+		{"side", o.Side, o.Side > 0}, {"max_side", o.MaxSide, o.Side == 0}, {"square", o.Square, o.Square > 0}, {"fit", o.Fit, true}, {"norm", normName(o.Norm), true},
+		{"stride", o.Stride, true}, {"output", o.Output, o.Output != ""}, {"layout", o.Layout, o.Layout != ""}, {"prefix", o.Prefix, o.Prefix != 0}, {"patch", o.Patch, o.Patch > 0},
+	} {
+		if k.set {
+			text += fmt.Sprintf(" %s=%v", k.key, k.value)
+		}
+	}
+	return text
+}
+
+// normName is a normalisation's name, or its numbers.
+func normName(n imageproc.Norm) string {
+	for _, name := range slices.Sorted(maps.Keys(Norms)) {
+		if Norms[name] == n {
+			return name
+		}
+	}
+	return fmt.Sprintf("%+v", n)
 }
 
 // Map is the features of a photo, on a grid of cells.

@@ -34,7 +34,7 @@ func TestTowers(t *testing.T) {
 		for row, c := range map[string]struct {
 			kind string
 			w, h int
-		}{"siglip2-base": {"siglip2", 48, 48}, "c-radio-v3-b": {"radio", 48, 32}, "dinov3-vitb16": {"dinov3", 48, 32}} {
+		}{"siglip2-base": {"siglip2", 48, 48}, "c-radio-v3-b": {"radio", 48, 32}, "c-radio-v4-so400m": {"radio", 48, 32}, "dinov3-vitb16": {"dinov3", 48, 32}} {
 			m, err := manifest.Find(row)
 			if err != nil {
 				t.Fatal(err)
