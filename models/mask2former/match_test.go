@@ -1,10 +1,12 @@
 package mask2former
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -123,4 +125,29 @@ func TestChosen(t *testing.T) {
 			}
 		}
 	})
+}
+
+// BenchmarkMatch is how long an engine compiles the matching of so many objects with
+// 100 queries, for ten predictions, and how long it takes: WSSS_ENGINES=xla go test
+// ./models/mask2former -run - -bench Match
+func BenchmarkMatch(b *testing.B) {
+	for _, engine := range backendtest.Names(b) {
+		for _, rows := range []int{8, 16, 32, 64} {
+			b.Run(fmt.Sprintf("%s/%d", engine, rows), func(b *testing.B) {
+				r, cost := rand.New(rand.NewPCG(1, 2)), make([]float32, 10*rows*100)
+				for i := range cost {
+					cost[i] = r.Float32()
+				}
+				x := tensors.FromFlatDataAndDimensions(cost, 10, rows, 100)
+				exec := MustNewExec(backendtest.Open(b, engine), func(x *Node) *Node { return match(x) })
+				start := time.Now()
+				exec.MustCall(x)
+				compiled := time.Since(start).Seconds()
+				for b.Loop() {
+					exec.MustCall(x)
+				}
+				b.ReportMetric(compiled, "s/first")
+			})
+		}
+	}
 }

@@ -70,7 +70,7 @@ func init() {
 func (c Config) Check() error {
 	switch {
 	case c.OutputStride != 0 && c.OutputStride != 32:
-		return fmt.Errorf("swin output stride %d: allowed is 32", c.OutputStride)
+		return fmt.Errorf("a Swin has train.network.output_stride = 32, not %d: train.network.arch = \"mask2former\" takes it", c.OutputStride)
 	case c.CutAfter < 0 || c.CutAfter > 3:
 		return fmt.Errorf("swin gradient cut after stage %d: allowed are 0 (nowhere) to 3", c.CutAfter)
 	case !(c.Width >= 0 && c.Width <= 16):
