@@ -97,7 +97,8 @@ func TestTableConfigs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := pipeline.NewTable(cfg, "1..3", "", pipeline.Options{}); err != nil {
+		// Rows whose networks are not trained here are checked and left out, which may be all.
+		if _, err := pipeline.NewTable(cfg, "1..3", "", pipeline.Options{}); err != nil && !strings.Contains(err.Error(), "no [[compare]] row to make") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

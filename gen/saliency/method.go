@@ -64,6 +64,13 @@ func decode(table map[string]any) (options, error) {
 	case o.naming().Namer != "" && o.From.Given():
 		return o, fmt.Errorf("[gen.options] %s and from: allowed is one of them", o.namerKey())
 	}
+	if key := o.unread(); key != "" {
+		why := "nothing reads it without clip or namer"
+		if n := o.naming().Namer; n != "" {
+			why = "the namer " + n + " does not read it"
+		}
+		return o, fmt.Errorf("[gen.options] %s: %s", key, why)
+	}
 	return o, o.naming().Check()
 }
 
@@ -76,6 +83,24 @@ func (o options) naming() naming.NamerOptions {
 	}
 	n.CLIP, n.BLIP2 = cmp.Or(o.CLIP, n.CLIP), cmp.Or(o.BLIP2, n.BLIP2)
 	return n
+}
+
+// unread is the first key about how parts are named that nothing reads. A namer
+// that others registered may read all of them.
+func (o options) unread() string {
+	namer := o.naming().Namer
+	switch known := namer == "" || namer == "clip" || namer == "blip2"; {
+	case !known:
+	case o.BLIP2 != "" && namer != "blip2":
+		return "blip2"
+	case o.CLIP != "" && namer == "blip2":
+		return "clip"
+	case len(o.Templates) > 0 && namer != "clip":
+		return "templates"
+	case len(o.Own) > 0 && namer == "":
+		return "namer_options"
+	}
+	return ""
 }
 
 // namerKey is the key that asks for a namer.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute-onnx/support/protos"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/data/datatest"
 	"wsss/models/backend"
@@ -72,5 +73,26 @@ func TestCompareInputs(t *testing.T) {
 		if _, err := Compare(context.Background(), b, paths["half"], 1, dims); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+}
+
+// TestCompareShares: the last digits of shares of which none is large are no error.
+func TestCompareShares(t *testing.T) {
+	small := []float32{4e-6, 1e-7}
+	path := onnxtest.Write(t, "shares", &protos.GraphProto{
+		Input: []*protos.ValueInfoProto{onnxtest.Port("x", 2)}, Output: []*protos.ValueInfoProto{onnxtest.Port("y", 2), onnxtest.Port("z", 2)},
+		Node: []*protos.NodeProto{
+			onnxtest.Node("Sigmoid", "s", []string{"x"}), onnxtest.Node("Identity", "y", []string{"s"}), onnxtest.Node("Relu", "z", []string{"s"})},
+	})
+	whole, err := sharesOf(path)
+	if err != nil || whole["y"] != 1 || whole["z"] != 0 {
+		t.Errorf("%v, %v: y alone ends with a sigmoid", whole, err)
+	}
+	a, b := tensors.FromFlatDataAndDimensions(small, 2), tensors.FromFlatDataAndDimensions([]float32{4.2e-6, 1e-7}, 2)
+	if got := difference(a, b, 1); !(got < 1e-6) {
+		t.Errorf("error %g of shares", got)
+	}
+	if got := difference(a, b, 0); !(got > 0.01) {
+		t.Errorf("error %g of features", got)
 	}
 }

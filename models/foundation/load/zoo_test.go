@@ -81,14 +81,14 @@ func TestDifference(t *testing.T) {
 		{v(1, inf), v(1, inf), 0}, {v(1, 5), v(1, 4), 0.25}, {v(1), v(1, 2), math.Inf(1)}, {v(0), v(0), 0},
 		{tensors.FromValue([]int64{1}), tensors.FromValue([]int64{2}), math.Inf(1)}, {v(1, inf), v(1, 2), math.Inf(1)},
 	} {
-		if got := difference(c.a, c.b); got != c.want {
+		if got := difference(c.a, c.b, 0); got != c.want {
 			t.Errorf("%v, %v: %v, want %v", c.a, c.b, got, c.want)
 		}
 	}
 	if got := maskIoU(v(1, 1, -1), v(1, -1, -1)); got != 0.5 {
 		t.Errorf("IoU %v", got)
 	}
-	if got := difference(v(float32(math.NaN())), v(1)); !math.IsNaN(got) {
+	if got := difference(v(float32(math.NaN())), v(1), 0); !math.IsNaN(got) {
 		t.Errorf("NaN: %v", got)
 	}
 }
