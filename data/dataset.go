@@ -55,13 +55,19 @@ type Parted interface {
 
 // PartedOf is a dataset as a Parted, also where others wrap it; nil where it is none.
 func PartedOf(ds Dataset) Parted {
+	p, _ := As[Parted](ds)
+	return p
+}
+
+// As is a dataset as a T, or the first that it wraps and that is one.
+func As[T any](ds Dataset) (t T, ok bool) {
 	for {
-		if p, ok := ds.(Parted); ok {
-			return p
+		if t, ok = ds.(T); ok {
+			return t, true
 		}
-		w, ok := ds.(interface{ Unwrap() Dataset })
-		if !ok {
-			return nil
+		w, wraps := ds.(interface{ Unwrap() Dataset })
+		if !wraps {
+			return t, false
 		}
 		ds = w.Unwrap()
 	}

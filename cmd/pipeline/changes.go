@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"wsss/checkpoints"
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
@@ -97,7 +98,7 @@ func (p *Run) RefreshLabels(ctx context.Context) error {
 		return err
 	}
 	if c.Settings > 0 {
-		p.Say("note: %s made with other settings than the config's; `wsss gen` makes them again", words.Count(c.Settings, "pseudo-label is", "pseudo-labels are"))
+		p.noteSettings(c)
 	}
 	if c.Data() == 0 || c.Settings > 0 {
 		return nil
@@ -106,13 +107,34 @@ func (p *Run) RefreshLabels(ctx context.Context) error {
 	return p.Gen(ctx, GenOptions{KeepGoing: p.KeepGoing})
 }
 
-// NoteStale says which labels and networks are older than the data, of what is
-// about to be scored or used. It makes nothing again: that can take days.
+func (p *Run) noteSettings(c gen.Changes) {
+	p.Say("note: %s made with other settings than the config's; `wsss gen` makes them again", words.Count(c.Settings, "pseudo-label is", "pseudo-labels are"))
+}
+
+// NoteStale says which labels and networks are older than the data, or of other
+// settings than the config's, of what is about to be scored. It makes nothing again:
+// that can take days.
 func (p *Run) NoteStale(ctx context.Context) {
+	for _, net := range p.Networks() {
+		if c, err := checkpoints.Latest(p.Path("train", net), nil); err == nil {
+			if c.Close(); c.Meta.ConfigHash != p.Config.TrainHash() {
+				p.Say("note: the network %s has learnt by other settings than the config's; `wsss run -restart` trains it again", NetTitle(net))
+			}
+		}
+	}
+	p.noteOlder(ctx)
+}
+
+// noteOlder says which labels and networks are older than the data.
+func (p *Run) noteOlder(ctx context.Context) {
 	if p.Dataset == nil {
 		return
 	}
-	if c, err := p.staleLabels(ctx); err == nil && c.Data() > 0 {
+	c, err := p.staleLabels(ctx)
+	if err == nil && c.Settings > 0 {
+		p.noteSettings(c)
+	}
+	if err == nil && c.Data() > 0 {
 		p.Say("note: %s older than the data (%s): `wsss gen` or `wsss run` makes them again", words.Count(c.Data(), "pseudo-label is", "pseudo-labels are"), c.Why())
 	}
 	for _, net := range p.Networks() {
@@ -134,7 +156,7 @@ func (p *Run) NoteStale(ctx context.Context) {
 	p.saveHashes()
 }
 
-// NoteStale is noteStale for a checkpoint in a run's folder,
+// NoteStale is noteOlder for a checkpoint in a run's folder,
 // OUT/train/NET, by the config that the run left there. Elsewhere nothing is
 // known of the data. It also warns of a network that learnt from labels of
 // debug-size models.
@@ -158,5 +180,5 @@ func NoteStale(ctx context.Context, checkpoint string, o Options) {
 	}
 	p := &Run{Options: o, Config: cfg, Dataset: ds, hashes: files.OpenHashes(filepath.Join(out, files.HashesName))}
 	p.correct()
-	p.NoteStale(ctx)
+	p.noteOlder(ctx)
 }

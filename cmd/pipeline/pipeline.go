@@ -108,6 +108,13 @@ func OpenNamed(cfg *configs.Config, file string) (data.Dataset, error) {
 	return ds, err // else a dataset that is wrong, not a command line
 }
 
+// Corrected is a config's dataset with what was corrected in review, as a run sees it.
+func Corrected(cfg configs.Config, ds data.Dataset) data.Dataset {
+	p := &Run{Config: cfg, Dataset: ds}
+	p.correct()
+	return p.Dataset
+}
+
 // OpenData opens the dataset that a table [data] names; seed is that of what is
 // generated or drawn in it.
 func OpenData(d configs.Data, seed int64) (data.Dataset, error) {

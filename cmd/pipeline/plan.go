@@ -106,7 +106,7 @@ func (p *Plan) data(of Parts) error {
 		if ids, err := p.Dataset.IDs(split); err != nil {
 			p.lack("data: %v", err)
 		} else if p.Print != io.Discard {
-			fmt.Fprintf(p.Print, "         %s in %s%s\n", words.Plural(len(ids), "image"), split, p.labelCounts(ids))
+			fmt.Fprintf(p.Print, "         %s in %s%s\n", words.Plural(len(ids), "image"), split, p.labelCounts(split, ids))
 		}
 	}
 	for _, g := range p.of(of) {

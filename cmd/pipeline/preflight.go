@@ -151,10 +151,13 @@ func (p *Run) needsEngine(list []Labeller) (bool, error) {
 
 // labelCounts says how many images have what, ", of which …"; of large splits
 // it looks at some.
-func (p *Plan) labelCounts(ids []string) string {
+func (p *Plan) labelCounts(split string, ids []string) string {
 	n, err := data.CountLabels(context.Background(), p.Dataset, ids, mostCounted)
 	if err != nil {
 		return "; " + err.Error()
+	}
+	if split == p.Config.Data.ValSplit && n.Masks == 0 {
+		return ": " + n.String() + "; without true masks nothing is scored on it"
 	}
 	return ": " + n.String()
 }

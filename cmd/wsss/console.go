@@ -13,6 +13,7 @@ import (
 	"wsss/cmd/pipeline/eachgpu"
 	"wsss/cmd/terminal"
 	"wsss/data/crash"
+	"wsss/models/manifest"
 )
 
 // stdout and stderr are where the commands print. Control characters of names
@@ -53,7 +54,7 @@ func exitOf(interrupted bool, err error) int {
 	case errors.As(err, &usage) && !passes(err):
 		complain(err)
 		return exitUsage
-	case errors.As(err, &missing):
+	case errors.As(err, &missing), errors.As(err, new(*manifest.AbsentError)):
 		complain(err)
 		return exitMissing
 	case errors.As(err, &held):

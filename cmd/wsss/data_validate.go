@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/data/validate"
 	"wsss/data/words"
@@ -29,6 +30,9 @@ func runValidate(ctx context.Context, args []string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if f.config != "" {
+		ds = pipeline.Corrected(f.cfg, ds)
 	}
 	faults := 0
 	reports := []*validate.Report{}

@@ -84,11 +84,21 @@ func dispatch(ctx context.Context, args []string) int {
 	}
 	i := slices.Index(names(commands), args[0])
 	if i < 0 {
-		fmt.Fprintf(stderr, "wsss: unknown command %q: allowed are %s%s\n", args[0], strings.Join(names(commands), ", "), configs.DidYouMean(strings.TrimLeft(args[0], "-"), names(commands)))
+		fmt.Fprintf(stderr, "wsss: unknown command %q: allowed are %s%s\n", args[0], strings.Join(names(commands), ", "), meant(strings.TrimLeft(args[0], "-")))
 		return exitUsage
 	}
 	err := crash.Do(func() error { return commands[i].run(ctx, args[1:]) })
 	return exitOf(ctx.Err() != nil, err)
+}
+
+// meant suggests the command that a word looks like, or below which it is one.
+func meant(word string) string {
+	for name, list := range map[string][]command{"data": dataCommands, "models": modelsCommands} {
+		if slices.Contains(names(list), word) {
+			return fmt.Sprintf("; did you mean %s %s?", name, word)
+		}
+	}
+	return configs.DidYouMean(word, names(commands))
 }
 
 func names(list []command) []string {

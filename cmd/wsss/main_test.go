@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"wsss/models/manifest"
 )
 
 // TestMain lets tests run this binary as wsss itself, to kill it or to look at
@@ -54,6 +56,9 @@ func capture(t *testing.T, do func()) string {
 }
 
 func TestExitCodes(t *testing.T) {
+	t.Setenv(manifest.Env, t.TempDir())
+	photos := filepath.Join(t.TempDir(), "photos")
+	partPhotos(t, photos, "a")
 	checkpoint := filepath.Join(t.TempDir(), "net.safetensors")
 	if err := os.WriteFile(checkpoint, []byte("weights"), 0o644); err != nil {
 		t.Fatal(err)
@@ -67,6 +72,10 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"help"}, exitOK, ""},
 		{[]string{"trian"}, exitUsage, "did you mean train?"},
 		{[]string{"--predcit"}, exitUsage, "did you mean predict?"},
+		{[]string{"validate"}, exitUsage, "did you mean data validate?"},
+		{[]string{"pull"}, exitUsage, "did you mean models pull?"},
+		{[]string{"predict", "-checkpoint", checkpoint, "-out", t.TempDir(), "no-photo.jpg"}, exitUsage, "predict: there is no file or folder no-photo.jpg"},
+		{[]string{"data", "choose", "-features", "dinov2-small", photos}, exitMissing, "wsss models pull dinov2-small"},
 		{[]string{"data", "valdate"}, exitUsage, "did you mean validate?"},
 		{[]string{"models", "lits"}, exitUsage, "did you mean list?"},
 		{[]string{"run"}, exitUsage, "-config is missing"},

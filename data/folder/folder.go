@@ -236,7 +236,7 @@ func (d *Dataset) WeakSource(kind data.WeakKind) error {
 	if kind == data.WeakNone || slices.Contains(d.derived, kind) {
 		return nil
 	}
-	return fmt.Errorf("%s has no %s: write them to %s, or draw them from masks: wsss data weaken -kind folder -root %s -kinds %s -out %s",
+	return fmt.Errorf("%s has no %s: write them to %s, draw them by wsss review, or from masks: wsss data weaken -kind folder -root %s -kinds %s -out %s",
 		d.root, kind, filepath.Join(d.root, string(kind)+".csv"), d.root, kind, d.root)
 }
 

@@ -73,7 +73,7 @@ func (s sink) image(name string) (*data.WeakLabels, error) {
 		if s.skip {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("image = %.100q: no such image; allowed are paths below the image folder, with or without extension (skip_unknown = true skips others)", name)
+		return nil, fmt.Errorf("image = %.100q: no such image; allowed are paths below the image folder, with or without extension (data.options.skip_unknown = true skips others)", name)
 	}
 	w := s.labels[id]
 	if w == nil {

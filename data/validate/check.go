@@ -90,7 +90,7 @@ func (c *checker) check(id string) *sample {
 			c.compare(s, id, truth)
 		}
 	}
-	if ds, ok := c.ds.(data.Faulty); ok {
+	if ds, ok := data.As[data.Faulty](c.ds); ok {
 		for _, f := range ds.Faults(id) {
 			s.add(id, levelOf(f), f.Kind, "%s", f.Message)
 		}
@@ -165,9 +165,9 @@ func (c *checker) checkMask(s *sample, id string, m *data.LabelMap, size image.P
 // checkNames warns of objects that a dataset skips for want of a class: a table
 // of other classes than the annotations loses them silently.
 func (c *checker) checkNames(s *sample, id string) {
-	ds, ok := c.ds.(interface {
+	ds, ok := data.As[interface {
 		SkippedNames(string) ([]string, error)
-	})
+	}](c.ds)
 	if !ok {
 		return
 	}

@@ -132,14 +132,14 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 		return nil, err
 	}
 	unmasked.report(r, opts)
-	if d, ok := ds.(data.Faulty); ok {
+	if d, ok := data.As[data.Faulty](ds); ok {
 		for _, f := range d.FileFaults(split) {
 			r.add(opts, finding("", levelOf(f), f.Kind, "%s", f.Message))
 		}
 	}
 	r.needs(opts, unlabelled)
 	r.unlearnt(opts)
-	if d, ok := ds.(interface{ Unread() ([]string, error) }); ok {
+	if d, ok := data.As[interface{ Unread() ([]string, error) }](ds); ok {
 		lines, err := d.Unread()
 		if err != nil {
 			return nil, err

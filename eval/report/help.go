@@ -194,7 +194,7 @@ func pays(r *Report) []string {
 			}
 		}
 		if low > 0 && !row.MIoU.Valid() {
-			out = append(out, fmt.Sprintf("Corrections: %d of the %s of %s have a quality below 0.5, and wsss review shows the most doubtful first.", low, words.Plural(len(row.Quality), "label"), row.Name))
+			out = append(out, fmt.Sprintf("Corrections: %s below 0.5, of %d of %s, and wsss review shows the most doubtful first.", words.Count(low, "label has a quality", "labels have a quality"), len(row.Quality), row.Name))
 		}
 	}
 	return out

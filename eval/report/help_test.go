@@ -67,7 +67,7 @@ func TestWhatWouldHelp(t *testing.T) {
 		{"what corrections gave", Report{Rows: []Row{pseudo}, Payoffs: []Payoff{{1, OrderGain, 0, .70, .5}, {1, OrderGain, 15, .75, .52}, {1, OrderRandom, 0, .70, .5}, {1, OrderRandom, 15, .71, .49}}},
 			[]string{"the first 15 images in the order of wsss review moved the mIoU of labels by +5.0 points and the network's by +2.0 (1 seed; as many at random by +1.0 and -1.0)."}, []string{"true masks in the place"}},
 		{"labels without truth", Report{Rows: []Row{blind}},
-			[]string{"2 of the 3 labels of pseudo-labels have a quality below 0.5", "True masks would let networks be scored"}, nil},
+			[]string{"2 labels have a quality below 0.5, of 3 of pseudo-labels", "True masks would let networks be scored"}, nil},
 		{"what was corrected", Report{Rows: []Row{network}, Census: &Census{Images: 9, Labelled: 8, Rejected: 1, Accepted: 1, Touched: 2}},
 			[]string{"So far 1 label was accepted, 1 rejected and 2 corrected in review."}, []string{"Labels for"}},
 		{"room below the bound", Report{Rows: []Row{network, bound}},

@@ -148,22 +148,25 @@ func InitialWeights(ctx context.Context, init string) (string, error) {
 	return store.File(ctx, init, weightsRole)
 }
 
-// missingError tells of a file that is not there, and how to get it.
-type missingError string
+// AbsentError is a file of a model that is not here, and how to get it.
+type AbsentError struct{ path, how string }
 
-func (e missingError) Error() string      { return string(e) }
-func (missingError) Is(target error) bool { return target == fs.ErrNotExist }
+// Is tells that it is fs.ErrNotExist, too.
+func (*AbsentError) Is(target error) bool { return target == fs.ErrNotExist }
 
-func missingf(format string, args ...any) error { return missingError(fmt.Sprintf(format, args...)) }
+func (e *AbsentError) Error() string {
+	return fmt.Sprintf("%s is missing: %s, or name another file", e.path, e.how)
+}
 
 func missing(m Model, f File, path string) error {
-	if f.Local != "" && m.Make != "" {
-		return missingf("%s is missing: it is made by `%s` (%s); put it there, or name another file in the config", path, m.Make, m.Origin())
+	how := fmt.Sprintf("run `wsss models pull %s`, or put the file there", m.Name)
+	switch {
+	case f.Local != "" && m.Make != "":
+		how = fmt.Sprintf("it is made by `%s` (%s); put it there", m.Make, m.Origin())
+	case f.Local != "":
+		how = fmt.Sprintf("get it from %s and put it there", m.Origin())
 	}
-	if f.Local != "" {
-		return missingf("%s is missing: get it from %s and put it there, or name another file in the config", path, m.Origin())
-	}
-	return missingf("%s is missing: run `wsss models pull %s`, or put the file there, or name another file in the config", path, m.Name)
+	return &AbsentError{path, how}
 }
 
 // unpack writes a file of the program to path, unless it is there already.

@@ -2,6 +2,7 @@ package predict
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -113,6 +114,9 @@ func expand(arg string, stdin io.Reader, add func(path, id string) error, unread
 	info, err := files.Stat(arg)
 	if err != nil {
 		matches, globErr := filepath.Glob(arg)
+		if globErr == nil && len(matches) == 0 && errors.Is(err, fs.ErrNotExist) {
+			return pipeline.Usagef("predict: there is no file or folder %s", arg)
+		}
 		if globErr != nil || len(matches) == 0 {
 			return err
 		}

@@ -118,16 +118,19 @@ func (s *Starter) Tell(w io.Writer, path string) {
 	}
 	labels := fmt.Sprintf("labels from %s", s.Weak)
 	switch {
+	case s.draw:
+		labels += ", which are to be drawn"
 	case s.Supervised:
 		labels = "training on the masks"
 	case s.Weak == data.WeakNone:
 		labels = "labels from the names of the classes alone"
 	}
 	config := terminal.Word(path)
-	fmt.Fprintf(w, "wrote %s: %s. Next:\n\n  wsss data validate -config %s\n", path, labels, config)
+	fmt.Fprintf(w, "wrote %s: %s. Next:\n\n", path, labels)
 	if s.draw {
 		fmt.Fprintf(w, "  wsss review -config %s          draw the labels\n", config)
 	}
+	fmt.Fprintf(w, "  wsss data validate -config %s\n", config)
 	if len(s.Models) > 0 {
 		fmt.Fprintf(w, "  wsss models pull %s\n", strings.Join(s.Models, " "))
 	}
