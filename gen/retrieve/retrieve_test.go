@@ -343,6 +343,9 @@ func TestErrors(t *testing.T) {
 	if err := learn(m{"proposals": []m{{"method": "grabcut"}}}); err != nil {
 		t.Errorf("grabcut, which is given a tag: %v", err)
 	}
+	if err := learn(m{"proposals": []m{{"method": "import", "options": m{"method": "grabcut"}}}}); err != nil {
+		t.Errorf("grabcut behind another method, which is given a tag: %v", err)
+	}
 }
 
 // TestCleanByTags: classes that a photo's tags rule out do not vote on its regions,

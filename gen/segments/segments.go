@@ -99,6 +99,13 @@ func Open(env gen.Env, o Options, blind bool) (*Source, error) {
 	env.Gen = o.gen(env.Weak)
 	s.weak = env.Weak
 	s.method, err = gen.New(env)
+	if err != nil && blind && env.Weak == data.WeakNone && slices.Contains(spec.Weak, data.WeakTags) {
+		// A step behind it takes no photo without labels, as where it refines saliency.
+		env.Weak, env.Gen = data.WeakTags, o.gen(data.WeakTags)
+		if m, refused := gen.New(env); refused == nil {
+			s.method, s.weak, s.made, err = m, env.Weak, true, nil
+		}
+	}
 	return s, err
 }
 

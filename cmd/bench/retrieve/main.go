@@ -44,6 +44,7 @@ type bench struct {
 
 	photos int // of the data set whose cost is told
 	masks  int // of a photo, in the stages behind the networks
+	points int // a side, that SAM is asked for
 
 	rows []row
 }
@@ -67,6 +68,7 @@ func Main() {
 	engine := flag.String("backend", "", "engine; empty = the best one found")
 	flag.IntVar(&b.photos, "photos", 10582, "photos of the data set whose cost is told")
 	flag.IntVar(&b.masks, "masks", 100, "proposals of a photo in the stages behind the networks, at most 250")
+	flag.IntVar(&b.points, "points", 32, "points a side that SAM is asked for; 32 are its automatic masks' own")
 	flag.StringVar(&b.real, "real", cmp.Or(os.Getenv("WSSS_REAL"), ".cache/real"), "folder of published networks, as `make real` fetches them")
 	flag.StringVar(&b.dir, "dir", filepath.Join(os.TempDir(), "wsss-bench-retrieve"), "folder of the networks that are made, 0.6 GB")
 	flag.Parse()
@@ -77,8 +79,8 @@ func Main() {
 }
 
 func (b *bench) run(ctx context.Context, root string, n int, engine string, networks, proposals []string) (err error) {
-	if n < 1 || b.photos < 1 || b.masks < 1 || b.masks > 250 {
-		return fmt.Errorf("-n %d -photos %d -masks %d: allowed are 1 or more, of masks up to 250", n, b.photos, b.masks)
+	if n < 1 || b.photos < 1 || b.masks < 1 || b.masks > 250 || b.points < 1 {
+		return fmt.Errorf("-n %d -photos %d -masks %d -points %d: allowed are 1 or more, of masks up to 250", n, b.photos, b.masks, b.points)
 	}
 	if b.backend, err = backend.Open(engine); err != nil {
 		return err

@@ -111,7 +111,8 @@ func (b *bench) source(name string) (segments.Options, string, error) {
 		return segments.Options{Method: "saliency", Options: map[string]any{"network": path, "norm": "half", "output": "output"}}, "ISNet, 1024²", nil
 	case "sam2.1-tiny":
 		encoder, decoder, err := b.sam()
-		return segments.Options{Method: "sam-auto", Options: map[string]any{"encoder": encoder, "decoder": decoder}}, "SAM 2.1 tiny, 1,024 points, random weights", err
+		return segments.Options{Method: "sam-auto", Options: map[string]any{"encoder": encoder, "decoder": decoder, "auto": map[string]any{"points_per_side": b.points}}},
+			fmt.Sprintf("SAM 2.1 tiny, %d points, random weights", b.points*b.points), err
 	}
 	return segments.Options{}, "", fmt.Errorf("unknown: allowed are grabcut, isnet, sam2.1-tiny")
 }
