@@ -1,7 +1,6 @@
 package train
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -45,8 +44,11 @@ func TestKilled(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	kills := 0
 	for limit := 150 * time.Millisecond; ; limit += 40 * time.Millisecond {
-		after := limit/2 + time.Duration(rng.Int64N(int64(limit)))
-		if !killedAfter(t, dir, after, kills%3 == 0) {
+		after, start := limit/2+time.Duration(rng.Int64N(int64(limit))), kills%3 == 2
+		if !start {
+			after /= 4 // all updates take a tenth of a second
+		}
+		if !killedAfter(t, dir, after, start) {
 			break
 		}
 		if kills++; kills > 100 {
@@ -79,21 +81,22 @@ func killedAfter(t *testing.T, dir string, after time.Duration, start bool) bool
 	}()
 	err := cmd.Run()
 	if err != nil && ctx.Err() == nil {
-		t.Fatalf("%v\n%s", err, out.Bytes())
+		t.Fatalf("%v\n%s", err, out.text)
 	}
 	return err != nil
 }
 
 // output is what a process writes; begun is closed with its first words.
 type output struct {
-	bytes.Buffer
+	text  []byte
 	begun chan struct{}
 	once  sync.Once
 }
 
 func (o *output) Write(p []byte) (int, error) {
 	o.once.Do(func() { close(o.begun) })
-	return o.Buffer.Write(p)
+	o.text = append(o.text, p...)
+	return len(p), nil
 }
 
 func killJob(t *testing.T, dir string) Job {
