@@ -2,6 +2,7 @@ package store
 
 import (
 	"container/list"
+	"errors"
 	"hash/fnv"
 	"os"
 	"path/filepath"
@@ -34,6 +35,7 @@ type cache struct {
 	mu    sync.Mutex
 	bytes int64
 	items map[string]*list.Element // by name
+	bad   map[string]damage        // by name
 	used  list.List                // of *item, the last used first
 	stats map[string]statted
 }
@@ -43,6 +45,12 @@ type item struct {
 	size       int64
 	mod        time.Time // of the file in the store
 	at         time.Time // when it was known to be that
+}
+
+// damage is why a file could not be read that the store has, but not whole.
+type damage struct {
+	err error
+	at  time.Time
 }
 
 type statted struct {
@@ -55,7 +63,7 @@ func newCache() *cache {
 	if n, err := strconv.ParseInt(os.Getenv(EnvCache), 10, 40); err == nil && n >= 0 {
 		most = n
 	}
-	return &cache{most: most << 20, items: map[string]*list.Element{}, stats: map[string]statted{}}
+	return &cache{most: most << 20, items: map[string]*list.Element{}, bad: map[string]damage{}, stats: map[string]statted{}}
 }
 
 // create makes a local file. Its folder is removed with the process, or by a
@@ -83,13 +91,33 @@ func (c *cache) open(name string, fetch func() (local, error), still func(size i
 	if f := c.find(name, still); f != nil {
 		return f, nil
 	}
+	if err := c.damaged(name); err != nil {
+		return nil, err
+	}
 	l, err := fetch()
+	if errors.Is(err, errDamaged) {
+		c.mu.Lock()
+		c.bad[name] = damage{err, time.Now()}
+		c.mu.Unlock()
+	}
 	if err == nil && l.kept != "" {
 		if info, err := l.Stat(); err == nil {
 			c.keep(item{name, l.kept, info.Size(), l.mod, time.Now()})
 		}
 	}
 	return l.File, err
+}
+
+// damaged is why a file could not be read a moment ago: a tar file of a thousand
+// images is not read six times for each of them.
+func (c *cache) damaged(name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if d, known := c.bad[name]; known && time.Since(d.at) < trusted {
+		return d.err
+	}
+	delete(c.bad, name)
+	return nil
 }
 
 func (c *cache) find(name string, still func(size int64, mod time.Time) bool) *os.File {
@@ -155,6 +183,7 @@ func (c *cache) drop(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.stats, name)
+	delete(c.bad, name)
 	if e := c.items[name]; e != nil {
 		c.remove(e)
 	}

@@ -88,7 +88,7 @@ func (l lively) Read(p []byte) (int, error) {
 
 // passing tells whether an error may be gone at the next attempt.
 func passing(err error) bool {
-	if errors.Is(err, errStalled) || errors.Is(err, errShort) {
+	if errors.Is(err, errStalled) || errors.Is(err, errDamaged) {
 		return true
 	}
 	if codeOf(err) == skewed { // the provider's library has learnt by how much, and signs the next attempt accordingly

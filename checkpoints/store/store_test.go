@@ -327,3 +327,32 @@ func TestTemporary(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedOnce: a file that is not what the store says of it is tried some times,
+// and then not again for each that asks.
+func TestDamagedOnce(t *testing.T) {
+	defer store.Hasten(time.Millisecond, time.Minute)()
+	s := storetest.Serve(t)
+	s.Put("x/a.tar", []byte("whole"))
+	root := mount(t, s.Address("x"), true)
+	n := 0
+	s.Fail = func(w http.ResponseWriter, r *http.Request) bool {
+		n++
+		w.Header().Set("X-Amz-Checksum-Crc32", "AAAAAA==")
+		w.Write([]byte("who"))
+		return true
+	}
+	for range 5 {
+		if _, err := files.ReadFile(filepath.Join(root, "a.tar")); err == nil || !strings.Contains(err.Error(), "damaged or cut short") {
+			t.Errorf("%v", err)
+		}
+	}
+	if n != 6 {
+		t.Errorf("%d requests, want 6", n)
+	}
+	s.Fail = nil
+	defer store.Distrust()() // a while later
+	if raw, err := files.ReadFile(filepath.Join(root, "a.tar")); err != nil || string(raw) != "whole" {
+		t.Errorf("mended: %q, %v", raw, err)
+	}
+}

@@ -15,8 +15,9 @@ import (
 	"gocloud.dev/blob"
 )
 
-// errShort tells of a file that ended before its size.
-var errShort = errors.New("cut short")
+// errDamaged tells of a file that is not what its store says of it: shorter, or of
+// another checksum.
+var errDamaged = errors.New("damaged or cut short")
 
 // local is a file of a store in this machine.
 type local struct {
@@ -60,8 +61,11 @@ func (s *store) download(ctx context.Context, b *bucket, key string) (_ *os.File
 		return nil, mod, errors.Join(err, r.Close())
 	}
 	n, err := io.Copy(f, lively{ctx, r})
-	if err = errors.Join(err, r.Close()); err == nil && n != r.Size() {
-		err = fmt.Errorf("%w: %d of %d bytes", errShort, n, r.Size())
+	switch err = errors.Join(err, r.Close()); {
+	case err == nil && n != r.Size():
+		err = fmt.Errorf("%w: %d of %d bytes", errDamaged, n, r.Size())
+	case err != nil && strings.Contains(err.Error(), "checksum did not match"): // the library's error has no type
+		err = fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"wsss/checkpoints/jobs"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/words"
@@ -138,6 +139,9 @@ func (p *Run) label(ctx context.Context, l Labeller, dir string, o GenOptions) e
 	if o.Shard == (gen.Shard{}) && o.Job == nil { // the wall clock of one of many says little
 		// What a call made before it was stopped counts, images and time alike.
 		err = errors.Join(err, p.noteChanges(l.title, sum), eval.RecordSpeed(dir, cfg.GenHash(), sum.Generated, time.Since(start), sum.Times.Seconds()))
+	}
+	if errors.As(err, new(*jobs.OtherError)) { // so it will be each time
+		err = UsageError{Err: err}
 	}
 	if err != nil && l.title != "" {
 		return fmt.Errorf("%s%w", l.title, err)

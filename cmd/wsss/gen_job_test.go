@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"testing"
 )
 
@@ -21,5 +22,19 @@ func TestJobFlags(t *testing.T) {
 		if code := dispatch(t.Context(), append(base, tc.args...)); code != tc.code {
 			t.Errorf("%v: exit code %d, want %d", tc.args, code, tc.code)
 		}
+	}
+}
+
+// TestOtherJobIsFinal: a name that stands for another config is a mistake that stays.
+func TestOtherJobIsFinal(t *testing.T) {
+	dir := t.TempDir()
+	photos := filepath.Join(dir, "photos")
+	partPhotos(t, photos)
+	args := storeRun("gen", photos, filepath.Join(dir, "out"), "-job", "j")
+	if code := dispatch(t.Context(), args); code != exitOK {
+		t.Fatal(code)
+	}
+	if code := dispatch(t.Context(), append(args, "-set", "gen.fuse.min_area=3")); code != exitUsage {
+		t.Errorf("exit code %d, want %d", code, exitUsage)
 	}
 }
