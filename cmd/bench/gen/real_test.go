@@ -50,22 +50,24 @@ func TestRealPhotos(t *testing.T) {
 		{"… and CRF", "crf", map[string]any{"from": both}, 0.50},
 		{"… and GrabCut", "grabcut", map[string]any{"from": both}, 0.40},
 	} {
-		g := configs.Gen{Method: c.method, Weak: "tags", Options: c.options, Fuse: configs.Default().Gen.Fuse}
-		m, err := gen.New(gen.Env{Backend: b, Classes: ds.Classes(), Weak: data.WeakTags, Seed: 1, Gen: g})
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := t.TempDir()
-		if _, err := gen.Run(t.Context(), gen.RunOptions{Dataset: derived{ds, 1}, Split: "all", Method: m, Name: c.method, Weak: data.WeakTags, Fuse: g.Fuse, OutDir: out, ConfigHash: c.name}); err != nil {
-			t.Fatal(err)
-		}
-		res, err := eval.Folder(t.Context(), ds, "all", out, eval.Options{}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%s: %s mIoU, %.1f to %.1f", c.name, res.MIoU.Percent(), 100*res.CI.Lo, 100*res.CI.Hi)
-		if float64(res.MIoU) < c.least {
-			t.Errorf("%s: %s mIoU, wanted are %.1f", c.name, res.MIoU.Percent(), 100*c.least)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			g := configs.Gen{Method: c.method, Weak: "tags", Options: c.options, Fuse: configs.Default().Gen.Fuse}
+			m, err := gen.New(gen.Env{Backend: b, Classes: ds.Classes(), Weak: data.WeakTags, Seed: 1, Gen: g})
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := t.TempDir()
+			if _, err := gen.Run(t.Context(), gen.RunOptions{Dataset: derived{ds, 1}, Split: "all", Method: m, Name: c.method, Weak: data.WeakTags, Fuse: g.Fuse, OutDir: out, ConfigHash: c.name}); err != nil {
+				t.Fatal(err)
+			}
+			res, err := eval.Folder(t.Context(), ds, "all", out, eval.Options{}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s: %s mIoU, %.1f to %.1f", c.name, res.MIoU.Percent(), 100*res.CI.Lo, 100*res.CI.Hi)
+			if float64(res.MIoU) < c.least {
+				t.Errorf("%s: %s mIoU, wanted are %.1f", c.name, res.MIoU.Percent(), 100*c.least)
+			}
+		})
 	}
 }
