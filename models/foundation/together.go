@@ -157,7 +157,7 @@ func (t *shared) cut(x *tensors.Tensor, n int) ([]*tensors.Tensor, error) {
 		if err != nil {
 			return nil, err
 		}
-		return exec.Exec(x)
+		return exec.Call(x)
 	}
 	own := x.Shape().Clone()
 	own.Dimensions[0] = 1
