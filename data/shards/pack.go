@@ -216,7 +216,9 @@ const (
 
 // keyOf is an id without dots, as what stands behind the first one is the kind
 // of a file.
-func keyOf(id string) string { return strings.NewReplacer("%", "%25", ".", "%2E").Replace(id) }
+func keyOf(id string) string { return dots.Replace(id) }
+
+var dots = strings.NewReplacer("%", "%25", ".", "%2E") // made once: a dataset has millions of ids
 
 // hasLabel tells whether a pseudo-label of an image goes with it.
 func (o PackOptions) hasLabel(id string) bool {
