@@ -13,6 +13,7 @@ import (
 // slow doubles numbers; a run waits for a word.
 type slow struct {
 	began, proceed chan struct{}
+	mu             sync.Mutex
 	runs           [][]int
 	bad            int // the item that makes a run fail
 }
@@ -20,7 +21,9 @@ type slow struct {
 func (s *slow) run(_ context.Context, _ string, items []int) ([]int, error) {
 	s.began <- struct{}{}
 	<-s.proceed
+	s.mu.Lock()
 	s.runs = append(s.runs, items)
+	s.mu.Unlock()
 	if slices.Contains(items, s.bad) {
 		if len(items) > 1 && s.bad < 0 {
 			panic("no number")
