@@ -37,6 +37,12 @@ type Repeater interface {
 	RunEach(ctx context.Context, inputs map[string]*tensors.Tensor, each []string, want ...string) (map[string]*tensors.Tensor, error)
 }
 
+// Batcher is a Session that may refuse inputs rather than run the model elsewhere from
+// then on: what has several items is asked for so.
+type Batcher interface {
+	RunHere(ctx context.Context, inputs map[string]*tensors.Tensor, want ...string) (map[string]*tensors.Tensor, error)
+}
+
 // ErrOneByOne is wrapped by RunEach's error where a graph runs on one item alone.
 var ErrOneByOne = errors.New("the model takes one item at a time")
 

@@ -18,7 +18,8 @@ import (
 // Together is a session whose calls for one item each share runs (together.Runs):
 // size tells how many of so many input pixels, of three channels, a run takes.
 // What has no free first axis goes to s as it is; so does everything from the
-// first run on that does not give each item a row.
+// first run on that fails, or does not give each item a row, where the item alone
+// can be computed.
 func Together(s Session, size func(pixels int) int) Session {
 	for _, p := range append(slices.Clone(s.Inputs()), s.Outputs()...) {
 		if len(p.Dims) == 0 || p.Dims[0] >= 0 {
@@ -90,8 +91,12 @@ func (t *shared) Run(ctx context.Context, in map[string]*tensors.Tensor, want ..
 		return t.Session.Run(ctx, in, want...)
 	}
 	out, err := t.runs.Do(ctx, key, request{in, want})
-	if err != nil && t.alone.Load() {
-		return t.Session.Run(ctx, in, want...)
+	if err == nil || ctx.Err() != nil {
+		return out, err
+	}
+	// Some files declare any number of items and take one, and memory may be short.
+	if out, err = t.Session.Run(ctx, in, want...); err == nil {
+		t.alone.Store(true)
 	}
 	return out, err
 }
@@ -111,7 +116,11 @@ func (t *shared) rows(ctx context.Context, _ call, list []request) ([]map[string
 		}
 		in[p.Name] = all
 	}
-	out, err := t.Session.Run(ctx, in, list[0].want...)
+	run := t.Session.Run
+	if b, ok := t.Session.(Batcher); ok {
+		run = b.RunHere
+	}
+	out, err := run(ctx, in, list[0].want...)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +131,6 @@ func (t *shared) rows(ctx context.Context, _ call, list []request) ([]map[string
 	}
 	for name, x := range out {
 		if x.Rank() == 0 || x.Shape().Dim(0) != len(list) {
-			t.alone.Store(true)
 			return nil, fmt.Errorf("output %q is %s for %d items", name, x.Shape(), len(list))
 		}
 		parts, err := t.cut(x, len(list))

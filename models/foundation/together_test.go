@@ -20,6 +20,8 @@ type twice struct {
 	sizes []int
 	flat  bool
 	err   error
+
+	single bool // fails for several items
 }
 
 func (s *twice) Inputs() []Port  { return []Port{{"x", dtypes.Float32, []int{-1, 2}}} }
@@ -30,6 +32,9 @@ func (s *twice) Run(_ context.Context, in map[string]*tensors.Tensor, _ ...strin
 	s.mu.Lock()
 	s.sizes = append(s.sizes, x.Shape().Dim(0))
 	s.mu.Unlock()
+	if s.single && x.Shape().Dim(0) > 1 {
+		return nil, errors.New("one item, please")
+	}
 	values := tensors.MustCopyFlatData[float32](x)
 	for i := range values {
 		values[i] *= 2
@@ -71,6 +76,13 @@ func TestTogether(t *testing.T) {
 		}
 		if flat && ones != 6 || !flat && ones != 0 {
 			t.Errorf("flat %v: runs of %v items", flat, s.sizes)
+		}
+	}
+	single := &twice{single: true}
+	for range 3 {
+		out, err := Together(single, four).Run(t.Context(), map[string]*tensors.Tensor{"x": tensors.FromFlatDataAndDimensions([]float32{1, 2}, 1, 2)}, "y")
+		if err != nil || tensors.MustCopyFlatData[float32](out["y"])[1] != 4 {
+			t.Errorf("a file that takes one item: %v, %v", out, err)
 		}
 	}
 	s := &twice{err: errors.New("out of memory")}

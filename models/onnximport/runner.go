@@ -95,6 +95,17 @@ var ErrWhole = errors.New("the model takes only what its file does")
 // each have k items along their first axis, the others are shared, and so have
 // the results. It is compiled k times over, into one program.
 func (r *Runner) RunEach(inputs map[string]*tensors.Tensor, each []string) (map[string]*tensors.Tensor, error) {
+	return r.runAs(inputs, each, !r.opt.NoORT)
+}
+
+// RunHere is Run, but for an error where the model would run whole through ONNX
+// Runtime from now on: for inputs that one can do without, such as several images.
+func (r *Runner) RunHere(inputs map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
+	return r.runAs(inputs, nil, false)
+}
+
+// runAs runs the model; whole allows it to run whole through ONNX Runtime from now on.
+func (r *Runner) runAs(inputs map[string]*tensors.Tensor, each []string, whole bool) (map[string]*tensors.Tensor, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.whole != nil {
@@ -117,9 +128,9 @@ func (r *Runner) RunEach(inputs map[string]*tensors.Tensor, each []string) (map[
 	case len(each) > 0 && len(r.steps) > 0:
 		return nil, ErrWhole
 	case len(r.steps) > 0 || r.divide(err):
-		return r.divided(inputs)
+		return r.divided(inputs, whole)
 	case err != nil:
-		return r.fallBack(inputs, err)
+		return r.fallBack(inputs, err, whole)
 	}
 	outs, err := r.run(p, inputs)
 	if err != nil {
@@ -133,12 +144,12 @@ func (r *Runner) RunEach(inputs map[string]*tensors.Tensor, each []string) (map[
 }
 
 // divided runs a model in steps.
-func (r *Runner) divided(inputs map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
+func (r *Runner) divided(inputs map[string]*tensors.Tensor, whole bool) (map[string]*tensors.Tensor, error) {
 	out, err := r.runSteps(inputs)
 	if failed := (ran{}); err == nil || errors.As(err, &failed) {
 		return out, err
 	}
-	return r.fallBack(inputs, err)
+	return r.fallBack(inputs, err, whole)
 }
 
 // Whole tells whether the model runs whole through ONNX Runtime.
@@ -350,9 +361,9 @@ func (r *Runner) build(p *program, prog *legalise.Program, in []shapes.Shape, co
 }
 
 // fallBack runs the whole model through ONNX Runtime, where that is allowed.
-func (r *Runner) fallBack(inputs map[string]*tensors.Tensor, cause error) (map[string]*tensors.Tensor, error) {
+func (r *Runner) fallBack(inputs map[string]*tensors.Tensor, cause error, allowed bool) (map[string]*tensors.Tensor, error) {
 	var large *legalise.TooLarge
-	if r.opt.NoORT || errors.As(cause, &large) || errors.Is(cause, fs.ErrNotExist) || backend.FindORT() == "" {
+	if !allowed || errors.As(cause, &large) || errors.Is(cause, fs.ErrNotExist) || backend.FindORT() == "" {
 		return nil, cause // without its data files a model is not to be run by anything
 	}
 	whole, err := ortref.Open(r.model.Path())

@@ -207,6 +207,9 @@ func TestRunnerWhole(t *testing.T) {
 	c = opCase{name: "Atan", op: "Atan", in: []operand{rnd(3)}}
 	path, inputs = c.model(t)
 	r = runner(t, open(t, path, Options{}), RunnerOptions{Warn: func(s string) { warned = append(warned, s) }})
+	if _, err := r.RunHere(inputs); err == nil || r.Whole() {
+		t.Errorf("asked not to run elsewhere: %v, whole %t", err, r.Whole())
+	}
 	for range 2 {
 		out, err := r.Run(inputs)
 		if err != nil {

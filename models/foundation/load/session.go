@@ -106,6 +106,21 @@ func (s *Session) Run(ctx context.Context, inputs map[string]*tensors.Tensor, wa
 
 // RunEach is foundation.Repeater's.
 func (s *Session) RunEach(ctx context.Context, inputs map[string]*tensors.Tensor, each []string, want ...string) (map[string]*tensors.Tensor, error) {
+	return s.run(ctx, want, func(r *onnximport.Runner) (map[string]*tensors.Tensor, error) {
+		out, err := r.RunEach(inputs, each)
+		if errors.Is(err, onnximport.ErrWhole) {
+			err = fmt.Errorf("%w: %w", foundation.ErrOneByOne, err)
+		}
+		return out, err
+	})
+}
+
+// RunHere is foundation.Batcher's.
+func (s *Session) RunHere(ctx context.Context, inputs map[string]*tensors.Tensor, want ...string) (map[string]*tensors.Tensor, error) {
+	return s.run(ctx, want, func(r *onnximport.Runner) (map[string]*tensors.Tensor, error) { return r.RunHere(inputs) })
+}
+
+func (s *Session) run(ctx context.Context, want []string, f func(r *onnximport.Runner) (map[string]*tensors.Tensor, error)) (map[string]*tensors.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -113,10 +128,7 @@ func (s *Session) RunEach(ctx context.Context, inputs map[string]*tensors.Tensor
 	if err != nil {
 		return nil, err
 	}
-	out, err := r.RunEach(inputs, each)
-	if errors.Is(err, onnximport.ErrWhole) {
-		err = fmt.Errorf("%w: %w", foundation.ErrOneByOne, err)
-	}
+	out, err := f(r)
 	if err != nil {
 		return nil, err
 	}

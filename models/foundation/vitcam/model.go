@@ -220,15 +220,16 @@ func (m *Model) together(grid image.Point) int {
 	return n
 }
 
-// ask runs an item beside others, and alone from the first run on that does not
-// keep images apart.
+// ask runs an item beside others, and alone from the first run on that fails: some
+// files declare any number of images and take one, and memory may be short.
 func ask[Key comparable, In, Out any](ctx context.Context, m *Model, r *together.Runs[Key, In, Out], key Key, in In) (Out, error) {
+	several := r.Size(key) > 1
 	out, err := r.Do(ctx, key, in)
-	if errors.Is(err, errMixed) {
-		m.alone.Store(true)
-		return r.Do(ctx, key, in)
+	if err == nil || !several || ctx.Err() != nil {
+		return out, err
 	}
-	return out, err
+	m.alone.Store(true)
+	return r.Do(ctx, key, in)
 }
 
 // Embed runs all but the last block. Images that are asked for at a time share runs

@@ -19,6 +19,7 @@ import (
 	"wsss/models/onnximport"
 	"wsss/models/onnximport/onnxfile"
 	"wsss/models/onnximport/vit"
+	"wsss/models/together"
 )
 
 // fixtures are what testdata/gen_vitcam.py wrote.
@@ -276,6 +277,25 @@ func TestTogether(t *testing.T) {
 					t.Errorf("one image at a time: %t", one)
 				}
 			})
+		}
+	}
+}
+
+// TestAlone: a network that fails for several images is asked for one at a time.
+func TestAlone(t *testing.T) {
+	m := &Model{}
+	runs := together.Runs[string, int, int]{
+		Size: func(string) int { return map[bool]int{true: 1, false: 3}[m.alone.Load()] },
+		Run: func(_ context.Context, _ string, items []int) ([]int, error) {
+			if len(items) > 1 {
+				return nil, errMixed
+			}
+			return items, nil
+		},
+	}
+	for v := range 3 {
+		if got, err := ask(t.Context(), m, &runs, "", v); got != v || err != nil {
+			t.Errorf("%d: %d, %v", v, got, err)
 		}
 	}
 }
