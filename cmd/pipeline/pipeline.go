@@ -28,6 +28,7 @@ import (
 	"wsss/data"
 	_ "wsss/data/all" // dataset kinds
 	"wsss/data/corrections"
+	"wsss/data/names"
 	"wsss/data/words"
 	"wsss/eval/report"
 	"wsss/models/backend"
@@ -124,6 +125,9 @@ func OpenData(d configs.Data, seed int64) (data.Dataset, error) {
 // recordConfig writes the resolved config into the run folder, for people and
 // for later stages.
 func (p *Run) recordConfig() error {
+	if err := names.MarkRun(p.Config.Out); err != nil {
+		return err
+	}
 	path := p.Path("config.toml")
 	cfg := p.Config
 	cfg.Needs = nil // named from elsewhere, and made by now

@@ -73,6 +73,8 @@ func newSource(root string, photos map[string]string, flat bool) (*Source, error
 			return err
 		case p != real && flat && e.IsDir():
 			return fs.SkipDir
+		case p != real && e.IsDir() && names.IsRun(p):
+			return fs.SkipDir
 		case p != real && strings.HasPrefix(e.Name(), "."):
 			if e.IsDir() {
 				return fs.SkipDir

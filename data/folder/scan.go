@@ -23,7 +23,7 @@ import (
 func List(dir string) (map[string]string, error) { return listImages(dir, "") }
 
 // listImages maps ids to files. Names that begin with a dot are skipped, and
-// so is the folder of masks.
+// so are the folder of masks and folders that wsss has written.
 func listImages(dir, masks string) (map[string]string, error) {
 	root, err := files.EvalSymlinks(dir) // WalkDir does not enter a link
 	if err != nil {
@@ -41,7 +41,7 @@ func listImages(dir, masks string) (map[string]string, error) {
 			return err
 		case p == root:
 			return nil
-		case e.IsDir() && (p == masks || strings.HasPrefix(e.Name(), ".")):
+		case e.IsDir() && (p == masks || strings.HasPrefix(e.Name(), ".") || names.IsOutput(p)):
 			return fs.SkipDir
 		case !e.Type().IsRegular() && e.Type() != fs.ModeSymlink: // a folder; reading a pipe would wait for ever
 			return nil

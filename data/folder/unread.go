@@ -51,7 +51,7 @@ func (d *Dataset) Unread() ([]string, error) {
 			switch {
 			case err != nil:
 				return err
-			case e.IsDir() && p != root && (p == masks || strings.HasPrefix(e.Name(), ".")):
+			case e.IsDir() && p != root && (p == masks || strings.HasPrefix(e.Name(), ".") || names.IsOutput(p)):
 				return fs.SkipDir
 			case !e.IsDir() && kind.unread(p):
 				left = append(left, e.Name())

@@ -189,7 +189,8 @@ func (r *Report) needs(opts Options, lacking []string) {
 // unlearnt warns of classes that no label of the split is of, where it has labels of
 // the form that is learnt from.
 func (r *Report) unlearnt(opts Options) {
-	count, form := func(c ClassCount) int { return 0 }, string(opts.Need)
+	var count func(c ClassCount) int
+	form := string(opts.Need)
 	switch {
 	case opts.Truth:
 		count, form = func(c ClassCount) int { return c.Images }, "masks"

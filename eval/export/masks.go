@@ -7,13 +7,21 @@ import (
 	"image"
 	"slices"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/convert"
+	"wsss/data/names"
 )
 
 // Masks writes label maps in formats into a folder, many at a time. File names,
 // photos and splits are those of src.
 func Masks(ctx context.Context, src *convert.Masks, formats []string, dir string, o Options, progress func(done, total int)) (err error) {
+	if err := files.MkdirAll(dir); err != nil {
+		return err
+	}
+	if err := names.MarkOutput(dir); err != nil {
+		return err
+	}
 	o.FileName, o.Photo, o.Split = src.FileName, src.Image, src.Split
 	var writers []Writer
 	defer func() {

@@ -16,6 +16,7 @@ import (
 	"wsss/data/annotation"
 	"wsss/data/corrections"
 	"wsss/data/folder"
+	"wsss/data/names"
 	"wsss/data/words"
 )
 
@@ -51,6 +52,12 @@ func (t *Trip) Export(ctx context.Context, dir, format string, ids []string) err
 	photos := filepath.Join(dir, "images")
 	name := func(id string) string { return path.Join(path.Dir(id), filepath.Base(t.Dataset.ImagePath(id))) }
 	placed := func(id string) string { return filepath.Join(photos, filepath.FromSlash(name(id))) }
+	if err := files.MkdirAll(dir); err != nil {
+		return err
+	}
+	if err := names.MarkRun(dir); err != nil {
+		return err
+	}
 	w, err := annotation.Create(format, annotation.Target{Dir: dir, Classes: t.Dataset.Classes(), FileName: name, Photo: placed})
 	if err != nil {
 		return err

@@ -194,7 +194,7 @@ func (m Method) Label(ctx context.Context, run *pipeline.Run, args []string, lis
 	if err := run.CanLabel(); err != nil {
 		return err
 	}
-	if err := files.MkdirAll(o.Dir); err != nil {
+	if err := o.prepare(); err != nil {
 		return err
 	}
 	labeller := pipeline.Labeller{Gen: run.Config.Gen}

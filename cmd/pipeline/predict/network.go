@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 
-	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/eval"
@@ -69,7 +68,7 @@ func (n Network) Label(ctx context.Context, run *pipeline.Run, args []string, li
 }
 
 func (n Network) label(ctx context.Context, run *pipeline.Run, photos []Photo, o Output) error {
-	if err := files.MkdirAll(o.Dir); err != nil {
+	if err := o.prepare(); err != nil {
 		return err
 	}
 	pipeline.NoteStale(ctx, n.Checkpoint, run.Options)

@@ -11,6 +11,7 @@ import (
 	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/data/annotation"
+	"wsss/data/names"
 	"wsss/data/words"
 	"wsss/eval/export"
 )
@@ -36,6 +37,14 @@ const (
 )
 
 // PolygonFormats are the formats whose regions are polygons.
+// prepare makes the folder.
+func (o Output) prepare() error {
+	if err := files.MkdirAll(o.Dir); err != nil {
+		return err
+	}
+	return names.MarkOutput(o.Dir)
+}
+
 func PolygonFormats() []string {
 	var names []string
 	for _, f := range annotation.Formats() {

@@ -139,6 +139,9 @@ func expand(arg string, stdin io.Reader, add func(path, id string) error, unread
 		return err
 	}
 	return files.WalkDir(real, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && path != real && names.IsOutput(path) {
+			return fs.SkipDir
+		}
 		if err == nil && names.IsUnread(path) {
 			unread(path)
 		}

@@ -89,7 +89,9 @@ func (s *Starter) Write(path string) error {
 // Tell says what was found and chosen, and what to do next.
 func (s *Starter) Tell(w io.Writer, path string) {
 	val := "scores on split " + s.Val
-	if !s.Truth {
+	if !s.Truth && s.Val == s.Train {
+		val = "there is no other for validation"
+	} else if !s.Truth {
 		val = fmt.Sprintf("split %s is left out of it", s.Val)
 	}
 	fmt.Fprintf(w, "%s: kind %s, %s to train on (split %s), %s\n", s.Root, s.Kind, words.Plural(s.Images, "image"), s.Train, val)

@@ -151,7 +151,7 @@ func (s *Starter) chooseSplits(ds *folder.Dataset, extra map[string]any) {
 		s.Notes = append(s.Notes, "there is no list of validation images: those that are in no list serve (val_split = \"rest\")")
 	case len(all) < 2:
 		s.Train, s.Val = folder.SplitAll, folder.SplitAll
-		s.Notes = append(s.Notes, "a single image: it is scored on itself")
+		s.Notes = append(s.Notes, "a single image: it serves for validation, too")
 	default:
 		if s.Train != "" {
 			s.Notes = append(s.Notes, "there is no list of validation images: a fifth of the training images serves (val_fraction)")
