@@ -148,6 +148,7 @@ func productCases() []opCase {
 		{name: "MatMulInteger", op: "MatMulInteger", in: []operand{bytesOf(1, 255, 3, 77, 5, 6).shaped(2, 3).input(), bytesOf(9, 8, 7, 250, 1, 0).shaped(3, 2), bytesOf(10).shaped(), bytesOf(3, 128)}},
 		{name: "ConvInteger", op: "ConvInteger", in: []operand{someBytes(1, 3, 6, 5).input(), someBytes(4, 3, 3, 3), bytesOf(10).shaped(), bytesOf(128).shaped()}, attrs: at{"pads": []int64{1, 1, 1, 1}, "strides": []int64{2, 1}}},
 		{name: "ConvInteger many terms", op: "ConvInteger", in: []operand{someBytes(1, 300, 2, 2).input(), someBytes(2, 300, 1, 1), bytesOf(3).shaped(), bytesOf(120).shaped()}},
+		{name: "MatMulInteger many terms", op: "MatMulInteger", in: []operand{someBytes(2, 2, 300).input(), someBytes(300, 3), bytesOf(3).shaped(), bytesOf(120).shaped()}},
 		{name: "ConvInteger groups", op: "ConvInteger", in: []operand{someBytes(1, 4, 4, 4).input(), someBytes(4, 1, 3, 3), bytesOf(128).shaped()}, attrs: at{"group": 4}},
 		{name: "RoiAlign", op: "RoiAlign", in: []operand{rnd(2, 3, 8, 10), floats(1, 1, 12, 9, 0, 0, 19, 15, -4, 5, 6, 30, 3, 3, 3.5, 3.2).shaped(4, 4).input(), ints(0, 1, 1, 0)}, attrs: at{"output_height": 3, "output_width": 2, "sampling_ratio": 2, "spatial_scale": float32(0.5)}},
 		{name: "RoiAlign, places by region", op: "RoiAlign", in: []operand{rnd(2, 3, 8, 10), floats(1, 1, 12, 9, 0, 0, 19, 15, 3, 3, 3.5, 3.2).shaped(3, 4).input(), ints(0, 1, 1)}, attrs: at{"output_height": 3, "output_width": 2, "spatial_scale": float32(0.5)}},

@@ -23,7 +23,11 @@ func convInteger(b *builder, n *node) []*value {
 		wf = sub(b, wf, rowsOf(b, toFloat(b, zero), wf, 0))
 	}
 	terms := prod(w.Dims[1:])
-	return one(exactly(b, wf, terms, func(w *value) *value { return b.Op("Conv", n.Attrs, xf, w) }))
+	joined := sides{0, 1}
+	if n.Int("group", 1) != 1 { // whose outputs belong to their group's inputs
+		joined = apart
+	}
+	return one(exactly(b, wf, terms, joined, func(w *value) *value { return b.Op("Conv", n.Attrs, xf, w) }))
 }
 
 func matmulInteger(b *builder, n *node) []*value {
@@ -34,7 +38,11 @@ func matmulInteger(b *builder, n *node) []*value {
 	if zero := n.Arg(3); zero != nil {
 		y = sub(b, y, rowsOf(b, toFloat(b, zero), y, y.Rank()-1))
 	}
-	return one(exactly(b, y, x.Dims[x.Rank()-1], func(y *value) *value { return b.Op("MatMul", nil, x, y) }))
+	joined := apart
+	if x.Rank() > 1 && y.Rank() > 1 {
+		joined = sides{y.Rank() - 1, max(x.Rank(), y.Rank()) - 1}
+	}
+	return one(exactly(b, y, x.Dims[x.Rank()-1], joined, func(y *value) *value { return b.Op("MatMul", nil, x, y) }))
 }
 
 // most is the largest absolute value of a byte minus its zero point.
@@ -45,13 +53,29 @@ const most = 255
 // exactly up to 2²⁴: where a sum may be larger, the factor w is split into 16·high +
 // low, and the two products are added as integers. A sum that is off by one could
 // become another byte at the next rounding.
-func exactly(b *builder, w *value, terms int, product func(w *value) *value) *value {
+//
+// Both are one product of twice the outputs where joined says along which axes they
+// lie: the engine then lays out the other factor once, not twice.
+func exactly(b *builder, w *value, terms int, joined sides, product func(w *value) *value) *value {
 	if terms*most*most < exact {
 		return b.Cast(product(w), legalise.Int32)
 	}
 	const base = 16
 	high := b.Op("Round", nil, scale(b, w, 1.0/base))
 	low := sub(b, w, scale(b, high, base))
-	sum := b.Cast(product(high), legalise.Int32)
-	return add(b, mul(b, sum, like(b, sum, base)), b.Cast(product(low), legalise.Int32))
+	var coarse, fine *value
+	if joined == apart {
+		coarse, fine = product(high), product(low)
+	} else {
+		both, outputs := product(b.Concat(joined.factor, high, low)), w.Dims[joined.factor]
+		coarse, fine = b.Slice(both, joined.result, 0, outputs), b.Slice(both, joined.result, outputs, 2*outputs)
+	}
+	sum := b.Cast(coarse, legalise.Int32)
+	return add(b, mul(b, sum, like(b, sum, base)), b.Cast(fine, legalise.Int32))
 }
+
+// sides are the axes of a product's outputs, in its factor and in its result.
+type sides struct{ factor, result int }
+
+// apart is for products whose outputs cannot be joined.
+var apart = sides{-1, -1}
