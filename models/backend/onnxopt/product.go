@@ -13,9 +13,12 @@ import (
 func Rewrite(g *protos.GraphProto) {
 	nodes := make([]*protos.NodeProto, 0, len(g.Node))
 	for _, n := range g.Node {
-		if n.OpType == "Einsum" && len(n.Input) == 2 {
+		switch {
+		case n.OpType == "Einsum" && len(n.Input) == 2:
 			nodes = append(nodes, product(n)...)
-		} else {
+		case reduces(n):
+			nodes = append(nodes, scatter(n)...)
+		default:
 			nodes = append(nodes, n)
 		}
 	}
