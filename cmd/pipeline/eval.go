@@ -14,6 +14,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/metrics"
+	"wsss/data/words"
 	"wsss/eval"
 	"wsss/eval/report"
 	"wsss/eval/zeroshot"
@@ -332,17 +333,9 @@ func netName(checkpoint string) string {
 // commandLine is a command as a shell takes it.
 func commandLine(name string, args []string) string {
 	for _, arg := range args {
-		if arg == "" || strings.ContainsFunc(arg, forShell) {
-			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
-		}
-		name += " " + arg
+		name += " " + words.Shell(arg)
 	}
 	return name
-}
-
-// forShell tells whether a shell may see more in a character than itself.
-func forShell(r rune) bool {
-	return r < 128 && !strings.ContainsRune("+-_./:=,@%", r) && !('0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
 }
 
 // provenance is what a number can be reproduced from.

@@ -1,4 +1,4 @@
-// Package words puts numbers into messages for people.
+// Package words puts numbers and command lines into messages for people.
 package words
 
 import "fmt"

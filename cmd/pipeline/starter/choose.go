@@ -8,7 +8,6 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
-	"wsss/cmd/terminal"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/words"
@@ -127,7 +126,7 @@ func (s *Starter) Tell(w io.Writer, path string) {
 	case s.Weak == data.WeakNone:
 		labels = "labels from the names of the classes alone"
 	}
-	config := terminal.Word(path)
+	config := words.Shell(path)
 	fmt.Fprintf(w, "wrote %s: %s. Next:\n\n", path, labels)
 	if s.draw {
 		fmt.Fprintf(w, "  wsss review -config %s          draw the labels\n", config)
@@ -140,5 +139,5 @@ func (s *Starter) Tell(w io.Writer, path string) {
 	if s.Supervised {
 		net = pipeline.NetBound
 	}
-	fmt.Fprintf(w, "  wsss run -config %s -dry-run\n  wsss run -config %s\n  wsss predict -checkpoint %s -out labels NEW-PHOTOS\n", config, config, terminal.Word("runs/"+s.Name+"/train/"+net))
+	fmt.Fprintf(w, "  wsss run -config %s -dry-run\n  wsss run -config %s\n  wsss predict -checkpoint %s -out labels NEW-PHOTOS\n", config, config, words.Shell("runs/"+s.Name+"/train/"+net))
 }

@@ -1,12 +1,12 @@
-package terminal
+package words
 
 import (
 	"os/exec"
 	"testing"
 )
 
-// TestWord lets a shell read words back.
-func TestWord(t *testing.T) {
+// TestShell lets a shell read words back.
+func TestShell(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("no sh to read the words back")
@@ -19,9 +19,9 @@ func TestWord(t *testing.T) {
 		"it's; $HOME `x` (2)": `'it'\''s; $HOME ` + "`x`" + ` (2)'`,
 		"":                    "''",
 	} {
-		got := Word(text)
+		got := Shell(text)
 		if got != want {
-			t.Errorf("Word(%q) = %s, want %s", text, got, want)
+			t.Errorf("Shell(%q) = %s, want %s", text, got, want)
 		}
 		if read, err := exec.Command(shell, "-c", "printf %s "+got).Output(); err != nil || string(read) != text {
 			t.Errorf("a shell reads %s as %q (%v)", got, read, err)

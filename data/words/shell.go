@@ -1,4 +1,4 @@
-package terminal
+package words
 
 import (
 	"regexp"
@@ -7,10 +7,10 @@ import (
 
 var plainWord = regexp.MustCompile(`^[\p{L}\p{N}_./:@%+=,-]+$`)
 
-// Word is text as one word of a command line that a person copies into a shell:
+// Shell is text as one word of a command line that a person copies into a shell:
 // in single quotes where it holds more than letters, digits and what no shell
 // takes for its own.
-func Word(text string) string {
+func Shell(text string) string {
 	if plainWord.MatchString(text) {
 		return text
 	}
