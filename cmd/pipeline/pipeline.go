@@ -152,7 +152,8 @@ func Mount(cfg *configs.Config) (err error) {
 		if !place && !files.IsAddress(text) {
 			return text, nil
 		}
-		return files.Mount(key, text, key != "data.corrections" && !below(cfg.Out, text))
+		bare, _, _ := strings.Cut(text, "?")
+		return files.Mount(key, text, key != "data.corrections" && !below(cfg.Out, bare))
 	})
 	if err != nil {
 		return err
@@ -164,10 +165,9 @@ func Mount(cfg *configs.Config) (err error) {
 	return err
 }
 
-// below tells whether an address lies in a folder of object storage.
-func below(dir, address string) bool {
-	bare, _, _ := strings.Cut(address, "?")
-	rel, err := filepath.Rel(dir, filepath.Clean(bare))
+// below tells whether a path is that of a folder, or lies in it.
+func below(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
 	return err == nil && filepath.IsLocal(rel)
 }
 

@@ -52,10 +52,7 @@ func (p *Plan) describe(of Parts) error {
 // makes tells whether a file that is not there lies in the run's own folder, or
 // in that of a config that it needs, where an earlier step writes it.
 func (p *Plan) makes(path string) bool {
-	return slices.ContainsFunc(append([]string{p.Config.Out}, p.outs...), func(dir string) bool {
-		rel, err := filepath.Rel(dir, path)
-		return err == nil && filepath.IsLocal(rel)
-	})
+	return slices.ContainsFunc(append([]string{p.Config.Out}, p.outs...), func(dir string) bool { return below(dir, path) })
 }
 
 func (p *Plan) step(name, format string, args ...any) {
