@@ -33,17 +33,18 @@ func (m Method) openExemplars(args []string, opts folder.Options, list func(args
 	if err != nil {
 		return nil, nil, err
 	}
-	ds, err := m.openPhotos(photos, opts)
-	dir, isDir := m.Labels, true
+	dir := m.Labels
 	if info, err := files.Stat(dir); err == nil && !info.IsDir() {
-		dir, isDir = filepath.Dir(dir), false
+		if ds, err := m.openPhotos(photos, opts); err == nil && ds.WeakSource(data.WeakBoxes) == nil {
+			return ds, photos, nil
+		}
+		dir = filepath.Dir(dir)
 	}
-	if !isDir && err == nil && ds.WeakSource(data.WeakBoxes) == nil {
-		return ds, photos, nil
+	all := photos
+	if with, err := List([]string{dir}, nil, func(string) {}); err == nil { // else the boxes can only be of the photos of args
+		all = together(with, photos)
 	}
-	if with, none := List([]string{dir}, nil, func(string) {}); none == nil { // else the boxes can only be of the photos of args
-		ds, err = m.openPhotos(together(with, photos), opts)
-	}
+	ds, err := m.openPhotos(all, opts)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -36,7 +36,6 @@ const (
 	DefaultMinArea   = 10
 )
 
-// PolygonFormats are the formats whose regions are polygons.
 // prepare makes the folder.
 func (o Output) prepare() error {
 	if err := files.MkdirAll(o.Dir); err != nil {
@@ -45,6 +44,7 @@ func (o Output) prepare() error {
 	return names.MarkOutput(o.Dir)
 }
 
+// PolygonFormats are the formats whose regions are polygons.
 func PolygonFormats() []string {
 	var names []string
 	for _, f := range annotation.Formats() {
