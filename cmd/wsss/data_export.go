@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"wsss/cmd/pipeline"
 	"wsss/cmd/pipeline/predict"
@@ -36,11 +35,11 @@ func runExport(ctx context.Context, args []string) error {
 		}
 		src.Image = func(id string) string { return paths[id] }
 	}
-	if err := predict.KeepPhotos(predict.PhotosOf(src.IDs, src.Image), *out, strings.Split(*formats, ",")); err != nil {
-		return err
-	}
 	names, err := listOf("data export", "-format", *formats, export.Formats())
 	if err != nil {
+		return err
+	}
+	if err := predict.KeepPhotos(predict.PhotosOf(src.IDs, src.Image), *out, names); err != nil {
 		return err
 	}
 	return f.show("export", func(progress func(done, total int)) error { return export.Masks(ctx, src, names, *out, opts, progress) })
