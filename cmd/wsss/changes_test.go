@@ -98,11 +98,7 @@ func TestEditedBoxIsNoticed(t *testing.T) {
 	dir, config := boltPhotos(t, 4)
 	wsss := func(args ...string) string {
 		t.Helper()
-		text, err := wsssCommand(t, args...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, text)
-		}
-		return string(text)
+		return output(t, wsssCommand(t, args...), exitOK)
 	}
 	edit := func(from, to string) {
 		t.Helper()
@@ -115,23 +111,17 @@ func TestEditedBoxIsNoticed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	has := func(text, want string) {
-		t.Helper()
-		if !strings.Contains(text, want) {
-			t.Errorf("lacks %q:\n%s", want, text)
-		}
-	}
 	first := wsss("run", "-config", config)
 	if strings.Contains(first, "made again") || strings.Contains(first, "trained again") {
 		t.Errorf("a first run makes nothing again:\n%s", first)
 	}
 	edit("p1,bolt,10,7,31,29", "p1,bolt,12,9,28,25")
 	photo := filepath.Join(dir, "mine", "images", "p0.png")
-	has(wsss("eval", "-config", config), "note: 1 pseudo-label is older than the data (1 label edited)")
-	has(wsss("predict", "-checkpoint", filepath.Join(dir, "run/train/pseudo"), "-out", filepath.Join(dir, "look"), photo), "note: 1 pseudo-label is older than the data")
+	has(t, wsss("eval", "-config", config), "note: 1 pseudo-label is older than the data (1 label edited)")
+	has(t, wsss("predict", "-checkpoint", filepath.Join(dir, "run/train/pseudo"), "-out", filepath.Join(dir, "look"), photo), "note: 1 pseudo-label is older than the data")
 	text := wsss("train", "-config", config)
-	has(text, "1 of 4 made again: 1 label edited")
-	has(text, "trained again: 1 of 4 labels changed")
+	has(t, text, "1 of 4 made again: 1 label edited")
+	has(t, text, "trained again: 1 of 4 labels changed")
 	if text := wsss("eval", "-config", config); strings.Contains(text, "older than") || strings.Contains(text, "since it was") {
 		t.Errorf("after training:\n%s", text)
 	}
@@ -144,10 +134,10 @@ func TestEditedBoxIsNoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	has(string(page), "UTC: 1 of 4 made again: 1 label edited")
-	has(string(page), "UTC: 1 image is gone")
-	has(text, "1 image is gone")
-	has(text, "trained again: 1 image is gone")
+	has(t, string(page), "UTC: 1 of 4 made again: 1 label edited")
+	has(t, string(page), "UTC: 1 image is gone")
+	has(t, text, "1 image is gone")
+	has(t, text, "trained again: 1 image is gone")
 	for _, stale := range []string{"run/gen/p2.png", "run/gen/p2.json"} {
 		if _, err := os.Stat(filepath.Join(dir, stale)); err == nil {
 			t.Errorf("%s is still there", stale)

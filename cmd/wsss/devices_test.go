@@ -25,12 +25,7 @@ func TestDevicesLabelTheSame(t *testing.T) {
 	scenes := filepath.Join(dir, "scenes")
 	run := func(want int, args ...string) string {
 		t.Helper()
-		cmd := wsssCommand(t, args...)
-		text, _ := cmd.CombinedOutput() // the code says it
-		if got := cmd.ProcessState.ExitCode(); got != want {
-			t.Fatalf("%v: exit code %d, want %d\n%s", args, got, want, text)
-		}
-		return string(text)
+		return output(t, wsssCommand(t, args...), want)
 	}
 	args := append(tinyRun(dir, scenes), "-set", "compare=[]", "-set", "eval.zero_shot=[]", "-set", "train.iterations=2", "-set", "train.checkpoint.val_every=0", "-set", "train.bound=false")
 	run(exitOK, args...)

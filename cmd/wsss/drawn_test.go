@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,29 +26,18 @@ func TestDrawnLabels(t *testing.T) {
 	}
 	call := func(want int, args ...string) string {
 		t.Helper()
-		cmd := wsssCommand(t, args...)
-		text, _ := cmd.CombinedOutput() // the code says it
-		if code := cmd.ProcessState.ExitCode(); code != want {
-			t.Fatalf("%v: exit code %d, want %d\n%s", args, code, want, text)
-		}
-		return string(text)
-	}
-	has := func(text, want string) {
-		t.Helper()
-		if !strings.Contains(text, want) {
-			t.Errorf("lacks %q:\n%s", want, text)
-		}
+		return output(t, wsssCommand(t, args...), want)
 	}
 	text := call(exitOK, "init", "-classes", "bolt,nut", "-weak", "boxes", "-out", config, root)
-	if has(text, "which are to be drawn"); strings.Index(text, "wsss review") > strings.Index(text, "wsss data validate") {
+	if has(t, text, "which are to be drawn"); strings.Index(text, "wsss review") > strings.Index(text, "wsss data validate") {
 		t.Errorf("validating comes before drawing:\n%s", text)
 	}
-	has(call(exitFailed, "data", "validate", "-config", config, "-quiet"), "images have no boxes, which gen.weak names")
+	has(t, call(exitFailed, "data", "validate", "-config", config, "-quiet"), "images have no boxes, which gen.weak names")
 	small := []string{"run", "-config", config, "-backend", "go", "-quiet", "-set", "out=" + filepath.Join(dir, "out")}
 	for _, s := range tinyTraining {
 		small = append(small, "-set", s)
 	}
-	has(call(exitMissing, small...), "draw them by wsss review")
+	has(t, call(exitMissing, small...), "draw them by wsss review")
 
 	cfg, err := configs.Load(config, nil)
 	if err != nil {
@@ -63,20 +53,14 @@ func TestDrawnLabels(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	has(call(exitOK, "data", "validate", "-config", config, "-quiet"), "split train: no boxes of nut: 1 class with nothing to learn from")
+	has(t, call(exitOK, "data", "validate", "-config", config, "-quiet"), "split train: no boxes of nut: 1 class with nothing to learn from")
 	call(exitOK, small...)
 	if _, err := os.Stat(filepath.Join(dir, "out", "report.html")); err != nil {
 		t.Error(err)
 	}
 
 	// Scored by another config than it was trained by, the network is told apart.
-	other := append([]string{"report"}, small[1:]...)
-	other = append(other, "-set", "train.iterations=21")
-	for i, a := range other {
-		if a == "-quiet" {
-			other = append(other[:i], other[i+1:]...)
-			break
-		}
-	}
-	has(call(exitOK, other...), "note: the network trained on pseudo-labels has learnt by other settings than the config's")
+	other := slices.DeleteFunc(slices.Clone(small[1:]), func(a string) bool { return a == "-quiet" })
+	other = append([]string{"report"}, append(other, "-set", "train.iterations=21")...)
+	has(t, call(exitOK, other...), "note: the network trained on pseudo-labels has learnt by other settings than the config's")
 }

@@ -18,12 +18,7 @@ func TestEvalWays(t *testing.T) {
 	scenes := filepath.Join(dir, "scenes")
 	run := func(code int, args ...string) string {
 		t.Helper()
-		cmd := wsssCommand(t, args...)
-		text, _ := cmd.CombinedOutput() // the code says it
-		if got := cmd.ProcessState.ExitCode(); got != code {
-			t.Fatalf("%v: exit code %d, want %d\n%s", args, got, code, text)
-		}
-		return string(text)
+		return output(t, wsssCommand(t, args...), code)
 	}
 	args := append(tinyRun(dir, scenes), "-quiet", "-set", "compare=[]", "-set", "eval.zero_shot=[]", "-set", "train.iterations=2", "-set", "train.checkpoint.val_every=0", "-set", "train.bound=false",
 		"-set", "eval.test_time=[{scales=[0.5,1.0],flip=true},{crf=true}]")

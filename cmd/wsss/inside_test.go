@@ -27,19 +27,9 @@ func TestInsideThePhotos(t *testing.T) {
 		t.Helper()
 		cmd := wsssCommand(t, args...)
 		cmd.Dir = dir
-		text, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, text)
-		}
-		return string(text)
+		return output(t, cmd, exitOK)
 	}
-	has := func(text, want string) {
-		t.Helper()
-		if !strings.Contains(text, want) {
-			t.Errorf("lacks %q:\n%s", want, text)
-		}
-	}
-	has(call("init", "."), "3 images to train on")
+	has(t, call("init", "."), "3 images to train on")
 	run := []string{"run", "-config", "mine.toml", "-backend", "go"}
 	for _, s := range tinyTraining {
 		run = append(run, "-set", s)
@@ -47,7 +37,7 @@ func TestInsideThePhotos(t *testing.T) {
 	call(run...)
 	net := filepath.Join("runs", "mine", "train", "pseudo")
 	for range 2 {
-		has(call("predict", "-checkpoint", net, "-backend", "go", "-format", "png,overlay,yolo", "-out", "labels", "."), "labels of 4 images in labels")
+		has(t, call("predict", "-checkpoint", net, "-backend", "go", "-format", "png,overlay,yolo", "-out", "labels", "."), "labels of 4 images in labels")
 	}
 	call("predict", "-method", "grabcut", "-backend", "go", "-labels", "labels.csv", "-out", "masks-of-boxes", ".")
 	call("data", "export", "-masks", filepath.Join("runs", "mine", "gen"), "-classes", writeClasses(t), "-images", ".", "-format", "overlay", "-out", "look")
@@ -58,7 +48,7 @@ func TestInsideThePhotos(t *testing.T) {
 	if text := call("data", "validate", "-config", "mine.toml", "-quiet"); strings.Contains(text, "left out") || !strings.Contains(text, "train: 3 samples") {
 		t.Errorf("validate:\n%s", text)
 	}
-	has(call("init", "-out", "again.toml", "."), "3 images to train on")
+	has(t, call("init", "-out", "again.toml", "."), "3 images to train on")
 }
 
 func writeClasses(t *testing.T) string {

@@ -75,7 +75,7 @@ func main() {
 }
 
 func dispatch(ctx context.Context, args []string) int {
-	if len(args) == 0 || args[0] == "-h" || args[0] == "--help" || args[0] == "help" {
+	if len(args) == 0 || slices.Contains(helpWords, args[0]) {
 		fmt.Fprintln(stdout, helpOf("wsss", commands))
 		if len(args) == 0 {
 			return exitUsage

@@ -35,6 +35,24 @@ func wsssCommand(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// output runs a command, ends the test where it has another exit code, and returns what
+// it prints.
+func output(t *testing.T, cmd *exec.Cmd, code int) string {
+	t.Helper()
+	text, _ := cmd.CombinedOutput() // the code says it
+	if got := cmd.ProcessState.ExitCode(); got != code {
+		t.Fatalf("%v: exit code %d, want %d\n%s", cmd.Args[1:], got, code, text)
+	}
+	return string(text)
+}
+
+func has(t *testing.T, text, want string) {
+	t.Helper()
+	if !strings.Contains(text, want) {
+		t.Errorf("lacks %q:\n%s", want, text)
+	}
+}
+
 // capture returns what do prints to standard output.
 func capture(t *testing.T, do func()) string {
 	t.Helper()
@@ -70,6 +88,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{nil, exitUsage, ""},
 		{[]string{"help"}, exitOK, ""},
+		{[]string{"-help"}, exitOK, ""},
 		{[]string{"trian"}, exitUsage, "did you mean train?"},
 		{[]string{"--predcit"}, exitUsage, "did you mean predict?"},
 		{[]string{"validate"}, exitUsage, "did you mean data validate?"},
