@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/annotation/annotationtest"
@@ -266,6 +268,32 @@ func TestYOLOSplitsThatShare(t *testing.T) {
 			if got := strings.Join([]string{set.SplitOf("a/1"), set.SplitOf("b/1"), set.SplitOf("c/1")}, " "); got != c.want {
 				t.Errorf("%s: splits %q, want %q", c.name, got, c.want)
 			}
+		}
+	}
+}
+
+// TestLabelMePhotos: a file leads to its photo where a path can; one in a tar file has
+// but its name.
+func TestLabelMePhotos(t *testing.T) {
+	files.Register("tar", struct{ files.Remote }{}) // nothing is read
+	for photo, want := range map[string]string{"photos/a.png": "../../photos/a.png", "tar:/data/train-000.tar/a.png": "a.png", "": "a.png"} {
+		dir := t.TempDir()
+		if strings.HasPrefix(photo, "photos") {
+			photo = filepath.Join(dir, photo)
+		}
+		w, err := annotation.Create("labelme", annotation.Target{
+			Dir: filepath.Join(dir, "out"), Classes: data.Classes{Names: []string{"background", "bolt"}},
+			FileName: func(string) string { return "a.png" }, Photo: func(string) string { return photo },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(w.Add(&annotation.Image{ID: "a", W: 8, H: 8}), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := os.ReadFile(filepath.Join(dir, "out", "labelme", "a.json"))
+		if err != nil || !strings.Contains(string(raw), `"imagePath":"`+want+`"`) {
+			t.Errorf("photo %q: %s, %v", photo, raw, err)
 		}
 	}
 }

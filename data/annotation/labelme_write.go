@@ -2,10 +2,12 @@ package annotation
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"wsss/checkpoints/files"
 )
@@ -89,16 +91,15 @@ func (w labelmeWriter) Add(im *Image) error {
 	return files.WriteAtomic(file, func(out io.Writer) error { return json.NewEncoder(out).Encode(f) })
 }
 
-// imagePath is the way from the file to its photo where that is known, else
-// the photo's name.
+// imagePath is the way from the file to its photo where there is one, which no way
+// leads to from another store or out of a tar file, else the photo's name.
 func (w labelmeWriter) imagePath(id, file string) string {
 	if photo := w.photo(id); photo != "" {
-		from, err1 := filepath.Abs(filepath.Dir(file))
-		to, err2 := filepath.Abs(photo)
-		if err1 == nil && err2 == nil {
-			if rel, err := filepath.Rel(from, to); err == nil {
-				return filepath.ToSlash(rel)
-			}
+		from, err1 := files.Abs(filepath.Dir(file))
+		to, err2 := files.Abs(photo)
+		rel, err3 := filepath.Rel(from, to)
+		if errors.Join(err1, err2, err3) == nil && !strings.Contains(rel, ":/") {
+			return filepath.ToSlash(rel)
 		}
 	}
 	return path.Base(filepath.ToSlash(w.fileName(id)))
