@@ -58,7 +58,6 @@ func (p *Predictor) fromLabels(t *tensors.Tensor, dims []int, size, span image.P
 }
 
 func integers(t *tensors.Tensor) (out []int, err error) {
-	var bad any
 	access := t.ConstFlatData(func(flat any) {
 		switch v := flat.(type) {
 		case []int64:
@@ -78,16 +77,10 @@ func integers(t *tensors.Tensor) (out []int, err error) {
 				}
 			}
 		default:
-			bad = flat
+			err = fmt.Errorf("labels of type %T: want integers or float32", flat)
 		}
 	})
-	if err == nil {
-		err = access
-	}
-	if err == nil && bad != nil {
-		err = fmt.Errorf("labels of type %T: want integers or float32", bad)
-	}
-	return out, err
+	return out, errors.Join(access, err)
 }
 
 func ints[T int64 | int32 | uint8 | int8](v []T) []int {
