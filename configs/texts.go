@@ -75,11 +75,10 @@ func mapFields(v reflect.Value, key string, f func(key, text string) (string, er
 	out := reflect.New(v.Type()).Elem()
 	out.Set(v)
 	for i := range v.NumField() {
-		field := v.Type().Field(i)
-		if !field.IsExported() && !field.Anonymous || !out.Field(i).CanSet() {
+		if !out.Field(i).CanSet() { // not exported
 			continue
 		}
-		name, _, _ := strings.Cut(field.Tag.Get("toml"), ",")
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("toml"), ",")
 		one, err := mapTexts(v.Field(i), joinKey(key, name), f)
 		if err != nil {
 			return v, err
