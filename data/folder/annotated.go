@@ -36,7 +36,7 @@ func (d *Dataset) Annotations() *annotation.Set {
 // readAnnotations reads a labelling tool's files: those of the options, else
 // those that are found where the folder has no label files of wsss' own.
 func (d *Dataset) readAnnotations(opts Options) (*annotations, error) {
-	if opts.Format == "csv" || opts.Format == "json" {
+	if isOwn(opts.Format) {
 		return nil, nil
 	}
 	table, err := d.table(opts)
@@ -108,13 +108,16 @@ func (d *Dataset) hasOwn(src *annotation.Source, names []string) bool {
 	var foreign []string
 	if len(names) > 0 {
 		for _, found := range annotation.Detect(src) {
-			if found.Format != "csv" && found.Format != "json" {
+			if !isOwn(found.Format) {
 				foreign = append(foreign, found.Files...)
 			}
 		}
 	}
 	return slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(foreign, name) })
 }
+
+// isOwn tells whether a format is one of wsss' own.
+func isOwn(format string) bool { return format == "csv" || format == "json" }
 
 func isFile(path string) bool {
 	info, err := files.Stat(path)
@@ -180,7 +183,7 @@ func (o Options) check() ([]data.WeakKind, error) {
 	if err := text.Check(o.Encoding); err != nil {
 		return nil, configs.KeyErrorf("data.options.encoding: %w", err)
 	}
-	if own := o.Format == "" || o.Format == "csv" || o.Format == "json"; !own {
+	if o.Format != "" && !isOwn(o.Format) {
 		if _, err := annotation.Lookup(o.Format); err != nil {
 			return nil, configs.KeyErrorf("data.options.format: %w", err)
 		}
