@@ -14,10 +14,10 @@ const (
 	outputMark = ".wsss-output" // labels of photos
 )
 
-// MarkRun marks the folder of a run, in which nothing is looked for.
+// MarkRun makes and marks the folder of a run, in which nothing is looked for.
 func MarkRun(dir string) error { return mark(dir, runMark) }
 
-// MarkOutput marks a folder of labels, in which no photos are looked for.
+// MarkOutput makes and marks a folder of labels, in which no photos are looked for.
 func MarkOutput(dir string) error { return mark(dir, outputMark) }
 
 // mark leaves alone what is in use: a folder that holds anything may be of photos.

@@ -7,7 +7,6 @@ import (
 	"image"
 	"slices"
 
-	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/convert"
 	"wsss/data/names"
@@ -16,9 +15,6 @@ import (
 // Masks writes label maps in formats into a folder, many at a time. File names,
 // photos and splits are those of src.
 func Masks(ctx context.Context, src *convert.Masks, formats []string, dir string, o Options, progress func(done, total int)) (err error) {
-	if err := files.MkdirAll(dir); err != nil {
-		return err
-	}
 	if err := names.MarkOutput(dir); err != nil {
 		return err
 	}

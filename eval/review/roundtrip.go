@@ -52,9 +52,6 @@ func (t *Trip) Export(ctx context.Context, dir, format string, ids []string) err
 	photos := filepath.Join(dir, "images")
 	name := func(id string) string { return path.Join(path.Dir(id), filepath.Base(t.Dataset.ImagePath(id))) }
 	placed := func(id string) string { return filepath.Join(photos, filepath.FromSlash(name(id))) }
-	if err := files.MkdirAll(dir); err != nil {
-		return err
-	}
 	if err := names.MarkRun(dir); err != nil {
 		return err
 	}
