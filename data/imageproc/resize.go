@@ -75,32 +75,24 @@ func bicubic(x float64) float64 {
 // precision is the number of fraction bits of PIL's 8-bit kernels.
 const precision = 32 - 8 - 2
 
-// taps are the fixed-point weights of one output pixel: input pixels from
-// first on.
-type taps struct {
+// fixed is a weight in fixed point.
+func fixed(w float64) int32 { return int32(w*(1<<precision) + math.Copysign(0.5, w)) }
+
+// taps are the weights of one output pixel: input pixels from first on.
+type taps[W int32 | float32] struct {
 	first   int
-	weights []int32
+	weights []W
 }
 
-func (f Filter) taps(in, out int) []taps {
-	all := make([]taps, out)
-	f.each(in, out, func(i, first int, exact []float64) {
-		all[i] = taps{first, make([]int32, len(exact))}
-		for k, w := range exact {
-			all[i].weights[k] = int32(w*(1<<precision) + math.Copysign(0.5, w))
-		}
-	})
-	return all
-}
-
-// each tells the weights of every output pixel, which sum up to 1: input pixels from
-// first on. They are good until the next call.
-func (f Filter) each(in, out int, tell func(i, first int, weights []float64)) {
+// tapsOf are the weights of every output pixel, which sum up to 1 before they are
+// rounded.
+func tapsOf[W int32 | float32](f Filter, in, out int, round func(w float64) W) []taps[W] {
 	scale := float64(in) / float64(out)
 	wide := max(scale, 1)
 	support := f.support * wide
+	all := make([]taps[W], out)
 	var exact []float64
-	for i := range out {
+	for i := range all {
 		centre := (float64(i) + 0.5) * scale
 		first := max(0, int(centre-support+0.5))
 		last := min(in, int(centre+support+0.5))
@@ -111,13 +103,15 @@ func (f Filter) each(in, out int, tell func(i, first int, weights []float64)) {
 			exact = append(exact, w)
 			sum += w
 		}
-		if sum != 0 {
-			for k := range exact {
-				exact[k] /= sum
+		all[i] = taps[W]{first, make([]W, len(exact))}
+		for k, w := range exact {
+			if sum != 0 {
+				w /= sum
 			}
+			all[i].weights[k] = round(w)
 		}
-		tell(i, first, exact)
 	}
+	return all
 }
 
 // Resize resamples to w×h with PIL's arithmetic, bit for bit. Both sides must
@@ -138,7 +132,7 @@ func (m *RGB) Resize(w, h int, f Filter) *RGB {
 
 func resizeRows(m *RGB, w int, f Filter) *RGB {
 	out := NewRGB(w, m.H)
-	all := f.taps(m.W, w)
+	all := tapsOf(f, m.W, w, fixed)
 	for y := range m.H {
 		row := m.Pix[3*y*m.W : 3*(y+1)*m.W]
 		dst := out.Pix[3*y*w : 3*(y+1)*w]
@@ -162,7 +156,7 @@ func resizeColumns(m *RGB, h int, f Filter) *RGB {
 	out := NewRGB(m.W, h)
 	stride := 3 * m.W
 	sums := make([]int32, stride)
-	for y, t := range f.taps(m.H, h) {
+	for y, t := range tapsOf(f, m.H, h, fixed) {
 		for i := range sums {
 			sums[i] = 1 << (precision - 1)
 		}
