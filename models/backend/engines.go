@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -22,8 +23,9 @@ func open(spec string) (compute.Backend, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Where it cannot, GoMLX is another than the pinned one, and goslack's tests fail.
-		_ = goslack.Give(b, goslack.Heap)
+		if err := goslack.Give(b, goslack.Heap); err != nil {
+			return nil, fmt.Errorf("this version of GoMLX is not known: %w", err)
+		}
 		return adapter.New(b, adapter.Options{Function: adapter.Direct}), nil
 	case name == "onnx" && strings.HasPrefix(options, "migraphx"): // it computes a part of the types and shapes
 		return onnx.New(options)

@@ -3,8 +3,7 @@
 // by simd.LoadFloat32sPart; Go 1.27 (1.27.4 too) may compile that to a load of the whole
 // vector, which reads behind the array and, at the end of the heap's last
 // page, ends the process with a fault (docs/upstream.md). The pools that the
-// backend takes its arrays from are not public, so they are reached by reflection:
-// where anything is not as expected they stay as they are.
+// backend takes its arrays from are not public, so they are reached by reflection.
 package goslack
 
 import (
@@ -28,11 +27,19 @@ const largest = 1 << 42
 // of an array and returns that many bytes with Bytes more behind them that may be
 // read. An error says what of GoMLX is not as expected.
 func Give(b compute.Backend, alloc func(size int) []byte) error {
-	pools, key, err := poolsOf(b)
+	pools, err := poolsOf(b)
 	if err != nil {
 		return err
 	}
-	array, err := arrayType(b)
+	one, err := b.BufferFromFlatData(0, []uint8{0}, shapes.Make(dtypes.Uint8, 1)) // makes a pool
+	if err != nil {
+		return err
+	}
+	key, err := keyType(pools)
+	if err != nil {
+		return err
+	}
+	array, err := arrayType(one)
 	if err != nil {
 		return err
 	}
@@ -57,22 +64,21 @@ func Give(b compute.Backend, alloc func(size int) []byte) error {
 // Heap allocates for Give from Go's heap.
 func Heap(size int) []byte { return make([]byte, size+Bytes)[:size] }
 
-// poolsOf are the pools of b, which has made an array for it, and the type of
-// their keys: a struct of one int, the size.
-func poolsOf(b compute.Backend) (*sync.Map, reflect.Type, error) {
+// poolsOf are the pools of b.
+func poolsOf(b compute.Backend) (*sync.Map, error) {
 	v := reflect.ValueOf(b)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
-		return nil, nil, fmt.Errorf("the backend is a %T", b)
+		return nil, fmt.Errorf("the backend is a %T", b)
 	}
 	field := v.Elem().FieldByName("bufferPools")
 	if !field.IsValid() || field.Type() != reflect.TypeFor[sync.Map]() {
-		return nil, nil, fmt.Errorf("%T has no sync.Map named bufferPools", b)
+		return nil, fmt.Errorf("%T has no sync.Map named bufferPools", b)
 	}
-	pools := (*sync.Map)(field.Addr().UnsafePointer())
-	if _, err := b.BufferFromFlatData(0, []uint8{0}, shapes.Make(dtypes.Uint8, 1)); err != nil {
-		return nil, nil, err
-	}
-	var key reflect.Type
+	return (*sync.Map)(field.Addr().UnsafePointer()), nil
+}
+
+// keyType is the type of the pools' keys: a struct of one int, the size.
+func keyType(pools *sync.Map) (key reflect.Type, err error) {
 	pools.Range(func(k, pool any) bool {
 		if _, ok := pool.(*sync.Pool); ok {
 			key = reflect.TypeOf(k)
@@ -80,17 +86,13 @@ func poolsOf(b compute.Backend) (*sync.Map, reflect.Type, error) {
 		return false
 	})
 	if key == nil || key.Kind() != reflect.Struct || key.NumField() != 1 || key.Field(0).Name != "bucketedSize" || key.Field(0).Type.Kind() != reflect.Int {
-		return nil, nil, fmt.Errorf("the keys of the pools are %v", key)
+		return nil, fmt.Errorf("the keys of the pools are %v", key)
 	}
-	return pools, key, nil
+	return key, nil
 }
 
-// arrayType is the type of b's arrays, whose memory is RawBytes.
-func arrayType(b compute.Backend) (reflect.Type, error) {
-	one, err := b.BufferFromFlatData(0, []uint8{0}, shapes.Make(dtypes.Uint8, 1))
-	if err != nil {
-		return nil, err
-	}
+// arrayType is what an array points to: a struct whose memory is RawBytes.
+func arrayType(one compute.Buffer) (reflect.Type, error) {
 	t := reflect.TypeOf(one)
 	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
 		return nil, fmt.Errorf("an array is a %v", t)
