@@ -16,7 +16,7 @@ func Rewrite(g *protos.GraphProto) {
 		switch {
 		case n.OpType == "Einsum" && len(n.Input) == 2:
 			nodes = append(nodes, product(n)...)
-		case reduces(n):
+		case n.OpType == "ScatterND" && !slices.Contains([]string{"", "none"}, text(n, "reduction")):
 			nodes = append(nodes, scatter(n)...)
 		default:
 			nodes = append(nodes, n)
@@ -31,7 +31,7 @@ func Rewrite(g *protos.GraphProto) {
 // ONNX Runtime's Einsum copies its operands into another order first; MatMul
 // reads them where they lie, also transposed, and takes scaling along.
 func product(einsum *protos.NodeProto) []*protos.NodeProto {
-	f, ok := formOf(equation(einsum))
+	f, ok := formOf(text(einsum, "equation"))
 	if !ok {
 		return []*protos.NodeProto{einsum}
 	}
@@ -56,9 +56,10 @@ func product(einsum *protos.NodeProto) []*protos.NodeProto {
 	return nodes
 }
 
-func equation(n *protos.NodeProto) string {
+// text is an attribute of a node, "" where it has none.
+func text(n *protos.NodeProto, attribute string) string {
 	for _, a := range n.Attribute {
-		if a.Name == "equation" {
+		if a.Name == attribute {
 			return string(a.S)
 		}
 	}

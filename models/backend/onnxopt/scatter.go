@@ -6,24 +6,10 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 )
 
-// reduces tells whether a node is a ScatterND that adds, multiplies or compares.
-func reduces(n *protos.NodeProto) bool {
-	return n.OpType == "ScatterND" && len(n.Input) == 3 && reduction(n) != "none"
-}
-
-func reduction(n *protos.NodeProto) string {
-	for _, a := range n.Attribute {
-		if a.Name == "reduction" {
-			return string(a.S)
-		}
-	}
-	return "none"
-}
-
-// scatter writes a ScatterND that reduces as ScatterElements of rows. ONNX
-// Runtime's ScatterND deals the updates out to its threads, and two that change
-// one place at a time lose the one or the other: a sum over many equal indices
-// comes out too small, and otherwise in every run (docs/upstream.md). Its
+// scatter writes a ScatterND that adds, multiplies or compares as ScatterElements
+// of rows. ONNX Runtime's ScatterND deals the updates out to its threads, and two
+// that change one place at a time lose the one or the other: a sum over many equal
+// indices comes out too small, and otherwise in every run (docs/upstream.md). Its
 // ScatterElements goes through them in order.
 //
 // The number of a row is looked up by its indices in a table of all numbers, so
@@ -60,7 +46,7 @@ func scatter(n *protos.NodeProto) []*protos.NodeProto {
 	matrix := op("Concat", "matrix", integer("axis", 0), rest, width)
 	all := op("Reshape", "updates", nil, updates, matrix)
 	at := op("Expand", "at", nil, row, op("Shape", "updates_dims", nil, all))
-	sums := op("ScatterElements", "sums", append(integer("axis", 0), &protos.AttributeProto{Name: "reduction", Type: protos.AttributeProto_STRING, S: []byte(reduction(n))}),
+	sums := op("ScatterElements", "sums", append(integer("axis", 0), &protos.AttributeProto{Name: "reduction", Type: protos.AttributeProto_STRING, S: []byte(text(n, "reduction"))}),
 		op("Reshape", "data", nil, data, matrix), at, all)
 	nodes = append(nodes, &protos.NodeProto{OpType: "Reshape", Input: []string{sums, dims}, Output: []string{out}})
 	return nodes
