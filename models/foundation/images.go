@@ -35,3 +35,15 @@ func ImageInputOf(s Session) (ImageInput, error) {
 	}
 	return i, nil
 }
+
+// Planar turns the pixels of n images from [n, area, 3] into [n, 3, area].
+func Planar(pixels []float32, n, area int) []float32 {
+	out := make([]float32, len(pixels))
+	for i := range n {
+		from, to := pixels[3*i*area:], out[3*i*area:]
+		for j := range area {
+			to[j], to[area+j], to[2*area+j] = from[3*j], from[3*j+1], from[3*j+2]
+		}
+	}
+	return out
+}

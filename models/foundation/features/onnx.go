@@ -109,7 +109,7 @@ func (e *onnxNet) run(ctx context.Context, pixels []float32, n, w, h int) (value
 func (e *onnxNet) once(ctx context.Context, pixels []float32, n, w, h int) ([][]float32, int, int, error) {
 	in := tensors.FromFlatDataAndDimensions(pixels, n, h, w, 3)
 	if !e.in.Last {
-		in = tensors.FromFlatDataAndDimensions(planar(pixels, n, w*h), n, 3, h, w)
+		in = tensors.FromFlatDataAndDimensions(foundation.Planar(pixels, n, w*h), n, 3, h, w)
 	}
 	given := map[string]*tensors.Tensor{e.in.Name: in}
 	defer foundation.Free(given)
@@ -177,15 +177,6 @@ func (e *onnxNet) arrange(flat []float32, d []int, n, w, h int) (values [][]floa
 // maxPrefix bounds the tokens that are taken for no patches: models have one for
 // the class and up to eight registers.
 const maxPrefix = 16
-
-// planar turns [n][area][3] into [n][3][area].
-func planar(pixels []float32, n, area int) []float32 {
-	out := make([]float32, len(pixels))
-	for i := range n {
-		copy(out[3*i*area:], transpose(pixels[3*i*area:3*(i+1)*area], area, 3))
-	}
-	return out
-}
 
 // transpose turns [n][m] into [m][n].
 func transpose(v []float32, n, m int) []float32 {

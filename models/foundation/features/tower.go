@@ -75,14 +75,14 @@ func (t *tower) Close() error {
 func (t *tower) run(ctx context.Context, pixels []float32, n, w, h int) (values [][]float32, gw, gh int, err error) {
 	gw, gh = w/t.net.Patch, h/t.net.Patch
 	if !t.single {
-		values, err = t.some(planar(pixels, n, w*h), n, w, h, gw, gh)
+		values, err = t.some(foundation.Planar(pixels, n, w*h), n, w, h, gw, gh)
 		return values, gw, gh, err
 	}
 	for i := range n {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, 0, err
 		}
-		v, err := t.some(planar(pixels[3*i*w*h:3*(i+1)*w*h], 1, w*h), 1, w, h, gw, gh)
+		v, err := t.some(foundation.Planar(pixels[3*i*w*h:3*(i+1)*w*h], 1, w*h), 1, w, h, gw, gh)
 		if err != nil {
 			return nil, 0, 0, err
 		}

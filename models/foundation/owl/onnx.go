@@ -85,12 +85,7 @@ func (t *exported) size(g *protos.GraphProto) error {
 
 // see runs the network.
 func (t *exported) see(ctx context.Context, pixels []float32) (s seen, err error) {
-	area := t.pixels * t.pixels
-	planes := make([]float32, 3*area)
-	for i := range area {
-		planes[i], planes[area+i], planes[2*area+i] = pixels[3*i], pixels[3*i+1], pixels[3*i+2]
-	}
-	given := map[string]*tensors.Tensor{inPixels: tensors.FromFlatDataAndDimensions(planes, 1, 3, t.pixels, t.pixels)}
+	given := map[string]*tensors.Tensor{inPixels: tensors.FromFlatDataAndDimensions(foundation.Planar(pixels, 1, t.pixels*t.pixels), 1, 3, t.pixels, t.pixels)}
 	defer foundation.Free(given)
 	want := []string{t.parts.vectors, t.parts.shift, t.parts.scale, outBoxes}
 	out, err := t.session.Run(ctx, given, want...)
