@@ -227,6 +227,50 @@ func TestRunnerWhole(t *testing.T) {
 	}
 }
 
+// TestRunnerWholeSums: what ONNX Runtime adds up at places that many share is right in
+// every run, in sub-graphs too.
+func TestRunnerWholeSums(t *testing.T) {
+	if backend.FindORT() == "" {
+		t.Skip("ONNX Runtime is not installed")
+	}
+	const updates, places, width = 1 << 14, 4, 64
+	index := make([]int64, updates)
+	want := make([]float64, places*width)
+	for i := range index {
+		index[i] = int64(i % places)
+		for j := range width {
+			want[int(index[i])*width+j]++
+		}
+	}
+	rows := tensorProto("rows", tensors.FromFlatDataAndDimensions(index, updates, 1))
+	zeros := tensorProto("zeros", tensors.FromFlatDataAndDimensions(make([]float32, places*width), places, width))
+	add := n("ScatterND", []string{"zeros", "rows", "x"}, []string{"sums"}, at{"reduction": "add"})
+	branch := &protos.GraphProto{Name: "branch", Node: []*protos.NodeProto{add}, Output: []*protos.ValueInfoProto{fixedPort("sums", protos.TensorProto_FLOAT, places, width)}}
+	inside := n("If", []string{"yes"}, []string{"sums"}, at{"then_branch": branch, "else_branch": branch})
+	for name, scatter := range map[string]*protos.NodeProto{"graph": add, "branch": inside} {
+		t.Run(name, func(t *testing.T) {
+			path := writeModel(t, modelProto(&protos.GraphProto{
+				Node:        []*protos.NodeProto{scatter, n("Atan", []string{"y"}, []string{"z"}, nil)},
+				Initializer: []*protos.TensorProto{rows, zeros},
+				Input:       []*protos.ValueInfoProto{fixedPort("x", protos.TensorProto_FLOAT, updates, width), fixedPort("y", protos.TensorProto_FLOAT, 1), fixedPort("yes", protos.TensorProto_BOOL, 1)},
+				Output:      []*protos.ValueInfoProto{fixedPort("sums", protos.TensorProto_FLOAT, places, width), fixedPort("z", protos.TensorProto_FLOAT, 1)},
+			}))
+			r := runner(t, open(t, path, Options{}), RunnerOptions{})
+			inputs := map[string]*tensors.Tensor{"x": tensors.FromFlatDataAndDimensions(slices.Repeat([]float32{1}, updates*width), updates, width),
+				"y": tensors.FromFlatDataAndDimensions([]float32{1}, 1), "yes": tensors.FromFlatDataAndDimensions([]bool{true}, 1)}
+			for run := range 5 {
+				out, err := r.Run(inputs)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := asFloats(out["sums"]); !slices.Equal(got, want) || !r.Whole() {
+					t.Fatalf("run %d: %v, want %v; whole %t", run, got[:width], want[:width], r.Whole())
+				}
+			}
+		})
+	}
+}
+
 // TestHalfAndExternal runs a model with float16 weights in a second file.
 func TestHalfAndExternal(t *testing.T) {
 	w := &protos.TensorProto{Name: "w", DataType: int32(protos.TensorProto_FLOAT16), Dims: []int64{2, 2}, DataLocation: protos.TensorProto_EXTERNAL,

@@ -45,6 +45,17 @@ func graphsOf(n *protos.NodeProto) []*protos.GraphProto {
 	return list
 }
 
+// Any tells whether some node is so, those of sub-graphs and functions included.
+func (f *File) Any(is func(n *protos.NodeProto) bool) bool {
+	return anyOf(f.Proto.Graph.Node, is) || slices.ContainsFunc(f.Proto.Functions, func(g *protos.FunctionProto) bool { return anyOf(g.Node, is) })
+}
+
+func anyOf(nodes []*protos.NodeProto, is func(n *protos.NodeProto) bool) bool {
+	return slices.ContainsFunc(nodes, func(n *protos.NodeProto) bool {
+		return is(n) || slices.ContainsFunc(graphsOf(n), func(g *protos.GraphProto) bool { return anyOf(g.Node, is) })
+	})
+}
+
 // dependencies lists for every node the nodes of the same graph that make what
 // it, or a sub-graph of it, reads; and whether all of them come before it.
 func dependencies(g *protos.GraphProto) (needs [][]int, sorted bool) {

@@ -9,11 +9,13 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/compute/dtypes/float16"
 	"github.com/gomlx/gomlx/core/tensors"
 	ort "github.com/yalue/onnxruntime_go"
 
 	"wsss/models/backend"
+	"wsss/models/onnximport/onnxfile"
 )
 
 // Session is a model loaded by ONNX Runtime.
@@ -47,12 +49,45 @@ func Open(path string) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	opt, err := optionsFor(path)
+	if err != nil {
+		return nil, err
+	}
+	defer opt.Destroy()
 	s := &Session{path: path, inputs: in, outputs: out}
-	s.session, err = ort.NewDynamicAdvancedSession(path, namesOf(in), namesOf(out), nil)
+	s.session, err = ort.NewDynamicAdvancedSession(path, namesOf(in), namesOf(out), opt)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
+}
+
+// optionsFor are those of a session for the model at path: of one thread where a
+// ScatterND adds, multiplies or compares, whose threads would lose updates of each
+// other (docs/upstream.md).
+func optionsFor(path string) (*ort.SessionOptions, error) {
+	file, err := onnxfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	opt, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if file.Any(reduces) {
+		err = opt.SetIntraOpNumThreads(1)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), opt.Destroy())
+	}
+	return opt, nil
+}
+
+func reduces(n *protos.NodeProto) bool {
+	return n.OpType == "ScatterND" && slices.ContainsFunc(n.Attribute, func(a *protos.AttributeProto) bool {
+		return a.Name == "reduction" && string(a.S) != "none"
+	})
 }
 
 func namesOf(ports []ort.InputOutputInfo) []string {
