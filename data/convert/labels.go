@@ -14,6 +14,7 @@ import (
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/folder"
+	"wsss/data/names"
 	"wsss/data/words"
 )
 
@@ -59,6 +60,9 @@ func (j Job) Apart(root string) error {
 func (j Job) Run(ctx context.Context, progress func(done, total int)) (Result, error) {
 	c := converter{ds: j.Dataset, split: map[string]string{}}
 	if err := c.list(j.Splits, j.Chosen); err != nil {
+		return Result{}, err
+	}
+	if err := names.MarkRun(j.Dir); err != nil {
 		return Result{}, err
 	}
 	target := annotation.Target{Dir: j.Dir, Classes: c.ds.Classes(), FileName: c.fileName, Photo: c.ds.ImagePath, Tolerance: j.Tolerance}
