@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/checkpoints/files"
 	"wsss/data/annotation/annotationtest"
 	"wsss/models/manifest"
 )
@@ -35,6 +36,9 @@ func TestInsideThePhotos(t *testing.T) {
 		run = append(run, "-set", s)
 	}
 	call(run...)
+	if !files.Exists(filepath.Join(dir, "runs", "mine", ".wsss-run")) {
+		t.Error("the run's folder is not marked")
+	}
 	net := filepath.Join("runs", "mine", "train", "pseudo")
 	for range 2 {
 		has(t, call("predict", "-checkpoint", net, "-backend", "go", "-format", "png,overlay,yolo", "-out", "labels", "."), "labels of 4 images in labels")
@@ -42,6 +46,7 @@ func TestInsideThePhotos(t *testing.T) {
 	call("predict", "-method", "grabcut", "-backend", "go", "-labels", "labels.csv", "-out", "masks-of-boxes", ".")
 	call("data", "export", "-masks", filepath.Join("runs", "mine", "gen"), "-classes", writeClasses(t), "-images", ".", "-format", "overlay", "-out", "look")
 	call("export", "-config", "mine.toml", "-format", "coco", "-n", "2", "-out", "for-tool")
+	call("data", "convert", "-root", ".", "-to", "yolo", "-out", "for-yolo")
 	if text := call(run...); strings.Contains(text, "again") || strings.Contains(text, "new image") {
 		t.Errorf("a second run finds other data:\n%s", text)
 	}

@@ -2,7 +2,10 @@ package names
 
 import (
 	"io"
+	"io/fs"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"wsss/checkpoints/files"
 )
@@ -20,17 +23,20 @@ func MarkRun(dir string) error { return mark(dir, runMark) }
 // MarkOutput makes and marks a folder of labels, in which no photos are looked for.
 func MarkOutput(dir string) error { return mark(dir, outputMark) }
 
-// mark leaves alone what is in use: a folder that holds anything may be of photos.
+// mark leaves alone what is in use: a folder that holds anything but hidden files, such
+// as the lock of a run that begins, may be of photos.
 func mark(dir, name string) error {
 	if files.IsRemote(dir) {
 		return nil
 	}
-	if there, err := files.ReadDir(dir); err == nil && len(there) > 0 {
+	if there, err := files.ReadDir(dir); err == nil && slices.ContainsFunc(there, visible) {
 		return nil
 	}
 	path := filepath.Join(dir, name)
 	return files.WriteAtomic(path, func(io.Writer) error { return nil })
 }
+
+func visible(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), ".") }
 
 // IsRun tells whether a folder is that of a run. Runs of earlier versions have no mark
 // but hashes of their data. In object storage nothing is marked.

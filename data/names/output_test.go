@@ -1,6 +1,7 @@
 package names
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -25,6 +26,12 @@ func TestMarks(t *testing.T) {
 		run, output bool
 	}{
 		{"run", MarkRun, true, true},
+		{"locked", func(path string) error {
+			if err := files.WriteAtomic(filepath.Join(path, ".lock"), func(io.Writer) error { return nil }); err != nil {
+				return err
+			}
+			return MarkRun(path)
+		}, true, true},
 		{"labels", MarkOutput, false, true},
 		{"photos", func(path string) error { return os.Mkdir(path, 0o755) }, false, false},
 		{"used", MarkOutput, false, false},
