@@ -234,6 +234,8 @@ func (b *Bar) Finish() {
 	fresh := b.done - max(b.first, 0)
 	took := time.Since(b.start)
 	switch {
+	case b.done == 0: // a stage that is skipped whole counts nothing
+		fmt.Fprintf(Err, "%-28s done already\n", b.title)
 	case b.total == 0 || fresh <= 0:
 		fmt.Fprintf(Err, "%-28s %d done already\n", b.title, b.done)
 	default:

@@ -59,6 +59,25 @@ func TestBarCompiles(t *testing.T) {
 	}
 }
 
+// TestBarSkipped: a stage that was skipped counts nothing.
+func TestBarSkipped(t *testing.T) {
+	for _, tt := range []struct {
+		done int
+		want string
+	}{{0, "train                        done already\n"}, {6, "train                        6 done already\n"}} {
+		text := stderrOf(t, func() {
+			b := NewBar("train", false)
+			if tt.done > 0 {
+				b.Update(tt.done, 6)
+			}
+			b.Finish()
+		})
+		if text != tt.want {
+			t.Errorf("%d of 6: %q, want %q", tt.done, text, tt.want)
+		}
+	}
+}
+
 // stderrOf returns what do prints to standard error.
 func stderrOf(t *testing.T, do func()) string {
 	t.Helper()
