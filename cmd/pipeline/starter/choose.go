@@ -112,7 +112,7 @@ func (s *Starter) Tell(w io.Writer, path string) {
 		if s.Backbone == smallBackbone {
 			get = fmt.Sprintf("wsss models pull resnet18, or %s, of which it tells the command that fetches it", s.Backbone)
 		}
-		s.Notes = append(s.Notes, fmt.Sprintf("the network starts from random numbers; from ImageNet weights it learns far more from few photos: %s, then wsss init again", get))
+		s.Notes = append(s.Notes, fmt.Sprintf("the network starts from random numbers; from ImageNet weights it learns far more from few photos: %s, then remove this config and wsss init again", get))
 	}
 	for _, n := range s.Notes {
 		fmt.Fprintf(w, "  %s\n", n)
