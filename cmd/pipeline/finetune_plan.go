@@ -74,8 +74,8 @@ func (p *Plan) splitOf(what string, d configs.Data, split string) (int, error) {
 		return 0, p.checkScenes(d)
 	}
 	ds, err := OpenData(d, p.Config.Seed)
-	if errors.As(err, new(*configs.KeyError)) {
-		return 0, InFile(p.File, UsageError{Err: err})
+	if errors.As(err, new(UsageError)) {
+		return 0, InFile(p.File, err)
 	}
 	var ids []string
 	if err == nil {

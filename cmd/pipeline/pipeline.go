@@ -78,7 +78,7 @@ func Open(cfg configs.Config, o Options) (p *Run, err error) {
 		return nil, InFile(o.File, UsageError{Err: err})
 	}
 	p.Dataset, err = OpenData(cfg.Data, cfg.Seed)
-	if err != nil && !errors.As(err, new(*configs.KeyError)) && cfg.Data.Kind != "scenes" && !files.Exists(cfg.Data.Root) {
+	if err != nil && !errors.As(err, new(UsageError)) && cfg.Data.Kind != "scenes" && !files.Exists(cfg.Data.Root) {
 		return nil, MissingError{Lacks: []string{dataLack(err)}}
 	}
 	if err != nil && cfg.Data.Kind == "scenes" && errors.As(err, new(*fs.PathError)) {
@@ -103,10 +103,7 @@ func OpenNamed(cfg *configs.Config, file string) (data.Dataset, error) {
 		return nil, InFile(file, UsageError{Err: err})
 	}
 	ds, err := OpenData(cfg.Data, cfg.Seed)
-	if errors.As(err, new(*configs.KeyError)) {
-		return nil, InFile(file, UsageError{Err: err})
-	}
-	return ds, err // else a dataset that is wrong, not a command line
+	return ds, InFile(file, err)
 }
 
 // Corrected is a config's dataset with what was corrected in review, as a run sees it.
@@ -117,9 +114,14 @@ func Corrected(cfg configs.Config, ds data.Dataset) data.Dataset {
 }
 
 // OpenData opens the dataset that a table [data] names; seed is that of what is
-// generated or drawn in it.
+// generated or drawn in it. What is wrong with the table, and not with the files, is a
+// UsageError.
 func OpenData(d configs.Data, seed int64) (data.Dataset, error) {
-	return data.Open(d.Kind, data.Options{Root: d.Root, Seed: seed, Extra: d.Options})
+	ds, err := data.Open(d.Kind, data.Options{Root: d.Root, Seed: seed, Extra: d.Options})
+	if errors.As(err, new(*configs.KeyError)) {
+		err = UsageError{Err: err}
+	}
+	return ds, err
 }
 
 // recordConfig writes the resolved config into the run folder, for people and

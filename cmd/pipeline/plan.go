@@ -80,8 +80,8 @@ func (p *Plan) data(of Parts) error {
 	}
 	if p.Dataset == nil {
 		ds, err := OpenData(d, p.Config.Seed)
-		if errors.As(err, new(*configs.KeyError)) {
-			return InFile(p.File, UsageError{Err: err})
+		if errors.As(err, new(UsageError)) {
+			return InFile(p.File, err)
 		}
 		if err != nil {
 			p.lack("%s", dataLack(err))
