@@ -23,8 +23,8 @@ func runConvert(ctx context.Context, args []string) error {
 	if *out == "" || *to == "" {
 		return pipeline.Usagef("data convert: -to and -out are needed, for example -root photos -to coco -out DIR")
 	}
-	if !(*tolerance >= 0 && *tolerance <= 100) {
-		return pipeline.Usagef("data convert: -tolerance %v: allowed are 0..100 pixels", *tolerance)
+	if err := checkTolerance("data convert", *tolerance); err != nil {
+		return err
 	}
 	if f.config == "" {
 		f.kind = cmp.Or(f.kind, folder.Kind)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"wsss/cmd/pipeline"
@@ -23,6 +24,12 @@ func runExport(ctx context.Context, args []string) error {
 	}
 	if *out == "" || *formats == "" {
 		return pipeline.Usagef("data export: -out and -format are needed, for example -format coco -out DIR")
+	}
+	if !(opts.Opacity > 0 && opts.Opacity <= 1) {
+		return pipeline.Usagef("data export: -opacity %v: allowed are numbers above 0, up to 1", opts.Opacity)
+	}
+	if err := cmp.Or(checkTolerance("data export", opts.Tolerance), f.notNegative("min-area")); err != nil {
+		return err
 	}
 	src, err := f.source()
 	if err != nil {

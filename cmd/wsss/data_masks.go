@@ -39,6 +39,14 @@ func (f *maskFlags) source() (*convert.Masks, error) {
 	return convert.MasksIn(f.masks, f.classes)
 }
 
+// checkTolerance refuses what no polygon is thinned out by.
+func checkTolerance(command string, pixels float64) error {
+	if pixels >= 0 && pixels <= 100 {
+		return nil
+	}
+	return pipeline.Usagef("%s: -tolerance %v: allowed are 0..100 pixels", command, pixels)
+}
+
 // checkSplits refuses splits that a dataset has not.
 func checkSplits(ds data.Dataset, splits []string) error {
 	for _, split := range splits {

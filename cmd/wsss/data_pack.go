@@ -18,8 +18,11 @@ func runPack(ctx context.Context, args []string) error {
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
-	if *out == "" || *size < 1 || *size > 1<<20 {
-		return pipeline.Usagef("data pack: -out is needed, and -size %d: allowed are 1..%d MiB", *size, 1<<20)
+	switch {
+	case *out == "":
+		return pipeline.Usagef("data pack: -out is missing: name the folder to write")
+	case *size < 1 || *size > 1<<20:
+		return pipeline.Usagef("data pack: -size %d: allowed are 1..%d MiB", *size, 1<<20)
 	}
 	ds, splits, err := f.open()
 	if err != nil {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"wsss/cmd/pipeline"
+	"wsss/configs"
 	"wsss/data/scenes"
 )
 
@@ -26,6 +28,9 @@ func runScenes(ctx context.Context, args []string) error {
 		return pipeline.Usagef("data scenes: -out is missing: name the folder to write")
 	}
 	err := f.show("scenes", func(progress func(done, total int)) error { return scenes.Write(ctx, *out, cfg, progress) })
+	if errors.As(err, new(*configs.KeyError)) {
+		return pipeline.UsageError{Err: err}
+	}
 	if err != nil {
 		return err
 	}

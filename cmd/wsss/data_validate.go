@@ -24,6 +24,9 @@ func runValidate(ctx context.Context, args []string) error {
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
+	if err := f.notNegative("workers", "show"); err != nil {
+		return err
+	}
 	ds, splits, err := f.open()
 	if lines := (*data.LineErrors)(nil); errors.As(err, &lines) {
 		return datasetErrors(validate.WriteLines(stdout, lines))

@@ -36,6 +36,9 @@ func runWeaken(ctx context.Context, args []string) error {
 	case !slices.Contains(convert.WeakenFormats, w.Format):
 		return pipeline.Usagef("data weaken: -format %s: allowed are %s", w.Format, strings.Join(convert.WeakenFormats, ", "))
 	}
+	if err := f.notNegative("points", "background-points", "background-scribbles", "min-area", "merge-area", "merge-gap"); err != nil {
+		return err
+	}
 	names, err := listOf("data weaken", "-kinds", *kinds, []string{"tags", "points", "scribbles", "boxes"})
 	if err != nil {
 		return err

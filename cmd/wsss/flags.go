@@ -129,6 +129,16 @@ func (f *flags) parse(args []string, max int) error {
 	return nil
 }
 
+// notNegative refuses whole numbers below 0.
+func (f *flags) notNegative(names ...string) error {
+	for _, name := range names {
+		if n := f.Lookup(name).Value.(flag.Getter).Get().(int); n < 0 {
+			return pipeline.Usagef("%s: -%s %d: allowed are 0 and more", f.Name(), name, n)
+		}
+	}
+	return nil
+}
+
 // chooseBackend puts -backend in the place of the config's.
 func (f *flags) chooseBackend(cfg *configs.Config) error {
 	return pipeline.ChooseBackend(cfg, f.backend)

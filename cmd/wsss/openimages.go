@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"wsss/cmd/pipeline"
@@ -40,12 +41,19 @@ func runOpenImages(ctx context.Context, args []string) error {
 	switch {
 	case *out == "":
 		return pipeline.Usagef("data openimages: -out is missing: name the folder to write")
+	case !slices.Contains(openimages.Kinds, opt.Classes):
+		return pipeline.Usagef("data openimages: -classes %s: allowed are %s", opt.Classes, strings.Join(openimages.Kinds, ", "))
+	case !slices.Contains(openimages.Splits, opt.Split):
+		return pipeline.Usagef("data openimages: -split %s: allowed are %s", opt.Split, strings.Join(openimages.Splits, ", "))
 	case *bad != "stop" && *bad != "skip":
 		return pipeline.Usagef("data openimages: -malformed %s: allowed are stop, skip", *bad)
 	case *at < 1 || *at > 256:
 		return pipeline.Usagef("data openimages: -downloads %d: allowed are 1..256", *at)
 	case *fetch && opt.Images != "":
 		return pipeline.Usagef("data openimages: -fetch and -images are both given: the photos are there, or they are to come")
+	}
+	if err := f.notNegative("limit", "per-class", "negatives"); err != nil {
+		return err
 	}
 	if *fetch && len(labels) == 0 {
 		return fetchPhotos(ctx, f, *out, opt.Split, openimages.FetchOptions{From: *from, Workers: *at})
