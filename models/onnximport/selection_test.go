@@ -8,9 +8,9 @@ import (
 
 	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/gomlx/core/tensors"
-	"google.golang.org/protobuf/proto"
 
 	"wsss/models/backend"
+	"wsss/models/onnximport/onnxtest"
 )
 
 // selection is the choice of a detector's queries: the best of many scores.
@@ -66,29 +66,16 @@ func selectionIn(t *testing.T, path string) *selection {
 // returns its path and all outputs.
 func (s *selection) reference(t *testing.T, path string) (string, []string) {
 	t.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := new(protos.ModelProto)
-	if err := proto.Unmarshal(raw, m); err != nil {
-		t.Fatal(err)
-	}
-	for name, kind := range map[string]protos.TensorProto_DataType{s.scores: protos.TensorProto_FLOAT, s.index: protos.TensorProto_INT64} {
-		m.Graph.Output = append(m.Graph.Output, &protos.ValueInfoProto{Name: name, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{
-			TensorType: &protos.TypeProto_Tensor{ElemType: int32(kind)}}}})
-	}
 	var names []string
-	for _, o := range m.Graph.Output {
-		names = append(names, o.Name)
-	}
-	if raw, err = proto.Marshal(m); err != nil {
-		t.Fatal(err)
-	}
-	path = filepath.Join(t.TempDir(), "selection.onnx")
-	if err := os.WriteFile(path, raw, 0o666); err != nil {
-		t.Fatal(err)
-	}
+	path = onnxtest.Edited(t, path, "selection.onnx", func(g *protos.GraphProto) {
+		for name, kind := range map[string]protos.TensorProto_DataType{s.scores: protos.TensorProto_FLOAT, s.index: protos.TensorProto_INT64} {
+			g.Output = append(g.Output, &protos.ValueInfoProto{Name: name, Type: &protos.TypeProto{Value: &protos.TypeProto_TensorType{
+				TensorType: &protos.TypeProto_Tensor{ElemType: int32(kind)}}}})
+		}
+		for _, o := range g.Output {
+			names = append(names, o.Name)
+		}
+	})
 	return path, names
 }
 

@@ -11,11 +11,11 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/gomlx/core/tensors"
-	"google.golang.org/protobuf/proto"
 
 	"wsss/data"
 	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
+	"wsss/models/onnximport/onnxtest"
 	"wsss/models/weights/weightstest"
 )
 
@@ -148,28 +148,6 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// edited is an export whose graph is changed, in a file of a name.
-func edited(t *testing.T, name string, edit func(g *protos.GraphProto)) string {
-	t.Helper()
-	raw, err := os.ReadFile(exports[0])
-	p := &protos.ModelProto{}
-	if err == nil {
-		err = proto.Unmarshal(raw, p)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	edit(p.Graph)
-	path := filepath.Join(t.TempDir(), name)
-	if raw, err = proto.Marshal(p); err == nil {
-		err = os.WriteFile(path, raw, 0o644)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // TestErrors: files of other networks are refused by name.
 func TestErrors(t *testing.T) {
 	b := backendtest.One(t)
@@ -184,7 +162,7 @@ func TestErrors(t *testing.T) {
 	for path, want := range map[string]string{
 		"../../vit/testdata/clip.safetensors": "not the weights of OWLv2", "none.safetensors": "none.safetensors", half: "half.safetensors",
 		"../zoo/clip_vision.onnx": "there is no output logits",
-		edited(t, "swapped.onnx", func(g *protos.GraphProto) {
+		onnxtest.Edited(t, exports[0], "swapped.onnx", func(g *protos.GraphProto) {
 			for _, n := range g.Node {
 				for i, name := range n.Output {
 					n.Output[i] = map[string]string{"logits": "pred_boxes", "pred_boxes": "logits"}[name]
@@ -192,7 +170,7 @@ func TestErrors(t *testing.T) {
 				}
 			}
 		}): "output logits is not (similarity + shift) · scale",
-		edited(t, "oblong.onnx", func(g *protos.GraphProto) {
+		onnxtest.Edited(t, exports[0], "oblong.onnx", func(g *protos.GraphProto) {
 			for i, d := range g.Input[1].Type.GetTensorType().Shape.Dim {
 				d.Value = &protos.TensorShapeProto_Dimension_DimValue{DimValue: []int64{1, 3, 48, 40}[i]}
 			}

@@ -5,20 +5,19 @@ import (
 	"encoding/json"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute-onnx/support/protos"
-	"google.golang.org/protobuf/proto"
 
 	"wsss/data"
 	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/load"
 	"wsss/models/foundation/sam"
+	"wsss/models/onnximport/onnxtest"
 )
 
 // sam2Values is testdata/sam2.json.
@@ -130,14 +129,6 @@ func sam2Reference(t *testing.T) (ref sam2Values, img *imageproc.RGB, prompts []
 // communityEncoder is the encoder by the names of onnx-community.
 func communityEncoder(t *testing.T) string {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/sam2_encoder.onnx")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := new(protos.ModelProto)
-	if err := proto.Unmarshal(raw, m); err != nil {
-		t.Fatal(err)
-	}
 	names := map[string]string{"image": "pixel_values", "high_res_feats_0": "image_embeddings.0", "high_res_feats_1": "image_embeddings.1", "image_embed": "image_embeddings.2"}
 	rename := func(list []string) {
 		for i, n := range list {
@@ -146,23 +137,17 @@ func communityEncoder(t *testing.T) string {
 			}
 		}
 	}
-	for _, p := range slices.Concat(m.Graph.Input, m.Graph.Output) {
-		if now, ok := names[p.Name]; ok {
-			p.Name = now
+	return onnxtest.Edited(t, "testdata/sam2_encoder.onnx", "encoder.onnx", func(g *protos.GraphProto) {
+		for _, p := range slices.Concat(g.Input, g.Output) {
+			if now, ok := names[p.Name]; ok {
+				p.Name = now
+			}
 		}
-	}
-	for _, n := range m.Graph.Node {
-		rename(n.Input)
-		rename(n.Output)
-	}
-	if raw, err = proto.Marshal(m); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "encoder.onnx")
-	if err := os.WriteFile(path, raw, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
+		for _, n := range g.Node {
+			rename(n.Input)
+			rename(n.Output)
+		}
+	})
 }
 
 // TestCommunitySAM2 does TestSAM2 with onnx-community's names, whose decoder takes boxes

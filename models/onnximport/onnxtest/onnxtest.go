@@ -62,11 +62,32 @@ func Floats(name string, values []float32, dims ...int64) *protos.TensorProto {
 func Write(t testing.TB, name string, g *protos.GraphProto) string {
 	t.Helper()
 	g.Name = name
-	raw, err := proto.Marshal(&protos.ModelProto{IrVersion: 8, Graph: g, OpsetImport: []*protos.OperatorSetIdProto{{Version: 17}}})
+	return write(t, name+".onnx", &protos.ModelProto{IrVersion: 8, Graph: g, OpsetImport: []*protos.OperatorSetIdProto{{Version: 17}}})
+}
+
+// Edited writes the model at path, its graph changed, as a file of a name into the
+// test's folder.
+func Edited(t testing.TB, path, name string, edit func(g *protos.GraphProto)) string {
+	t.Helper()
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), name+".onnx")
+	m := new(protos.ModelProto)
+	if err := proto.Unmarshal(raw, m); err != nil {
+		t.Fatal(err)
+	}
+	edit(m.Graph)
+	return write(t, name, m)
+}
+
+func write(t testing.TB, name string, m *protos.ModelProto) string {
+	t.Helper()
+	raw, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, raw, 0o644); err != nil {
 		t.Fatal(err)
 	}

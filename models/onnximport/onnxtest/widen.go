@@ -3,57 +3,40 @@ package onnxtest
 import (
 	"encoding/binary"
 	"math"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/compute/dtypes/float16"
-	"google.golang.org/protobuf/proto"
 )
 
 // Widen writes the half-precision ONNX file at path with all of it in float32, and
 // returns where: what ONNX Runtime computes then is rounded to float32 alone.
 func Widen(t testing.TB, path string) string {
 	t.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var m protos.ModelProto
-	if err := proto.Unmarshal(raw, &m); err != nil {
-		t.Fatal(err)
-	}
-	g := m.Graph
-	for _, w := range g.Initializer {
-		widenTensor(t, w)
-	}
-	for _, n := range g.Node {
-		for _, a := range n.Attribute {
-			if a.T != nil {
-				widenTensor(t, a.T)
-			}
-			if n.OpType == "Cast" && a.Name == "to" && a.I == int64(protos.TensorProto_FLOAT16) {
-				a.I = int64(protos.TensorProto_FLOAT)
+	return Edited(t, path, "wide-"+filepath.Base(path), func(g *protos.GraphProto) {
+		for _, w := range g.Initializer {
+			widenTensor(t, w)
+		}
+		for _, n := range g.Node {
+			for _, a := range n.Attribute {
+				if a.T != nil {
+					widenTensor(t, a.T)
+				}
+				if n.OpType == "Cast" && a.Name == "to" && a.I == int64(protos.TensorProto_FLOAT16) {
+					a.I = int64(protos.TensorProto_FLOAT)
+				}
 			}
 		}
-	}
-	for _, ports := range [][]*protos.ValueInfoProto{g.Input, g.Output} {
-		for _, p := range ports {
-			if e := p.GetType().GetTensorType(); e.GetElemType() == int32(protos.TensorProto_FLOAT16) {
-				e.ElemType = int32(protos.TensorProto_FLOAT)
+		for _, ports := range [][]*protos.ValueInfoProto{g.Input, g.Output} {
+			for _, p := range ports {
+				if e := p.GetType().GetTensorType(); e.GetElemType() == int32(protos.TensorProto_FLOAT16) {
+					e.ElemType = int32(protos.TensorProto_FLOAT)
+				}
 			}
 		}
-	}
-	g.ValueInfo = nil // which tells of half precision
-	if raw, err = proto.Marshal(&m); err != nil {
-		t.Fatal(err)
-	}
-	wide := filepath.Join(t.TempDir(), "wide-"+filepath.Base(path))
-	if err := os.WriteFile(wide, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return wide
+		g.ValueInfo = nil // which tells of half precision
+	})
 }
 
 func widenTensor(t testing.TB, w *protos.TensorProto) {
