@@ -182,7 +182,7 @@ func (b *Builder) NoSort() bool { return b.opt.NoSort }
 // QuantisesByRange tells whether the file makes bytes of values by the range that
 // they turn out to have.
 func (b *Builder) QuantisesByRange() bool {
-	return slices.ContainsFunc(b.file.Proto.Graph.Node, func(n *protos.NodeProto) bool { return n.OpType == "DynamicQuantizeLinear" })
+	return b.file.Any(func(n *protos.NodeProto) bool { return n.OpType == "DynamicQuantizeLinear" })
 }
 
 // unique returns name if it is free, else name with a number.
