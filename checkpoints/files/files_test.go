@@ -157,3 +157,25 @@ func TestJoinFollowsSymlinks(t *testing.T) {
 		t.Errorf("read %q (%v) through the link", raw, err)
 	}
 }
+
+func TestSame(t *testing.T) {
+	dir := t.TempDir()
+	link, other := filepath.Join(dir, "link"), filepath.Join(dir, "other")
+	if err := os.Mkdir(other, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(dir, link); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{dir, dir + "/./", true}, {dir, link, true}, {other, filepath.Join(link, "other"), true},
+		{dir, other, false}, {dir, filepath.Join(dir, "none"), false}, {"s3:/b/x", "s3://b/x/", true}, {"s3:/b/x", "s3:/b/y", false},
+	} {
+		if got := Same(c.a, c.b); got != c.want {
+			t.Errorf("%s, %s: %v", c.a, c.b, got)
+		}
+	}
+}

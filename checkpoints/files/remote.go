@@ -118,6 +118,16 @@ func Abs(name string) (string, error) {
 	return filepath.Abs(name)
 }
 
+// Same tells whether two paths name one file or folder, which may be in a store.
+func Same(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	first, err1 := os.Stat(a)
+	second, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(first, second)
+}
+
 // errInPlace is why object storage cannot be written as logs are.
 var errInPlace = errors.New("object storage has no files that can be written bit by bit")
 

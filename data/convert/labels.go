@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/folder"
@@ -45,11 +45,7 @@ func (r Result) LeftOut() string {
 // Apart refuses to write to root, the folder that is read: what is written would be
 // read as more labels, and photos twice, the next time.
 func (j Job) Apart(root string) error {
-	from, err := os.Stat(root)
-	if err != nil {
-		return nil // reading it tells
-	}
-	if to, err := os.Stat(j.Dir); err == nil && os.SameFile(from, to) {
+	if files.Same(root, j.Dir) {
 		return fmt.Errorf("%s is the folder that is read, and what is written would be read as its labels the next time: choose another folder", j.Dir)
 	}
 	return nil

@@ -2,7 +2,6 @@ package export
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -31,7 +30,7 @@ func Writer(checkpoint, out *string) (write func(checkpoint, out string, warn fu
 	if !files.Exists(*checkpoint) {
 		return nil, fmt.Errorf("-checkpoint %s: there is no file or folder %s", *checkpoint, *checkpoint)
 	}
-	if sameFile(*checkpoint, *out) {
+	if files.Same(*checkpoint, *out) {
 		return nil, fmt.Errorf("-out %s would replace the checkpoint: choose another name", *out)
 	}
 	if c, err := checkpoints.Open(*out); err == nil {
@@ -39,14 +38,4 @@ func Writer(checkpoint, out *string) (write func(checkpoint, out string, warn fu
 		return nil, fmt.Errorf("-out %s would replace a checkpoint: choose another name", *out)
 	}
 	return write, nil
-}
-
-// sameFile tells whether two paths name one file, which may be in object storage.
-func sameFile(a, b string) bool {
-	if filepath.Clean(a) == filepath.Clean(b) {
-		return true
-	}
-	first, err := os.Stat(a)
-	second, err2 := os.Stat(b)
-	return err == nil && err2 == nil && os.SameFile(first, second)
 }

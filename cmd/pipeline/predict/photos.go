@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -66,15 +65,8 @@ func PhotosOf(ids []string, path func(id string) string) (list []Photo) {
 func KeepPhotos(photos []Photo, out string, formats []string) error {
 	written := picturesOf(formats)
 	for _, in := range photos {
-		photo, err := files.Stat(in.Path)
-		if err != nil {
-			continue // reading it tells
-		}
 		for _, name := range written {
-			if filepath.Clean(in.Path) == filepath.Join(out, name(in.ID)) {
-				return pipeline.Usagef("-out %s: the labels of %s would replace it: choose another folder", out, in.Path)
-			}
-			if there, err := files.Stat(filepath.Join(out, name(in.ID))); err == nil && os.SameFile(photo, there) {
+			if files.Same(in.Path, filepath.Join(out, name(in.ID))) {
 				return pipeline.Usagef("-out %s: the labels of %s would replace it: choose another folder", out, in.Path)
 			}
 		}
