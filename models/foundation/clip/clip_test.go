@@ -80,14 +80,6 @@ func model(t *testing.T) (*Model, *tower, *tower) {
 	return m, vision, text
 }
 
-func length(v []float32) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += float64(x) * float64(x)
-	}
-	return math.Sqrt(sum)
-}
-
 func TestTowers(t *testing.T) {
 	m, vision, textTower := model(t)
 	ctx := context.Background()
@@ -100,8 +92,8 @@ func TestTowers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, v := range append(images, texts...) {
-		if math.Abs(length(v)-1) > 1e-6 {
-			t.Errorf("length %v", length(v))
+		if math.Abs(vector.Length(v)-1) > 1e-6 {
+			t.Errorf("length %v", vector.Length(v))
 		}
 	}
 	if got := fmt.Sprint(vision.seen, textTower.seen); got != "[[1 3 16 16] [1 3 16 16]] [[1 77] [5]]" {
