@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"wsss/cmd/pipeline"
 	"wsss/cmd/pipeline/predict"
+	"wsss/eval/export"
 )
 
 func runPredict(ctx context.Context, args []string) error {
@@ -40,6 +42,13 @@ func runPredict(ctx context.Context, args []string) error {
 	if (n.Checkpoint == "") == (m.Name == "") || o.Dir == "" || f.NArg() == 0 {
 		return pipeline.Usagef("predict: -checkpoint or -method, -out and at least one image, folder or - are needed; see `wsss predict -h`")
 	}
+	if err := cmp.Or(checkTolerance("predict", o.Tolerance), f.notNegative("min-area")); err != nil {
+		return err
+	}
+	var err error
+	if o.Formats, err = listOf("predict", "-format", *formats, export.Formats()); err != nil {
+		return err
+	}
 	if err := predict.Mount(&o.Dir, &n.Checkpoint, f.Args()); err != nil {
 		return err
 	}
@@ -47,7 +56,6 @@ func runPredict(ctx context.Context, args []string) error {
 		return err
 	}
 	f.Visit(func(g *flag.Flag) { o.MinAreaAlways = o.MinAreaAlways || g.Name == "min-area" })
-	o.Formats = strings.Split(*formats, ",")
 	p := &pipeline.Run{Options: f.options()}
 	p.Config.Backend = f.backend
 	photos := func(args []string) ([]predict.Photo, error) { return predict.List(args, os.Stdin, p.Warn) }
