@@ -55,13 +55,18 @@ func (p *Plan) FineTune() error {
 	fmt.Fprintln(w, "\nsteps")
 	p.step("train", "%s, head %s, %d epochs of batch %d, lr %g, weight decay %g, layer decay %g, warm-up %g, freeze %d, augment %s, precision %s, recompute %d → %s",
 		c.Loss, c.Head, c.Epochs, c.Batch, c.LR, c.WeightDecay, c.LayerDecay, c.WarmUp, c.Freeze, c.Augment, cmp.Or(c.Precision, "the backend's"), c.Recompute, p.Path("finetune"))
-	if images >= c.Batch {
-		p.step("", "at most %s", words.Plural(c.Epochs*(images/c.Batch), "update"))
-	}
+	p.updates(images, c.Epochs, c.Batch)
 	p.step("judge", "mAP before and after; best checkpoint and thresholds on %s", map[bool]string{
 		true: fmt.Sprintf("%g %% of the training images, held out", 100*c.Calibrate), false: "the validation images, which flatters"}[c.Calibrate > 0])
 	p.step("report", "%s", p.Path("report.html"))
 	return nil
+}
+
+// updates says how many updates a training takes at most, where its images are there.
+func (p *Plan) updates(images, epochs, batch int) {
+	if images >= batch {
+		p.step("", "at most %s", words.Plural(epochs*(images/batch), "update"))
+	}
 }
 
 // splitOf names the images of a split and counts them, 0 where they are not

@@ -1,10 +1,6 @@
 package pipeline
 
-import (
-	"fmt"
-
-	"wsss/data/words"
-)
+import "fmt"
 
 // classifier plans wsss train-classifier.
 func (p *Plan) classifier() error {
@@ -22,8 +18,6 @@ func (p *Plan) classifier() error {
 	fmt.Fprintln(p.Print, "\nsteps")
 	p.step("train", "%s ×%g, batch norm %s, %d epochs of batch %d, %s, lr %g, crop %d → %s",
 		c.Backbone, c.Width, c.BatchNorm, c.Epochs, c.Batch, c.Optimizer, c.LR, c.Crop, p.Path("classifier"))
-	if images >= c.Batch {
-		p.step("", "at most %s", words.Plural(c.Epochs*(images/c.Batch), "update"))
-	}
+	p.updates(images, c.Epochs, c.Batch)
 	return nil
 }

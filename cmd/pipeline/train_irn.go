@@ -71,8 +71,6 @@ func (p *Plan) irn() error {
 	}
 	p.step("train", what+" on %s ×%g, %d epochs of batch %d, lr %g, crop %d, from %s → %s",
 		c.Backbone, c.Width, c.Epochs, c.Batch, c.LR, c.Crop, c.Labels, p.Path("irn"))
-	if images >= c.Batch {
-		p.step("", "at most %s", words.Plural(c.Epochs*(images/c.Batch), "update"))
-	}
+	p.updates(images, c.Epochs, c.Batch)
 	return nil
 }
