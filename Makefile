@@ -100,13 +100,14 @@ lint:
 
 # Attacks on what wsss promises, for MINUTES in all: kills, pairs of writers,
 # full disks, limits, hostile files, the race detector, repeated tests, fuzzing.
-# Finer: KILLS=500 PAIRS=100 REPEATS=200 FUZZ=60s (a target), ENGINES=go,onnx
-# and ONLY=kills,fuzz. Its short form is in `make test`; docs/reliability.md has
-# the numbers.
+# Finer: KILLS=500 PAIRS=100 REPEATS=200 EACH=10s (a test) ALONE=20m (a package)
+# FUZZ=60s (a target), ENGINES=go,onnx, PACKAGES=^wsss/data and ONLY=kills,fuzz.
+# Its short form is in `make test`; docs/reliability.md has the numbers.
 MINUTES ?= 60
 torture: build
 	go run ./cmd/bench torture -minutes $(MINUTES) -wsss bin/wsss $(if $(ONLY),-only "$(ONLY)") $(if $(ENGINES),-engines $(ENGINES)) \
-		$(if $(KILLS),-kills $(KILLS)) $(if $(PAIRS),-pairs $(PAIRS)) $(if $(REPEATS),-repeats $(REPEATS)) $(if $(FUZZ),-fuzz $(FUZZ))
+		$(if $(KILLS),-kills $(KILLS)) $(if $(PAIRS),-pairs $(PAIRS)) $(if $(REPEATS),-repeats $(REPEATS)) $(if $(FUZZ),-fuzz $(FUZZ)) \
+		$(if $(EACH),-each $(EACH)) $(if $(ALONE),-alone $(ALONE)) $(if $(PACKAGES),-packages "$(PACKAGES)")
 
 # Ratios against peers measured in the same run; minutes. PyTorch's rows need
 # Debian's python3-torch.

@@ -155,11 +155,11 @@ func TestDecodeListsEmbeddedOptions(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "c.toml") // one per process: folders are slow to make
 	f.Add("seed = 1\n[train]\nbatch = 2", "train.lr=0.1")
 	f.Add(Default().TOML(), "gen.weak=points")
 	f.Add(`"\`, "") // the decoder puts this fault at line 0
 	f.Fuzz(func(t *testing.T, text, set string) {
-		path := filepath.Join(t.TempDir(), "c.toml")
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Skip("the fuzzed file cannot be written here: ", err)
 		}

@@ -101,8 +101,8 @@ func FuzzParseCOCOString(f *testing.F) {
 	f.Add("593O4", 8, 4)
 	f.Add("`0`0`00", 4, 16)
 	f.Fuzz(func(t *testing.T, text string, w, h int) {
-		if w > 1<<10 || h > 1<<10 {
-			t.Skip("large image")
+		if w > 1<<10 || h > 1<<10 || w > 0 && h > 0 && w*h > 1<<16 {
+			return // a larger image only takes longer
 		}
 		r, err := ParseCOCOString(text, w, h)
 		if err != nil {

@@ -132,13 +132,10 @@ type labels struct {
 // newLabels resolves the names of a table. With descriptions, a file of the
 // user's, their identifiers must be what the file says.
 func newLabels(kind, descriptions string) (*labels, error) {
-	classes, err := Classes(kind)
-	if err != nil {
+	table, ok := tables[kind]
+	if !ok {
+		_, err := Classes(kind)
 		return nil, err
-	}
-	official, err := readDescriptions(strings.NewReader(namesCSV))
-	if err != nil {
-		return nil, fmt.Errorf("names.csv: %w", err)
 	}
 	if descriptions != "" {
 		f, _, err := files.OpenRegular(descriptions)
@@ -150,14 +147,45 @@ func newLabels(kind, descriptions string) (*labels, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", descriptions, err)
 		}
+		official, err := officialNames()
+		if err != nil {
+			return nil, err
+		}
 		for id, name := range official {
 			if !strings.EqualFold(given[id], name) {
 				return nil, fmt.Errorf("%s: %s is %q, the mapping wants %q: not an Open Images V4 to V7 class file?", descriptions, id, given[id], name)
 			}
 		}
 	}
-	return resolve(classes, official)
+	return table()
 }
+
+var officialNames = sync.OnceValues(func() (map[string]string, error) {
+	names, err := readDescriptions(strings.NewReader(namesCSV))
+	if err != nil {
+		return nil, fmt.Errorf("names.csv: %w", err)
+	}
+	return names, nil
+})
+
+// tables has the labels of each kind, which nobody changes.
+var tables = func() map[string]func() (*labels, error) {
+	of := map[string]func() (*labels, error){}
+	for _, kind := range Kinds {
+		of[kind] = sync.OnceValues(func() (*labels, error) {
+			classes, err := Classes(kind)
+			if err != nil {
+				return nil, err
+			}
+			names, err := officialNames()
+			if err != nil {
+				return nil, err
+			}
+			return resolve(classes, names)
+		})
+	}
+	return of
+}()
 
 func resolve(classes []Class, names map[string]string) (*labels, error) {
 	idOf := map[string]string{}

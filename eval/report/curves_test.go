@@ -66,8 +66,8 @@ func FuzzReadLog(f *testing.F) {
 	f.Add([]byte("{\"step\":1,\"loss\":2,\"lr\":[1]}\n{\"step\":2,\"loss\":1e308}\n{\"step\":3,\"loss\":-1e308}"))
 	f.Add([]byte("{\"step\":1e16,\"loss\":2}\n{\"step\":1.0000000000000002e16,\"loss\":2}"))
 	f.Add([]byte("[]\n{\"iter\":null}"))
+	path := filepath.Join(f.TempDir(), "log.jsonl") // one per process: folders are slow to make
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		path := filepath.Join(t.TempDir(), "log.jsonl")
 		if err := os.WriteFile(path, raw, 0o644); err != nil {
 			t.Fatal(err)
 		}

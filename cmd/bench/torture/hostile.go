@@ -64,7 +64,7 @@ func hostile(ctx context.Context, o options, r *result) error {
 		return err
 	}
 	rng := rand.New(rand.NewPCG(o.seed, 3))
-	end := time.Now().Add(o.share(0.1))
+	end := time.Now().Add(o.time)
 	var worst tally
 	for round := 0; round == 0 || time.Now().Before(end) && round < 50; round++ {
 		for _, v := range victims() {
@@ -121,7 +121,7 @@ func (o options) damage(ctx context.Context, v victim, round int, rng *rand.Rand
 	}
 	// Each format has its part of the time for what is tried once, in an order of
 	// chance: what one campaign leaves out another tries.
-	end := time.Now().Add(o.share(0.1) / time.Duration(len(victims())))
+	end := time.Now().Add(o.time / time.Duration(len(victims())))
 	for i, at := range rng.Perm(len(faults)) {
 		f := faults[at]
 		if round > 0 && !f.random || o.brief() && rng.IntN(40) > 0 || i >= 8 && !o.brief() && time.Now().After(end) {

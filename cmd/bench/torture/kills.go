@@ -18,7 +18,7 @@ import (
 func kills(ctx context.Context, o options, r *result) error {
 	rng := rand.New(rand.NewPCG(o.seed, 1))
 	engines := o.present(ctx, r)
-	end := time.Now().Add(o.share(0.33))
+	end := time.Now().Add(o.time)
 	count, hard, trials := 0, 0, 0
 	byJob := map[string]int{}
 	for round := 0; count < o.kills; round++ {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -30,14 +31,15 @@ type options struct {
 	kills   int
 	pairs   int
 	repeats int
+	each    time.Duration // for the repeats of one test
+	alone   time.Duration // for one package under the race detector
 	fuzz    time.Duration // a target
+	workers int           // processes that fuzz
 	seed    uint64
 	quiet   bool
-}
 
-// share is the part of the whole time that a campaign may take.
-func (o options) share(part float64) time.Duration {
-	return time.Duration(part * o.minutes * float64(time.Minute))
+	packages *regexp.Regexp // of tests
+	time     time.Duration  // of the campaign that runs
 }
 
 // brief tells the short form, in which each campaign tries a little of
@@ -75,25 +77,30 @@ func (r *result) failf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%s: FAILED: %s\n", r.name, r.failures[len(r.failures)-1])
 }
 
-// campaigns in the order they run: the quick ones first.
-var campaigns = []struct {
+type campaign struct {
 	name string
+	part float64
 	run  func(context.Context, options, *result) error
-}{
-	{"limits", limits},
-	{"full disk", fullDisk},
-	{"hostile files", hostile},
-	{"pairs", pairs},
-	{"kills", kills},
-	{"race", race},
-	{"repeat", repeat},
-	{"fuzz", fuzz},
+}
+
+// campaigns in the order they run: the quick ones first. Each has its part of
+// the time, of which those that are left out take none; limits and full disks
+// take what they need.
+var campaigns = []campaign{
+	{"limits", 0.03, limits},
+	{"full disk", 0.04, fullDisk},
+	{"hostile files", 0.1, hostile},
+	{"pairs", 0.08, pairs},
+	{"kills", 0.33, kills},
+	{"race", 0.12, race},
+	{"repeat", 0.15, repeat},
+	{"fuzz", 0.15, fuzz},
 }
 
 // Main is the command.
 func Main() {
 	var o options
-	var only, engines, commands string
+	var only, engines, commands, packages string
 	flag.Float64Var(&o.minutes, "minutes", 60, "how long all of it may take, about")
 	flag.StringVar(&only, "only", "", "campaigns to run, of limits, full disk, hostile files, pairs, kills, race, repeat, fuzz; comma-separated (default all)")
 	flag.StringVar(&engines, "engines", "go,onnx,xla:cpu", "engines that the kills are over; those that this machine lacks are left out, and named")
@@ -101,12 +108,21 @@ func Main() {
 	flag.IntVar(&o.kills, "kills", 500, "kills at most")
 	flag.IntVar(&o.pairs, "pairs", 100, "pairs of writers at most")
 	flag.IntVar(&o.repeats, "repeats", 200, "runs of each test")
-	flag.DurationVar(&o.fuzz, "fuzz", 0, "time of each fuzz target (default what is left of the minutes, shared out)")
+	flag.DurationVar(&o.each, "each", 0, "time for the repeats of one test, which runs once whatever it takes (default what is left of the minutes, shared out)")
+	flag.DurationVar(&o.alone, "alone", 20*time.Minute, "time for the tests of one package under the race detector")
+	flag.DurationVar(&o.fuzz, "fuzz", 0, "time of each fuzz target, once (default what is left of the minutes, shared out)")
+	flag.IntVar(&o.workers, "workers", runtime.NumCPU(), "processes that fuzz")
+	flag.StringVar(&packages, "packages", "", "packages whose tests are raced, repeated and fuzzed, a regular expression, as ^wsss/data (default all)")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of the times of kills and of the faults")
 	flag.StringVar(&o.wsss, "wsss", "", "the binary to attack (default one built now)")
 	flag.Parse()
 	o.engines = strings.Split(engines, ",")
 	o.choose(commands)
+	var err error
+	if o.packages, err = regexp.Compile(packages); err != nil {
+		fmt.Fprintf(os.Stderr, "torture: -packages: %v\n", err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	results, err := all(ctx, o, only)
@@ -144,11 +160,20 @@ func all(ctx context.Context, o options, only string) ([]*result, error) {
 		}
 	}
 	fmt.Fprintf(os.Stderr, "torture: seed %d\n", o.seed)
+	chosen := campaigns
+	if only != "" {
+		chosen = slices.DeleteFunc(slices.Clone(campaigns), func(c campaign) bool { return !slices.Contains(strings.Split(only, ","), c.name) })
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("no campaign is named %s", only)
+	}
+	var parts float64
+	for _, c := range chosen {
+		parts += c.part
+	}
 	var results []*result
-	for _, c := range campaigns {
-		if only != "" && !strings.Contains(","+only+",", ","+c.name+",") {
-			continue
-		}
+	for _, c := range chosen {
+		o.time = time.Duration(c.part / parts * o.minutes * float64(time.Minute))
 		r := &result{name: c.name}
 		start := time.Now()
 		err := c.run(ctx, o, r)

@@ -20,7 +20,7 @@ const exitHeld = 4
 // with -restart.
 func pairs(ctx context.Context, o options, r *result) error {
 	rng := rand.New(rand.NewPCG(o.seed, 2))
-	end := time.Now().Add(o.share(0.08))
+	end := time.Now().Add(o.time)
 	count, refused, killed := 0, 0, 0
 	for count < o.pairs && (count == 0 || o.brief() || time.Now().Before(end)) {
 		for _, j := range o.jobs {

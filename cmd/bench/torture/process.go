@@ -25,10 +25,10 @@ func output(ctx context.Context, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// combined is what a command prints, run in dir.
-func combined(ctx context.Context, dir string, args ...string) (string, error) {
+// combined is what a command prints, run in dir with env beside the environment.
+func combined(ctx context.Context, dir string, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,9 +19,9 @@ type testPackage struct{ path, dir string }
 
 var concurrent = regexp.MustCompile(`\bgo func|\berrgroup\.|\bsync\.(WaitGroup|Mutex|RWMutex|Cond|Once|Pool|Map)|\bgo [a-zA-Z_.]+\(|\bParallel\(`)
 
-// concurrentPackages are the packages of this module that start goroutines or
+// concurrentPackages are the chosen packages of this module that start goroutines or
 // lock, in their code or their tests, and that have tests.
-func concurrentPackages(ctx context.Context) ([]testPackage, error) {
+func concurrentPackages(ctx context.Context, o options) ([]testPackage, error) {
 	list, err := output(ctx, "go", "list", "-f", `{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{range .GoFiles}} {{.}}{{end}}{{range .TestGoFiles}} {{.}}{{end}}{{range .XTestGoFiles}} {{.}}{{end}}{{end}}`, "wsss/...")
 	if err != nil {
 		return nil, err
@@ -28,7 +29,7 @@ func concurrentPackages(ctx context.Context) ([]testPackage, error) {
 	var found []testPackage
 	for line := range strings.Lines(list) {
 		fields := strings.Fields(line)
-		if len(fields) < 3 {
+		if len(fields) < 3 || !o.packages.MatchString(fields[0]) {
 			continue
 		}
 		is := slices.ContainsFunc(fields[2:], func(name string) bool {
@@ -45,96 +46,151 @@ func concurrentPackages(ctx context.Context) ([]testPackage, error) {
 // self is this package: its test is the short form of the campaigns.
 const self = "wsss/cmd/bench/torture"
 
-// repeat runs each test of the concurrent packages o.repeats times, as short as
-// -short makes it. A test that would take longer than its share of the time is
-// run as often as fits, and is named.
-func repeat(ctx context.Context, o options, r *result) error {
-	packages, err := concurrentPackages(ctx)
-	if err != nil {
-		return err
-	}
-	// The command's tests run whole pipelines: last, with the time that is left.
+// inOrder has the packages in an order of chance, so that what one campaign
+// leaves out another tries; those of commands, whose tests run whole pipelines,
+// come last.
+func inOrder(packages []testPackage, seed uint64) []testPackage {
+	rng := rand.New(rand.NewPCG(seed, 4))
+	rng.Shuffle(len(packages), func(i, j int) { packages[i], packages[j] = packages[j], packages[i] })
 	slices.SortStableFunc(packages, func(a, b testPackage) int {
 		return cmp.Compare(strings.Count(a.path, "/cmd/"), strings.Count(b.path, "/cmd/"))
 	})
-	end := time.Now().Add(o.share(0.15))
-	full, fewer, runs := 0, []string{}, 0
-	for i, p := range packages {
+	return packages
+}
+
+// repeat runs each test of the concurrent packages o.repeats times, as short as
+// -short makes it, or as often as fits into its share of the time. Tests that
+// run less often are named, and so are packages that the time does not reach.
+func repeat(ctx context.Context, o options, r *result) error {
+	packages, err := concurrentPackages(ctx, o)
+	if err != nil {
+		return err
+	}
+	end := time.Now().Add(o.time)
+	full, runs, fewer, left := 0, 0, []string{}, []string{}
+	for i, p := range inOrder(packages, o.seed) {
+		if i > 0 && time.Now().After(end) {
+			left = append(left, p.path)
+			continue
+		}
 		bin := filepath.Join(o.dir, "repeat.test")
-		if text, err := combined(ctx, p.dir, "go", "test", "-c", "-o", bin, p.path); err != nil {
+		if text, err := combined(ctx, p.dir, nil, "go", "test", "-c", "-vet=off", "-ldflags=-w", "-o", bin, p.path); err != nil {
 			r.failf("%s does not build: %s", p.path, lastLines(text, 5))
 			continue
 		}
-		list, err := combined(ctx, p.dir, bin, "-test.list", "^Test")
+		list, err := combined(ctx, p.dir, nil, bin, "-test.list", "^Test")
 		if err != nil {
 			return fmt.Errorf("tests of %s: %w", p.path, err)
 		}
 		names := strings.Fields(list)
+		start, before := time.Now(), runs
 		for j, name := range names {
+			each := o.each
+			if each == 0 { // what is left, shared out; quick ones leave theirs to others
+				each = max(time.Until(end)/time.Duration(len(packages)-i-1+len(names)-j), 3*time.Second)
+			}
+			count, fault := repeatTest(ctx, bin, p.dir, name, o.repeats, each)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			args := func(count int) []string {
-				return []string{bin, "-test.run", "^" + name + "$", "-test.short", "-test.timeout", "20m", "-test.count", strconv.Itoa(count)}
-			}
-			start := time.Now()
-			text, err := combined(ctx, p.dir, args(1)...)
-			once := time.Since(start)
-			count := o.repeats
-			// What is left, shared out among the tests to come; quick ones leave theirs to others.
-			left := time.Until(end) / time.Duration(max(1, len(packages)-i-1+len(names)-j))
-			if cap := int(max(left, 3*time.Second) / max(once, time.Millisecond)); cap < count && once > 50*time.Millisecond {
-				count = max(1, min(count, cap))
-			}
-			if err == nil && count > 1 {
-				text, err = combined(ctx, p.dir, args(count-1)...)
-			}
 			runs += count
 			switch {
-			case err != nil:
-				r.failf("%s %s: %s", p.path, name, lastLines(text, 12))
+			case fault != nil:
+				r.failf("%s %s: %v", p.path, name, fault)
 			case count < o.repeats:
-				fewer = append(fewer, fmt.Sprintf("%s.%s (%d)", strings.TrimPrefix(p.path, "wsss/"), name, count))
+				fewer = append(fewer, fmt.Sprintf("%s.%s (%d)", p.path, name, count))
 			default:
 				full++
 			}
 		}
-		o.logf("repeat: %s, %d tests", p.path, len(names))
+		o.logf("repeat: %s: %d tests, %d runs, %s", p.path, len(names), runs-before, time.Since(start).Round(time.Second))
 	}
-	r.add("tests of %d concurrent packages, %d times each", len(packages), o.repeats)
-	r.add("%d tests in full, %d that take long fewer times; %d runs in all", full, len(fewer), runs)
+	r.add("tests of %d packages with goroutines: %d tests %d times, %d that take long less often; %d runs in all", len(packages)-len(left), full, o.repeats, len(fewer), runs)
 	for _, f := range fewer {
-		o.logf("repeat: fewer times: %s", f)
+		o.logf("repeat: less often: %s", f)
 	}
+	r.leftOut(o, left)
 	return nil
+}
+
+// leftOut tells which packages a campaign had no time for.
+func (r *result) leftOut(o options, packages []string) {
+	if len(packages) > 0 {
+		r.add("%d packages left out for lack of time", len(packages))
+		o.logf("%s: left out: %s", r.name, strings.Join(packages, " "))
+	}
+}
+
+// repeatTest runs a test once, and then as often as fits into the time.
+func repeatTest(ctx context.Context, bin, dir, name string, most int, each time.Duration) (int, error) {
+	run := func(count int) error {
+		text, err := combined(ctx, dir, nil, bin, "-test.run", "^"+name+"$", "-test.short", "-test.timeout", "20m", "-test.count", strconv.Itoa(count))
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, lastLines(text, 12))
+		}
+		return nil
+	}
+	start := time.Now()
+	if err := run(1); err != nil {
+		return 1, err
+	}
+	once := time.Since(start)
+	if once > 50*time.Millisecond { // the start of a process takes some of it
+		most = min(most, max(1, int(each/once)))
+	}
+	if most == 1 {
+		return 1, nil
+	}
+	return most, run(most - 1)
 }
 
 // race runs the same packages' tests once with the race detector, on 1, 2 and 4
 // threads. Its checks of pointers are on for our own code: those of a module
 // for matrix products, whose vector code computes addresses, are not ours.
 func race(ctx context.Context, o options, r *result) error {
-	packages, err := concurrentPackages(ctx)
+	packages, err := concurrentPackages(ctx, o)
 	if err != nil {
 		return err
 	}
-	end := time.Now().Add(o.share(0.12))
-	done, skipped := 0, 0
-	for _, p := range packages {
-		if time.Now().After(end) && o.minutes > 0 {
-			skipped++
+	end := time.Now().Add(o.time)
+	done, left, slow := 0, []string{}, []string{}
+	for i, p := range inOrder(packages, o.seed) {
+		if i > 0 && time.Now().After(end) {
+			left = append(left, p.path)
 			continue
 		}
-		text, err := combined(ctx, "", "go", "test", "-race", "-short", "-cpu", "1,2,4", "-count", "1", "-timeout", "20m",
+		start := time.Now()
+		text, err := combined(ctx, "", nil, "go", "test", "-race", "-short", "-vet=off", "-ldflags=-w", "-cpu", "1,2,4", "-count", "1", "-timeout", o.alone.String(),
 			"-gcflags=all=-d=checkptr=0", "-gcflags=wsss/...=-d=checkptr=1", p.path)
-		if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		o.logf("race: %s: %s, built and run in %s", p.path, lastLines(text, 1), time.Since(start).Round(time.Second))
+		switch {
+		case err != nil && tooSlow(text, o.alone):
+			slow = append(slow, p.path)
+		case err != nil:
 			r.failf("%s: %s", p.path, lastLines(text, 40))
 		}
 		done++
-		o.logf("race: %s %s", p.path, lastLines(text, 1))
 	}
-	r.add("race detector with checkptr, `-cpu 1,2,4`: %d concurrent packages", done)
-	if skipped > 0 {
-		r.add("%d packages left out for lack of time", skipped)
+	r.add("race detector with checkptr, `-cpu 1,2,4`: %d packages with goroutines", done)
+	if len(slow) > 0 {
+		r.add("of which %d did not end within %s: %s", len(slow), o.alone, strings.Join(slow, " "))
 	}
+	r.leftOut(o, left)
 	return nil
+}
+
+var running = regexp.MustCompile(`(?m)^\t+\S+ \(([0-9hms.]+)\)$`)
+
+// tooSlow tells tests that were stopped at the end of their time from one that
+// hangs: none of those that ran then had taken half of the time.
+func tooSlow(text string, limit time.Duration) bool {
+	_, list, is := strings.Cut(text, "panic: test timed out after ")
+	for _, m := range running.FindAllStringSubmatch(list, -1) {
+		took, err := time.ParseDuration(m[1])
+		is = is && err == nil && took < limit/2
+	}
+	return is && !strings.Contains(text, "--- FAIL: ") && !strings.Contains(text, "DATA RACE")
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
+	"time"
 )
 
 // TestBrief is the short form of the campaigns: a little of each, in seconds.
@@ -99,5 +102,73 @@ func TestSnapshotLeavesTimesOut(t *testing.T) {
 	}
 	if other := page("<div>\n<figure>loss 1.5</figure>\n</div>\n<p>12 masks</p>\n"); other == calm {
 		t.Error("another word does not count")
+	}
+}
+
+// TestSpells: executions of a target add up over campaigns, also behind a line
+// that a killed one left.
+func TestSpells(t *testing.T) {
+	t.Setenv("GOCACHE", t.TempDir())
+	open := func() *spells {
+		t.Helper()
+		s, err := openSpells(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	add := func(s *spells, target string, n int64) {
+		t.Helper()
+		if err := s.add(spell{Date: "2026-11-30T12:00:00Z", Target: target, Executions: n, Seconds: 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := open()
+	add(first, "a", 3)
+	add(first, "b", 5)
+	raw, err := os.ReadFile(first.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(first.path, append(raw, "{\"target\":\"a\",\"execu"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	add(open(), "a", 4)
+	s := open()
+	if a, b := s.total["a"], s.total["b"]; a.Executions != 7 || a.Seconds != 4 || b.Executions != 5 || len(s.total) != 2 || s.since != "2026-11-30" {
+		t.Errorf("%+v since %s", s.total, s.since)
+	}
+}
+
+// TestOverlay: this Go's fuzzer is the one whose functions are known, and the
+// quicker ones take their place.
+func TestOverlay(t *testing.T) {
+	_, env, err := fuzzGo(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if env == nil && strings.HasPrefix(runtime.Version(), "go1.27") {
+		t.Error("the functions of overlay.txt are not those of this Go")
+	}
+	if _, ok := replaceFunctions("a b a", "a\n=>\nc"); ok {
+		t.Error("a function that occurs twice was replaced")
+	}
+	if text, ok := replaceFunctions("a b", "a\n=>\nc\n---\nb\n=>\nd"); !ok || text != "c d" {
+		t.Errorf("%q", text)
+	}
+}
+
+// TestTooSlow: a package whose tests take long is told from a test that hangs.
+func TestTooSlow(t *testing.T) {
+	for text, want := range map[string]bool{
+		"panic: test timed out after 10m0s\n\trunning tests:\n\t\tTestA (12s)\n":                         true,
+		"panic: test timed out after 10m0s\n\trunning tests:\n\t\tTestA (12s)\n\t\tTestB/c (9m10s)\n":    false,
+		"--- FAIL: TestB (0.1s)\npanic: test timed out after 10m0s\n\trunning tests:\n\t\tTestA (12s)\n": false,
+		"WARNING: DATA RACE\npanic: test timed out after 10m0s\n\trunning tests:\n\t\tTestA (12s)\n":     false,
+		"panic: index out of range": false,
+	} {
+		if got := tooSlow(text, 10*time.Minute); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
 	}
 }

@@ -184,8 +184,8 @@ func FuzzLoadList(f *testing.F) {
 	f.Add("a\nb\n", "0.5\n0.6\n")
 	f.Add("", "nan")
 	f.Add("a", "1e400\n")
+	dir := f.TempDir() // one per process: folders are slow to make
 	f.Fuzz(func(t *testing.T, names, thresholds string) {
-		dir := t.TempDir()
 		for name, text := range map[string]string{"n": names, "t": thresholds} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 				t.Skip("the fuzzed file cannot be written here: ", err)
