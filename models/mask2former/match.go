@@ -13,113 +13,98 @@ const far = 1e30
 // the least total cost: 1 at its place in [problems, rows, columns], else 0. There
 // are at least as many columns as rows. It is the Hungarian method with shortest
 // augmenting paths (Jonker and Volgenant, Computing 38, 1987), exact but for the
-// rounding of sums; all problems take the same steps, rows²/2 of them, so that it
-// is part of a graph.
+// rounding of sums. The paths are Bellman's and Ford's, whose steps are the fewest
+// operations; all problems take the same, rows²/2 of them, so that it is part of a
+// graph.
 func match(cost *Node) *Node {
-	a := &assignment{reduced: StopGradient(cost), chosen: ZerosLike(cost)}
-	a.chosen = StopGradient(a.chosen)
-	for row := range cost.Shape().Dim(1) {
-		a.add(row)
+	d := cost.Shape().Dimensions
+	none := Zeros(cost.Graph(), shapes.Make(dtypes.Float32, d[0], 1, d[2]))
+	a := &assignment{paid: none}
+	for row := range d[1] {
+		a.take(StopGradient(Slice(cost, AxisRange(), AxisRange(row, row+1), AxisRange())), none)
+		a.augment(a.ways())
 	}
 	return StopGradient(a.chosen)
 }
 
-// assignment is that of the rows so far.
+// assignment is that of the rows so far. Potentials of rows and columns are taken
+// off the costs, so that none is below 0, and those of the chosen places are 0.
 type assignment struct {
-	reduced *Node // costs less the potentials of row and column
-	chosen  *Node
+	reduced *Node // costs less potentials, [problems, rows, columns]
+	chosen  *Node // 1 at the column of each row, else 0, likewise; while the last row has none, 0
+	paid    *Node // the columns' potentials, negated, [problems, 1, columns]
 }
 
-// add finds the shortest way from a row to a column that is free, by way of
-// columns whose rows take another, and gives each its new one.
-func (a *assignment) add(row int) {
-	s := a.search(row)
-	for range row + 1 {
-		s.step()
+// take takes up a row of costs, [problems, 1, columns], that has no column yet.
+func (a *assignment) take(cost, none *Node) {
+	cost = Add(cost, a.paid)
+	cost = Sub(cost, ReduceAndKeep(cost, ReduceMin, 2))
+	if a.chosen == nil {
+		a.reduced, a.chosen = cost, none
+		return
 	}
-	// Potentials move so that the edges of the tree cost nothing.
-	gain := Where(s.scanned, Sub(spread(s.low, s.short), s.short), ZerosLike(s.short))
-	up := ReduceAndKeep(Mul(a.chosen, InsertAxes(gain, 1)), ReduceSum, 2)
-	up = Add(up, Mul(InsertAxes(s.low, 1), InsertAxes(s.unit(row), -1)))
-	a.reduced = Add(Sub(a.reduced, up), InsertAxes(gain, 1))
-	s.augment(row)
+	a.reduced, a.chosen = Concatenate([]*Node{a.reduced, cost}, 1), Concatenate([]*Node{a.chosen, none}, 1)
 }
 
-// search is that of one row, in all problems.
-type search struct {
-	*assignment
-	short   *Node // cost of the way to each column, [problems, columns]
-	from    *Node // number of the row before it
-	scanned *Node // the way to it is the shortest there is
-	sink    *Node // 1 at the free column that was found
-	low     *Node // cost of the way to the column scanned last, [problems, 1]
-	current *Node // 1 at the row whose columns come next, [problems, rows]
-	open    *Node // none was found yet, [problems, 1]
-	first   bool
-}
-
-func (a *assignment) search(row int) *search {
-	g, d := a.reduced.Graph(), a.reduced.Shape().Dimensions
-	s := &search{assignment: a, first: true}
-	s.short = Reshape(Slice(a.reduced, AxisRange(), AxisRange(row, row+1), AxisRange()), d[0], d[2])
-	s.from = BroadcastToDims(Scalar(g, dtypes.Float32, row), d[0], d[2])
-	s.sink = Zeros(g, shapes.Make(dtypes.Float32, d[0], d[2]))
-	s.scanned = GreaterThan(s.sink, ScalarZero(g, dtypes.Float32))
-	s.low = Zeros(g, shapes.Make(dtypes.Float32, d[0], 1))
-	s.open = Equal(s.low, ScalarZero(g, dtypes.Float32))
-	return s
-}
-
-// unit is 1 at a row, [1, rows].
-func (s *search) unit(row int) *Node {
-	flat := make([]float32, s.reduced.Shape().Dim(1))
-	flat[row] = 1
-	return Const(s.reduced.Graph(), [][]float32{flat})
-}
-
-// step scans a column.
-func (s *search) step() {
-	g := s.short.Graph()
-	number := Iota(g, shapes.Make(dtypes.Int32, 1, s.short.Shape().Dim(1)), 1)
-	if !s.first {
-		row := Iota(g, shapes.Make(dtypes.Float32, 1, s.current.Shape().Dim(1)), 1)
-		cost := Squeeze(ReduceAndKeep(Mul(s.reduced, InsertAxes(s.current, -1)), ReduceSum, 1), 1)
-		cost = Add(cost, s.low)
-		better := LogicalAnd(LogicalAnd(LessThan(cost, s.short), LogicalNot(s.scanned)), spread(s.open, cost))
-		s.short = Where(better, cost, s.short)
-		s.from = Where(better, spread(ReduceAndKeep(Mul(row, s.current), ReduceSum, 1), s.from), s.from)
+// ways are the shortest from the last row to the others, by way of columns whose
+// rows take another: the cost of each, [problems, rows, 1], 0 for the last row; and
+// 1 at the row before it on its way, [problems, rows, rows], none for the last. As
+// costs are not below 0 and a way changes only for a shorter one, none comes to a
+// row twice, however sums are rounded.
+func (a *assignment) ways() (cost, before *Node) {
+	g, d := a.chosen.Graph(), a.chosen.Shape().Dimensions
+	problems, last := d[0], d[1]-1
+	cost, before = Zeros(g, shapes.Make(dtypes.Float32, problems, 1)), Zeros(g, shapes.Make(dtypes.Float32, problems, 1, last+1))
+	if last > 0 {
+		others := AxisRange(0, last)
+		edge := product(a.reduced, 2, Slice(a.chosen, AxisRange(), others), 2) // from each row to each of the others
+		short := Reshape(Slice(edge, AxisRange(), AxisRangeToEnd(last)), problems, last)
+		edge = Slice(edge, AxisRange(), others)
+		from := BroadcastToDims(Scalar(g, dtypes.Int32, last), problems, last)
+		for range last - 1 { // as many edges as a way can have more
+			by := Add(InsertAxes(short, -1), edge)
+			best := ReduceMin(by, 1)
+			from = Where(LessThan(best, short), ArgMin(by, 1, dtypes.Int32), from)
+			short = Min(best, short)
+		}
+		cost = Concatenate([]*Node{short, cost}, 1)
+		before = Concatenate([]*Node{oneAt(from, last+1), before}, 1)
 	}
-	s.first = false
-	left := Where(s.scanned, Scalar(g, dtypes.Float32, far), s.short)
-	hit := Equal(number, InsertAxes(ArgMin(left, 1, dtypes.Int32), -1))
-	hit = LogicalAnd(hit, spread(s.open, hit))
-	s.low = Where(s.open, ReduceAndKeep(left, ReduceMin, 1), s.low)
-	s.scanned = LogicalOr(s.scanned, hit)
-	at := ConvertDType(hit, dtypes.Float32)
-	s.current = Squeeze(ReduceAndKeep(Mul(s.chosen, InsertAxes(at, 1)), ReduceSum, 2), 2)
-	taken := ReduceAndKeep(s.current, ReduceMax, 1)
-	s.sink = Add(s.sink, Mul(at, OneMinus(taken)))
-	s.open = LogicalAnd(s.open, GreaterThan(taken, Scalar(g, dtypes.Float32, 0.5)))
+	return InsertAxes(cost, -1), before
 }
 
-// augment walks back from the column that was found: each row on the way takes
-// the column it led to, and leaves its own to the one before.
-func (s *search) augment(row int) {
-	g := s.short.Graph()
-	number := Iota(g, shapes.Make(dtypes.Float32, 1, s.reduced.Shape().Dim(1)), 1)
-	column := s.sink
-	for range row + 1 {
-		// Behind the first row of the way the column is none, and nothing changes.
-		some := ReduceAndKeep(column, ReduceMax, 1)
-		owner := ReduceAndKeep(Mul(s.from, column), ReduceSum, 1)
-		at := Mul(ConvertDType(Equal(BroadcastToDims(number, column.Shape().Dim(0), number.Shape().Dim(1)), owner), dtypes.Float32), some)
-		own := Squeeze(ReduceAndKeep(Mul(s.chosen, InsertAxes(at, -1)), ReduceSum, 1), 1)
-		s.chosen = Add(s.chosen, Mul(InsertAxes(at, -1), InsertAxes(Sub(column, own), 1)))
-		column = own
+// augment continues ways to the free column that costs the least, moves potentials
+// so that the edges on the way to it cost nothing, and gives each row on that way the
+// column that it led to.
+func (a *assignment) augment(cost, before *Node) {
+	rows, columns := a.chosen.Shape().Dim(1), a.chosen.Shape().Dim(2)
+	to := Add(a.reduced, cost)
+	short := ReduceAndKeep(to, ReduceMin, 1) // the way to each column
+	free := Add(short, MulScalar(ReduceAndKeep(a.chosen, ReduceMax, 1), far))
+	low := ReduceAndKeep(free, ReduceMin, 2)
+	sink := oneAt(ArgMin(free, 2, dtypes.Int32), columns)                                    // [problems, 1, columns]
+	end := InsertAxes(oneAt(ArgMin(ReduceSum(Mul(to, sink), 2), 1, dtypes.Int32), rows), -1) // the row before it, [problems, rows, 1]
+
+	gain := MaxScalar(Sub(low, short), 0)
+	a.reduced = MaxScalar(Add(Sub(a.reduced, MaxScalar(Sub(low, cost), 0)), gain), 0)
+	a.paid = Add(a.paid, gain)
+
+	// The rows on the way: that at its end, the one before, the two before these, four …
+	on, back := end, before
+	for reached := 1; reached < rows; reached *= 2 {
+		if reached > 1 {
+			back = product(back, 2, back, 1)
+		}
+		on = Add(on, product(back, 1, on, 1))
 	}
+	led := product(Mul(before, on), 1, a.chosen, 1)
+	a.chosen = Add(Add(led, Mul(end, sink)), Mul(a.chosen, OneMinus(on)))
 }
 
-// spread is x, whose axes of size 1 take like's sizes.
-func spread(x, like *Node) *Node {
-	return BroadcastToDims(x, like.Shape().Dimensions...)
+// oneAt is 1 at an index of a last axis of so many places, else 0.
+func oneAt(index *Node, places int) *Node { return OneHot(index, places, dtypes.Float32) }
+
+// product is that of matrices, one for each problem, summed over an axis of both.
+func product(x *Node, xAxis int, y *Node, yAxis int) *Node {
+	return DotGeneral(x, []int{xAxis}, []int{0}, y, []int{yAxis}, []int{0})
 }

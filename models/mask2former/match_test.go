@@ -15,21 +15,63 @@ import (
 	"wsss/models/backend/backendtest"
 )
 
-// cheapest tries all assignments of rows from row on.
-func cheapest(cost [][]float32, row int, taken []bool) float64 {
-	if row == len(cost) {
-		return 0
+// cheapest is the least cost of all assignments: column by column, that of each set
+// of rows among the columns so far.
+func cheapest(cost [][]float32) float64 {
+	least := make([]float64, 1<<len(cost))
+	for set := range least {
+		least[set] = math.Inf(1)
 	}
-	best := math.Inf(1)
-	for q, c := range cost[row] {
-		if taken[q] {
-			continue
+	least[0] = 0
+	for q := range cost[0] {
+		for set := len(least) - 1; set > 0; set-- {
+			for k := range cost {
+				if set>>k&1 == 1 {
+					least[set] = min(least[set], least[set&^(1<<k)]+float64(cost[k][q]))
+				}
+			}
 		}
-		taken[q] = true
-		best = min(best, float64(c)+cheapest(cost, row+1, taken))
-		taken[q] = false
 	}
-	return best
+	return least[len(least)-1]
+}
+
+// costsOf are random: of every second problem with many ties.
+func costsOf(r *rand.Rand, problems, rows, columns int) [][][]float32 {
+	cost := make([][][]float32, problems)
+	for p := range cost {
+		cost[p] = make([][]float32, rows)
+		for k := range cost[p] {
+			cost[p][k] = make([]float32, columns)
+			for q := range cost[p][k] {
+				cost[p][k][q] = r.Float32()*8 - 4
+				if p%2 == 1 {
+					cost[p][k][q] = float32(r.IntN(3))
+				}
+			}
+		}
+	}
+	return cost
+}
+
+// matched is the column of each row, of a matching that gives each its own.
+func matched(t *testing.T, flat []float32, rows, columns int) []int {
+	t.Helper()
+	of, used := make([]int, rows), map[int]bool{}
+	for k := range rows {
+		of[k] = -1
+		for q := range columns {
+			switch v := flat[k*columns+q]; {
+			case v == 1 && of[k] < 0 && !used[q]:
+				of[k], used[q] = q, true
+			case v != 0:
+				t.Fatalf("row %d, column %d: %g, where the row has %d, and those before have %v", k, q, v, of[k], used)
+			}
+		}
+		if of[k] < 0 {
+			t.Fatalf("row %d has no column", k)
+		}
+	}
+	return of
 }
 
 // TestMatch: the matching is as cheap as the cheapest of all, of random costs, of
@@ -37,45 +79,16 @@ func cheapest(cost [][]float32, row int, taken []bool) float64 {
 func TestMatch(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	backendtest.Each(t, backendtest.Quick(t), func(t *testing.T, b compute.Backend) {
-		for _, size := range [][2]int{{1, 1}, {1, 4}, {3, 3}, {5, 5}, {5, 7}} {
-			const problems = 40
+		for _, size := range [][2]int{{1, 1}, {1, 4}, {2, 2}, {3, 3}, {5, 5}, {5, 7}, {7, 7}, {12, 12}, {12, 30}} {
 			rows, columns := size[0], size[1]
-			cost := make([][][]float32, problems)
+			cost := costsOf(r, 40, rows, columns)
+			flat := tensors.MustCopyFlatData[float32](MustNewExec(b, func(x *Node) *Node { return match(x) }).MustCall(cost)[0])
 			for p := range cost {
-				cost[p] = make([][]float32, rows)
-				for k := range cost[p] {
-					cost[p][k] = make([]float32, columns)
-					for q := range cost[p][k] {
-						cost[p][k][q] = r.Float32()*8 - 4
-						if p%2 == 1 {
-							cost[p][k][q] = float32(r.IntN(3))
-						}
-					}
+				total := 0.0
+				for k, q := range matched(t, flat[p*rows*columns:][:rows*columns], rows, columns) {
+					total += float64(cost[p][k][q])
 				}
-			}
-			out := MustNewExec(b, func(x *Node) *Node { return match(x) }).MustCall(cost)[0]
-			flat := tensors.MustCopyFlatData[float32](out)
-			for p := range cost {
-				total, used := 0.0, map[int]bool{}
-				for k := range rows {
-					for q := range columns {
-						switch flat[(p*rows+k)*columns+q] {
-						case 1:
-							if used[q] {
-								t.Errorf("%v: column %d twice", size, q)
-							}
-							used[q] = true
-							total += float64(cost[p][k][q])
-						case 0:
-						default:
-							t.Fatalf("%v: %g", size, flat[(p*rows+k)*columns+q])
-						}
-					}
-				}
-				if len(used) != rows {
-					t.Errorf("%v: %d rows have a column", size, len(used))
-				}
-				if want := cheapest(cost[p], 0, make([]bool, columns)); math.Abs(total-want) > 1e-5 {
+				if want := cheapest(cost[p]); math.Abs(total-want) > 1e-5 {
 					t.Errorf("%v, problem %d: cost %g, the cheapest is %g", size, p, total, want)
 				}
 			}
