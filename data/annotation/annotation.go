@@ -9,6 +9,7 @@
 package annotation
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"math"
@@ -115,13 +116,19 @@ func (l *Labels) AddPolygon(class int, rings ...[]float64) error {
 	return nil
 }
 
-// AddMask adds an object by its pixels; none where the mask is empty.
-func (l *Labels) AddMask(class int, mask data.RLE) {
-	if b := mask.Bounds(); !b.Empty() {
-		l.Objects = append(l.Objects, Object{Mask: &mask, Box: data.Box{
-			X0: float32(b.Min.X), Y0: float32(b.Min.Y), X1: float32(b.Max.X), Y1: float32(b.Max.Y), Class: class,
-		}})
+// errEmptyMask is the error of a mask that covers no pixel of its photo.
+var errEmptyMask = errors.New("mask covers no pixel of the photo")
+
+// AddMask adds an object by its pixels.
+func (l *Labels) AddMask(class int, mask data.RLE) error {
+	b := mask.Bounds()
+	if b.Empty() {
+		return errEmptyMask
 	}
+	l.Objects = append(l.Objects, Object{Mask: &mask, Box: data.Box{
+		X0: float32(b.Min.X), Y0: float32(b.Min.Y), X1: float32(b.Max.X), Y1: float32(b.Max.Y), Class: class,
+	}})
+	return nil
 }
 
 // AddPoint adds a click.

@@ -1,9 +1,11 @@
 package annotation
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"wsss/data"
 )
@@ -102,4 +104,27 @@ func turnedAboutCorner(x, y, w, h, degrees float64) (x0, y0, x1, y1 float64) {
 		x0, x1, y0, y1 = min(x0, px), max(x1, px), min(y0, py), max(y1, py)
 	}
 	return x0, y0, x1, y1
+}
+
+// mask reads a brush, or a bitmask: a PNG of the photo's size.
+func (v *studioValue) mask(kind string, w, h int) (data.RLE, error) {
+	if kind == "bitmask" {
+		head, text, _ := strings.Cut(v.Picture, ",")
+		raw, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || !strings.HasSuffix(head, ";base64") {
+			return data.RLE{}, fmt.Errorf("imageDataURL %.40q: allowed is data:image/png;base64,…", v.Picture)
+		}
+		inside, pw, ph, err := decodeBitmap(raw)
+		if err == nil && (pw != w || ph != h) {
+			err = fmt.Errorf("bitmask of %d×%d pixels on a photo of %d×%d: they must be equal", pw, ph, w, h)
+		}
+		if err != nil {
+			return data.RLE{}, err
+		}
+		return place(0, 0, pw, ph, w, h, inside)
+	}
+	if v.Format != "" && v.Format != "rle" {
+		return data.RLE{}, fmt.Errorf("brush of format %q: allowed is rle", v.Format)
+	}
+	return unpackBrush(v.RLE, w, h)
 }

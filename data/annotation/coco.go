@@ -17,7 +17,7 @@ func init() {
 		Create: createCOCO,
 		Signs:  map[string]func([]byte) bool{".json": isCOCO},
 		Find: func(src *Source) []string {
-			return slices.DeleteFunc(src.signed("coco"), func(file string) bool { return otherCOCO(path.Base(file)) })
+			return slices.DeleteFunc(src.Signed("coco"), func(file string) bool { return otherCOCO(path.Base(file)) })
 		},
 		Read: readCOCO,
 	})
@@ -31,7 +31,7 @@ func isCOCO(head []byte) bool {
 			n++
 		}
 	}
-	return !h.list && n > 0 && !h.has("shapes")
+	return !h.list && n > 0 && !h.has("shapes") && !h.has("data") // a task of Label Studio
 }
 
 // otherCOCO tells COCO's files of other tasks.

@@ -26,8 +26,8 @@ func init() {
 		Signs:    map[string]func([]byte) bool{".xml": isCVAT},
 		Read: func(src *Source, files []string, b *Builder) error {
 			for _, file := range files {
-				if err := readCVAT(src, file, b); err != nil {
-					return fmt.Errorf("%s:%w", src.Path(file), err)
+				if err := data.Located(src.Path(file), readCVAT(src, file, b)); err != nil {
+					return err
 				}
 			}
 			return nil
@@ -90,10 +90,11 @@ func parseCVAT(r io.Reader, src *Source, file string, b *Builder) error {
 		return fmt.Errorf("%d: %w", line, err)
 	}
 	var path []string
+	bad := &data.LineErrors{}
 	for {
 		token, err := dec.Token()
 		if err == io.EOF {
-			return nil
+			return bad.Err()
 		}
 		if err != nil {
 			return fail(err)
@@ -114,8 +115,12 @@ func parseCVAT(r io.Reader, src *Source, file string, b *Builder) error {
 				}
 			case t.Name.Local == "image" && len(path) == 1:
 				var im cvatImageIn
-				if err = dec.DecodeElement(&im, &t); err == nil {
-					err = im.add(src, file, b)
+				if err = dec.DecodeElement(&im, &t); err != nil {
+					break
+				}
+				if err := im.add(src, file, b); err != nil {
+					line, _ := dec.InputPos()
+					bad.Add(line, err)
 				}
 			default:
 				if path = append(path, t.Name.Local); len(path) > 32 {
@@ -166,7 +171,7 @@ func (s *cvatShapeIn) add(b *Builder, im *Image) error {
 	case "mask":
 		var mask data.RLE
 		if mask, err = s.mask(im.W, im.H); err == nil {
-			im.AddMask(class, mask)
+			err = im.AddMask(class, mask)
 		}
 	case "tag":
 		im.Tags = append(im.Tags, class)

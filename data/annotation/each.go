@@ -9,24 +9,29 @@ import (
 // batch bounds how many parsed files wait to be added.
 const batch = 512
 
-// each parses files on every CPU and adds what they say in their order.
+// each parses files on every CPU and adds what they say in their order. The
+// error lists all files that are bad.
 func each[T any](files []string, parse func(file string) (T, error), add func(file string, v T) error) error {
+	bad := &data.LineErrors{}
 	for len(files) > 0 {
 		part := files[:min(batch, len(files))]
 		files = files[len(part):]
-		parsed := make([]T, len(part))
-		err := data.Parallel(context.Background(), len(part), nil, func(i int) (err error) {
-			parsed[i], err = parse(part[i])
-			return err
+		parsed, errs := make([]T, len(part)), make([]error, len(part))
+		err := data.Parallel(context.Background(), len(part), nil, func(i int) error {
+			parsed[i], errs[i] = parse(part[i])
+			return nil
 		})
 		if err != nil {
 			return err
 		}
 		for i, v := range parsed {
-			if err := add(part[i], v); err != nil {
-				return err
+			if errs[i] == nil {
+				errs[i] = add(part[i], v)
+			}
+			if errs[i] != nil {
+				bad.AddError(errs[i])
 			}
 		}
 	}
-	return nil
+	return bad.Err()
 }

@@ -59,7 +59,7 @@ func (f Format) find(src *Source) []string {
 	if f.Find != nil {
 		return f.Find(src)
 	}
-	return src.signed(f.Name)
+	return src.Signed(f.Name)
 }
 
 // Names lists the names of the formats that can be read.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	_ "image/png" // masks inside the files
+	"maps"
 	"math"
 	"path"
 	"slices"
@@ -23,6 +24,7 @@ func init() {
 		Polygons: true,
 		Create:   createLabelme,
 		Signs:    map[string]func([]byte) bool{".json": isLabelme},
+		Find:     func(src *Source) []string { return src.withNeighbours(src.Signed("labelme")) },
 		Read:     readLabelme,
 	})
 }
@@ -32,7 +34,8 @@ func isLabelme(head []byte) bool {
 	if h.list || h.has("images", "annotations") {
 		return false
 	}
-	return h.has("shapes") && h.keys["shapes"] == '[' || h.has("version", "flags") && (h.has("imagePath") || h.has("imageData"))
+	// Files that were sorted by key show no more than the photo inside.
+	return h.has("shapes") && h.keys["shapes"] == '[' || h.has("version", "flags", "imagePath") || h.has("imageData")
 }
 
 // labelmeIn is a file as labelme writes it. The photo that it may hold is not
@@ -41,15 +44,15 @@ type labelmeIn struct {
 	Flags     map[string]any   `json:"flags"`
 	Shapes    []labelmeShapeIn `json:"shapes"`
 	ImagePath string           `json:"imagePath"`
-	Height    int              `json:"imageHeight"`
-	Width     int              `json:"imageWidth"`
+	Height    whole            `json:"imageHeight"`
+	Width     whole            `json:"imageWidth"`
 }
 
 type labelmeShapeIn struct {
-	Label  string      `json:"label"`
+	Label  name        `json:"label"`
 	Type   string      `json:"shape_type"`
 	Points [][]float64 `json:"points"`
-	Group  *int        `json:"group_id"`
+	Group  *name       `json:"group_id"`
 	Mask   string      `json:"mask"` // PNG in base64, its corners in Points
 }
 
@@ -57,7 +60,7 @@ func readLabelme(src *Source, files []string, b *Builder) error {
 	if err := declareLabelme(src, b); err != nil {
 		return err
 	}
-	flags := map[*Image][]string{}
+	flags, known := map[*Image][]string{}, map[string]bool{}
 	shapes := 0
 	parse := func(file string) (f labelmeIn, err error) { return f, src.readJSON(file, &f) }
 	err := each(files, parse, func(file string, f labelmeIn) error {
@@ -66,7 +69,7 @@ func readLabelme(src *Source, files []string, b *Builder) error {
 		if err != nil || im == nil {
 			return err
 		}
-		if im.W, im.H = f.Width, f.Height; im.W <= 0 || im.H <= 0 {
+		if im.W, im.H = int(f.Width), int(f.Height); im.W <= 0 || im.H <= 0 {
 			if im.W, im.H, err = src.Size(im.ID); err != nil {
 				return err
 			}
@@ -79,6 +82,7 @@ func readLabelme(src *Source, files []string, b *Builder) error {
 			}
 		}
 		for name, set := range f.Flags {
+			known[name] = true
 			if set == true {
 				flags[im] = append(flags[im], name)
 			}
@@ -88,7 +92,13 @@ func readLabelme(src *Source, files []string, b *Builder) error {
 	if err != nil || shapes > 0 {
 		return err
 	}
-	// Without a shape anywhere the flags are the labels of whole images.
+	// Without a shape anywhere the flags are the labels of whole images. Those
+	// that are set nowhere are classes, too.
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		if _, err := b.Class(name); err != nil {
+			return fmt.Errorf("%s: flag: %w", src.Path(files[0]), err)
+		}
+	}
 	for im, names := range flags {
 		slices.Sort(names)
 		for _, name := range names {
@@ -149,7 +159,7 @@ func labelmeImage(src *Source, b *Builder, file, imagePath string) (*Image, erro
 // add adds a shape to its image. Polygons of one label and group are one
 // object.
 func (s *labelmeShapeIn) add(b *Builder, im *Image, groups map[string]int) error {
-	class, err := b.Class(s.Label)
+	class, err := b.Class(string(s.Label))
 	if err != nil {
 		return err
 	}
@@ -167,9 +177,9 @@ func (s *labelmeShapeIn) add(b *Builder, im *Image, groups map[string]int) error
 		return nil
 	}
 	switch s.Type {
-	case "polygon", "": // old versions know only polygons
+	case "polygon", "quadrilateral", "": // old versions know only polygons
 		if s.Group != nil {
-			key := fmt.Sprintf("%d/%s", *s.Group, s.Label)
+			key := fmt.Sprintf("%s/%s", *s.Group, s.Label)
 			if i, ok := groups[key]; ok {
 				return im.Objects[i].addRing(xy)
 			}
@@ -184,7 +194,7 @@ func (s *labelmeShapeIn) add(b *Builder, im *Image, groups map[string]int) error
 			return need(2)
 		}
 		return im.AddBox(class, xy[0], xy[1], xy[2], xy[3])
-	case "oriented_rectangle": // four corners, at an angle: its bounds
+	case "oriented_rectangle", "rotation": // four corners, at an angle: its bounds; X-AnyLabeling's name
 		x0, y0, x1, y1 := math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
 		for i := 0; i < len(xy); i += 2 {
 			x0, y0, x1, y1 = min(x0, xy[i]), min(y0, xy[i+1]), max(x1, xy[i]), max(y1, xy[i+1])
@@ -210,12 +220,12 @@ func (s *labelmeShapeIn) add(b *Builder, im *Image, groups map[string]int) error
 			return need(2)
 		}
 		mask, err := labelmeMask(s.Mask, int(xy[0]), int(xy[1]), im.W, im.H)
-		if err == nil {
-			im.AddMask(class, mask)
+		if err != nil {
+			return err
 		}
-		return err
+		return im.AddMask(class, mask)
 	}
-	return fmt.Errorf("shape_type %q: allowed are polygon, rectangle, oriented_rectangle, circle, line, linestrip, point, points and mask", s.Type)
+	return fmt.Errorf("shape_type %q: allowed are polygon, quadrilateral, rectangle, oriented_rectangle, rotation, circle, line, linestrip, point, points and mask", s.Type)
 }
 
 // addRing adds a piece to an object.

@@ -2,33 +2,32 @@ package annotation
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"wsss/checkpoints/files"
+	"wsss/data"
 	"wsss/data/names"
 )
 
 func init() {
 	Register(Format{
 		Name:     "labelstudio",
-		What:     "Label Studio JSON and JSON-MIN: rectangles, polygons, ellipses, brushes, key points, choices, taxonomy",
+		What:     "Label Studio JSON and JSON-MIN: rectangles, polygons, ellipses, brushes, bitmasks, key points, choices, taxonomy",
 		Writes:   "labelstudio.json: Label Studio tasks to import, rectangles and polygons",
 		Polygons: true,
 		Create:   createStudio,
 		Signs:    map[string]func([]byte) bool{".json": isLabelStudio},
 		Read: func(src *Source, files []string, b *Builder) error {
 			for _, file := range files {
-				if err := readLabelStudio(src, file, b); err != nil {
-					return fmt.Errorf("%s:%w", src.Path(file), err)
+				if err := data.Located(src.Path(file), readLabelStudio(src, file, b)); err != nil {
+					return err
 				}
 			}
 			return nil
@@ -39,7 +38,10 @@ func init() {
 func isLabelStudio(head []byte) bool {
 	h := readHead(head)
 	full := h.has("data") || h.has("annotations") || h.has("completions")
-	return h.list && (full || h.has("image", "id") || h.has("img", "id"))
+	if !h.list { // a file for each task, or for each annotation
+		return h.has("data", "annotations") || h.has("data", "completions") || h.has("result", "task")
+	}
+	return full || h.has("image", "id") || h.has("img", "id")
 }
 
 // studioTask is an image with what its annotators said.
@@ -48,6 +50,9 @@ type studioTask struct {
 	Upload      string             `json:"file_upload"`
 	Annotations []studioAnnotation `json:"annotations"`
 	Completions []studioAnnotation `json:"completions"` // before version 1.0
+	// A storage that Label Studio synchronises to holds annotations with their
+	// tasks.
+	Task *studioTask `json:"task"`
 }
 
 type studioAnnotation struct {
@@ -64,8 +69,8 @@ type studioResult struct {
 	ID     string      `json:"id"`
 	Type   string      `json:"type"`
 	Value  studioValue `json:"value"`
-	Width  int         `json:"original_width"`
-	Height int         `json:"original_height"`
+	Width  whole       `json:"original_width"`
+	Height whole       `json:"original_height"`
 }
 
 // studioValue holds per cents of the photo's sides, and classes under the
@@ -76,6 +81,7 @@ type studioValue struct {
 	Points                        [][]float64
 	Format                        string
 	RLE                           []byteList
+	Picture                       string // of a bitmask, as a data: address
 	classes                       []string
 	kind                          string // "rectangle", "polygon", …, "" for the whole image
 	choices                       []string
@@ -103,6 +109,8 @@ func (v *studioValue) UnmarshalJSON(raw []byte) error {
 			err = json.Unmarshal(part, &v.Points)
 		case key == "rle":
 			err = json.Unmarshal(part, &v.RLE)
+		case key == "imageDataURL":
+			err = json.Unmarshal(part, &v.Picture)
 		case key == "format":
 			err = json.Unmarshal(part, &v.Format)
 		case key == "choices":
@@ -149,21 +157,37 @@ func parseLabelStudio(r io.Reader, src *Source, file string, b *Builder) error {
 		in.Discard(3)
 	}
 	dec := json.NewDecoder(in)
+	if head, _ := in.Peek(64); bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")) {
+		return parseOneTask(dec, src, file, b)
+	}
+	bad := &data.LineErrors{}
 	if token, err := dec.Token(); err != nil || token != json.Delim('[') {
 		return errors.New(" a list of tasks is expected")
 	}
 	for n := 1; dec.More(); n++ {
 		var raw json.RawMessage
-		err := dec.Decode(&raw)
-		if err == nil {
-			err = addTask(raw, src, file, n, b)
-		}
-		if err != nil {
+		if err := dec.Decode(&raw); err != nil {
 			return fmt.Errorf(" task %d: %w", n, err)
+		}
+		if err := addTask(raw, src, file, n, b); err != nil {
+			bad.AddItem(fmt.Sprintf(" task %d: %v", n, err))
 		}
 	}
 	if _, err := dec.Token(); err != nil {
 		return fmt.Errorf(" not JSON: %w", err)
+	}
+	return bad.Err()
+}
+
+// parseOneTask reads a file of one task.
+func parseOneTask(dec *json.Decoder, src *Source, file string, b *Builder) error {
+	var raw json.RawMessage
+	err := dec.Decode(&raw)
+	if err == nil {
+		err = addTask(raw, src, file, 1, b)
+	}
+	if err != nil {
+		return fmt.Errorf(" %w", err)
 	}
 	return nil
 }
@@ -171,7 +195,14 @@ func parseLabelStudio(r io.Reader, src *Source, file string, b *Builder) error {
 func addTask(raw []byte, src *Source, file string, n int, b *Builder) error {
 	var t studioTask
 	if err := json.Unmarshal(raw, &t); err != nil {
-		return err
+		return keyError(err)
+	}
+	if t.Task != nil {
+		var a studioAnnotation
+		if err := json.Unmarshal(raw, &a); err != nil {
+			return err
+		}
+		t.Data, t.Upload, t.Annotations = t.Task.Data, t.Task.Upload, []studioAnnotation{a}
 	}
 	results := t.results()
 	if t.Data == nil { // JSON-MIN
@@ -194,7 +225,7 @@ func addTask(raw []byte, src *Source, file string, n int, b *Builder) error {
 	}
 	for _, r := range results {
 		if im.W == 0 && r.Width > 0 && r.Height > 0 {
-			im.W, im.H = r.Width, r.Height
+			im.W, im.H = int(r.Width), int(r.Height)
 		}
 	}
 	if im.W == 0 {
@@ -250,33 +281,8 @@ func (t *studioTask) photo() (string, error) {
 	return "", errors.New("its data name no image")
 }
 
-// studioPath is the file that an address means: /data/local-files/?d=a/b.jpg,
-// s3://bucket/a/b.jpg, /data/upload/1/b.jpg.
-func studioPath(address string) string {
-	if u, err := url.Parse(address); err == nil {
-		if d := u.Query().Get("d"); d != "" {
-			return d
-		}
-		if u.Path != "" {
-			return strings.TrimPrefix(u.Path, "/")
-		}
-	}
-	return address
-}
-
-// uploadHash is what Label Studio puts before the name of a file on upload.
-var uploadHash = regexp.MustCompile(`^[0-9a-f]{8}-`)
-
-// studioImage finds the photo under the name with the hash of its upload, then
-// without.
-func studioImage(src *Source, b *Builder, address, file, from string) (*Image, error) {
-	name := studioPath(address)
-	id, err := src.Find(name, file)
-	if bare := uploadHash.ReplaceAllString(path.Base(name), ""); err == nil && id == "" && bare != path.Base(name) {
-		name = path.Join(path.Dir(name), bare)
-	}
-	return b.Image(name, file, from)
-}
+// studioShapes are the regions that are read.
+var studioShapes = []string{"rectangle", "polygon", "ellipse", "brush", "bitmask", "keypoint"}
 
 // add adds a result to its image.
 func (r *studioResult) add(b *Builder, im *Image, all []studioResult) error {
@@ -300,14 +306,26 @@ func (r *studioResult) add(b *Builder, im *Image, all []studioResult) error {
 			}
 		}
 	}
-	if !slices.Contains([]string{"rectangle", "polygon", "ellipse", "brush", "keypoint"}, kind) || len(classes) == 0 {
-		return nil // a text, a rating, a relation; or a region that nobody named
+	switch shape := slices.Contains(studioShapes, kind); {
+	case !shape && len(classes) > 0:
+		return fmt.Errorf("regions of this kind are not read: allowed are %s", strings.Join(studioShapes, ", "))
+	case !shape:
+		return nil // a text, a rating, a relation
+	case len(classes) == 0:
+		b.Fault(data.Fault{Kind: "region-unnamed", Warning: true, Message: fmt.Sprintf("%s: a %s has no class: it is left out", im.From, kind)})
+		return nil
+	case len(classes) > 1:
+		b.Fault(data.Fault{Kind: "region-classes", Warning: true, Message: fmt.Sprintf("%s: a %s has the classes %s: the first is taken", im.From, kind, strings.Join(classes, ", "))})
 	}
 	class, err := b.Class(classes[0])
 	if err != nil {
 		return err
 	}
-	return v.shape(kind, class, im)
+	if err = v.shape(kind, class, im); errors.Is(err, errEmptyMask) { // a stroke that was erased
+		b.Fault(data.Fault{Kind: "region-empty", Warning: true, Message: fmt.Sprintf("%s: a %s of %s covers no pixel: it is left out", im.From, kind, classes[0])})
+		return nil
+	}
+	return err
 }
 
 // shape adds a region. Rectangles turn about their upper left corner.
@@ -339,12 +357,9 @@ func (v *studioValue) shape(kind string, class int, im *Image) error {
 	case "keypoint":
 		return im.AddPoint(class, v.X*w, v.Y*h)
 	}
-	if v.Format != "" && v.Format != "rle" {
-		return fmt.Errorf("brush of format %q: allowed is rle", v.Format)
+	mask, err := v.mask(kind, im.W, im.H)
+	if err != nil {
+		return err
 	}
-	mask, err := unpackBrush(v.RLE, im.W, im.H)
-	if err == nil {
-		im.AddMask(class, mask)
-	}
-	return err
+	return im.AddMask(class, mask)
 }

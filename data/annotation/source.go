@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -41,6 +42,9 @@ type Source struct {
 	Files  []string
 	photos map[string]string // id → file
 	byName map[string][]string
+
+	uploadsOnce sync.Once
+	uploaded    map[string][]string // what Label Studio calls them → ids
 
 	splitsOnce sync.Once
 	splits     bool // folders of the photos' paths name their splits
@@ -148,9 +152,9 @@ func (s *Source) head(file string) []byte {
 	return head
 }
 
-// signed lists the files that a format recognises by their first bytes. The
+// Signed lists the files that a format recognises by their first bytes. The
 // files of an extension are looked at once, for all formats.
-func (s *Source) signed(format string) []string {
+func (s *Source) Signed(format string) []string {
 	f, err := Lookup(format)
 	if err != nil {
 		return nil
@@ -164,6 +168,27 @@ func (s *Source) signed(format string) []string {
 			found = append(found, file)
 		}
 	}
+	return found
+}
+
+// withNeighbours adds, to the files of a format that has one for each photo,
+// those beside them that are called like a photo and were not recognised:
+// reading them tells what is wrong, where they would be missed without a word.
+func (s *Source) withNeighbours(found []string) []string {
+	folders := map[string]bool{} // with the extension
+	for _, file := range found {
+		folders[path.Dir(file)+"/"+ext(file)] = true
+	}
+	for _, file := range s.Files {
+		stem := strings.TrimSuffix(path.Base(file), path.Ext(file))
+		if !folders[path.Dir(file)+"/"+ext(file)] || len(s.signs[file]) > 0 || splitName(stem) != "" {
+			continue
+		}
+		if len(s.byName[names.Fold(stem)]) > 0 {
+			found = append(found, file)
+		}
+	}
+	slices.Sort(found)
 	return found
 }
 
@@ -224,6 +249,15 @@ func (s *Source) readJSON(file string, v any) error {
 	return decodeJSON(raw, s.Path(file), v)
 }
 
+// keyError tells a value of the wrong kind by its key, where encoding/json tells
+// it by the type in Go.
+func keyError(err error) error {
+	if e := (*json.UnmarshalTypeError)(nil); errors.As(err, &e) {
+		return fmt.Errorf("key %q holds a %s, which is not allowed there", e.Field, e.Value)
+	}
+	return err
+}
+
 func decodeJSON(raw []byte, name string, v any) error {
 	err := json.Unmarshal(raw, v)
 	at := int64(-1)
@@ -234,7 +268,7 @@ func decodeJSON(raw []byte, name string, v any) error {
 		at = e.Offset
 	case *json.UnmarshalTypeError:
 		at = e.Offset
-		err = fmt.Errorf("key %q holds a %s, which is not allowed there", e.Field, e.Value)
+		err = keyError(err)
 	}
 	if at >= 0 {
 		line := bytes.Count(raw[:min(at, int64(len(raw)))], []byte("\n")) + 1

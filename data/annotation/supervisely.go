@@ -188,14 +188,16 @@ func (o *slyObject) addBitmap(class int, im *Image) error {
 		return err
 	}
 	mask, err := place(o.Bitmap.Origin[0], o.Bitmap.Origin[1], w, h, im.W, im.H, part)
-	if err == nil {
-		im.AddMask(class, mask)
+	if err != nil {
+		return err
 	}
-	return err
+	return im.AddMask(class, mask)
 }
 
 // decodeBitmap reads a picture of at most data.MaxPixels whose set pixels are
-// inside: opaque where it has transparent ones, else not black.
+// inside. Where some are transparent these are the others, whatever their
+// colour; else those that are not black. A picture that could be transparent,
+// is nowhere and is all black is a full mask.
 func decodeBitmap(raw []byte) (inside func(i, j int) bool, w, h int, err error) {
 	cfg, _, err := image.DecodeConfig(bytes.NewReader(raw))
 	if err == nil && int64(cfg.Width)*int64(cfg.Height) > data.MaxPixels {
@@ -208,8 +210,31 @@ func decodeBitmap(raw []byte) (inside func(i, j int) bool, w, h int, err error) 
 	if err != nil {
 		return nil, 0, 0, fmt.Errorf("mask: %w", err)
 	}
-	return func(i, j int) bool {
-		r, g, b, a := img.At(i, j).RGBA()
-		return a > 0 && r+g+b > 0
-	}, cfg.Width, cfg.Height, nil
+	visible := func(i, j int) bool {
+		_, _, _, a := img.At(i, j).RGBA()
+		return a > 0
+	}
+	if o, ok := img.(interface{ Opaque() bool }); ok && !o.Opaque() {
+		return visible, cfg.Width, cfg.Height, nil
+	}
+	bright := func(i, j int) bool {
+		r, g, b, _ := img.At(i, j).RGBA()
+		return r+g+b > 0
+	}
+	if _, alpha := img.(*image.NRGBA); alpha && !anyPixel(cfg.Width, cfg.Height, bright) {
+		return visible, cfg.Width, cfg.Height, nil
+	}
+	return bright, cfg.Width, cfg.Height, nil
+}
+
+// anyPixel tells whether a mask of w×h pixels holds any.
+func anyPixel(w, h int, inside func(i, j int) bool) bool {
+	for j := range h {
+		for i := range w {
+			if inside(i, j) {
+				return true
+			}
+		}
+	}
+	return false
 }

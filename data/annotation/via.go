@@ -2,20 +2,25 @@ package annotation
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
+
+	"wsss/data"
 )
 
 func init() {
 	Register(Format{
 		Name:  "via",
-		What:  "VGG Image Annotator 1 and 2, JSON and CSV: rect, polygon, circle, ellipse, point, polyline",
+		What:  "VGG Image Annotator 1 to 3, JSON, and CSV of 1 and 2: rect, polygon, circle, ellipse, point, polyline",
 		Signs: map[string]func([]byte) bool{".json": isVIA, ".csv": isVIATable},
 		Read:  readVIA,
 	})
@@ -24,7 +29,7 @@ func init() {
 // isVIA recognises a project, or an object of images.
 func isVIA(head []byte) bool {
 	h := readHead(head)
-	if h.has("_via_settings") || h.has("_via_img_metadata") {
+	if h.has("_via_settings") || h.has("_via_img_metadata") || isVIA3(head) {
 		return true
 	}
 	return !h.list && !h.has("shapes") && bytes.Contains(head, []byte(`"regions"`)) && bytes.Contains(head, []byte(`"filename"`))
@@ -58,58 +63,83 @@ type viaShape struct {
 	YS            []float64 `json:"all_points_y"`
 }
 
+// viaEntry is a photo with its regions, or some of them.
+type viaEntry struct {
+	photo, file, from string
+	regions           []viaRegion
+}
+
 func readVIA(src *Source, files []string, b *Builder) error {
+	var entries []viaEntry
 	for _, file := range files {
 		read := readVIAJSON
 		if ext(file) == ".csv" {
 			read = readVIATable
 		}
-		if err := read(src, file, b); err != nil {
+		list, err := read(src, file)
+		if err != nil {
 			return err
 		}
+		entries = append(entries, list...)
 	}
-	return nil
+	// Who marks things of one kind names no class.
+	unnamed := "object"
+	if slices.ContainsFunc(entries, func(e viaEntry) bool {
+		return slices.ContainsFunc(e.regions, func(r viaRegion) bool { return className(r.Class) != "" })
+	}) {
+		unnamed = ""
+	}
+	bad := &data.LineErrors{}
+	for _, e := range entries {
+		if err := e.add(src, b, unnamed); err != nil {
+			bad.AddError(err)
+		}
+	}
+	return bad.Err()
 }
 
-func readVIAJSON(src *Source, file string, b *Builder) error {
+// add adds the regions to their image. unnamed is the class of those that no
+// attribute names, "" where they are errors.
+func (e *viaEntry) add(src *Source, b *Builder, unnamed string) error {
+	im, err := viaPhoto(src, b, e.photo, e.file, e.from)
+	for i := 0; err == nil && im != nil && i < len(e.regions); i++ {
+		if err = e.regions[i].add(b, im, unnamed); err != nil {
+			return fmt.Errorf("%s: region %d: %w", e.from, i+1, err)
+		}
+	}
+	return err
+}
+
+func readVIAJSON(src *Source, file string) ([]viaEntry, error) {
 	raw, err := src.read(file)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if isVIA3(raw) {
+		return readVIA3(src, raw, file)
 	}
 	var project struct {
 		Images map[string]viaImage `json:"_via_img_metadata"`
 	}
 	if err := decodeJSON(raw, src.Path(file), &project); err != nil {
-		return err
+		return nil, err
 	}
 	if project.Images == nil {
 		if err := decodeJSON(raw, src.Path(file), &project.Images); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	keys := make([]string, 0, len(project.Images))
-	for key := range project.Images {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
+	var entries []viaEntry
+	for _, key := range slices.Sorted(maps.Keys(project.Images)) {
 		in := project.Images[key]
 		from := fmt.Sprintf("%s: image %q", src.Path(file), in.Name)
 		regions, err := viaRegions(in.Regions)
 		if err != nil {
-			return fmt.Errorf("%s: %w", from, err)
+			return nil, fmt.Errorf("%s: %w", from, err)
 		}
-		im, err := viaPhoto(src, b, in.Name, file, from)
-		if err != nil {
-			return err
-		}
-		for i := 0; im != nil && i < len(regions); i++ {
-			if err := regions[i].add(b, im); err != nil {
-				return fmt.Errorf("%s: region %d: %w", from, i+1, err)
-			}
-		}
+		entries = append(entries, viaEntry{in.Name, file, from, regions})
 	}
-	return nil
+	return entries, nil
 }
 
 // viaPhoto is the image of a name, with the size of its photo: VIA notes none.
@@ -124,12 +154,18 @@ func viaPhoto(src *Source, b *Builder, name, file, from string) (*Image, error) 
 
 func viaRegions(raw []byte) ([]viaRegion, error) {
 	var list []viaRegion
-	if len(raw) == 0 || json.Unmarshal(raw, &list) == nil {
+	if trimmed := bytes.TrimSpace(raw); len(trimmed) == 0 || trimmed[0] != '{' {
+		if len(trimmed) == 0 {
+			return nil, nil
+		}
+		if err := json.Unmarshal(raw, &list); err != nil {
+			return nil, fmt.Errorf("regions: %w", keyError(err))
+		}
 		return list, nil
 	}
 	var numbered map[string]viaRegion
 	if err := json.Unmarshal(raw, &numbered); err != nil {
-		return nil, fmt.Errorf("regions: %w", err)
+		return nil, fmt.Errorf("regions: %w", keyError(err))
 	}
 	keys := make([]string, 0, len(numbered))
 	for key := range numbered {
@@ -174,6 +210,8 @@ func className(attributes map[string]any) string {
 			if strings.TrimSpace(v) != "" {
 				return v
 			}
+		case float64:
+			return strconv.FormatFloat(v, 'f', -1, 64)
 		case map[string]any:
 			names := []string{}
 			for name, set := range v {
@@ -190,8 +228,8 @@ func className(attributes map[string]any) string {
 	return ""
 }
 
-func (r *viaRegion) add(b *Builder, im *Image) error {
-	name := className(r.Class)
+func (r *viaRegion) add(b *Builder, im *Image, unnamed string) error {
+	name := cmp.Or(className(r.Class), unnamed)
 	if name == "" {
 		return errors.New("no attribute names its class")
 	}
@@ -225,22 +263,23 @@ func (r *viaRegion) add(b *Builder, im *Image) error {
 }
 
 // readVIATable reads VIA's CSV, a row for each region.
-func readVIATable(src *Source, file string, b *Builder) error {
+func readVIATable(src *Source, file string) ([]viaEntry, error) {
 	raw, err := src.read(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	in := csv.NewReader(bytes.NewReader(raw))
 	in.FieldsPerRecord, in.LazyQuotes = -1, true
 	column := map[string]int{}
+	var entries []viaEntry
 	for {
 		row, err := in.Read()
 		if err == io.EOF {
-			return nil
+			return entries, nil
 		}
 		line, _ := in.FieldPos(0)
 		if err != nil {
-			return fmt.Errorf("%s: %w", src.Path(file), err)
+			return nil, fmt.Errorf("%s: %w", src.Path(file), err)
 		}
 		if len(column) == 0 {
 			for i, name := range row {
@@ -254,27 +293,28 @@ func readVIATable(src *Source, file string, b *Builder) error {
 			}
 			return ""
 		}
-		if err := addVIARow(src, b, file, cell); err != nil {
-			return fmt.Errorf("%s:%d: %w", src.Path(file), line, err)
+		e := viaEntry{photo: cell("filename"), file: file, from: fmt.Sprintf("%s:%d", src.Path(file), line)}
+		if e.regions, err = viaRow(cell); err != nil {
+			return nil, fmt.Errorf("%s: %w", e.from, err)
 		}
+		entries = append(entries, e)
 	}
 }
 
-func addVIARow(src *Source, b *Builder, file string, cell func(string) string) error {
-	im, err := viaPhoto(src, b, cell("filename"), file, src.Path(file))
-	if err != nil || im == nil {
-		return err
-	}
+// viaRow is the region of a row, none where the photo holds nothing.
+func viaRow(cell func(string) string) ([]viaRegion, error) {
 	shape := cell("region_shape_attributes")
 	if shape == "" || shape == "{}" {
-		return nil // the photo holds nothing
+		return nil, nil
 	}
 	var r viaRegion
 	if err := json.Unmarshal([]byte(shape), &r.Shape); err != nil {
-		return fmt.Errorf("region_shape_attributes: %w", err)
+		return nil, fmt.Errorf("region_shape_attributes: %w", keyError(err))
 	}
-	if err := json.Unmarshal([]byte(cell("region_attributes")), &r.Class); err != nil {
-		return fmt.Errorf("region_attributes: %w", err)
+	if class := cell("region_attributes"); class != "" {
+		if err := json.Unmarshal([]byte(class), &r.Class); err != nil {
+			return nil, fmt.Errorf("region_attributes: %w", keyError(err))
+		}
 	}
-	return r.add(b, im)
+	return []viaRegion{r}, nil
 }

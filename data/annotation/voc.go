@@ -19,6 +19,7 @@ func init() {
 		Writes: "voc/Annotations/<id>.xml: VOC boxes",
 		Create: func(t Target) (Writer, error) { return vocWriter{t}, nil },
 		Signs:  map[string]func([]byte) bool{".xml": isVOC},
+		Find:   func(src *Source) []string { return src.withNeighbours(src.Signed("voc")) },
 		Read:   readVOC,
 	})
 }

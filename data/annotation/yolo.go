@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"wsss/data"
 )
 
 func init() {
@@ -25,19 +27,31 @@ func init() {
 }
 
 // findYOLO lists label files: those beside or parallel to a photo, whose first
-// line is numbers. Lists and tables of names are none.
+// line is numbers, and what lies with these and is called like a photo or holds
+// numbers. Lists and tables of names are none.
 func findYOLO(src *Source) []string {
-	var found []string
-	for _, file := range src.signed("yolo") {
+	var found, others []string
+	for _, file := range src.Signed("yolo") {
 		if id, err := src.Find(strings.TrimSuffix(file, path.Ext(file)), file); id != "" || err != nil {
 			found = append(found, file)
+		} else {
+			others = append(others, file)
 		}
 	}
 	// Empty files say that a photo holds nothing; alone they are no labels.
 	if !slices.ContainsFunc(found, func(file string) bool { return len(bytes.TrimSpace(src.head(file))) > 0 }) {
 		return nil
 	}
-	return found
+	folders := map[string]bool{}
+	for _, file := range found {
+		folders[path.Dir(file)] = true
+	}
+	for _, file := range others { // of photos that are not there
+		if folders[path.Dir(file)] {
+			found = append(found, file)
+		}
+	}
+	return src.withNeighbours(found)
 }
 
 // isYOLO recognises a class number and at least four fractions.
@@ -122,7 +136,7 @@ func readYOLO(src *Source, files []string, b *Builder) error {
 func parseYOLOFile(src *Source, meta *yoloMeta, file string) (l yoloLabels, err error) {
 	name := strings.TrimSuffix(file, path.Ext(file))
 	if l.id, err = src.Find(yoloPhoto(name), yoloPhoto(file)); err != nil || l.id == "" {
-		return l, prefix(src.Path(file), err)
+		return l, data.Located(src.Path(file), err)
 	}
 	if l.w, l.h, err = src.Size(l.id); err != nil {
 		return l, err
@@ -132,7 +146,7 @@ func parseYOLOFile(src *Source, meta *yoloMeta, file string) (l yoloLabels, err 
 		return l, err
 	}
 	l.rows, err = parseYOLO(raw, meta.keypoints)
-	return l, prefix(src.Path(file), err)
+	return l, data.Located(src.Path(file), err)
 }
 
 // yoloPhoto is where the photo of a label file lies: folders called labels are
@@ -146,13 +160,6 @@ func yoloPhoto(label string) string {
 		}
 	}
 	return strings.Join(parts, "/")
-}
-
-func prefix(name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s:%w", name, err)
 }
 
 // parseYOLO reads rows "class x y width height" and "class x y x y x y …", all

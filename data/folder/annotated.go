@@ -108,7 +108,7 @@ func (d *Dataset) hasOwn(src *annotation.Source, names []string) bool {
 	var foreign []string
 	if len(names) > 0 {
 		for _, found := range annotation.Detect(src) {
-			if !isOwn(found.Format) {
+			if !isOwn(found.Format) && found.Format != tableFormat {
 				foreign = append(foreign, found.Files...)
 			}
 		}

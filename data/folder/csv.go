@@ -20,6 +20,7 @@ import (
 // row is follows from its cells, so that one file may hold every form:
 //
 //	image,tags                              cat;dog
+//	image,cat,dog                           a column for each class, of 0 and 1
 //	image,class                             one tag per row
 //	image,class,x,y[,rank]                  a point, 0-based pixel
 //	image,class,scribble                    "x y;x y;…", 0-based pixels
@@ -47,8 +48,10 @@ func collect(parse func(io.Reader, sink) error, r io.Reader, classes data.Classe
 // table is a CSV file being read.
 type table struct {
 	column       map[string]int
-	width        int   // columns of the first row
-	empty        []int // columns without a name, whose cells must be empty
+	classes      []classColumn // of a table with a column for each class
+	strange      error         // what else such a table is
+	width        int           // columns of the first row
+	empty        []int         // columns without a name, whose cells must be empty
 	record       []string
 	decimalComma bool // "10,5" is a number
 }
@@ -60,28 +63,25 @@ func parseCSV(r io.Reader, s sink) error {
 	if err != nil {
 		return fmt.Errorf("1: %w", err)
 	}
-	buffered := bufio.NewReaderSize(plain, 1<<16)
-	sep, err := separator(buffered)
+	in, err := tableReader(plain)
 	if err != nil {
 		return fmt.Errorf("1: %w", err)
 	}
-	in := csv.NewReader(buffered)
-	in.Comma = sep
-	in.TrimLeadingSpace = sep != '\t' // it would take empty cells for space
-	in.FieldsPerRecord = -1           // spreadsheets leave out empty cells
-	in.ReuseRecord = true
 	head, err := in.Read()
 	if err != nil {
 		return csvError(err)
 	}
-	t, err := newTable(slices.Clone(head), sep != ',')
+	t, err := newTable(slices.Clone(head), in.Comma != ',')
 	if err != nil {
 		return fmt.Errorf("1: %w", err)
 	}
 	bad := &data.LineErrors{}
-	for {
+	for rows := 0; ; rows++ {
 		t.record, err = in.Read()
 		if err == io.EOF {
+			if rows == 0 && t.strange != nil {
+				return fmt.Errorf("1: %w", t.strange)
+			}
 			break
 		}
 		if err != nil {
@@ -99,10 +99,22 @@ func parseCSV(r io.Reader, s sink) error {
 			bad.Add(line, err)
 		}
 	}
-	if len(bad.Lines) > 0 {
-		return bad
+	return bad.Err()
+}
+
+// tableReader reads cells, whatever stands between them; records are reused.
+func tableReader(r io.Reader) (*csv.Reader, error) {
+	buffered := bufio.NewReaderSize(r, 1<<16)
+	sep, err := separator(buffered)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	in := csv.NewReader(buffered)
+	in.Comma = sep
+	in.TrimLeadingSpace = sep != '\t' // it would take empty cells for space
+	in.FieldsPerRecord = -1           // spreadsheets leave out empty cells
+	in.ReuseRecord = true
+	return in, nil
 }
 
 func csvError(err error) error {
@@ -156,6 +168,9 @@ func (t *table) row(s sink) error {
 		return err
 	}
 	t.declare(w)
+	if len(t.classes) > 0 {
+		return t.oneOfAll(w, s)
+	}
 	for tag := range strings.FieldsFuncSeq(t.cell("tags"), func(r rune) bool { return r == ';' || r == '|' }) {
 		c, err := s.class(strings.TrimSpace(tag), 1)
 		if err != nil {

@@ -74,22 +74,27 @@ func readOwn(src *annotation.Source, names []string, b *annotation.Builder) erro
 		return err
 	}
 	for _, name := range names {
-		learned := []string{}
+		learned, columns := []string{}, []string{}
 		s := sink{
-			labels: map[string]*data.WeakLabels{}, classes: data.Classes{Names: table}, learned: &learned,
+			labels: map[string]*data.WeakLabels{}, classes: data.Classes{Names: table}, learned: &learned, columns: &columns,
 			known: func(string) bool { return true },
 		}
 		if err := readLabelFile(src.Path(name), s); err != nil {
 			return err
 		}
 		all := slices.Concat(table, learned)
+		for _, class := range columns { // also those that no photo shows
+			if _, err := b.Class(class); err != nil {
+				return fmt.Errorf("%s: %w", src.Path(name), err)
+			}
+		}
 		ids := make([]string, 0, len(s.labels))
 		for id := range s.labels {
 			ids = append(ids, id)
 		}
 		slices.Sort(ids)
 		for _, id := range ids {
-			im, err := b.Image(id, "", fmt.Sprintf("%s: image %q", src.Path(name), id))
+			im, err := b.Image(id, name, fmt.Sprintf("%s: image %q", src.Path(name), id))
 			if err != nil {
 				return err
 			}

@@ -2,11 +2,15 @@ package folder
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+
+	"wsss/data"
 )
 
 // columns that a CSV label file may have.
@@ -16,7 +20,8 @@ var columns = []string{"image", "tags", "class", "x", "y", "rank", "scribble", "
 // tables, spreadsheets, and what people call things.
 var otherNames = map[string]string{
 	"filename": "image", "file_name": "image", "file": "image", "image_path": "image", "imagepath": "image",
-	"image_name": "image", "img": "image", "img_path": "image", "path": "image",
+	"image_name": "image", "img": "image", "img_path": "image", "path": "image", "image_id": "image", "imageid": "image",
+	"img_id": "image", "img_name": "image", "image_file": "image", "image_filename": "image", "filepath": "image", "file_path": "image", "photo": "image",
 	"label": "class", "class_name": "class", "classname": "class", "category": "class", "label_name": "class", "category_name": "class",
 	"labels": "tags", "classes": "tags",
 	"xmin": "x0", "x_min": "x0", "left": "x0", "ymin": "y0", "y_min": "y0", "top": "y0",
@@ -84,6 +89,8 @@ func newTable(head []string, decimalComma bool) (*table, error) {
 	for i, name := range head {
 		written[i] = strings.ToLower(strings.TrimSpace(name))
 	}
+	sized := sizedBoxes(written)
+	var unknown []int
 	for i, name := range written {
 		known := name
 		if other, ok := otherNames[name]; ok {
@@ -95,13 +102,16 @@ func newTable(head []string, decimalComma bool) (*table, error) {
 			known = map[string]string{"x1": "x0", "y1": "y0", "x2": "x1", "y2": "y1"}[name]
 		case slices.Contains(written, "w") && slices.Contains(written, "h") && slices.Contains([]string{"x", "y", "w", "h"}, name):
 			known = map[string]string{"x": "x0", "y": "y0", "w": "w", "h": "h"}[name]
+		case sized && slices.Contains([]string{"x", "y", "width", "height"}, name):
+			known = map[string]string{"x": "x0", "y": "y0", "width": "w", "height": "h"}[name]
 		case name == "":
 			t.empty = append(t.empty, i)
 			continue
 		case slices.Contains(unusedColumns, name):
 			continue
 		case !slices.Contains(columns, known) && known != "w" && known != "h":
-			return nil, fmt.Errorf("column %.60q is unknown: allowed are %s", name, strings.Join(columns, ", "))
+			unknown = append(unknown, i)
+			continue
 		}
 		if first, dup := t.column[known]; dup {
 			if written[first] == name {
@@ -111,7 +121,72 @@ func newTable(head []string, decimalComma bool) (*table, error) {
 		}
 		t.column[known] = i
 	}
+	var strange error
+	if len(unknown) > 0 {
+		strange = fmt.Errorf("column %.60q is unknown: allowed are %s", written[unknown[0]], strings.Join(columns, ", "))
+	}
+	if strange != nil && t.has("image") && len(t.column) == 1 { // a column for each class
+		t.strange = strange
+		for _, i := range unknown {
+			if name := strings.TrimSpace(head[i]); strings.ToLower(name) != "background" {
+				t.classes = append(t.classes, classColumn{name, i})
+			}
+		}
+		return t, nil
+	}
+	if strange != nil {
+		return nil, strange
+	}
 	return t, t.check(head)
+}
+
+// sizedBoxes tells whether columns width and height are those of boxes: where
+// there is a corner, but neither the other one nor sides of another name.
+func sizedBoxes(written []string) bool {
+	has := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(written, name) })
+	}
+	corner := has("x") && has("y")
+	for name, known := range otherNames {
+		if known == "x0" && has(name) {
+			corner = true
+		}
+		if (known == "x1" || known == "w") && has(name) {
+			return false
+		}
+	}
+	return corner && has("width") && has("height") && !has("x0", "x1", "x2", "w", "rank")
+}
+
+// classColumn is a column of a table that has one for each class.
+type classColumn struct {
+	name string
+	at   int
+}
+
+// oneOfAll reads a row of such a table: 1 where the photo shows the class.
+func (t *table) oneOfAll(w *data.WeakLabels, s sink) error {
+	for _, c := range t.classes {
+		text := ""
+		if c.at < len(t.record) {
+			text = strings.TrimSpace(t.record[c.at])
+		}
+		set, err := strconv.ParseBool(cmp.Or(strings.TrimSuffix(text, ".0"), "0"))
+		if err != nil {
+			return fmt.Errorf("%.60s = %.40q: allowed are 0 and 1, of a table with a column for each class; else %w", c.name, text, t.strange)
+		}
+		class, err := s.class(c.name, 1)
+		if err != nil {
+			return fmt.Errorf("column %w", err)
+		}
+		if set {
+			w.Tags = append(w.Tags, class)
+		}
+		if s.columns != nil && !slices.Contains(*s.columns, c.name) {
+			*s.columns = append(*s.columns, c.name)
+		}
+	}
+	return nil
 }
 
 // check tells which columns must occur together.

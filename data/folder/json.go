@@ -8,6 +8,7 @@ import (
 	"image"
 	"io"
 	"math"
+	"strings"
 
 	"wsss/data"
 	"wsss/data/text"
@@ -109,7 +110,7 @@ func parseJSON(r io.Reader, s sink) error {
 		seen[sampleID(name)] = true
 		var entry imageJSON
 		if err := dec.Decode(&entry); err != nil {
-			return fail(fmt.Errorf("image %q: %w", name, err))
+			return fail(fmt.Errorf("image %q: %w", name, keyError(err)))
 		}
 		w, err := s.image(name)
 		if err != nil {
@@ -123,6 +124,18 @@ func parseJSON(r io.Reader, s sink) error {
 		}
 	}
 	return nil
+}
+
+// keyError tells what decoding an entry found by its key, where encoding/json
+// tells it by the type in Go.
+func keyError(err error) error {
+	if e := (*json.UnmarshalTypeError)(nil); errors.As(err, &e) {
+		return fmt.Errorf("key %q holds a %s, which is not allowed there", e.Field, e.Value)
+	}
+	if key, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return fmt.Errorf("unknown field %s: allowed are tags, points, scribbles and boxes, and in these class, x, y, rank, points, x0, y0, x1, y1, difficult and crowd", key)
+	}
+	return err
 }
 
 // lineOf is the 1-based line of a byte offset.

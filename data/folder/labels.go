@@ -30,6 +30,7 @@ type sink struct {
 	skip     bool                                   // labels of unknown images are skipped
 	encoding string                                 // of the file; "" finds out
 	resolve  func(name string) (id string, ok bool) // of names that are no ids; may be nil
+	columns  *[]string                              // where not nil, gathers the classes that have columns of their own
 	learned  *[]string                              // where not nil, gathers the names that classes lacks, which become classes
 }
 
@@ -49,15 +50,7 @@ func readLabelFile(path string, s sink) error {
 		return err
 	}
 	defer f.Close()
-	err = parse(&bounded{r: f, left: maxFile}, s)
-	if lines := (*data.LineErrors)(nil); errors.As(err, &lines) {
-		lines.Path = path
-		return lines
-	}
-	if err != nil {
-		return fmt.Errorf("%s:%w", path, err) // the parsers begin with the line
-	}
-	return nil
+	return data.Located(path, parse(&bounded{r: f, left: maxFile}, s))
 }
 
 // image returns the labels of the image called name, nil where they are to be
@@ -96,6 +89,9 @@ func (s sink) class(text string, low int) (int, error) {
 		if n, err := strconv.Atoi(text); err == nil {
 			c = n
 		}
+	}
+	if c == 0 && low == s.classes.Len() { // there are no objects yet
+		return 0, fmt.Errorf("%.60q: tags and boxes are of objects; allowed on the background are points and scribbles", text)
 	}
 	if c < low || c >= s.classes.Len() {
 		return 0, fmt.Errorf("%.60q: allowed are label values %d..%d and the names %s", text, low, s.classes.Len()-1, someNames(s.classes.Names[low:]))

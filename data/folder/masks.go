@@ -3,6 +3,7 @@ package folder
 import (
 	"errors"
 	"fmt"
+	"image"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/names"
+	"wsss/data/photo"
 )
 
 // besideEndings are the names of masks that lie beside their images, as
@@ -92,8 +94,8 @@ func (d *Dataset) truth(id string) (*data.LabelMap, error) {
 	return data.Upright(d.images[id], m), nil
 }
 
-// Faults names points and scribbles that are left out. What else is wrong with
-// an image's labels is seen in them.
+// Faults names points and scribbles that are left out, and labels of an image of
+// another size. What else is wrong with an image's labels is seen in them.
 func (d *Dataset) Faults(id string) []data.Fault {
 	if d.notes == nil {
 		return nil
@@ -106,7 +108,13 @@ func (d *Dataset) Faults(id string) []data.Fault {
 	if err != nil {
 		return nil // reading the photo tells
 	}
-	return d.notes.set.LeftOut(im, w, h)
+	faults := d.notes.set.LeftOut(im, w, h)
+	size := image.Pt(w, h)
+	if i, err := photo.Inspect(d.images[id]); err == nil && i.Size() != size && i.Stored != size {
+		faults = append(faults, data.Fault{Kind: "size", Message: fmt.Sprintf("%s: the image is %d×%d for the file, but %s is %d×%d: its labels are of another size",
+			im.From, w, h, d.images[id], i.Size().X, i.Size().Y)})
+	}
+	return faults
 }
 
 // FileFaults is what the reader of the annotations noted, and names the files

@@ -45,8 +45,8 @@ func share(part, whole int64) string {
 // WriteLines lists the bad lines of a label file, without which the dataset
 // cannot be opened, and gives their number.
 func WriteLines(w io.Writer, e *data.LineErrors) int {
-	for _, line := range e.Lines {
-		fmt.Fprintf(w, "%-7s  %s:%s  [labels]\n", Error, e.Path, Printable(line))
+	for i := range e.Lines {
+		fmt.Fprintf(w, "%-7s  %s  [labels]\n", Error, Printable(e.Text(i)))
 	}
 	if e.More > 0 {
 		fmt.Fprintf(w, "… %d more\n", e.More)

@@ -1,0 +1,212 @@
+package annotation_test
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/base64"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"slices"
+	"strings"
+	"testing"
+
+	"wsss/data"
+)
+
+// picture is a PNG of 48×40 pixels, or of a part, in base64.
+func picture(t *testing.T, img image.Image) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
+// stroke is black where x < 4 and y < 2, transparent elsewhere, as canvases draw.
+func stroke(w, h int) image.Image {
+	m := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range 2 {
+		for x := range 4 {
+			m.SetNRGBA(x, y, color.NRGBA{A: 255})
+		}
+	}
+	return m
+}
+
+// via3 is a project of version 3 with regions of one photo.
+func via3(metadata string) map[string]string {
+	return map[string]string{"via.json": `{"project": {"pid": "p", "rev": "1"}, "config": {}, "attribute": {"1": {"aname": "class", "anchor_id": "FILE1_Z0_XY1", "type": 4, "options": {"0": "y", "1": "x"}}, "2": {"aname": "note", "type": 1, "options": {}}},
+		"file": {"1": {"fid": "1", "fname": "a.png", "type": 2}}, "metadata": {` + metadata + `}, "view": {"1": {"fid_list": ["1"]}}}`}
+}
+
+// What tools write beside the plain case: the box of the one object, and its
+// pixels where it has an outline.
+func TestQuirks(t *testing.T) {
+	rect := `{"label": "x", "shape_type": "rectangle", "points": [[4, 5], [20, 30]]}`
+	at := data.Box{X0: 4, Y0: 5, X1: 20, Y1: 30, Class: 1}
+	small := data.Box{X1: 4, Y1: 2, Class: 1}
+	studioRect := `"x": 25, "y": 25, "width": 25, "height": 25, "rotation": 0, "rectanglelabels": ["x"]`
+	quarter := data.Box{X0: 12, Y0: 10, X1: 24, Y1: 20, Class: 1}
+	region := `"shape_attributes": {"name": "rect", "x": 4, "y": 5, "width": 16, "height": 25}, "region_attributes": `
+	for name, c := range map[string]struct {
+		photo string
+		files map[string]string
+		box   data.Box
+		area  int // of the truth, 0: none
+	}{
+		"labelme sorted by key, with the photo inside": {"a.png", map[string]string{"a.json": `{"flags": {}, "imageData": "` + strings.Repeat("A", 1<<15) + `", "imageHeight": 40, "imagePath": "a.png", "imageWidth": 48, "shapes": [` + rect + `], "version": "5"}`}, at, 0},
+		"labelme numbers of other types":               {"a.png", map[string]string{"a.json": `{"version": "5", "flags": {}, "imagePath": "a.png", "imageHeight": 40.0, "imageWidth": "48", "shapes": [{"label": 7, "group_id": "g", "shape_type": "rectangle", "points": [[4, 5], [20, 30]]}]}`}, at, 0},
+		"X-AnyLabeling box at an angle":                {"a.png", labelme(`{"label": "x", "shape_type": "rotation", "points": [[12, 5], [20, 12], [12, 30], [4, 20]], "direction": 0.7}`), at, 0},
+		"Label Studio bitmask":                         {"a.png", studio(studioRegion("bitmasklabels", `"imageDataURL": "data:image/png;base64,`+picture(t, stroke(48, 40))+`", "bitmasklabels": ["x"]`)), small, 8},
+		"Label Studio sizes with fractions":            {"a.png", studio(strings.ReplaceAll(studioRegion("rectanglelabels", studioRect), "48", "48.0")), quarter, 0},
+		"Label Studio task in a file of its own":       {"a.png", map[string]string{"1.json": `{"id": 1, "data": {"image": "a.png"}, "annotations": [{"result": [` + studioRegion("rectanglelabels", studioRect) + `]}], "predictions": []}`}, quarter, 0},
+		"Label Studio annotation in a storage":         {"a.png", map[string]string{"7.json": `{"id": 7, "result": [` + studioRegion("rectanglelabels", studioRect) + `], "was_cancelled": false, "task": {"id": 1, "data": {"image": "a.png"}}}`}, quarter, 0},
+		"Label Studio name with a question mark":       {"what?#1.png", map[string]string{"p.json": `[{"id": 1, "data": {"image": "what?#1.png"}, "annotations": [{"result": [` + studioRegion("rectanglelabels", studioRect) + `]}]}]`}, quarter, 0},
+		"Label Studio upload of a name with spaces":    {"IMG (1) ä.png", map[string]string{"p.json": `[{"id": 1, "data": {"image": "/data/upload/1/0123abcd-IMG_1_%C3%A4.png"}, "annotations": [{"result": [` + studioRegion("rectanglelabels", studioRect) + `]}]}]`}, quarter, 0},
+		"VIA without attributes":                       {"a.png", map[string]string{"via.json": `{"a.png1": {"filename": "a.png", "size": 1, "regions": {"0": {` + region + `{}}}}}`}, at, 0},
+		"VIA class as a number":                        {"a.png", map[string]string{"via.json": `{"a.png1": {"filename": "a.png", "size": 1, "regions": [{` + region + `{"class": 3}}]}}`}, at, 0},
+		"VIA table without attributes":                 {"a.png", map[string]string{"via.csv": "filename,region_shape_attributes,region_attributes\na.png,\"{\"\"name\"\":\"\"rect\"\",\"\"x\"\":4,\"\"y\"\":5,\"\"width\"\":16,\"\"height\"\":25}\",\n"}, at, 0},
+		"VIA 3 rectangle":                              {"a.png", via3(`"1_a": {"vid": "1", "flg": 0, "z": [], "xy": [2, 4, 5, 16, 25], "av": {"1": "1", "2": "seen"}}`), at, 0},
+		"VIA 3 extreme rectangle":                      {"a.png", via3(`"1_a": {"vid": "1", "z": [], "xy": [8, 10, 5, 20, 9, 10, 30, 4, 9], "av": {"1": "1"}}`), at, 0},
+		"VIA 3 polygon, and the whole photo":           {"a.png", via3(`"1_a": {"vid": "1", "z": [], "xy": [7, 0, 0, 4, 0, 4, 2, 0, 2], "av": {"1": "1"}}, "1_b": {"vid": "1", "z": [], "xy": [], "av": {"2": "dark"}}`), small, 8},
+		"Supervisely bitmap in black":                  {"a.png", sly(packed(t, stroke(5, 4))), small, 8},
+		"Supervisely bitmap, all of it":                {"a.png", sly("eJzrDPBz5+WS4mJgYOD19HAJAtIsQMzEwQYk61fUJgMpYU8Xx5CKW8kpCQk/zjewzJC4wMAg58HI/P3c5kygNIOnq5/LOqeEJgBVahMP"), small, 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set, err := read(t, []string{c.photo}, c.files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(set.Images) != 1 || len(set.Faults) > 0 {
+				t.Fatalf("%d images, faults %v", len(set.Images), set.Faults)
+			}
+			if boxes := set.Weak(set.Images[0], 48, 40).Boxes; !slices.Equal(boxes, []data.Box{c.box}) {
+				t.Errorf("boxes %v, want %v", boxes, c.box)
+			}
+			m, err := set.Truth(set.Images[0], 48, 40)
+			if (err == nil) != (c.area > 0) {
+				t.Fatalf("truth: error %v", err)
+			}
+			if err == nil && len(m.Pix)-bytes.Count(m.Pix, []byte{0}) != c.area {
+				t.Errorf("%d pixels, want %d", len(m.Pix)-bytes.Count(m.Pix, []byte{0}), c.area)
+			}
+		})
+	}
+}
+
+// sly is a bitmap of Supervisely at the upper left corner.
+func sly(packed string) map[string]string {
+	return map[string]string{"ann/a.png.json": `{"size": {"width": 48, "height": 40}, "tags": [], "objects": [{"classTitle": "x", "geometryType": "bitmap", "bitmap": {"origin": [0, 0], "data": "` + packed + `"}}]}`}
+}
+
+// What would be lost is refused, or told.
+func TestNothingIsLost(t *testing.T) {
+	two := `{"label": "x", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]}`
+	for name, c := range map[string]struct {
+		files map[string]string
+		fails []string
+		says  string // the fault, where it can be read
+	}{
+		"a region of a new kind":     {files: studio(studioRegion("vectorlabels", `"vertices": [], "vectorlabels": ["x"]`)), fails: []string{"p.json", "task 1", "vectorlabels", "allowed are rectangle"}},
+		"a region without a class":   {files: studio(studioRegion("rectangle", `"x": 1, "y": 1, "width": 5, "height": 5, "rotation": 0`)), says: "a rectangle has no class"},
+		"a region of two classes":    {files: studio(studioRegion("rectanglelabels", `"x": 1, "y": 1, "width": 5, "height": 5, "rotation": 0, "rectanglelabels": ["x", "y"]`)), says: "has the classes x, y: the first"},
+		"a bitmask of another photo": {files: studio(studioRegion("bitmasklabels", `"imageDataURL": "data:image/png;base64,`+picture(t, stroke(5, 5))+`", "bitmasklabels": ["x"]`)), fails: []string{"5×5", "48×40"}},
+		"a stroke that was erased":   {files: studio(studioRegion("bitmasklabels", `"imageDataURL": "data:image/png;base64,`+picture(t, image.NewNRGBA(image.Rect(0, 0, 48, 40)))+`", "bitmasklabels": ["x"]`)), says: "covers no pixel"},
+		"a mask beside the photo":    {files: cvat(`<mask label="x" rle="0, 4" left="60" top="3" width="2" height="2"/>`), fails: []string{"annotations.xml", "mask 1", "covers no pixel"}},
+		"an empty labelme file":      {files: map[string]string{"b.json": "", "a.json": labelme(two)["a.json"]}, fails: []string{"b.json:1"}},
+		"a YOLO file of words":       {files: map[string]string{"a.txt": "0 0.5 0.5 0.1 0.1\n", "b.txt": "bolt 0.5 0.5 0.1 0.1\n"}, fails: []string{"b.txt:1", `"bolt" is not a number`}},
+		"a YOLO file of no photo":    {files: map[string]string{"a.txt": "0 0.5 0.5 0.1 0.1\n", "gone.txt": "0 0.5 0.5 0.1 0.1\n"}, says: "lost gone.txt"},
+		"a video of VIA 3":           {files: via3(`"1_a": {"vid": "1", "z": [1.5], "xy": [2, 4, 5, 16, 25], "av": {"1": "1"}}`), fails: []string{"via.json", "1_a", "video"}},
+		"a shape of VIA 3":           {files: via3(`"1_a": {"vid": "1", "z": [], "xy": [9, 1, 1, 2, 2, 3, 3], "av": {"1": "1"}}`), fails: []string{"shape 9", "allowed are point (1)"}},
+		"some VIA regions unnamed": {files: map[string]string{"via.json": `{"a": {"filename": "a.png", "regions": [{"shape_attributes": {"name": "point", "cx": 1, "cy": 1}, "region_attributes": {"class": "x"}}, {"shape_attributes": {"name": "point", "cx": 1, "cy": 1}, "region_attributes": {}}]}}`},
+			fails: []string{"region 2", "no attribute names its class"}},
+		"VIA numbers as text": {files: map[string]string{"via.json": `{"a": {"filename": "a.png", "regions": [{"shape_attributes": {"name": "point", "cx": "1", "cy": 1}, "region_attributes": {"class": "x"}}]}}`},
+			fails: []string{`"a.png"`, `shape_attributes.cx" holds a string`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set, err := read(t, []string{"a.png", "b.png"}, c.files)
+			if c.fails != nil {
+				for _, want := range c.fails {
+					if err == nil || !strings.Contains(err.Error(), want) {
+						t.Errorf("error %v lacks %q", err, want)
+					}
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := ""
+			for _, f := range set.Faults {
+				said += f.Message + "\n"
+			}
+			if set.Lost > 0 {
+				said += "lost " + strings.Join(set.Skipped, " ")
+			}
+			if !strings.Contains(said, c.says) {
+				t.Errorf("it says %q, want %q", said, c.says)
+			}
+		})
+	}
+}
+
+// All bad files and items are listed, not the first alone.
+func TestAllFaultsAreListed(t *testing.T) {
+	flat := `{"version": "5", "flags": {}, "imagePath": "a.png", "shapes": [{"label": "x", "shape_type": "rectangle", "points": [[1, 1], [1, 9]]}]}`
+	image := func(name string) string {
+		return `<image name="` + name + `" width="48" height="40"><box label="x" xtl="1" ytl="1" xbr="1" ybr="9"/></image>` + "\n"
+	}
+	task := func(name string) string {
+		return `{"id": 1, "data": {"image": "` + name + `"}, "annotations": [{"result": [` + studioRegion("rectanglelabels", `"x": 1, "y": 1, "width": 0, "height": 5, "rotation": 0, "rectanglelabels": ["x"]`) + `]}]}`
+	}
+	via := func(name string) string {
+		return `"` + name + `": {"filename": "` + name + `", "regions": [{"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 0, "height": 5}, "region_attributes": {"class": "x"}}]}`
+	}
+	for name, files := range map[string]map[string]string{
+		"labelme":     {"a.json": flat, "b.json": strings.ReplaceAll(flat, "a.png", "b.png")},
+		"yolo":        {"a.txt": "0 0.5 0.5 0 0.1\n", "b.txt": "0 0.5 0.5 0.1 7\n"},
+		"cvat":        {"x.xml": "<annotations>\n" + image("a.png") + image("b.png") + "</annotations>"},
+		"labelstudio": {"p.json": "[" + task("a.png") + "," + task("b.png") + "]"},
+		"via":         {"v.json": "{" + via("a.png") + "," + via("b.png") + "}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := read(t, []string{"a.png", "b.png"}, files)
+			lines := errorLines(t, err)
+			if len(lines) != 2 {
+				t.Errorf("%d lines %q, want 2", len(lines), lines)
+			}
+			for file := range files {
+				if file[0] != 'b' && !strings.Contains(lines[0], file) {
+					t.Errorf("%q does not name %s", lines[0], file)
+				}
+			}
+		})
+	}
+}
+
+// errorLines are the lines of an error that lists several.
+func errorLines(t *testing.T, err error) (lines []string) {
+	t.Helper()
+	list := (*data.LineErrors)(nil)
+	if !errors.As(err, &list) {
+		t.Fatalf("error %v, want a list", err)
+	}
+	for i := range list.Lines {
+		lines = append(lines, list.Text(i))
+	}
+	return lines
+}
+
+// packed is what Supervisely makes of a mask.
+func packed(t *testing.T, img image.Image) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zlib.NewWriter(&b)
+	if err := errors.Join(png.Encode(z, img), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(b.Bytes())
+}

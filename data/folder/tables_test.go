@@ -1,0 +1,80 @@
+package folder
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"wsss/data"
+)
+
+// Tables of other names and layouts, as tools leave them beside the photos.
+func TestOtherTables(t *testing.T) {
+	box := []data.Box{{X0: 1, Y0: 2, X1: 4, Y1: 6, Class: 1}}
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  data.WeakLabels
+		names string
+	}{
+		"Roboflow's boxes": {map[string]string{"train/_annotations.csv": "filename,width,height,class,xmin,ymin,xmax,ymax\na.png,8,6,cat,1,2,4,6\n"},
+			data.WeakLabels{Tags: []int{1}, Boxes: box}, "background cat"},
+		"Roboflow's tags": {map[string]string{"train/_classes.csv": "filename, dog, cat\na.png, 0, 1\n"},
+			data.WeakLabels{Tags: []int{1}}, "background cat dog"},
+		"a column for each class": {map[string]string{"labels.csv": "image;Background;Cat;dog\ntrain/a.png;1;1.0;\n"},
+			data.WeakLabels{Tags: []int{1}}, "background Cat dog"},
+		"a table of any name": {map[string]string{"my labels.csv": "image_id,label\na,cat\n"},
+			data.WeakLabels{Tags: []int{1}}, "background cat"},
+		"corner and sides": {map[string]string{"labels.csv": "image,class,x,y,width,height\ntrain/a,cat,1,2,3,4\n"},
+			data.WeakLabels{Tags: []int{1}, Boxes: box}, "background cat"},
+		"corner of another name": {map[string]string{"labels.csv": "file_path,label,left,top,width,height\ntrain/a,cat,1,2,3,4\n"},
+			data.WeakLabels{Tags: []int{1}, Boxes: box}, "background cat"},
+		"points beside the photo's size": {map[string]string{"labels.csv": "image,class,x,y,rank,width,height\ntrain/a,cat,1,2,1,8,6\n"},
+			data.WeakLabels{Tags: []int{1}, Points: []data.Point{{X: 1, Y: 2, Class: 1, Rank: 1}}}, "background cat"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			picture(t, root, "train/a.png")
+			picture(t, root, "valid/b.png")
+			for file, text := range c.files {
+				put(t, root, file, text)
+			}
+			d := open(t, root, Options{})
+			s, err := d.Load("train/a", data.WantWeak)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := s.Weak; !slices.Equal(got.Tags, c.want.Tags) || !slices.Equal(got.Boxes, c.want.Boxes) || !slices.Equal(got.Points, c.want.Points) {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+			if got := strings.Join(d.Classes().Names, " "); got != c.names {
+				t.Errorf("classes %q, want %q", got, c.names)
+			}
+		})
+	}
+}
+
+// A table of one thing for each photo is no table of classes, and is left alone.
+func TestNoTable(t *testing.T) {
+	root := t.TempDir()
+	picture(t, root, "a.png")
+	put(t, root, "exif.csv", "file,aperture,iso\na.png,5,100\n")
+	put(t, root, "classes.txt", "background\ncat\n")
+	if d := open(t, root, Options{}); d.Annotations() != nil {
+		t.Errorf("read as %s", d.Annotations().Format)
+	}
+	put(t, root, "labels.csv", "image,cat,dog\na.png,1,2\n")
+	if _, err := Open(root, Options{}, 1); err == nil || !strings.Contains(err.Error(), `labels.csv:2: dog = "2": allowed are 0 and 1`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Labels of an image of another size are told.
+func TestOtherSize(t *testing.T) {
+	root := t.TempDir()
+	picture(t, root, "a.png")
+	put(t, root, "a.json", `{"version": "5", "flags": {}, "imagePath": "a.png", "imageWidth": 640, "imageHeight": 480, "shapes": [{"label": "cat", "shape_type": "rectangle", "points": [[1, 1], [3, 3]]}]}`)
+	faults := open(t, root, Options{}).Faults("a")
+	if len(faults) != 1 || faults[0].Kind != "size" || faults[0].Warning || !strings.Contains(faults[0].Message, "640×480") {
+		t.Errorf("%v", faults)
+	}
+}
