@@ -44,23 +44,25 @@ func named(name string) (encoding.Encoding, error) {
 // windows-1252, which holds all of ISO-8859-1 that is printable. Lines that
 // end in a carriage return alone end in a line feed.
 func Reader(r io.Reader, name string) (io.Reader, error) {
-	in := bufio.NewReaderSize(r, looked)
-	head, err := in.Peek(looked)
-	if err != nil && err != io.EOF {
+	// Most files are small, and there are many: the head grows with what is there.
+	head, err := io.ReadAll(io.LimitReader(r, looked))
+	if err != nil {
 		return nil, err
 	}
-	out := io.Reader(in)
+	body, marked := bytes.CutPrefix(head, []byte("\ufeff"))
+	in := io.Reader(bytes.NewReader(body))
+	if len(head) == looked {
+		in = io.MultiReader(in, bufio.NewReader(r))
+	}
+	out := in
 	enc := detect(head)
 	if name != "" {
 		if enc, err = named(name); err != nil {
 			return nil, err
 		}
 	}
-	if bytes.HasPrefix(head, []byte("\ufeff")) {
+	if marked {
 		enc = nil
-		if _, err := in.Discard(3); err != nil {
-			return nil, err
-		}
 	}
 	if enc != nil && enc != unicode.UTF8 {
 		out = transform.NewReader(in, enc.NewDecoder())

@@ -3,6 +3,7 @@ package text
 import (
 	"encoding/xml"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -126,4 +127,25 @@ func FuzzReader(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSmallFilesTakeLittle: a label file of a few lines takes no more memory
+// than a few lines do; data sets have a hundred thousand of them.
+func TestSmallFilesTakeLittle(t *testing.T) {
+	const files = 100
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range files {
+		r, err := Reader(strings.NewReader("0 0.5 0.5 0.1 0.1\n"), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if n := (after.TotalAlloc - before.TotalAlloc) / files; n > 64<<10 {
+		t.Errorf("%d bytes for a file of 18", n)
+	}
 }

@@ -26,20 +26,21 @@ type fuzzTarget struct {
 
 func (t fuzzTarget) String() string { return t.path + "." + t.name }
 
-// slice is how long a target runs before the next has its turn.
-const slice = 30 * time.Second
+// turn is how long a target runs before another has its turn, at most: Go reads
+// the whole corpus first.
+const turn = time.Minute
 
-// fuzz runs every fuzz target in turn, always the one that has had the least
-// time so far, of this and of earlier campaigns; so all come to have the same,
-// whenever a campaign ends. What Go finds interesting stays in its cache, beside
-// the tally, so that the next campaign goes on from there; what breaks a target
-// is written to its package's testdata and stays there as a test.
+// fuzz gives every fuzz target a turn, and then further ones, as long as there
+// is time, to the one that has had the least CPU time in this and all earlier
+// campaigns. What Go finds interesting stays in its cache, beside the tally, so
+// that the next campaign goes on from there; what breaks a target is written to
+// its package's testdata and stays there as a test.
 func fuzz(ctx context.Context, o options, r *result) error {
 	targets, err := fuzzTargets(ctx, o)
 	if err != nil {
 		return err
 	}
-	tally, err := openSpells(ctx)
+	sums, err := openSpells(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,51 +55,48 @@ func fuzz(ctx context.Context, o options, r *result) error {
 	if err != nil {
 		return err
 	}
-	per, rounds := o.fuzz, 1
-	if per == 0 {
-		per, rounds = slice, int(o.time/slice)/max(1, len(built))
-		if rounds == 0 {
-			per, rounds = max(o.time/time.Duration(max(1, len(built))), time.Second), 1
-		}
-	}
-	now := map[string]spell{}
-	for range rounds {
-		slices.SortStableFunc(built, func(a, b fuzzTarget) int {
-			return cmp.Compare(tally.total[a.String()].Seconds, tally.total[b.String()].Seconds)
+	per := cmp.Or(o.fuzz, min(turn, max(o.time/time.Duration(len(targets)), time.Second)))
+	now, turns, end := map[string]spell{}, map[string]int{}, time.Now().Add(o.time)
+	for len(built) > 0 && ctx.Err() == nil {
+		t := slices.MinFunc(built, func(a, b fuzzTarget) int {
+			a0, b0 := a.String(), b.String()
+			return cmp.Or(cmp.Compare(min(turns[a0], 1), min(turns[b0], 1)), cmp.Compare(sums.total[a0].Seconds, sums.total[b0].Seconds))
 		})
-		for i := 0; i < len(built); i++ {
-			s, err := runTarget(ctx, o, built[i], memory, per)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if s.Broke = err != nil; s.Broke {
-				r.failf("%s: %v", built[i], err)
-			}
-			if err := tally.add(s); err != nil {
-				return err
-			}
-			now[s.Target] = now[s.Target].plus(s)
-			o.logf("fuzz: %s: %d executions, %.0f a second", s.Target, s.Executions, float64(s.Executions)/s.Seconds)
-			if s.Broke { // its input is a seed now, which breaks it at once
-				built = slices.Delete(built, i, i+1)
-				i--
-			}
+		if turns[t.String()] > 0 && (o.fuzz > 0 || time.Now().After(end)) {
+			break
 		}
+		s, err := runTarget(ctx, o, t, memory, per)
+		if s.Broke = err != nil && ctx.Err() == nil; s.Broke { // its input is a seed now, which breaks it at once
+			r.failf("%s: %v", t, err)
+			built = slices.DeleteFunc(built, func(b fuzzTarget) bool { return b == t })
+		}
+		if err := sums.add(s); err != nil {
+			return err
+		}
+		turns[s.Target]++
+		now[s.Target] = now[s.Target].plus(s)
+		o.logf("fuzz: %s: %d executions, %.0f a CPU second", s.Target, s.Executions, s.rate())
 	}
+	r.add("turns of %s", per.Round(time.Second))
+	tellExecutions(targets, now, sums, r)
+	return ctx.Err()
+}
+
+// tellExecutions prints the table of the targets and adds up.
+func tellExecutions(targets []fuzzTarget, now map[string]spell, sums *spells, r *result) {
 	var all, fresh int64
 	fewest := targets[0].String()
-	fmt.Fprintf(os.Stderr, "%-62s %12s %9s %14s\n", "target", "executions", "a second", "in all")
+	fmt.Fprintf(os.Stderr, "%-62s %12s %12s %14s\n", "target", "executions", "a CPU second", "in all")
 	for _, t := range targets {
-		s, sum := now[t.String()], tally.total[t.String()]
-		fmt.Fprintf(os.Stderr, "%-62s %12d %9.0f %14d\n", t, s.Executions, float64(s.Executions)/max(s.Seconds, 1e-9), sum.Executions)
+		s, sum := now[t.String()], sums.total[t.String()]
+		fmt.Fprintf(os.Stderr, "%-62s %12d %12.0f %14d\n", t, s.Executions, s.rate(), sum.Executions)
 		fresh, all = fresh+s.Executions, all+sum.Executions
-		if sum.Executions < tally.total[fewest].Executions {
+		if sum.Executions < sums.total[fewest].Executions {
 			fewest = t.String()
 		}
 	}
-	r.add("%d targets, %d times %s each, %.1f million executions", len(targets), rounds, per.Round(time.Second), float64(fresh)/1e6)
-	r.add("%.1f million since %s, at least %d of each (%s)", float64(all)/1e6, tally.since, tally.total[fewest].Executions, fewest)
-	return nil
+	r.add("%d targets, %.1f million executions", len(targets), float64(fresh)/1e6)
+	r.add("%.1f million since %s, at least %d of each (%s)", float64(all)/1e6, sums.since, sums.total[fewest].Executions, fewest)
 }
 
 // fuzzTargets lists the fuzz functions of the chosen packages of this module.
@@ -165,21 +163,25 @@ func buildTargets(ctx context.Context, o options, targets []fuzzTarget, r *resul
 // processes run on one thread each: handing every input over to another thread
 // costs more than most inputs do.
 func runTarget(ctx context.Context, o options, t fuzzTarget, memory string, d time.Duration) (spell, error) {
+	s := spell{Date: time.Now().UTC().Format(time.RFC3339), Target: t.String()}
 	cache, err := fuzzCache(ctx)
 	if err != nil {
-		return spell{}, err
+		return s, err
 	}
-	start := time.Now()
-	text, err := combined(ctx, t.dir, []string{"TMPDIR=" + memory, "GOMAXPROCS=1", "GOGC=400"}, t.bin,
+	p, err := startProcess(ctx, t.dir, []string{"TMPDIR=" + memory, "GOMAXPROCS=1", "GOGC=400"}, t.bin,
 		"-test.run=^$", "-test.fuzz=^"+t.name+"$", "-test.fuzztime="+d.String(), "-test.fuzzminimizetime=20x",
 		"-test.fuzzcachedir="+filepath.Join(cache, t.path), "-test.parallel="+strconv.Itoa(o.workers))
-	s := spell{Date: start.UTC().Format(time.RFC3339), Target: t.String(), Seconds: time.Since(start).Seconds()}
-	if m := fuzzExecs.FindAllStringSubmatch(text, -1); len(m) > 0 {
+	if err != nil {
+		return s, err
+	}
+	e := p.wait()
+	s.Seconds = e.cpu.Seconds()
+	if m := fuzzExecs.FindAllStringSubmatch(e.text, -1); len(m) > 0 {
 		s.Executions, _ = strconv.ParseInt(m[len(m)-1][1], 10, 64)
 	}
 	// Go itself may lose a race at the end of the time.
-	if err != nil && (!strings.Contains(text, "context deadline exceeded") || strings.Contains(text, "Failing input")) {
-		return s, fmt.Errorf("%w: %s", err, lastLines(text, 25))
+	if e.code != 0 && (!strings.Contains(e.text, "context deadline exceeded") || strings.Contains(e.text, "Failing input")) {
+		return s, fmt.Errorf("exit code %d: %s", e.code, lastLines(e.text, 25))
 	}
 	return s, nil
 }

@@ -110,7 +110,7 @@ func Main() {
 	flag.IntVar(&o.repeats, "repeats", 200, "runs of each test")
 	flag.DurationVar(&o.each, "each", 0, "time for the repeats of one test, which runs once whatever it takes (default what is left of the minutes, shared out)")
 	flag.DurationVar(&o.alone, "alone", 20*time.Minute, "time for the tests of one package under the race detector")
-	flag.DurationVar(&o.fuzz, "fuzz", 0, "time of each fuzz target, once (default what is left of the minutes, shared out)")
+	flag.DurationVar(&o.fuzz, "fuzz", 0, "time of each fuzz target, which then has one turn (default turns of a minute at most until the minutes are over)")
 	flag.IntVar(&o.workers, "workers", runtime.NumCPU(), "processes that fuzz")
 	flag.StringVar(&packages, "packages", "", "packages whose tests are raced, repeated and fuzzed, a regular expression, as ^wsss/data (default all)")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of the times of kills and of the faults")

@@ -38,7 +38,8 @@ type ended struct {
 	code   int // -1: by a signal
 	text   string
 	took   time.Duration
-	memory int64 // bytes at the peak
+	cpu    time.Duration // of it and of those that it waited for
+	memory int64         // bytes at the peak
 }
 
 // process is wsss at work.
@@ -68,8 +69,8 @@ func startProcess(ctx context.Context, dir string, env []string, args ...string)
 func (p *process) wait() ended {
 	<-p.done
 	state := p.cmd.ProcessState
-	_, peak := spent.By(state)
-	return ended{state.ExitCode(), p.out.String(), time.Since(p.start), peak}
+	cpu, peak := spent.By(state)
+	return ended{state.ExitCode(), p.out.String(), time.Since(p.start), cpu, peak}
 }
 
 // waitFor waits so long at most, and tells whether the process has ended.

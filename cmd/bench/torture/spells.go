@@ -17,7 +17,7 @@ type spell struct {
 	Commit     string  `json:"commit"` // with + where the code was changed since
 	Target     string  `json:"target"`
 	Executions int64   `json:"executions"`
-	Seconds    float64 `json:"seconds"`
+	Seconds    float64 `json:"cpu_seconds"`
 	Broke      bool    `json:"broke,omitempty"`
 }
 
@@ -26,6 +26,9 @@ func (s spell) plus(t spell) spell {
 	s.Seconds += t.Seconds
 	return s
 }
+
+// rate is executions a CPU second.
+func (s spell) rate() float64 { return float64(s.Executions) / max(s.Seconds, 1e-9) }
 
 // spells is the file of all spells, a line of JSON each. It lies beside the
 // corpus that they made, and goes with it (`go clean -fuzzcache`).
