@@ -46,6 +46,11 @@ ifneq ($(wildcard $(TOOLS)),)
 export WSSS_TOOLS ?= $(TOOLS)
 endif
 
+RAY         := $(CURDIR)/.cache/ray/bin/python
+ifneq ($(wildcard $(RAY)),)
+export WSSS_RAY ?= $(RAY)
+endif
+
 REAL_DIR    := $(CURDIR)/.cache/real
 REAL        := $(REAL_DIR)/unpacked
 ISNET       := @imgly/background-removal-data@1.4.5
@@ -54,7 +59,7 @@ ifneq ($(wildcard $(REAL)),)
 export WSSS_REAL ?= $(REAL_DIR)
 endif
 
-.PHONY: axe build cluster-test small versitygw demo test verify lint torture bench table ort xla torch real tools clean vulncheck release
+.PHONY: axe build cluster-test small versitygw demo test verify lint torture bench table ort xla torch ray real tools clean vulncheck release
 
 build: bin/wsss
 
@@ -75,13 +80,24 @@ test: lint
 verify: build
 	WSSS_VERIFY=1 go test -timeout 90m ./...
 
-# docs/cluster.md: an array of six over three nodes of a real Slurm on this machine, and
-# jobs through a real S3 server, each skipped with a reason where its programs are missing;
-# then kubeconform, which go run fetches, compares the Kubernetes examples with schemas.
-cluster-test: build
+# docs/cluster.md: an array of six over three nodes of a real Slurm on this machine, jobs
+# through a real S3 server, and the examples of Kubernetes, Argo, Slurm and Ray by their
+# own command lines, each skipped with a reason where its programs are missing (Debian's
+# slurmctld, slurmd, slurm-client and munge; `make ray`); then kubeconform, which go run
+# fetches, compares the Kubernetes examples with schemas.
+cluster-test: build versitygw
 	docs/cluster/slurm_test.sh bin/wsss
-	WSSS_VERSITYGW=$(wildcard $(VERSITYGW)) go test ./checkpoints/store ./checkpoints/jobs ./checkpoints/files/lock -run 'Server|Takeover' -v
+	WSSS_VERSITYGW=$(VERSITYGW) go test ./checkpoints/store ./checkpoints/jobs ./checkpoints/files/lock -count=1 -run 'Server|Takeover' -v
+	go test ./cmd/wsss -count=1 -run 'Kubernetes|Argo|Slurm|Ray' -v
 	GOEXPERIMENT= go run $(KUBECONFORM) -strict -summary -schema-location 'docs/cluster/schemas/{{.ResourceKind}}{{.KindSuffix}}.json' docs/cluster/job.yaml docs/cluster/argo.yaml
+
+# Ray as a peer, in a virtual environment of its own (some 300 MB): never needed by
+# wsss. The test of docs/cluster/ray_gen.py finds it by WSSS_RAY.
+ray: $(RAY)
+$(RAY): cmd/bench/ray.txt
+	$(PYTHON) -m venv --clear $(CURDIR)/.cache/ray
+	$(CURDIR)/.cache/ray/bin/pip install --quiet -r cmd/bench/ray.txt
+	touch $@
 
 # The binary without object storage, some 40 MB smaller.
 small:

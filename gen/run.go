@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -238,16 +239,20 @@ func (r *runner) describe(ctx context.Context) error {
 		return ctx.Err()
 	}
 	defer r.claims.release(ManifestName)
-	path := filepath.Join(r.OutDir, ManifestName)
-	if before, err := ReadManifest(r.OutDir); err == nil && before.Split == r.Split {
-		r.summary.Grown = before.Images != len(r.all)
-	}
 	about := r.source
 	about.Inputs = r.inputs
-	return files.WriteJSON(path, Manifest{
+	now := Manifest{
 		Provenance: about, Dataset: r.Dataset.Name(), Split: r.Split, Images: len(r.all),
 		Classes: r.classes.Names, Config: r.Config,
-	})
+	}
+	before, err := ReadManifest(r.OutDir)
+	if err == nil && before.Split == r.Split {
+		r.summary.Grown = before.Images != len(r.all)
+	}
+	if err == nil && hashOf(before) == hashOf(now) { // another process of the same run wrote it
+		return nil
+	}
+	return files.WriteJSON(filepath.Join(r.OutDir, ManifestName), now)
 }
 
 // lookEvery is the time between two looks at the manifest.
@@ -268,9 +273,16 @@ func (r *runner) replaced() error {
 		files.Address(r.OutDir), m.Method, m.Weak, m.ConfigHash, r.ConfigHash)
 }
 
-// CheckID refuses ids whose label would overwrite a file of the run's own.
+// manifestID is the id whose sidecar would have the manifest's name.
+var manifestID = strings.TrimSuffix(ManifestName, ".json")
+
+// CheckID refuses ids that name no file, and those whose label would overwrite a file
+// of the run's own.
 func CheckID(id string) error {
-	if id+".json" == ManifestName {
+	if filepath.Clean(id) == "." { // of "", "." and "a/.." too
+		return fmt.Errorf("image id %q names no file", id)
+	}
+	if id == manifestID {
 		return fmt.Errorf("image id %q: its sidecar would overwrite the run's %s", id, ManifestName)
 	}
 	return nil
@@ -280,9 +292,9 @@ func CheckID(id string) error {
 // would name the manifest.
 func (r *runner) unique(ids []string) ([]string, error) {
 	seen := make(map[string]bool, len(ids))
-	var out []string
+	out := make([]string, 0, len(ids))
 	for _, id := range ids {
-		if _, err := files.Join(r.OutDir, id+".json"); err != nil {
+		if err := files.CheckInside(r.OutDir, id); err != nil {
 			return nil, err
 		}
 		if err := CheckID(id); err != nil {

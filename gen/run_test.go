@@ -433,6 +433,7 @@ func TestRunRefuses(t *testing.T) {
 		{"fuse rule", func(o *RunOptions) { o.Fuse.Rule = "x" }, `gen.fuse.rule = "x"`},
 		{"check", func(o *RunOptions) { o.Checks = []string{"turn"} }, `"turn" is unknown`},
 		{"id that leaves the folder", func(o *RunOptions) { o.Dataset.(*fakeSet).ids = []string{"../x"} }, "leaves its folder"},
+		{"id of the folder", func(o *RunOptions) { o.Dataset.(*fakeSet).ids = []string{"a/.."} }, "names no file"},
 		{"id of the manifest", func(o *RunOptions) { o.Dataset.(*fakeSet).ids = []string{"run"} }, "overwrite"},
 	}
 	for _, tt := range tests {

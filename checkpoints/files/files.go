@@ -156,10 +156,18 @@ func Clock(dir string) (time.Time, error) {
 // refuses names that would leave root (absolute, "..", NUL). Symbolic links
 // below root are followed: whoever laid out the folder put them there.
 func Join(root, name string) (string, error) {
-	if name == "" || !filepath.IsLocal(name) || strings.ContainsRune(name, 0) {
-		return "", fmt.Errorf("path %q leaves its folder %s", name, root)
+	if err := CheckInside(root, name); err != nil {
+		return "", err
 	}
 	return filepath.Join(root, name), nil
+}
+
+// CheckInside is the error of Join, for lists of many names that are joined later.
+func CheckInside(root, name string) error {
+	if name == "" || !filepath.IsLocal(name) || strings.IndexByte(name, 0) >= 0 {
+		return fmt.Errorf("path %q leaves its folder %s", name, root)
+	}
+	return nil
 }
 
 // OpenRegular opens a file for reading and tells its size in bytes. Folders,

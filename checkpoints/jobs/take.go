@@ -255,6 +255,9 @@ func (j *Job) Elsewhere() int {
 // Once does something that one process of the job does and all wait for. Where
 // the one dies another takes its place. name is a plain word.
 func (j *Job) Once(ctx context.Context, name string, do func() error) error {
+	if j.board.of(name).done { // as the listing told that Join has just made
+		return nil
+	}
 	for {
 		if err := j.list(); err != nil {
 			return err

@@ -25,6 +25,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gocloud.dev/blob"
@@ -86,6 +87,7 @@ type mount struct {
 type bucket struct {
 	*blob.Bucket
 	options string // of its address
+	reached atomic.Bool
 }
 
 // Mount is files.Remote's.
@@ -111,19 +113,28 @@ func (s *store) Mount(address string, readOnly bool) error {
 	if err != nil {
 		return err
 	}
-	var ok bool
-	where := s.scheme + "://" + u.Host
-	err = s.try("look at", where, func(ctx context.Context) (err error) { ok, err = b.IsAccessible(ctx); return err })
-	if err != nil {
+	if err := s.look(b, s.scheme+"://"+u.Host); err != nil {
 		return err
-	}
-	if !ok {
-		return fmt.Errorf("%s: there is no such bucket, or these credentials may not see it", where)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mounts = append(s.mounts, mount{path.Clean(s.scheme + ":/" + u.Host + "/" + u.Path), readOnly})
 	return nil
+}
+
+// look is an error where a bucket cannot be reached; one that once could is not asked
+// again.
+func (s *store) look(b *bucket, where string) error {
+	if b.reached.Load() {
+		return nil
+	}
+	ok := false
+	err := s.try("look at", where, func(ctx context.Context) (err error) { ok, err = b.IsAccessible(ctx); return err })
+	if err == nil && !ok {
+		err = fmt.Errorf("%s: there is no such bucket, or these credentials may not see it", where)
+	}
+	b.reached.Store(err == nil)
+	return err
 }
 
 func cutQuery(address string) string {
@@ -151,7 +162,7 @@ func (s *store) open(name string, options url.Values) (*bucket, error) {
 	if err != nil {
 		return nil, s.fault("open", s.scheme+"://"+name, err)
 	}
-	s.buckets[name] = &bucket{b, text}
+	s.buckets[name] = &bucket{Bucket: b, options: text}
 	return s.buckets[name], nil
 }
 

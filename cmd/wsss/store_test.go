@@ -51,6 +51,21 @@ func storeRun(command, root, out string, more ...string) []string {
 	return args
 }
 
+// withoutTimes is a file of scores without what differs from call to call: times and
+// the command line, and more keys.
+func withoutTimes(t *testing.T, raw []byte, more ...string) string {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal(raw, &m); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range append(more, "seconds", "images_per_s", "provenance", "settings") {
+		delete(m, key)
+	}
+	raw, _ = json.Marshal(m)
+	return string(raw)
+}
+
 // TestObjectStorage: photos in a bucket and labels into it are those of folders,
 // byte for byte, alone and by two processes of a job; the scores are the same.
 func TestObjectStorage(t *testing.T) {
@@ -60,17 +75,7 @@ func TestObjectStorage(t *testing.T) {
 	s := storetest.Serve(t)
 	upload(t, s, photos, "in/")
 	run := runner(t)
-	score := func(raw []byte) string {
-		var m map[string]any
-		if err := json.Unmarshal(raw, &m); err != nil {
-			t.Fatal(err)
-		}
-		for _, key := range []string{"seconds", "images_per_s", "provenance", "settings", "notes"} {
-			delete(m, key)
-		}
-		raw, _ = json.Marshal(m)
-		return string(raw)
-	}
+	score := func(raw []byte) string { return withoutTimes(t, raw, "notes") }
 	run(exitOK, storeRun("gen", photos, out))
 	run(exitOK, storeRun("eval", photos, out, "-report"))
 	want, err := os.ReadFile(filepath.Join(out, "results", "pseudo-labels.json"))

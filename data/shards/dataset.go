@@ -107,6 +107,13 @@ func Open(root string, o Options) (*Dataset, error) {
 		return nil, configs.KeyErrorf("data.options.%s is for tar files that `wsss data pack` did not write, and %s tells all of these: leave it out", key, files.Address(path))
 	}
 	d.classes = data.Classes{Names: m.Classes}
+	n := 0
+	for _, list := range m.Splits {
+		for _, s := range list {
+			n += len(s.IDs)
+		}
+	}
+	d.in = make(map[string]place, n)
 	for split, list := range m.Splits {
 		d.splits[split] = []string{}
 		for _, s := range list {

@@ -89,9 +89,10 @@ func Pack(ctx context.Context, o PackOptions) (tars int, err error) {
 			return tars, err
 		}
 		m.Splits[split] = []shard{}
+		in := &samples{PackOptions: o, ids: ids}
 		for len(ids) > 0 {
 			name := fmt.Sprintf("%s-%06d.tar", split, len(m.Splits[split]))
-			n, bytes, err := o.packOne(ctx, filepath.Join(o.Out, name), ids, func() {
+			n, bytes, err := o.packOne(ctx, filepath.Join(o.Out, name), in, len(ids), func() {
 				if done++; o.Progress != nil {
 					o.Progress(done, total)
 				}
@@ -107,20 +108,17 @@ func Pack(ctx context.Context, o PackOptions) (tars int, err error) {
 	return tars, files.WriteJSON(filepath.Join(o.Out, ManifestName), m)
 }
 
-// packOne writes one tar file of the first of ids, and its index; it returns how
-// many, and its size.
-func (o PackOptions) packOne(ctx context.Context, path string, ids []string, step func()) (n int, bytes int64, err error) {
+// packOne writes one tar file of the next of so many samples, and its index; it
+// returns how many are in it, and its size.
+func (o PackOptions) packOne(ctx context.Context, path string, in *samples, most int, step func()) (n int, bytes int64, err error) {
 	x := index{}
 	err = files.WriteAtomic(path, func(w io.Writer) error {
 		out := &counting{w: w}
 		t := tar.NewWriter(out)
-		for n < len(ids) && (n == 0 || out.n < o.Size) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			members, err := o.sample(ids[n])
+		for n < most && (n == 0 || out.n < o.Size) {
+			members, err := in.next(ctx)
 			if err != nil {
-				return fmt.Errorf("%s: %w", ids[n], err)
+				return err
 			}
 			for _, m := range members {
 				if err := t.WriteHeader(&tar.Header{Name: m.name, Mode: 0o644, Size: int64(len(m.raw)), Typeflag: tar.TypeReg}); err != nil {
@@ -158,6 +156,38 @@ func (c *counting) Write(p []byte) (int, error) {
 type member struct {
 	name string
 	raw  []byte
+}
+
+// samples gives the files of images in their order. It reads a few images at a time.
+type samples struct {
+	PackOptions
+	ids   []string // of those that are not read yet
+	ready [][]member
+}
+
+// together is how many images are read at a time.
+const together = 16
+
+func (s *samples) next(ctx context.Context) ([]member, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if len(s.ready) == 0 {
+		s.ready = make([][]member, min(together, len(s.ids)))
+		err := data.Parallel(ctx, len(s.ready), nil, func(i int) (err error) {
+			if s.ready[i], err = s.sample(s.ids[i]); err != nil {
+				return fmt.Errorf("%s: %w", s.ids[i], err)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		s.ids = s.ids[len(s.ready):]
+	}
+	first := s.ready[0]
+	s.ready = s.ready[1:]
+	return first, nil
 }
 
 // sample gives the files of an image.

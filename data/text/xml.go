@@ -7,13 +7,16 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/htmlindex"
 )
 
 // declared finds the encoding in the first line of an XML file.
-var declared = regexp.MustCompile(`^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([^"']{1,40})["']`)
+var declared = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([^"']{1,40})["']`)
+})
 
 // NewXMLDecoder returns a decoder of a file in any encoding that its first line
 // or its byte order mark names. What claims to be UTF-8 and is not counts as
@@ -26,7 +29,7 @@ func NewXMLDecoder(r io.Reader) (*xml.Decoder, error) {
 	}
 	var in io.Reader = bytes.NewReader(raw)
 	name := ""
-	if m := declared.FindSubmatch(raw[:min(len(raw), 512)]); m != nil {
+	if m := declared().FindSubmatch(raw[:min(len(raw), 512)]); m != nil {
 		name = strings.ToLower(string(m[1]))
 	}
 	marked := detect(raw) != nil && name == "" || bytes.HasPrefix(raw, []byte("\ufeff"))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Measures that papers print beside mIoU.
@@ -24,9 +25,9 @@ type Measure struct {
 	Percent float64
 }
 
-// measures is by row; a mistake in the embedded file is a bug, and the test
+// measures is by row, read at its first use; a mistake in the embedded file is a bug, and the test
 // finds it.
-var measures = func() map[string][]Measure {
+var measures = sync.OnceValue(func() map[string][]Measure {
 	lines, err := csv.NewReader(strings.NewReader(measuresTable)).ReadAll()
 	if err != nil {
 		panic("published: measures.csv: " + err.Error())
@@ -40,10 +41,10 @@ var measures = func() map[string][]Measure {
 		all[f[0]] = append(all[f[0]], Measure{f[1], v})
 	}
 	return all
-}()
+})
 
 // Measures lists what the paper prints of a row beside its mIoU.
-func (r Row) Measures() []Measure { return measures[r.Name()] }
+func (r Row) Measures() []Measure { return measures()[r.Name()] }
 
 // Measure is one of them by its name.
 func (r Row) Measure(name string) (percent float64, ok bool) {

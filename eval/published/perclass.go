@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // perClassTable holds the numbers of single classes that papers print: the
@@ -14,9 +15,9 @@ import (
 //go:embed per_class.csv
 var perClassTable string
 
-// perClass is by row, column and class; a mistake in the embedded file is a
+// perClass is by row, column and class, read at its first use; a mistake in the embedded file is a
 // bug, and the test finds it.
-var perClass = func() map[string]map[string]float64 {
+var perClass = sync.OnceValue(func() map[string]map[string]float64 {
 	lines, err := csv.NewReader(strings.NewReader(perClassTable)).ReadAll()
 	if err != nil {
 		panic("published: per_class.csv: " + err.Error())
@@ -34,8 +35,8 @@ var perClass = func() map[string]map[string]float64 {
 		all[key][f[2]] = v
 	}
 	return all
-}()
+})
 
 // PerClass are the per cent that the paper prints for single classes of a row,
 // by the data set's names of classes; nil where it prints none.
-func (r Row) PerClass(c Column) map[string]float64 { return perClass[r.Name()+" "+string(c)] }
+func (r Row) PerClass(c Column) map[string]float64 { return perClass()[r.Name()+" "+string(c)] }

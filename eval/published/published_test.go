@@ -16,8 +16,8 @@ func TestMeasures(t *testing.T) {
 			}
 		}
 	}
-	if known != 5 || len(measures) != 3 {
-		t.Errorf("%d measures of %d rows", known, len(measures))
+	if known != 5 || len(measures()) != 3 {
+		t.Errorf("%d measures of %d rows", known, len(measures()))
 	}
 	if r, _ := ByName("box2024 5 2"); len(r.Measures()) != 2 || r.Measures()[0] != (Measure{ClassifierMAP, 96.2}) {
 		t.Errorf("box2024 5 2: %+v", r.Measures())

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Classes is how many ImageNet (ILSVRC 2012) has.
@@ -33,7 +34,8 @@ type synset struct {
 	words []string
 }
 
-var synsets = func() []synset {
+// synsets are read at their first use.
+var synsets = sync.OnceValue(func() []synset {
 	var list []synset
 	for line := range strings.Lines(wordnet) {
 		above, words, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
@@ -48,7 +50,7 @@ var synsets = func() []synset {
 		list = append(list, s)
 	}
 	return list
-}()
+})
 
 // Kinds lists the classes that are kinds of what a word means in WordNet, in
 // every sense of it that a class has: 118 for "dog". Case, and "_" for a space,
@@ -56,7 +58,7 @@ var synsets = func() []synset {
 func Kinds(word string) []int {
 	word = normal(word)
 	means := map[int]bool{}
-	for i, s := range synsets {
+	for i, s := range synsets() {
 		if slices.ContainsFunc(s.words, func(w string) bool { return normal(w) == word }) {
 			means[i] = true
 		}
@@ -74,7 +76,7 @@ func Kinds(word string) []int {
 }
 
 func kindOf(i int, means map[int]bool) bool {
-	return means[i] || slices.ContainsFunc(synsets[i].above, func(j int) bool { return kindOf(j, means) })
+	return means[i] || slices.ContainsFunc(synsets()[i].above, func(j int) bool { return kindOf(j, means) })
 }
 
 func normal(word string) string {

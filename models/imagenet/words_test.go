@@ -8,6 +8,7 @@ import (
 
 // TestKinds holds the hierarchy to counts of ImageNet's.
 func TestKinds(t *testing.T) {
+	synsets := synsets()
 	if len(synsets) != 1860 || synsets[0].words[0] != "tench" || synsets[999].words[0] != "toilet tissue" {
 		t.Fatalf("%d synsets, %s to %s", len(synsets), synsets[0].words[0], synsets[999].words[0])
 	}

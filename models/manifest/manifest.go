@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/BurntSushi/toml"
 
@@ -89,15 +90,16 @@ func (f File) SizeText() string {
 }
 
 // Models lists the manifest, in its order.
-func Models() []Model { return known }
+func Models() []Model { return known() }
 
-var known = func() []Model {
+// known is parsed at its first use: most commands need none of it.
+var known = sync.OnceValue(func() []Model {
 	list, err := parse(source)
 	if err != nil {
 		panic("manifest: " + err.Error()) // the tests would have seen it
 	}
 	return list
-}()
+})
 
 // parse reads and checks a manifest.
 func parse(text string) ([]Model, error) {
@@ -163,8 +165,8 @@ func (f File) check(m Model) error {
 
 // Find returns a model by name; the error lists those that exist.
 func Find(name string) (Model, error) {
-	names := make([]string, len(known))
-	for i, m := range known {
+	names := make([]string, len(known()))
+	for i, m := range known() {
 		if m.Name == name {
 			return m, nil
 		}
@@ -186,7 +188,7 @@ func HasRole(model, role string) bool {
 // Family lists the models of a family.
 func Family(family string) []Model {
 	var list []Model
-	for _, m := range known {
+	for _, m := range known() {
 		if m.Family == family {
 			list = append(list, m)
 		}

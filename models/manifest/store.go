@@ -134,7 +134,7 @@ func InitialWeights(ctx context.Context, init string) (string, error) {
 	}
 	if !IsInitial(m) {
 		var families []string
-		for _, other := range known {
+		for _, other := range known() {
 			if IsInitial(other) && !slices.Contains(families, other.Family) {
 				families = append(families, other.Family)
 			}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/compute/dtypes"
 
@@ -21,38 +22,43 @@ const (
 
 // fromHugging turns names of transformers into the authors', in this order; those
 // of query, key and value are joined later.
-var fromHugging = []struct {
+var fromHugging = sync.OnceValue(func() []renaming {
+	return []renaming{
+		{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.(?:swin\.)?embeddings\.patch_embeddings\.projection\.`), "backbone.0.patch_embed.proj."},
+		{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.(?:swin\.)?embeddings\.norm\.`), "backbone.0.patch_embed.norm."},
+		{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.(?:swin\.)?encoder\.layers\.`), "backbone.0.layers."},
+		{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.hidden_states_norms\.stage1\.`), "backbone.0.norm0."},
+		{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.hidden_states_norms\.stage2\.`), "backbone.0.norm1."},
+		{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.hidden_states_norms\.stage3\.`), "backbone.0.norm2."},
+		{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.hidden_states_norms\.stage4\.`), "backbone.0.norm3."},
+		{regexp.MustCompile(`^(backbone\..*)\.layernorm_before\.`), "$1.norm1."}, {regexp.MustCompile(`^(backbone\..*)\.layernorm_after\.`), "$1.norm2."},
+		{regexp.MustCompile(`^(backbone\..*)\.attention\.self\.`), "$1.attn."}, {regexp.MustCompile(`^(backbone\..*)\.attention\.output\.dense\.`), "$1.attn.proj."},
+		{regexp.MustCompile(`^(backbone\..*)\.intermediate\.dense\.`), "$1.mlp.fc1."}, {regexp.MustCompile(`^(backbone\..*\.blocks\.\d+)\.output\.dense\.`), "$1.mlp.fc2."},
+		{regexp.MustCompile(`^model\.input_proj_vision\.`), "input_proj."}, {regexp.MustCompile(`^model\.text_backbone\.`), "bert."},
+		{regexp.MustCompile(`^model\.text_projection\.`), "feat_map."}, {regexp.MustCompile(`^model\.query_position_embeddings\.`), "transformer.tgt_embed."},
+		{regexp.MustCompile(`^model\.level_embed`), gdinoAuthors}, {regexp.MustCompile(`^model\.(enc_output|enc_output_norm)\.`), "transformer.$1."},
+		{regexp.MustCompile(`^model\.encoder_output_(bbox|class)_embed\.`), "transformer.enc_out_${1}_embed."},
+		{regexp.MustCompile(`^model\.encoder\.layers\.(\d+)\.text_enhancer_layer\.`), "transformer.encoder.text_layers.$1."},
+		{regexp.MustCompile(`^model\.encoder\.layers\.(\d+)\.fusion_layer\.`), "transformer.encoder.fusion_layers.$1."},
+		{regexp.MustCompile(`^model\.encoder\.layers\.(\d+)\.deformable_layer\.`), "transformer.encoder.layers.$1."},
+		{regexp.MustCompile(`(\.text_layers\..*)\.layer_norm_before\.`), "$1.norm1."}, {regexp.MustCompile(`(\.text_layers\..*)\.layer_norm_after\.`), "$1.norm2."},
+		{regexp.MustCompile(`(\.fusion_layers\..*)\.layer_norm_vision\.`), "$1.layer_norm_v."}, {regexp.MustCompile(`(\.fusion_layers\..*)\.layer_norm_text\.`), "$1.layer_norm_l."},
+		{regexp.MustCompile(`(\.fusion_layers\..*)\.vision_param`), "$1.gamma_v"}, {regexp.MustCompile(`(\.fusion_layers\..*)\.text_param`), "$1.gamma_l"},
+		{regexp.MustCompile(`(\.fusion_layers\..*\.attn\..*)vision_proj`), "${1}v_proj"}, {regexp.MustCompile(`(\.fusion_layers\..*\.attn\..*)text_proj`), "${1}l_proj"},
+		{regexp.MustCompile(`(\.encoder\.layers\..*)\.self_attn_layer_norm\.`), "$1.norm1."}, {regexp.MustCompile(`(\.encoder\.layers\..*)\.final_layer_norm\.`), "$1.norm2."},
+		{regexp.MustCompile(`^model\.decoder\.layer_norm\.`), "transformer.decoder.norm."},
+		{regexp.MustCompile(`^model\.decoder\.reference_points_head\.`), "transformer.decoder.ref_point_head."}, {regexp.MustCompile(`^model\.decoder\.`), "transformer.decoder."},
+		{regexp.MustCompile(`(\.decoder\.layers\..*)\.self_attn_layer_norm\.`), "$1.norm2."}, {regexp.MustCompile(`(\.decoder\.layers\..*)\.encoder_attn_layer_norm\.`), "$1.norm1."},
+		{regexp.MustCompile(`(\.decoder\.layers\..*)\.encoder_attn_text_layer_norm\.`), "$1.catext_norm."}, {regexp.MustCompile(`(\.decoder\.layers\..*)\.final_layer_norm\.`), "$1.norm3."},
+		{regexp.MustCompile(`(\.decoder\.layers\..*)\.encoder_attn_text\.`), "$1.ca_text."}, {regexp.MustCompile(`(\.decoder\.layers\..*)\.encoder_attn\.`), "$1.cross_attn."},
+		{regexp.MustCompile(`^(transformer\..*)\.fc([12])\.`), "$1.linear$2."},
+	}
+})
+
+// renaming is a pattern of names, and what takes its place.
+type renaming struct {
 	from *regexp.Regexp
 	to   string
-}{
-	{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.(?:swin\.)?embeddings\.patch_embeddings\.projection\.`), "backbone.0.patch_embed.proj."},
-	{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.(?:swin\.)?embeddings\.norm\.`), "backbone.0.patch_embed.norm."},
-	{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.(?:swin\.)?encoder\.layers\.`), "backbone.0.layers."},
-	{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.hidden_states_norms\.stage1\.`), "backbone.0.norm0."},
-	{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.hidden_states_norms\.stage2\.`), "backbone.0.norm1."},
-	{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.hidden_states_norms\.stage3\.`), "backbone.0.norm2."},
-	{regexp.MustCompile(`^model\.backbone\.conv_encoder\.model\.hidden_states_norms\.stage4\.`), "backbone.0.norm3."},
-	{regexp.MustCompile(`^(backbone\..*)\.layernorm_before\.`), "$1.norm1."}, {regexp.MustCompile(`^(backbone\..*)\.layernorm_after\.`), "$1.norm2."},
-	{regexp.MustCompile(`^(backbone\..*)\.attention\.self\.`), "$1.attn."}, {regexp.MustCompile(`^(backbone\..*)\.attention\.output\.dense\.`), "$1.attn.proj."},
-	{regexp.MustCompile(`^(backbone\..*)\.intermediate\.dense\.`), "$1.mlp.fc1."}, {regexp.MustCompile(`^(backbone\..*\.blocks\.\d+)\.output\.dense\.`), "$1.mlp.fc2."},
-	{regexp.MustCompile(`^model\.input_proj_vision\.`), "input_proj."}, {regexp.MustCompile(`^model\.text_backbone\.`), "bert."},
-	{regexp.MustCompile(`^model\.text_projection\.`), "feat_map."}, {regexp.MustCompile(`^model\.query_position_embeddings\.`), "transformer.tgt_embed."},
-	{regexp.MustCompile(`^model\.level_embed`), gdinoAuthors}, {regexp.MustCompile(`^model\.(enc_output|enc_output_norm)\.`), "transformer.$1."},
-	{regexp.MustCompile(`^model\.encoder_output_(bbox|class)_embed\.`), "transformer.enc_out_${1}_embed."},
-	{regexp.MustCompile(`^model\.encoder\.layers\.(\d+)\.text_enhancer_layer\.`), "transformer.encoder.text_layers.$1."},
-	{regexp.MustCompile(`^model\.encoder\.layers\.(\d+)\.fusion_layer\.`), "transformer.encoder.fusion_layers.$1."},
-	{regexp.MustCompile(`^model\.encoder\.layers\.(\d+)\.deformable_layer\.`), "transformer.encoder.layers.$1."},
-	{regexp.MustCompile(`(\.text_layers\..*)\.layer_norm_before\.`), "$1.norm1."}, {regexp.MustCompile(`(\.text_layers\..*)\.layer_norm_after\.`), "$1.norm2."},
-	{regexp.MustCompile(`(\.fusion_layers\..*)\.layer_norm_vision\.`), "$1.layer_norm_v."}, {regexp.MustCompile(`(\.fusion_layers\..*)\.layer_norm_text\.`), "$1.layer_norm_l."},
-	{regexp.MustCompile(`(\.fusion_layers\..*)\.vision_param`), "$1.gamma_v"}, {regexp.MustCompile(`(\.fusion_layers\..*)\.text_param`), "$1.gamma_l"},
-	{regexp.MustCompile(`(\.fusion_layers\..*\.attn\..*)vision_proj`), "${1}v_proj"}, {regexp.MustCompile(`(\.fusion_layers\..*\.attn\..*)text_proj`), "${1}l_proj"},
-	{regexp.MustCompile(`(\.encoder\.layers\..*)\.self_attn_layer_norm\.`), "$1.norm1."}, {regexp.MustCompile(`(\.encoder\.layers\..*)\.final_layer_norm\.`), "$1.norm2."},
-	{regexp.MustCompile(`^model\.decoder\.layer_norm\.`), "transformer.decoder.norm."},
-	{regexp.MustCompile(`^model\.decoder\.reference_points_head\.`), "transformer.decoder.ref_point_head."}, {regexp.MustCompile(`^model\.decoder\.`), "transformer.decoder."},
-	{regexp.MustCompile(`(\.decoder\.layers\..*)\.self_attn_layer_norm\.`), "$1.norm2."}, {regexp.MustCompile(`(\.decoder\.layers\..*)\.encoder_attn_layer_norm\.`), "$1.norm1."},
-	{regexp.MustCompile(`(\.decoder\.layers\..*)\.encoder_attn_text_layer_norm\.`), "$1.catext_norm."}, {regexp.MustCompile(`(\.decoder\.layers\..*)\.final_layer_norm\.`), "$1.norm3."},
-	{regexp.MustCompile(`(\.decoder\.layers\..*)\.encoder_attn_text\.`), "$1.ca_text."}, {regexp.MustCompile(`(\.decoder\.layers\..*)\.encoder_attn\.`), "$1.cross_attn."},
-	{regexp.MustCompile(`^(transformer\..*)\.fc([12])\.`), "$1.linear$2."},
 }
 
 // gdinoPart finds the kernels of an attention, by the authors' names.
@@ -76,7 +82,7 @@ func huggingGDINO(c *checkpoint) (*checkpoint, error) {
 	var twice error
 	file := weights.Renamed(c.storage, func(name string) string {
 		own := strings.TrimPrefix(name, c.prefix)
-		for _, r := range fromHugging {
+		for _, r := range fromHugging() {
 			own = r.from.ReplaceAllString(own, r.to)
 		}
 		if stored[own] != "" {
