@@ -64,6 +64,7 @@ func (r *run) open() error {
 			Describe: func(m checkpoints.Meta) string {
 				return fmt.Sprintf("config %s, labels %s", m.ConfigHash, or(m.LabelsHash, trueMasks))
 			},
+			Changes: func(m checkpoints.Meta) []string { return configs.Changes("train", m.Model.Train, first.Model.Train) },
 		},
 		Hooks: []loop.Hook{
 			{Updated: func(_ int, u loop.Update) error { return r.watch.add(u.Loss) }},

@@ -6,6 +6,7 @@ import (
 
 	"wsss/cmd/pipeline"
 	"wsss/cmd/pipeline/predict"
+	"wsss/data/convert"
 	"wsss/data/folder"
 	"wsss/eval/export"
 )
@@ -45,6 +46,11 @@ func runExport(ctx context.Context, args []string) error {
 	names, err := listOf("data export", "-format", *formats, export.Formats())
 	if err != nil {
 		return err
+	}
+	if root := f.cfg.Data.Root; f.masks == "" && root != "" {
+		if err := (convert.Job{Dir: *out}).Apart(root); err != nil {
+			return pipeline.Usagef("data export: -out %w", err)
+		}
 	}
 	if err := predict.KeepPhotos(predict.PhotosOf(src.IDs, src.Image), *out, names); err != nil {
 		return err

@@ -75,6 +75,12 @@ func main() {
 }
 
 func dispatch(ctx context.Context, args []string) int {
+	if len(args) > 1 && slices.Contains(helpWords, args[0]) { // wsss help data validate
+		args = append(slices.Clone(args[1:]), "-h")
+	}
+	if len(args) == 1 && slices.Contains([]string{"-version", "--version"}, args[0]) {
+		args = []string{"version"}
+	}
 	if len(args) == 0 || slices.Contains(helpWords, args[0]) {
 		fmt.Fprintln(stdout, helpOf("wsss", commands))
 		if len(args) == 0 {

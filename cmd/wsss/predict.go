@@ -39,7 +39,10 @@ func runPredict(ctx context.Context, args []string) error {
 	if err := f.parse(args, 1<<30); err != nil {
 		return err
 	}
-	if (n.Checkpoint == "") == (m.Name == "") || o.Dir == "" || f.NArg() == 0 {
+	if n.Checkpoint != "" && m.Name != "" {
+		return pipeline.Usagef("predict: -checkpoint and -method are both given: allowed is one of them")
+	}
+	if n.Checkpoint == "" && m.Name == "" || o.Dir == "" || f.NArg() == 0 {
 		return pipeline.Usagef("predict: -checkpoint or -method, -out and at least one image, folder or - are needed; see `wsss predict -h`")
 	}
 	if err := cmp.Or(checkTolerance("predict", o.Tolerance), f.notNegative("min-area")); err != nil {

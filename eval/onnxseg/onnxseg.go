@@ -4,9 +4,11 @@
 package onnxseg
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"image"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -26,6 +28,9 @@ type Predictor struct {
 	model   *onnximport.Model
 	runner  *onnximport.Runner
 	input   onnximport.Port
+	output  string  // whose labels or logits are taken
+	batch   int     // photos that the network takes at once; the first is the photo, and so are the others
+	above   float32 // from which value on one channel is class 1
 	classes int
 	norm    imageproc.Norm
 }
@@ -33,7 +38,7 @@ type Predictor struct {
 // Open opens the network of cfg for a dataset of so many classes, background
 // included. The error names the file and what it takes.
 func Open(b compute.Backend, cfg configs.ONNX, classes int) (*Predictor, error) {
-	p := &Predictor{cfg: withDefaults(cfg), classes: classes}
+	p := &Predictor{cfg: withDefaults(cfg), classes: classes, batch: 1}
 	opt := onnximport.Options{}
 	if cfg.Output != "" {
 		opt.Outputs = []string{cfg.Output}
@@ -111,7 +116,26 @@ func (p *Predictor) checkOutput() error {
 			return fmt.Errorf("%s: eval.onnx.%s = %q: allowed are %s", p.cfg.Path, key[0], key[1], strings.Join(names, ", "))
 		}
 	}
+	p.output = cmp.Or(p.cfg.Output, p.firstMap())
+	if p.model.Ends(p.output) == "Sigmoid" {
+		p.above = 0.5
+	}
 	return nil
+}
+
+// firstMap is the first output that can be labels or logits by its axes, those of
+// auxiliary heads last.
+func (p *Predictor) firstMap() string {
+	outputs := p.model.Outputs()
+	maps := slices.DeleteFunc(slices.Clone(outputs), func(o onnximport.Port) bool {
+		return o.Dims != nil && len(o.Dims) != 4 && (p.cfg.OutputLayout != "labels" || len(o.Dims) < 2 || len(o.Dims) > 4)
+	})
+	for _, o := range maps {
+		if !strings.HasPrefix(strings.ToLower(o.Name), "aux") {
+			return o.Name
+		}
+	}
+	return p.model.OutputNames()[0]
 }
 
 func (p *Predictor) chooseInput() error {
@@ -148,6 +172,7 @@ func (p *Predictor) chooseSize() error {
 		return nil
 	}
 	d := p.input.Dims
+	p.batch = max(d[0], 1)
 	c, h, w, side := d[1], d[2], d[3], d[3]
 	other := "nhwc"
 	if p.cfg.Layout == "nhwc" {
@@ -160,7 +185,7 @@ func (p *Predictor) chooseSize() error {
 	if c > 0 && c != 3 {
 		return fmt.Errorf("%s: input %s has %d channels in layout %s: want 3", p.cfg.Path, p.input, c, p.cfg.Layout)
 	}
-	if w > 0 && h > 0 && w > maxPixels/h {
+	if w > 0 && h > 0 && (w > maxPixels/h || p.batch > maxPixels/(w*h)) {
 		return fmt.Errorf("%s: input %s is of %d×%d pixels: allowed are %d in all", p.cfg.Path, p.input, w, h, maxPixels)
 	}
 	if w > 0 && h > 0 {
@@ -207,10 +232,10 @@ func (p *Predictor) Predict(ctx context.Context, img *image.NRGBA) (*data.LabelM
 		}
 		return m, nil
 	}
-	out := outs[p.model.OutputNames()[0]]
+	out := outs[p.output]
 	m, err := p.labels(out, img.Rect.Size(), span)
 	if err != nil {
-		return nil, fmt.Errorf("%s: output %s of shape %v: %w", p.cfg.Path, p.model.OutputNames()[0], out.Shape().Dimensions, err)
+		return nil, fmt.Errorf("%s: output %s of shape %v: %w", p.cfg.Path, p.output, out.Shape().Dimensions, err)
 	}
 	return m, nil
 }
@@ -229,20 +254,20 @@ func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multi
 // tensor packs the image as the network wants it; padding is the mean colour,
 // 0 after normalisation.
 func (p *Predictor) tensor(m *imageproc.RGB, w, h int) *tensors.Tensor {
-	dims := []int{1, 3, h, w}
+	dims := []int{p.batch, 3, h, w}
 	if p.cfg.Layout == "nhwc" {
-		dims = []int{1, h, w, 3}
+		dims = []int{p.batch, h, w, 3}
 	}
 	if p.input.DType == dtypes.Uint8 {
 		raw := make([]uint8, 3*w*h)
 		arrange(raw, p.bytes(m, w, h), p.cfg, w*h)
-		return tensors.FromFlatDataAndDimensions(raw, dims...)
+		return tensors.FromFlatDataAndDimensions(slices.Repeat(raw, p.batch), dims...)
 	}
 	planar := make([]float32, 3*w*h)
 	m.Planar(p.norm, planar, w, h)
 	values := make([]float32, 3*w*h)
 	arrange(values, planar, p.cfg, w*h)
-	return tensors.FromFlatDataAndDimensions(values, dims...)
+	return tensors.FromFlatDataAndDimensions(slices.Repeat(values, p.batch), dims...)
 }
 
 // bytes is the image as planes, padded with the mean colour.

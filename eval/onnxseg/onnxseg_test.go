@@ -33,6 +33,9 @@ type net struct {
 	pool   int  // logits are coarser by this factor
 	labels bool // output of class numbers
 	side   int  // fixed input size; 0 = open
+	batch  int  // fixed; 0 = 1
+	aux    bool // an output of an auxiliary head, which knows the background only, comes first
+	red    bool // one channel instead: the probability of class 1, which is red
 }
 
 func (n net) write(t *testing.T) string {
@@ -50,6 +53,10 @@ func (n net) write(t *testing.T) string {
 		{Name: "b", DataType: int32(protos.TensorProto_FLOAT), Dims: []int64{4}, FloatData: []float32{0.5, 0, 0, 0}},
 		{Name: "k", DataType: int32(protos.TensorProto_FLOAT), FloatData: []float32{1. / 255}},
 	}}
+	if n.red {
+		g.Initializer[0].Dims, g.Initializer[0].FloatData = []int64{1, 3, 1, 1}, []float32{8, -4, -4}
+		g.Initializer[1].Dims, g.Initializer[1].FloatData = []int64{1}, []float32{-2}
+	}
 	last := "image"
 	node := func(op, out string, extra []string, attrs ...*protos.AttributeProto) {
 		g.Node = append(g.Node, &protos.NodeProto{OpType: op, Name: out, Input: append([]string{last}, extra...), Output: []string{out}, Attribute: attrs})
@@ -75,6 +82,10 @@ func (n net) write(t *testing.T) string {
 		node("AveragePool", "pooled", nil, ints("kernel_shape", k, k), ints("strides", k, k))
 	}
 	node("Conv", "logits", []string{"w", "b"}, ints("kernel_shape", 1, 1))
+	if n.red {
+		node("Sigmoid", "probability", nil)
+		node("Identity", "foreground", nil)
+	}
 	outType := protos.TensorProto_FLOAT
 	switch {
 	case n.labels:
@@ -89,7 +100,7 @@ func (n net) write(t *testing.T) string {
 		}
 		return &protos.TensorShapeProto_Dimension{Value: &protos.TensorShapeProto_Dimension_DimValue{DimValue: int64(v)}}
 	}
-	dims := []*protos.TensorShapeProto_Dimension{dim("n", 1), dim("c", 3), dim("h", n.side), dim("w", n.side)}
+	dims := []*protos.TensorShapeProto_Dimension{dim("n", max(n.batch, 1)), dim("c", 3), dim("h", n.side), dim("w", n.side)}
 	if n.nhwc {
 		dims = []*protos.TensorShapeProto_Dimension{dims[0], dims[2], dims[3], dims[1]}
 	}
@@ -98,6 +109,10 @@ func (n net) write(t *testing.T) string {
 	}
 	g.Input = []*protos.ValueInfoProto{port("image", inType, &protos.TensorShapeProto{Dim: dims})}
 	g.Output = []*protos.ValueInfoProto{port(last, outType, nil)}
+	if n.aux {
+		node("Neg", "aux_head", nil)
+		g.Output = append([]*protos.ValueInfoProto{port("aux_head", outType, nil)}, g.Output...)
+	}
 	raw, err := proto.Marshal(&protos.ModelProto{IrVersion: 8, Graph: g, OpsetImport: []*protos.OperatorSetIdProto{{Version: 16}}})
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +170,9 @@ func TestPredict(t *testing.T) {
 		{"labels", net{labels: true}, with(func(c *configs.ONNX) { c.OutputLayout = "labels" }), 60, 37, 0},
 		{"stretched", net{}, with(func(c *configs.ONNX) { c.Width, c.Height = 128, 64 }), 60, 37, 0.1},
 		{"fixed", net{side: 64}, with(nil), 100, 50, 0.1},
+		{"fixed batch", net{side: 64, batch: 3}, with(nil), 100, 50, 0.1},
+		{"fixed batch, labels", net{side: 64, batch: 2, labels: true}, with(func(c *configs.ONNX) { c.OutputLayout = "labels" }), 100, 50, 0.1},
+		{"an auxiliary head first", net{aux: true}, with(nil), 60, 37, 0},
 		{"fixed, labels", net{side: 64, labels: true}, with(func(c *configs.ONNX) { c.OutputLayout = "labels" }), 100, 50, 0.1},
 	}
 	for _, tt := range tests {
@@ -194,6 +212,25 @@ func TestPredict(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestForeground: a probability is class 1 from a half on, where a logit is above 0.
+func TestForeground(t *testing.T) {
+	p, err := Open(backendtest.One(t), configs.ONNX{Path: net{red: true}.write(t), Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1}}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	img, want := stripes(64, 32)
+	got, err := p.Predict(context.Background(), img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, class := range want.Pix {
+		if (got.Pix[i] == 1) != (class == 1) {
+			t.Fatalf("pixel %d of class %d is %d", i, class, got.Pix[i])
+		}
 	}
 }
 
@@ -278,8 +315,8 @@ func TestArgMax(t *testing.T) {
 		}
 		got, got2 := data.NewLabelMap(20, 13), data.NewLabelMap(20, 13)
 		span := image.Pt(24, 16)
-		g.argMax(got, span)
-		last.argMax(got2, span)
+		g.argMax(got, span, 0)
+		last.argMax(got2, span, 0)
 		if !slices.Equal(got.Pix, got2.Pix) {
 			t.Errorf("%d classes: channels first and last differ", c)
 		}
@@ -326,7 +363,7 @@ func BenchmarkArgMax(b *testing.B) {
 	}
 	m := data.NewLabelMap(500, 375)
 	for range b.N {
-		g.argMax(m, image.Pt(513, 513))
+		g.argMax(m, image.Pt(513, 513), 0)
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
 	if m.Pix[0] > 20 {

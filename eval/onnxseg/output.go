@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -15,7 +16,10 @@ import (
 // labels turns the network's output into a label map of the photo's size; the
 // output covers span photo pixels, which may reach beyond the photo.
 func (p *Predictor) labels(t *tensors.Tensor, size, span image.Point) (*data.LabelMap, error) {
-	dims := t.Shape().Dimensions
+	dims := slices.Clone(t.Shape().Dimensions)
+	if p.batch > 1 && len(dims) > 0 && dims[0] == p.batch { // values of the first photo stand first
+		dims[0] = 1
+	}
 	var m *data.LabelMap
 	var err error
 	if p.cfg.OutputLayout == "labels" {
@@ -106,7 +110,7 @@ func (p *Predictor) class(c int) (uint8, error) {
 }
 
 // fromLogits reads [1, C, h, w] or [1, h, w, C] logits. One channel is a
-// foreground network: above 0 is class 1.
+// foreground network: above 0 is class 1, of probabilities above a half.
 func (p *Predictor) fromLogits(t *tensors.Tensor, dims []int, size, span image.Point) (*data.LabelMap, error) {
 	if len(dims) != 4 || dims[0] != 1 {
 		if len(dims) == 3 {
@@ -138,7 +142,7 @@ func (p *Predictor) fromLogits(t *tensors.Tensor, dims []int, size, span image.P
 			return
 		}
 		g.values = v
-		g.argMax(m, span)
+		g.argMax(m, span, p.above)
 	})
 	if err == nil && bad != nil {
 		err = fmt.Errorf("logits of type %T: want float32", bad)
@@ -178,13 +182,16 @@ func taps(n, from, span int) []tap {
 	return out
 }
 
-// argMax is best, where one channel is a foreground network: above 0 is class 1.
-func (g grid) argMax(m *data.LabelMap, span image.Point) { g.scan(m, span, g.c == 1) }
+// argMax is best, where one channel is a foreground network: above a value is
+// class 1.
+func (g grid) argMax(m *data.LabelMap, span image.Point, above float32) {
+	g.scan(m, span, g.c == 1, above)
+}
 
 // best resamples row by row and keeps the best class; ties go to the lower.
-func (g grid) best(m *data.LabelMap, span image.Point) { g.scan(m, span, false) }
+func (g grid) best(m *data.LabelMap, span image.Point) { g.scan(m, span, false, 0) }
 
-func (g grid) scan(m *data.LabelMap, span image.Point, foreground bool) {
+func (g grid) scan(m *data.LabelMap, span image.Point, foreground bool, above float32) {
 	xs, ys := taps(m.W, g.w, span.X), taps(m.H, g.h, span.Y)
 	row := make([]float32, g.w)
 	best := make([]float32, m.W)
@@ -193,9 +200,9 @@ func (g grid) scan(m *data.LabelMap, span image.Point, foreground bool) {
 		line := m.Pix[y*m.W : (y+1)*m.W]
 		for i := range best {
 			best[i] = float32(math.Inf(-1))
-		}
-		if foreground {
-			clear(best) // class 1 must be above 0
+			if foreground {
+				best[i] = above
+			}
 		}
 		for c := range g.c {
 			top, low := g.values[c*g.stepC+ty.a*rowStep:], g.values[c*g.stepC+ty.b*rowStep:]

@@ -124,7 +124,9 @@ type Identity struct {
 	Same func(m checkpoints.Meta) bool
 	// Describe tells trainings apart in an error.
 	Describe func(m checkpoints.Meta) string
-	Restart  bool // replace another training
+	// Changes names the keys by which a checkpoint's training differs; may be nil.
+	Changes func(m checkpoints.Meta) []string
+	Restart bool // replace another training
 	// Done tells whether the result of all updates was written; nil where none is.
 	Done func() bool
 	// Files are what a training writes beside checkpoints, log and data.

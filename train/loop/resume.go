@@ -49,9 +49,29 @@ func (l *Loop) Resume() (restored bool, err error) {
 		}
 		l.Warn(fmt.Sprintf("trained again: %s since %s was trained", changed, l.Dir))
 	} else if !l.Restart {
-		return false, fmt.Errorf("%s %w (%s; now %s): remove the folder, or choose another out", l.Dir, ErrOtherRun, l.Describe(c.Meta), l.Describe(l.New))
+		return false, fmt.Errorf("%s %w (%s): remove the folder, or choose another out", l.Dir, ErrOtherRun, l.differs(c.Meta))
 	}
 	return false, l.clear()
+}
+
+// differs says how another training's checkpoint differs from this one: by keys,
+// where these are known.
+func (l *Loop) differs(was checkpoints.Meta) string {
+	var keys []string
+	if was.Seed != l.New.Seed {
+		keys = append(keys, fmt.Sprintf("seed = %d, now %d", was.Seed, l.New.Seed))
+	}
+	if l.Changes != nil {
+		keys = append(keys, l.Changes(was)...)
+	}
+	if len(keys) == 0 {
+		return fmt.Sprintf("%s; now %s", l.Describe(was), l.Describe(l.New))
+	}
+	const most = 6
+	if len(keys) > most {
+		keys = append(keys[:most], "…")
+	}
+	return strings.Join(keys, "; ")
 }
 
 // goOn takes up a checkpoint.

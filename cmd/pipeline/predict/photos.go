@@ -60,18 +60,53 @@ func PhotosOf(ids []string, path func(id string) string) (list []Photo) {
 	return list
 }
 
-// KeepPhotos refuses a folder where a label map or an overlay would replace the
-// photo that it is of.
+// KeepPhotos refuses a folder where a label map or an overlay would replace a
+// photo, or would lie beside the photo that it is of under the same name, where
+// it would be taken for a photo.
 func KeepPhotos(photos []Photo, out string, formats []string) error {
-	written := picturesOf(formats)
+	written, place := picturesOf(formats), placer()
+	at := make(map[string]string, len(photos)) // where a photo lies → as it was named
+	for _, in := range photos {
+		at[place(in.Path)] = in.Path
+	}
 	for _, in := range photos {
 		for _, name := range written {
-			if files.Same(in.Path, filepath.Join(out, name(in.ID))) {
+			label := filepath.Join(out, name(in.ID))
+			if files.Same(in.Path, label) {
 				return pipeline.Usagef("-out %s: the labels of %s would replace it: choose another folder", out, in.Path)
+			}
+			where := place(label)
+			if other, ok := at[where]; ok {
+				return pipeline.Usagef("-out %s: the labels of %s would replace %s: choose another folder", out, in.Path, other)
+			}
+			if photo := place(in.Path); where != photo && names.TrimExtension(where) == names.TrimExtension(photo) {
+				return pipeline.Usagef("-out %s: the labels of %s would lie beside it as %s, and be taken for a photo: choose another folder", out, in.Path, filepath.Base(label))
 			}
 		}
 	}
 	return nil
+}
+
+// placer makes paths comparable: links to folders are followed, those to files
+// are not, as it is they that would be replaced. What does not exist stays as it
+// is.
+func placer() func(path string) string {
+	folders := map[string]string{}
+	return func(path string) string {
+		dir := filepath.Dir(path)
+		real, ok := folders[dir]
+		if !ok {
+			real = dir
+			if followed, err := files.EvalSymlinks(dir); err == nil {
+				real = followed
+			}
+			if abs, err := files.Abs(real); err == nil {
+				real = abs
+			}
+			folders[dir] = real
+		}
+		return filepath.Join(real, filepath.Base(path))
+	}
 }
 
 // picturesOf name the files below the folder that the formats make of an image,

@@ -81,7 +81,7 @@ func TestList(t *testing.T) {
 
 // TestKeepPhotos: labels never replace photos.
 func TestKeepPhotos(t *testing.T) {
-	dir := photos(t, "a.png", "b.jpg", "sub/c.png", "overlay/d.jpg")
+	dir := photos(t, "a.png", "b.jpg", "sub/c.png", "overlay/d.jpg", "e/f.jpg", "e/overlay/f.jpg")
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,8 @@ func TestKeepPhotos(t *testing.T) {
 		{"by another name", link, []string{dir}, "a.png would replace it"},
 		{"a file below", filepath.Join(dir, "sub"), []string{filepath.Join(dir, "sub/c.png")}, "c.png would replace it"},
 		{"an overlay", dir, []string{filepath.Join(dir, "overlay/d.jpg")}, "d.jpg would replace it"},
-		{"photos of another type", dir, []string{filepath.Join(dir, "b.jpg")}, ""},
+		{"photos of another type", dir, []string{filepath.Join(dir, "b.jpg")}, "b.jpg would lie beside it as b.png"},
+		{"overlays of another photo", filepath.Join(dir, "e"), []string{filepath.Join(dir, "e")}, "e/f.jpg would replace"},
 		{"another folder", filepath.Join(dir, "labels"), []string{dir}, ""},
 	}
 	for _, tt := range tests {
@@ -107,6 +108,9 @@ func TestKeepPhotos(t *testing.T) {
 		formats := []string{"coco", " png", "overlay"}
 		if strings.Contains(tt.name, "elsewhere") {
 			formats = []string{"labelme", "yolo"}
+		}
+		if strings.Contains(tt.name, "overlays") {
+			formats = []string{"overlay"}
 		}
 		if err := KeepPhotos(list, tt.out, formats); (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: error %v, want %q", tt.name, err, tt.says)

@@ -49,6 +49,11 @@ func (f *File) open() error {
 	}
 	skel, err := skeleton(file, size)
 	if err != nil {
+		head := make([]byte, 64)
+		n, _ := file.ReadAt(head, 0)
+		if what := files.Placeholder(head[:n]); what != "" {
+			return errors.New(what)
+		}
 		return err
 	}
 	f.Proto = new(protos.ModelProto)
@@ -56,6 +61,9 @@ func (f *File) open() error {
 		return err
 	}
 	if f.Proto.Graph == nil || len(f.Proto.Graph.Output) == 0 {
+		if size == 0 {
+			return errors.New(files.Placeholder(nil))
+		}
 		return errors.New("it has no graph")
 	}
 	return order(f.Proto.Graph, 0)
@@ -97,6 +105,9 @@ func (f *File) external(location string) (*os.File, int64, error) {
 		}
 	}
 	file, size, err := files.OpenRegular(path)
+	if err != nil && location != selfLocation {
+		return nil, 0, fmt.Errorf("%s keeps its weights in a file beside it (external data): %w", f.Path, err)
+	}
 	if err != nil {
 		return nil, 0, err
 	}

@@ -34,6 +34,9 @@ func Open(path string) (weights.Source, error) {
 	if len(head) > 8 && head[8] == '{' {
 		return safetensors.Open(path)
 	}
+	if what := files.Placeholder(head); what != "" {
+		return nil, fmt.Errorf("%s: neither a safetensors file nor a PyTorch checkpoint: %s", path, what)
+	}
 	return nil, fmt.Errorf("%s: neither a safetensors file nor a PyTorch checkpoint, nor MXNet's parameters", path)
 }
 
@@ -63,7 +66,7 @@ func firstBytes(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	head := make([]byte, 16)
+	head := make([]byte, 64)
 	n, err := io.ReadFull(f, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, fmt.Errorf("%s: %w", path, err)
