@@ -54,6 +54,18 @@ func OldKeys(path string, overrides []string) []Renamed {
 	return old
 }
 
+// OldKeysNote is a line about OldKeys, "" where there are none.
+func OldKeysNote(path string, overrides []string) string {
+	var names []string
+	for _, r := range OldKeys(path, overrides) {
+		names = append(names, r.String())
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "note: keys have new names, and the earlier ones are read as before: " + strings.Join(names, ", ")
+}
+
 func readBounded(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -3,6 +3,7 @@ package data
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -44,6 +45,24 @@ type Dataset interface {
 	ImagePath(id string) string
 }
 
+// LoadParts is a Dataset's Load of what reads each part of a sample.
+func LoadParts(id string, want Want, image func(id string) string, truth func(id string) (*LabelMap, error), weak func(id string) (WeakLabels, error)) (s *Sample, err error) {
+	s = &Sample{ID: id}
+	if want&WantImage != 0 {
+		s.Image, err = ReadImage(image(id))
+	}
+	if want&WantTruth != 0 && err == nil {
+		s.Truth, err = truth(id)
+	}
+	if want&WantWeak != 0 && err == nil {
+		s.Weak, err = weak(id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
 // Parted is a Dataset whose images lie in large files of many, which are best read
 // one after the other.
 type Parted interface {
@@ -71,6 +90,17 @@ func As[T any](ds Dataset) (t T, ok bool) {
 		}
 		ds = w.Unwrap()
 	}
+}
+
+// Whole names the splits that together hold every image: "all" or "trainval" where there
+// is one.
+func Whole(ds Dataset) []string {
+	for _, whole := range []string{"all", "trainval"} {
+		if slices.Contains(ds.Splits(), whole) {
+			return []string{whole}
+		}
+	}
+	return ds.Splits()
 }
 
 // CheckWeak returns an error that says which option gives the dataset weak

@@ -16,7 +16,7 @@ func Divide(ids []string, fraction float64, seed int64) (train, val []string) {
 	for _, id := range ids {
 		h := fnv.New64a()
 		fmt.Fprintf(h, "%d/%s", seed, id)
-		score[id] = mix(h.Sum64())
+		score[id] = Mix(h.Sum64())
 	}
 	drawn := slices.Clone(ids)
 	slices.SortFunc(drawn, func(a, b string) int { return cmp.Or(cmp.Compare(score[a], score[b]), cmp.Compare(a, b)) })
@@ -35,9 +35,9 @@ func CheckFraction(f float64) error {
 	return nil
 }
 
-// mix spreads the bits of a hash (the finaliser of splitmix64): FNV leaves
+// Mix spreads the bits of a hash (the finaliser of splitmix64): FNV leaves
 // the high bits of similar names alike.
-func mix(z uint64) uint64 {
+func Mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31

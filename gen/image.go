@@ -3,8 +3,6 @@ package gen
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,7 +101,7 @@ func (r *runner) state(id string) state {
 	}
 	if found := r.compare(m, now); found != isDone && found != isOld {
 		return found
-	} else if raw, err = readBounded(png); err != nil || checksum(raw) != m.SHA256 {
+	} else if raw, err = readBounded(png); err != nil || files.SHA256Of(raw) != m.SHA256 {
 		return isDamaged
 	} else {
 		return found
@@ -131,11 +129,6 @@ func (r *runner) adopt(id, sidecar string) error {
 	}
 	s.Origin, s.Inputs = &now, nil
 	return files.WriteJSON(sidecar, s)
-}
-
-func checksum(raw []byte) string {
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:])
 }
 
 // label makes and writes one image's label. A panic of the dataset or method
@@ -229,7 +222,7 @@ func (r *runner) write(id string, found state, origin Origin, label *data.LabelM
 	if err := files.WriteAtomic(png, func(w io.Writer) error { _, err := w.Write(buf.Bytes()); return err }); err != nil {
 		return err
 	}
-	side := newSidecar(id, label, checksum(buf.Bytes()), r.source, r.classes, masks)
+	side := newSidecar(id, label, files.SHA256Of(buf.Bytes()), r.source, r.classes, masks)
 	side.Origin, side.Quality, side.Corrected = &origin, signs, corrected
 	return files.WriteJSON(sidecar, side)
 }

@@ -2,8 +2,6 @@ package gen
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -86,8 +84,7 @@ func hashOf(v any) string {
 	if err != nil {
 		panic(err) // plain structs and strings
 	}
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:8])
+	return files.SHA256Of(raw)[:16]
 }
 
 // state is what a run finds of an image's label, and so what it does with it.

@@ -16,6 +16,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/datatest"
 )
 
 // editable is a dataset whose photos are files and whose labels a test edits.
@@ -31,21 +32,11 @@ func (d *editable) Classes() data.Classes                 { return data.Classes{
 func (d *editable) Splits() []string                      { return []string{"train"} }
 func (d *editable) IDs(string) ([]string, error)          { return slices.Clone(d.ids), nil }
 func (d *editable) ImagePath(id string) string            { return filepath.Join(d.dir, id+".jpg") }
-func (d *editable) photo(t *testing.T, id, bytes string)  { write(t, d.ImagePath(id), bytes) }
+func (d *editable) photo(t *testing.T, id, bytes string)  { datatest.Write(t, d.ImagePath(id), bytes) }
 func (d *editable) box(id string, x0, y0, x1, y1 float32) { d.weak[id] = boxed(x0, y0, x1, y1) }
 
 func boxed(x0, y0, x1, y1 float32) data.WeakLabels {
 	return data.WeakLabels{Boxes: []data.Box{{X0: x0, Y0: y0, X1: x1, Y1: y1, Class: 1}}}
-}
-
-func write(t *testing.T, path, bytes string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(bytes), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (d *editable) Load(id string, want data.Want) (*data.Sample, error) {
@@ -138,7 +129,7 @@ func TestChangesAreMadeAgain(t *testing.T) {
 		}, 0, "", 1},
 		{"an image renamed", func(t *testing.T, _ *RunOptions, d *editable) {
 			if err := os.Rename(d.ImagePath("im4"), d.ImagePath("x/new")); err != nil {
-				write(t, d.ImagePath("x/new"), "photo im4")
+				datatest.Write(t, d.ImagePath("x/new"), "photo im4")
 				os.Remove(d.ImagePath("im4"))
 			}
 			d.ids[4], d.weak["x/new"] = "x/new", d.weak["im4"]
@@ -148,7 +139,7 @@ func TestChangesAreMadeAgain(t *testing.T) {
 		{"another config", func(_ *testing.T, o *RunOptions, _ *editable) { o.ConfigHash = "h2" }, 5, "5 of other settings", 0},
 		{"other weights", func(_ *testing.T, o *RunOptions, _ *editable) { o.Weights = map[string]string{"sam": "1"} }, 5, "5 of other weights", 0},
 		{"a label map painted over", func(t *testing.T, o *RunOptions, _ *editable) {
-			write(t, filepath.Join(o.OutDir, "im0.png"), "not ours")
+			datatest.Write(t, filepath.Join(o.OutDir, "im0.png"), "not ours")
 		}, 1, "1 label map changed or damaged", 0},
 		{"several at once", func(t *testing.T, _ *RunOptions, d *editable) {
 			d.box("im0", 0, 0, 4, 4)
@@ -196,9 +187,9 @@ func TestChangesAreMadeAgain(t *testing.T) {
 func TestRetireLeavesForeignFiles(t *testing.T) {
 	o, d := editableRun(t, 3)
 	mustRun(t, o)
-	write(t, filepath.Join(o.OutDir, "mine.json"), `{"labels": []}`)
-	write(t, filepath.Join(o.OutDir, "notes.txt"), "x")
-	write(t, filepath.Join(o.OutDir, "im2.png"), "painted by hand")
+	datatest.Write(t, filepath.Join(o.OutDir, "mine.json"), `{"labels": []}`)
+	datatest.Write(t, filepath.Join(o.OutDir, "notes.txt"), "x")
+	datatest.Write(t, filepath.Join(o.OutDir, "im2.png"), "painted by hand")
 	d.ids = d.ids[:2]
 	if err := os.Remove(d.ImagePath("im2")); err != nil {
 		t.Fatal(err)
@@ -228,7 +219,7 @@ func TestOldSidecarsAreAdopted(t *testing.T) {
 		}
 		delete(tree, "origin")
 		raw, _ = json.MarshalIndent(tree, "", "  ")
-		write(t, path, string(raw))
+		datatest.Write(t, path, string(raw))
 	}
 	sum := mustRun(t, o)
 	if sum.Generated != 0 || sum.Changes.Old != 3 || sum.Skipped != 3 {

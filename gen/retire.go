@@ -97,5 +97,5 @@ func ours(png, sidecar string) bool {
 		return false
 	}
 	raw, err = readBounded(png)
-	return err == nil && checksum(raw) == m.SHA256
+	return err == nil && files.SHA256Of(raw) == m.SHA256
 }

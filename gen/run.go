@@ -343,7 +343,7 @@ func (r *runner) work(ctx context.Context, ids []string) error {
 		return err
 	}
 	if n := r.summary.Unlabelled; n > 0 && n == len(ids) && n > r.summary.Rejected && r.Shard.Count <= 1 {
-		return fmt.Errorf("none of the %d images of split %q: %w", n, r.Split, Unlabelled(r.Weak))
+		return fmt.Errorf("no label in %s of split %q: %w", words.Plural(n, "image"), r.Split, Unlabelled(r.Weak))
 	}
 	return fails.inOrder(ids)
 }

@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -15,6 +14,7 @@ import (
 
 	"wsss/checkpoints"
 	"wsss/checkpoints/files"
+	"wsss/data/datatest"
 )
 
 // childEnv makes the test binary train in the folder it names.
@@ -114,13 +114,7 @@ func TestKilledAtTheEnd(t *testing.T) {
 	}
 	path := filepath.Join(job.OutDir, RunFile)
 	read := func() (info runInfo) {
-		raw, err := os.ReadFile(path)
-		if err == nil {
-			err = json.Unmarshal(raw, &info)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		datatest.JSON(t, path, &info)
 		return info
 	}
 	whole := read()

@@ -74,7 +74,6 @@ type step struct {
 
 // newStep prepares the graphs; they compile on the first call.
 func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimizer, t configs.Train, split *parallel.Devices) (*step, error) {
-	accumulate := t.Accumulate
 	s := &step{}
 	for _, g := range all {
 		i := slices.Index(s.grids, g)
@@ -84,10 +83,10 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimiz
 		}
 		s.of = append(s.of, i)
 	}
-	// Inputs: images, one label map per grid, if asked for as many maps of
-	// weights, for a models.Learner the classes present, and for an update the rates. The graph that adds a gradient takes
-	// the number of the update after the maps. Last are the classes that are learnt,
-	// for a loss that asks for them.
+	// Inputs: images, one label map per grid, if asked for as many maps of weights,
+	// for a models.Learner the classes present, and for an update the rates. The graph
+	// that adds a gradient takes the number of the update after the maps. Last are the
+	// classes that are learnt, for a loss that asks for them.
 	s.scalars = 1 + len(s.grids)
 	if weighted {
 		s.scalars += len(s.grids)
@@ -100,39 +99,11 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimiz
 	if loss.ByClass {
 		watched = 1
 	}
-	gradients := func(scope *model.Scope, in []*Node, update *Node) (vars []*model.Variable, sum *Node, grads, counts []*Node) {
-		backend.NoteCompilation()
-		defer backend.UsePrecision(n.backend, t.Precision)()
-		g := in[0].Graph()
-		n.store.SetTraining(g, true)
-		at := Moment{Update: update}
-		if loss.ByClass {
-			at.Learned = in[len(in)-1]
-		}
-		var present *Node
-		if learner != nil {
-			present = in[s.scalars-1]
-		}
-		sum, count := n.loss(scope, in[0], present, at, loss, func(i int) (labels, weights *Node) {
-			if weighted {
-				weights = in[1+len(s.grids)+s.of[i]]
-			}
-			return in[1+s.of[i]], weights
-		})
-		if loss.ByClass {
-			counts = []*Node{count}
-		}
-		vars = opt.Variables(n.store, g)
-		nodes := make([]*Node, len(vars))
-		for i, v := range vars {
-			nodes[i] = v.NodeValue(g)
-		}
-		return vars, sum, Gradient(MulScalar(sum, 1/float64(accumulate)), nodes...), counts
-	}
+	b := gradients{n, s, loss, weighted, learner != nil, opt, t}
 	var err error
-	if accumulate == 1 {
+	if t.Accumulate == 1 {
 		s.whole, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
-			vars, loss, grads, counts := gradients(scope, in, in[s.scalars+optim.InNumber])
+			vars, loss, grads, counts := b.of(scope, in, in[s.scalars+optim.InNumber])
 			norm := squaredNorm(grads)
 			opt.Update(n.store, vars, opt.Clip(grads, norm), in[s.scalars:])
 			return append([]*Node{loss, norm}, counts...)
@@ -144,7 +115,7 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimiz
 	}
 	var trained []*model.Variable
 	s.add, err = model.NewExec(n.backend, n.store, func(scope *model.Scope, in []*Node) []*Node {
-		vars, loss, grads, counts := gradients(scope, in, in[s.scalars])
+		vars, loss, grads, counts := b.of(scope, in, in[s.scalars])
 		trained = vars
 		opt.Accumulate(n.store, vars, grads)
 		return append([]*Node{loss}, counts...)
@@ -164,6 +135,50 @@ func newStep(n *network, all []grid, loss Loss, weighted bool, opt optim.Optimiz
 		return nil, err
 	}
 	return s, errors.Join(split.Configure(s.add, s.scalars, 1+watched), split.Configure(s.apply, 0, optim.NumScalars))
+}
+
+// gradients builds the part of a step's graphs that leads from a batch to gradients.
+type gradients struct {
+	n        *network
+	s        *step
+	loss     Loss
+	weighted bool
+	learner  bool // the network is a models.Learner
+	opt      optim.Optimizer
+	t        configs.Train
+}
+
+// of are the gradients of the variables that are trained, for the inputs of a step (see
+// newStep); update is the number of the update, and counts are the loss's, if it has any.
+func (b gradients) of(scope *model.Scope, in []*Node, update *Node) (vars []*model.Variable, sum *Node, grads, counts []*Node) {
+	n, s := b.n, b.s
+	backend.NoteCompilation()
+	defer backend.UsePrecision(n.backend, b.t.Precision)()
+	g := in[0].Graph()
+	n.store.SetTraining(g, true)
+	at := Moment{Update: update}
+	if b.loss.ByClass {
+		at.Learned = in[len(in)-1]
+	}
+	var present *Node
+	if b.learner {
+		present = in[s.scalars-1]
+	}
+	sum, count := n.loss(scope, in[0], present, at, b.loss, func(i int) (labels, weights *Node) {
+		if b.weighted {
+			weights = in[1+len(s.grids)+s.of[i]]
+		}
+		return in[1+s.of[i]], weights
+	})
+	if b.loss.ByClass {
+		counts = []*Node{count}
+	}
+	vars = b.opt.Variables(n.store, g)
+	nodes := make([]*Node, len(vars))
+	for i, v := range vars {
+		nodes[i] = v.NodeValue(g)
+	}
+	return vars, sum, Gradient(MulScalar(sum, 1/float64(b.t.Accumulate)), nodes...), counts
 }
 
 // loss is what a batch costs, and how far the network agrees with its labels

@@ -1,9 +1,7 @@
 package train
 
 import (
-	"encoding/json"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/configs"
+	"wsss/data/datatest"
 	"wsss/models"
 	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
@@ -59,14 +58,8 @@ type optimizerFixture struct {
 // 1e-5: summed loss maps, ignored pixels, parameter groups, momentum, weight
 // decay, schedule and accumulation.
 func TestOptimizers(t *testing.T) {
-	raw, err := os.ReadFile(filepath.Join("testdata", "optim.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var want optimizerFixture
-	if err := json.Unmarshal(raw, &want); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, filepath.Join("testdata", "optim.json"), &want)
 	for kind := range want.Runs {
 		t.Run(kind, func(t *testing.T) {
 			backendtest.Each(t, backendtest.Names(t), func(t *testing.T, b compute.Backend) { testOptimizer(t, b, kind, want) })

@@ -160,6 +160,25 @@ func (r *run) start() error {
 	if err := r.prepare(grids, loss); err != nil {
 		return err
 	}
+	if err := r.newLoader(); err != nil {
+		return err
+	}
+	r.sched = optim.NewSchedule(r.Config, r.perEpoch())
+	if err := r.newValidation(); err != nil {
+		return err
+	}
+	if err := files.MkdirAll(r.OutDir); err != nil {
+		return err
+	}
+	if err := r.readLogs(); err != nil {
+		return err
+	}
+	r.began = time.Now()
+	return r.describe(nil)
+}
+
+// newLoader makes what reads batches.
+func (r *run) newLoader() error {
 	aug, err := augment.FromConfig(r.Config)
 	if err != nil {
 		return err
@@ -179,7 +198,11 @@ func (r *run) start() error {
 		return err
 	}
 	r.load.warnBinary(r.Log)
-	r.sched = optim.NewSchedule(r.Config, r.perEpoch())
+	return nil
+}
+
+// newValidation makes what validates, and puts its images in order.
+func (r *run) newValidation() (err error) {
 	if r.val, err = NewPredictor(r.Backend, r.Net, r.net.store, r.Config.Input, r.Val); err != nil {
 		return err
 	}
@@ -196,14 +219,7 @@ func (r *run) start() error {
 	if r.Config.EMA > 0 {
 		r.val.root = optim.AverageScope
 	}
-	if err := files.MkdirAll(r.OutDir); err != nil {
-		return err
-	}
-	if err := r.readLogs(); err != nil {
-		return err
-	}
-	r.began = time.Now()
-	return r.describe(nil)
+	return nil
 }
 
 // prepare makes the graphs of an update.

@@ -248,6 +248,21 @@ func Exists(path string) bool {
 	return err == nil
 }
 
+// IsFile tells whether there is a file of this name, which is no folder.
+func IsFile(path string) bool {
+	info, err := Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+// IsDir tells whether there is a folder of this name.
+func IsDir(path string) bool {
+	info, err := Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// SHA256Of is the hash of bytes, in hexadecimal.
+func SHA256Of(raw []byte) string { return fmt.Sprintf("%x", sha256.Sum256(raw)) }
+
 // SHA256 is the hash of a file's bytes, in hexadecimal.
 func SHA256(path string) (string, error) {
 	f, _, err := OpenRegular(path)

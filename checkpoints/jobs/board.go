@@ -24,8 +24,8 @@ type entry struct {
 	some   bool
 }
 
-// board is what is known of the chunks, by key. Leases are never taken away, so
-// that a chunk that is once known as taken or done stays so.
+// board is what is known of the chunks, by key. Leases are never taken away; results
+// are, by Retry, which makes a newer lease first.
 type board map[string]entry
 
 func (b board) of(key string) entry {
@@ -48,6 +48,19 @@ func (b board) finished(key string) {
 	e := b.of(key)
 	e.done = true
 	b[key] = e
+}
+
+// keep adds what was known before, as a listing of a store may be older than that.
+func (b board) keep(before board) {
+	for key, old := range before {
+		e := b.of(key)
+		if e.gen > old.gen {
+			continue
+		}
+		old.done, old.some = old.done || e.done, old.some || e.some
+		old.helped = old.helped || e.helped && e.gen == old.gen
+		b[key] = old
+	}
 }
 
 // readBoard lists the chunks of a job. It reads no file.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -351,6 +352,16 @@ func TestBoardIgnoresOthersFiles(t *testing.T) {
 	slices.Sort(taken)
 	if fmt.Sprint(taken) != "[000001 000002 000003]" {
 		t.Error(taken)
+	}
+}
+
+// A listing that is older than what was seen takes nothing back.
+func TestBoardKeeps(t *testing.T) {
+	b := board{"a": {gen: 0}, "b": {gen: 2}, "c": {gen: 1}, "new": {gen: 0, done: true}}
+	b.keep(board{"a": {gen: 1, helped: true}, "b": {gen: 1, helped: true, done: true, some: true}, "c": {gen: 1, helped: true}, "d": {gen: -1, done: true}})
+	want := board{"a": {gen: 1, helped: true}, "b": {gen: 2}, "c": {gen: 1, helped: true}, "d": {gen: -1, done: true}, "new": {gen: 0, done: true}}
+	if !maps.Equal(b, want) {
+		t.Errorf("%v, want %v", b, want)
 	}
 }
 

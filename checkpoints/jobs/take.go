@@ -159,9 +159,7 @@ func (j *Job) list() error {
 	if err != nil {
 		return err
 	}
-	for key, e := range j.board { // a listing may be older than what was seen since
-		b.taken(key, e.gen)
-	}
+	b.keep(j.board)
 	j.board, j.listed = b, time.Now()
 	j.listing = j.listed.Sub(start)
 	return nil

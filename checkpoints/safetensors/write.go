@@ -19,14 +19,15 @@ func WriteFile(path string, values map[string]*tensors.Tensor, metadata map[stri
 	return files.WriteAtomic(path, func(w io.Writer) error { return Write(w, values, metadata) })
 }
 
+type entry struct {
+	name  string
+	dtype DType
+	t     *tensors.Tensor
+}
+
 // Write streams the file, one tensor at a time: wider types first, so that
 // every tensor is aligned, then by name.
 func Write(w io.Writer, values map[string]*tensors.Tensor, metadata map[string]string) error {
-	type entry struct {
-		name  string
-		dtype DType
-		t     *tensors.Tensor
-	}
 	var entries []entry
 	for name, t := range values {
 		if name == metadataKey {
@@ -46,48 +47,9 @@ func Write(w io.Writer, values map[string]*tensors.Tensor, metadata map[string]s
 		return a.name < b.name
 	})
 
-	var header bytes.Buffer
-	header.WriteByte('{')
-	field := func(name string, v any) error {
-		if header.Len() > 1 {
-			header.WriteByte(',')
-		}
-		for i, x := range []any{name, v} {
-			b, err := json.Marshal(x) // maps come out with sorted keys
-			if err != nil {
-				return err
-			}
-			header.Write(b)
-			if i == 0 {
-				header.WriteByte(':')
-			}
-		}
-		return nil
-	}
-	if len(metadata) > 0 {
-		if err := field(metadataKey, metadata); err != nil {
-			return err
-		}
-	}
-	at := int64(0)
-	for _, e := range entries {
-		n := int64(e.t.Size()) * e.dtype.Size()
-		dims := append([]int{}, e.t.Shape().Dimensions...)
-		if err := field(e.name, struct {
-			DType   DType    `json:"dtype"`
-			Shape   []int    `json:"shape"`
-			Offsets [2]int64 `json:"data_offsets"`
-		}{e.dtype, dims, [2]int64{at, at + n}}); err != nil {
-			return err
-		}
-		at += n
-	}
-	header.WriteByte('}')
-	for header.Len()%8 != 0 {
-		header.WriteByte(' ')
-	}
-	if header.Len() > MaxHeader {
-		return fmt.Errorf("header of %d bytes: at most %d are allowed", header.Len(), MaxHeader)
+	header, err := headerOf(entries, metadata)
+	if err != nil {
+		return err
 	}
 	if err := binary.Write(w, binary.LittleEndian, uint64(header.Len())); err != nil {
 		return err
@@ -108,4 +70,53 @@ func Write(w io.Writer, values map[string]*tensors.Tensor, metadata map[string]s
 		}
 	}
 	return nil
+}
+
+// headerOf describes the tensors in the order in which they are written, padded to
+// eight bytes.
+func headerOf(entries []entry, metadata map[string]string) (*bytes.Buffer, error) {
+	var header bytes.Buffer
+	header.WriteByte('{')
+	field := func(name string, v any) error {
+		if header.Len() > 1 {
+			header.WriteByte(',')
+		}
+		for i, x := range []any{name, v} {
+			b, err := json.Marshal(x) // maps come out with sorted keys
+			if err != nil {
+				return err
+			}
+			header.Write(b)
+			if i == 0 {
+				header.WriteByte(':')
+			}
+		}
+		return nil
+	}
+	if len(metadata) > 0 {
+		if err := field(metadataKey, metadata); err != nil {
+			return nil, err
+		}
+	}
+	at := int64(0)
+	for _, e := range entries {
+		n := int64(e.t.Size()) * e.dtype.Size()
+		dims := append([]int{}, e.t.Shape().Dimensions...)
+		if err := field(e.name, struct {
+			DType   DType    `json:"dtype"`
+			Shape   []int    `json:"shape"`
+			Offsets [2]int64 `json:"data_offsets"`
+		}{e.dtype, dims, [2]int64{at, at + n}}); err != nil {
+			return nil, err
+		}
+		at += n
+	}
+	header.WriteByte('}')
+	for header.Len()%8 != 0 {
+		header.WriteByte(' ')
+	}
+	if header.Len() > MaxHeader {
+		return nil, fmt.Errorf("header of %d bytes: at most %d are allowed", header.Len(), MaxHeader)
+	}
+	return &header, nil
 }

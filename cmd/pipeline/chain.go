@@ -241,3 +241,14 @@ func (p *Plan) Link(l configs.Link) error {
 	}
 	return p.describe(whole)
 }
+
+// DryRun checks everything that can be checked of a chain without working, and prints what
+// it would do. Data and weights may be absent: the plan says what is missing, and how to
+// get it, and the error is a MissingError.
+func DryRun(links []configs.Link, w io.Writer, o Options) error {
+	lacks, err := PlanChain(links, w, o)
+	if err != nil {
+		return err
+	}
+	return MissingFrom(w, lacks)
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"wsss/data"
 	"wsss/data/words"
 )
 
@@ -20,10 +21,15 @@ func (e UsageError) Unwrap() error { return e.Err }
 // Usagef is a UsageError of a text, as fmt.Errorf makes it.
 func Usagef(format string, args ...any) error { return UsageError{Err: fmt.Errorf(format, args...)} }
 
+// IsUsage tells whether err is a mistake in a config or a call: a UsageError, or a
+// split that the dataset has not, whoever asked for it.
+func IsUsage(err error) bool {
+	return errors.As(err, new(UsageError)) || errors.As(err, new(*data.SplitError))
+}
+
 // InFile says which file a wrong config is in; other errors stay.
 func InFile(file string, err error) error {
-	var usage UsageError
-	if file == "" || !errors.As(err, &usage) {
+	if file == "" || !IsUsage(err) {
 		return err
 	}
 	return UsageError{Err: fmt.Errorf("%s: %w", file, err)}

@@ -2,8 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,8 +45,7 @@ func (p *Run) parted(ctx context.Context, s scored, o eval.Options) (r *eval.Res
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(raw)
-	hash := hex.EncodeToString(sum[:6])
+	hash := files.SHA256Of(raw)[:12]
 	if p.Merge {
 		return p.merge(s, o, ids, hash)
 	}

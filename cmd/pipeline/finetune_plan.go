@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 
@@ -79,12 +78,12 @@ func (p *Plan) splitOf(what string, d configs.Data, split string) (int, error) {
 		return 0, p.checkScenes(d)
 	}
 	ds, err := OpenData(d, p.Config.Seed)
-	if errors.As(err, new(UsageError)) {
-		return 0, InFile(p.File, err)
-	}
 	var ids []string
 	if err == nil {
 		ids, err = ds.IDs(split)
+	}
+	if IsUsage(err) {
+		return 0, InFile(p.File, err)
 	}
 	if err != nil {
 		p.lack("data: %v; docs/openimages.md and docs/datasets.md say where it comes from", err)

@@ -11,6 +11,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/corrections"
+	"wsss/data/words"
 	"wsss/gen"
 )
 
@@ -109,10 +110,10 @@ func (p *Run) trainIDs(dir string) ([]string, error) {
 		return nil, err
 	}
 	if len(ids) == 0 && p.Config.Train.Labels == labelsPacked {
-		return nil, fmt.Errorf("train.labels = %q: the tar files at %s hold a pseudo-label of none of the %d images of split %s: `wsss data pack -labels FOLDER` packs them, too", labelsPacked, files.Address(p.Config.Data.Root), len(all), split)
+		return nil, fmt.Errorf("train.labels = %q: the tar files at %s hold no pseudo-label of split %s, %s: `wsss data pack -labels FOLDER` packs them, too", labelsPacked, files.Address(p.Config.Data.Root), split, words.Plural(len(all), "image"))
 	}
 	if len(ids) == 0 {
-		return nil, fmt.Errorf("%s has a label map of none of the %d images of split %s: they are called after the images, such as %s.png", dir, len(all), split, first(all))
+		return nil, fmt.Errorf("%s has no label map of split %s, %s: they are called after the images, such as %s.png", dir, split, words.Plural(len(all), "image"), first(all))
 	}
 	if len(ids) < len(all) {
 		p.once("%s has label maps of %d of the %d images of split %s; the others are left out", dir, len(ids), len(all), split)
@@ -159,7 +160,7 @@ func (p *Run) made(split, dir string, g configs.Gen) ([]string, error) {
 	case len(missing) > 0:
 		return nil, fmt.Errorf("%s: %d of %d label maps are missing, %s.png first: `wsss gen` makes them; -keep-going works with the others", dir, len(missing), len(all), missing[0])
 	case len(ids) == 0:
-		return nil, fmt.Errorf("%s: none of the %d images of split %s has a label map", dir, len(all), split)
+		return nil, fmt.Errorf("%s: no label map of split %s, %s", dir, split, words.Plural(len(all), "image"))
 	case len(ids) < len(all):
 		p.once("labels of %d of the %d images of split %s; the others are left out", len(ids), len(all), split)
 	}

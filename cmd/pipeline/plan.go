@@ -100,7 +100,9 @@ func (p *Plan) data(of Parts) error {
 		return nil
 	}
 	for _, split := range p.splits(of) {
-		if ids, err := p.Dataset.IDs(split); err != nil {
+		if ids, err := p.Dataset.IDs(split); IsUsage(err) {
+			return InFile(p.File, err)
+		} else if err != nil {
 			p.lack("data: %v", err)
 		} else if p.Print != io.Discard {
 			fmt.Fprintf(p.Print, "         %s in %s%s\n", words.Plural(len(ids), "image"), split, p.labelCounts(split, ids))

@@ -3,11 +3,14 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"path/filepath"
 
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/corrections"
+	"wsss/data/words"
 	"wsss/eval"
 	"wsss/eval/review"
 	"wsss/gen"
@@ -21,6 +24,42 @@ func (p *Run) Trip() (*review.Trip, error) {
 	}
 	dir, _ := p.trainLabels()
 	return &review.Trip{Dataset: ds, LabelsDir: dir, Kept: p.Path("exported")}, nil
+}
+
+// ExportDoubtful writes the labels of the n most doubtful images (MostDoubtful) into a
+// folder, in a format of review.TripFormats, with their photos.
+func (p *Run) ExportDoubtful(ctx context.Context, dir, format string, n int) error {
+	trip, err := p.Trip()
+	if err != nil {
+		return err
+	}
+	ids, err := p.MostDoubtful(ctx, n)
+	if err != nil {
+		return err
+	}
+	if err := trip.Export(ctx, dir, format, ids); err != nil {
+		return err
+	}
+	p.Print("%s: %s, photos in %s\n", dir, words.Count(len(ids), "image with its labels", "images with their labels"), filepath.Join(dir, "images"))
+	return nil
+}
+
+// Import takes up labels that were changed in a labelling tool, from what it wrote; ""
+// is the format of the export.
+func (p *Run) Import(ctx context.Context, from, format string) error {
+	trip, err := p.Trip()
+	if err != nil {
+		return err
+	}
+	in, err := trip.Import(ctx, from, format)
+	if err != nil {
+		return err
+	}
+	p.Print("%v\n", in)
+	for _, id := range in.Changed {
+		p.Say("  %s", id)
+	}
+	return nil
 }
 
 // MostDoubtful lists the n images of the training split with the highest
@@ -57,6 +96,34 @@ func (p *Run) reviewQueue(ctx context.Context, ds *corrections.Dataset, ids []st
 		Dataset: ds, IDs: ids, LabelsDir: dir, ClassIoU: p.classIoU(),
 		Predictions: p.Path("predictions", FileName(NetTitle(NetPseudo)+" on "+split)),
 	})
+}
+
+// Review shows a split, "" for that of training, in the browser, on a port of
+// 127.0.0.1 (0 = any that is free), until ctx ends.
+func (p *Run) Review(ctx context.Context, split string, port int) error {
+	o, err := p.ReviewOptions(ctx, split)
+	if err != nil {
+		return err
+	}
+	server := review.New(*o)
+	l, err := server.Listen(port)
+	if err != nil {
+		return err
+	}
+	p.Print("review %s: open  %s\n", words.Plural(len(o.Queue), "image"), server.URL())
+	p.Say("corrections are kept in %s; clicks and boxes ask %s; Ctrl-C ends", files.Address(o.Dataset.Folder.Dir), o.Model)
+	err = server.Serve(ctx, l)
+	if text := server.Summary(); text != "" {
+		p.Say("%s; `wsss run` with this config takes them up", text)
+	}
+	if n, of := server.Quantile(0.5); of > 0 {
+		late, _ := server.Quantile(0.95)
+		p.Say("from click to mask: median %.0f ms, 95 %% within %.0f ms, of %d", n, late, of)
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil // Ctrl-C is how it ends
+	}
+	return err
 }
 
 // ReviewOptions is what the config's run has to review.

@@ -1,8 +1,12 @@
 package pipeline
 
 import (
+	"fmt"
+	"io"
+	"maps"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 )
 
@@ -28,4 +32,15 @@ func Versions() map[string]string {
 		}
 	}
 	return v
+}
+
+// WriteVersions prints Versions, a line each.
+func WriteVersions(w io.Writer) error {
+	v := Versions()
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		if _, err := fmt.Fprintf(w, "%-14s %s\n", name, v[name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

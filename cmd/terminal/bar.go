@@ -244,3 +244,29 @@ func (b *Bar) Finish() {
 }
 
 var _ pipeline.Stage = (*Bar)(nil)
+
+// Megabytes shows how much of files is fetched, a bar each. end finishes the last one, or
+// leaves it where it is on an error, which it returns.
+func Megabytes() (update func(file string, done, total int64), end func(error) error) {
+	var bar *Bar
+	var last string
+	update = func(file string, done, total int64) {
+		if file != last {
+			if bar != nil {
+				bar.Finish()
+			}
+			bar, last = NewBar(file+" (MB)", false), file
+		}
+		bar.Update(int(done>>20), int(max(total, done)>>20))
+	}
+	return update, func(err error) error {
+		switch {
+		case bar == nil:
+		case err != nil:
+			bar.Abort()
+		default:
+			bar.Finish()
+		}
+		return err
+	}
+}

@@ -33,7 +33,6 @@ func complain(err error) {
 
 // exitOf prints what went wrong, if anything did, and gives the exit code.
 func exitOf(interrupted bool, err error) int {
-	var usage pipeline.UsageError
 	var child eachgpu.ExitError
 	var some pipeline.ImagesError
 	var held *lock.HeldError
@@ -51,7 +50,7 @@ func exitOf(interrupted bool, err error) int {
 		return exitInterrupted
 	case errors.As(err, &child):
 		return child.Code
-	case errors.As(err, &usage) && !passes(err):
+	case pipeline.IsUsage(err) && !passes(err):
 		complain(err)
 		return exitUsage
 	case errors.As(err, &missing), errors.As(err, new(*manifest.AbsentError)):

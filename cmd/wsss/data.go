@@ -65,20 +65,11 @@ func (f *dataFlags) open() (data.Dataset, []string, error) {
 	if f.cfg = cfg; err != nil {
 		return nil, nil, err
 	}
-	return ds, f.chooseSplits(ds, cfg), nil
-}
-
-func (f *dataFlags) chooseSplits(ds data.Dataset, cfg configs.Config) []string {
-	if len(f.splits) > 0 {
-		return f.splits
+	switch {
+	case len(f.splits) > 0:
+		return ds, f.splits, nil
+	case f.config != "":
+		return ds, slices.Compact([]string{cfg.Data.TrainSplit, cfg.Data.ValSplit}), nil
 	}
-	if f.config != "" {
-		return slices.Compact([]string{cfg.Data.TrainSplit, cfg.Data.ValSplit})
-	}
-	for _, whole := range []string{"all", "trainval"} {
-		if slices.Contains(ds.Splits(), whole) {
-			return []string{whole}
-		}
-	}
-	return ds.Splits()
+	return ds, data.Whole(ds), nil
 }

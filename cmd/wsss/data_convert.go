@@ -30,9 +30,6 @@ func runConvert(ctx context.Context, args []string) error {
 		f.kind = cmp.Or(f.kind, folder.Kind)
 	}
 	ds, splits, err := f.open()
-	if err == nil {
-		err = checkSplits(ds, splits)
-	}
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"wsss/cmd/pipeline"
-	"wsss/data"
 	"wsss/data/convert"
 )
 
@@ -24,9 +23,6 @@ func (f *maskFlags) source() (*convert.Masks, error) {
 	switch {
 	case f.masks == "":
 		ds, splits, err := f.open()
-		if err == nil {
-			err = checkSplits(ds, splits)
-		}
 		if err != nil {
 			return nil, err
 		}
@@ -45,14 +41,4 @@ func checkTolerance(command string, pixels float64) error {
 		return nil
 	}
 	return pipeline.Usagef("%s: -tolerance %v: allowed are 0..100 pixels", command, pixels)
-}
-
-// checkSplits refuses splits that a dataset has not.
-func checkSplits(ds data.Dataset, splits []string) error {
-	for _, split := range splits {
-		if _, err := ds.IDs(split); err != nil {
-			return pipeline.UsageError{Err: err}
-		}
-	}
-	return nil
 }

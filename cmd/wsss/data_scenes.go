@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"wsss/cmd/pipeline"
-	"wsss/configs"
 	"wsss/data/scenes"
 )
 
@@ -28,8 +28,8 @@ func runScenes(ctx context.Context, args []string) error {
 		return pipeline.Usagef("data scenes: -out is missing: name the folder to write")
 	}
 	err := f.show("scenes", func(progress func(done, total int)) error { return scenes.Write(ctx, *out, cfg, progress) })
-	if errors.As(err, new(*configs.KeyError)) {
-		return pipeline.UsageError{Err: err}
+	if bad := (*scenes.RangeError)(nil); errors.As(err, &bad) {
+		return pipeline.Usagef("data scenes: -%s %d: allowed are %d..%d", strings.ReplaceAll(bad.Key, "_", "-"), bad.Value, bad.Least, bad.Most)
 	}
 	if err != nil {
 		return err

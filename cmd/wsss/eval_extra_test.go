@@ -1,13 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"wsss/cmd/pipeline"
+	"wsss/data/datatest"
 	"wsss/eval/report"
 )
 
@@ -23,14 +23,8 @@ func TestEvalWays(t *testing.T) {
 	args := append(tinyRun(dir, scenes), "-quiet", "-set", "compare=[]", "-set", "eval.zero_shot=[]", "-set", "train.iterations=2", "-set", "train.checkpoint.val_every=0", "-set", "train.bound=false",
 		"-set", "eval.test_time=[{scales=[0.5,1.0],flip=true},{crf=true}]")
 	run(exitOK, args...)
-	raw, err := os.ReadFile(filepath.Join(dir, report.JSONName))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var doc report.Document
-	if err := json.Unmarshal(raw, &doc); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, filepath.Join(dir, report.JSONName), &doc)
 	var names []string
 	for _, r := range doc.Results {
 		names = append(names, r.Name)

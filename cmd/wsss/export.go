@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"wsss/cmd/pipeline"
-	"wsss/data/words"
 	"wsss/eval/review"
 	"wsss/train/export"
 )
@@ -53,17 +51,5 @@ func exportDoubtful(ctx context.Context, f *flags, format, out string, n int) er
 	if err != nil {
 		return err
 	}
-	trip, err := p.Trip()
-	if err != nil {
-		return err
-	}
-	ids, err := p.MostDoubtful(ctx, n)
-	if err != nil {
-		return err
-	}
-	if err := trip.Export(ctx, out, format, ids); err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "%s: %s, photos in %s\n", words.Count(len(ids), "image with its labels", "images with their labels"), out, filepath.Join(out, "images"))
-	return nil
+	return p.ExportDoubtful(ctx, out, format, n)
 }

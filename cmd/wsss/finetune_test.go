@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -9,6 +8,7 @@ import (
 	"testing"
 
 	"wsss/cmd/pipeline"
+	"wsss/data/datatest"
 	"wsss/models/foundation/cliptags"
 	"wsss/train/clip"
 )
@@ -71,16 +71,10 @@ func TestFineTuneFeedsGen(t *testing.T) {
 		t.Errorf("the report does not show the classifier (%v)", err)
 	}
 	classifier := filepath.Join(dir, "finetune", clip.ClassifierFile)
-	raw, err := os.ReadFile(filepath.Join(dir, "finetune", "classifier.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var d cliptags.Description
-	if err := json.Unmarshal(raw, &d); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, filepath.Join(dir, "finetune", "classifier.json"), &d)
 	if d.Ensemble == nil || d.Ensemble.Weight != 0.5 || len(d.Ensemble.Threshold) != len(d.Threshold) || len(d.Val.Bins) == 0 {
-		t.Errorf("description %s", raw)
+		t.Errorf("description %+v", d)
 	}
 
 	// The table of labels is a source of tags.

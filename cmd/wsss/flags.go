@@ -190,14 +190,8 @@ func (f *flags) load() (configs.Config, error) {
 // noteOldKeys says once what keys of earlier versions are called now; they are
 // read all the same.
 func (f *flags) noteOldKeys() {
-	old := configs.OldKeys(f.config, f.set)
-	if len(old) == 0 || f.quiet || f.noted {
-		return
+	if note := configs.OldKeysNote(f.config, f.set); note != "" && !f.quiet && !f.noted {
+		f.noted = true
+		fmt.Fprintln(stderr, note)
 	}
-	f.noted = true
-	words := make([]string, 0, len(old))
-	for _, r := range old {
-		words = append(words, r.String())
-	}
-	fmt.Fprintf(stderr, "note: keys have new names, and the earlier ones are read as before: %s\n", strings.Join(words, ", "))
 }

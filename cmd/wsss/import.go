@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"wsss/cmd/pipeline"
 )
@@ -20,17 +19,5 @@ func runImport(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	trip, err := p.Trip()
-	if err != nil {
-		return err
-	}
-	in, err := trip.Import(ctx, f.Arg(0), *format)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, in)
-	for _, id := range in.Changed {
-		p.Say("  %s", id)
-	}
-	return nil
+	return p.Import(ctx, f.Arg(0), *format)
 }

@@ -27,6 +27,13 @@ func runModelsParity(ctx context.Context, args []string) error {
 	if f.NArg() == 0 {
 		return pipeline.Usagef("models parity: name models or ONNX files")
 	}
+	engines := strings.Split(*specs, ",")
+	for i, spec := range engines {
+		engines[i] = strings.TrimSpace(spec)
+		if _, err := backend.Check(engines[i]); err != nil {
+			return pipeline.Usagef("models parity: -backends: %w", err)
+		}
+	}
 	store, err := manifest.Open(*dir)
 	if err != nil {
 		return err
@@ -45,5 +52,5 @@ func runModelsParity(ctx context.Context, args []string) error {
 	if backend.FindORT() == "" {
 		return fmt.Errorf("models parity compares with ONNX Runtime, which is not found; `wsss doctor` tells where it is looked for")
 	}
-	return load.WriteParity(ctx, stdout, strings.Split(*specs, ","), paths, shapes)
+	return load.WriteParity(ctx, stdout, engines, paths, shapes)
 }

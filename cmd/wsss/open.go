@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-
 	"wsss/cmd/pipeline"
 	"wsss/configs"
 )
@@ -32,19 +30,4 @@ func (f *flags) chain() ([]configs.Link, error) {
 		return nil, err
 	}
 	return pipeline.ReadChain(f.config, f.set, f.chooseBackend)
-}
-
-// dryRun checks everything that can be checked without working, and prints
-// what the run would do. Data and weights may be absent: the plan says what is
-// missing, and how to get it.
-func dryRun(f *flags, w io.Writer) error {
-	links, err := f.chain()
-	if err != nil {
-		return err
-	}
-	lacks, err := pipeline.PlanChain(links, w, f.options())
-	if err != nil {
-		return err
-	}
-	return pipeline.MissingFrom(w, lacks)
 }

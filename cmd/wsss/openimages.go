@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -80,19 +78,14 @@ func runOpenImages(ctx context.Context, args []string) error {
 
 // fetchPhotos downloads what the list of a split names.
 func fetchPhotos(ctx context.Context, f *flags, out, split string, o openimages.FetchOptions) error {
-	list := openimages.List(out, split)
-	if _, err := os.Stat(list); err != nil {
-		return fmt.Errorf("%w: select photos first, with -labels", err)
-	}
 	var got openimages.Fetched
 	err := f.show("download", func(progress func(done, total int)) (err error) {
 		o.Progress = progress
-		got, err = openimages.Fetch(ctx, list, filepath.Join(out, "images"), o)
+		got, err = openimages.FetchSplit(ctx, out, split, o)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("%w\n%d photos were downloaded and %d were there: the same command goes on", err, got.New, got.Here)
+	if err == nil {
+		got.WriteText(stdout, filepath.Join(out, "images"))
 	}
-	got.WriteText(stdout, filepath.Join(out, "images"))
-	return nil
+	return err
 }

@@ -42,7 +42,11 @@ func TestPapers(t *testing.T) {
 				t.Fatal(err)
 			}
 			var b bytes.Buffer
-			if err := dryRun(f, &b); !errors.As(err, new(pipeline.MissingError)) {
+			links, err := f.chain()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := pipeline.DryRun(links, &b, f.options()); !errors.As(err, new(pipeline.MissingError)) {
 				t.Fatalf("%v, want that data is missing", err)
 			}
 			for _, want := range []string{"data ", "weights", "steps", "report ", "missing before this can run", "docs/datasets.md"} {

@@ -110,7 +110,7 @@ func TestPredictExemplars(t *testing.T) {
 		"no box in it is on any of these photos, or on one beside": {"-labels", "DIR/pointed/points.csv", "DIR/new/c.png"},
 		"-weak boxes: allowed are [exemplars]":                     {"-weak", "boxes", "DIR/all"},
 		"-labels is missing":                                       {"DIR/new/b.png"},
-		"none of the 1 images that the annotations name is there":  {"-labels", "DIR/apart/boxes.csv", "DIR/new/c.png"},
+		"the annotations name 1 image, and none is there":          {"-labels", "DIR/apart/boxes.csv", "DIR/new/c.png"},
 	} {
 		if said := call(exitUsage, append([]string{"-out", filepath.Join(t.TempDir(), "out")}, args...)...); !strings.Contains(said, says) {
 			t.Errorf("%v: %q, want %q", args, said, says)

@@ -49,6 +49,8 @@ func TestPreflight(t *testing.T) {
 		{"unknown key of the data", []string{"-set", "data.options.nonsense=1"}, exitUsage, "/dev/null: dataset folder at "},
 		{"share of the data", []string{"-set", "data.options.val_fraction=2"}, exitUsage, "data.options.val_fraction = 2"},
 		{"format of the data", []string{"-set", "data.options.format=nonsense"}, exitUsage, `data.options.format: annotation format "nonsense"`},
+		{"split", []string{"-set", "data.train_split=nope"}, exitUsage, `split "nope" is unknown: allowed are all, train, val`},
+		{"split to score on", []string{"-set", "data.val_split=trian"}, exitUsage, "did you mean train?"},
 		{"encoding of the data", []string{"-set", "data.options.encoding=nonsense"}, exitUsage, `data.options.encoding: encoding "nonsense"`},
 		{"labels of the data", []string{"-set", "data.options.boxes=nonsense"}, exitUsage, `data.options.boxes = "nonsense"`},
 		{"key of absent data", []string{"-set", "data.root=" + absent, "-set", "data.options.nonsense=1"}, exitUsage, "[data.options]: unknown key nonsense"},

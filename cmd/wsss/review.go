@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
-	"wsss/data/words"
 	"wsss/eval/report"
-	"wsss/eval/review"
 )
 
 func runReview(ctx context.Context, args []string) error {
@@ -31,29 +27,7 @@ func runReview(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	o, err := p.ReviewOptions(ctx, *split)
-	if err != nil {
-		return err
-	}
-	server := review.New(*o)
-	l, err := server.Listen(*port)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "review %s: open  %s\n", words.Plural(len(o.Queue), "image"), server.URL())
-	p.Say("corrections are kept in %s; clicks and boxes ask %s; Ctrl-C ends", files.Address(o.Dataset.Folder.Dir), o.Model)
-	err = server.Serve(ctx, l)
-	if text := server.Summary(); text != "" {
-		p.Say("%s; `wsss run` with this config takes them up", text)
-	}
-	if n, of := server.Quantile(0.5); of > 0 {
-		late, _ := server.Quantile(0.95)
-		p.Say("from click to mask: median %.0f ms, 95 %% within %.0f ms, of %d", n, late, of)
-	}
-	if errors.Is(err, context.Canceled) {
-		return nil // Ctrl-C is how it ends
-	}
-	return err
+	return p.Review(ctx, *split, *port)
 }
 
 // simulate prints what correcting led to.

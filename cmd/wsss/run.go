@@ -25,12 +25,13 @@ func runAll(ctx context.Context, args []string) error {
 		return pipeline.Usagef("run: unexpected argument %q: a run takes one config, by -config; -dry-run takes several", f.Arg(0))
 	case f.NArg() > 0:
 		return pipeline.PlanMany(f.Args(), f.set, stdout)
-	case *dry:
-		return dryRun(f, stdout)
 	}
 	links, err := f.chain()
 	if err != nil {
 		return err
+	}
+	if *dry {
+		return pipeline.DryRun(links, stdout, f.options())
 	}
 	start, o := time.Now(), f.options()
 	o.Restart, o.KeepGoing = *restart, *keep

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"wsss/data"
+	"wsss/data/words"
 )
 
 // mostSkipped bounds Set.Skipped.
@@ -163,7 +164,7 @@ func splitName(name string) string {
 // out what is of no class.
 func (b *Builder) finish() (*Set, error) {
 	if len(b.byID) == 0 && b.set.Lost > 0 {
-		return nil, fmt.Errorf("%s: none of the %d images that the annotations name is there, for example %s", b.src.Root, b.set.Lost, b.set.Skipped[0])
+		return nil, fmt.Errorf("%s: the annotations name %s, and none is there, for example %s", b.src.Root, words.Plural(b.set.Lost, "image"), b.set.Skipped[0])
 	}
 	for _, im := range b.byID {
 		if im.W > data.MaxPixels || im.H > data.MaxPixels || im.W > 0 && im.H > 0 && int64(im.W)*int64(im.H) > data.MaxPixels {

@@ -200,7 +200,7 @@ func TestFaults(t *testing.T) {
 		{"a mask that is too long", cvat(`<mask label="x" rle="1, 9" left="0" top="0" width="2" height="2"/>`), []string{"annotations.xml", "mask 1", "2×2"}},
 		{"a brush of another photo", studio(studioRegion("brushlabels", `"format": "rle", "rle": [0, 0, 0, 4, 0, 0], "brushlabels": ["x"]`)), []string{"p.json", "task 1", "result 1", "48×40"}},
 		{"not JSON", map[string]string{"a.json": "{\"version\": \"5\", \"flags\": {},\n \"imagePath\": \"a.png\", \"shapes\": [}"}, []string{"a.json:2"}},
-		{"photos of elsewhere", map[string]string{"p.json": `[{"id": 1, "data": {"image": "/x/other.png"}, "annotations": [{"result": []}]}]`}, []string{"none of the 1 images", "other.png"}},
+		{"photos of elsewhere", map[string]string{"p.json": `[{"id": 1, "data": {"image": "/x/other.png"}, "annotations": [{"result": []}]}]`}, []string{"name 1 image, and none is there", "other.png"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := read(t, []string{"a.png"}, c.files)
@@ -270,6 +270,48 @@ func TestYOLOSplitsThatShare(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestYOLODivides: of photos without a split a fifth is val, exactly; the same photos are
+// when a stopped call goes on, and more photos move none.
+func TestYOLODivides(t *testing.T) {
+	dir, photo := t.TempDir(), filepath.Join(t.TempDir(), "photo.jpg")
+	if err := os.WriteFile(photo, []byte("a photo"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	write := func(more, val int) {
+		for range more {
+			ids = append(ids, fmt.Sprintf("photo_%02d", len(ids)))
+		}
+		before, _ := filepath.Glob(filepath.Join(dir, "yolo/*/*/*"))
+		for range 2 {
+			w, err := annotation.Create("yolo", annotation.Target{
+				Dir: dir, Classes: data.Classes{Names: []string{"background", "bolt"}}, IDs: ids, Photo: func(string) string { return photo },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range ids {
+				err = errors.Join(err, w.Add(&annotation.Image{ID: id, W: 8, H: 8}))
+			}
+			if err := errors.Join(err, w.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, _ := filepath.Glob(filepath.Join(dir, "yolo/*/*/*"))
+		here, _ := filepath.Glob(filepath.Join(dir, "yolo/labels/val/*"))
+		if len(all) != 2*len(ids) || len(here) != val {
+			t.Errorf("%d files, %d labels in val: want %d and %d", len(all), len(here), 2*len(ids), val)
+		}
+		for _, path := range before {
+			if !slices.Contains(all, path) {
+				t.Errorf("%s has moved", path)
+			}
+		}
+	}
+	write(5, 1)
+	write(5, 2)
 }
 
 // TestLabelMePhotos: a file leads to its photo where a path can; one in a tar file has

@@ -38,6 +38,9 @@ type Target struct {
 	// Photo is the path of an image, for formats that want it beside the
 	// labels; nil or "" leaves it out.
 	Photo func(id string) string
+	// IDs are the images without a split (Image.Split) that will be added: of these a
+	// format that divides its photos puts a fifth into val. Others go into train.
+	IDs []string
 	// Tolerance thins out polygons that are made from masks, pixels: see
 	// outline.Region.Simplified. 0 keeps them exact.
 	Tolerance float64

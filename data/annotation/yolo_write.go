@@ -3,7 +3,6 @@ package annotation
 import (
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"sync"
 
 	"wsss/checkpoints/files"
+	"wsss/data"
 )
 
 // yoloWriter writes YOLO's labels: lines "class x y width height" of boxes and
@@ -26,13 +26,19 @@ import (
 // else labels lie in yolo/labels/<id>.txt.
 type yoloWriter struct {
 	Target
-	mu sync.Mutex // of data.yaml
+	val map[string]bool // ids
+	mu  sync.Mutex      // of data.yaml
 }
 
 const yoloDir = "yolo"
 
 func createYOLO(t Target) (Writer, error) {
-	w := &yoloWriter{Target: t}
+	w := &yoloWriter{Target: t, val: map[string]bool{}}
+	const fraction = 0.2
+	_, val := data.Divide(t.IDs, fraction, 0)
+	for _, id := range val {
+		w.val[id] = true
+	}
 	return w, w.writeNames()
 }
 
@@ -42,10 +48,7 @@ func (w *yoloWriter) Add(im *Image) error {
 	}
 	sub := filepath.Join(yoloDir, "labels")
 	if photo := w.photo(im.ID); photo != "" {
-		split := im.Split
-		if split == "" {
-			split = drawnSplit(im.ID)
-		}
+		split := w.splitOf(im)
 		sub = filepath.Join(sub, split)
 		path, err := w.path(filepath.Join(yoloDir, "images", split), im.ID, filepath.Ext(photo))
 		if err == nil {
@@ -62,12 +65,18 @@ func (w *yoloWriter) Add(im *Image) error {
 	return files.WriteAtomic(path, func(out io.Writer) error { return w.rows(out, im) })
 }
 
-// drawnSplit puts one image in five into val, by its name, so that it does not
-// depend on the others.
-func drawnSplit(id string) string {
-	h := fnv.New32a()
-	h.Write([]byte(id))
-	if h.Sum32()>>8%5 == 0 {
+// splitOf is the split of a photo: as the image says, else where its labels lie already,
+// so that more photos in the same folder move none between train and val.
+func (w *yoloWriter) splitOf(im *Image) string {
+	if im.Split != "" {
+		return im.Split
+	}
+	for _, split := range []string{"train", "val"} {
+		if path, err := w.path(filepath.Join(yoloDir, "labels", split), im.ID, ".txt"); err == nil && files.Exists(path) {
+			return split
+		}
+	}
+	if w.val[im.ID] {
 		return "val"
 	}
 	return "train"

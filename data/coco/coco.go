@@ -12,13 +12,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/maskcode"
 	"wsss/data/names"
 	"wsss/data/weak"
+	"wsss/data/words"
 )
 
 func init() {
@@ -189,16 +189,12 @@ func (d *Dataset) IDs(split string) ([]string, error) {
 			return d.annotated(p)
 		}
 	}
-	return nil, fmt.Errorf("split %q is unknown: allowed are %s", split, strings.Join(d.Splits(), ", "))
+	return nil, &data.SplitError{Split: split, Root: d.root, Allowed: d.Splits()}
 }
 
 // listed reads a list of images.
 func (d *Dataset) listed(path string) ([]string, error) {
-	rows, err := weak.ReadList(path, d.classes.Len())
-	if err != nil {
-		return nil, err
-	}
-	return weak.ResolveRows(rows, func(id string) bool { return d.imageFile(id) != "" }, path)
+	return weak.ReadIDs(path, d.classes.Len(), func(id string) bool { return d.imageFile(id) != "" })
 }
 
 // annotated lists the images of an instances file.
@@ -214,7 +210,7 @@ func (d *Dataset) annotated(p *part) ([]string, error) {
 		}
 	}
 	if n := len(x.photos); len(ids) == 0 && n > 0 {
-		return nil, fmt.Errorf("split %q: none of its %d images has an annotation, and such images count only with data.options.unannotated = true", p.name, n)
+		return nil, fmt.Errorf("split %q: no annotation in %s, and images without one count only with data.options.unannotated = true", p.name, words.Plural(n, "image"))
 	}
 	return ids, nil
 }

@@ -1,12 +1,10 @@
 package coco
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
 	"image/jpeg"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,16 +17,6 @@ import (
 	"wsss/data/datatest"
 	"wsss/data/weak"
 )
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func open(t *testing.T, root string, options map[string]any) data.Dataset {
 	t.Helper()
@@ -61,14 +49,14 @@ const first = "COCO_train2014_000000000009"
 func tree(t *testing.T) string {
 	root := t.TempDir()
 	crowd := data.RLE{W: 6, H: 4, Counts: []uint32{20, 4}}
-	write(t, filepath.Join(root, "annotations/instances_train2014.json"), fmt.Sprintf(small, crowd.COCOString()))
+	datatest.Write(t, filepath.Join(root, "annotations/instances_train2014.json"), fmt.Sprintf(small, crowd.COCOString()))
 	var b strings.Builder
 	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 6, 4)), nil); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(root, "train2014", first+".jpg"), b.String())
-	write(t, filepath.Join(root, "lists/train.txt"), first+" 0 16\n")
-	write(t, filepath.Join(root, "points.json"), `{"9": [{"x": 1, "y": 1, "cls": 16}]}`)
+	datatest.Write(t, filepath.Join(root, "train2014", first+".jpg"), b.String())
+	datatest.Write(t, filepath.Join(root, "lists/train.txt"), first+" 0 16\n")
+	datatest.Write(t, filepath.Join(root, "points.json"), `{"9": [{"x": 1, "y": 1, "cls": 16}]}`)
 	return root
 }
 
@@ -117,11 +105,11 @@ func TestSplits(t *testing.T) {
 		t.Errorf("%d ids with those without annotations, error %v: want 2", len(ids), err)
 	}
 	empty := tree(t)
-	write(t, filepath.Join(empty, "annotations/instances_val2014.json"), `{"images": [{"id": 1, "file_name": "a.jpg", "width": 4, "height": 3}], "annotations": [], "categories": []}`)
-	if _, err := open(t, empty, nil).IDs("val2014"); err == nil || !strings.Contains(err.Error(), "none of its 1 images has an annotation") || !strings.Contains(err.Error(), "data.options.unannotated") {
+	datatest.Write(t, filepath.Join(empty, "annotations/instances_val2014.json"), `{"images": [{"id": 1, "file_name": "a.jpg", "width": 4, "height": 3}], "annotations": [], "categories": []}`)
+	if _, err := open(t, empty, nil).IDs("val2014"); err == nil || !strings.Contains(err.Error(), "no annotation in 1 image,") || !strings.Contains(err.Error(), "data.options.unannotated") {
 		t.Errorf("a file without annotations: error %v", err)
 	}
-	if _, err := ds.IDs("val"); err == nil || err.Error() != `split "val" is unknown: allowed are train, train2014` {
+	if _, err := ds.IDs("val"); !errors.As(err, new(*data.SplitError)) || err.Error() != root+`: split "val" is unknown: allowed are train, train2014` {
 		t.Errorf("error %v does not name the splits", err)
 	}
 }
@@ -179,7 +167,7 @@ func TestConcurrentLoad(t *testing.T) {
 // without any instances file.
 func TestPreparedMasks(t *testing.T) {
 	root := t.TempDir()
-	write(t, filepath.Join(root, "lists/train.txt"), "COCO_train2014_000000000009 0\n")
+	datatest.Write(t, filepath.Join(root, "lists/train.txt"), "COCO_train2014_000000000009 0\n")
 	for path, v := range map[string]uint8{
 		"masks/train2014/COCO_train2014_000000000009.png": 80, "masks/25.png": 3, "masks/000000000030.png": 81,
 	} {
@@ -326,14 +314,8 @@ func TestOthers(t *testing.T) {
 
 // TestClassOrder checks the class table against COCO's own categories.
 func TestClassOrder(t *testing.T) {
-	raw, err := os.ReadFile(datatest.Path(t, "tiny_coco", "annotations", "instances_val2017.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var file struct{ Categories []struct{ Name string } }
-	if err := json.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, datatest.Path(t, "tiny_coco", "annotations", "instances_val2017.json"), &file)
 	var names []string
 	for _, c := range file.Categories {
 		names = append(names, c.Name)

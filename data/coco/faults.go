@@ -30,7 +30,7 @@ func (d *Dataset) Faults(id string) []data.Fault {
 	}
 	if written, ok := x.moved[number]; ok {
 		add(true, "file-name", "%s: image %d has the file name %.200q, which leads out of the folder: %q is taken", x.path, number+1, written, p.name)
-	} else if file := d.ImagePath(id); d.imageFile(id) == "" && isFile(file) {
+	} else if file := d.ImagePath(id); d.imageFile(id) == "" && files.IsFile(file) {
 		add(true, "file-name", "%s: there is no image %q: %s is taken", x.path, p.name, file)
 	}
 	boxes, missing := 0, []data.Fault{}
@@ -93,9 +93,4 @@ func (d *Dataset) FileFaults(split string) []data.Fault {
 		}
 	}
 	return faults
-}
-
-func isFile(path string) bool {
-	info, err := files.Stat(path)
-	return err == nil && !info.IsDir()
 }

@@ -152,7 +152,7 @@ func (d *Dataset) addPart(p *part) {
 		base = filepath.Join(d.root, p.folder)
 	}
 	strip = slices.DeleteFunc(strip, func(dir string) bool {
-		return !isDir(filepath.Join(base, dir)) && !isDir(filepath.Join(base, "images", dir)) && dir != filepath.Base(d.cfg.Images)
+		return !files.IsDir(filepath.Join(base, dir)) && !files.IsDir(filepath.Join(base, "images", dir)) && dir != filepath.Base(d.cfg.Images)
 	})
 	p.read = sync.OnceValues(func() (*index, error) { return readIndex(p.path, strip) })
 	p.scan = sync.OnceValues(func() (*index, error) {
@@ -207,15 +207,10 @@ func withSubfolders(bases, names []string) []string {
 	var dirs []string
 	for _, base := range bases {
 		for _, name := range names {
-			if dir := filepath.Join(base, name); isDir(dir) {
+			if dir := filepath.Join(base, name); files.IsDir(dir) {
 				dirs = append(dirs, dir)
 			}
 		}
 	}
 	return append(dirs, bases...)
-}
-
-func isDir(path string) bool {
-	info, err := files.Stat(path)
-	return err == nil && info.IsDir()
 }

@@ -97,24 +97,7 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 	if !filepath.IsLocal(id) || strings.ContainsAny(id, "\\\x00") {
 		return nil, fmt.Errorf("%q is no image id", id)
 	}
-	s := &data.Sample{ID: id}
-	var err error
-	if want&data.WantImage != 0 {
-		if s.Image, err = data.ReadImage(d.ImagePath(id)); err != nil {
-			return nil, err
-		}
-	}
-	if want&data.WantTruth != 0 {
-		if s.Truth, _, err = d.truth(id); err != nil {
-			return nil, err
-		}
-	}
-	if want&data.WantWeak != 0 {
-		if s.Weak, err = d.weak.Load(id); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	return data.LoadParts(id, want, d.ImagePath, func(id string) (*data.LabelMap, error) { m, _, err := d.truth(id); return m, err }, d.weak.Load)
 }
 
 // MaskPath is the prepared mask of a sample, "" where there is none.

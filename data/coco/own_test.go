@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"wsss/data"
+	"wsss/data/datatest"
 )
 
 // own is a file of categories of its own: one image, the given fields of its
@@ -44,10 +45,10 @@ func writeFiles(t *testing.T, photos []string, texts map[string]string) string {
 		if err := jpeg.Encode(&b, img, nil); err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(root, name), b.String())
+		datatest.Write(t, filepath.Join(root, name), b.String())
 	}
 	for name, text := range texts {
-		write(t, filepath.Join(root, name), text)
+		datatest.Write(t, filepath.Join(root, name), text)
 	}
 	return root
 }

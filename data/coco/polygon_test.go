@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
 	"testing"
 
 	"wsss/data"
@@ -16,19 +15,13 @@ import (
 // TestPolygonsEqualReference compares with masks by COCO's own C code
 // (testdata/gen_polygons.py): every pixel must be equal.
 func TestPolygonsEqualReference(t *testing.T) {
-	raw, err := os.ReadFile("testdata/polygons.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var cases []struct {
 		W, H   int
 		XY     []float64
 		Counts string
 		Area   int
 	}
-	if err := json.Unmarshal(raw, &cases); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/polygons.json", &cases)
 	if len(cases) < 100 {
 		t.Fatalf("only %d cases", len(cases))
 	}
@@ -58,10 +51,6 @@ func TestRealPolygonsEqualReference(t *testing.T) {
 		"instances_train2017.json": "2173bc06ef7187e14a352952b82d511ab339875e0a9420207ddeea21df687291",
 		"instances_val2017.json":   "280a0aa42b2a921433a31560b9296bcf016b3243ae6940220f98be4dd38e1022",
 	} {
-		raw, err := os.ReadFile(datatest.Path(t, "tiny_coco", "annotations", name))
-		if err != nil {
-			t.Fatal(err)
-		}
 		var file struct {
 			Images      []struct{ ID, Width, Height int }
 			Annotations []struct {
@@ -69,9 +58,7 @@ func TestRealPolygonsEqualReference(t *testing.T) {
 				Segmentation json.RawMessage
 			}
 		}
-		if err := json.Unmarshal(raw, &file); err != nil {
-			t.Fatal(err)
-		}
+		datatest.JSON(t, datatest.Path(t, "tiny_coco", "annotations", name), &file)
 		sides := map[int][2]int{}
 		for _, i := range file.Images {
 			sides[i.ID] = [2]int{i.Width, i.Height}

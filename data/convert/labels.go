@@ -62,6 +62,7 @@ func (j Job) Run(ctx context.Context, progress func(done, total int)) (Result, e
 		return Result{}, err
 	}
 	target := annotation.Target{Dir: j.Dir, Classes: c.ds.Classes(), FileName: c.fileName, Photo: c.ds.ImagePath, Tolerance: j.Tolerance}
+	target.IDs = slices.DeleteFunc(slices.Clone(c.ids), func(id string) bool { return c.split[id] != "" })
 	for _, name := range j.Formats {
 		w, err := annotation.Create(name, target)
 		if err != nil {

@@ -2,8 +2,6 @@ package corrections
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -94,10 +92,7 @@ func (f *Folder) read(path string) ([]byte, error) {
 	return raw, err
 }
 
-func version(raw []byte) string {
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:8])
-}
+func version(raw []byte) string { return files.SHA256Of(raw)[:16] }
 
 // Update changes the correction of an image of a size, whole or not at all, and
 // returns the new version. Where base is not nil and not the version that is

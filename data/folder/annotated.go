@@ -16,6 +16,7 @@ import (
 	"wsss/data/maskcode"
 	"wsss/data/text"
 	"wsss/data/weaken"
+	"wsss/data/words"
 )
 
 // annotations are the files of a labelling tool, read.
@@ -66,8 +67,8 @@ func (d *Dataset) readAnnotations(opts Options) (*annotations, error) {
 	}
 	// Photos are deleted and their annotations stay: validate tells of those.
 	if set.Lost > 0 && len(set.Images) == 0 && !opts.SkipUnknown {
-		return nil, fmt.Errorf("%s: none of the %d images of the annotations is there, for example %s",
-			d.root, set.Lost, someNames(set.Skipped))
+		return nil, fmt.Errorf("%s: the annotations name %s, and none is there, for example %s",
+			d.root, words.Plural(set.Lost, "image"), someNames(set.Skipped))
 	}
 	a := &annotations{set: set, byID: make(map[string]*annotation.Image, len(set.Images))}
 	for _, im := range set.Images {
@@ -103,7 +104,7 @@ func (d *Dataset) table(opts Options) ([]string, error) {
 // are wsss' own.
 func (d *Dataset) hasOwn(src *annotation.Source, names []string) bool {
 	if len(names) == 0 {
-		names = slices.DeleteFunc(slices.Clone(labelFiles), func(name string) bool { return !isFile(filepath.Join(d.root, name)) })
+		names = slices.DeleteFunc(slices.Clone(labelFiles), func(name string) bool { return !files.IsFile(filepath.Join(d.root, name)) })
 	}
 	var foreign []string
 	if len(names) > 0 {
@@ -118,11 +119,6 @@ func (d *Dataset) hasOwn(src *annotation.Source, names []string) bool {
 
 // isOwn tells whether a format is one of wsss' own.
 func isOwn(format string) bool { return format == "csv" || format == "json" }
-
-func isFile(path string) bool {
-	info, err := files.Stat(path)
-	return err == nil && !info.IsDir()
-}
 
 // weak are the labels of all annotated images.
 func (a *annotations) weak(d *Dataset) (map[string]*data.WeakLabels, error) {
@@ -263,7 +259,7 @@ func checkedClasses(names []string) (data.Classes, error) {
 // Annotated is an image with all of its labels, as writers of annotation
 // formats take it: outlines where there are some, else boxes. Its size is known.
 func (d *Dataset) Annotated(id string) (*annotation.Image, error) {
-	if d.notes != nil && !isFile(d.MaskPath(id)) {
+	if d.notes != nil && !files.IsFile(d.MaskPath(id)) {
 		im := d.notes.byID[id]
 		if im == nil {
 			return nil, nil

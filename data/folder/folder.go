@@ -15,7 +15,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"wsss/checkpoints/files"
@@ -218,8 +217,7 @@ func (d *Dataset) Splits() []string {
 func (d *Dataset) IDs(split string) ([]string, error) {
 	ids, ok := d.splits[split]
 	if !ok {
-		return nil, fmt.Errorf("%s: split %q is unknown: allowed are %s (a split is a list %s)",
-			d.root, split, strings.Join(d.Splits(), ", "), filepath.Join("splits", split+".txt"))
+		return nil, &data.SplitError{Split: split, Root: d.root, Allowed: d.Splits(), Note: "a split is a list " + filepath.Join("splits", split+".txt")}
 	}
 	return slices.Clone(ids), nil
 }

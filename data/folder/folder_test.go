@@ -15,19 +15,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/data/scenes"
 )
 
 // put writes a small text file below root.
 func put(t *testing.T, root, name, text string) {
 	t.Helper()
-	path := filepath.Join(root, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, filepath.Join(root, filepath.FromSlash(name)), text)
 }
 
 // picture writes a PNG image of 8×6 pixels.
@@ -85,7 +80,7 @@ func TestLayout(t *testing.T) {
 	if !slices.Equal(d.Splits(), []string{"all", "test", "train"}) {
 		t.Errorf("splits %v", d.Splits())
 	}
-	if _, err := d.IDs("val"); err == nil || !strings.Contains(err.Error(), "all, test, train") {
+	if _, err := d.IDs("val"); !errors.As(err, new(*data.SplitError)) || !strings.Contains(err.Error(), "all, test, train") {
 		t.Errorf("unknown split: %v", err)
 	}
 	s, err := d.Load("a/b", data.WantAll)

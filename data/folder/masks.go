@@ -62,7 +62,7 @@ func (d *Dataset) isImage(id string) bool {
 
 // HasTruth tells whether a sample has a mask.
 func (d *Dataset) HasTruth(id string) (bool, error) {
-	if path := d.MaskPath(id); path != "" && isFile(path) {
+	if path := d.MaskPath(id); path != "" && files.IsFile(path) {
 		return true, nil
 	}
 	if d.notes != nil {
@@ -78,7 +78,7 @@ func (d *Dataset) HasTruth(id string) (bool, error) {
 
 func (d *Dataset) truth(id string) (*data.LabelMap, error) {
 	path := d.MaskPath(id)
-	if d.notes != nil && !isFile(path) {
+	if d.notes != nil && !files.IsFile(path) {
 		return d.notes.truth(d, id)
 	}
 	if path == "" {

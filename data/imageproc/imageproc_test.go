@@ -3,10 +3,10 @@ package imageproc
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"image"
-	"os"
 	"testing"
+
+	"wsss/data/datatest"
 )
 
 // picture is the made image of testdata/gen_pil.py.
@@ -42,13 +42,7 @@ type fixtures struct {
 
 func load(t *testing.T) (f fixtures) {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/pil.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &f); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/pil.json", &f)
 	return f
 }
 

@@ -1,12 +1,11 @@
 package metrics
 
 import (
-	"encoding/json"
 	"math"
-	"os"
 	"testing"
 
 	"wsss/data"
+	"wsss/data/datatest"
 )
 
 // apFixture is testdata/ap.json, made by gen_ap.py.
@@ -39,14 +38,8 @@ type apFixture struct {
 
 func readAP(t *testing.T) apFixture {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/ap.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var f apFixture
-	if err := json.Unmarshal(raw, &f); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/ap.json", &f)
 	return f
 }
 

@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
 	"wsss/data"
+	"wsss/data/datatest"
 )
 
 type wantScores struct {
@@ -35,14 +35,8 @@ type wantCase struct {
 
 func expected(t *testing.T) map[string]wantCase {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/expected.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var w map[string]wantCase
-	if err := json.Unmarshal(raw, &w); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/expected.json", &w)
 	return w
 }
 

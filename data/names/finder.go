@@ -20,7 +20,7 @@ type Finder struct {
 // File is the file called name, with slashes, below root; "" where there is
 // none.
 func (f *Finder) File(root, name string) string {
-	if full := filepath.Join(root, filepath.FromSlash(name)); isFile(full) {
+	if full := filepath.Join(root, filepath.FromSlash(name)); files.IsFile(full) {
 		return full
 	}
 	dir, ok := f.folder(root, path.Dir(name))
@@ -28,7 +28,7 @@ func (f *Finder) File(root, name string) string {
 		return ""
 	}
 	if actual, ok := f.list(dir)[Fold(path.Base(name))]; ok {
-		if full := filepath.Join(dir, actual); isFile(full) {
+		if full := filepath.Join(dir, actual); files.IsFile(full) {
 			return full
 		}
 	}
@@ -40,7 +40,7 @@ func (f *Finder) File(root, name string) string {
 func (f *Finder) Image(root, id string) string {
 	full := filepath.Join(root, filepath.FromSlash(id))
 	for _, ext := range Extensions[:3] {
-		if isFile(full + ext) {
+		if files.IsFile(full + ext) {
 			return full + ext
 		}
 	}
@@ -51,7 +51,7 @@ func (f *Finder) Image(root, id string) string {
 	in, base := f.list(dir), Fold(path.Base(id))
 	for _, ext := range Extensions {
 		if actual, ok := in[base+ext]; ok {
-			if full := filepath.Join(dir, actual); isFile(full) {
+			if full := filepath.Join(dir, actual); files.IsFile(full) {
 				return full
 			}
 		}
@@ -68,7 +68,7 @@ var maskEndings = []string{"", "_mask", "-mask", ".mask", "_masks", "_pred", "-p
 // is not known. taken tells ids that are images themselves, whose masks are
 // not those of others; it may be nil.
 func (f *Finder) Mask(root, id, image string, taken func(id string) bool) string {
-	if full := filepath.Join(root, filepath.FromSlash(id)+".png"); isFile(full) {
+	if full := filepath.Join(root, filepath.FromSlash(id)+".png"); files.IsFile(full) {
 		return full
 	}
 	dir, ok := f.folder(root, path.Dir(id))
@@ -87,7 +87,7 @@ func (f *Finder) Mask(root, id, image string, taken func(id string) bool) string
 	}
 	for _, name := range candidates {
 		if actual, ok := in[Fold(name)+".png"]; ok {
-			if full := filepath.Join(dir, actual); isFile(full) {
+			if full := filepath.Join(dir, actual); files.IsFile(full) {
 				return full
 			}
 		}
@@ -154,9 +154,4 @@ func (f *Finder) list(dir string) map[string]string {
 	}
 	f.dirs[dir] = in
 	return in
-}
-
-func isFile(path string) bool {
-	info, err := files.Stat(path)
-	return err == nil && !info.IsDir()
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"wsss/checkpoints/files"
 	"wsss/configs"
@@ -34,6 +33,7 @@ type Config struct {
 // Dataset is a selection that Build wrote. Weak labels are tags and, where the
 // selection has boxes, boxes; there are no masks.
 type Dataset struct {
+	root    string
 	images  string
 	classes data.Classes
 	splits  []string
@@ -55,7 +55,7 @@ func Open(root string, cfg Config) (*Dataset, error) {
 	if err := files.Local("data.root", root, "Open Images is read through an index of its tables"); err != nil {
 		return nil, err
 	}
-	d := &Dataset{images: cfg.Images, ids: map[string][]string{}, entries: map[string]entry{}, boxes: map[string]string{}}
+	d := &Dataset{root: root, images: cfg.Images, ids: map[string][]string{}, entries: map[string]entry{}, boxes: map[string]string{}}
 	if d.images == "" {
 		d.images = filepath.Join(root, "images")
 	}
@@ -201,7 +201,7 @@ func (d *Dataset) IDs(split string) ([]string, error) {
 	if ids, ok := d.ids[split]; ok {
 		return ids, nil
 	}
-	return nil, fmt.Errorf("split %q: there are %s", split, strings.Join(d.splits, ", "))
+	return nil, &data.SplitError{Split: split, Root: d.root, Allowed: d.splits}
 }
 
 // ImagePath is where the image file of a sample lies.

@@ -105,6 +105,20 @@ func Fetch(ctx context.Context, list, folder string, o FetchOptions) (Fetched, e
 	return out, err
 }
 
+// FetchSplit downloads the photos that Build has listed for a split of a selection, below
+// its folder (Fetch).
+func FetchSplit(ctx context.Context, dir, split string, o FetchOptions) (Fetched, error) {
+	list := List(dir, split)
+	if _, err := os.Stat(list); err != nil {
+		return Fetched{}, fmt.Errorf("%w: select photos first, with -labels", err)
+	}
+	got, err := Fetch(ctx, list, filepath.Join(dir, "images"), o)
+	if err != nil {
+		err = fmt.Errorf("%w\n%d photos were downloaded and %d were there: the same command goes on", err, got.New, got.Here)
+	}
+	return got, err
+}
+
 // List is the file that Build writes for a split of a selection.
 func List(out, split string) string { return filepath.Join(out, split+listSuffix) }
 

@@ -15,17 +15,13 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/data/datatest"
 )
 
 func write(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, path, text)
 	return path
 }
 
@@ -411,6 +407,9 @@ func TestDataset(t *testing.T) {
 	ds, err := open(map[string]any{"images": images})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := ds.IDs("val"); !errors.As(err, new(*data.SplitError)) || !strings.HasSuffix(err.Error(), "allowed are train") {
+		t.Error(err)
 	}
 	ids, err := ds.IDs("train")
 	if err != nil || !reflect.DeepEqual(ids, []string{"000000000000000a", "f000000000000001"}) {

@@ -218,7 +218,7 @@ func (l lamp) develop(img *image.NRGBA, x, y int, c rgb) {
 	level := 1 + l.slope*(gx*l.from.x+gy*l.from.y)
 	i := img.PixOffset(x, y)
 	for k := range c {
-		h := mix(l.seed ^ uint64(y)<<32 ^ uint64(x)<<2 ^ uint64(k))
+		h := data.Mix(l.seed ^ uint64(y)<<32 ^ uint64(x)<<2 ^ uint64(k))
 		// The sum of two uniform values: nearly bell-shaped.
 		g := float64(h&0xffff+h>>16&0xffff)/0xffff - 1
 		v := c[k]*level*l.exposure[k] + 1.7*l.grain*g

@@ -1,9 +1,9 @@
 package scenes
 
 import (
+	"fmt"
 	"sync"
 
-	"wsss/configs"
 	"wsss/data"
 )
 
@@ -23,6 +23,16 @@ func DefaultConfig() Config {
 	return Config{Train: 200, Val: 60, MinSize: 128, MaxSize: 160, Classes: 7, Seed: 1}
 }
 
+// RangeError is a value of a Config that is out of bounds.
+type RangeError struct {
+	Key                string // as in TOML
+	Value, Least, Most int
+}
+
+func (e *RangeError) Error() string {
+	return fmt.Sprintf("%s = %d: allowed are %d..%d", e.Key, e.Value, e.Least, e.Most)
+}
+
 func (c Config) check() error {
 	for _, f := range []struct {
 		key       string
@@ -33,7 +43,7 @@ func (c Config) check() error {
 		{"classes", c.Classes, 2, len(classes)},
 	} {
 		if f.v < f.lo || f.v > f.hi {
-			return configs.KeyErrorf("%s = %d: allowed are %d..%d", f.key, f.v, f.lo, f.hi)
+			return &RangeError{f.key, f.v, f.lo, f.hi}
 		}
 	}
 	return nil

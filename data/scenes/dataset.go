@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"wsss/checkpoints/files"
 	"wsss/configs"
@@ -120,7 +119,7 @@ func (d *Dataset) IDs(split string) ([]string, error) {
 	case "trainval":
 		return slices.Concat(d.train, d.val), nil
 	}
-	return nil, fmt.Errorf("split %q is unknown: allowed are %s", split, strings.Join(d.Splits(), ", "))
+	return nil, &data.SplitError{Split: split, Root: d.root, Allowed: d.Splits()}
 }
 
 // ImagePath is the JPEG file of a picture.
@@ -138,24 +137,7 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 	if _, ok := d.points[id]; !ok {
 		return nil, fmt.Errorf("%s: no picture %q", d.root, id)
 	}
-	s := &data.Sample{ID: id}
-	var err error
-	if want&data.WantImage != 0 {
-		if s.Image, err = data.ReadImage(d.ImagePath(id)); err != nil {
-			return nil, err
-		}
-	}
-	if want&data.WantTruth != 0 {
-		if s.Truth, err = data.ReadLabelMap(d.MaskPath(id)); err != nil {
-			return nil, err
-		}
-	}
-	if want&data.WantWeak != 0 {
-		if s.Weak, err = d.weak(id); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	return data.LoadParts(id, want, d.ImagePath, func(id string) (*data.LabelMap, error) { return data.ReadLabelMap(d.MaskPath(id)) }, d.weak)
 }
 
 func (d *Dataset) weak(id string) (data.WeakLabels, error) {

@@ -1,20 +1,18 @@
 package scenes
 
-import "math"
+import (
+	"math"
+
+	"wsss/data"
+)
 
 // rng is splitmix64: small, and defined here so that the pictures cannot
 // change with the Go release.
 type rng struct{ state uint64 }
 
-func mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
-
 func (r *rng) next() uint64 {
 	r.state += 0x9e3779b97f4a7c15
-	return mix(r.state)
+	return data.Mix(r.state)
 }
 
 // float is uniform in [0,1).
@@ -30,9 +28,9 @@ func (r *rng) chance(p float64) bool { return r.float() < p }
 // seedFor is the seed of one image: it depends on the run's seed and the id
 // only, so that asking for more images changes none.
 func seedFor(seed int64, id string) uint64 {
-	h := mix(uint64(seed) + 0x9e3779b97f4a7c15)
+	h := data.Mix(uint64(seed) + 0x9e3779b97f4a7c15)
 	for _, b := range []byte(id) {
-		h = mix(h ^ uint64(b))
+		h = data.Mix(h ^ uint64(b))
 	}
 	return h
 }
@@ -44,7 +42,7 @@ func noise(seed uint64, x, y float64) float64 {
 	ix, iy := int64(fx), int64(fy)
 	tx, ty := smoothstep(x-fx), smoothstep(y-fy)
 	at := func(dx, dy int64) float64 {
-		h := mix(seed ^ uint64(ix+dx)*0x9e3779b97f4a7c15 ^ uint64(iy+dy)*0xc2b2ae3d27d4eb4f)
+		h := data.Mix(seed ^ uint64(ix+dx)*0x9e3779b97f4a7c15 ^ uint64(iy+dy)*0xc2b2ae3d27d4eb4f)
 		return float64(h>>40) / (1 << 24)
 	}
 	return lerp(lerp(at(0, 0), at(1, 0), tx), lerp(at(0, 1), at(1, 1), tx), ty)

@@ -157,7 +157,7 @@ func TestDataset(t *testing.T) {
 	if got := ds.Classes().Len(); got != 8 {
 		t.Errorf("%d classes, want 8", got)
 	}
-	if _, err := ds.IDs("test"); err == nil {
+	if _, err := ds.IDs("test"); !errors.As(err, new(*data.SplitError)) || !strings.Contains(err.Error(), "allowed are train, train_aug, val, trainval") {
 		t.Error("split test exists")
 	}
 	ids, err := ds.IDs("trainval")

@@ -151,7 +151,7 @@ func (d *Dataset) Splits() []string { return slices.Sorted(maps.Keys(d.splits)) 
 func (d *Dataset) IDs(split string) ([]string, error) {
 	ids, ok := d.splits[split]
 	if !ok {
-		return nil, fmt.Errorf("%s: split %q is unknown: allowed are %s", files.Address(d.root), split, strings.Join(d.Splits(), ", "))
+		return nil, &data.SplitError{Split: split, Root: d.root, Allowed: d.Splits()}
 	}
 	return slices.Clone(ids), nil
 }
@@ -219,22 +219,7 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 	if _, ok := d.in[id]; !ok {
 		return nil, d.unknown(id)
 	}
-	s := &data.Sample{ID: id}
-	var err error
-	if want&data.WantImage != 0 {
-		if s.Image, err = data.ReadImage(d.ImagePath(id)); err != nil {
-			return nil, err
-		}
-	}
-	if want&data.WantTruth != 0 {
-		if s.Truth, err = d.truth(id); err != nil {
-			return nil, err
-		}
-	}
-	if want&data.WantWeak != 0 {
-		s.Weak, err = d.weak(id)
-	}
-	return s, err
+	return data.LoadParts(id, want, d.ImagePath, d.truth, d.weak)
 }
 
 // maskEnds are what true masks may end in.

@@ -223,7 +223,7 @@ func TestPackedLabels(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{t.TempDir(), filepath.Join(labels, "none")} {
-		if _, err := shards.Pack(t.Context(), shards.PackOptions{Dataset: ds, Splits: []string{"train"}, Out: out, Labels: wrong}); err == nil || !strings.Contains(err.Error(), wrong+" has a label map of none of the 7 images") {
+		if _, err := shards.Pack(t.Context(), shards.PackOptions{Dataset: ds, Splits: []string{"train"}, Out: out, Labels: wrong}); err == nil || !strings.Contains(err.Error(), wrong+" has no label map of the images, 7 in all") {
 			t.Errorf("labels of %s: %v", wrong, err)
 		}
 	}

@@ -78,7 +78,7 @@ func Pack(ctx context.Context, o PackOptions) (tars int, err error) {
 		labelled = labelled || slices.ContainsFunc(ids, o.hasLabel)
 	}
 	if o.Labels != "" && !labelled {
-		return 0, fmt.Errorf("%s has a label map of none of the %d images: they are called after the images, as `wsss gen` writes them", files.Address(o.Labels), total)
+		return 0, fmt.Errorf("%s has no label map of the images, %d in all: they are called after the images, as `wsss gen` writes them", files.Address(o.Labels), total)
 	}
 	for _, split := range o.Splits {
 		if filepath.Base(split) != split || split == "." || split == ".." {

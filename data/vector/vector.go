@@ -41,3 +41,14 @@ func Normalise(v []float32) float64 {
 	}
 	return length
 }
+
+// Transpose turns [n][m] into [m][n].
+func Transpose(v []float32, n, m int) []float32 {
+	out := make([]float32, len(v))
+	for i := range n {
+		for j := range m {
+			out[j*n+i] = v[i*m+j]
+		}
+	}
+	return out
+}

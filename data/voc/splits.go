@@ -59,8 +59,7 @@ func isClassList(name string) bool {
 // with or without mask paths; of paths only what is below JPEGImages counts.
 func (d *Dataset) IDs(split string) ([]string, error) {
 	if !slices.Contains(d.Splits(), split) {
-		return nil, fmt.Errorf("split %q is unknown: the lists in %s are %s",
-			split, strings.Join(d.lists, ", "), strings.Join(d.Splits(), ", "))
+		return nil, &data.SplitError{Split: split, Root: d.root, Allowed: d.Splits(), Note: "lists in " + strings.Join(d.lists, ", ")}
 	}
 	for _, dir := range d.lists {
 		ids, err := d.readList(filepath.Join(dir, split+".txt"))
@@ -81,11 +80,7 @@ func (d *Dataset) IDs(split string) ([]string, error) {
 }
 
 func (d *Dataset) readList(path string) ([]string, error) {
-	rows, err := weak.ReadList(path, d.classes.Len())
-	if err != nil {
-		return nil, err
-	}
-	return weak.ResolveRows(rows, func(id string) bool { return d.imageFile(id) != "" }, path)
+	return weak.ReadIDs(path, d.classes.Len(), func(id string) bool { return d.imageFile(id) != "" })
 }
 
 // augmented makes train_aug: VOC's train in its order, then SBD's others,

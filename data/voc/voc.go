@@ -98,9 +98,9 @@ func Open(root string, seed int64, cfg Config) (*Dataset, error) {
 		}
 		d.lists = append(d.lists, dir)
 	}
-	if dir := filepath.Join(root, listDir); isDir(dir) {
+	if dir := filepath.Join(root, listDir); files.IsDir(dir) {
 		d.lists = append(d.lists, dir)
-	} else if dir := filepath.Join(root, mainDir); isDir(dir) {
+	} else if dir := filepath.Join(root, mainDir); files.IsDir(dir) {
 		d.lists = append(d.lists, dir)
 	} else {
 		d.lists = append(d.lists, root)
@@ -109,7 +109,7 @@ func Open(root string, seed int64, cfg Config) (*Dataset, error) {
 		if d.sbd, err = weak.Folder("sbd", root, cfg.SBD); err != nil {
 			return nil, err
 		}
-		if !isDir(filepath.Join(d.sbd, "cls")) {
+		if !files.IsDir(filepath.Join(d.sbd, "cls")) {
 			return nil, fmt.Errorf("data.options.sbd: %s lacks the folder cls: name SBD's folder \"dataset\"", d.sbd)
 		}
 	}
@@ -117,7 +117,7 @@ func Open(root string, seed int64, cfg Config) (*Dataset, error) {
 		Root: root, Classes: d.classes, Seed: seed, Own: "xml",
 		Truth: d.truthAndInstances, Image: d.ImagePath, ID: sampleID,
 	}
-	if isDir(filepath.Join(root, annotationDir)) {
+	if files.IsDir(filepath.Join(root, annotationDir)) {
 		env.ReadOwn = d.readXML
 	}
 	d.weak, err = cfg.Sources.Open(env)
@@ -130,25 +130,15 @@ func checkRoot(root string) error {
 	if root == "" {
 		return errors.New("data.root is empty: " + howToGet)
 	}
-	if isDir(filepath.Join(root, imageDir)) {
+	if files.IsDir(filepath.Join(root, imageDir)) {
 		return nil
 	}
 	for _, below := range []string{"VOC2012", "VOCdevkit/VOC2012"} {
-		if dir := filepath.Join(root, below); isDir(filepath.Join(dir, imageDir)) {
+		if dir := filepath.Join(root, below); files.IsDir(filepath.Join(dir, imageDir)) {
 			return fmt.Errorf("the folder %s is missing: set data.root to %s", imageDir, dir)
 		}
 	}
 	return fmt.Errorf("the folder %s is missing (kind \"folder\" takes XML files beside photos): %s", imageDir, howToGet)
-}
-
-func isDir(path string) bool {
-	info, err := files.Stat(path)
-	return err == nil && info.IsDir()
-}
-
-func isFile(path string) bool {
-	info, err := files.Stat(path)
-	return err == nil && !info.IsDir()
 }
 
 // sampleID turns the numbers of IRN's cls_labels.npy into VOC's names:
@@ -194,7 +184,7 @@ func (d *Dataset) MaskPath(id string) string {
 		}
 	}
 	if d.sbd != "" {
-		if path := filepath.Join(d.sbd, "cls", id+".mat"); isFile(path) {
+		if path := filepath.Join(d.sbd, "cls", id+".mat"); files.IsFile(path) {
 			return path
 		}
 	}
@@ -209,24 +199,7 @@ func (d *Dataset) Load(id string, want data.Want) (*data.Sample, error) {
 	if _, err := files.Join(d.root, id); err != nil || strings.Contains(id, `\`) {
 		return nil, fmt.Errorf("%q is no image id", id)
 	}
-	s := &data.Sample{ID: id}
-	var err error
-	if want&data.WantImage != 0 {
-		if s.Image, err = data.ReadImage(d.ImagePath(id)); err != nil {
-			return nil, err
-		}
-	}
-	if want&data.WantTruth != 0 {
-		if s.Truth, err = d.truth(id); err != nil {
-			return nil, err
-		}
-	}
-	if want&data.WantWeak != 0 {
-		if s.Weak, err = d.weak.Load(id); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	return data.LoadParts(id, want, d.ImagePath, d.truth, d.weak.Load)
 }
 
 // HasTruth tells whether there is a mask of a sample.

@@ -18,16 +18,6 @@ import (
 	"wsss/data/datatest"
 )
 
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func writeJPEG(t *testing.T, path string, w, h int) {
 	t.Helper()
 	img := image.NewGray(image.Rect(0, 0, w, h))
@@ -36,7 +26,7 @@ func writeJPEG(t *testing.T, path string, w, h int) {
 	if err := jpeg.Encode(&b, img, nil); err != nil {
 		t.Fatal(err)
 	}
-	write(t, path, b.String())
+	datatest.Write(t, path, b.String())
 }
 
 func writeMask(t *testing.T, path string, pix ...uint8) {
@@ -70,16 +60,16 @@ func tree(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(root, "sbd/cls/c.mat"), string(raw))
-	write(t, filepath.Join(root, "sbd/train.txt"), "c\nb\nd\n")
-	write(t, filepath.Join(root, "sbd/val.txt"), "b\n2007_000001\n")
-	write(t, filepath.Join(root, "ImageSets/Segmentation/train.txt"), "2007_000001\n")
-	write(t, filepath.Join(root, "ImageSets/Segmentation/val.txt"), "d\n")
-	write(t, filepath.Join(root, "lists/seam.txt"), "/JPEGImages/b.jpg /SegmentationClassAug/b.png\n")
-	write(t, filepath.Join(root, "Annotations/2007_000001.xml"), objectXML)
-	write(t, filepath.Join(root, "scribbles/2007_000001.xml"), scribbles)
-	write(t, filepath.Join(root, "points.json"), `{"2007_000001": [{"x": 1, "y": 2, "cls": 12, "rank": 1}, {"x": 5, "y": 0, "cls": 12}]}`)
-	write(t, filepath.Join(root, "tags.csv"), "2007000001,dog cat\n")
+	datatest.Write(t, filepath.Join(root, "sbd/cls/c.mat"), string(raw))
+	datatest.Write(t, filepath.Join(root, "sbd/train.txt"), "c\nb\nd\n")
+	datatest.Write(t, filepath.Join(root, "sbd/val.txt"), "b\n2007_000001\n")
+	datatest.Write(t, filepath.Join(root, "ImageSets/Segmentation/train.txt"), "2007_000001\n")
+	datatest.Write(t, filepath.Join(root, "ImageSets/Segmentation/val.txt"), "d\n")
+	datatest.Write(t, filepath.Join(root, "lists/seam.txt"), "/JPEGImages/b.jpg /SegmentationClassAug/b.png\n")
+	datatest.Write(t, filepath.Join(root, "Annotations/2007_000001.xml"), objectXML)
+	datatest.Write(t, filepath.Join(root, "scribbles/2007_000001.xml"), scribbles)
+	datatest.Write(t, filepath.Join(root, "points.json"), `{"2007_000001": [{"x": 1, "y": 2, "cls": 12, "rank": 1}, {"x": 5, "y": 0, "cls": 12}]}`)
+	datatest.Write(t, filepath.Join(root, "tags.csv"), "2007000001,dog cat\n")
 	return root
 }
 
@@ -106,7 +96,7 @@ func TestSplits(t *testing.T) {
 			t.Errorf("%s: error %v, ids differ (-want +got):\n%s", split, err, diff)
 		}
 	}
-	if _, err := ds.IDs("test"); err == nil || !strings.Contains(err.Error(), `split "test" is unknown`) || !strings.Contains(err.Error(), "seam, train, train_aug, val") {
+	if _, err := ds.IDs("test"); !errors.As(err, new(*data.SplitError)) || !strings.Contains(err.Error(), `split "test" is unknown`) || !strings.Contains(err.Error(), "seam, train, train_aug, val") {
 		t.Errorf("error %v does not name the splits", err)
 	}
 }
@@ -215,7 +205,7 @@ func TestSBDInstances(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(root, "sbd/inst/c.mat"), string(raw))
+	datatest.Write(t, filepath.Join(root, "sbd/inst/c.mat"), string(raw))
 	ds := open(t, root, map[string]any{"sbd": "sbd"}).(*Dataset)
 	truth, instances, err := ds.truthAndInstances("c")
 	if err != nil || instances == nil || !slices.Equal(truth.Pix, instances.Pix) {
@@ -314,7 +304,7 @@ func TestOpenIsCheap(t *testing.T) {
 	for i := range 10582 {
 		fmt.Fprintln(&list, i)
 	}
-	write(t, filepath.Join(root, "ImageSets/Segmentation/train_aug.txt"), list.String())
+	datatest.Write(t, filepath.Join(root, "ImageSets/Segmentation/train_aug.txt"), list.String())
 	ids, err := open(t, root, nil).IDs("train_aug")
 	if err != nil || len(ids) != 10582 || ids[10581] != "10581" {
 		t.Errorf("%d ids, error %v", len(ids), err)

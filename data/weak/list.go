@@ -97,6 +97,15 @@ func isPath(field string) bool {
 	return strings.ContainsAny(field, `/\`) || Stem(field) != field
 }
 
+// ReadIDs reads the sample ids of a list (ReadList, ResolveRows).
+func ReadIDs(path string, numClasses int, has func(id string) bool) ([]string, error) {
+	rows, err := ReadList(path, numClasses)
+	if err != nil {
+		return nil, err
+	}
+	return ResolveRows(rows, has, path)
+}
+
 // ResolveRows makes sample ids of a list's rows. Of a path the shortest
 // beginning is cut off that leaves an id of which has tells that there is an
 // image ("JPEGImages/2007_000032" → "2007_000032", but "cam1/a" stays where that

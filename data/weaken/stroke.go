@@ -3,6 +3,8 @@ package weaken
 import (
 	"image"
 	"math/rand/v2"
+
+	"wsss/data"
 )
 
 // stroke draws one scribble: a path along the middle of the object between two
@@ -22,7 +24,7 @@ func (f *field) stroke(rng *rand.PCG, endPercent int) []image.Point {
 	tremble := rng.Uint64()
 	ridge := func(i int) int {
 		lack := 16 * (f.max - f.depth[i]) / f.max // 0 on the ridge .. 15 at the outline
-		return 2 + lack*lack/8 + int(mix(tremble^uint64(i))%3)
+		return 2 + lack*lack/8 + int(data.Mix(tremble^uint64(i))%3)
 	}
 	path := f.path(from, to, ridge)
 	n := len(path)
@@ -111,13 +113,6 @@ func sign(i int) int {
 		return -1
 	}
 	return 0
-}
-
-// mix is the finaliser of splitmix64: a hash of one word.
-func mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
 }
 
 // maxStep bounds the cost of one step: 7/5 is the diagonal, 2+15²/8+2 the

@@ -44,8 +44,9 @@ type Options struct {
 	// labels; nil or "" leaves it out.
 	Photo func(id string) string
 	// Split is an image's, "train", "val" or "test", for formats that divide
-	// the images; nil or "" lets the format draw it.
+	// the images; nil or "" lets the format draw it from IDs.
 	Split func(id string) string
+	IDs   []string // the images without a split that will be added
 }
 
 // target is where a writer writes, and what.
@@ -105,7 +106,7 @@ type annotations struct {
 
 func newAnnotations(name string, t target) (Writer, error) {
 	w, err := annotation.Create(name, annotation.Target{
-		Dir: t.dir, Classes: t.classes, FileName: t.opts.FileName, Photo: t.opts.Photo, Tolerance: t.opts.Tolerance,
+		Dir: t.dir, Classes: t.classes, FileName: t.opts.FileName, Photo: t.opts.Photo, IDs: t.opts.IDs, Tolerance: t.opts.Tolerance,
 	})
 	return annotations{t, w}, err
 }

@@ -19,6 +19,7 @@ func Masks(ctx context.Context, src *convert.Masks, formats []string, dir string
 		return err
 	}
 	o.FileName, o.Photo, o.Split = src.FileName, src.Image, src.Split
+	o.IDs = slices.DeleteFunc(slices.Clone(src.IDs), func(id string) bool { return src.Split(id) != "" })
 	var writers []Writer
 	defer func() {
 		for _, w := range writers {

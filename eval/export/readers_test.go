@@ -16,6 +16,7 @@ import (
 
 	"wsss/data"
 	"wsss/data/annotation"
+	"wsss/data/datatest"
 	"wsss/data/outline/outlinetest"
 )
 
@@ -57,7 +58,7 @@ func photographed(t *testing.T, dir string) ([]sample, func(id string) string) {
 		}
 		writePNG(t, photo(id), img)
 	}
-	writeText(t, filepath.Join(dir, "classes.txt"), strings.Join(testClasses.Names, "\n")+"\n")
+	datatest.Write(t, filepath.Join(dir, "classes.txt"), strings.Join(testClasses.Names, "\n")+"\n")
 	return list, photo
 }
 
@@ -67,17 +68,7 @@ func writePNG(t *testing.T, path string, img image.Image) {
 	if err := png.Encode(&b, img); err != nil {
 		t.Fatal(err)
 	}
-	writeText(t, path, b.String())
-}
-
-func writeText(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, path, b.String())
 }
 
 // The tools' own readers see in our files the pixels that were written.
@@ -96,8 +87,12 @@ func TestToolsReaders(t *testing.T) {
 			dir := t.TempDir()
 			list, photo := photographed(t, dir)
 			name := func(id string) string { return id + ".png" }
+			var ids []string
+			for _, s := range list {
+				ids = append(ids, s.id)
+			}
 			for _, format := range c.formats {
-				w, err := OpenWith(format, filepath.Join(dir, "out"), testClasses, Options{FileName: name, Photo: photo})
+				w, err := OpenWith(format, filepath.Join(dir, "out"), testClasses, Options{FileName: name, Photo: photo, IDs: ids})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -149,7 +144,7 @@ func TestYOLOBoxes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeText(t, filepath.Join(dir, "boxes.json"), string(raw))
-	writeText(t, filepath.Join(dir, "classes.txt"), strings.Join(testClasses.Names, "\n")+"\n")
+	datatest.Write(t, filepath.Join(dir, "boxes.json"), string(raw))
+	datatest.Write(t, filepath.Join(dir, "classes.txt"), strings.Join(testClasses.Names, "\n")+"\n")
 	readers(t, "boxes", dir)
 }

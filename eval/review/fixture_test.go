@@ -172,10 +172,3 @@ func listFiles(t *testing.T, dir string) string {
 	})
 	return strings.Join(list, " ")
 }
-
-func writeText(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}

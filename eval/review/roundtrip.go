@@ -240,7 +240,7 @@ func (t *Trip) Import(ctx context.Context, from, format string) (*Imported, erro
 		}
 	}
 	if in.Missing == len(k.Images) {
-		return in, fmt.Errorf("%s speaks of none of the %d images that were exported: are the photos called otherwise?", from, len(k.Images))
+		return in, fmt.Errorf("%s names no image that was exported (%d were): are the photos called otherwise?", from, len(k.Images))
 	}
 	return in, nil
 }

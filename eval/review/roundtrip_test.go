@@ -11,6 +11,7 @@ import (
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/corrections"
+	"wsss/data/datatest"
 )
 
 // TestRoundTrip: labels go to each tool's format and come back; only what was
@@ -106,7 +107,7 @@ func TestOrder(t *testing.T) {
 		}
 	}
 	sidecar := func(id, score string) {
-		writeText(t, filepath.Join(labels, id+".json"), `{"id":"`+id+`","width":40,"height":30,"quality":{"score":`+score+`,"confidence":`+score+`},"masks":[]}`)
+		datatest.Write(t, filepath.Join(labels, id+".json"), `{"id":"`+id+`","width":40,"height":30,"quality":{"score":`+score+`,"confidence":`+score+`},"masks":[]}`)
 	}
 	sidecar("common", "0.9")
 	sidecar("doubtful", "0.2")

@@ -1,19 +1,15 @@
 package affinity
 
 import (
-	"encoding/json"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"wsss/data/datatest"
 )
 
 func TestWalkEqualsDenseMatrix(t *testing.T) {
-	raw, err := os.ReadFile("testdata/walk.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var f struct {
 		H, W, Radius, Squarings int
 		Beta                    float64
@@ -22,9 +18,7 @@ func TestWalkEqualsDenseMatrix(t *testing.T) {
 		ByEdges                 [][]float32 `json:"by_edges"`
 		ByFeatures              [][]float32 `json:"by_features"`
 	}
-	if err := json.Unmarshal(raw, &f); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/walk.json", &f)
 	o := Options{f.Radius, f.Beta, f.Squarings}
 	edges, err := FromEdges(f.Edges, f.W, f.H, o)
 	if err != nil {

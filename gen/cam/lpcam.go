@@ -2,14 +2,13 @@ package cam
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 
+	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
 	"wsss/gen"
@@ -164,7 +163,7 @@ func (m *lpcam) optionsHash() string {
 	if err != nil {
 		panic(err) // numbers and strings only
 	}
-	return sum(raw)
+	return files.SHA256Of(raw)
 }
 
 // key identifies what the prototypes are learnt from: options, weights, images
@@ -182,12 +181,7 @@ func (m *lpcam) key(from gen.Lesson) (string, error) {
 		return "", err
 	}
 	raw, err := json.Marshal(append(lines, m.optionsHash()))
-	return sum(raw), err
-}
-
-func sum(raw []byte) string {
-	h := sha256.Sum256(raw)
-	return hex.EncodeToString(h[:])
+	return files.SHA256Of(raw), err
 }
 
 // divide divides each map by its maximum, where that is above 0.

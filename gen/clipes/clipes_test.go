@@ -14,6 +14,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/coco"
+	"wsss/data/datatest"
 	"wsss/data/scenes"
 	"wsss/data/voc"
 	"wsss/gen"
@@ -34,13 +35,7 @@ func TestRefineParity(t *testing.T) {
 			Attention     []float32
 		}
 	}
-	raw, err := os.ReadFile("../../models/foundation/vitcam/testdata/maps.json")
-	if err == nil {
-		err = json.Unmarshal(raw, &f)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "../../models/foundation/vitcam/testdata/maps.json", &f)
 	checked := 0
 	for _, c := range f.Cases {
 		if c.Attention == nil {

@@ -198,7 +198,7 @@ func TestErrors(t *testing.T) {
 	}
 	s := newPainted()
 	s.add("none", nil)
-	if _, err := learn(t, s, byColour(t)); err == nil || !strings.Contains(err.Error(), "none of the 1 photos has a box") {
+	if _, err := learn(t, s, byColour(t)); err == nil || !strings.Contains(err.Error(), "no box in 1 photo:") {
 		t.Errorf("without a box: %v", err)
 	}
 	s.add("whole", []block{{1, image.Rect(0, 0, 96, 64)}}, data.Box{X1: 96, Y1: 64, Class: 1})

@@ -2,8 +2,6 @@ package exemplars
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/imageproc"
+	"wsss/data/words"
 	"wsss/gen"
 )
 
@@ -53,7 +52,7 @@ func (m *method) Learn(ctx context.Context, from gen.Lesson) error {
 		return err
 	}
 	if len(list) == 0 {
-		return fmt.Errorf("gen.weak = %q: none of the %d photos has a box: draw one around an object of each class, on any photo", data.WeakExemplars, len(ids))
+		return fmt.Errorf("gen.weak = %q: no box in %s: draw one around an object of each class, on any photo", data.WeakExemplars, words.Plural(len(ids), "photo"))
 	}
 	if !slices.Equal(list, m.learnt()) { // the processes of a job learn twice
 		m.set(nil, "")
@@ -158,8 +157,7 @@ func keep(dir string, list []exemplar) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(raw)
-	name := prefix + hex.EncodeToString(sum[:8]) + ".list"
+	name := prefix + files.SHA256Of(raw)[:16] + ".list"
 	path := filepath.Join(dir, name)
 	if !files.Exists(path) {
 		if err := files.WriteJSON(path, list); err != nil {

@@ -3,8 +3,6 @@ package retrieve
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,12 +83,7 @@ func (m *method) settings() string {
 	if err != nil {
 		panic(err) // numbers, strings and tables of them
 	}
-	return sum(raw)
-}
-
-func sum(raw []byte) string {
-	h := sha256.Sum256(raw)
-	return hex.EncodeToString(h[:])
+	return files.SHA256Of(raw)
 }
 
 // union are the classes that any photo is labelled with.
@@ -177,7 +170,7 @@ func (m *method) photoKey(ds data.Dataset, id, settings string) (p photo, key st
 		parts = append(parts, sum)
 	}
 	raw, err := json.Marshal(append(parts, version))
-	return p, sum(raw), classes, err
+	return p, files.SHA256Of(raw), classes, err
 }
 
 // find is the photo of a key, -1 where there is none.

@@ -118,7 +118,7 @@ func (n Network) Open(b compute.Backend, section string) (*Mapper, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := saliency.New(load.Together(b, s), opts)
+	m, err := saliency.New(load.Together(s), opts)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("[%s] %s: %w", section, path, err), s.Close())
 	}

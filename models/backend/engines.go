@@ -27,7 +27,7 @@ func open(spec string) (compute.Backend, error) {
 			return nil, fmt.Errorf("this version of GoMLX is not known: %w", err)
 		}
 		return adapter.New(b, adapter.Options{Function: adapter.Direct}), nil
-	case name == "onnx" && strings.HasPrefix(options, "migraphx"): // it computes a part of the types and shapes
+	case name == "onnx" && strings.HasPrefix(options, "migraphx"): // it computes a part of the types and shapes, and ScatterND by atomic sums
 		return onnx.New(options)
 	case name == "onnx":
 		return onnxopt.Open(options)

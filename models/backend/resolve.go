@@ -70,8 +70,11 @@ func ortOptions(rest string) (string, error) {
 			return "", fmt.Errorf("%q is no option: allowed are %s", part, allowed)
 		}
 	}
-	if provider == "" {
+	switch provider {
+	case "":
 		provider = "cpu"
+	case "migraphx": // what falls to the CPU does so in one thread: its ScatterND would lose sums (docs/upstream.md)
+		others = append(others, "intra_op_num_threads=1")
 	}
 	path, err := libraryFile(library, path)
 	return strings.Join(append([]string{provider, path}, others...), ","), err

@@ -33,6 +33,7 @@ func TestResolve(t *testing.T) {
 		{spec: "onnx:cpu", want: "onnx:cpu," + lib},
 		{spec: "onnx:cuda", want: "onnx:cuda," + lib},
 		{spec: "onnx:migraphx", err: "providers_migraphx"},
+		{spec: "onnx:migraphx,./libonnxruntime.so.1", want: "onnx:migraphx," + lib + ",intra_op_num_threads=1"},
 		{spec: "onnx:./libonnxruntime.so.1", want: "onnx:cpu," + lib},
 		{spec: "onnx:libonnxruntime.so.1", want: "onnx:cpu," + lib},
 		{spec: "onnx:missing.so", err: "no such file"},

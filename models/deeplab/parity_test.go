@@ -1,7 +1,6 @@
 package deeplab
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"wsss/configs"
+	"wsss/data/datatest"
 	"wsss/models"
 	"wsss/models/backend/backendtest"
 	"wsss/models/vgg"
@@ -182,14 +182,8 @@ func (c parityCase) images() *tensors.Tensor {
 // TestParity compares with PyTorch: logits, and the losses of some steps of
 // SGD. Networks of the full size and long trainings run where WSSS_VERIFY is set.
 func TestParity(t *testing.T) {
-	raw, err := os.ReadFile("testdata/parity.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var cases []parityCase
-	if err := json.Unmarshal(raw, &cases); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/parity.json", &cases)
 	each(t, func(t *testing.T, b compute.Backend) {
 		for _, c := range cases {
 			t.Run(c.String(), func(t *testing.T) {

@@ -1,7 +1,6 @@
 package deeplab
 
 import (
-	"encoding/json"
 	"math"
 	"os"
 	"os/exec"
@@ -196,14 +195,8 @@ func pythonFiles(t *testing.T) string {
 func TestPyTorchCheckpoints(t *testing.T) {
 	dir := pythonFiles(t)
 	b := backendtest.One(t)
-	raw, err := os.ReadFile("testdata/parity.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var cases []parityCase
-	if err := json.Unmarshal(raw, &cases); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/parity.json", &cases)
 	for file, c := range map[string]parityCase{"caffe.pth": cases[1], "isht7.pth": cases[1], "v3plus.pth": cases[4], "multigrid.pth": cases[14]} {
 		t.Run(file, func(t *testing.T) {
 			cfg := c.config()
@@ -240,19 +233,13 @@ func TestPyTorchCheckpoints(t *testing.T) {
 
 // checkTorchvision compares the last stage of torchvision's own ResNet.
 func checkTorchvision(t *testing.T, dir string) {
-	raw, err := os.ReadFile(filepath.Join(dir, "torchvision.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var want struct {
 		Depth        int
 		OutputStride int `json:"output_stride"`
 		Means        []float64
 		Max          float64
 	}
-	if err := json.Unmarshal(raw, &want); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, filepath.Join(dir, "torchvision.json"), &want)
 	src, err := formats.Open(filepath.Join(dir, "torchvision.pth"))
 	if err != nil {
 		t.Fatal(err)

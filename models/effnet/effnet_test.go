@@ -1,10 +1,8 @@
 package effnet
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"strings"
 	"testing"
 
@@ -135,14 +133,8 @@ func TestParity(t *testing.T) {
 
 // TestRealWeights: the published networks give PyTorch's logits.
 func TestRealWeights(t *testing.T) {
-	raw, err := os.ReadFile("testdata/real.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var want map[string][]float32
-	if err := json.Unmarshal(raw, &want); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/real.json", &want)
 	for _, n := range []int{0, 2} {
 		src := weightstest.Open(t, datatest.Real(t, fmt.Sprintf("efficientnet-lite%d.pth", n)))
 		c, classes, ok, err := Detect(src)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -18,8 +17,7 @@ import (
 // Together is a session whose calls for one item each share runs (together.Runs):
 // size tells how many of so many input pixels, of three channels, a run takes.
 // What has no free first axis goes to s as it is; so does everything from the
-// first run on that fails, or does not give each item a row, where the item alone
-// can be computed.
+// first run on that fails, or does not give each item a row (together.Runs.Single).
 func Together(s Session, size func(pixels int) int) Session {
 	for _, p := range append(slices.Clone(s.Inputs()), s.Outputs()...) {
 		if len(p.Dims) == 0 || p.Dims[0] >= 0 {
@@ -60,10 +58,12 @@ const (
 
 type shared struct {
 	Session
-	runs  together.Runs[call, request, map[string]*tensors.Tensor]
-	cuts  shapecache.Cache[string, *graph.Exec] // of the run that has its turn
-	alone atomic.Bool                           // an item is no row of the results
+	runs together.Runs[call, request, map[string]*tensors.Tensor]
+	cuts shapecache.Cache[string, *graph.Exec] // of the run that has its turn
 }
+
+// Release frees what cuts results apart. Nobody may be running.
+func (t *shared) Release() { t.cuts.Clear() }
 
 // call is what requests of a run have in common.
 type call struct {
@@ -87,22 +87,15 @@ func (t *shared) Run(ctx context.Context, in map[string]*tensors.Tensor, want ..
 		key.about += fmt.Sprint(x.Shape())
 		key.pixels += x.Shape().Size() / 3
 	}
-	if t.alone.Load() || t.runs.Size(key) <= 1 {
-		return t.Session.Run(ctx, in, want...)
-	}
-	out, err := t.runs.Do(ctx, key, request{in, want})
-	if err == nil || ctx.Err() != nil {
-		return out, err
-	}
-	// Some files declare any number of items and take one, and memory may be short.
-	if out, err = t.Session.Run(ctx, in, want...); err == nil {
-		t.alone.Store(true)
-	}
-	return out, err
+	return t.runs.Do(ctx, key, request{in, want})
 }
 
 // rows is one run; the results are each item's.
 func (t *shared) rows(ctx context.Context, _ call, list []request) ([]map[string]*tensors.Tensor, error) {
+	if len(list) == 1 {
+		out, err := t.Session.Run(ctx, list[0].in, list[0].want...)
+		return []map[string]*tensors.Tensor{out}, err
+	}
 	in := map[string]*tensors.Tensor{}
 	defer func() { Free(in) }()
 	for _, p := range t.Inputs() {

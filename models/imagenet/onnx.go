@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/data/imageproc"
+	"wsss/data/vector"
 	"wsss/models/foundation"
 	"wsss/models/foundation/load"
 	"wsss/models/onnximport/onnxfile"
@@ -38,7 +39,7 @@ func openONNX(b compute.Backend, path string, o Options) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &onnxEngine{session: load.Together(b, s), features: features, channels: c.channels, opts: o}
+	e := &onnxEngine{session: load.Together(s), features: features, channels: c.channels, opts: o}
 	c.engine = e
 	e.in, err = foundation.ImageInputOf(e.session)
 	return c, err
@@ -62,12 +63,7 @@ const maxSteps = 32
 // and Add, or a 1×1 convolution), a flattening, global pooling. It sets the
 // layer and returns the name of what is pooled.
 func (c *Classifier) findLinear(file *onnxfile.File) (features string, err error) {
-	g := graph{file, map[string]*protos.NodeProto{}, map[string]*protos.TensorProto{}}
-	for _, n := range file.Proto.Graph.Node {
-		for _, out := range n.Output {
-			g.makers[out] = n
-		}
-	}
+	g := graph{file, onnxfile.Makers(file.Proto.Graph), map[string]*protos.TensorProto{}}
 	for _, t := range file.Proto.Graph.Initializer {
 		g.inits[t.Name] = t
 	}
@@ -228,7 +224,7 @@ func (e *onnxEngine) forward(ctx context.Context, pixels []float32, n, w, h int)
 func (e *onnxEngine) one(ctx context.Context, pixels []float32, w, h int) (f features, err error) {
 	in := tensors.FromFlatDataAndDimensions(pixels, 1, h, w, 3)
 	if !e.in.Last {
-		in = tensors.FromFlatDataAndDimensions(swapAxes(pixels, h*w, 3), 1, 3, h, w)
+		in = tensors.FromFlatDataAndDimensions(vector.Transpose(pixels, h*w, 3), 1, 3, h, w)
 	}
 	given := map[string]*tensors.Tensor{e.in.Name: in}
 	defer foundation.Free(given)
@@ -243,16 +239,5 @@ func (e *onnxEngine) one(ctx context.Context, pixels []float32, w, h int) (f fea
 	if d[3] == e.channels && (e.in.Last || d[1] != e.channels) {
 		return features{d[2], d[1], d[3], values}, nil
 	}
-	return features{d[3], d[2], d[1], swapAxes(values, d[1], d[2]*d[3])}, nil
-}
-
-// swapAxes turns [n][m] into [m][n].
-func swapAxes(v []float32, n, m int) []float32 {
-	out := make([]float32, len(v))
-	for i := range n {
-		for j := range m {
-			out[j*n+i] = v[i*m+j]
-		}
-	}
-	return out
+	return features{d[3], d[2], d[1], vector.Transpose(values, d[1], d[2]*d[3])}, nil
 }

@@ -66,7 +66,7 @@ func TestAffinityNetParity(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				compare(t, "features", out[0], read(kind+"/features"), 1e-4)
+				weightstest.Close(t, "features", out[0], read(kind+"/features"), 1e-4)
 				want := tensors.MustCopyFlatData[float32](read(kind + "/losses"))
 				for i, what := range []string{"background", "object", "different", "total"} {
 					if got := tensors.ToScalar[float32](out[1+i]); !(math.Abs(float64(got-want[i])) <= 1e-4) {
@@ -78,7 +78,7 @@ func TestAffinityNetParity(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					compare(t, name, got, read(kind+"/grad/"+name), 1e-4)
+					weightstest.Close(t, name, got, read(kind+"/grad/"+name), 1e-4)
 				}
 			})
 		}

@@ -31,22 +31,6 @@ func fixture(t *testing.T, names ...string) map[string]*tensors.Tensor {
 	return out
 }
 
-func compare(t *testing.T, what string, got, want *tensors.Tensor, tolerance float64) {
-	t.Helper()
-	a, b := tensors.MustCopyFlatData[float32](got), tensors.MustCopyFlatData[float32](want)
-	if !slices.Equal(got.Shape().Dimensions, want.Shape().Dimensions) {
-		t.Fatalf("%s of shape %v, want %v", what, got.Shape(), want.Shape())
-	}
-	worst := 0.0
-	for i := range a {
-		worst = max(worst, math.Abs(float64(a[i]-b[i])))
-	}
-	if !(worst <= tolerance) {
-		t.Errorf("%s differs by %.1e", what, worst)
-	}
-	t.Logf("%s: %.1e", what, worst)
-}
-
 // TestParity: boundaries, displacements, losses and gradients are PyTorch's
 // within 1e-4, on a file with IRN's names.
 func TestParity(t *testing.T) {
@@ -90,8 +74,8 @@ func TestParity(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			compare(t, "edges", out[0], f["edges"], 1e-4)
-			compare(t, "displacements", out[1], f["displacements"], 1e-4)
+			weightstest.Close(t, "edges", out[0], f["edges"], 1e-4)
+			weightstest.Close(t, "displacements", out[1], f["displacements"], 1e-4)
 			want := tensors.MustCopyFlatData[float32](f["losses"])
 			for i, what := range []string{"same", "different", "displacement", "background", "total"} {
 				if got := tensors.ToScalar[float32](out[2+i]); math.Abs(float64(got-want[i])) > 1e-5 {
@@ -103,7 +87,7 @@ func TestParity(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				compare(t, path, got, f["grad/"+grads[path]], 1e-4)
+				weightstest.Close(t, path, got, f["grad/"+grads[path]], 1e-4)
 			}
 		})
 	}

@@ -175,6 +175,18 @@ func Find(name string) (Model, error) {
 	return Model{}, fmt.Errorf("model %q is unknown: known are %s", name, strings.Join(names, ", "))
 }
 
+// FindAll finds models by their names.
+func FindAll(names []string) ([]Model, error) {
+	list := make([]Model, len(names))
+	for i, name := range names {
+		var err error
+		if list[i], err = Find(name); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
 // HasRole tells whether a model of the manifest has a file of a role.
 func HasRole(model, role string) bool {
 	m, err := Find(model)

@@ -1,10 +1,8 @@
 package mask2former
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/data/datatest"
 	"wsss/models"
 	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
@@ -136,14 +135,8 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 func TestParity(t *testing.T) {
 	for _, name := range []string{"swin", "resnet"} {
 		t.Run(name, func(t *testing.T) {
-			raw, err := os.ReadFile("testdata/" + name + ".json")
-			if err != nil {
-				t.Fatal(err)
-			}
 			var want expected
-			if err := json.Unmarshal(raw, &want); err != nil {
-				t.Fatal(err)
-			}
+			datatest.JSON(t, "testdata/"+name+".json", &want)
 			backendtest.Each(t, backendtest.Quick(t), func(t *testing.T, b compute.Backend) { checkParity(t, b, name, want) })
 		})
 	}

@@ -42,7 +42,7 @@ func TestTogether(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer file.Close()
-				s := load.Together(b, file)
+				s := load.Together(file)
 				if s == any(file) {
 					t.Fatal("it takes one item at a time")
 				}

@@ -1,9 +1,7 @@
 package swin_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"wsss/data/datatest"
 	"wsss/models"
 	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
@@ -133,14 +132,8 @@ func (s shaped) Close() error { return nil }
 // TestNames: every tensor of the files of Hugging Face, timm and Microsoft goes
 // to a variable, but for those of the classifier.
 func TestNames(t *testing.T) {
-	raw, err := os.ReadFile("testdata/names.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	files := map[string]shaped{}
-	if err := json.Unmarshal(raw, &files); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/names.json", &files)
 	made, err := models.BackboneByName("backbone", "swin_t", models.BackboneOptions{OutputStride: 32})
 	if err != nil {
 		t.Fatal(err)

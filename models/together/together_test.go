@@ -119,9 +119,45 @@ func TestRunsFail(t *testing.T) {
 		s.proceed <- struct{}{}
 		wg.Wait()
 		close(s.began)
-		if n := len(s.runs); n != 5 { // the first, three together, and each of these again
-			t.Errorf("%d runs: %v", n, s.runs)
+		if n := len(s.runs); n != 6 || r.Single() { // the first, three together, each of these again, and the bad one in a run of one
+			t.Errorf("%d runs: %v, single %t", n, s.runs, r.Single())
 		}
+	}
+}
+
+// TestSingle: what fails for several items is asked for one at a time from then on,
+// whether one or several were asked for.
+func TestSingle(t *testing.T) {
+	var mu sync.Mutex
+	var sizes []int
+	r := Runs[string, int, int]{
+		Size: func(string) int { return 3 },
+		Run: func(_ context.Context, _ string, items []int) ([]int, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if sizes = append(sizes, len(items)); len(items) > 1 {
+				return nil, errors.New("one item, please")
+			}
+			return items, nil
+		},
+	}
+	for v := range 3 {
+		if got, err := r.Do(t.Context(), "", v); got != v || err != nil {
+			t.Errorf("%d: %d, %v", v, got, err)
+		}
+	}
+	if !slices.Equal(sizes, []int{3, 1, 1, 1}) || !r.Single() {
+		t.Errorf("runs of %v items, single %t", sizes, r.Single())
+	}
+	r.single.Store(false)
+	for range 2 {
+		sizes = nil
+		if got, err := r.All(t.Context(), "", []int{5, 6}); !slices.Equal(got, []int{5, 6}) || err != nil {
+			t.Errorf("all: %d, %v", got, err)
+		}
+	}
+	if !slices.Equal(sizes, []int{1, 1}) {
+		t.Errorf("runs of %v items", sizes)
 	}
 }
 

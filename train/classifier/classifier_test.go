@@ -3,7 +3,6 @@ package classifier
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"image"
 	"image/color"
@@ -20,6 +19,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/augment"
+	"wsss/data/datatest"
 	"wsss/data/scenes"
 	"wsss/models/backend/backendtest"
 	"wsss/models/camnet"
@@ -43,13 +43,7 @@ func TestLossesEqualPyTorch(t *testing.T) {
 		Steps  int
 		Losses map[string][]float64
 	}
-	raw, err := os.ReadFile(fixtures + "parity.json")
-	if err == nil {
-		err = json.Unmarshal(raw, &want)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, fixtures+"parity.json", &want)
 	f, err := formats.Open(fixtures + "parity.pth")
 	if err != nil {
 		t.Fatal(err)

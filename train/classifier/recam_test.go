@@ -17,34 +17,9 @@ import (
 	"wsss/models"
 	"wsss/models/backend/backendtest"
 	"wsss/models/layers"
-	"wsss/models/weights"
 	"wsss/models/weights/formats"
+	"wsss/models/weights/weightstest"
 )
-
-func tensorOf(t *testing.T, src weights.Source, name string) *tensors.Tensor {
-	t.Helper()
-	v, err := src.Tensor(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-func near(t *testing.T, what string, got, want *tensors.Tensor, tolerance float64) {
-	t.Helper()
-	a, b := tensors.MustCopyFlatData[float32](got), tensors.MustCopyFlatData[float32](want)
-	if len(a) != len(b) {
-		t.Fatalf("%s: %v, want %v", what, got.Shape(), want.Shape())
-	}
-	worst := 0.0
-	for i := range a {
-		worst = max(worst, math.Abs(float64(a[i]-b[i])))
-	}
-	if !(worst <= tolerance) {
-		t.Errorf("%s differs by %.1e", what, worst)
-	}
-	t.Logf("%s: %.1e", what, worst)
-}
 
 // TestReCAMParity: loss, gradients of both classifiers and of the backbone, and
 // the maps of the product of both, are PyTorch's within 1e-4.
@@ -70,7 +45,7 @@ func TestReCAMParity(t *testing.T) {
 			}
 			defer n.Close()
 			base := n.network
-			second, err := layers.FromTorch(tensorOf(t, want, "second"))
+			second, err := layers.FromTorch(weightstest.Tensor(t, want, "second"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,18 +66,18 @@ func TestReCAMParity(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer exec.Finalize()
-			images := tensorOf(t, given, "images")
-			out, err := exec.Call(images, tensorOf(t, given, "targets"))
+			images := weightstest.Tensor(t, given, "images")
+			out, err := exec.Call(images, weightstest.Tensor(t, given, "targets"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			near(t, "loss", out[0], tensorOf(t, want, "loss"), 1e-4)
+			weightstest.Close(t, "loss", tensors.FromFlatDataAndDimensions(tensors.MustCopyFlatData[float32](out[0]), 1), weightstest.Tensor(t, want, "loss"), 1e-4)
 			for i, name := range []string{"resnet50.layer4.2.conv3.weight", "classifier.weight", "recam.weight"} {
 				grad, err := layers.ToTorch(out[1+i])
 				if err != nil {
 					t.Fatal(err)
 				}
-				near(t, "gradient of "+name, grad, tensorOf(t, want, "grad/"+name), 1e-4)
+				weightstest.Close(t, "gradient of "+name, grad, weightstest.Tensor(t, want, "grad/"+name), 1e-4)
 			}
 			if err := base.net.FoldReCAM(base.store, false); err != nil {
 				t.Fatal(err)
@@ -112,11 +87,11 @@ func TestReCAMParity(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer maps.Finalize()
-			got, err := maps.Call1(tensorOf(t, given, "images"))
+			got, err := maps.Call1(weightstest.Tensor(t, given, "images"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			near(t, "maps", got, tensorOf(t, want, "maps"), 1e-4)
+			weightstest.Close(t, "maps", got, weightstest.Tensor(t, want, "maps"), 1e-4)
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"wsss/data"
+	"wsss/data/words"
 )
 
 // verified is a dataset that tells what was verified to be absent apart from
@@ -61,7 +62,7 @@ func ReadSplit(ds data.Dataset, name string, unknown string) (*Examples, error) 
 		s.IDs, s.labels = append(s.IDs, id), append(s.labels, l)
 	}
 	if len(s.IDs) == 0 && len(ids) > 0 {
-		return nil, fmt.Errorf("none of the %d images of split %q of dataset %s has tags", len(ids), name, ds.Name())
+		return nil, fmt.Errorf("split %q of dataset %s: no tags in %s", name, ds.Name(), words.Plural(len(ids), "image"))
 	}
 	if len(s.IDs) == 0 {
 		return nil, fmt.Errorf("split %q of dataset %s has no images", name, ds.Name())

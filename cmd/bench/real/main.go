@@ -8,8 +8,6 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,8 +63,7 @@ func (n network) unpack(dir string) error {
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(raw)
-	if got := hex.EncodeToString(sum[:]); got != n.sha256 {
+	if got := files.SHA256Of(raw); got != n.sha256 {
 		return fmt.Errorf("SHA-256 %s, wanted is %s", got, n.sha256)
 	}
 	return files.WriteAtomic(filepath.Join(dir, n.name), func(w io.Writer) error { _, err := w.Write(raw); return err })

@@ -18,6 +18,7 @@ import (
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/folder"
+	"wsss/data/names"
 	"wsss/eval/zeroshot"
 	"wsss/gen"
 	"wsss/models"
@@ -194,7 +195,7 @@ func (m Method) Label(ctx context.Context, run *pipeline.Run, args []string, lis
 	if err := run.CanLabel(); err != nil {
 		return err
 	}
-	if err := o.prepare(); err != nil {
+	if err := names.MarkOutput(o.Dir); err != nil {
 		return err
 	}
 	labeller := pipeline.Labeller{Gen: run.Config.Gen}

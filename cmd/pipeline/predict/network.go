@@ -9,6 +9,7 @@ import (
 
 	"wsss/cmd/pipeline"
 	"wsss/data"
+	"wsss/data/names"
 	"wsss/eval"
 	"wsss/eval/refine"
 	"wsss/models"
@@ -68,7 +69,7 @@ func (n Network) Label(ctx context.Context, run *pipeline.Run, args []string, li
 }
 
 func (n Network) label(ctx context.Context, run *pipeline.Run, photos []Photo, o Output) error {
-	if err := o.prepare(); err != nil {
+	if err := names.MarkOutput(o.Dir); err != nil {
 		return err
 	}
 	pipeline.NoteStale(ctx, n.Checkpoint, run.Options)

@@ -11,7 +11,6 @@ import (
 	"wsss/cmd/pipeline"
 	"wsss/data"
 	"wsss/data/annotation"
-	"wsss/data/names"
 	"wsss/data/words"
 	"wsss/eval/export"
 )
@@ -36,14 +35,6 @@ const (
 	DefaultMinArea   = 10
 )
 
-// prepare makes the folder.
-func (o Output) prepare() error {
-	if err := files.MkdirAll(o.Dir); err != nil {
-		return err
-	}
-	return names.MarkOutput(o.Dir)
-}
-
 // PolygonFormats are the formats whose regions are polygons.
 func PolygonFormats() []string {
 	var names []string
@@ -67,16 +58,17 @@ func (o Output) options(format string) export.Options {
 // open opens the formats; exports that name the photo name it as it is called
 // on disk, and YOLO has it beside its labels.
 func (o Output) open(classes data.Classes, photos []Photo) ([]export.Writer, error) {
-	paths := make(map[string]string, len(photos))
+	paths, ids := make(map[string]string, len(photos)), make([]string, 0, len(photos))
 	for _, photo := range photos {
 		paths[photo.ID] = photo.Path
+		ids = append(ids, photo.ID)
 	}
 	var writers []export.Writer
 	for _, format := range o.Formats {
 		format = strings.TrimSpace(format)
 		opts := o.options(format)
 		opts.FileName = func(id string) string { return id + filepath.Ext(paths[id]) }
-		opts.Photo = func(id string) string { return paths[id] }
+		opts.Photo, opts.IDs = func(id string) string { return paths[id] }, ids
 		w, err := export.OpenWith(format, o.Dir, classes, opts)
 		if err != nil {
 			return nil, pipeline.UsageError{Err: err}

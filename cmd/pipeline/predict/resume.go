@@ -116,8 +116,7 @@ func (l *labelling) resume(o Output, about any) error {
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(raw)
-	if l.done, err = openFinished(o.Dir, hex.EncodeToString(sum[:])); err != nil {
+	if l.done, err = openFinished(o.Dir, files.SHA256Of(raw)); err != nil {
 		return err
 	}
 	if len(l.done.before) == 0 {

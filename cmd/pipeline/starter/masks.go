@@ -31,7 +31,7 @@ func (s *Starter) findMasks() map[string]string {
 	}
 	lists := map[string]map[string]string{} // folder → its pictures
 	for _, e := range entries {
-		if path := filepath.Join(s.Root, e.Name()); !strings.HasPrefix(e.Name(), ".") && isFolder(path) {
+		if path := filepath.Join(s.Root, e.Name()); !strings.HasPrefix(e.Name(), ".") && files.IsDir(path) {
 			if list, err := folder.List(path); err == nil {
 				lists[e.Name()] = list
 			}
@@ -50,11 +50,6 @@ func (s *Starter) findMasks() map[string]string {
 		}
 	}
 	return nil
-}
-
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }
 
 // areMasks tells whether all pictures are PNG and the first, by name, is a

@@ -15,6 +15,7 @@ import (
 	"wsss/data"
 	"wsss/data/folder"
 	"wsss/data/maskcode"
+	"wsss/data/words"
 	"wsss/models/backend"
 )
 
@@ -96,7 +97,7 @@ func New(root, kind string, weak data.WeakKind, classes []string) (*Starter, err
 		return s, s.choose()
 	}
 	if s.Weak != data.WeakNone && s.Have[s.Weak] == 0 {
-		return nil, fmt.Errorf("%s: none of the %d images of %s that were looked at has %s; docs/folder.md and docs/datasets.md tell where they belong", root, s.Looked, s.Train, s.Weak)
+		return nil, fmt.Errorf("%s: looked at %s of %s, and none has %s; docs/folder.md and docs/datasets.md tell where they belong", root, words.Plural(s.Looked, "image"), s.Train, s.Weak)
 	}
 	return s, s.choose()
 }

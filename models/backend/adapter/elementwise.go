@@ -7,8 +7,10 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
+type value = compute.Value
+
 // binary is op of x and y as they were before they were broadcast.
-func (f *direct) binary(op func(x, y compute.Value) (compute.Value, error), x, y compute.Value) (compute.Value, error) {
+func (f *direct) binary(op func(x, y value) (value, error), x, y value) (value, error) {
 	smallX, okX := f.broadcasts[x]
 	smallY, okY := f.broadcasts[y]
 	switch {
@@ -24,7 +26,7 @@ func (f *direct) binary(op func(x, y compute.Value) (compute.Value, error), x, y
 }
 
 // unary is op of x as it was before it was broadcast, broadcast afterwards.
-func (f *direct) unary(op func(x compute.Value) (compute.Value, error), x compute.Value) (compute.Value, error) {
+func (f *direct) unary(op func(x value) (value, error), x value) (value, error) {
 	small, ok := f.broadcasts[x]
 	if !ok {
 		return op(x)
@@ -34,7 +36,7 @@ func (f *direct) unary(op func(x compute.Value) (compute.Value, error), x comput
 }
 
 // widened is z, broadcast to the shape of like where it is smaller.
-func (f *direct) widened(z, like compute.Value, err error) (compute.Value, error) {
+func (f *direct) widened(z, like value, err error) (value, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -53,15 +55,15 @@ func (f *direct) widened(z, like compute.Value, err error) (compute.Value, error
 	return f.BroadcastInDim(z, shapes.Make(from.DType, to.Dimensions...), axes)
 }
 
-func (f *direct) sameShape(x, y compute.Value) bool {
+func (f *direct) sameShape(x, y value) bool {
 	s, err := f.Shape(x)
 	t, err2 := f.Shape(y)
 	return err == nil && err2 == nil && slices.Equal(s.Dimensions, t.Dimensions)
 }
 
 // Where chooses between x and y, each of which may be one number.
-func (f *direct) Where(condition, x, y compute.Value) (compute.Value, error) {
-	number := func(v compute.Value) compute.Value {
+func (f *direct) Where(condition, x, y value) (value, error) {
+	number := func(v value) value {
 		small, ok := f.broadcasts[v]
 		if !ok || !f.sameShape(condition, v) {
 			return v
@@ -74,195 +76,61 @@ func (f *direct) Where(condition, x, y compute.Value) (compute.Value, error) {
 	return f.Function.Where(condition, number(x), number(y))
 }
 
-// Add is made of small operands.
-func (f *direct) Add(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.Add, x, y)
-}
+// The operations on two operands, made of small ones.
 
-// Sub is made of small operands.
-func (f *direct) Sub(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.Sub, x, y)
-}
-
-// Mul is made of small operands.
-func (f *direct) Mul(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.Mul, x, y)
-}
-
-// Div is made of small operands.
-func (f *direct) Div(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.Div, x, y)
-}
-
-// Rem is made of small operands.
-func (f *direct) Rem(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.Rem, x, y)
-}
-
-// Max is made of small operands.
-func (f *direct) Max(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.Max, x, y)
-}
-
-// Min is made of small operands.
-func (f *direct) Min(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.Min, x, y)
-}
-
-// Pow is made of small operands.
-func (f *direct) Pow(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.Pow, x, y)
-}
-
-// Atan2 is made of small operands.
-func (f *direct) Atan2(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.Atan2, x, y)
-}
-
-// Equal is made of small operands.
-func (f *direct) Equal(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.Equal, x, y)
-}
-
-// NotEqual is made of small operands.
-func (f *direct) NotEqual(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.NotEqual, x, y)
-}
-
-// GreaterThan is made of small operands.
-func (f *direct) GreaterThan(x, y compute.Value) (compute.Value, error) {
+func (f *direct) Add(x, y value) (value, error)      { return f.binary(f.Function.Add, x, y) }
+func (f *direct) Sub(x, y value) (value, error)      { return f.binary(f.Function.Sub, x, y) }
+func (f *direct) Mul(x, y value) (value, error)      { return f.binary(f.Function.Mul, x, y) }
+func (f *direct) Div(x, y value) (value, error)      { return f.binary(f.Function.Div, x, y) }
+func (f *direct) Rem(x, y value) (value, error)      { return f.binary(f.Function.Rem, x, y) }
+func (f *direct) Max(x, y value) (value, error)      { return f.binary(f.Function.Max, x, y) }
+func (f *direct) Min(x, y value) (value, error)      { return f.binary(f.Function.Min, x, y) }
+func (f *direct) Pow(x, y value) (value, error)      { return f.binary(f.Function.Pow, x, y) }
+func (f *direct) Atan2(x, y value) (value, error)    { return f.binary(f.Function.Atan2, x, y) }
+func (f *direct) Equal(x, y value) (value, error)    { return f.binary(f.Function.Equal, x, y) }
+func (f *direct) NotEqual(x, y value) (value, error) { return f.binary(f.Function.NotEqual, x, y) }
+func (f *direct) GreaterThan(x, y value) (value, error) {
 	return f.binary(f.Function.GreaterThan, x, y)
 }
-
-// GreaterOrEqual is made of small operands.
-func (f *direct) GreaterOrEqual(x, y compute.Value) (compute.Value, error) {
+func (f *direct) GreaterOrEqual(x, y value) (value, error) {
 	return f.binary(f.Function.GreaterOrEqual, x, y)
 }
-
-// LessThan is made of small operands.
-func (f *direct) LessThan(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.LessThan, x, y)
-}
-
-// LessOrEqual is made of small operands.
-func (f *direct) LessOrEqual(x, y compute.Value) (compute.Value, error) {
+func (f *direct) LessThan(x, y value) (value, error) { return f.binary(f.Function.LessThan, x, y) }
+func (f *direct) LessOrEqual(x, y value) (value, error) {
 	return f.binary(f.Function.LessOrEqual, x, y)
 }
+func (f *direct) LogicalAnd(x, y value) (value, error) { return f.binary(f.Function.LogicalAnd, x, y) }
+func (f *direct) LogicalOr(x, y value) (value, error)  { return f.binary(f.Function.LogicalOr, x, y) }
+func (f *direct) LogicalXor(x, y value) (value, error) { return f.binary(f.Function.LogicalXor, x, y) }
+func (f *direct) BitwiseAnd(x, y value) (value, error) { return f.binary(f.Function.BitwiseAnd, x, y) }
+func (f *direct) BitwiseOr(x, y value) (value, error)  { return f.binary(f.Function.BitwiseOr, x, y) }
+func (f *direct) BitwiseXor(x, y value) (value, error) { return f.binary(f.Function.BitwiseXor, x, y) }
 
-// LogicalAnd is made of small operands.
-func (f *direct) LogicalAnd(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.LogicalAnd, x, y)
-}
+// The operations on one operand, made of a small one.
 
-// LogicalOr is made of small operands.
-func (f *direct) LogicalOr(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.LogicalOr, x, y)
-}
-
-// LogicalXor is made of small operands.
-func (f *direct) LogicalXor(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.LogicalXor, x, y)
-}
-
-// BitwiseAnd is made of small operands.
-func (f *direct) BitwiseAnd(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.BitwiseAnd, x, y)
-}
-
-// BitwiseOr is made of small operands.
-func (f *direct) BitwiseOr(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.BitwiseOr, x, y)
-}
-
-// BitwiseXor is made of small operands.
-func (f *direct) BitwiseXor(x, y compute.Value) (compute.Value, error) {
-	return f.binary(f.Function.BitwiseXor, x, y)
-}
-
-// Abs is made of a small operand.
-func (f *direct) Abs(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Abs, x) }
-
-// BitCount is made of a small operand.
-func (f *direct) BitCount(x compute.Value) (compute.Value, error) {
-	return f.unary(f.Function.BitCount, x)
-}
-
-// BitwiseNot is made of a small operand.
-func (f *direct) BitwiseNot(x compute.Value) (compute.Value, error) {
-	return f.unary(f.Function.BitwiseNot, x)
-}
-
-// Ceil is made of a small operand.
-func (f *direct) Ceil(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Ceil, x) }
-
-// Clz is made of a small operand.
-func (f *direct) Clz(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Clz, x) }
-
-// Conj is made of a small operand.
-func (f *direct) Conj(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Conj, x) }
-
-// Cos is made of a small operand.
-func (f *direct) Cos(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Cos, x) }
-
-// Erf is made of a small operand.
-func (f *direct) Erf(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Erf, x) }
-
-// Exp is made of a small operand.
-func (f *direct) Exp(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Exp, x) }
-
-// Expm1 is made of a small operand.
-func (f *direct) Expm1(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Expm1, x) }
-
-// Floor is made of a small operand.
-func (f *direct) Floor(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Floor, x) }
-
-// Imag is made of a small operand.
-func (f *direct) Imag(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Imag, x) }
-
-// IsFinite is made of a small operand.
-func (f *direct) IsFinite(x compute.Value) (compute.Value, error) {
-	return f.unary(f.Function.IsFinite, x)
-}
-
-// IsNaN is made of a small operand.
-func (f *direct) IsNaN(x compute.Value) (compute.Value, error) { return f.unary(f.Function.IsNaN, x) }
-
-// Log is made of a small operand.
-func (f *direct) Log(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Log, x) }
-
-// Log1p is made of a small operand.
-func (f *direct) Log1p(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Log1p, x) }
-
-// LogicalNot is made of a small operand.
-func (f *direct) LogicalNot(x compute.Value) (compute.Value, error) {
-	return f.unary(f.Function.LogicalNot, x)
-}
-
-// Logistic is made of a small operand.
-func (f *direct) Logistic(x compute.Value) (compute.Value, error) {
-	return f.unary(f.Function.Logistic, x)
-}
-
-// Neg is made of a small operand.
-func (f *direct) Neg(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Neg, x) }
-
-// Real is made of a small operand.
-func (f *direct) Real(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Real, x) }
-
-// Round is made of a small operand.
-func (f *direct) Round(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Round, x) }
-
-// Rsqrt is made of a small operand.
-func (f *direct) Rsqrt(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Rsqrt, x) }
-
-// Sign is made of a small operand.
-func (f *direct) Sign(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Sign, x) }
-
-// Sin is made of a small operand.
-func (f *direct) Sin(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Sin, x) }
-
-// Sqrt is made of a small operand.
-func (f *direct) Sqrt(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Sqrt, x) }
-
-// Tanh is made of a small operand.
-func (f *direct) Tanh(x compute.Value) (compute.Value, error) { return f.unary(f.Function.Tanh, x) }
+func (f *direct) Abs(x value) (value, error)        { return f.unary(f.Function.Abs, x) }
+func (f *direct) BitCount(x value) (value, error)   { return f.unary(f.Function.BitCount, x) }
+func (f *direct) BitwiseNot(x value) (value, error) { return f.unary(f.Function.BitwiseNot, x) }
+func (f *direct) Ceil(x value) (value, error)       { return f.unary(f.Function.Ceil, x) }
+func (f *direct) Clz(x value) (value, error)        { return f.unary(f.Function.Clz, x) }
+func (f *direct) Conj(x value) (value, error)       { return f.unary(f.Function.Conj, x) }
+func (f *direct) Cos(x value) (value, error)        { return f.unary(f.Function.Cos, x) }
+func (f *direct) Erf(x value) (value, error)        { return f.unary(f.Function.Erf, x) }
+func (f *direct) Exp(x value) (value, error)        { return f.unary(f.Function.Exp, x) }
+func (f *direct) Expm1(x value) (value, error)      { return f.unary(f.Function.Expm1, x) }
+func (f *direct) Floor(x value) (value, error)      { return f.unary(f.Function.Floor, x) }
+func (f *direct) Imag(x value) (value, error)       { return f.unary(f.Function.Imag, x) }
+func (f *direct) IsFinite(x value) (value, error)   { return f.unary(f.Function.IsFinite, x) }
+func (f *direct) IsNaN(x value) (value, error)      { return f.unary(f.Function.IsNaN, x) }
+func (f *direct) Log(x value) (value, error)        { return f.unary(f.Function.Log, x) }
+func (f *direct) Log1p(x value) (value, error)      { return f.unary(f.Function.Log1p, x) }
+func (f *direct) LogicalNot(x value) (value, error) { return f.unary(f.Function.LogicalNot, x) }
+func (f *direct) Logistic(x value) (value, error)   { return f.unary(f.Function.Logistic, x) }
+func (f *direct) Neg(x value) (value, error)        { return f.unary(f.Function.Neg, x) }
+func (f *direct) Real(x value) (value, error)       { return f.unary(f.Function.Real, x) }
+func (f *direct) Round(x value) (value, error)      { return f.unary(f.Function.Round, x) }
+func (f *direct) Rsqrt(x value) (value, error)      { return f.unary(f.Function.Rsqrt, x) }
+func (f *direct) Sign(x value) (value, error)       { return f.unary(f.Function.Sign, x) }
+func (f *direct) Sin(x value) (value, error)        { return f.unary(f.Function.Sin, x) }
+func (f *direct) Sqrt(x value) (value, error)       { return f.unary(f.Function.Sqrt, x) }
+func (f *direct) Tanh(x value) (value, error)       { return f.unary(f.Function.Tanh, x) }

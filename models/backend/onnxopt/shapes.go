@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
+
+	"wsss/models/onnximport/onnxfile"
 )
 
 // known is what can be told of a graph's values beforehand.
@@ -15,7 +17,7 @@ type known struct {
 }
 
 func knownOf(g *protos.GraphProto) *known {
-	k := &known{map[string]*protos.NodeProto{}, map[string]*protos.TensorProto{}, map[string][]int64{}}
+	k := &known{onnxfile.Makers(g), map[string]*protos.TensorProto{}, map[string][]int64{}}
 	for _, t := range g.Initializer {
 		k.constants[t.Name] = t
 		k.shapes[t.Name] = append([]int64{}, t.Dims...)
@@ -27,11 +29,6 @@ func knownOf(g *protos.GraphProto) *known {
 		}
 		if in.GetType().GetTensorType().GetShape() != nil && !slices.Contains(dims, 0) {
 			k.shapes[in.Name] = dims
-		}
-	}
-	for _, n := range g.Node {
-		for _, out := range n.Output {
-			k.makers[out] = n
 		}
 	}
 	return k

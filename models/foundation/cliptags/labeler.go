@@ -96,7 +96,7 @@ func Open(b compute.Backend, path string) (*Labeler, error) {
 	if l.file, err = load.Open(b, path, load.Options{}); err != nil {
 		return nil, err
 	}
-	l.session = load.Together(b, l.file)
+	l.session = load.Together(l.file)
 	return l, nil
 }
 

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"github.com/gomlx/compute"
 
@@ -74,7 +73,6 @@ type Network struct {
 	file   string
 	cache  *Cache // nil: none
 	runs   together.Runs[image.Point, []float32, grid]
-	single atomic.Bool // several photos in a run have failed
 }
 
 // grid is what a network gives for a photo: [h][w][channels].
@@ -133,7 +131,7 @@ func Open(b compute.Backend, path string, o Options) (*Network, error) {
 		}
 		n := &Network{opts: o, engine: e, hash: sum, file: path}
 		n.runs.Size = func(size image.Point) int {
-			if a, ok := e.(loner); ok && a.alone() || n.single.Load() {
+			if a, ok := e.(loner); ok && a.alone() {
 				return 1
 			}
 			return backend.AtOnce(b, size.X*size.Y)
@@ -303,7 +301,7 @@ func (n *Network) ofSize(ctx context.Context, photos []*imageproc.RGB, list []in
 		for k, i := range list {
 			own[k] = n.pixels(photos[i], size)
 		}
-		return n.run(ctx, size, own)
+		return n.runs.All(ctx, size, own)
 	}
 	grids := make([]grid, len(list))
 	return grids, data.ParallelWorkers(ctx, len(list), len(list), nil, func(_, k int) (err error) {
@@ -326,31 +324,8 @@ func (n *Network) pixels(p *imageproc.RGB, size image.Point) []float32 {
 	return canvas
 }
 
-// run is that of photos of one size: together, or one by one where the network has
-// refused several and taken one.
+// run is that of photos of one size.
 func (n *Network) run(ctx context.Context, size image.Point, photos [][]float32) ([]grid, error) {
-	if !n.single.Load() || len(photos) == 1 {
-		grids, err := n.together(ctx, size, photos)
-		if err == nil || len(photos) == 1 || ctx.Err() != nil {
-			return grids, err
-		}
-		if _, alone := n.together(ctx, size, photos[:1]); alone != nil {
-			return nil, err
-		}
-		n.single.Store(true)
-	}
-	var all []grid
-	for i := range photos {
-		one, err := n.together(ctx, size, photos[i:i+1])
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one...)
-	}
-	return all, nil
-}
-
-func (n *Network) together(ctx context.Context, size image.Point, photos [][]float32) ([]grid, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/vector"
 	"wsss/models/foundation"
 	"wsss/models/foundation/load"
 	"wsss/models/imagenet"
@@ -151,7 +152,7 @@ func (e *onnxNet) arrange(flat []float32, d []int, n, w, h int) (values [][]floa
 	switch layout {
 	case LayoutMaps:
 		for i := range n {
-			values = append(values, transpose(flat[i*size:(i+1)*size], d[1], d[2]*d[3]))
+			values = append(values, vector.Transpose(flat[i*size:(i+1)*size], d[1], d[2]*d[3]))
 		}
 		return values, d[3], d[2], nil
 	case LayoutLast:
@@ -177,14 +178,3 @@ func (e *onnxNet) arrange(flat []float32, d []int, n, w, h int) (values [][]floa
 // maxPrefix bounds the tokens that are taken for no patches: models have one for
 // the class and up to eight registers.
 const maxPrefix = 16
-
-// transpose turns [n][m] into [m][n].
-func transpose(v []float32, n, m int) []float32 {
-	out := make([]float32, len(v))
-	for i := range n {
-		for j := range m {
-			out[j*n+i] = v[i*m+j]
-		}
-	}
-	return out
-}

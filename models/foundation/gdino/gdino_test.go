@@ -2,10 +2,8 @@ package gdino
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -46,13 +44,7 @@ type fixtures struct {
 
 func load(t *testing.T) (f fixtures) {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/fixtures.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &f); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/fixtures.json", &f)
 	return f
 }
 

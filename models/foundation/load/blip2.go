@@ -32,8 +32,8 @@ func BLIP2(b compute.Backend, model, text, vocabulary string, opt Options) (*bli
 	}
 	var second foundation.Session // a nil interface where there is one graph
 	if text != "" {
-		second = Together(b, list[1])
+		second = Together(list[1])
 	}
-	m, err := blip2.New(Together(b, list[0]), second, words)
+	m, err := blip2.New(Together(list[0]), second, words)
 	return finish(m, list, err)
 }

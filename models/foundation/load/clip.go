@@ -28,6 +28,6 @@ func CLIP(b compute.Backend, vision, text, merges string, opt Options) (*clip.Mo
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := clip.New(Together(b, list[0]), list[len(list)-1], words)
+	m, err := clip.New(Together(list[0]), list[len(list)-1], words)
 	return finish(m, list, err)
 }

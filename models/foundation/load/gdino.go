@@ -28,7 +28,7 @@ func GDINO(b compute.Backend, path, vocabulary string, o gdino.Options, opt Opti
 	}
 	var s foundation.Session = list[0]
 	if gdino.Native(list[0].Inputs()) {
-		s = Together(b, list[0])
+		s = Together(list[0])
 	}
 	m, err := gdino.New(s, words, o)
 	if err == nil && backend.KindOf(b) == backend.XLA {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -191,12 +190,7 @@ func sharesOf(path string) (map[string]float64, error) {
 		return nil, err
 	}
 	defer file.Close()
-	makers := map[string]*protos.NodeProto{}
-	for _, n := range file.Proto.Graph.Node {
-		for _, out := range n.Output {
-			makers[out] = n
-		}
-	}
+	makers := onnxfile.Makers(file.Proto.Graph)
 	whole := map[string]float64{}
 	for _, out := range file.Proto.Graph.Output {
 		at := makers[out.Name]

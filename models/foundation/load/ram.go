@@ -23,6 +23,6 @@ func RAM(b compute.Backend, path, tags, thresholds string, opt Options) (*ram.Mo
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := ram.New(Together(b, list[0]), words)
+	m, err := ram.New(Together(list[0]), words)
 	return finish(m, list, err)
 }

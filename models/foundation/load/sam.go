@@ -31,7 +31,7 @@ func SAM(b compute.Backend, encoder, decoder string, opt Options) (*sam.Model, C
 			return nil, nil, errors.Join(err, list[0].Close())
 		}
 	}
-	m, err := sam.New(Together(b, list[0]), list[1])
+	m, err := sam.New(Together(list[0]), list[1])
 	if err == nil && backend.KindOf(b) == backend.XLA {
 		m.ScoreOn(b)
 	}

@@ -24,6 +24,6 @@ func SAM3(b compute.Backend, vision, text, decoder, merges string, opt Options) 
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := sam3.New(Together(b, list[0]), list[1], list[2], words)
+	m, err := sam3.New(Together(list[0]), list[1], list[2], words)
 	return finish(m, list, err)
 }

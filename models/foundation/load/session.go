@@ -39,8 +39,13 @@ var Fallback = func(msg string) { fmt.Fprintln(os.Stderr, msg) }
 
 // Together lets photos share runs of a small encoder where one would leave the
 // device idle.
-func Together(b compute.Backend, s foundation.Session) foundation.Session {
-	return foundation.Together(s, func(pixels int) int { return backend.AtOnce(b, pixels) })
+func Together(s *Session) foundation.Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.together == nil {
+		s.together = foundation.Together(s, func(pixels int) int { return backend.AtOnce(s.backend, pixels) })
+	}
+	return s.together
 }
 
 // Session runs an ONNX file on a backend. It implements foundation.Session.
@@ -55,6 +60,8 @@ type Session struct {
 	users   int // calls of Open less those of Close
 	models  []*onnximport.Model
 	runners map[string]*onnximport.Runner // by the outputs that are wanted
+
+	together foundation.Session // of photos that share runs; nil until somebody asks
 }
 
 // Open opens the ONNX model at path. Nothing is compiled yet. Who opens a file
@@ -181,6 +188,9 @@ func (s *Session) Close() error {
 		if err := m.Close(); err != nil && first == nil {
 			first = err
 		}
+	}
+	if t, ok := s.together.(interface{ Release() }); ok {
+		t.Release()
 	}
 	clear(s.runners)
 	s.models = nil

@@ -158,7 +158,7 @@ func partsOf(g *protos.GraphProto) (p parts, err error) {
 }
 
 func follow(g *protos.GraphProto) *graph {
-	w := &graph{made: map[string]*protos.NodeProto{}, image: map[string]bool{inPixels: true}, texts: map[string]bool{inTexts: true, inMask: true}, sizes: map[string][]int64{}}
+	w := &graph{made: onnxfile.Makers(g), image: map[string]bool{inPixels: true}, texts: map[string]bool{inTexts: true, inMask: true}, sizes: map[string][]int64{}}
 	for _, t := range g.Initializer {
 		w.sizes[t.Name] = t.Dims
 	}
@@ -170,7 +170,7 @@ func follow(g *protos.GraphProto) *graph {
 			}
 		}
 		for _, out := range n.Output {
-			w.made[out], w.image[out], w.texts[out] = n, image, texts
+			w.image[out], w.texts[out] = image, texts
 		}
 		if n.OpType == "Constant" {
 			for _, a := range n.Attribute {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -31,12 +30,7 @@ func ValuesOf(file *onnxfile.File, output string) Values {
 	if output == "" || output == First {
 		output = g.Output[0].Name
 	}
-	makers := map[string]*protos.NodeProto{}
-	for _, n := range g.Node {
-		for _, out := range n.Output {
-			makers[out] = n
-		}
-	}
+	makers := onnxfile.Makers(g)
 	for range 16 {
 		n := makers[output]
 		if n == nil || len(n.Input) == 0 {

@@ -2,9 +2,7 @@ package sam_test
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +11,7 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/load"
@@ -102,13 +101,8 @@ func TestSAM2(t *testing.T) {
 // sam2Reference reads testdata/sam2.json.
 func sam2Reference(t *testing.T) (ref sam2Values, img *imageproc.RGB, prompts []sam.Prompt) {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/sam2.json")
-	if err == nil {
-		err = json.Unmarshal(raw, &ref)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/sam2.json", &ref)
+	var err error
 	img = imageproc.NewRGB(ref.Width, ref.Height)
 	if img.Pix, err = base64.StdEncoding.DecodeString(ref.Photo); err != nil {
 		t.Fatal(err)

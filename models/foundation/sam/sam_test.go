@@ -2,7 +2,6 @@ package sam
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"image"
 	"math"
@@ -12,6 +11,7 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/data/imageproc"
 )
 
@@ -36,13 +36,7 @@ type fixtures struct {
 
 func load(t *testing.T) (f fixtures) {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/fixtures.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &f); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/fixtures.json", &f)
 	return f
 }
 

@@ -1,7 +1,6 @@
 package tokenize
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,14 +14,8 @@ import (
 
 func readFixture[T any](t *testing.T, name string) T {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var v T
-	if err := json.Unmarshal(raw, &v); err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, filepath.Join("testdata", name), &v)
 	return v
 }
 

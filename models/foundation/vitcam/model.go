@@ -13,7 +13,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -82,7 +81,7 @@ type Model struct {
 
 	embeds together.Runs[image.Point, *tensors.Tensor, *Image]
 	cams   together.Runs[kind, query, []float32]
-	alone  atomic.Bool // the file takes one image at a time
+	one    bool // the file says that it takes one image at a time
 
 	mu     sync.Mutex
 	store  *model.Store
@@ -146,7 +145,7 @@ func (m *Model) open(path string) error {
 	}
 	for _, p := range m.embedder.Inputs() {
 		if p.Name == m.tower.Input && len(p.Dims) > 0 && p.Dims[0] >= 0 {
-			m.alone.Store(true)
+			m.one = true
 		}
 	}
 	if m.classes = len(m.opt.Texts); m.classes > 0 {
@@ -210,7 +209,7 @@ func (im *Image) Free() {
 
 // together is how many images of a grid a run takes.
 func (m *Model) together(grid image.Point) int {
-	if m.alone.Load() {
+	if m.one {
 		return 1
 	}
 	n := backend.AtOnce(m.backend, grid.X*grid.Y*m.tower.Patch*m.tower.Patch)
@@ -218,18 +217,6 @@ func (m *Model) together(grid image.Point) int {
 		return 1
 	}
 	return n
-}
-
-// ask runs an item beside others, and alone from the first run on that fails: some
-// files declare any number of images and take one, and memory may be short.
-func ask[Key comparable, In, Out any](ctx context.Context, m *Model, r *together.Runs[Key, In, Out], key Key, in In) (Out, error) {
-	several := r.Size(key) > 1
-	out, err := r.Do(ctx, key, in)
-	if err == nil || !several || ctx.Err() != nil {
-		return out, err
-	}
-	m.alone.Store(true)
-	return r.Do(ctx, key, in)
 }
 
 // Embed runs all but the last block. Images that are asked for at a time share runs
@@ -242,7 +229,7 @@ func (m *Model) Embed(ctx context.Context, img *imageproc.RGB) (*Image, error) {
 	w, h := m.Size(img.W, img.H)
 	pixels := make([]float32, 3*w*h)
 	img.Resize(w, h, imageproc.Bicubic).Planar(imageproc.CLIPNorm, pixels, w, h)
-	return ask(ctx, m, &m.embeds, image.Pt(w/m.tower.Patch, h/m.tower.Patch), tensors.FromFlatDataAndDimensions(pixels, 1, 3, h, w))
+	return m.embeds.Do(ctx, image.Pt(w/m.tower.Patch, h/m.tower.Patch), tensors.FromFlatDataAndDimensions(pixels, 1, 3, h, w))
 }
 
 // embed is a run of images of one grid.
@@ -301,7 +288,7 @@ func (m *Model) CAMs(ctx context.Context, im *Image, classes, among []int) ([][]
 		if err != nil {
 			return nil, err
 		}
-		maps, err := ask(ctx, m, &m.cams, kind{image.Pt(im.W, im.H), len(part)}, query{im, target, mask})
+		maps, err := m.cams.Do(ctx, kind{image.Pt(im.W, im.H), len(part)}, query{im, target, mask})
 		if err != nil {
 			return nil, err
 		}

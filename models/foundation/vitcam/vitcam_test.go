@@ -2,10 +2,8 @@ package vitcam
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,12 +12,12 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/datatest"
 	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
 	"wsss/models/onnximport"
 	"wsss/models/onnximport/onnxfile"
 	"wsss/models/onnximport/vit"
-	"wsss/models/together"
 )
 
 // fixtures are what testdata/gen_vitcam.py wrote.
@@ -42,13 +40,7 @@ type fixtures struct {
 
 func readFixtures(t *testing.T) (f fixtures) {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/maps.json")
-	if err == nil {
-		err = json.Unmarshal(raw, &f)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	datatest.JSON(t, "testdata/maps.json", &f)
 	return f
 }
 
@@ -273,29 +265,10 @@ func TestTogether(t *testing.T) {
 					cams, err := m.CAMs(t.Context(), im, []int{3, 0, 2, 1, 3}[:2+i%2*3], []int{0, 1, 2})
 					return slices.Concat(append(cams, im.Attention)...), err
 				})
-				if one := m.alone.Load(); one != (export == "openai") {
+				if one := m.one || m.embeds.Single() && m.cams.Single(); one != (export == "openai") {
 					t.Errorf("one image at a time: %t", one)
 				}
 			})
-		}
-	}
-}
-
-// TestAlone: a network that fails for several images is asked for one at a time.
-func TestAlone(t *testing.T) {
-	m := &Model{}
-	runs := together.Runs[string, int, int]{
-		Size: func(string) int { return map[bool]int{true: 1, false: 3}[m.alone.Load()] },
-		Run: func(_ context.Context, _ string, items []int) ([]int, error) {
-			if len(items) > 1 {
-				return nil, errMixed
-			}
-			return items, nil
-		},
-	}
-	for v := range 3 {
-		if got, err := ask(t.Context(), m, &runs, "", v); got != v || err != nil {
-			t.Errorf("%d: %d, %v", v, got, err)
 		}
 	}
 }

@@ -10,6 +10,17 @@ import (
 // maxGraphs bounds sub-graphs within sub-graphs.
 const maxGraphs = 32
 
+// Makers has the node that makes each value of a graph. Inputs and weights have none.
+func Makers(g *protos.GraphProto) map[string]*protos.NodeProto {
+	makers := map[string]*protos.NodeProto{}
+	for _, n := range g.Node {
+		for _, out := range n.Output {
+			makers[out] = n
+		}
+	}
+	return makers
+}
+
 // order sorts the nodes of a graph and of its sub-graphs so that each comes
 // after those whose outputs it uses, as ONNX Runtime does; the standard asks
 // for it, but some tools (float16 converters, graph editors) append nodes at

@@ -4,12 +4,31 @@ package weightstest
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/weights"
 )
+
+// Close fails where a float32 tensor has another shape than want, or a value that differs
+// by more than tolerance.
+func Close(t *testing.T, what string, got, want *tensors.Tensor, tolerance float64) {
+	t.Helper()
+	a, b := tensors.MustCopyFlatData[float32](got), tensors.MustCopyFlatData[float32](want)
+	if !slices.Equal(got.Shape().Dimensions, want.Shape().Dimensions) {
+		t.Fatalf("%s of shape %v, want %v", what, got.Shape(), want.Shape())
+	}
+	worst := 0.0
+	for i := range a {
+		worst = max(worst, math.Abs(float64(a[i]-b[i])))
+	}
+	if !(worst <= tolerance) {
+		t.Errorf("%s differs by %.1e", what, worst)
+	}
+	t.Logf("%s: %.1e", what, worst)
+}
 
 // Near fails where a float32 tensor differs from tensor key of ref by more than
 // 1e-4 of ref's largest value, or of floor where that is larger. what names it in
