@@ -1,6 +1,10 @@
 package cluster
 
 import (
+	"bytes"
+	"errors"
+	"image"
+	"image/jpeg"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -42,5 +46,36 @@ func TestSchedule(t *testing.T) {
 		if n := len(slices.DeleteFunc(slices.Clone(at), func(i int) bool { return i/25_000 != q })); n < 24 || n > 26 {
 			t.Errorf("quarter %d: %d kills", q, n)
 		}
+	}
+}
+
+// TestLights: more photos of the scenes, each another one, with the scenes' boxes.
+func TestLights(t *testing.T) {
+	dir := t.TempDir()
+	gray := image.NewGray(image.Rect(0, 0, 16, 16))
+	var photo bytes.Buffer
+	if err := jpeg.Encode(&photo, gray, nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range map[string][]byte{"images/a.jpg": photo.Bytes(), "images/b.jpg": photo.Bytes(), "boxes.csv": []byte("image,class\na,cat\na,dog\nb,cat\n")} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, raw, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := addLights(t.Context(), dir, 5); err != nil {
+		t.Fatal(err)
+	}
+	boxes, err := os.ReadFile(filepath.Join(dir, "boxes.csv"))
+	if want := "image,class\na,cat\na,dog\nb,cat\na_1,cat\na_1,dog\nb_1,cat\na_2,cat\na_2,dog\n"; err != nil || string(boxes) != want {
+		t.Errorf("%s, %v", boxes, err)
+	}
+	seen := map[string]bool{}
+	for _, name := range []string{"a", "a_1", "a_2", "b_1"} {
+		raw, err := os.ReadFile(filepath.Join(dir, "images", name+".jpg"))
+		if err != nil || seen[string(raw)] {
+			t.Errorf("%s: like another one, or %v", name, err)
+		}
+		seen[string(raw)] = true
 	}
 }

@@ -20,6 +20,7 @@ import (
 type campaign struct {
 	wsss, gateway         string
 	images, workers, kill int
+	lights                int // photos of a scene
 	oneWorkers            int // gen.workers of the one process
 	seed                  uint64
 	lease                 time.Duration
@@ -42,6 +43,7 @@ func Main() {
 	flag.StringVar(&c.wsss, "wsss", "bin/wsss", "the program")
 	flag.StringVar(&c.gateway, "gateway", "versitygw", "the S3 server: go install github.com/versity/versitygw/cmd/versitygw@v1.8.0")
 	flag.IntVar(&c.images, "images", 2000, "generated images of 96×96")
+	flag.IntVar(&c.lights, "lights", 1, "photos of each generated scene, each in a light of another colour and with other noise: they are made faster than scenes")
 	flag.IntVar(&c.workers, "workers", 8, "processes of the job, each with gen.workers = 1")
 	flag.IntVar(&c.oneWorkers, "one-workers", 0, "gen.workers of the one process: 0 = one for each CPU, as wsss does by itself, so that it fills the machine as the job does")
 	flag.IntVar(&c.kill, "kills", 30, "processes killed, at random, spread over the images of the job")

@@ -24,7 +24,7 @@ const photosMade = "photos.txt"
 // there from an earlier call.
 func (c *campaign) makePhotos(ctx context.Context) error {
 	made := filepath.Join(c.dir, photosMade)
-	about := fmt.Sprintf("%d images, packed: %v\n", c.images, c.packed)
+	about := fmt.Sprintf("%d images, lights: %d, packed: %v\n", c.images, c.lights, c.packed)
 	if have, err := os.ReadFile(made); err == nil && string(have) == about {
 		fmt.Printf("photos: those of an earlier call, %s", about)
 		return nil
@@ -41,11 +41,11 @@ func (c *campaign) makePhotos(ctx context.Context) error {
 		start = time.Now()
 	}
 	cfg := scenes.DefaultConfig()
-	cfg.Train, cfg.Val, cfg.MinSize, cfg.MaxSize = c.images-1, 1, 96, 96
+	cfg.Train, cfg.Val, cfg.MinSize, cfg.MaxSize = max((c.images+c.lights-1)/c.lights, 2)-1, 1, 96, 96
 	if err := scenes.Write(ctx, raw, cfg, nil); err != nil {
 		return err
 	}
-	lap("photos made")
+	lap("scenes made")
 	if err := c.tool(ctx, "data", "weaken", "-kind", "folder", "-root", raw, "-kinds", "boxes", "-split", "all", "-out", photos); err != nil {
 		return err
 	}
@@ -53,6 +53,12 @@ func (c *campaign) makePhotos(ctx context.Context) error {
 		return err
 	}
 	lap("boxes drawn")
+	if c.lights > 1 {
+		if err := addLights(ctx, photos, c.images); err != nil {
+			return err
+		}
+		lap("other lights made")
+	}
 	if err := cutShort(filepath.Join(photos, "images")); err != nil {
 		return err
 	}

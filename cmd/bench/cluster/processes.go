@@ -27,7 +27,7 @@ func (c *campaign) gen(ctx context.Context, workers int, out string, more ...str
 	if c.packed {
 		kind = "shards"
 	}
-	for _, s := range []string{"data.kind=" + kind, "data.train_split=all", "data.val_split=all", "gen.method=grabcut", "gen.options.iterations=1", "gen.weak=boxes",
+	for _, s := range []string{"data.kind=" + kind, "data.train_split=all", "data.val_split=all", "gen.method=grabcut", "gen.options.iterations=1", "gen.options.gamma=5", "gen.weak=boxes",
 		fmt.Sprint("gen.workers=", workers), "data.root=s3://photos/in" + c.address, "out=s3://labels/" + out + c.address} {
 		args = append(args, "-set", s)
 	}
@@ -72,7 +72,12 @@ func (c *campaign) serve(ctx context.Context) (stop func(), err error) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return func() { server.Process.Kill(); server.Wait() }, nil
+	return func() {
+		server.Process.Kill()
+		server.Wait()
+		cpu, rss := spent.By(server.ProcessState)
+		fmt.Printf("the S3 server: %.0f s of CPU for %d requests, %d MB at most\n", cpu.Seconds(), c.access.requests, rss/1e6)
+	}, nil
 }
 
 // parts runs as many processes without a job, each with a part of the images, at
