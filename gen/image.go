@@ -66,6 +66,9 @@ func (r *runner) one(ctx context.Context, id string, claim claimFunc) (claimed b
 		err = errors.Join(err, ignoreMissing(files.Remove(sidecar)), ignoreMissing(files.Remove(png)))
 	}
 	r.count(did)
+	if err == nil {
+		r.finished(id)
+	}
 	return true, err
 }
 

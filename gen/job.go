@@ -62,6 +62,42 @@ type place struct {
 	here      int // finished in the present part
 }
 
+// front is how far a process is in a part, from its first image on.
+type front struct {
+	places map[string]int
+	done   []bool
+	n      int
+}
+
+func newFront(ids []string) *front {
+	f := &front{places: make(map[string]int, len(ids)), done: make([]bool, len(ids))}
+	for i, id := range ids {
+		f.places[id] = i
+	}
+	return f
+}
+
+// mark notes that an image is finished, and tells how many are from the first on.
+func (f *front) mark(id string) int {
+	if i, ours := f.places[id]; ours {
+		f.done[i] = true
+	}
+	for f.n < len(f.done) && f.done[f.n] {
+		f.n++
+	}
+	return f.n
+}
+
+// finished notes that an image of the present part is done and did not fail.
+func (r *runner) finished(id string) {
+	if r.job == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.job.Through(r.part, r.front.mark(id))
+}
+
 // workJob takes parts of the split until all of it is done.
 func (r *runner) workJob(ctx context.Context, ids []string) error {
 	if err := r.job.Once(ctx, retireOnce, func() error { return r.retire(ctx) }); err != nil {
@@ -78,9 +114,9 @@ func (r *runner) workJob(ctx context.Context, ids []string) error {
 		elsewhere := r.job.Elsewhere()
 		r.mu.Lock()
 		r.at = place{elsewhere: elsewhere}
-		r.part = part
-		r.mu.Unlock()
 		mine := ids[part.From:part.To]
+		r.part, r.front = part, newFront(mine)
+		r.mu.Unlock()
 		if part.Help {
 			if err := r.help(ctx, mine); err != nil {
 				return err

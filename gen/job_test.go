@@ -145,3 +145,16 @@ func TestJobHelps(t *testing.T) {
 	}
 	same(t, contents(t, dir), undisturbed(t, 30))
 }
+
+// TestFront: a part is done up to the first image that is not.
+func TestFront(t *testing.T) {
+	f := newFront([]string{"a", "b", "c", "d"})
+	for _, tc := range []struct {
+		id   string
+		want int
+	}{{"b", 0}, {"x", 0}, {"a", 2}, {"d", 2}, {"c", 4}} {
+		if n := f.mark(tc.id); n != tc.want {
+			t.Errorf("after %s: %d, want %d", tc.id, n, tc.want)
+		}
+	}
+}

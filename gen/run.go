@@ -157,6 +157,7 @@ type runner struct {
 	claims   *claims
 	job      *jobs.Job // nil without RunOptions.Job
 	part     jobs.Part // of the job, at present
+	front    *front    // … and how far it is
 
 	devices data.Balance
 	looked  atomic.Int64 // nanoseconds since 1970: when the manifest was last looked at

@@ -18,9 +18,14 @@ type Part struct {
 	// called for it.
 	Help bool
 
-	key string
-	gen int // of its lease
+	key   string
+	gen   int // of its lease
+	start int // first item of its chunk
 }
+
+func (p Part) lease() string { return leaseName(p.key, p.gen) }
+
+func leaseName(key string, gen int) string { return fmt.Sprintf("%s.%d", key, gen) }
 
 // Next takes a part to work on. It waits where all are taken and some may come
 // back; ok is false when everything is done. Call it from one goroutine.
@@ -31,9 +36,10 @@ func (j *Job) Next(ctx context.Context) (p Part, ok bool, err error) {
 			return p, false, err
 		}
 		i, err := j.fresh()
+		front := 0
 		if err == nil && i < 0 {
 			var waiting bool
-			if i, p.Help, waiting, err = j.returned(); err == nil && waiting {
+			if i, front, p.Help, waiting, err = j.returned(); err == nil && waiting {
 				if err = pause(ctx, wait); err == nil {
 					wait = min(2*wait, j.beat())
 					continue
@@ -43,10 +49,11 @@ func (j *Job) Next(ctx context.Context) (p Part, ok bool, err error) {
 		if err != nil || i < 0 {
 			return p, false, err
 		}
-		p.From, p.To = j.chunk(i)
+		p.start, p.To = j.chunk(i)
+		p.From = p.start + front
 		p.key = chunkKey(i)
 		p.gen = j.board.of(p.key).gen
-		j.at(fmt.Sprintf("%d..%d", p.From, p.To-1))
+		j.at(fmt.Sprintf("%d..%d", p.start, p.To-1), p, front)
 		_ = j.tell() // the next beat says it again
 		return p, true, nil
 	}
@@ -56,7 +63,8 @@ func (j *Job) Next(ctx context.Context) (p Part, ok bool, err error) {
 func (j *Job) Take(i int) (Part, error) {
 	p := Part{key: chunkKey(i)}
 	p.From, p.To = j.chunk(i)
-	j.at(fmt.Sprintf("part %d of %d", i, j.Chunks()))
+	p.start = p.From
+	j.at(fmt.Sprintf("part %d of %d", i, j.Chunks()), Part{Help: true}, 0)
 	for {
 		if err := j.list(); err != nil {
 			return p, err
@@ -69,11 +77,15 @@ func (j *Job) Take(i int) (Part, error) {
 	}
 }
 
-// at says in the status where the process is.
-func (j *Job) at(where string) {
+// at says in the status where the process is, and for whoever takes its part over how
+// many items of the chunk are finished.
+func (j *Job) at(where string, p Part, front int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.me.At = where
+	j.me.At, j.me.Lease, j.me.Front = where, "", 0
+	if !p.Help {
+		j.me.Lease, j.me.Front = p.lease(), front
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -140,7 +152,7 @@ func (j *Job) place() int {
 
 // lease makes a lease; ok is false where another process has.
 func (j *Job) lease(key string, gen int) (ok bool, err error) {
-	return j.claim(fmt.Sprintf("%s.%d", key, gen), func() { j.board.taken(key, gen) })
+	return j.claim(leaseName(key, gen), func() { j.board.taken(key, gen) })
 }
 
 func (j *Job) claim(name string, note func()) (bool, error) {
@@ -165,11 +177,12 @@ func (j *Job) list() error {
 	return nil
 }
 
-// returned takes the chunk of a dead process, or helps one that lives. waiting
-// tells that there is nothing to take at present, though not all is done.
-func (j *Job) returned() (i int, help, waiting bool, err error) {
+// returned takes the chunk of a dead process, of which front items are finished, or
+// helps one that lives. waiting tells that there is nothing to take at present, though
+// not all is done.
+func (j *Job) returned() (i, front int, help, waiting bool, err error) {
 	if err := j.list(); err != nil {
-		return -1, false, false, err
+		return -1, 0, false, false, err
 	}
 	open := map[string]bool{}
 	dead := map[string]bool{nobody: true} // by owner
@@ -182,8 +195,8 @@ func (j *Job) returned() (i int, help, waiting bool, err error) {
 		waiting = true
 		name := nobody
 		if e.gen >= 0 {
-			if name, err = j.owner(fmt.Sprintf("%s.%d", key, e.gen)); err != nil {
-				return -1, false, false, err
+			if name, err = j.owner(leaseName(key, e.gen)); err != nil {
+				return -1, 0, false, false, err
 			}
 		}
 		if _, asked := dead[name]; !asked {
@@ -194,7 +207,8 @@ func (j *Job) returned() (i int, help, waiting bool, err error) {
 			continue
 		}
 		if ok, err := j.lease(key, e.gen+1); err != nil || ok {
-			return i, false, false, err
+			from, to := j.chunk(i)
+			return i, j.front(name, leaseName(key, e.gen), to-from), false, false, err
 		}
 	}
 	for i := range j.Chunks() { // in order, so that helpers spread
@@ -204,10 +218,10 @@ func (j *Job) returned() (i int, help, waiting bool, err error) {
 			continue
 		}
 		if ok, err := j.claim(fmt.Sprintf("%s.%d%s", key, e.gen, helpSuffix), func() { e.helped = true; j.board[key] = e }); err != nil || ok {
-			return i, true, false, err
+			return i, 0, true, false, err
 		}
 	}
-	return -1, false, waiting, nil
+	return -1, 0, false, waiting, nil
 }
 
 // Holds tells whether a part is still this process's, for whoever is about to do

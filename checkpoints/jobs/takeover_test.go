@@ -50,7 +50,7 @@ func takeover(t *testing.T, dir string, says bool) {
 		}
 		j.seen[owner.worker] = sighting{w.Beat, time.Now().Add(-2 * time.Hour)}
 		all.Go(func() {
-			i, help, _, err := j.returned()
+			i, _, help, _, err := j.returned()
 			if err != nil {
 				t.Error(err)
 			}
@@ -137,12 +137,59 @@ func TestLeaseInTheMaking(t *testing.T) {
 	if err := files.CreateNew(j.path("000000.0"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if i, help, waiting, err := j.returned(); err != nil || i == 0 && !help || i != 0 && !waiting {
+	if i, _, help, waiting, err := j.returned(); err != nil || i == 0 && !help || i != 0 && !waiting {
 		t.Errorf("took chunk %d, %v %v", i, help, err)
 	}
 	j.seen["000000.0"] = sighting{0, time.Now().Add(-2 * time.Hour)} // its maker died in between
-	if i, help, _, err := j.returned(); err != nil || i != 0 || help {
+	if i, _, help, _, err := j.returned(); err != nil || i != 0 || help {
 		t.Errorf("chunk %d, %v %v: want the one that nobody made to its end", i, help, err)
 	}
 	j.die()
+}
+
+// TestGoesOnBehindTheFront: whoever takes a chunk over begins behind what its owners
+// have told to be finished, of a dead one and of one that left; a retry begins anew.
+func TestGoesOnBehindTheFront(t *testing.T) {
+	dir := t.TempDir()
+	next := func(j *Job, from, to int) Part {
+		t.Helper()
+		p, ok, err := j.Next(t.Context())
+		for p.Help { // until the owner is known to be dead
+			p, ok, err = j.Next(t.Context())
+		}
+		if err != nil || !ok || p.From != from || p.To != to {
+			t.Fatalf("%+v %v %v, want %d..%d", p, ok, err, from, to)
+		}
+		return p
+	}
+	a := join(t, dir, short(20, 10))
+	p := next(a, 0, 10)
+	if err := a.Finish(p, nil); err != nil {
+		t.Fatal(err)
+	}
+	q := next(a, 10, 20)
+	a.Through(p, 9) // of another part: says nothing of this one
+	a.Through(q, 4)
+	if err := a.tell(); err != nil { // the beat
+		t.Fatal(err)
+	}
+	a.die()
+	b := join(t, dir, short(20, 10))
+	q = next(b, 14, 20)
+	b.Through(q, 2)
+	b.Leave(errors.New("stopped"))
+	c := join(t, dir, short(20, 10))
+	next(c, 16, 20)
+	c.die() // before it did anything
+	d := join(t, dir, short(20, 10))
+	q = next(d, 16, 20)
+	d.Through(q, 1)
+	if err := errors.Join(d.Finish(q, []Failure{{"17", "damaged"}}), d.tell()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := Retry(dir); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	next(d, 10, 20)
+	d.Leave(nil)
 }

@@ -25,6 +25,10 @@ type Worker struct {
 	Failed  int     `json:"failed"`  // items that failed
 	Seconds float64 `json:"seconds"` // since it joined
 	At      string  `json:"at,omitempty"`
+	// Lease is that of the chunk that it works on, and Front how many of the chunk's
+	// items, from the first on, are finished and did not fail.
+	Lease string `json:"lease,omitempty"`
+	Front int    `json:"front,omitempty"`
 	// Ended tells that it will do no more, and Error why, where it failed.
 	Ended bool   `json:"ended,omitempty"`
 	Error string `json:"error,omitempty"`
@@ -59,6 +63,27 @@ func (j *Job) Count(done, failed int) {
 	defer j.mu.Unlock()
 	j.me.Done += done
 	j.me.Failed += failed
+}
+
+// Through notes that the first n items of a part are finished, and that none of them
+// failed: whoever takes the part over from a dead process begins behind those of which
+// its last beat told.
+func (j *Job) Through(p Part, n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.me.Lease == p.lease() && !p.Help {
+		j.me.Front = p.From - p.start + n
+	}
+}
+
+// front is how many of a chunk's items the process of a name has finished, from the
+// first on, under a lease.
+func (j *Job) front(name, lease string, most int) int {
+	w, err := readWorker(j.dir, name)
+	if err != nil || w.Lease != lease || w.Front < 0 || w.Front > most {
+		return 0
+	}
+	return w.Front
 }
 
 // tell writes the process's file.
@@ -121,7 +146,7 @@ func (j *Job) Leave(cause error) {
 	j.stop()
 	j.beats.Wait()
 	j.mu.Lock()
-	j.me.Ended, j.me.At = true, ""
+	j.me.Ended, j.me.At = true, "" // Lease and Front stay, for whoever goes on there
 	if cause != nil {
 		j.me.Error = shorten(cause.Error())
 	}

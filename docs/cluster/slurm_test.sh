@@ -105,7 +105,7 @@ until [ "$(done_of)" -gt $((images / 4)) ]; do sleep 0.2; done
 # A node that loses power: its daemon and all that runs on it are gone at once.
 dead=$(grep -lz '^SLURMD_NODENAME=n3' /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 || true)
 steps=$(for p in $dead; do ps -o ppid= --pid "$p"; done | xargs -rn1 ps -o pid=,comm= --pid | awk '$2 ~ /slurmstepd/ {print $1}')
-kill -9 "${node[n3]}" $steps $dead 2>/dev/null || true
+{ kill -9 "${node[n3]}" $steps $dead; wait "${node[n3]}"; } 2>/dev/null || true
 echo "at $(done_of) images: node n3 dies, with $(echo "$dead" | wc -w) processes"
 while squeue --noheader --job="$job" --states=all --format=%T | grep -vqE 'COMPLETED|FAILED|CANCELLED|TIMEOUT|NODE_FAIL'; do
     [ $((SECONDS - began)) -lt 600 ] || { squeue --states=all; tail -3 "$dir"/log-*; exit 1; }
