@@ -58,44 +58,73 @@ func (g geometry) columns(x *Node) *Node {
 
 // gathered is columns as one gathering of pixels, which ONNX Runtime does on
 // all cores and without the padded image and the taps as arrays of their own.
-// The backward pass asks for again: the pixel of zeros comes first instead of
-// last, for ONNX Runtime would recognise equal columns and keep the forward
-// ones, which recomputing them is to avoid.
+// The backward pass asks for again.
 func (g geometry) gathered(x *Node, again bool) *Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	ho, wo := g.outSize(h, w)
-	zero, first := n*h*w, 0 // rows of the pixel of zeros and of the first pixel
+	index := make([]int, 0, n*ho*wo*g.kh*g.kw)
+	for at := range n * ho * wo {
+		b, i, j := at/(ho*wo), at/wo%ho-g.pad.top, at%wo-g.pad.left
+		for tap := range g.kh * g.kw {
+			index = append(index, pixel(b, i+tap/g.kw*g.dilation, j+tap%g.kw*g.dilation, h, w))
+		}
+	}
+	return Reshape(pixels(x, index, again), n*ho*wo, g.kh*g.kw*c)
+}
+
+// pixel is the number of a pixel in row r and column s of image b, -1 beyond the
+// image of h×w.
+func pixel(b, r, s, h, w int) int {
+	if r < 0 || r >= h || s < 0 || s >= w {
+		return -1
+	}
+	return (b*h+r)*w + s
+}
+
+// pixels gathers pixels of x by their numbers, zeros for -1: [len(index),
+// channels]. The backward pass asks for again: the pixel of zeros comes first
+// instead of last, for engines would recognise what the forward pass has gathered
+// and keep it, which gathering again is to avoid.
+func pixels(x *Node, index []int, again bool) *Node {
+	c := x.Shape().Dim(-1)
+	zero, first := x.Shape().Size()/c, 0 // rows of the pixel of zeros and of the first pixel
 	parts := []*Node{flat(x), Zeros(x.Graph(), shapes.Make(x.DType(), 1, c))}
 	if again {
 		zero, first = 0, 1
 		parts[0], parts[1] = parts[1], parts[0]
 	}
-	index := make([]int64, 0, n*ho*wo*g.kh*g.kw)
-	for at := range n * ho * wo {
-		b, i, j := at/(ho*wo), at/wo%ho-g.pad.top, at%wo-g.pad.left
-		for tap := range g.kh * g.kw {
-			r, s := i+tap/g.kw*g.dilation, j+tap%g.kw*g.dilation
-			if r < 0 || r >= h || s < 0 || s >= w {
-				index = append(index, int64(zero))
-			} else {
-				index = append(index, int64(first+(b*h+r)*w+s))
-			}
+	rows := make([]int, len(index))
+	for i, k := range index {
+		rows[i] = zero
+		if k >= 0 {
+			rows[i] = first + k
 		}
 	}
-	rows := ConstTensor(x.Graph(), tensors.FromFlatDataAndDimensions(index, len(index), 1))
-	return Reshape(Gather(Concatenate(parts, 0), rows), n*ho*wo, g.kh*g.kw*c)
+	return Gather(Concatenate(parts, 0), rowsOf(x.Graph(), rows))
+}
+
+// rowsOf are numbers of rows as Gather takes them.
+func rowsOf(g *Graph, rows []int) *Node {
+	index := make([]int64, len(rows))
+	for i, r := range rows {
+		index[i] = int64(r)
+	}
+	return ConstTensor(g, tensors.FromFlatDataAndDimensions(index, len(index), 1))
 }
 
 // narrows tells that the result has so few channels that moving the kernel's
 // products about is cheaper than moving the input: DeepLab-v2's head, whose
 // columns would be 18,432 wide, is the case that matters.
-func (g geometry) narrows(w shapes.Shape) bool {
-	return g.kh*g.kw > 1 && 2*w.Dim(3) <= w.Dim(2)
+func (g geometry) narrows(in, out int) bool {
+	return g.kh*g.kw > 1 && 2*out <= in
 }
 
-// forward is the convolution as one matrix product.
+// forward is the convolution as one matrix product, or by tiles.
 func (g geometry) forward(x, w *Node) *Node {
-	if g.narrows(w.Shape()) {
+	if t, ok := g.winograd(x.Shape(), w.Shape().Dim(2), w.Shape().Dim(3)); ok {
+		return t.forward(x, w, false)
+	}
+	if g.narrows(w.Shape().Dim(2), w.Shape().Dim(3)) {
 		return g.forwardNarrow(x, w)
 	}
 	out := w.Shape().Dim(3)
@@ -131,6 +160,9 @@ func (g geometry) gradInput(dy, w *Node, x shapes.Shape) *Node {
 	if g.kh*g.kw == 1 && g.pad == (padding{}) {
 		return ReshapeWithShape(productT(flat(dy), Reshape(w, in, out)), x)
 	}
+	if t, ok := g.back().winograd(dy.Shape(), out, in); ok {
+		return t.forward(dy, w, true)
+	}
 	turned := TransposeAllAxes(Reverse(w, 0, 1), 0, 1, 3, 2)
 	return g.back().forward(dy, turned)
 }
@@ -146,7 +178,10 @@ func (g geometry) back() geometry {
 // cut from the transposed image, so that only the image is transposed, not the
 // columns, which are kh·kw times larger.
 func (g geometry) gradKernel(x, dy *Node, w shapes.Shape) *Node {
-	if g.narrows(w) {
+	if t, ok := g.winograd(x.Shape(), w.Dim(2), w.Dim(3)); ok {
+		return t.gradKernel(x, dy, w)
+	}
+	if g.narrows(w.Dim(2), w.Dim(3)) {
 		// The columns of dy, kernel turned, are the narrower ones.
 		d := product(Transpose(flat(x), 0, 1), g.back().columns(dy))
 		d = TransposeAllAxes(Reshape(d, w.Dim(2), g.kh, g.kw, w.Dim(3)), 1, 2, 0, 3)

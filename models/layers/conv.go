@@ -26,8 +26,9 @@ func (o ConvOptions) withDefaults() ConvOptions {
 //
 // XLA gets its native convolution. Elsewhere the convolution becomes matrix
 // products, which are 60–100 times faster than the native one on the go
-// backend and the faster choice on onnx too. The columns are built again for
-// the backward pass instead of being kept, so memory stays near the size of
+// backend and the faster choice on onnx too; one of 3×3 pixels goes by tiles
+// (winograd) where that is faster still. What is gathered of x is gathered again
+// for the backward pass instead of being kept, so memory stays near the size of
 // the activations.
 func Conv(x, w, bias *Node, o ConvOptions) *Node {
 	o = o.withDefaults()
