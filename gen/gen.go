@@ -186,7 +186,7 @@ func Methods() []string {
 func Lookup(name string) (Spec, error) {
 	s, ok := methods[name]
 	if !ok {
-		return Spec{}, fmt.Errorf("gen.method = %q is unknown: allowed are %s", name, strings.Join(Methods(), ", "))
+		return Spec{}, fmt.Errorf("gen.method = %q is unknown: allowed are %s%s", name, strings.Join(Methods(), ", "), configs.DidYouMean(name, Methods()))
 	}
 	return s, nil
 }

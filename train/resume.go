@@ -61,10 +61,7 @@ func (r *run) open() error {
 				info, ok := r.described()
 				return ok && info.Result != nil
 			},
-			Describe: func(m checkpoints.Meta) string {
-				return fmt.Sprintf("config %s, labels %s", m.ConfigHash, or(m.LabelsHash, trueMasks))
-			},
-			Changes: func(m checkpoints.Meta) []string { return configs.Changes("train", m.Model.Train, first.Model.Train) },
+			Describe: describe, Changes: changesTo(first),
 		},
 		Hooks: []loop.Hook{
 			{Updated: func(_ int, u loop.Update) error { return r.watch.add(u.Loss) }},
@@ -103,6 +100,30 @@ func initHash(init string) (string, error) {
 		return "", nil
 	}
 	return sum, err
+}
+
+func describe(m checkpoints.Meta) string {
+	return fmt.Sprintf("config %s, labels %s", m.ConfigHash, or(m.LabelsHash, trueMasks))
+}
+
+// changesTo names the keys by which a checkpoint's training differs from this one.
+func changesTo(now checkpoints.Meta) func(was checkpoints.Meta) []string {
+	return func(was checkpoints.Meta) []string { return configs.Changes("train", was.Model.Train, now.Model.Train) }
+}
+
+// CheckFolder is the error that a training would end with in a folder that holds
+// one of another config or seed; it wraps ErrOtherRun.
+func CheckFolder(dir string, cfg configs.Train, seed int64, configHash string) error {
+	c, err := checkpoints.Latest(dir, nil)
+	if err != nil {
+		return nil // none is there, or the training tells
+	}
+	defer c.Close()
+	if c.Meta.ConfigHash == configHash && c.Meta.Seed == seed {
+		return nil
+	}
+	now := checkpoints.Meta{Seed: seed, ConfigHash: configHash, LabelsHash: c.Meta.LabelsHash, Model: checkpoints.Model{Train: portable(cfg)}}
+	return loop.Identity{New: now, Describe: describe, Changes: changesTo(now)}.Refuse(dir, c.Meta)
 }
 
 // portable leaves out what differs between machines but not in the result, so

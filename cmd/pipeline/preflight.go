@@ -56,6 +56,11 @@ func (p *Plan) check(of Parts) error {
 			return InFile(p.File, err)
 		}
 	}
+	if of == (Parts{Gen: true, Train: true, Eval: true}) {
+		if err := p.checkFolders(); err != nil {
+			return err
+		}
+	}
 	if of.Eval {
 		if err := checkRows(p.Config.Eval.Rows); err != nil {
 			return InFile(p.File, err)

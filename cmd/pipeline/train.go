@@ -256,10 +256,29 @@ func runJob(ctx context.Context, job train.Job) (*train.Result, error) {
 		res, err = train.Run(ctx, job)
 		return err
 	})
+	return res, howToReplace(err)
+}
+
+// howToReplace adds to ErrOtherRun what helps.
+func howToReplace(err error) error {
 	if errors.Is(err, train.ErrOtherRun) {
-		return nil, fmt.Errorf("%w; -restart replaces it, -set out=… keeps both", err)
+		return fmt.Errorf("%w; -restart replaces it, -set out=… keeps both", err)
 	}
-	return res, err
+	return err
+}
+
+// checkFolders refuses a run that would come to a folder of another training after
+// all labels are made.
+func (p *Run) checkFolders() error {
+	for _, net := range p.Networks() {
+		if p.Restart {
+			break
+		}
+		if err := train.CheckFolder(p.Path("train", net), p.Config.Train, p.Config.Seed, p.Config.TrainHash()); err != nil {
+			return howToReplace(err)
+		}
+	}
+	return nil
 }
 
 // valSplit is the split to validate on while training, "" for none.

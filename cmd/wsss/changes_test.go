@@ -11,7 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/checkpoints"
 	"wsss/cmd/pipeline"
+	"wsss/configs"
 	"wsss/gen"
 )
 
@@ -145,5 +149,35 @@ func TestEditedBoxIsNoticed(t *testing.T) {
 	}
 	if text := wsss("run", "-config", config); strings.Contains(text, "again") || strings.Contains(text, "gone") {
 		t.Errorf("nothing has changed:\n%s", text)
+	}
+}
+
+// TestOtherTraining: a run in a folder that holds a training of another config is
+// refused by the key that differs, before any label is made.
+func TestOtherTraining(t *testing.T) {
+	dir, config := boltPhotos(t, 2)
+	cfg, err := configs.Load(config, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := cfg.Train
+	other.Iterations += 5
+	folder := filepath.Join(dir, "run", "train", "pseudo")
+	meta := checkpoints.Meta{Step: 1, Seed: cfg.Seed, Images: 2, Log: "log.jsonl", ConfigHash: "other",
+		Model: checkpoints.Model{Train: other, Classes: []string{"background", "bolt"}}}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := checkpoints.Save(folder, meta, map[string]*tensors.Tensor{"var/a": tensors.FromFlatDataAndDimensions([]float32{1}, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("train.iterations = %d, now %d", other.Iterations, cfg.Train.Iterations)
+	for _, args := range [][]string{{"run", "-config", config, "-quiet"}, {"run", "-config", config, "-dry-run"}} {
+		text := output(t, wsssCommand(t, args...), exitFailed)
+		has(t, text, want)
+		has(t, text, "-restart replaces it")
+	}
+	if labels, _ := filepath.Glob(filepath.Join(dir, "run", "gen", "*.png")); len(labels) > 0 {
+		t.Errorf("labels %v are made before", labels)
 	}
 }

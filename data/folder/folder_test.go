@@ -228,16 +228,20 @@ func TestUnread(t *testing.T) {
 	if lines, err := d.Unread(); err != nil || len(lines) != 0 {
 		t.Errorf("%q (%v) of a folder where everything is read", lines, err)
 	}
-	for _, name := range []string{"images/IMG_1.HEIC", "images/deep/er/x.webp", "images/notes.txt", "images/.hidden/y.gif", "masks/d.jpg", "masks/e.TIF"} {
+	for _, name := range []string{"images/IMG_1.HEIC", "images/deep/er/x.webp", "images/notes.txt", "images/.hidden/y.gif", "masks/d.jpg", "masks/e.TIF", "masks/f.npy"} {
 		put(t, root, name, "")
+	}
+	if err := os.Symlink(t.TempDir(), filepath.Join(root, "images", "more")); err != nil {
+		t.Fatal(err)
 	}
 	lines, err := d.Unread()
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
+		filepath.Join(root, "images") + ": links to folders are not followed: more (name a folder that is one itself, by data.options.images or masks)",
 		filepath.Join(root, "images") + ": files that are left out, as only JPEG, PNG, WebP, TIFF and BMP are read: IMG_1.HEIC",
-		filepath.Join(root, "masks") + ": files that are left out, as only PNG are read: d.jpg, e.TIF",
+		filepath.Join(root, "masks") + ": files that are left out, as only PNG are read: d.jpg, e.TIF, f.npy",
 	}
 	if !slices.Equal(lines, want) {
 		t.Errorf("got %q, want %q", lines, want)

@@ -27,6 +27,14 @@ func (a *annotations) unread() (lines []string) {
 	return lines
 }
 
+func isFolder(path string) bool {
+	info, err := files.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// arrays are the extensions of masks that are no pictures.
+var arrays = []string{".npy", ".npz", ".mat", ".pkl", ".nii"}
+
 // Unread says which files below the folders of images and masks are left out
 // though they look like ones, a line for each folder: iPhone photos, masks as
 // JPEG.
@@ -38,7 +46,8 @@ func (d *Dataset) Unread() ([]string, error) {
 	}{
 		{d.imageDir, names.Formats, names.IsUnread},
 		{d.masks, "PNG", func(path string) bool {
-			return names.IsUnread(path) || names.IsImage(path) && !strings.EqualFold(filepath.Ext(path), ".png")
+			return names.IsUnread(path) || names.IsImage(path) && !strings.EqualFold(filepath.Ext(path), ".png") ||
+				slices.Contains(arrays, strings.ToLower(filepath.Ext(path)))
 		}},
 	} {
 		root, err := files.EvalSymlinks(kind.dir) // WalkDir does not enter a link
@@ -46,7 +55,7 @@ func (d *Dataset) Unread() ([]string, error) {
 			continue // opening the dataset tells errors
 		}
 		masks, _ := files.EvalSymlinks(d.masks)
-		var left []string
+		var left, linked []string
 		err = files.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
@@ -55,11 +64,16 @@ func (d *Dataset) Unread() ([]string, error) {
 				return fs.SkipDir
 			case !e.IsDir() && kind.unread(p):
 				left = append(left, e.Name())
+			case e.Type() == fs.ModeSymlink && isFolder(p) && !files.Same(p, d.masks):
+				linked = append(linked, e.Name())
 			}
 			return nil
 		})
 		if err != nil {
 			return nil, err
+		}
+		if len(linked) > 0 {
+			lines = append(lines, fmt.Sprintf("%s: links to folders are not followed: %s (name a folder that is one itself, by data.options.images or masks)", kind.dir, someNames(linked)))
 		}
 		if len(left) > 0 {
 			lines = append(lines, fmt.Sprintf("%s: files that are left out, as only %s are read: %s", kind.dir, kind.allowed, someNames(left)))

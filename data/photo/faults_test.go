@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/image/tiff"
 )
 
 func load(t testing.TB, name string) []byte {
@@ -130,6 +132,23 @@ func TestForeign(t *testing.T) {
 		if _, err := Inspect(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("inspect %.30q: %v, want %q", raw, err, want)
 		}
+	}
+}
+
+// TestTIFFKinds: a TIFF that is whole, and compressed in a way that is not read, is
+// not called damaged.
+func TestTIFFKinds(t *testing.T) {
+	var b bytes.Buffer
+	if err := tiff.Encode(&b, image.NewGray(image.Rect(0, 0, 4, 4)), nil); err != nil {
+		t.Fatal(err)
+	}
+	plain, jpeg := []byte("\x03\x01\x03\x00\x01\x00\x00\x00\x01\x00"), []byte("\x03\x01\x03\x00\x01\x00\x00\x00\x07\x00")
+	if bytes.Count(b.Bytes(), plain) != 1 {
+		t.Fatal("the tag of the compression is not where it was")
+	}
+	raw := bytes.Replace(b.Bytes(), plain, jpeg, 1)
+	if _, err := Decode(bytes.NewReader(raw), int64(len(raw))); err == nil || !strings.Contains(err.Error(), "not a photo that is read") || !strings.Contains(err.Error(), "8-bit RGB TIFF") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -102,6 +102,9 @@ func (i Info) fault(err error, size int64) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("cut off after %d bytes: the %s's last pixels are missing (%w)", size, i.Format, io.ErrUnexpectedEOF)
 	}
+	if unsupported := tiff.UnsupportedError(""); errors.As(err, &unsupported) {
+		return fmt.Errorf("not a photo that is read: %w: save it as an 8-bit RGB TIFF or as PNG", err)
+	}
 	return fmt.Errorf("damaged %s: %w", i.Format, err)
 }
 

@@ -138,6 +138,7 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 		}
 	}
 	r.needs(opts, unlabelled)
+	r.alike(opts)
 	r.unlearnt(opts)
 	if d, ok := data.As[interface{ Unread() ([]string, error) }](ds); ok {
 		lines, err := d.Unread()
@@ -184,6 +185,29 @@ func (r *Report) needs(opts Options, lacking []string) {
 		level = Error
 	}
 	r.add(opts, finding("", level, "no-labels", "%d of %d images have no %s, which gen.weak names: %s", len(lacking), r.Samples, opts.Need, shorten(lacking, 8)))
+}
+
+// alike warns of classes that may be one, written in two ways, and of names that are
+// made of others, as a list of tags is that nothing takes apart.
+func (r *Report) alike(opts Options) {
+	first, names := map[string]string{}, map[string]bool{}
+	for _, c := range r.Classes {
+		names[c.Name] = true
+	}
+	for _, c := range r.Classes {
+		key := strings.ToLower(strings.Join(strings.FieldsFunc(c.Name, func(r rune) bool { return unicode.IsSpace(r) || r == '_' || r == '-' }), " "))
+		if other, ok := first[key]; ok {
+			r.add(opts, finding("", Warning, "class-names", "classes %q and %q: are they one, written in two ways? they count as two", other, c.Name))
+			continue
+		}
+		first[key] = c.Name
+		for part := range strings.SplitSeq(c.Name, ",") {
+			if part = strings.TrimSpace(part); part != c.Name && names[part] {
+				r.add(opts, finding("", Warning, "class-names", "class %q holds the name of class %q: tags of one image are separated by ; or |", c.Name, part))
+				break
+			}
+		}
+	}
 }
 
 // unlearnt warns of classes that no label of the split is of, where it has labels of

@@ -221,6 +221,30 @@ func TestOptions(t *testing.T) {
 
 // TestUnlearntClasses: a class of the table that no label of the split is of is named,
 // for the form of label that is learnt from.
+// TestAlikeClasses: a class in two spellings is told, and a list that is taken for
+// a class.
+func TestAlikeClasses(t *testing.T) {
+	for names, want := range map[string]string{
+		"cat dog":         "",
+		"cat Cat":         `classes "cat" and "Cat": are they one`,
+		"hot-dog hot_dog": `classes "hot-dog" and "hot_dog": are they one`,
+		"cat dog,cat":     `class "dog,cat" holds the name of class "cat"`,
+		"cat big,red":     "",
+	} {
+		r := &Report{ByKind: map[string]int{}}
+		for i, name := range append([]string{"background"}, strings.Fields(names)...) {
+			r.Classes = append(r.Classes, ClassCount{Class: i, Name: name})
+		}
+		r.alike(Options{MaxFindings: 9})
+		switch {
+		case want == "" && len(r.Findings) > 0, want != "" && len(r.Findings) != 1:
+			t.Errorf("%s: %v", names, r.Findings)
+		case want != "" && (!strings.HasPrefix(r.Findings[0].Message, want) || r.Findings[0].Level != Warning):
+			t.Errorf("%s: %v, want %q", names, r.Findings, want)
+		}
+	}
+}
+
 func TestUnlearntClasses(t *testing.T) {
 	d := build(t)
 	for _, tt := range []struct {

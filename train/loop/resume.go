@@ -49,29 +49,29 @@ func (l *Loop) Resume() (restored bool, err error) {
 		}
 		l.Warn(fmt.Sprintf("trained again: %s since %s was trained", changed, l.Dir))
 	} else if !l.Restart {
-		return false, fmt.Errorf("%s %w (%s): remove the folder, or choose another out", l.Dir, ErrOtherRun, l.differs(c.Meta))
+		return false, l.Refuse(l.Dir, c.Meta)
 	}
 	return false, l.clear()
 }
 
-// differs says how another training's checkpoint differs from this one: by keys,
-// where these are known.
-func (l *Loop) differs(was checkpoints.Meta) string {
+// Refuse is the error of a folder that holds another training, by a checkpoint of
+// it: with the keys that differ, where these are known. It wraps ErrOtherRun.
+func (i Identity) Refuse(dir string, was checkpoints.Meta) error {
 	var keys []string
-	if was.Seed != l.New.Seed {
-		keys = append(keys, fmt.Sprintf("seed = %d, now %d", was.Seed, l.New.Seed))
+	if was.Seed != i.New.Seed {
+		keys = append(keys, fmt.Sprintf("seed = %d, now %d", was.Seed, i.New.Seed))
 	}
-	if l.Changes != nil {
-		keys = append(keys, l.Changes(was)...)
+	if i.Changes != nil {
+		keys = append(keys, i.Changes(was)...)
 	}
 	if len(keys) == 0 {
-		return fmt.Sprintf("%s; now %s", l.Describe(was), l.Describe(l.New))
+		keys = []string{i.Describe(was), "now " + i.Describe(i.New)}
 	}
 	const most = 6
 	if len(keys) > most {
 		keys = append(keys[:most], "…")
 	}
-	return strings.Join(keys, "; ")
+	return fmt.Errorf("%s %w (%s): remove the folder, or choose another out", dir, ErrOtherRun, strings.Join(keys, "; "))
 }
 
 // goOn takes up a checkpoint.
