@@ -73,14 +73,17 @@ type bucketWriter struct {
 // a scan that was killed, and goes.
 func openBuckets(dir string, sizes [numKinds][numBuckets]int64) (*bucketWriter, error) {
 	b := &bucketWriter{dir: dir, sizes: sizes, synced: sizes}
+	there, err := bucketsIn(dir)
+	if err != nil {
+		return nil, err
+	}
 	for kind := range numKinds {
 		for i, size := range sizes[kind] {
-			path := filepath.Join(dir, bucketName(kind, i))
 			var err error
 			if size > 0 {
-				err = os.Truncate(path, size)
-			} else if err = os.Remove(path); errors.Is(err, os.ErrNotExist) {
-				err = nil
+				err = os.Truncate(filepath.Join(dir, bucketName(kind, i)), size)
+			} else if there[kind][i] {
+				err = os.Remove(filepath.Join(dir, bucketName(kind, i)))
 			}
 			if err != nil {
 				return nil, err
@@ -88,6 +91,22 @@ func openBuckets(dir string, sizes [numKinds][numBuckets]int64) (*bucketWriter, 
 		}
 	}
 	return b, nil
+}
+
+// bucketsIn tells which buckets have a file in dir: few, where the scanned files
+// are small.
+func bucketsIn(dir string) (there [numKinds][numBuckets]bool, err error) {
+	entries, err := os.ReadDir(dir)
+	if len(entries) == 0 || err != nil {
+		return there, err
+	}
+	for kind := range numKinds {
+		for i := range there[kind] {
+			name := bucketName(kind, i)
+			there[kind][i] = slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == name })
+		}
+	}
+	return there, nil
 }
 
 func (b *bucketWriter) mark(m mark) error {

@@ -170,9 +170,16 @@ func (p picture) name() string { return fmt.Sprintf("%016x", p.id) }
 // each visits the images of all buckets in the order of their ids, those with
 // no class for or against left out.
 func (s *selection) each(ctx context.Context, visit func(picture) error) error {
+	there, err := bucketsIn(s.dir)
+	if err != nil {
+		return err
+	}
 	for i := range numBuckets {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if !there[markBuckets][i] && !there[boxBuckets][i] {
+			continue
 		}
 		marks, boxes, err := readBucket(s.dir, i)
 		if err != nil {
