@@ -89,6 +89,8 @@ func (c EvalCall) Run(ctx context.Context, p *Run) error {
 	p.Only, p.Binary, p.Shard, p.Merge = c.Only, c.Binary, c.Shard, c.Merge
 	if c.Split != "" {
 		p.Config.Data.ValSplit = c.Split
+	} else if c.Named() && p.File == "" {
+		p.scoreWhole()
 	}
 	if err := p.AddAgainst(c.Against); err != nil {
 		return err
@@ -123,6 +125,19 @@ func (c EvalCall) Run(ctx context.Context, p *Run) error {
 		return nil
 	}
 	return c.tell(ctx, p, rows)
+}
+
+// scoreWhole takes all images of a dataset that is not divided, where no config
+// says what to score on.
+func (p *Run) scoreWhole() {
+	if p.Dataset == nil {
+		return // what is missing is told
+	}
+	splits, val := p.Dataset.Splits(), p.Config.Data.ValSplit
+	if len(splits) == 1 && splits[0] != val {
+		p.Say("%s has no split %q: scored on %q", p.Config.Data.Root, val, splits[0])
+		p.Config.Data.ValSplit = splits[0]
+	}
 }
 
 // tell prints the scores, and says where they and the label maps that were predicted

@@ -16,6 +16,7 @@ import (
 	"wsss/checkpoints"
 	"wsss/cmd/pipeline"
 	"wsss/configs"
+	"wsss/data"
 	"wsss/gen"
 )
 
@@ -180,4 +181,21 @@ func TestOtherTraining(t *testing.T) {
 	if labels, _ := filepath.Glob(filepath.Join(dir, "run", "gen", "*.png")); len(labels) > 0 {
 		t.Errorf("labels %v are made before", labels)
 	}
+}
+
+// Label maps are scored without a config on all images of a folder that has no splits.
+func TestScoredWhole(t *testing.T) {
+	dir, _ := boltPhotos(t, 2)
+	for _, id := range []string{"p0", "p1"} {
+		m := data.NewLabelMap(48, 40)
+		m.Set(5, 5, 1)
+		if err := data.WriteLabelMap(filepath.Join(dir, "mine", "masks", id+".png"), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []string{"eval", "-labels", filepath.Join(dir, "mine", "masks"), "-set", "data.kind=folder", "-set", "data.root=" + filepath.Join(dir, "mine"), "-set", "out=" + filepath.Join(dir, "scores")}
+	text := output(t, wsssCommand(t, args...), exitOK)
+	has(t, text, `has no split "val": scored on "all"`)
+	has(t, text, "100.0")
+	has(t, output(t, wsssCommand(t, append(args, "-split", "val")...), exitUsage), `split "val" is unknown`)
 }

@@ -177,6 +177,7 @@ func (b *Builder) finish() (*Set, error) {
 		im.Points = slices.DeleteFunc(im.Points, func(p data.Point) bool { return drop(p.Class) })
 		im.Scribbles = slices.DeleteFunc(im.Scribbles, func(s data.Scribble) bool { return drop(s.Class) })
 	}
+	b.tellTwice()
 	if b.set.splits == nil {
 		b.set.splits = map[string]string{}
 	}
@@ -186,12 +187,31 @@ func (b *Builder) finish() (*Set, error) {
 		}
 	}
 	b.set.src = b.src
-	slices.SortFunc(b.set.Images, func(x, y *Image) int { return strings.Compare(x.ID, y.ID) })
 	if !b.ordered && !b.pinned {
 		b.sortClasses()
 	}
 	b.set.findForms()
 	return &b.set, nil
+}
+
+// tellTwice notes photos of which objects are there twice, as where an export lies in
+// two files.
+func (b *Builder) tellTwice() {
+	slices.SortFunc(b.set.Images, func(x, y *Image) int { return strings.Compare(x.ID, y.ID) })
+	for _, im := range b.set.Images {
+		seen := make(map[data.Box]int, len(im.Objects)) // number of outlines
+		twice := 0
+		for i := range im.Objects {
+			o := &im.Objects[i]
+			if n, ok := seen[o.Box]; ok && n == len(o.Rings) {
+				twice++
+			}
+			seen[o.Box] = len(o.Rings)
+		}
+		if twice > 0 {
+			b.Fault(data.Fault{Kind: "object-twice", Warning: true, Message: fmt.Sprintf("%s: %s there twice (the same export in two files?)", im.From, words.Count(twice, "object is", "objects are"))})
+		}
+	}
 }
 
 // sortClasses orders the classes by name and renumbers the labels.

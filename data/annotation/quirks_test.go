@@ -119,6 +119,7 @@ func TestNothingIsLost(t *testing.T) {
 		"an empty labelme file":      {files: map[string]string{"b.json": "", "a.json": labelme(two)["a.json"]}, fails: []string{"b.json:1"}},
 		"a YOLO file of words":       {files: map[string]string{"a.txt": "0 0.5 0.5 0.1 0.1\n", "b.txt": "bolt 0.5 0.5 0.1 0.1\n"}, fails: []string{"b.txt:1", `"bolt" is not a number`}},
 		"a YOLO file of no photo":    {files: map[string]string{"a.txt": "0 0.5 0.5 0.1 0.1\n", "gone.txt": "0 0.5 0.5 0.1 0.1\n"}, says: "lost gone.txt"},
+		"an export in two files":     {files: map[string]string{"1/annotations.xml": cvat(`<box label="x" xtl="1" ytl="1" xbr="9" ybr="9"/>`)["annotations.xml"], "2/annotations.xml": cvat(`<box label="x" xtl="1" ytl="1" xbr="9" ybr="9"/>`)["annotations.xml"]}, says: "1 object is there twice"},
 		"a video of VIA 3":           {files: via3(`"1_a": {"vid": "1", "z": [1.5], "xy": [2, 4, 5, 16, 25], "av": {"1": "1"}}`), fails: []string{"via.json", "1_a", "video"}},
 		"a shape of VIA 3":           {files: via3(`"1_a": {"vid": "1", "z": [], "xy": [9, 1, 1, 2, 2, 3, 3], "av": {"1": "1"}}`), fails: []string{"shape 9", "allowed are point (1)"}},
 		"some VIA regions unnamed": {files: map[string]string{"via.json": `{"a": {"filename": "a.png", "regions": [{"shape_attributes": {"name": "point", "cx": 1, "cy": 1}, "region_attributes": {"class": "x"}}, {"shape_attributes": {"name": "point", "cx": 1, "cy": 1}, "region_attributes": {}}]}}`},
