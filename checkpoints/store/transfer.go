@@ -60,7 +60,8 @@ func (s *store) download(ctx context.Context, b *bucket, key string) (_ *os.File
 	if err != nil {
 		return nil, mod, errors.Join(err, r.Close())
 	}
-	n, err := io.Copy(f, lively{ctx, r})
+	// A tar file comes in few pieces: the system is called for each, twice.
+	n, err := io.CopyBuffer(struct{ io.Writer }{f}, lively{ctx, r}, make([]byte, min(max(r.Size(), 32<<10), 1<<20)))
 	switch err = errors.Join(err, r.Close()); {
 	case err == nil && n != r.Size():
 		err = fmt.Errorf("%w: %d of %d bytes", errDamaged, n, r.Size())
