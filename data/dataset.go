@@ -3,8 +3,8 @@ package data
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"wsss/checkpoints/files"
@@ -132,12 +132,7 @@ func Register(kind string, open func(Options) (Dataset, error)) {
 
 // Kinds lists the registered dataset kinds, sorted.
 func Kinds() []string {
-	kinds := make([]string, 0, len(registry))
-	for k := range registry {
-		kinds = append(kinds, k)
-	}
-	sort.Strings(kinds)
-	return kinds
+	return slices.Sorted(maps.Keys(registry))
 }
 
 // Open opens a dataset of a registered kind.

@@ -2,10 +2,11 @@ package eval
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"wsss/data/datatest"
 )
 
 // everyNth is part i of n of ids, as a shard is.
@@ -118,9 +119,7 @@ func TestMergeRefuses(t *testing.T) {
 	}
 	bad := filepath.Join(dir, "bad.json")
 	for _, text := range []string{"{", "{}", `{"total":{"classes":3,"cells":[1]}}`, `{"total":{"classes":-1}}`} {
-		if err := os.WriteFile(bad, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, bad, text)
 		if _, err := ReadPartial(bad); err == nil || !strings.Contains(err.Error(), "bad.json") {
 			t.Errorf("%s: %v", text, err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/data/folder"
 )
 
@@ -44,9 +45,7 @@ func TestCheckFinished(t *testing.T) {
 		fmt.Fprintf(&csv, "im%05d,a,1,1,%d,9\n", i, 4+i%12)
 	}
 	for name, text := range map[string]string{"labels.csv": csv.String(), "classes.txt": "background\na\nb\n"} {
-		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, filepath.Join(root, name), text)
 	}
 	out := filepath.Join(root, "out")
 	begin := func() (Summary, time.Duration) {

@@ -74,19 +74,7 @@ func TestLearningResumes(t *testing.T) {
 			if _, err := Run(context.Background(), whole); err != nil {
 				t.Fatal(err)
 			}
-			for _, at := range []int{3, 7, 99} {
-				ctx, cancel := context.WithCancel(context.Background())
-				cut.Progress = func(done, _ int) {
-					if done == at {
-						cancel()
-					}
-				}
-				_, err := Run(ctx, cut)
-				cancel()
-				if at < 99 && !errors.Is(err, context.Canceled) || at == 99 && err != nil {
-					t.Fatalf("cancelled at %d: error %v", at, err)
-				}
-			}
+			interrupted(t, cut, []int{3, 7})
 			sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(10), LogFile)
 		})
 	}

@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -53,19 +52,7 @@ func TestMask2Former(t *testing.T) {
 	}
 	cut := mask2formerJob(t, t.TempDir())
 	cut.Config = whole.Config
-	for _, at := range []int{7, 99} {
-		ctx, cancel := context.WithCancel(context.Background())
-		cut.Progress = func(done, _ int) {
-			if done == at {
-				cancel()
-			}
-		}
-		_, err := Run(ctx, cut)
-		cancel()
-		if at < 99 && !errors.Is(err, context.Canceled) || at == 99 && err != nil {
-			t.Fatalf("cancelled at %d: error %v", at, err)
-		}
-	}
+	interrupted(t, cut, []int{7})
 	sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(40), LogFile)
 	p, err := LoadPredictor(whole.Backend, whole.OutDir, PredictOptions{})
 	if err != nil {

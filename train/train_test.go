@@ -161,19 +161,7 @@ func TestInterrupted(t *testing.T) {
 			}
 			cut := tinyJob(t, t.TempDir())
 			cut.Config, cut.Config.Workers = config, 3
-			for _, at := range []int{3, 4, 10, 99} {
-				ctx, cancel := context.WithCancel(context.Background())
-				cut.Progress = func(done, _ int) {
-					if done == at {
-						cancel()
-					}
-				}
-				_, err := Run(ctx, cut)
-				cancel()
-				if at < 99 && !errors.Is(err, context.Canceled) || at == 99 && err != nil {
-					t.Fatalf("cancelled at %d: error %v", at, err)
-				}
-			}
+			interrupted(t, cut, []int{3, 4, 10})
 			sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(12), checkpoints.FileName(10), LogFile)
 		})
 	}

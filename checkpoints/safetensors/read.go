@@ -35,9 +35,8 @@ type Info struct {
 // Reader reads the tensors of one file, each when asked for. It is safe for
 // concurrent use.
 type Reader struct {
-	name     string // for errors
+	files.Held
 	r        io.ReaderAt
-	closer   io.Closer
 	infos    map[string]Info
 	names    []string
 	metadata map[string]string
@@ -46,12 +45,7 @@ type Reader struct {
 // Open opens a file and checks its whole header; no value is read yet. Errors
 // name the file.
 func Open(path string) (*Reader, error) {
-	r, f, err := files.Parse(path, NewReader)
-	if err != nil {
-		return nil, err
-	}
-	r.name, r.closer = path, f
-	return r, nil
+	return files.Parse(path, NewReader)
 }
 
 // NewReader is Open on the first size bytes of r.
@@ -71,7 +65,7 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 	if _, err := r.ReadAt(header, 8); err != nil {
 		return nil, err
 	}
-	out := &Reader{name: "safetensors", r: r, infos: map[string]Info{}, metadata: map[string]string{}}
+	out := &Reader{Held: files.Held{Name: "safetensors"}, r: r, infos: map[string]Info{}, metadata: map[string]string{}}
 	if err := out.parse(header); err != nil {
 		return nil, fmt.Errorf("safetensors header: %w", err)
 	}
@@ -237,7 +231,7 @@ func (r *Reader) Tensor(name string) (*tensors.Tensor, error) {
 		err = readErr
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: tensor %q: %w", r.name, name, err)
+		return nil, fmt.Errorf("%s: tensor %q: %w", r.Name, name, err)
 	}
 	return t, nil
 }
@@ -251,18 +245,10 @@ func (r *Reader) Values(name string) (*io.SectionReader, error) {
 	return io.NewSectionReader(r.r, info.Begin, info.End-info.Begin), nil
 }
 
-// Close closes the file.
-func (r *Reader) Close() error {
-	if r.closer == nil {
-		return nil
-	}
-	return r.closer.Close()
-}
-
 func (r *Reader) find(name string) (Info, error) {
 	info, ok := r.infos[name]
 	if !ok {
-		return info, fmt.Errorf("%s has no tensor %q", r.name, name)
+		return info, fmt.Errorf("%s has no tensor %q", r.Name, name)
 	}
 	return info, nil
 }

@@ -17,6 +17,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/annotation"
+	"wsss/data/datatest"
 	"wsss/data/imageproc"
 	"wsss/eval"
 	"wsss/gen"
@@ -226,9 +227,7 @@ func TestToys(t *testing.T) {
 // methods that ask for a namer and for a tagger.
 func TestToyModels(t *testing.T) {
 	words := filepath.Join(t.TempDir(), "words.txt")
-	if err := os.WriteFile(words, []byte("ball"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, words, "ball")
 	own := `{words="` + words + `"}`
 	for _, set := range [][]string{
 		{"gen.method=sam-auto", "gen.options.namer=toy", "gen.options.namer_options=" + own, "gen.options.background=[]", "gen.options.auto.points_per_side=2"},

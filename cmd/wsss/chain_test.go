@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/data/datatest"
 	"wsss/train/runlog"
 )
 
@@ -26,12 +27,7 @@ func writeChain(t *testing.T, dir, more string) (row string) {
 			"[gen]\nmethod = \"cam\"\nweak = \"tags\"\noptions = { classifier = \"" + dir + "/own/classifier/classifier.safetensors\" }\n",
 	} {
 		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, text)
 	}
 	return filepath.Join(dir, "row.toml")
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"wsss/data/datatest"
 )
 
 // TestDataChoose: a batch is diverse, the same each time, free of near-duplicates
@@ -58,9 +60,7 @@ func TestDataChoose(t *testing.T) {
 		t.Errorf("chosen: %v", ids)
 	}
 	taken, out := filepath.Join(dir, "taken.txt"), filepath.Join(dir, "next.txt")
-	if err := os.WriteFile(taken, []byte("b\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, taken, "b\n")
 	text, code := choose("-n", "9", "-same", "0.999", "-taken", taken, "-out", out, photos)
 	raw, err := os.ReadFile(out)
 	if next := strings.Fields(string(raw)); err != nil || code != exitOK || len(next) != 2 || strings.Contains(string(raw), "a") || !strings.Contains(text, "only 2 to choose from") {

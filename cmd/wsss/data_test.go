@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/data/folder"
 	"wsss/data/validate"
 	"wsss/data/weaken"
@@ -91,9 +92,7 @@ func TestWeakenKeepsLabels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte("by hand"), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, "by hand")
 		if text := run(exitUsage); !strings.Contains(text, path+" holds other labels") {
 			t.Errorf("%s: %s", format, text)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"wsss/cmd/pipeline"
 	"wsss/configs"
+	"wsss/data/datatest"
 )
 
 func TestDebugSizeText(t *testing.T) {
@@ -37,9 +38,7 @@ func TestPredictDebugSize(t *testing.T) {
 		}
 		config := "[data]\nkind = \"" + kind + "\"\nroot = \"photos\"\n[gen]\nmethod = \"sam\"\n[gen.options]\nsam = \"tiny-sam\"\n"
 		for name, text := range map[string]string{filepath.Join(out, "config.toml"): config, net: "no weights"} {
-			if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			datatest.Write(t, name, text)
 		}
 		text := predictCall(t, exitFailed, "-checkpoint", net, "-backend", "go", "-out", filepath.Join(out, "labels"), photos(t, "a.jpg"))
 		if strings.Count(text, "WARNING: tiny-sam: debug-size") != want {

@@ -12,6 +12,7 @@ import (
 	"wsss/cmd/pipeline/starter"
 	"wsss/data"
 	"wsss/data/annotation/annotationtest"
+	"wsss/data/datatest"
 	"wsss/models/manifest"
 )
 
@@ -181,9 +182,7 @@ func TestInitMasksOnly(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "cvat")
 	write := func(name, text string) {
 		path := filepath.Join(root, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, text)
 	}
 	write("labelmap.txt", "# label:color_rgb:parts:actions\nbackground:0,0,0::\nbolt:128,0,0::\n")
 	write("ImageSets/Segmentation/default.txt", "a\n")

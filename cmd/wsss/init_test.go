@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"wsss/configs"
+	"wsss/data/datatest"
 	"wsss/models/backend"
 	"wsss/models/manifest"
 )
@@ -20,9 +21,7 @@ func ownPhotos(t *testing.T, dir string) {
 	var labels strings.Builder
 	labels.WriteString("image,class,x0,y0,x1,y1\n")
 	write := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, filepath.Join(dir, name), text)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "images"), 0o755); err != nil {
 		t.Fatal(err)

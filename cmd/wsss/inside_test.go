@@ -1,13 +1,13 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"wsss/checkpoints/files"
 	"wsss/data/annotation/annotationtest"
+	"wsss/data/datatest"
 	"wsss/models/manifest"
 )
 
@@ -59,8 +59,6 @@ func TestInsideThePhotos(t *testing.T) {
 func writeClasses(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "classes.txt")
-	if err := os.WriteFile(path, []byte("background\nbolt\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, path, "background\nbolt\n")
 	return path
 }

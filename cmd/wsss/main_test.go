@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"wsss/data/datatest"
 	"wsss/models/manifest"
 )
 
@@ -78,9 +79,7 @@ func TestExitCodes(t *testing.T) {
 	photos := filepath.Join(t.TempDir(), "photos")
 	partPhotos(t, photos, "a")
 	checkpoint := filepath.Join(t.TempDir(), "net.safetensors")
-	if err := os.WriteFile(checkpoint, []byte("weights"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, checkpoint, "weights")
 	tests := []struct {
 		args []string
 		code int

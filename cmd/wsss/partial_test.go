@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"wsss/checkpoints"
 	"wsss/checkpoints/files"
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/train"
 )
 
@@ -22,9 +22,7 @@ func partPhotos(t *testing.T, dir string, masks ...string) {
 	ownPhotos(t, dir)
 	write := func(name, text string) {
 		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, text)
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "boxes.csv"))
 	if err != nil {
@@ -132,9 +130,7 @@ func TestRunKeepsGoing(t *testing.T) {
 	dir := t.TempDir()
 	photos, out := filepath.Join(dir, "photos"), filepath.Join(dir, "out")
 	partPhotos(t, photos, "a", "c", "e")
-	if err := os.WriteFile(filepath.Join(photos, "images", "b.png"), []byte("no picture"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, filepath.Join(photos, "images", "b.png"), "no picture")
 	args := partRun(photos, out)
 	if raw, err := wsssCommand(t, args...).CombinedOutput(); err == nil || !strings.Contains(string(raw), "b.png") || !strings.Contains(string(raw), "-keep-going") || files.Exists(filepath.Join(out, "train")) {
 		t.Fatalf("%v\n%s", err, raw)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"wsss/cmd/pipeline"
+	"wsss/data/datatest"
 )
 
 // TestPlanMany: most of the papers' configs need nothing but weights to pull,
@@ -53,9 +54,7 @@ func TestPlanMany(t *testing.T) {
 // TestPlanManyErrors: several configs are for -dry-run alone, and each is named.
 func TestPlanManyErrors(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.toml")
-	if err := os.WriteFile(bad, []byte("[gen]\nmethod = \"none\""), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, bad, "[gen]\nmethod = \"none\"")
 	const good = "../../configs/demo.toml"
 	for _, tt := range []struct {
 		args []string

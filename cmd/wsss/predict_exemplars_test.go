@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/models/manifest"
 	"wsss/models/onnximport/onnxtest"
 )
@@ -48,12 +49,7 @@ func TestPredictExemplars(t *testing.T) {
 		f.Close()
 	}
 	write := func(name, text string) {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, filepath.Join(dir, name), text)
 	}
 	const box = "image,class,x0,y0,x1,y1\na.png,apple,8,16,40,48\n"
 	paint("marked/a.png", left)

@@ -9,6 +9,7 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/data/annotation/annotationtest"
+	"wsss/data/datatest"
 	"wsss/models/manifest"
 )
 
@@ -138,9 +139,7 @@ func TestPredictMethodFlags(t *testing.T) {
 		annotationtest.NewWriter(t, plain).Photo(p.Name+".png", p)
 	}
 	text := filepath.Join(plain, "notes.txt")
-	if err := os.WriteFile(text, []byte("hello\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, text, "hello\n")
 	for _, tt := range []struct {
 		args string
 		says string

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"wsss/checkpoints/files"
+	"wsss/data/datatest"
 	"wsss/models/manifest"
 )
 
@@ -18,9 +18,7 @@ func TestPreflight(t *testing.T) {
 	photos := filepath.Join(dir, "photos")
 	partPhotos(t, photos, "a", "e")
 	broken := filepath.Join(dir, "broken.safetensors")
-	if err := os.WriteFile(broken, []byte("weights"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, broken, "weights")
 	absent := filepath.Join(dir, "none")
 	tests := []struct {
 		name string

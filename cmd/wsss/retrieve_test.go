@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"wsss/data/datatest"
 )
 
 // TestRetrieve: a run labels its photos by retrieval, the sidecars say by which
@@ -49,9 +51,7 @@ min_area = 20
 features = { network = "../../models/resnet/tiny/resnet18_w025_scenes.safetensors", side = 60, stride = 8 }
 proposals = [{ method = "grabcut" }]
 `, dir, bank)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, config, text)
 	if out, err := wsssCommand(t, "data", "scenes", "-out", filepath.Join(dir, "scenes"), "-train", "10", "-val", "3", "-min-size", "64", "-max-size", "64", "-quiet").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/cmd/pipeline"
 	"wsss/configs"
+	"wsss/data/datatest"
 )
 
 // TestTable: two seeds of two rows, scored, ordered and set beside the papers.
@@ -47,9 +47,7 @@ method = "import"
 weak = "none"
 options = { labels = "nowhere" }
 `
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, path, text)
 	var printed string
 	for range 2 { // the second time everything is there
 		printed = capture(t, func() {

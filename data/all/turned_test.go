@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"wsss/data"
+	"wsss/data/datatest"
 )
 
 // TestTurnedPhotos: a phone's photo of 23×14 stored pixels that is seen upright
@@ -52,12 +53,7 @@ func TestTurnedPhotos(t *testing.T) {
 				root := t.TempDir()
 				for name, text := range files {
 					path := filepath.Join(root, name)
-					if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-						t.Fatal(err)
-					}
-					if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-						t.Fatal(err)
-					}
+					datatest.Write(t, path, text)
 				}
 				options := map[string]any{}
 				if kind != "folder" {

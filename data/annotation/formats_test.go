@@ -19,6 +19,7 @@ import (
 	"wsss/data"
 	"wsss/data/annotation"
 	"wsss/data/annotation/annotationtest"
+	"wsss/data/datatest"
 )
 
 // read writes files and reads them beside photos of 48×40 pixels.
@@ -276,9 +277,7 @@ func TestYOLOSplitsThatShare(t *testing.T) {
 // when a stopped call goes on, and more photos move none.
 func TestYOLODivides(t *testing.T) {
 	dir, photo := t.TempDir(), filepath.Join(t.TempDir(), "photo.jpg")
-	if err := os.WriteFile(photo, []byte("a photo"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, photo, "a photo")
 	var ids []string
 	write := func(more, val int) {
 		for range more {

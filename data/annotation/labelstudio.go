@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -265,11 +266,7 @@ func (t *studioTask) photo() (string, error) {
 			return name, nil
 		}
 	}
-	keys := make([]string, 0, len(t.Data))
-	for key := range t.Data {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
+	keys := slices.Sorted(maps.Keys(t.Data))
 	for _, key := range keys {
 		if name, ok := t.Data[key].(string); ok && names.TrimExtension(studioPath(name)) != studioPath(name) {
 			return name, nil

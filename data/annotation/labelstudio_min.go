@@ -2,6 +2,7 @@ package annotation
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 )
 
@@ -17,11 +18,7 @@ func flatTask(raw []byte) (map[string]any, []studioResult, error) {
 		return nil, nil, err
 	}
 	fields := map[string]any{}
-	keys := make([]string, 0, len(all))
-	for key := range all {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
+	keys := slices.Sorted(maps.Keys(all))
 	results := []studioResult{}
 	for _, key := range keys {
 		if slices.Contains(flatKeys, key) {

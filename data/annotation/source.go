@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -124,12 +125,7 @@ func (s *Source) file(id string) string {
 
 // IDs lists the photos, ascending.
 func (s *Source) IDs() []string {
-	ids := make([]string, 0, len(s.photos))
-	for id := range s.photos {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
+	return slices.Sorted(maps.Keys(s.photos))
 }
 
 // Size is a photo's width and height, from its header.

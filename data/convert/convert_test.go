@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/data/folder"
 )
 
@@ -35,9 +36,7 @@ func folderOf(t *testing.T, ids ...string) (*folder.Dataset, string) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "classes.txt"), []byte("background\nbolt\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, filepath.Join(dir, "classes.txt"), "background\nbolt\n")
 	ds, err := folder.Open(dir, folder.Options{}, 1)
 	if err != nil {
 		t.Fatal(err)

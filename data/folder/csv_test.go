@@ -2,7 +2,6 @@ package folder
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"wsss/data"
+	"wsss/data/datatest"
 )
 
 // TestTables: tables as spreadsheets and other tools write them; each has the
@@ -53,9 +53,7 @@ func TestTables(t *testing.T) {
 			root := t.TempDir()
 			for name, raw := range map[string]string{"images/kitchen/1.jpg": "", "images/kitchen/2.jpg": "", "images/bath/2.jpg": "", "classes.txt": "background\nSchl\u00fcssel\n", "labels.csv": tc.text} {
 				path := filepath.Join(root, name)
-				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(raw), 0o644)); err != nil {
-					t.Fatal(err)
-				}
+				datatest.Write(t, path, raw)
 			}
 			ds, err := Open(root, Options{}, 1)
 			if err != nil {

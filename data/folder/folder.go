@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -205,12 +206,7 @@ func (d *Dataset) Classes() data.Classes { return d.classes }
 // Splits lists the split lists, train and val where val_fraction makes them,
 // and "all".
 func (d *Dataset) Splits() []string {
-	names := make([]string, 0, len(d.splits))
-	for name := range d.splits {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(d.splits))
 }
 
 // IDs lists a split: in the order of its list, or ascending.

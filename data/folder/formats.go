@@ -2,6 +2,7 @@ package folder
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -89,11 +90,7 @@ func readOwn(src *annotation.Source, names []string, b *annotation.Builder) erro
 				return fmt.Errorf("%s: %w", src.Path(name), err)
 			}
 		}
-		ids := make([]string, 0, len(s.labels))
-		for id := range s.labels {
-			ids = append(ids, id)
-		}
-		slices.Sort(ids)
+		ids := slices.Sorted(maps.Keys(s.labels))
 		for _, id := range ids {
 			im, err := b.Image(id, name, fmt.Sprintf("%s: image %q", src.Path(name), id))
 			if err != nil {

@@ -1,7 +1,6 @@
 package maskcode
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"wsss/data"
+	"wsss/data/datatest"
 )
 
 var parts = data.Classes{Names: []string{"background", "bolt", "nut"}}
@@ -18,9 +18,7 @@ const labelmap = "# label:color_rgb:parts:actions\nbackground:0,0,0::\nbolt:250,
 
 func TestLabelmap(t *testing.T) {
 	root := t.TempDir()
-	if err := os.WriteFile(filepath.Join(root, LabelmapName), []byte(labelmap), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, filepath.Join(root, LabelmapName), labelmap)
 	c, err := Options{}.Coding(root, parts)
 	want := map[data.RGB]uint8{{}: 0, {250, 50, 83}: 1, {51, 221, 255}: 2, {255, 255, 255}: 255}
 	if diff := cmp.Diff(want, c.Colours); err != nil || diff != "" {

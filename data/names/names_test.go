@@ -1,9 +1,10 @@
 package names
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
+
+	"wsss/data/datatest"
 )
 
 func TestClean(t *testing.T) {
@@ -42,12 +43,7 @@ func TestFinder(t *testing.T) {
 	nfd := "Ku\u0308che" // as macOS writes Küche
 	for _, name := range []string{"IMG_1.JPG", "Sub/b.Png", nfd + ".jpeg", "c_mask.PNG", "d.jpg.png", "e-mask.png", "f.PNG", "g_mask.png", "x.jpg/y"} {
 		path := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, "")
 	}
 	var f Finder
 	at := func(name string) string { return filepath.Join(root, name) }

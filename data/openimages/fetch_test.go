@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"wsss/data/datatest"
 )
 
 // bucket serves photos, and fails as servers do: by the photo's number mod 5 it
@@ -71,9 +73,7 @@ func writeList(t *testing.T, n int) string {
 		fmt.Fprintf(&text, "train/%016x\n", i)
 	}
 	path := filepath.Join(t.TempDir(), "train.images.txt")
-	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, path, text.String())
 	return path
 }
 
@@ -123,9 +123,7 @@ func TestFetchFaults(t *testing.T) {
 	}
 	for _, line := range []string{"../etc/passwd", "train/../../x", "train/12", "elsewhere/0000000000000001", "0000000000000001"} {
 		path := filepath.Join(t.TempDir(), "list.txt")
-		if err := os.WriteFile(path, []byte("train/0000000000000000\n"+line+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, "train/0000000000000000\n"+line+"\n")
 		if _, err := Fetch(context.Background(), path, t.TempDir(), o); err == nil || !strings.Contains(err.Error(), "list.txt:2:") {
 			t.Errorf("%q: %v", line, err)
 		}

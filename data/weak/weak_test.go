@@ -2,7 +2,6 @@ package weak
 
 import (
 	"image"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -197,9 +196,7 @@ func TestDetectBase(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, "a.xml"), []byte(tc.text), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			datatest.Write(t, filepath.Join(dir, "a.xml"), tc.text)
 			got, err := DetectBase(dir)
 			if tc.err != "" {
 				checkErr(t, err, tc.err)
@@ -213,9 +210,7 @@ func TestDetectBase(t *testing.T) {
 // TestFilesNamed checks that errors begin with the file.
 func TestFilesNamed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bad.txt")
-	if err := os.WriteFile(path, []byte("a 9\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, path, "a 9\n")
 	_, err := ReadList(path, 4)
 	checkErr(t, err, path+": line 1: ")
 	_, err = ReadTags(strings.TrimSuffix(path, ".txt")+".xls", animals, nil)

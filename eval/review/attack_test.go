@@ -7,12 +7,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"wsss/data/corrections"
+	"wsss/data/datatest"
 )
 
 // ask sends a request to a server that listens at 127.0.0.1:4321.
@@ -99,9 +99,7 @@ func TestNothingOutsideIsRead(t *testing.T) {
 	in := "/" + s.token + "/"
 	root := filepath.Dir(ds.Folder.Dir)
 	secret := filepath.Join(filepath.Dir(root), "secret.jpg")
-	if err := os.WriteFile(secret, []byte("\xff\xd8\xffsecret"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, secret, "\xff\xd8\xffsecret")
 	for _, path := range []string{
 		"api/photo?id=../secret", "api/photo?id=..%2f..%2fsecret", "api/photo?id=" + secret, "api/photo?id=a%00", "api/photo?id=",
 		"api/photo?id=a/../a", "api/image?id=../../secret", "api/version?id=../a",

@@ -16,6 +16,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/corrections"
+	"wsss/data/datatest"
 	"wsss/data/folder"
 	"wsss/gen"
 	_ "wsss/gen/grabcut"
@@ -47,9 +48,7 @@ func newData(t *testing.T, ids []string, w, h int, boxed bool, names ...string) 
 		rows += fmt.Sprintf("%s,1,%d,%d,%d,%d\n", id, w/4-2, h/4-2, w/2+2, h/2+2)
 	}
 	if boxed {
-		if err := os.WriteFile(filepath.Join(root, "labels.csv"), []byte(rows), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, filepath.Join(root, "labels.csv"), rows)
 	}
 	ds, err := folder.Open(root, folder.Options{Names: append([]string{"background"}, names...)}, 1)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/corrections"
+	"wsss/data/datatest"
 	"wsss/data/folder"
 	"wsss/gen"
 )
@@ -38,9 +39,7 @@ func TestCorrectedLabels(t *testing.T) {
 		f.Close()
 		rows += id + ",1,8,8,32,32\n"
 	}
-	if err := os.WriteFile(filepath.Join(root, "labels.csv"), []byte(rows), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, filepath.Join(root, "labels.csv"), rows)
 	inner, err := folder.Open(root, folder.Options{Names: []string{"background", "red", "blue"}}, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -126,9 +125,7 @@ func TestCorrectedLabels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(raw), `"blue"`, `"teal"`)), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, path, strings.ReplaceAll(string(raw), `"blue"`, `"teal"`))
 	_, err = gen.Run(context.Background(), gen.RunOptions{Dataset: ds, Split: folder.SplitAll, Method: m, Name: "grabcut", Weak: data.WeakBoxes,
 		Fuse: g.Fuse, OutDir: out, ConfigHash: "h", Env: env})
 	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), `"teal"`) {

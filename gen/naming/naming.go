@@ -6,6 +6,7 @@ package naming
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -75,12 +76,7 @@ func NoClass(key, name string, classes data.Classes) error {
 
 // sortedKeys makes the order of errors that of the names.
 func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.Sorted(maps.Keys(m))
 }
 
 // withoutNegatives leaves out the classes whose negative words RAM gives as tags

@@ -10,6 +10,7 @@ import (
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/gen"
 	_ "wsss/gen/grabcut"
 )
@@ -33,9 +34,7 @@ func TestDocumentedConfigs(t *testing.T) {
 	for i, b := range blocks {
 		text, _, _ := strings.Cut(b, "```")
 		path := filepath.Join(t.TempDir(), fmt.Sprint(i, ".toml"))
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, text)
 		cfg, err := configs.Load(path, nil)
 		if err != nil {
 			t.Error(err)

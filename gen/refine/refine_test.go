@@ -7,7 +7,6 @@ import (
 	"image/color"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/data/weak/npy"
 	"wsss/gen"
 	"wsss/models/backend/backendtest"
@@ -252,9 +252,7 @@ func TestSEPL(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "labels", "a.png"), pseudo)
 	write(t, filepath.Join(dir, "masks", "a", "0.png"), mask)
-	if err := os.WriteFile(filepath.Join(dir, "masks", "a", "metadata.csv"), []byte("id,area\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, filepath.Join(dir, "masks", "a", "metadata.csv"), "id,area\n")
 	bits := slices.Clone(mask.Pix)
 	for i := range bits {
 		bits[i] /= 255

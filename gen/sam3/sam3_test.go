@@ -2,13 +2,13 @@ package sam3
 
 import (
 	"image"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/gen"
 	"wsss/gen/source"
 	"wsss/models/backend/backendtest"
@@ -18,9 +18,7 @@ import (
 func table(t *testing.T, more map[string]any) map[string]any {
 	t.Helper()
 	merges := filepath.Join(t.TempDir(), "merges.txt")
-	if err := os.WriteFile(merges, []byte("#version: 0.2\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, merges, "#version: 0.2\n")
 	const dir = "../../models/foundation/sam3/testdata/"
 	o := map[string]any{"vision": dir + "vision.onnx", "text": dir + "text.onnx", "decoder": dir + "decoder.onnx", "merges": merges,
 		"accept_licence": licence, "confidence": 0.15, "threshold": 0.3}

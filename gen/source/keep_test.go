@@ -3,12 +3,12 @@ package source
 import (
 	"context"
 	"image"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/gen"
 )
 
@@ -65,9 +65,7 @@ func TestKeep(t *testing.T) {
 		{other, sample(9, 1, 2), false, 5}, {other, sample(9, 1, 2), false, 5},
 	} {
 		if step.spoil {
-			if err := os.WriteFile(filepath.Join(dir, "x.npy"), []byte("cut off"), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			datatest.Write(t, filepath.Join(dir, "x.npy"), "cut off")
 		}
 		got, err := step.source.Scores(t.Context(), step.sample)
 		if err != nil {

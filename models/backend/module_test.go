@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"wsss/data/datatest"
 )
 
 // TestImported builds a program of another module, whose only replacement names
@@ -44,9 +46,7 @@ func main() {
 }
 `,
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, filepath.Join(dir, name), text)
 	}
 	run := exec.Command("go", "run", "-mod=mod", ".")
 	run.Dir = dir

@@ -1,11 +1,11 @@
 package backend
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"wsss/data/datatest"
 	"wsss/models/backend/nativelib"
 )
 
@@ -16,12 +16,7 @@ func TestResolve(t *testing.T) {
 	cuda := filepath.Join(dir, "cpu", "pjrt_c_api_cuda_plugin.so")
 	misleading := filepath.Join(dir, "nvidia", "pjrt_c_api_cpu_plugin.so")
 	for _, path := range []string{lib, plugin, cuda, misleading, filepath.Join(dir, "libonnxruntime_providers_cuda.so")} {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, "")
 	}
 	t.Setenv(nativelib.EnvORT, lib)
 	t.Setenv(nativelib.EnvXLA, plugin)

@@ -21,6 +21,7 @@ import (
 	"wsss/models/pretrained"
 	"wsss/models/resnet"
 	"wsss/models/weights/formats"
+	"wsss/models/weights/weightstest"
 )
 
 func TestRename(t *testing.T) {
@@ -61,22 +62,8 @@ func rename(net models.Segmenter) func(string) string {
 	return r.Rename
 }
 
-// memory is a Source of tensors in memory.
-type memory map[string]*tensors.Tensor
-
-func (m memory) Names() (names []string) {
-	for n := range m {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
-func (m memory) Shape(name string) ([]int, error)            { return m[name].Shape().Dimensions, nil }
-func (m memory) Tensor(name string) (*tensors.Tensor, error) { return m[name], nil }
-func (m memory) Close() error                                { return nil }
-
 // exported is the network's state dict.
-func exported(t *testing.T, store *model.Store) memory {
+func exported(t *testing.T, store *model.Store) weightstest.Memory {
 	t.Helper()
 	out, err := pretrained.StateDict(store.RootScope())
 	if err != nil {
@@ -140,7 +127,7 @@ func TestLoadOwnCheckpoint(t *testing.T) {
 	wanted, other := hashStore(t, net), model.NewStore()
 	makeVariables(t, other, net)
 	for _, prefix := range []string{"var", "opt/ema"} {
-		source := memory{}
+		source := weightstest.Memory{}
 		for _, v := range pretrained.Variables(wanted.RootScope()) {
 			source["var"+v.Path()] = other.GetVariable(v.Path()).MustValue()
 			source["opt/momentum"+v.Path()] = v.MustValue()

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"wsss/data/datatest"
 	"wsss/models/foundation/zoo"
 )
 
@@ -53,9 +54,7 @@ func TestInitialWeights(t *testing.T) {
 		}
 	}
 	path := filepath.Join(dir, "resnet50", "model.safetensors")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("weights"), 0o644)); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, path, "weights")
 	if got, err := InitialWeights(ctx, "resnet50"); got != path || err != nil {
 		t.Errorf("fetched: %q, %v; want %q", got, err, path)
 	}
@@ -141,12 +140,7 @@ func TestFirstUseIsRecorded(t *testing.T) {
 	}
 	path := s.Path(m, m.Files[0])
 	put := func(text string, at time.Time) {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, text)
 		if err := os.Chtimes(path, at, at); err != nil {
 			t.Fatal(err)
 		}
@@ -307,9 +301,7 @@ func TestPullFromAddress(t *testing.T) {
 			asked = nil
 			path := filepath.Join(t.TempDir(), "f.onnx")
 			if c.part != "" {
-				if err := os.WriteFile(path+partial, []byte(c.part), 0o644); err != nil {
-					t.Fatal(err)
-				}
+				datatest.Write(t, path+partial, c.part)
 			}
 			from := remote{url: front.URL + c.path, token: "secret"}
 			err := fetch(context.Background(), from, path, func(int64, int64) {})
@@ -374,12 +366,7 @@ func TestPairsAreCheckedOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.MkdirAll(filepath.Dir(s.Path(m, f)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(s.Path(m, f), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, s.Path(m, f), text)
 	}
 	put("encoder", "e")
 	put("decoder", "d")

@@ -281,7 +281,7 @@ func presence(n *network) *tensors.Tensor {
 // three quarters of them to 0.1 %.
 func checkNorms(t *testing.T, n *network, got, want map[string]float64) {
 	t.Helper()
-	file := shaped{}
+	file := weightstest.Shaped{}
 	for name := range want {
 		file[name] = []int{1}
 	}
@@ -321,17 +321,3 @@ func partOf(name, joined string) bool {
 	}
 	return false
 }
-
-// shaped is a file of names and shapes alone.
-type shaped map[string][]int
-
-func (s shaped) Names() (names []string) {
-	for n := range s {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
-func (s shaped) Shape(name string) ([]int, error)       { return s[name], nil }
-func (s shaped) Tensor(string) (*tensors.Tensor, error) { return nil, fmt.Errorf("no values") }
-func (s shaped) Close() error                           { return nil }

@@ -3,12 +3,12 @@ package official_test
 import (
 	"context"
 	"image"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/datatest"
 	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation/load"
@@ -49,9 +49,7 @@ func TestBLIP2IsUsable(t *testing.T) {
 	if err := official.BLIP2Match(q, filepath.Join(dir, "match.onnx")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(vocabulary, []byte("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ncat\ndog\na\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, vocabulary, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ncat\ndog\na\n")
 	b := backendtest.One(t)
 	m, sessions, err := load.BLIP2(b, filepath.Join(dir, "image.onnx"), filepath.Join(dir, "match.onnx"), vocabulary, load.Options{})
 	if err != nil {

@@ -113,44 +113,28 @@ func TestParity(t *testing.T) {
 	})
 }
 
-// shaped is a file of names and shapes alone.
-type shaped map[string][]int
-
-func (s shaped) Names() (names []string) {
-	for n := range s {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
-func (s shaped) Shape(name string) ([]int, error) { return s[name], nil }
-func (s shaped) Tensor(string) (*tensors.Tensor, error) {
-	return nil, fmt.Errorf("no values")
-}
-func (s shaped) Close() error { return nil }
-
 // TestNames: every tensor of the files of Hugging Face, timm and Microsoft goes
 // to a variable, but for those of the classifier.
 func TestNames(t *testing.T) {
-	files := map[string]shaped{}
+	files := map[string]weightstest.Shaped{}
 	datatest.JSON(t, "testdata/names.json", &files)
 	made, err := models.BackboneByName("backbone", "swin_t", models.BackboneOptions{OutputStride: 32})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := made.(swin.Config)
-	wanted := shaped{}
+	wanted := weightstest.Shaped{}
 	for name, v := range pretrained.Variables(variables(t, c).RootScope()) {
 		wanted[name] = layers.TorchShape(v.Shape().Dimensions)
 	}
-	microsoft := shaped{"model.norm.weight": {768}, "model.head.weight": {1000, 768}, "model.layers.0.blocks.0.attn.relative_position_index": {49, 49}, "model.layers.0.blocks.1.attn_mask": {64, 49, 49}}
+	microsoft := weightstest.Shaped{"model.norm.weight": {768}, "model.head.weight": {1000, 768}, "model.layers.0.blocks.0.attn.relative_position_index": {49, 49}, "model.layers.0.blocks.1.attn_mask": {64, 49, 49}}
 	for name, shape := range wanted {
 		if name = strings.TrimPrefix(name, "backbone."); !strings.HasPrefix(name, "norm") {
 			microsoft["model."+name] = shape
 		}
 	}
 	files["microsoft"] = microsoft
-	files["mask2former"] = shaped{"backbone.layers.3.blocks.1.attn.relative_position_index": {49, 49}}
+	files["mask2former"] = weightstest.Shaped{"backbone.layers.3.blocks.1.attn.relative_position_index": {49, 49}}
 	for name, shape := range wanted {
 		files["mask2former"][name] = shape
 	}

@@ -13,6 +13,7 @@ import (
 	"wsss/models"
 	"wsss/models/layers"
 	"wsss/models/pretrained"
+	"wsss/models/weights/weightstest"
 )
 
 // TestStages: sizes and channels of the stages, and of all variables.
@@ -53,20 +54,6 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// memory is a weight file in memory.
-type memory map[string]*tensors.Tensor
-
-func (m memory) Names() (names []string) {
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-func (m memory) Shape(name string) ([]int, error)            { return m[name].Shape().Dimensions, nil }
-func (m memory) Tensor(name string) (*tensors.Tensor, error) { return m[name], nil }
-func (m memory) Close() error                                { return nil }
-
 // TestTorchvision: the names and shapes of torchvision's VGG-16 fill the network;
 // of its fully connected layers every fourth channel and nine taps are left.
 func TestTorchvision(t *testing.T) {
@@ -82,7 +69,7 @@ func TestTorchvision(t *testing.T) {
 		}
 		return tensors.FromFlatDataAndDimensions(v, dims...)
 	}
-	src := memory{
+	src := weightstest.Memory{
 		"classifier.0.weight": ramp(4096, in*49), "classifier.0.bias": ramp(4096),
 		"classifier.3.weight": ramp(4096, 4096), "classifier.3.bias": ramp(4096), "classifier.6.bias": ramp(1000),
 	}
@@ -128,7 +115,7 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src := memory{}
+	src := weightstest.Memory{}
 	for name, v := range state {
 		src[strings.TrimPrefix(name, models.BackboneScope+".")] = v
 	}

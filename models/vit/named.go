@@ -3,6 +3,7 @@ package vit
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -46,12 +47,7 @@ func init() {
 
 // Names lists the published networks.
 func Names() []string {
-	var names []string
-	for name := range named {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(named))
 }
 
 // Named is a published network of so many times its width, in whole heads. key

@@ -1,6 +1,7 @@
 package vit
 
 import (
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -183,12 +184,7 @@ func TestRegrid(t *testing.T) {
 type fake map[string][]int
 
 func (f fake) Names() []string {
-	var names []string
-	for n := range f {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(f))
 }
 func (f fake) Shape(name string) ([]int, error) { return f[name], nil }
 func (f fake) Tensor(name string) (*tensors.Tensor, error) {

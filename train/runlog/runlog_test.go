@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"wsss/data/datatest"
 )
 
 type record struct {
@@ -66,9 +68,7 @@ func TestRead(t *testing.T) {
 		{"{\"step\":3}\n{\"st", 2, Damage{Of: 3}},
 		{"[]\n{\"st", 1, Damage{Lines: 1, First: 2, Of: 3}},
 	} {
-		if err := os.WriteFile(path, []byte("{\"step\":1}\n"+tt.text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, "{\"step\":1}\n"+tt.text)
 		if log, err := Read[record](path); err != nil || len(log) != tt.records {
 			t.Errorf("%q: %v, %v; want %d records", tt.text, log, err, tt.records)
 		}
@@ -96,9 +96,7 @@ func TestRepair(t *testing.T) {
 		{one + "\x00\x00\x00" + three, one, 25, 11, 1},
 		{strings.Repeat("x", maxLine+5) + "\n" + three, three, maxLine + 17, 11, 1},
 	} {
-		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, c.text)
 		words := 0
 		left, err := Repair(path, c.keep, func(string) { words++ })
 		raw, _ := os.ReadFile(path)

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"wsss/data/datatest"
 )
 
 // TestAccessLog: labels that the server was sent are counted as the log grows, also
@@ -24,9 +26,7 @@ func TestAccessLog(t *testing.T) {
 		head + "PutObject run/gen/b/c.png /labels/run/gen/b/c.png" + tail +
 		head + "PutObject run/gen/a.png /labels/run/gen/a.png" + tail
 	for _, end := range []int{0, 60, 400, 401, len(text) - 1, len(text)} {
-		if err := os.WriteFile(a.path, []byte(text[:end]), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, a.path, text[:end])
 		if err := a.read(); err != nil {
 			t.Fatal(err)
 		}

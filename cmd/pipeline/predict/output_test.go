@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"wsss/data"
+	"wsss/data/datatest"
 )
 
 // Predictions are exact as run lengths and short as polygons, unless asked
@@ -36,12 +37,7 @@ func TestPolygons(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			photo := filepath.Join(dir, "in", "a.JPG")
-			if err := os.MkdirAll(filepath.Dir(photo), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(photo, []byte("a photo"), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			datatest.Write(t, photo, "a photo")
 			classes := data.Classes{Names: []string{"background", "cat"}}
 			c.o.Dir, c.o.Formats = dir, []string{"coco", " cvat", "yolo"}
 			writers, err := c.o.open(classes, []Photo{{photo, "a"}})

@@ -1,12 +1,12 @@
 package starter
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"wsss/data"
+	"wsss/data/datatest"
 	generated "wsss/data/scenes"
 	"wsss/models/manifest"
 )
@@ -18,12 +18,7 @@ func TestChoices(t *testing.T) {
 	t.Setenv(manifest.Env, store)
 	put := func(path string) {
 		t.Helper()
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte("x"), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, "x")
 	}
 	dir := t.TempDir()
 	put(filepath.Join(dir, "voc", "JPEGImages", "1.jpg"))

@@ -5,18 +5,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"wsss/data/datatest"
 )
 
 // plant writes an empty file, its folders included.
 func plant(t *testing.T, parts ...string) string {
 	t.Helper()
 	path := filepath.Join(parts...)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, path, "")
 	return path
 }
 

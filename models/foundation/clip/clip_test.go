@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"wsss/data/datatest"
 	"wsss/data/imageproc"
 	"wsss/data/vector"
 	"wsss/models/foundation"
@@ -59,9 +59,7 @@ func port(name string, t dtypes.DType, dims ...int) foundation.Port {
 func letters(t *testing.T) *tokenize.CLIP {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "merges.txt")
-	if err := os.WriteFile(path, []byte("#version: 0.2\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, path, "#version: 0.2\n")
 	c, err := tokenize.LoadCLIP(path)
 	if err != nil {
 		t.Fatal(err)

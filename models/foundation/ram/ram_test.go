@@ -168,9 +168,7 @@ func TestTags(t *testing.T) {
 func TestLoadListFaults(t *testing.T) {
 	write := func(text string) string {
 		path := filepath.Join(t.TempDir(), "f.txt")
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, text)
 		return path
 	}
 	for want, files := range map[string][2]string{"equally many": {"a\nb\n", "0.5\n"}, "line 2": {"a\nb\n", "0.5\n1.5\n"}} {

@@ -3,7 +3,6 @@ package sam3_test
 import (
 	"context"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/data"
+	"wsss/data/datatest"
 	"wsss/data/imageproc"
 	"wsss/models/backend/backendtest"
 	"wsss/models/foundation"
@@ -26,9 +26,7 @@ import (
 func merges(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "merges.txt")
-	if err := os.WriteFile(path, []byte("#version: 0.2\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	datatest.Write(t, path, "#version: 0.2\n")
 	return path
 }
 

@@ -1,7 +1,6 @@
 package tokenize
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -169,9 +168,7 @@ func TestBadVocabularies(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, text)
 		return path
 	}
 	if _, err := LoadCLIP(write("merges", "#version\na b\nnonsense\nc d\n")); err == nil || !strings.Contains(err.Error(), "line 3") {

@@ -12,6 +12,8 @@ import (
 	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/compute/dtypes/float16"
 	"google.golang.org/protobuf/proto"
+
+	"wsss/data/datatest"
 )
 
 // modelOf makes a model of initializers and one node.
@@ -235,9 +237,7 @@ func TestHash(t *testing.T) {
 	path := write(t, modelOf(external("w", protos.TensorProto_FLOAT, 1, "w.bin", "", "")))
 	side := filepath.Join(filepath.Dir(path), "w.bin")
 	hash := func(data string) string {
-		if err := os.WriteFile(side, []byte(data), 0o666); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, side, data)
 		f, err := Open(path)
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/checkpoints/safetensors"
+	"wsss/data/datatest"
 	"wsss/models/manifest"
 )
 
@@ -34,9 +35,7 @@ func TestOpen(t *testing.T) {
 	}
 	for _, content := range []string{"", "hello, these are no weights"} {
 		path := filepath.Join(dir, "other")
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, path, content)
 		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), path+": neither a safetensors file nor") {
 			t.Errorf("%q: error %v", content, err)
 		}

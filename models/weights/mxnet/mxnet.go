@@ -37,9 +37,8 @@ var types = map[int32]dtypes.DType{0: dtypes.Float32, 1: dtypes.Float64, 2: dtyp
 // Reader reads the arrays of one file, each when asked for. It is safe for
 // concurrent use.
 type Reader struct {
-	name   string // for errors
+	files.Held
 	file   io.ReaderAt
-	closer io.Closer
 	arrays map[string]array
 	names  []string
 }
@@ -59,12 +58,7 @@ func Is(head []byte) bool {
 // Open opens a file and reads its names and shapes; no value is read yet. Errors
 // name the file.
 func Open(path string) (*Reader, error) {
-	r, f, err := files.Parse(path, NewReader)
-	if err != nil {
-		return nil, err
-	}
-	r.name, r.closer = path, f
-	return r, nil
+	return files.Parse(path, NewReader)
 }
 
 // NewReader is Open on the first size bytes of r.
@@ -89,7 +83,7 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 	if n := p.u64(); p.err == nil && n != count {
 		return nil, fmt.Errorf("%d arrays and %d names: wanted is a name for each, as mx.nd.save writes a dictionary", count, n)
 	}
-	out := &Reader{name: "parameters", file: r, arrays: map[string]array{}}
+	out := &Reader{Held: files.Held{Name: "parameters"}, file: r, arrays: map[string]array{}}
 	for i := range list {
 		name := p.text()
 		if p.err != nil {
@@ -123,7 +117,7 @@ func (r *Reader) Shape(name string) ([]int, error) {
 func (r *Reader) find(name string) (array, error) {
 	a, ok := r.arrays[name]
 	if !ok {
-		return a, fmt.Errorf("%s: no array %q; it has %d, such as %q", r.name, name, len(r.names), r.names[0])
+		return a, fmt.Errorf("%s: no array %q; it has %d, such as %q", r.Name, name, len(r.names), r.names[0])
 	}
 	return a, nil
 }
@@ -147,17 +141,9 @@ func (r *Reader) Tensor(name string) (*tensors.Tensor, error) {
 		}
 	})
 	if err = errors.Join(err, read); err != nil {
-		return nil, fmt.Errorf("%s: array %q: %w", r.name, name, err)
+		return nil, fmt.Errorf("%s: array %q: %w", r.Name, name, err)
 	}
 	return t, nil
-}
-
-// Close closes the file.
-func (r *Reader) Close() error {
-	if r.closer == nil {
-		return nil
-	}
-	return r.closer.Close()
 }
 
 // parser reads a file from the front and skips values. The first error stays.

@@ -10,14 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
-	"sort"
-
-	"wsss/checkpoints/files"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"wsss/checkpoints/files"
 )
 
 // maxPickle bounds the pickle of a checkpoint, which holds names and shapes but
@@ -27,8 +27,7 @@ const maxPickle = 64 << 20
 // Reader reads the tensors of one checkpoint, each when asked for. It is safe
 // for concurrent use.
 type Reader struct {
-	name    string // for errors
-	closer  io.Closer
+	files.Held
 	tensors map[string]*tensor
 	names   []string
 	values  store
@@ -62,12 +61,7 @@ type store interface {
 // Open opens a checkpoint and reads its names and shapes; no value is read yet.
 // Errors name the file.
 func Open(path string) (*Reader, error) {
-	r, f, err := files.Parse(path, NewReader)
-	if err != nil {
-		return nil, err
-	}
-	r.name, r.closer = path, f
-	return r, nil
+	return files.Parse(path, NewReader)
 }
 
 // IsCheckpoint tells by the first bytes of a file whether it is a checkpoint of
@@ -80,7 +74,7 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, err
 	}
-	out := &Reader{name: "checkpoint", tensors: map[string]*tensor{}, visits: maxVisits}
+	out := &Reader{Held: files.Held{Name: "checkpoint"}, tensors: map[string]*tensor{}, visits: maxVisits}
 	var root any
 	var err error
 	switch {
@@ -102,10 +96,7 @@ func NewReader(r io.ReaderAt, size int64) (*Reader, error) {
 	if len(out.tensors) == 0 {
 		return nil, fmt.Errorf("checkpoint holds no named tensors but %s: save with torch.save(model.state_dict(), path)", describe(root))
 	}
-	for name := range out.tensors {
-		out.names = append(out.names, name)
-	}
-	sort.Strings(out.names)
+	out.names = slices.Sorted(maps.Keys(out.tensors))
 	return out, nil
 }
 
@@ -125,7 +116,7 @@ func (r *Reader) Shape(name string) ([]int, error) {
 func (r *Reader) find(name string) (*tensor, error) {
 	t, ok := r.tensors[name]
 	if !ok {
-		return nil, fmt.Errorf("%s: no tensor %q; it has %d, such as %q", r.name, name, len(r.names), r.names[0])
+		return nil, fmt.Errorf("%s: no tensor %q; it has %d, such as %q", r.Name, name, len(r.names), r.names[0])
 	}
 	return t, nil
 }
@@ -139,7 +130,7 @@ func (r *Reader) Tensor(name string) (*tensors.Tensor, error) {
 	// The storage is found before memory is set aside for what it should hold.
 	from, err := r.values.open(t.storage.key, t.storage.size*int64(t.storage.dtype.Size()))
 	if err != nil {
-		return nil, fmt.Errorf("%s: tensor %q: %w", r.name, name, err)
+		return nil, fmt.Errorf("%s: tensor %q: %w", r.Name, name, err)
 	}
 	out := tensors.FromShape(shapes.Make(t.storage.dtype, t.shape...))
 	if out.Shape().Size() == 0 {
@@ -148,7 +139,7 @@ func (r *Reader) Tensor(name string) (*tensors.Tensor, error) {
 	var readErr error
 	err = out.MutableBytes(func(data []byte) { readErr = t.fill(from, data) })
 	if err = errors.Join(err, readErr); err != nil {
-		return nil, fmt.Errorf("%s: tensor %q: %w", r.name, name, err)
+		return nil, fmt.Errorf("%s: tensor %q: %w", r.Name, name, err)
 	}
 	return out, nil
 }
@@ -217,12 +208,4 @@ func (t *tensor) span() (first, last int64) {
 		last += int64(n-1) * t.strides[axis]
 	}
 	return t.offset, last
-}
-
-// Close closes the file.
-func (r *Reader) Close() error {
-	if r.closer == nil {
-		return nil
-	}
-	return r.closer.Close()
 }
