@@ -29,7 +29,20 @@ type GenOptions struct {
 
 // Gen runs stage one.
 func (p *Run) Gen(ctx context.Context, o GenOptions) error {
+	p.tellLeftOut()
 	return p.label(ctx, Labeller{"", p.Config.Gen}, p.labelsDir(), o)
+}
+
+// tellLeftOut says which labels are of classes that the config does not name: what
+// they mark counts as background.
+func (p *Run) tellLeftOut() {
+	ds, ok := data.As[interface{ LeftOut() []string }](p.Dataset)
+	if !ok {
+		return
+	}
+	for _, line := range ds.LeftOut() {
+		p.once("note: %s", line)
+	}
 }
 
 // Labeller is a stage one of the run, and what its errors begin with.

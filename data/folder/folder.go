@@ -80,6 +80,7 @@ type Dataset struct {
 	flat     bool // labels lie in the root itself, not below
 	classes  data.Classes
 	labels   map[string]*data.WeakLabels
+	other    map[string]int // labels of classes outside data.options.names, which are left out, by name
 	splits   map[string][]string
 	notes    *annotations // what a labelling tool wrote; nil where the labels are wsss' own
 	derived  []data.WeakKind
@@ -184,8 +185,17 @@ func (d *Dataset) readLabels(opts Options) error {
 			continue
 		}
 		part := sink{labels: map[string]*data.WeakLabels{}, classes: d.classes, known: known, skip: opts.SkipUnknown, encoding: opts.Encoding, resolve: d.resolve}
+		if len(opts.Names) > 0 { // they may be some of those in the files
+			if d.other == nil {
+				d.other = map[string]int{}
+			}
+			part.other = d.other
+		}
 		if err := readLabelFile(path, part); err != nil {
 			return err
+		}
+		for _, w := range part.labels {
+			dropLeftOut(w)
 		}
 		if err := from.merge(d.labels, part.labels, path); err != nil {
 			return err

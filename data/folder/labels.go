@@ -30,6 +30,7 @@ type sink struct {
 	skip     bool                                   // labels of unknown images are skipped
 	encoding string                                 // of the file; "" finds out
 	resolve  func(name string) (id string, ok bool) // of names that are no ids; may be nil
+	other    map[string]int                         // where not nil, counts labels of names that classes lacks, which are left out
 	columns  *[]string                              // where not nil, gathers the classes that have columns of their own
 	learned  *[]string                              // where not nil, gathers the names that classes lacks, which become classes
 }
@@ -90,6 +91,10 @@ func (s sink) class(text string, low int) (int, error) {
 			c = n
 		}
 	}
+	if _, err := strconv.Atoi(text); s.other != nil && err != nil && c < 0 && text != "" {
+		s.other[text]++
+		return leftOut, nil
+	}
 	if c == 0 && low == s.classes.Len() { // there are no objects yet
 		return 0, fmt.Errorf("%.60q: tags and boxes are of objects; allowed on the background are points and scribbles", text)
 	}
@@ -97,6 +102,17 @@ func (s sink) class(text string, low int) (int, error) {
 		return 0, fmt.Errorf("%.60q: allowed are label values %d..%d and the names %s", text, low, s.classes.Len()-1, someNames(s.classes.Names[low:]))
 	}
 	return c, nil
+}
+
+// leftOut is the class of labels that are to be left out.
+const leftOut = -1
+
+// dropLeftOut leaves them out.
+func dropLeftOut(w *data.WeakLabels) {
+	w.Tags = slices.DeleteFunc(w.Tags, func(c int) bool { return c == leftOut })
+	w.Points = slices.DeleteFunc(w.Points, func(p data.Point) bool { return p.Class == leftOut })
+	w.Scribbles = slices.DeleteFunc(w.Scribbles, func(s data.Scribble) bool { return s.Class == leftOut })
+	w.Boxes = slices.DeleteFunc(w.Boxes, func(b data.Box) bool { return b.Class == leftOut })
 }
 
 // learn is the label value of a name that becomes a class.

@@ -78,3 +78,27 @@ func TestOtherSize(t *testing.T) {
 		t.Errorf("%v", faults)
 	}
 }
+
+// Names keep some of the classes of a table; what is left out is told.
+func TestSomeClasses(t *testing.T) {
+	for file, text := range map[string]string{
+		"labels.csv":  "image,class,x0,y0,x1,y1\na,cat,1,1,3,3\na,dog,2,2,5,5\nb,cat,1,1,2,2\n",
+		"labels.json": `{"a": {"boxes": [{"class": "cat", "x0": 1, "y0": 1, "x1": 3, "y1": 3}, {"class": "dog", "x0": 2, "y0": 2, "x1": 5, "y1": 5}]}, "b": {"boxes": [{"class": "cat", "x0": 1, "y0": 1, "x1": 2, "y1": 2}]}}`,
+	} {
+		root := t.TempDir()
+		picture(t, root, "a.png")
+		picture(t, root, "b.png")
+		put(t, root, file, text)
+		d := open(t, root, Options{Names: []string{"background", "dog"}})
+		for id, want := range map[string][]data.Box{"a": {{X0: 2, Y0: 2, X1: 5, Y1: 5, Class: 1}}, "b": {}} {
+			s, err := d.Load(id, data.WantWeak)
+			if err != nil || !slices.Equal(s.Weak.Boxes, want) || len(s.Weak.Tags) != len(want) {
+				t.Errorf("%s: %s: %+v, error %v; want %v", file, id, s.Weak, err, want)
+			}
+		}
+		lines, err := d.Unread()
+		if err != nil || len(lines) != 1 || lines[0] != `labels: 2 labels of "cat" left out: it is not in data.options.names` {
+			t.Errorf("%s: %q, error %v", file, lines, err)
+		}
+	}
+}

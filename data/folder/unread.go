@@ -13,16 +13,29 @@ import (
 	"wsss/data/words"
 )
 
-// unread says which labels are of no class, and which images are not there.
+// unread says which images are not there.
 func (a *annotations) unread() (lines []string) {
 	if a == nil {
 		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(a.set.Other)) {
-		lines = append(lines, fmt.Sprintf("%s: %s of %q left out: it is not in data.options.names", a.set.Format, words.Plural(a.set.Other[name], "label"), name))
-	}
 	if a.set.Lost > 0 {
 		lines = append(lines, fmt.Sprintf("%s: %s left out, of which the photos are not there: %s", a.set.Format, words.Count(a.set.Lost, "image of the annotations is", "images of the annotations are"), someNames(a.set.Skipped)))
+	}
+	return lines
+}
+
+// LeftOut says which labels are left out as data.options.names lacks their classes.
+func (d *Dataset) LeftOut() []string {
+	if d.notes != nil {
+		return lostClasses(d.notes.set.Format, d.notes.set.Other)
+	}
+	return lostClasses("labels", d.other)
+}
+
+// lostClasses says which labels are of no class.
+func lostClasses(from string, other map[string]int) (lines []string) {
+	for _, name := range slices.Sorted(maps.Keys(other)) {
+		lines = append(lines, fmt.Sprintf("%s: %s of %q left out: it is not in data.options.names", from, words.Plural(other[name], "label"), name))
 	}
 	return lines
 }
@@ -39,7 +52,7 @@ var arrays = []string{".npy", ".npz", ".mat", ".pkl", ".nii"}
 // though they look like ones, a line for each folder: iPhone photos, masks as
 // JPEG.
 func (d *Dataset) Unread() ([]string, error) {
-	lines := d.notes.unread()
+	lines := append(d.LeftOut(), d.notes.unread()...)
 	for _, kind := range []struct {
 		dir, allowed string
 		unread       func(path string) bool
