@@ -47,9 +47,6 @@ export WSSS_TOOLS ?= $(TOOLS)
 endif
 
 RAY         := $(CURDIR)/.cache/ray/bin/python
-ifneq ($(wildcard $(RAY)),)
-export WSSS_RAY ?= $(RAY)
-endif
 
 REAL_DIR    := $(CURDIR)/.cache/real
 REAL        := $(REAL_DIR)/unpacked
@@ -88,11 +85,11 @@ verify: build
 cluster-test: build versitygw
 	docs/cluster/slurm_test.sh bin/wsss
 	WSSS_VERSITYGW=$(VERSITYGW) go test ./checkpoints/store ./checkpoints/jobs ./checkpoints/files/lock -count=1 -run 'Server|Takeover' -v
-	go test ./cmd/wsss -count=1 -run 'Kubernetes|Argo|Slurm|Ray' -v
+	WSSS_RAY=$(or $(WSSS_RAY),$(wildcard $(RAY))) go test ./cmd/wsss -count=1 -run 'Kubernetes|Argo|Slurm|Ray' -v
 	GOEXPERIMENT= go run $(KUBECONFORM) -strict -summary -schema-location 'docs/cluster/schemas/{{.ResourceKind}}{{.KindSuffix}}.json' docs/cluster/job.yaml docs/cluster/argo.yaml
 
 # Ray as a peer, in a virtual environment of its own (some 300 MB): never needed by
-# wsss. The test of docs/cluster/ray_gen.py finds it by WSSS_RAY.
+# wsss. `make cluster-test` tries docs/cluster/ray_gen.py on it, by WSSS_RAY.
 ray: $(RAY)
 $(RAY): cmd/bench/ray.txt
 	$(PYTHON) -m venv --clear $(CURDIR)/.cache/ray
