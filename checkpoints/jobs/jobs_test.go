@@ -11,10 +11,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// short is a job whose dead are noticed soon.
+// short is a job whose dead are noticed soon. Tests in which a living process must
+// not be taken for one run by synctest's clock, which stands still while anybody
+// works: however busy the machine is, nobody is late.
 func short(items, size int) Plan {
 	return Plan{About: "a test", Hash: "abc", Items: items, Size: size, Seconds: 0.3}
 }
@@ -89,7 +92,9 @@ func work(t *testing.T, j *Job, w *worked, slow time.Duration, stop func(i int) 
 
 // Four processes, of which two die without a word and one is slow: everything
 // is done, and little of it twice.
-func TestDeadAndSlow(t *testing.T) {
+func TestDeadAndSlow(t *testing.T) { synctest.Test(t, deadAndSlow) }
+
+func deadAndSlow(t *testing.T) {
 	dir := t.TempDir()
 	const n = 200
 	w := &worked{n: make([]int, n)}
@@ -140,7 +145,9 @@ func TestDeadAndSlow(t *testing.T) {
 
 // A chunk of a process that lives is not taken over, however long it takes; its
 // back is worked on.
-func TestLivingKeepsItsChunk(t *testing.T) {
+func TestLivingKeepsItsChunk(t *testing.T) { synctest.Test(t, livingKeepsItsChunk) }
+
+func livingKeepsItsChunk(t *testing.T) {
 	dir := t.TempDir()
 	a, b := join(t, dir, short(8, 8)), join(t, dir, short(8, 8))
 	p, ok, err := a.Next(t.Context())
@@ -191,7 +198,9 @@ func TestLeaveReturns(t *testing.T) {
 }
 
 // Files of an hour ago or ahead, as a wrong clock makes them, move no chunk.
-func TestWrongClocks(t *testing.T) {
+func TestWrongClocks(t *testing.T) { synctest.Test(t, wrongClocks) }
+
+func wrongClocks(t *testing.T) {
 	for _, off := range []time.Duration{-time.Hour, time.Hour} {
 		dir := t.TempDir()
 		p := short(4, 4)
@@ -301,8 +310,15 @@ func TestOtherJob(t *testing.T) {
 	}
 }
 
-// Of all processes one does it; where it dies another does.
+// Of all processes one does it, also where it leaves at once while others look
+// whether it lives; where it dies another does.
 func TestOnce(t *testing.T) {
+	for range 10 {
+		synctest.Test(t, once)
+	}
+}
+
+func once(t *testing.T) {
 	dir := t.TempDir()
 	var mu sync.Mutex
 	did := 0
@@ -311,7 +327,7 @@ func TestOnce(t *testing.T) {
 		t.Error("no error")
 	}
 	var all sync.WaitGroup
-	for range 3 {
+	for range 8 {
 		j := join(t, dir, short(1, 1))
 		all.Go(func() {
 			err := j.Once(t.Context(), "lesson", func() error {

@@ -155,6 +155,17 @@ func (j *Job) lease(key string, gen int) (ok bool, err error) {
 	return j.claim(leaseName(key, gen), func() { j.board.taken(key, gen) })
 }
 
+// takeOver makes the lease that follows one whose owner is dead; ok is false, too,
+// where the owner had finished. It may have done so, and left, behind the listing by
+// which this process judged.
+func (j *Job) takeOver(key string, gen int) (ok bool, err error) {
+	if ok, err = j.lease(key, gen); !ok || err != nil || gen == 0 {
+		return ok, err
+	}
+	err = j.list()
+	return err == nil && !j.board.of(key).done, err
+}
+
 func (j *Job) claim(name string, note func()) (bool, error) {
 	err := files.CreateNew(j.path(name), []byte(j.worker+"\n"))
 	if err != nil && !errors.Is(err, fs.ErrExist) {
@@ -206,7 +217,7 @@ func (j *Job) returned() (i, front int, help, waiting bool, err error) {
 			open[key] = true
 			continue
 		}
-		if ok, err := j.lease(key, e.gen+1); err != nil || ok {
+		if ok, err := j.takeOver(key, e.gen+1); err != nil || ok {
 			from, to := j.chunk(i)
 			return i, j.front(name, leaseName(key, e.gen), to-from), false, false, err
 		}
@@ -284,7 +295,7 @@ func (j *Job) Once(ctx context.Context, name string, do func() error) error {
 		}
 		ok := false
 		if err == nil && j.dead(owner) {
-			ok, err = j.lease(name, e.gen+1)
+			ok, err = j.takeOver(name, e.gen+1)
 		}
 		if err != nil {
 			return err

@@ -14,6 +14,7 @@ func plant(t *testing.T, parts ...string) string {
 	t.Helper()
 	path := filepath.Join(parts...)
 	datatest.Write(t, path, "")
+	t.Cleanup(func() { os.Remove(path) }) // what lies beside the test's binary is found by all tests
 	return path
 }
 
