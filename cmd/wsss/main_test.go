@@ -92,7 +92,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"help", "data", "validate"}, exitOK, "wsss data validate -config"},
 		{[]string{"help", "rnu"}, exitUsage, "did you mean run?"},
 		{[]string{"--version"}, exitOK, ""},
-		{[]string{"predict", "-checkpoint", checkpoint, "-method", "grabcut", photos}, exitUsage, "both given: allowed is one"},
+		{[]string{"predict", "-checkpoint", checkpoint, "-method", "grabcut", photos}, exitUsage, "both are given: allowed is -checkpoint or -method"},
 		{[]string{"trian"}, exitUsage, "did you mean train?"},
 		{[]string{"--predcit"}, exitUsage, "did you mean predict?"},
 		{[]string{"validate"}, exitUsage, "did you mean data validate?"},

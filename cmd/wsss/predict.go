@@ -40,7 +40,7 @@ func runPredict(ctx context.Context, args []string) error {
 		return err
 	}
 	if n.Checkpoint != "" && m.Name != "" {
-		return pipeline.Usagef("predict: -checkpoint and -method are both given: allowed is one of them")
+		return pipeline.Usagef("predict: both are given: allowed is -checkpoint or -method")
 	}
 	if n.Checkpoint == "" && m.Name == "" || o.Dir == "" || f.NArg() == 0 {
 		return pipeline.Usagef("predict: -checkpoint or -method, -out and at least one image, folder or - are needed; see `wsss predict -h`")
