@@ -170,6 +170,62 @@ func apart(got, want []float32) float64 {
 	return math.Sqrt(d / max(sum, 1e-30))
 }
 
+// TestDevicesSlowly trains a narrow DeepLab-v3+ with learnt statistics at a rate
+// at which rounding does not grow: two devices then learn what one learns, losses
+// and weights, over 50 updates.
+func TestDevicesSlowly(t *testing.T) {
+	b := backendtest.XLA(t, 2)
+	if os.Getenv("WSSS_VERIFY") != "1" {
+		t.Skip("trains a network twice, some two minutes of CPU: set WSSS_VERIFY=1")
+	}
+	slowly := func(c *configs.Train) {
+		v3plus(c)
+		c.Batch, c.LR, c.CheckpointEvery, c.Keep = 8, 0.00002, 10, 5
+	}
+	one, two := narrow(t, b, 1, slowly), narrow(t, b, 2, slowly)
+	want, _ := learn(t, one)
+	got, _ := learn(t, two)
+	alike(t, 2, got, want, 1e-6, 1e-3)
+	at := func(j Job, update int) []float32 {
+		return weights(t, filepath.Join(j.OutDir, checkpoints.FileName(update)))
+	}
+	early, end, other := at(one, 10), at(one, 50), at(two, 50)
+	way := make([]float32, len(end)) // from update 10 to 50
+	for i := range way {
+		way[i], other[i] = end[i]-early[i], other[i]-early[i]
+	}
+	off, moved := apart(other, way), apart(end, early)
+	t.Logf("from update 10 to 50 the weights move by %.1e of their length, on two devices %.1e of that otherwise", moved, off)
+	if !(off <= 1e-2) || moved < 1e-5 {
+		t.Errorf("weights that move by %.1e part by %.1e of it", moved, off)
+	}
+}
+
+// weights are all weights of a checkpoint, one after the other.
+func weights(t *testing.T, path string) []float32 {
+	t.Helper()
+	c, err := checkpoints.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var all []float32
+	for _, name := range c.Names() {
+		if !strings.HasSuffix(name, "/weight") || strings.HasPrefix(name, checkpoints.OptimizerPrefix) {
+			continue
+		}
+		v, err := c.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, tensors.MustCopyFlatData[float32](v)...)
+	}
+	if len(all) == 0 {
+		t.Fatalf("%s holds no weights: %v", path, c.Names())
+	}
+	return all
+}
+
 // TestDevicesNetworks is TestDevicesLearnTheSame for the real architectures,
 // narrow.
 func TestDevicesNetworks(t *testing.T) {
