@@ -11,15 +11,21 @@ import (
 	"wsss/models"
 )
 
-// slow labels an image after a while, and notes how many it works on.
+// slow labels an image after a while, and notes how many it works on. Its first
+// images wait for as many of the other one's.
 type slow struct {
 	at, most, all atomic.Int32
+	meet          func()
 }
+
+const together = 3
 
 func (s *slow) Predict(_ context.Context, img *image.NRGBA) (*data.LabelMap, error) {
 	s.most.Store(max(s.most.Load(), s.at.Add(1)))
 	defer s.at.Add(-1)
-	s.all.Add(1)
+	if s.all.Add(1) <= together {
+		s.meet()
+	}
 	time.Sleep(time.Millisecond)
 	return data.NewLabelMap(img.Rect.Dx(), img.Rect.Dy()), nil
 }
@@ -29,7 +35,22 @@ func (s *slow) Shape(image.Point) image.Point { return image.Pt(7, 7) }
 // TestPool: images are spread over all predictors, of which each has one at a
 // time; a single predictor is used as it is.
 func TestPool(t *testing.T) {
+	met := make(chan struct{})
 	a, b := &slow{}, &slow{}
+	a.meet = func() {
+		select {
+		case met <- struct{}{}:
+		case <-time.After(time.Minute):
+			t.Error("the other one has no image at the same time")
+		}
+	}
+	b.meet = func() {
+		select {
+		case <-met:
+		case <-time.After(time.Minute):
+			t.Error("the other one has no image at the same time")
+		}
+	}
 	if p := Pool([]models.Predictor{a}); p != models.Predictor(a) {
 		t.Errorf("one predictor: %T", p)
 	}
@@ -41,7 +62,7 @@ func TestPool(t *testing.T) {
 	if _, err := Predict(context.Background(), ds, "val", p, t.TempDir(), Options{RunHash: "a"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if n, m := a.all.Load(), b.all.Load(); n+m != 12 || n < 3 || m < 3 || a.most.Load() != 1 || b.most.Load() != 1 {
+	if n, m := a.all.Load(), b.all.Load(); n+m != 12 || n < together || m < together || a.most.Load() != 1 || b.most.Load() != 1 {
 		t.Errorf("%d and %d images, %d and %d at a time", n, m, a.most.Load(), b.most.Load())
 	}
 }
