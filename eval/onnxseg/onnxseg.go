@@ -123,14 +123,9 @@ func (p *Predictor) checkOutput() error {
 	return nil
 }
 
-// firstMap is the first output that can be labels or logits by its axes, those of
-// auxiliary heads last.
+// firstMap is the first output that is not of an auxiliary head, by its name.
 func (p *Predictor) firstMap() string {
-	outputs := p.model.Outputs()
-	maps := slices.DeleteFunc(slices.Clone(outputs), func(o onnximport.Port) bool {
-		return o.Dims != nil && len(o.Dims) != 4 && (p.cfg.OutputLayout != "labels" || len(o.Dims) < 2 || len(o.Dims) > 4)
-	})
-	for _, o := range maps {
+	for _, o := range p.model.Outputs() {
 		if !strings.HasPrefix(strings.ToLower(o.Name), "aux") {
 			return o.Name
 		}
