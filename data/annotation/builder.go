@@ -41,6 +41,12 @@ const skipped = -1
 // Declare adds a class that the files list, in their order.
 func (b *Builder) Declare(name string) error {
 	b.ordered = true
+	return b.AddClass(name)
+}
+
+// AddClass adds a class that the files know, though no label may be of it: unlike Class
+// it counts none that is left out.
+func (b *Builder) AddClass(name string) error {
 	if b.pinned {
 		return nil
 	}

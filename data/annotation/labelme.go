@@ -95,7 +95,7 @@ func readLabelme(src *Source, files []string, b *Builder) error {
 	// Without a shape anywhere the flags are the labels of whole images. Those
 	// that are set nowhere are classes, too.
 	for _, name := range slices.Sorted(maps.Keys(known)) {
-		if _, err := b.Class(name); err != nil {
+		if err := b.AddClass(name); err != nil {
 			return fmt.Errorf("%s: flag: %w", src.Path(files[0]), err)
 		}
 	}

@@ -86,7 +86,7 @@ func readOwn(src *annotation.Source, names []string, b *annotation.Builder) erro
 		}
 		all := slices.Concat(table, learned)
 		for _, class := range columns { // also those that no photo shows
-			if _, err := b.Class(class); err != nil {
+			if err := b.AddClass(class); err != nil {
 				return fmt.Errorf("%s: %w", src.Path(name), err)
 			}
 		}

@@ -129,7 +129,7 @@ func newTable(head []string, decimalComma bool) (*table, error) {
 		t.strange = strange
 		for _, i := range unknown {
 			if name := strings.TrimSpace(head[i]); strings.ToLower(name) != "background" {
-				t.classes = append(t.classes, classColumn{name, i})
+				t.classes = append(t.classes, classColumn{name: name, at: i})
 			}
 		}
 		return t, nil
@@ -160,14 +160,15 @@ func sizedBoxes(written []string) bool {
 
 // classColumn is a column of a table that has one for each class.
 type classColumn struct {
-	name string
-	at   int
+	name  string
+	at    int
+	class int // 0: not looked up yet
 }
 
 // oneOfAll reads a row of such a table: 1 where the photo shows the class.
 func (t *table) oneOfAll(w *data.WeakLabels, s sink) error {
-	for _, c := range t.classes {
-		text := ""
+	for i := range t.classes {
+		c, text := &t.classes[i], ""
 		if c.at < len(t.record) {
 			text = strings.TrimSpace(t.record[c.at])
 		}
@@ -175,15 +176,17 @@ func (t *table) oneOfAll(w *data.WeakLabels, s sink) error {
 		if err != nil {
 			return fmt.Errorf("%.60s = %.40q: allowed are 0 and 1, of a table with a column for each class; else %w", c.name, text, t.strange)
 		}
-		class, err := s.class(c.name, 1)
-		if err != nil {
-			return fmt.Errorf("column %w", err)
+		if c.class == 0 {
+			if c.class, err = s.find(c.name, 1); err != nil {
+				return fmt.Errorf("column %w", err)
+			}
+			if s.columns != nil {
+				*s.columns = append(*s.columns, c.name)
+			}
 		}
 		if set {
-			w.Tags = append(w.Tags, class)
-		}
-		if s.columns != nil && !slices.Contains(*s.columns, c.name) {
-			*s.columns = append(*s.columns, c.name)
+			w.Tags = append(w.Tags, c.class)
+			s.count(c.class, c.name)
 		}
 	}
 	return nil

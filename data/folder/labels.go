@@ -77,8 +77,22 @@ func (s sink) image(name string) (*data.WeakLabels, error) {
 	return w, nil
 }
 
-// class reads a class name or label value of at least low.
+// class reads the class of a label: a name, or a label value of at least low.
 func (s sink) class(text string, low int) (int, error) {
+	c, err := s.find(text, low)
+	s.count(c, text)
+	return c, err
+}
+
+// count notes a label of a class that is left out.
+func (s sink) count(class int, name string) {
+	if class == leftOut {
+		s.other[name]++
+	}
+}
+
+// find is class without a label.
+func (s sink) find(text string, low int) (int, error) {
 	c := s.classes.Index(text)
 	if c < 0 && s.learned == nil {
 		c = s.classes.Find(text)
@@ -92,7 +106,6 @@ func (s sink) class(text string, low int) (int, error) {
 		}
 	}
 	if _, err := strconv.Atoi(text); s.other != nil && err != nil && c < 0 && text != "" {
-		s.other[text]++
 		return leftOut, nil
 	}
 	if c == 0 && low == s.classes.Len() { // there are no objects yet

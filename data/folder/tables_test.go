@@ -102,3 +102,34 @@ func TestSomeClasses(t *testing.T) {
 		}
 	}
 }
+
+// What is left out is counted by labels: a class that no photo shows has none.
+func TestLeftOutIsCounted(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  []string
+	}{
+		"columns":              {map[string]string{"labels.csv": "image,cat,dog,cow\na,1,0,0\nb,1,1,0\n"}, []string{`labels: 2 labels of "cat" left out: it is not in data.options.names`}},
+		"columns of any table": {map[string]string{"any.csv": "image,cat,dog,cow\na,1,0,0\nb,1,1,0\n"}, []string{`table: 2 labels of "cat" left out: it is not in data.options.names`}},
+		"labelme's flags": {map[string]string{
+			"a.json": `{"version": "5", "flags": {"cat": true, "dog": false, "cow": false}, "imagePath": "a.png", "imageWidth": 8, "imageHeight": 6, "shapes": []}`,
+			"b.json": `{"version": "5", "flags": {"cat": true, "dog": true, "cow": false}, "imagePath": "b.png", "imageWidth": 8, "imageHeight": 6, "shapes": []}`,
+		}, []string{`labelme: 2 labels of "cat" left out: it is not in data.options.names`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			picture(t, root, "a.png")
+			picture(t, root, "b.png")
+			for file, text := range c.files {
+				put(t, root, file, text)
+			}
+			d := open(t, root, Options{Names: []string{"background", "dog"}})
+			if lines := d.LeftOut(); !slices.Equal(lines, c.want) {
+				t.Errorf("%q, want %q", lines, c.want)
+			}
+			if s, err := d.Load("b", data.WantWeak); err != nil || !slices.Equal(s.Weak.Tags, []int{1}) {
+				t.Errorf("tags %v, error %v; want that of dog", s.Weak.Tags, err)
+			}
+		})
+	}
+}
