@@ -88,7 +88,7 @@ func parseCSV(r io.Reader, s sink) error {
 			if len(bad.Lines) == 0 {
 				return csvError(err)
 			}
-			bad.Lines = append(bad.Lines, csvError(err).Error())
+			bad.AddItem(csvError(err).Error())
 			break
 		}
 		if !slices.ContainsFunc(t.record, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {

@@ -121,23 +121,19 @@ func newTable(head []string, decimalComma bool) (*table, error) {
 		}
 		t.column[known] = i
 	}
-	var strange error
-	if len(unknown) > 0 {
-		strange = fmt.Errorf("column %.60q is unknown: allowed are %s", written[unknown[0]], strings.Join(columns, ", "))
+	if len(unknown) == 0 {
+		return t, t.check(head)
 	}
-	if strange != nil && t.has("image") && len(t.column) == 1 { // a column for each class
-		t.strange = strange
-		for _, i := range unknown {
-			if name := strings.TrimSpace(head[i]); strings.ToLower(name) != "background" {
-				t.classes = append(t.classes, classColumn{name: name, at: i})
-			}
+	t.strange = fmt.Errorf("column %.60q is unknown: allowed are %s", written[unknown[0]], strings.Join(columns, ", "))
+	if !t.has("image") || len(t.column) > 1 {
+		return nil, t.strange
+	}
+	for _, i := range unknown { // a column for each class
+		if name := strings.TrimSpace(head[i]); strings.ToLower(name) != "background" {
+			t.classes = append(t.classes, classColumn{name: name, at: i})
 		}
-		return t, nil
 	}
-	if strange != nil {
-		return nil, strange
-	}
-	return t, t.check(head)
+	return t, nil
 }
 
 // sizedBoxes tells whether columns width and height are those of boxes: where

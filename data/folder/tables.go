@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"wsss/data/annotation"
-	"wsss/data/text"
 )
 
 // tableFormat is the name of CSV tables that are called otherwise than wsss'
@@ -28,11 +27,7 @@ func init() {
 // isTable recognises a first row of known columns; of a column for each class
 // the second row must be 0 and 1, since anything else could be called anything.
 func isTable(head []byte) bool {
-	plain, err := text.Reader(bytes.NewReader(head), "")
-	if err != nil {
-		return false
-	}
-	in, err := tableReader(plain)
+	in, err := tableReader(bytes.NewReader(head))
 	if err != nil {
 		return false
 	}

@@ -40,11 +40,6 @@ func lostClasses(from string, other map[string]int) (lines []string) {
 	return lines
 }
 
-func isFolder(path string) bool {
-	info, err := files.Stat(path)
-	return err == nil && info.IsDir()
-}
-
 // arrays are the extensions of masks that are no pictures.
 var arrays = []string{".npy", ".npz", ".mat", ".pkl", ".nii"}
 
@@ -77,7 +72,7 @@ func (d *Dataset) Unread() ([]string, error) {
 				return fs.SkipDir
 			case !e.IsDir() && kind.unread(p):
 				left = append(left, e.Name())
-			case e.Type() == fs.ModeSymlink && isFolder(p) && !files.Same(p, d.masks):
+			case e.Type() == fs.ModeSymlink && files.IsDir(p) && !files.Same(p, d.masks):
 				linked = append(linked, e.Name())
 			}
 			return nil
