@@ -1,6 +1,7 @@
 package data
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -76,4 +77,13 @@ func (e *LineErrors) AddItem(text string) {
 		return
 	}
 	e.Lines = append(e.Lines, text)
+}
+
+// KeyError tells a value of the wrong kind by its key, where encoding/json tells it by
+// the type in Go.
+func KeyError(err error) error {
+	if e := (*json.UnmarshalTypeError)(nil); errors.As(err, &e) {
+		return fmt.Errorf("key %q holds a %s, which is not allowed there", e.Field, e.Value)
+	}
+	return err
 }

@@ -196,7 +196,7 @@ func parseOneTask(dec *json.Decoder, src *Source, file string, b *Builder) error
 func addTask(raw []byte, src *Source, file string, n int, b *Builder) error {
 	var t studioTask
 	if err := json.Unmarshal(raw, &t); err != nil {
-		return keyError(err)
+		return data.KeyError(err)
 	}
 	if t.Task != nil {
 		var a studioAnnotation

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -245,15 +244,6 @@ func (s *Source) readJSON(file string, v any) error {
 	return decodeJSON(raw, s.Path(file), v)
 }
 
-// keyError tells a value of the wrong kind by its key, where encoding/json tells
-// it by the type in Go.
-func keyError(err error) error {
-	if e := (*json.UnmarshalTypeError)(nil); errors.As(err, &e) {
-		return fmt.Errorf("key %q holds a %s, which is not allowed there", e.Field, e.Value)
-	}
-	return err
-}
-
 func decodeJSON(raw []byte, name string, v any) error {
 	err := json.Unmarshal(raw, v)
 	at := int64(-1)
@@ -264,7 +254,7 @@ func decodeJSON(raw []byte, name string, v any) error {
 		at = e.Offset
 	case *json.UnmarshalTypeError:
 		at = e.Offset
-		err = keyError(err)
+		err = data.KeyError(err)
 	}
 	if at >= 0 {
 		line := bytes.Count(raw[:min(at, int64(len(raw)))], []byte("\n")) + 1

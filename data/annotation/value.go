@@ -1,11 +1,12 @@
 package annotation
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
+
+	"wsss/data/text"
 )
 
 // whole is a whole number, which tools also write as 640.0, "640" or null.
@@ -28,15 +29,10 @@ func (n *whole) UnmarshalJSON(raw []byte) error {
 type name string
 
 func (n *name) UnmarshalJSON(raw []byte) error {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		*n = name(text)
-		return nil
-	}
-	var number json.Number
-	if err := json.Unmarshal(raw, &number); err != nil {
+	s, ok := text.FromJSON(raw)
+	if !ok {
 		return fmt.Errorf("%.40s: allowed is a text or a number", raw)
 	}
-	*n = name(number)
+	*n = name(s)
 	return nil
 }

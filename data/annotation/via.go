@@ -159,13 +159,13 @@ func viaRegions(raw []byte) ([]viaRegion, error) {
 			return nil, nil
 		}
 		if err := json.Unmarshal(raw, &list); err != nil {
-			return nil, fmt.Errorf("regions: %w", keyError(err))
+			return nil, fmt.Errorf("regions: %w", data.KeyError(err))
 		}
 		return list, nil
 	}
 	var numbered map[string]viaRegion
 	if err := json.Unmarshal(raw, &numbered); err != nil {
-		return nil, fmt.Errorf("regions: %w", keyError(err))
+		return nil, fmt.Errorf("regions: %w", data.KeyError(err))
 	}
 	keys := make([]string, 0, len(numbered))
 	for key := range numbered {
@@ -309,11 +309,11 @@ func viaRow(cell func(string) string) ([]viaRegion, error) {
 	}
 	var r viaRegion
 	if err := json.Unmarshal([]byte(shape), &r.Shape); err != nil {
-		return nil, fmt.Errorf("region_shape_attributes: %w", keyError(err))
+		return nil, fmt.Errorf("region_shape_attributes: %w", data.KeyError(err))
 	}
 	if class := cell("region_attributes"); class != "" {
 		if err := json.Unmarshal([]byte(class), &r.Class); err != nil {
-			return nil, fmt.Errorf("region_attributes: %w", keyError(err))
+			return nil, fmt.Errorf("region_attributes: %w", data.KeyError(err))
 		}
 	}
 	return []viaRegion{r}, nil

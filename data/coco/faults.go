@@ -25,8 +25,8 @@ func (d *Dataset) Faults(id string) []data.Fault {
 		return nil
 	}
 	p := x.photos[number]
-	if i, err := photofile.Inspect(d.ImagePath(id)); err == nil && i.Size() != size && i.Stored != size {
-		add(false, "size", "%s: image %q is %d×%d for the file, but %s is %d×%d: its boxes and outlines are of another size", x.path, p.name, size.X, size.Y, d.ImagePath(id), i.Size().X, i.Size().Y)
+	if actual, other := photofile.OtherSize(d.ImagePath(id), size); other {
+		add(false, "size", "%s: image %q is %d×%d for the file, but %s is %d×%d: its boxes and outlines are of another size", x.path, p.name, size.X, size.Y, d.ImagePath(id), actual.X, actual.Y)
 	}
 	if written, ok := x.moved[number]; ok {
 		add(true, "file-name", "%s: image %d has the file name %.200q, which leads out of the folder: %q is taken", x.path, number+1, written, p.name)

@@ -49,16 +49,11 @@ type boxJSON struct {
 type classJSON string
 
 func (c *classJSON) UnmarshalJSON(raw []byte) error {
-	var name string
-	if json.Unmarshal(raw, &name) == nil {
-		*c = classJSON(name)
-		return nil
-	}
-	var number json.Number
-	if err := json.Unmarshal(raw, &number); err != nil {
+	name, ok := text.FromJSON(raw)
+	if !ok {
 		return fmt.Errorf("class %.40s: allowed is a name or a number", raw)
 	}
-	*c = classJSON(number)
+	*c = classJSON(name)
 	return nil
 }
 
@@ -126,16 +121,12 @@ func parseJSON(r io.Reader, s sink) error {
 	return nil
 }
 
-// keyError tells what decoding an entry found by its key, where encoding/json
-// tells it by the type in Go.
+// keyError is data.KeyError, which says what is allowed in the place of an unknown key.
 func keyError(err error) error {
-	if e := (*json.UnmarshalTypeError)(nil); errors.As(err, &e) {
-		return fmt.Errorf("key %q holds a %s, which is not allowed there", e.Field, e.Value)
-	}
 	if key, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return fmt.Errorf("unknown field %s: allowed are tags, points, scribbles and boxes, and in these class, x, y, rank, points, x0, y0, x1, y1, difficult and crowd", key)
 	}
-	return err
+	return data.KeyError(err)
 }
 
 // lineOf is the 1-based line of a byte offset.

@@ -109,10 +109,9 @@ func (d *Dataset) Faults(id string) []data.Fault {
 		return nil // reading the photo tells
 	}
 	faults := d.notes.set.LeftOut(im, w, h)
-	size := image.Pt(w, h)
-	if i, err := photo.Inspect(d.images[id]); err == nil && i.Size() != size && i.Stored != size {
+	if size, other := photo.OtherSize(d.images[id], image.Pt(w, h)); other {
 		faults = append(faults, data.Fault{Kind: "size", Message: fmt.Sprintf("%s: the image is %d×%d for the file, but %s is %d×%d: its labels are of another size",
-			im.From, w, h, d.images[id], i.Size().X, i.Size().Y)})
+			im.From, w, h, d.images[id], size.X, size.Y)})
 	}
 	return faults
 }

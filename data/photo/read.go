@@ -31,6 +31,14 @@ func Inspect(path string) (Info, error) {
 	return i, nil
 }
 
+// OtherSize tells labels of an image of a size that cannot be of a photo, neither as it is
+// seen nor as it is stored, and gives the photo's upright size. A file that is no photo is
+// told by whoever reads it.
+func OtherSize(path string, size image.Point) (upright image.Point, other bool) {
+	i, err := Inspect(path)
+	return i.Size(), err == nil && i.Size() != size && i.Stored != size
+}
+
 // Read decodes a photo: upright, origin (0,0), every pixel opaque. It waits
 // while other photos take the process's memory for decoding (MaxBytes). Errors
 // name the file, and what it is where it is no photo.

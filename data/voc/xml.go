@@ -71,9 +71,9 @@ func (d *Dataset) Faults(id string) []data.Fault {
 	add := func(warning bool, kind, format string, args ...any) {
 		faults = append(faults, data.Fault{Kind: kind, Warning: warning, Message: fmt.Sprintf("%s: %s", path, fmt.Sprintf(format, args...))})
 	}
-	if i, err := photo.Inspect(d.ImagePath(id)); err == nil && i.Size() != size && i.Stored != size {
+	if actual, other := photo.OtherSize(d.ImagePath(id), size); other {
 		add(false, "size", "the image is %d×%d for the file, but %s is %d×%d: its boxes are of another size",
-			size.X, size.Y, d.ImagePath(id), i.Size().X, i.Size().Y)
+			size.X, size.Y, d.ImagePath(id), actual.X, actual.Y)
 	}
 	for _, note := range a.Boxless {
 		add(true, "box-missing", "%s", note)
