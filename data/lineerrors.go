@@ -61,12 +61,20 @@ func (e *LineErrors) Error() string {
 // Add notes a bad line, from 1.
 func (e *LineErrors) Add(line int, err error) { e.AddItem(fmt.Sprintf("%d: %v", line, err)) }
 
-// AddError notes an error that names its file and item.
+// AddError notes an error that names its file and item, or all of a list of such.
 func (e *LineErrors) AddError(err error) {
 	if len(e.Lines) == 0 {
 		e.cause = err
 	}
-	e.AddItem(err.Error())
+	list := (*LineErrors)(nil)
+	if !errors.As(err, &list) {
+		e.AddItem(err.Error())
+		return
+	}
+	for i := range list.Lines {
+		e.AddItem(list.Text(i))
+	}
+	e.More += list.More
 }
 
 // AddItem notes a line of the list as it is to stand behind the path and a

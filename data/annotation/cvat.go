@@ -25,12 +25,7 @@ func init() {
 		Create:   createCVAT,
 		Signs:    map[string]func([]byte) bool{".xml": isCVAT},
 		Read: func(src *Source, files []string, b *Builder) error {
-			for _, file := range files {
-				if err := data.Located(src.Path(file), readCVAT(src, file, b)); err != nil {
-					return err
-				}
-			}
-			return nil
+			return eachLocated(src, files, func(file string) error { return readCVAT(src, file, b) })
 		},
 	})
 }

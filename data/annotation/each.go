@@ -35,3 +35,15 @@ func each[T any](files []string, parse func(file string) (T, error), add func(fi
 	}
 	return bad.Err()
 }
+
+// eachLocated reads files one after the other by what begins its errors with the line or
+// the item. The error lists what is bad in all of them.
+func eachLocated(src *Source, files []string, read func(file string) error) error {
+	bad := &data.LineErrors{}
+	for _, file := range files {
+		if err := data.Located(src.Path(file), read(file)); err != nil {
+			bad.AddError(err)
+		}
+	}
+	return bad.Err()
+}

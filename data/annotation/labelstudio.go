@@ -15,6 +15,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/names"
+	"wsss/data/words"
 )
 
 func init() {
@@ -25,14 +26,7 @@ func init() {
 		Polygons: true,
 		Create:   createStudio,
 		Signs:    map[string]func([]byte) bool{".json": isLabelStudio},
-		Read: func(src *Source, files []string, b *Builder) error {
-			for _, file := range files {
-				if err := data.Located(src.Path(file), readLabelStudio(src, file, b)); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
+		Read:     readLabelStudio,
 	})
 }
 
@@ -40,7 +34,7 @@ func isLabelStudio(head []byte) bool {
 	h := readHead(head)
 	full := h.has("data") || h.has("annotations") || h.has("completions")
 	if !h.list { // a file for each task, or for each annotation
-		return h.has("data", "annotations") || h.has("data", "completions") || h.has("result", "task")
+		return h.has("data", "annotations") || h.has("data", "completions") || h.has("data", "predictions") || h.has("result", "task")
 	}
 	return full || h.has("image", "id") || h.has("img", "id")
 }
@@ -51,6 +45,7 @@ type studioTask struct {
 	Upload      string             `json:"file_upload"`
 	Annotations []studioAnnotation `json:"annotations"`
 	Completions []studioAnnotation `json:"completions"` // before version 1.0
+	Predictions []json.RawMessage  `json:"predictions"` // of models
 	// A storage that Label Studio synchronises to holds annotations with their
 	// tasks.
 	Task *studioTask `json:"task"`
@@ -72,6 +67,7 @@ type studioResult struct {
 	Value  studioValue `json:"value"`
 	Width  whole       `json:"original_width"`
 	Height whole       `json:"original_height"`
+	Turned whole       `json:"image_rotation"` // degrees by which the photo was turned in the tool
 }
 
 // studioValue holds per cents of the photo's sides, and classes under the
@@ -142,24 +138,44 @@ func taxonomy(raw []byte) ([]string, error) {
 	return names, err
 }
 
-// readLabelStudio reads task by task. Errors begin with the task's number.
-func readLabelStudio(src *Source, file string, b *Builder) error {
-	f, _, err := files.OpenRegular(src.Path(file))
+// studioReader reads files task by task.
+type studioReader struct {
+	src       *Source
+	b         *Builder
+	predicted int // tasks that models labelled and nobody else
+}
+
+func readLabelStudio(src *Source, files []string, b *Builder) error {
+	r := studioReader{src: src, b: b}
+	if err := eachLocated(src, files, r.read); err != nil || r.predicted == 0 {
+		return err
+	}
+	told := fmt.Sprintf("%s: %s predictions and no annotations, and predictions are not read", src.Path(files[0]), words.Count(r.predicted, "task has", "tasks have"))
+	if len(b.byID)+b.set.Lost == 0 { // no task has annotations
+		return fmt.Errorf("%s: accept them as annotations in Label Studio and export again", told)
+	}
+	b.Fault(data.Fault{Kind: "predictions", Warning: true, Message: told + ": these photos count as not labelled"})
+	return nil
+}
+
+// read reads a file. Errors begin with the task's number.
+func (r *studioReader) read(file string) error {
+	f, _, err := files.OpenRegular(r.src.Path(file))
 	if err != nil {
 		return fmt.Errorf(" %w", err)
 	}
 	defer f.Close()
-	return parseLabelStudio(io.LimitReader(f, maxFile), src, file, b)
+	return r.parse(io.LimitReader(f, maxFile), file)
 }
 
-func parseLabelStudio(r io.Reader, src *Source, file string, b *Builder) error {
-	in := bufio.NewReader(r)
-	if mark, _ := in.Peek(3); string(mark) == "\ufeff" {
-		in.Discard(3)
+func (r *studioReader) parse(in io.Reader, file string) error {
+	buffered := bufio.NewReader(in)
+	if mark, _ := buffered.Peek(3); string(mark) == "\ufeff" {
+		buffered.Discard(3)
 	}
-	dec := json.NewDecoder(in)
-	if head, _ := in.Peek(64); bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")) {
-		return parseOneTask(dec, src, file, b)
+	dec := json.NewDecoder(buffered)
+	if head, _ := buffered.Peek(64); bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")) {
+		return r.parseOne(dec, file)
 	}
 	bad := &data.LineErrors{}
 	if token, err := dec.Token(); err != nil || token != json.Delim('[') {
@@ -170,7 +186,7 @@ func parseLabelStudio(r io.Reader, src *Source, file string, b *Builder) error {
 		if err := dec.Decode(&raw); err != nil {
 			return fmt.Errorf(" task %d: %w", n, err)
 		}
-		if err := addTask(raw, src, file, n, b); err != nil {
+		if err := r.add(raw, file, n); err != nil {
 			bad.AddItem(fmt.Sprintf(" task %d: %v", n, err))
 		}
 	}
@@ -180,12 +196,12 @@ func parseLabelStudio(r io.Reader, src *Source, file string, b *Builder) error {
 	return bad.Err()
 }
 
-// parseOneTask reads a file of one task.
-func parseOneTask(dec *json.Decoder, src *Source, file string, b *Builder) error {
+// parseOne reads a file of one task.
+func (r *studioReader) parseOne(dec *json.Decoder, file string) error {
 	var raw json.RawMessage
 	err := dec.Decode(&raw)
 	if err == nil {
-		err = addTask(raw, src, file, 1, b)
+		err = r.add(raw, file, 1)
 	}
 	if err != nil {
 		return fmt.Errorf(" %w", err)
@@ -193,7 +209,8 @@ func parseOneTask(dec *json.Decoder, src *Source, file string, b *Builder) error
 	return nil
 }
 
-func addTask(raw []byte, src *Source, file string, n int, b *Builder) error {
+// add adds task n of a file.
+func (r *studioReader) add(raw []byte, file string, n int) error {
 	var t studioTask
 	if err := json.Unmarshal(raw, &t); err != nil {
 		return data.KeyError(err)
@@ -212,31 +229,34 @@ func addTask(raw []byte, src *Source, file string, n int, b *Builder) error {
 			return err
 		}
 	}
-	if results == nil {
-		return nil // nobody has labelled it
+	if results == nil { // nobody has labelled it
+		if len(t.Predictions) > 0 {
+			r.predicted++
+		}
+		return nil
 	}
 	name, err := t.photo()
 	if err != nil {
 		return err
 	}
-	from := fmt.Sprintf("%s: task %d", src.Path(file), n)
-	im, err := studioImage(src, b, name, file, from)
+	from := fmt.Sprintf("%s: task %d", r.src.Path(file), n)
+	im, err := studioImage(r.src, r.b, name, file, from)
 	if err != nil || im == nil {
 		return err
 	}
-	for _, r := range results {
-		if im.W == 0 && r.Width > 0 && r.Height > 0 {
-			im.W, im.H = int(r.Width), int(r.Height)
+	for _, one := range results {
+		if im.W == 0 && one.Width > 0 && one.Height > 0 {
+			im.W, im.H = int(one.Width), int(one.Height)
 		}
 	}
 	if im.W == 0 {
-		if im.W, im.H, err = src.Size(im.ID); err != nil {
+		if im.W, im.H, err = r.src.Size(im.ID); err != nil {
 			return err
 		}
 	}
-	for i, r := range results {
-		if err := r.add(b, im, results); err != nil {
-			return fmt.Errorf("result %d (%s): %w", i+1, r.Type, err)
+	for i, one := range results {
+		if err := one.add(r.b, im, results); err != nil {
+			return fmt.Errorf("result %d (%s): %w", i+1, one.Type, err)
 		}
 	}
 	return nil
@@ -308,6 +328,8 @@ func (r *studioResult) add(b *Builder, im *Image, all []studioResult) error {
 		return fmt.Errorf("regions of this kind are not read: allowed are %s", strings.Join(studioShapes, ", "))
 	case !shape:
 		return nil // a text, a rating, a relation
+	case r.Turned%360 != 0:
+		return fmt.Errorf("image_rotation = %d: the photo was turned in Label Studio, and where its regions lie on the file is not known: allowed is 0 (turn it back there and export again)", r.Turned)
 	case len(classes) == 0:
 		b.Fault(data.Fault{Kind: "region-unnamed", Warning: true, Message: fmt.Sprintf("%s: a %s has no class: it is left out", im.From, kind)})
 		return nil

@@ -48,7 +48,6 @@ func TestQuirks(t *testing.T) {
 	rect := `{"label": "x", "shape_type": "rectangle", "points": [[4, 5], [20, 30]]}`
 	at := data.Box{X0: 4, Y0: 5, X1: 20, Y1: 30, Class: 1}
 	small := data.Box{X1: 4, Y1: 2, Class: 1}
-	studioRect := `"x": 25, "y": 25, "width": 25, "height": 25, "rotation": 0, "rectanglelabels": ["x"]`
 	quarter := data.Box{X0: 12, Y0: 10, X1: 24, Y1: 20, Class: 1}
 	region := `"shape_attributes": {"name": "rect", "x": 4, "y": 5, "width": 16, "height": 25}, "region_attributes": `
 	for name, c := range map[string]struct {
@@ -61,11 +60,11 @@ func TestQuirks(t *testing.T) {
 		"labelme numbers of other types":               {"a.png", map[string]string{"a.json": `{"version": "5", "flags": {}, "imagePath": "a.png", "imageHeight": 40.0, "imageWidth": "48", "shapes": [{"label": 7, "group_id": "g", "shape_type": "rectangle", "points": [[4, 5], [20, 30]]}]}`}, at, 0},
 		"X-AnyLabeling box at an angle":                {"a.png", labelme(`{"label": "x", "shape_type": "rotation", "points": [[12, 5], [20, 12], [12, 30], [4, 20]], "direction": 0.7}`), at, 0},
 		"Label Studio bitmask":                         {"a.png", studio(studioRegion("bitmasklabels", `"imageDataURL": "data:image/png;base64,`+picture(t, stroke(48, 40))+`", "bitmasklabels": ["x"]`)), small, 8},
-		"Label Studio sizes with fractions":            {"a.png", studio(strings.ReplaceAll(studioRegion("rectanglelabels", studioRect), "48", "48.0")), quarter, 0},
-		"Label Studio task in a file of its own":       {"a.png", map[string]string{"1.json": `{"id": 1, "data": {"image": "a.png"}, "annotations": [{"result": [` + studioRegion("rectanglelabels", studioRect) + `]}], "predictions": []}`}, quarter, 0},
-		"Label Studio annotation in a storage":         {"a.png", map[string]string{"7.json": `{"id": 7, "result": [` + studioRegion("rectanglelabels", studioRect) + `], "was_cancelled": false, "task": {"id": 1, "data": {"image": "a.png"}}}`}, quarter, 0},
-		"Label Studio name with a question mark":       {"what?#1.png", map[string]string{"p.json": `[{"id": 1, "data": {"image": "what?#1.png"}, "annotations": [{"result": [` + studioRegion("rectanglelabels", studioRect) + `]}]}]`}, quarter, 0},
-		"Label Studio upload of a name with spaces":    {"IMG (1) ä.png", map[string]string{"p.json": `[{"id": 1, "data": {"image": "/data/upload/1/0123abcd-IMG_1_%C3%A4.png"}, "annotations": [{"result": [` + studioRegion("rectanglelabels", studioRect) + `]}]}]`}, quarter, 0},
+		"Label Studio sizes with fractions":            {"a.png", studio(strings.ReplaceAll(studioRegion("rectanglelabels", studioBox), "48", "48.0")), quarter, 0},
+		"Label Studio task in a file of its own":       {"a.png", map[string]string{"1.json": `{"id": 1, "data": {"image": "a.png"}, "annotations": [{"result": [` + studioRegion("rectanglelabels", studioBox) + `]}], "predictions": []}`}, quarter, 0},
+		"Label Studio annotation in a storage":         {"a.png", map[string]string{"7.json": `{"id": 7, "result": [` + studioRegion("rectanglelabels", studioBox) + `], "was_cancelled": false, "task": {"id": 1, "data": {"image": "a.png"}}}`}, quarter, 0},
+		"Label Studio name with a question mark":       {"what?#1.png", map[string]string{"p.json": `[{"id": 1, "data": {"image": "what?#1.png"}, "annotations": [{"result": [` + studioRegion("rectanglelabels", studioBox) + `]}]}]`}, quarter, 0},
+		"Label Studio upload of a name with spaces":    {"IMG (1) ä.png", map[string]string{"p.json": `[{"id": 1, "data": {"image": "/data/upload/1/0123abcd-IMG_1_%C3%A4.png"}, "annotations": [{"result": [` + studioRegion("rectanglelabels", studioBox) + `]}]}]`}, quarter, 0},
 		"VIA without attributes":                       {"a.png", map[string]string{"via.json": `{"a.png1": {"filename": "a.png", "size": 1, "regions": {"0": {` + region + `{}}}}}`}, at, 0},
 		"VIA class as a number":                        {"a.png", map[string]string{"via.json": `{"a.png1": {"filename": "a.png", "size": 1, "regions": [{` + region + `{"class": 3}}]}}`}, at, 0},
 		"VIA table without attributes":                 {"a.png", map[string]string{"via.csv": "filename,region_shape_attributes,region_attributes\na.png,\"{\"\"name\"\":\"\"rect\"\",\"\"x\"\":4,\"\"y\"\":5,\"\"width\"\":16,\"\"height\"\":25}\",\n"}, at, 0},
@@ -102,6 +101,14 @@ func sly(packed string) map[string]string {
 	return map[string]string{"ann/a.png.json": `{"size": {"width": 48, "height": 40}, "tags": [], "objects": [{"classTitle": "x", "geometryType": "bitmap", "bitmap": {"origin": [0, 0], "data": "` + packed + `"}}]}`}
 }
 
+// studioBox is a rectangle of Label Studio.
+const studioBox = `"x": 25, "y": 25, "width": 25, "height": 25, "rotation": 0, "rectanglelabels": ["x"]`
+
+// predicted is a task that a model labelled.
+func predicted(photo string) string {
+	return `{"id": 1, "data": {"image": "` + photo + `"}, "annotations": [], "predictions": [{"result": [` + studioRegion("rectanglelabels", studioBox) + `]}]}`
+}
+
 // What would be lost is refused, or told.
 func TestNothingIsLost(t *testing.T) {
 	two := `{"label": "x", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]}`
@@ -115,6 +122,10 @@ func TestNothingIsLost(t *testing.T) {
 		"a region of two classes":    {files: studio(studioRegion("rectanglelabels", `"x": 1, "y": 1, "width": 5, "height": 5, "rotation": 0, "rectanglelabels": ["x", "y"]`)), says: "has the classes x, y: the first"},
 		"a bitmask of another photo": {files: studio(studioRegion("bitmasklabels", `"imageDataURL": "data:image/png;base64,`+picture(t, stroke(5, 5))+`", "bitmasklabels": ["x"]`)), fails: []string{"5×5", "48×40"}},
 		"a stroke that was erased":   {files: studio(studioRegion("bitmasklabels", `"imageDataURL": "data:image/png;base64,`+picture(t, image.NewNRGBA(image.Rect(0, 0, 48, 40)))+`", "bitmasklabels": ["x"]`)), says: "covers no pixel"},
+		"predictions alone":          {files: map[string]string{"p.json": "[" + predicted("a.png") + "," + predicted("b.png") + "]"}, fails: []string{"p.json: 2 tasks have predictions and no annotations", "accept them as annotations"}},
+		"predictions of one task":    {files: map[string]string{"1.json": `{"id": 1, "data": {"image": "a.png"}, "predictions": [{"result": []}]}`}, fails: []string{"1.json: 1 task has predictions and no annotations"}},
+		"predictions beside labels":  {files: map[string]string{"p.json": "[" + predicted("a.png") + "," + strings.TrimPrefix(studio(studioRegion("rectanglelabels", studioBox))["p.json"], "[")}, says: "p.json: 1 task has predictions and no annotations"},
+		"a photo turned in the tool": {files: studio(strings.Replace(studioRegion("rectanglelabels", studioBox), `"value"`, `"image_rotation": 90, "value"`, 1)), fails: []string{"p.json: task 1: result 1 (rectanglelabels): image_rotation = 90", "allowed is 0"}},
 		"a mask beside the photo":    {files: cvat(`<mask label="x" rle="0, 4" left="60" top="3" width="2" height="2"/>`), fails: []string{"annotations.xml", "mask 1", "covers no pixel"}},
 		"an empty labelme file":      {files: map[string]string{"b.json": "", "a.json": labelme(two)["a.json"]}, fails: []string{"b.json:1"}},
 		"a YOLO file of words":       {files: map[string]string{"a.txt": "0 0.5 0.5 0.1 0.1\n", "b.txt": "bolt 0.5 0.5 0.1 0.1\n"}, fails: []string{"b.txt:1", `"bolt" is not a number`}},
@@ -169,6 +180,7 @@ func TestAllFaultsAreListed(t *testing.T) {
 	for name, files := range map[string]map[string]string{
 		"labelme":     {"a.json": flat, "b.json": strings.ReplaceAll(flat, "a.png", "b.png")},
 		"yolo":        {"a.txt": "0 0.5 0.5 0 0.1\n", "b.txt": "0 0.5 0.5 0.1 7\n"},
+		"cvat, two":   {"a.xml": "<annotations>\n" + image("a.png") + "</annotations>", "b.xml": "<annotations>\n" + image("b.png") + "</annotations>"},
 		"cvat":        {"x.xml": "<annotations>\n" + image("a.png") + image("b.png") + "</annotations>"},
 		"labelstudio": {"p.json": "[" + task("a.png") + "," + task("b.png") + "]"},
 		"via":         {"v.json": "{" + via("a.png") + "," + via("b.png") + "}"},
