@@ -183,6 +183,7 @@ func (b *Builder) finish() (*Set, error) {
 		im.Points = slices.DeleteFunc(im.Points, func(p data.Point) bool { return drop(p.Class) })
 		im.Scribbles = slices.DeleteFunc(im.Scribbles, func(s data.Scribble) bool { return drop(s.Class) })
 	}
+	slices.SortFunc(b.set.Images, func(x, y *Image) int { return strings.Compare(x.ID, y.ID) })
 	b.tellTwice()
 	if b.set.splits == nil {
 		b.set.splits = map[string]string{}
@@ -203,17 +204,16 @@ func (b *Builder) finish() (*Set, error) {
 // tellTwice notes photos of which objects are there twice, as where an export lies in
 // two files.
 func (b *Builder) tellTwice() {
-	slices.SortFunc(b.set.Images, func(x, y *Image) int { return strings.Compare(x.ID, y.ID) })
+	type object struct {
+		data.Box
+		outlines int
+	}
 	for _, im := range b.set.Images {
-		seen := make(map[data.Box]int, len(im.Objects)) // number of outlines
-		twice := 0
+		seen := make(map[object]bool, len(im.Objects))
 		for i := range im.Objects {
-			o := &im.Objects[i]
-			if n, ok := seen[o.Box]; ok && n == len(o.Rings) {
-				twice++
-			}
-			seen[o.Box] = len(o.Rings)
+			seen[object{im.Objects[i].Box, len(im.Objects[i].Rings)}] = true
 		}
+		twice := len(im.Objects) - len(seen)
 		if twice > 0 {
 			b.Fault(data.Fault{Kind: "object-twice", Warning: true, Message: fmt.Sprintf("%s: %s there twice (the same export in two files?)", im.From, words.Count(twice, "object is", "objects are"))})
 		}

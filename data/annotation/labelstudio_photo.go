@@ -35,18 +35,23 @@ func studioImage(src *Source, b *Builder, address, file, from string) (*Image, e
 	base := uploadHash.ReplaceAllString(path.Base(full), "")
 	bare := path.Join(path.Dir(full), base)
 	for _, name := range []string{full, bare, address} {
-		if id, err := src.Find(name, file); err != nil || id != "" {
-			return b.Image(name, file, from)
+		id, err := src.Find(name, file)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", from, err)
+		}
+		if id != "" {
+			return b.Photo(id, from), nil
 		}
 	}
 	if base != path.Base(full) {
 		if ids := src.uploads()[uploadedName(base)]; len(ids) == 1 {
 			return b.Photo(ids[0], from), nil
 		} else if len(ids) > 1 {
-			return nil, fmt.Errorf("%q can be any of the photos %s", base, strings.Join(ids[:min(len(ids), 4)], ", "))
+			return nil, ambiguous(base, ids)
 		}
 	}
-	return b.Image(bare, file, from)
+	b.miss(bare)
+	return nil, nil
 }
 
 // notUploaded are the signs that an upload drops.

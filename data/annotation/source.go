@@ -299,12 +299,17 @@ func (s *Source) Find(name, near string) (string, error) {
 	}
 	if len(best) > 1 {
 		slices.Sort(best)
-		return "", fmt.Errorf("%q can be any of the photos %s", name, strings.Join(best[:min(len(best), 4)], ", "))
+		return "", ambiguous(name, best)
 	}
 	if len(best) == 1 {
 		return best[0], nil
 	}
 	return "", nil
+}
+
+// ambiguous is the error of a name that several photos fit.
+func ambiguous(name string, ids []string) error {
+	return fmt.Errorf("%q can be any of the photos %s", name, strings.Join(ids[:min(len(ids), 4)], ", "))
 }
 
 // commonEnd counts the path elements in which two names end alike.
