@@ -42,6 +42,17 @@ func via3(metadata string) map[string]string {
 		"file": {"1": {"fid": "1", "fname": "a.png", "type": 2}}, "metadata": {` + metadata + `}, "view": {"1": {"fid_list": ["1"]}}}`}
 }
 
+// via3Table is a table of version 3 with rows of one photo.
+func via3Table(rows string) map[string]string {
+	return map[string]string{"via_export.csv": `# Exported using VGG Image Annotator (http://www.robots.ox.ac.uk/~vgg/software/via)
+# Notes:
+# - spatial_coordinates of [2,10,20,50,80] denotes a rectangle (shape_id=2) of size 50x80 placed at (10,20)
+# SHAPE_ID = {"POINT":1,"RECTANGLE":2,"CIRCLE":3,"ELLIPSE":4,"LINE":5,"POLYLINE":6,"POLYGON":7,"EXTREME_RECTANGLE":8,"EXTREME_CIRCLE":9}
+# ATTRIBUTE = {"1":{"aname":"class","anchor_id":"FILE1_Z0_XY1","type":4,"desc":"","options":{"0":"y","1":"x"},"default_option_id":""},"2":{"aname":"note","type":1,"options":{}}}
+# CSV_HEADER = metadata_id,file_list,flags,temporal_coordinates,spatial_coordinates,metadata
+` + rows}
+}
+
 // What tools write beside the plain case: the box of the one object, and its
 // pixels where it has an outline.
 func TestQuirks(t *testing.T) {
@@ -71,6 +82,8 @@ func TestQuirks(t *testing.T) {
 		"VIA 3 rectangle":                              {"a.png", via3(`"1_a": {"vid": "1", "flg": 0, "z": [], "xy": [2, 4, 5, 16, 25], "av": {"1": "1", "2": "seen"}}`), at, 0},
 		"VIA 3 extreme rectangle":                      {"a.png", via3(`"1_a": {"vid": "1", "z": [], "xy": [8, 10, 5, 20, 9, 10, 30, 4, 9], "av": {"1": "1"}}`), at, 0},
 		"VIA 3 polygon, and the whole photo":           {"a.png", via3(`"1_a": {"vid": "1", "z": [], "xy": [7, 0, 0, 4, 0, 4, 2, 0, 2], "av": {"1": "1"}}, "1_b": {"vid": "1", "z": [], "xy": [], "av": {"2": "dark"}}`), small, 8},
+		"VIA 3 table":                                  {"a.png", via3Table(`"1_a","[""a.png""]",0,"[]","[2,4,5,16,25]","{""1"":""1"",""2"":""seen""}"` + "\n" + `"1_b","[""a.png""]",0,"[]","[]","{""2"":""dark""}"`), at, 0},
+		"VIA 3 table of polygons":                      {"a.png", via3Table(`"1_a","[""sub/a.png""]",0,"[]","[7,0,0,4,0,4,2,0,2]","{""1"":""1""}"`), small, 8},
 		"Supervisely bitmap in black":                  {"a.png", sly(packed(t, stroke(5, 4))), small, 8},
 		"Supervisely bitmap, all of it":                {"a.png", sly("eJzrDPBz5+WS4mJgYOD19HAJAtIsQMzEwQYk61fUJgMpYU8Xx5CKW8kpCQk/zjewzJC4wMAg58HI/P3c5kygNIOnq5/LOqeEJgBVahMP"), small, 8},
 	} {
@@ -132,6 +145,10 @@ func TestNothingIsLost(t *testing.T) {
 		"a YOLO file of no photo":    {files: map[string]string{"a.txt": "0 0.5 0.5 0.1 0.1\n", "gone.txt": "0 0.5 0.5 0.1 0.1\n"}, says: "lost gone.txt"},
 		"an export in two files":     {files: map[string]string{"1/annotations.xml": cvat(`<box label="x" xtl="1" ytl="1" xbr="9" ybr="9"/>`)["annotations.xml"], "2/annotations.xml": cvat(`<box label="x" xtl="1" ytl="1" xbr="9" ybr="9"/>`)["annotations.xml"]}, says: "1 object is there twice"},
 		"a video of VIA 3":           {files: via3(`"1_a": {"vid": "1", "z": [1.5], "xy": [2, 4, 5, 16, 25], "av": {"1": "1"}}`), fails: []string{"via.json", "1_a", "video"}},
+		"a video's row of VIA 3":     {files: via3Table(`"1_a","[""a.png""]",0,"[1.5]","[2,4,5,16,25]","{""1"":""1""}"`), fails: []string{"via_export.csv:7: ", "video"}},
+		"a row of two photos":        {files: via3Table("\n" + `"1_a","[""a.png"",""b.png""]",0,"[]","[2,4,5,16,25]","{""1"":""1""}"`), fails: []string{"via_export.csv:8: file_list of 2 files: allowed is one"}},
+		"a row that is cut off":      {files: via3Table(`"1_a","[""a.png""]",0,"[]","[2,4,","{""1"":""1""}"`), fails: []string{"via_export.csv:7: spatial_coordinates: "}},
+		"a table of videos":          {files: map[string]string{"v.csv": "# Exported using VGG Image Annotator (x)\n# CSV_HEADER = metadata_id,file_list,temporal_segment_start,temporal_segment_end,metadata\n"}, fails: []string{"v.csv:1: ", "needed are file_list, spatial_coordinates and metadata"}},
 		"a shape of VIA 3":           {files: via3(`"1_a": {"vid": "1", "z": [], "xy": [9, 1, 1, 2, 2, 3, 3], "av": {"1": "1"}}`), fails: []string{"shape 9", "allowed are point (1)"}},
 		"some VIA regions unnamed": {files: map[string]string{"via.json": `{"a": {"filename": "a.png", "regions": [{"shape_attributes": {"name": "point", "cx": 1, "cy": 1}, "region_attributes": {"class": "x"}}, {"shape_attributes": {"name": "point", "cx": 1, "cy": 1}, "region_attributes": {}}]}}`},
 			fails: []string{"region 2", "no attribute names its class"}},

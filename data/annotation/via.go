@@ -3,11 +3,9 @@ package annotation
 import (
 	"bytes"
 	"cmp"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"slices"
@@ -20,7 +18,7 @@ import (
 func init() {
 	Register(Format{
 		Name:  "via",
-		What:  "VGG Image Annotator 1 to 3, JSON, and CSV of 1 and 2: rect, polygon, circle, ellipse, point, polyline",
+		What:  "VGG Image Annotator 1 to 3, JSON and CSV: rect, polygon, circle, ellipse, point, polyline",
 		Signs: map[string]func([]byte) bool{".json": isVIA, ".csv": isVIATable},
 		Read:  readVIA,
 	})
@@ -29,7 +27,7 @@ func init() {
 // isVIA recognises a project, or an object of images.
 func isVIA(head []byte) bool {
 	h := readHead(head)
-	if h.has("_via_settings") || h.has("_via_img_metadata") || isVIA3(head) {
+	if h.has("_via_settings") || h.has("_via_img_metadata") || isVIA3(h) {
 		return true
 	}
 	return !h.list && !h.has("shapes") && bytes.Contains(head, []byte(`"regions"`)) && bytes.Contains(head, []byte(`"filename"`))
@@ -37,7 +35,7 @@ func isVIA(head []byte) bool {
 
 func isVIATable(head []byte) bool {
 	line, _, _ := bytes.Cut(head, []byte("\n"))
-	return bytes.Contains(line, []byte("filename")) && bytes.Contains(line, []byte("region_shape_attributes"))
+	return bytes.Contains(line, []byte("filename")) && bytes.Contains(line, []byte("region_shape_attributes")) || isVIA3Table(head)
 }
 
 // viaImage is a photo with its regions, which version 1 numbers as keys of an
@@ -115,7 +113,7 @@ func readVIAJSON(src *Source, file string) ([]viaEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isVIA3(raw) {
+	if isVIA3(readHead(raw[:min(len(raw), headSize)])) {
 		return readVIA3(src, raw, file)
 	}
 	var project struct {
@@ -153,31 +151,22 @@ func viaPhoto(src *Source, b *Builder, name, file, from string) (*Image, error) 
 }
 
 func viaRegions(raw []byte) ([]viaRegion, error) {
-	var list []viaRegion
-	if trimmed := bytes.TrimSpace(raw); len(trimmed) == 0 || trimmed[0] != '{' {
-		if len(trimmed) == 0 {
-			return nil, nil
-		}
-		if err := json.Unmarshal(raw, &list); err != nil {
-			return nil, fmt.Errorf("regions: %w", data.KeyError(err))
-		}
-		return list, nil
+	if len(raw) == 0 {
+		return nil, nil
 	}
+	var list []viaRegion
 	var numbered map[string]viaRegion
-	if err := json.Unmarshal(raw, &numbered); err != nil {
+	var err error
+	if raw[0] == '{' {
+		err = json.Unmarshal(raw, &numbered)
+	} else {
+		err = json.Unmarshal(raw, &list)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("regions: %w", data.KeyError(err))
 	}
-	keys := make([]string, 0, len(numbered))
-	for key := range numbered {
-		keys = append(keys, key)
-	}
-	slices.SortFunc(keys, func(a, b string) int { // by number
-		if len(a) != len(b) {
-			return len(a) - len(b)
-		}
-		return strings.Compare(a, b)
-	})
-	for _, key := range keys {
+	byNumber := func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) }
+	for _, key := range slices.SortedFunc(maps.Keys(numbered), byNumber) {
 		list = append(list, numbered[key])
 	}
 	return list, nil
@@ -187,10 +176,6 @@ func viaRegions(raw []byte) ([]viaRegion, error) {
 // names the first, else the first by name that has a text; of check boxes the
 // one that is set.
 func className(attributes map[string]any) string {
-	keys := make([]string, 0, len(attributes))
-	for key := range attributes {
-		keys = append(keys, key)
-	}
 	usual := []string{"class", "label", "name", "type", "category", "object"}
 	order := func(key string) int {
 		if i := slices.Index(usual, strings.ToLower(key)); i >= 0 {
@@ -198,13 +183,8 @@ func className(attributes map[string]any) string {
 		}
 		return len(usual)
 	}
-	slices.SortFunc(keys, func(a, b string) int {
-		if order(a) != order(b) {
-			return order(a) - order(b)
-		}
-		return strings.Compare(a, b)
-	})
-	for _, key := range keys {
+	usualFirst := func(a, b string) int { return cmp.Or(order(a)-order(b), strings.Compare(a, b)) }
+	for _, key := range slices.SortedFunc(maps.Keys(attributes), usualFirst) {
 		switch v := attributes[key].(type) {
 		case string:
 			if strings.TrimSpace(v) != "" {
@@ -262,59 +242,3 @@ func (r *viaRegion) add(b *Builder, im *Image, unnamed string) error {
 	return fmt.Errorf("shape %q: allowed are rect, polygon, circle, ellipse, point, polyline", s.Name)
 }
 
-// readVIATable reads VIA's CSV, a row for each region.
-func readVIATable(src *Source, file string) ([]viaEntry, error) {
-	raw, err := src.read(file)
-	if err != nil {
-		return nil, err
-	}
-	in := csv.NewReader(bytes.NewReader(raw))
-	in.FieldsPerRecord, in.LazyQuotes = -1, true
-	column := map[string]int{}
-	var entries []viaEntry
-	for {
-		row, err := in.Read()
-		if err == io.EOF {
-			return entries, nil
-		}
-		line, _ := in.FieldPos(0)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", src.Path(file), err)
-		}
-		if len(column) == 0 {
-			for i, name := range row {
-				column[strings.TrimPrefix(strings.TrimSpace(name), "#")] = i
-			}
-			continue
-		}
-		cell := func(name string) string {
-			if i, ok := column[name]; ok && i < len(row) {
-				return row[i]
-			}
-			return ""
-		}
-		e := viaEntry{photo: cell("filename"), file: file, from: fmt.Sprintf("%s:%d", src.Path(file), line)}
-		if e.regions, err = viaRow(cell); err != nil {
-			return nil, fmt.Errorf("%s: %w", e.from, err)
-		}
-		entries = append(entries, e)
-	}
-}
-
-// viaRow is the region of a row, none where the photo holds nothing.
-func viaRow(cell func(string) string) ([]viaRegion, error) {
-	shape := cell("region_shape_attributes")
-	if shape == "" || shape == "{}" {
-		return nil, nil
-	}
-	var r viaRegion
-	if err := json.Unmarshal([]byte(shape), &r.Shape); err != nil {
-		return nil, fmt.Errorf("region_shape_attributes: %w", data.KeyError(err))
-	}
-	if class := cell("region_attributes"); class != "" {
-		if err := json.Unmarshal([]byte(class), &r.Class); err != nil {
-			return nil, fmt.Errorf("region_attributes: %w", data.KeyError(err))
-		}
-	}
-	return []viaRegion{r}, nil
-}

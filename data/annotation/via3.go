@@ -1,6 +1,7 @@
 package annotation
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +12,7 @@ import (
 
 // isVIA3 recognises a project of version 3, which shares nothing with those
 // before.
-func isVIA3(head []byte) bool {
-	h := readHead(head)
+func isVIA3(h jsonHead) bool {
 	return !h.list && h.has("project", "config", "attribute")
 }
 
@@ -20,8 +20,8 @@ func isVIA3(head []byte) bool {
 // of views.
 type via3Project struct {
 	Attributes map[string]struct {
-		Name    string          `json:"aname"`
-		Options json.RawMessage `json:"options"` // id → text, of drop-down lists and the like
+		Name    string      `json:"aname"`
+		Options via3Options `json:"options"`
 	} `json:"attribute"`
 	Files map[string]struct {
 		Name string `json:"fname"`
@@ -30,6 +30,17 @@ type via3Project struct {
 		Files []name `json:"fid_list"`
 	} `json:"view"`
 	Metadata map[string]via3Region `json:"metadata"`
+}
+
+// via3Options are the texts of drop-down lists and the like by their ids; other
+// attributes have a text there, or nothing.
+type via3Options map[string]name
+
+func (o *via3Options) UnmarshalJSON(raw []byte) error {
+	var texts map[string]name
+	_ = json.Unmarshal(raw, &texts)
+	*o = texts
+	return nil
 }
 
 type via3Region struct {
@@ -48,14 +59,11 @@ func readVIA3(src *Source, raw []byte, file string) ([]viaEntry, error) {
 	of := map[name][]viaRegion{}
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata)) {
 		m := p.Metadata[key]
-		if len(m.Time) == 0 && len(m.XY) == 0 {
-			continue // of the whole photo
-		}
-		shape, err := m.shape()
+		regions, err := p.regions(m)
 		if err != nil {
 			return nil, fmt.Errorf("%s: metadata %q: %w", src.Path(file), key, err)
 		}
-		of[m.View] = append(of[m.View], viaRegion{Shape: shape, Class: p.values(m)})
+		of[m.View] = append(of[m.View], regions...)
 	}
 	var entries []viaEntry
 	for _, id := range slices.Sorted(maps.Keys(p.Views)) {
@@ -73,18 +81,28 @@ func readVIA3(src *Source, raw []byte, file string) ([]viaEntry, error) {
 	return entries, nil
 }
 
+// regions are one region as version 2 writes it, or none of what is of the whole
+// photo.
+func (p *via3Project) regions(m via3Region) ([]viaRegion, error) {
+	if len(m.Time) == 0 && len(m.XY) == 0 {
+		return nil, nil
+	}
+	shape, err := m.shape()
+	if err != nil {
+		return nil, err
+	}
+	return []viaRegion{{Shape: shape, Class: p.values(m)}}, nil
+}
+
 // values are the attributes of a region by their names, options by their texts.
 func (p *via3Project) values(m via3Region) map[string]any {
 	values := map[string]any{}
 	for id, v := range m.Values {
-		a := p.Attributes[id]
-		var options map[string]name
-		_ = json.Unmarshal(a.Options, &options) // a text, of attributes that have none
-		text := string(v)
-		if first, _, _ := strings.Cut(text, ","); options[first] != "" {
-			text = string(options[first])
+		a, text := p.Attributes[id], string(v)
+		if first, _, _ := strings.Cut(text, ","); a.Options[first] != "" {
+			text = string(a.Options[first])
 		}
-		values[a.Name] = text
+		values[cmp.Or(a.Name, id)] = text
 	}
 	return values
 }
