@@ -158,7 +158,7 @@ func (s *cvatShapeIn) add(b *Builder, im *Image) error {
 	case "box":
 		x0, y0, x1, y1 := s.X0, s.Y0, s.X1, s.Y1
 		if s.Rotation != 0 {
-			x0, y0, x1, y1 = turnedBounds(s.X0, s.Y0, s.X1, s.Y1, s.Rotation)
+			x0, y0, x1, y1 = data.TurnedBounds((s.X0+s.X1)/2, (s.Y0+s.Y1)/2, s.X1-s.X0, s.Y1-s.Y0, s.Rotation*math.Pi/180)
 		}
 		err = im.AddBox(class, x0, y0, x1, y1)
 	case "ellipse":
@@ -210,16 +210,6 @@ func cvatNumbers(list string) ([]float64, error) {
 		xy = append(xy, u, v)
 	}
 	return xy, nil
-}
-
-// turnedBounds are the upright bounds of a box that is turned about its centre.
-func turnedBounds(x0, y0, x1, y1, degrees float64) (float64, float64, float64, float64) {
-	sin, cos := math.Sincos(degrees * math.Pi / 180)
-	sin, cos = math.Abs(sin), math.Abs(cos)
-	w, h := math.Abs(x1-x0), math.Abs(y1-y0)
-	hw, hh := (w*cos+h*sin)/2, (w*sin+h*cos)/2
-	cx, cy := (x0+x1)/2, (y0+y1)/2
-	return cx - hw, cy - hh, cx + hw, cy + hh
 }
 
 // mask reads run lengths, row by row within the shape's rectangle.

@@ -53,6 +53,11 @@ func via3Table(rows string) map[string]string {
 ` + rows}
 }
 
+// voc is a file of one object, which has a name and what is given.
+func voc(photo, object string) map[string]string {
+	return map[string]string{photo + ".xml": `<annotation><filename>` + photo + `.png</filename><size><width>48</width><height>40</height><depth>3</depth></size><object><name>x</name>` + object + `</object></annotation>`}
+}
+
 // What tools write beside the plain case: the box of the one object, and its
 // pixels where it has an outline.
 func TestQuirks(t *testing.T) {
@@ -84,6 +89,7 @@ func TestQuirks(t *testing.T) {
 		"VIA 3 polygon, and the whole photo":           {"a.png", via3(`"1_a": {"vid": "1", "z": [], "xy": [7, 0, 0, 4, 0, 4, 2, 0, 2], "av": {"1": "1"}}, "1_b": {"vid": "1", "z": [], "xy": [], "av": {"2": "dark"}}`), small, 8},
 		"VIA 3 table":                                  {"a.png", via3Table(`"1_a","[""a.png""]",0,"[]","[2,4,5,16,25]","{""1"":""1"",""2"":""seen""}"` + "\n" + `"1_b","[""a.png""]",0,"[]","[]","{""2"":""dark""}"`), at, 0},
 		"VIA 3 table of polygons":                      {"a.png", via3Table(`"1_a","[""sub/a.png""]",0,"[]","[7,0,0,4,0,4,2,0,2]","{""1"":""1""}"`), small, 8},
+		"roLabelImg's turned box":                      {"a.png", voc("a", `<type>robndbox</type><robndbox><cx>12</cx><cy>17.5</cy><w>25</w><h>16</h><angle>1.5707963267948966</angle></robndbox>`), at, 0},
 		"Supervisely bitmap in black":                  {"a.png", sly(packed(t, stroke(5, 4))), small, 8},
 		"Supervisely bitmap, all of it":                {"a.png", sly("eJzrDPBz5+WS4mJgYOD19HAJAtIsQMzEwQYk61fUJgMpYU8Xx5CKW8kpCQk/zjewzJC4wMAg58HI/P3c5kygNIOnq5/LOqeEJgBVahMP"), small, 8},
 	} {
@@ -146,6 +152,9 @@ func TestNothingIsLost(t *testing.T) {
 		"an export in two files":     {files: map[string]string{"1/annotations.xml": cvat(`<box label="x" xtl="1" ytl="1" xbr="9" ybr="9"/>`)["annotations.xml"], "2/annotations.xml": cvat(`<box label="x" xtl="1" ytl="1" xbr="9" ybr="9"/>`)["annotations.xml"]}, says: "1 object is there twice"},
 		"a video of VIA 3":           {files: via3(`"1_a": {"vid": "1", "z": [1.5], "xy": [2, 4, 5, 16, 25], "av": {"1": "1"}}`), fails: []string{"via.json", "1_a", "video"}},
 		"a video's row of VIA 3":     {files: via3Table(`"1_a","[""a.png""]",0,"[1.5]","[2,4,5,16,25]","{""1"":""1""}"`), fails: []string{"via_export.csv:7: ", "video"}},
+		"a VOC object without a box": {files: map[string]string{
+			"a.xml": voc("a", "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>")["a.xml"], "b.xml": voc("b", "<circle><r>4</r></circle>")["b.xml"],
+		}, says: `object 1 ("x") has no bndbox`},
 		"a row of two photos":        {files: via3Table("\n" + `"1_a","[""a.png"",""b.png""]",0,"[]","[2,4,5,16,25]","{""1"":""1""}"`), fails: []string{"via_export.csv:8: file_list of 2 files: allowed is one"}},
 		"a row that is cut off":      {files: via3Table(`"1_a","[""a.png""]",0,"[]","[2,4,","{""1"":""1""}"`), fails: []string{"via_export.csv:7: spatial_coordinates: "}},
 		"a table of videos":          {files: map[string]string{"v.csv": "# Exported using VGG Image Annotator (x)\n# CSV_HEADER = metadata_id,file_list,temporal_segment_start,temporal_segment_end,metadata\n"}, fails: []string{"v.csv:1: ", "needed are file_list, spatial_coordinates and metadata"}},

@@ -15,7 +15,7 @@ import (
 func init() {
 	Register(Format{
 		Name:   "voc",
-		What:   "VOC detection XML, one for each photo, with names of its own; ImageSets",
+		What:   "VOC detection XML, one for each photo, with names of its own, turned boxes (roLabelImg) by their bounds; ImageSets",
 		Writes: "voc/Annotations/<id>.xml: VOC boxes",
 		Create: func(t Target) (Writer, error) { return vocWriter{t}, nil },
 		Signs:  map[string]func([]byte) bool{".xml": isVOC},
@@ -53,6 +53,9 @@ func readVOC(src *Source, files []string, b *Builder) error {
 		}
 		if err := p.Clip(im.W, im.H); err != nil {
 			return fmt.Errorf("%s: %w", src.Path(file), err)
+		}
+		for _, fault := range p.Faults(src.Path(file)) {
+			b.Fault(fault)
 		}
 		im.Split = cmp.Or(split[im.ID], im.Split)
 		if p.Boxes == nil { // of objects without boxes only the names count

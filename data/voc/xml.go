@@ -68,20 +68,11 @@ func (d *Dataset) Faults(id string) []data.Fault {
 	}
 	path := d.xmlFile(id)
 	var faults []data.Fault
-	add := func(warning bool, kind, format string, args ...any) {
-		faults = append(faults, data.Fault{Kind: kind, Warning: warning, Message: fmt.Sprintf("%s: %s", path, fmt.Sprintf(format, args...))})
-	}
 	if actual, other := photo.OtherSize(d.ImagePath(id), size); other {
-		add(false, "size", "the image is %d×%d for the file, but %s is %d×%d: its boxes are of another size",
-			size.X, size.Y, d.ImagePath(id), actual.X, actual.Y)
+		faults = append(faults, data.Fault{Kind: "size", Message: fmt.Sprintf("%s: the image is %d×%d for the file, but %s is %d×%d: its boxes are of another size",
+			path, size.X, size.Y, d.ImagePath(id), actual.X, actual.Y)})
 	}
-	for _, note := range a.Boxless {
-		add(true, "box-missing", "%s", note)
-	}
-	for _, note := range a.Notes {
-		add(true, "box-clipped", "%s", note)
-	}
-	return faults
+	return append(faults, a.Faults(path)...)
 }
 
 // FileFaults is empty: every file is of one image.

@@ -34,11 +34,12 @@ const (
 // ReadVOCXML reads a VOC detection XML (docs/sources.md §9) in any encoding.
 // Tags are all classes that a name inside an object carries, part names
 // included, as IRN does; boxes are those of the objects themselves, difficult
-// ones flagged, or the extents of their polygons. Names outside the class table
-// are skipped. Corners may come in any order. Boxes are clipped to the image,
-// where the file gives its size; one that is empty then is an error, and so are
-// an object without a name, a part of a box, and an object without a box
-// beside others that have one.
+// ones flagged, or the extents of their polygons or turned boxes (roLabelImg's
+// robndbox: centre, sides and radians in pixel edges; DIOR-R's: corners). Names
+// outside the class table are skipped. Corners may come in any order. Boxes are
+// clipped to the image, where the file gives its size; one that is empty then is
+// an error, and so are an object without a name, a part of a box, and an object
+// without a box beside others that have one.
 func ReadVOCXML(path string, classes data.Classes) (*Annotation, error) {
 	return parseFile(path, maxXML, func(r io.Reader) (*Annotation, error) { return ParseVOCXML(r, classes) })
 }
@@ -93,47 +94,84 @@ func isTrue(text string) bool {
 	return err == nil && yes || numErr == nil && v != 0
 }
 
-// vocObject gathers one object element; its box is 1-based and inclusive.
+// vocObject gathers one object element; its box and corners are 1-based and
+// inclusive.
 type vocObject struct {
 	name      string
 	difficult bool
-	edge      [4]float64 // xmin, ymin, xmax, ymax
-	sides     uint8      // which of them have been read
+	box       numbers    // sideNames
+	turned    numbers    // turnedNames
 	polygon   [4]float64 // the extent of the corners
 	corners   [2]int     // how many x and y have been read
 }
 
-var sideNames = []string{"xmin", "ymin", "xmax", "ymax"}
+var (
+	sideNames   = []string{"xmin", "ymin", "xmax", "ymax"}
+	turnedNames = []string{"cx", "cy", "w", "h", "angle"}
+)
 
-// read takes an element inside an object: a side of its box, or a coordinate of
-// its polygon (x1, y1, x2, … or points of x and y).
+// numbers are what elements of given names hold.
+type numbers struct {
+	value [5]float64
+	read  uint8 // which of them have been read, as bits
+}
+
+// take reads an element, if it has one of the names.
+func (n *numbers) take(names []string, name, text string) error {
+	i := slices.Index(names, name)
+	if i < 0 || text == "" {
+		return nil
+	}
+	v, err := parseCoordinate(text)
+	n.value[i] = v
+	n.read |= 1 << i
+	return err
+}
+
+// lacks is the first of the names that has not been read, "" for none.
+func (n *numbers) lacks(names []string) string {
+	for i, name := range names {
+		if n.read&(1<<i) == 0 {
+			return name
+		}
+	}
+	return ""
+}
+
+// read takes an element inside an object: a side of its box, a number of its
+// turned box, or a coordinate of its polygon (x1, y1, x2, … or points of x and y)
+// or of its turned box (x_left_top, y_left_top, …).
 func (o *vocObject) read(path, text string) error {
-	if side, ok := strings.CutPrefix(path, "object/bndbox/"); ok {
-		if i := slices.Index(sideNames, side); i >= 0 && text != "" {
-			v, err := parseCoordinate(text)
-			o.edge[i] = v
-			o.sides |= 1 << i
-			return err
-		}
+	if name, ok := strings.CutPrefix(path, "object/bndbox/"); ok {
+		return o.box.take(sideNames, name, text)
 	}
-	if rest, ok := strings.CutPrefix(path, "object/polygon/"); ok && text != "" {
+	if name, ok := strings.CutPrefix(path, "object/robndbox/"); ok {
+		if strings.HasPrefix(name, "x_") || strings.HasPrefix(name, "y_") {
+			return o.corner(name[:1], text)
+		}
+		return o.turned.take(turnedNames, name, text)
+	}
+	if rest, ok := strings.CutPrefix(path, "object/polygon/"); ok {
 		name := rest[strings.LastIndex(rest, "/")+1:]
-		if name == "" {
-			return nil
-		}
-		axis := strings.Index("xy", name[:1])
-		if axis < 0 || strings.Trim(name[1:], "0123456789") != "" {
-			return nil
-		}
-		v, err := parseCoordinate(text)
-		if err != nil {
-			return err
-		}
-		if o.corners[axis]++; o.corners[axis] == 1 {
-			o.polygon[axis], o.polygon[axis+2] = v, v
-		}
-		o.polygon[axis], o.polygon[axis+2] = min(o.polygon[axis], v), max(o.polygon[axis+2], v)
+		return o.corner(strings.TrimRight(name, "0123456789"), text)
 	}
+	return nil
+}
+
+// corner takes a coordinate of a corner, if it is of an axis.
+func (o *vocObject) corner(axisName, text string) error {
+	axis := slices.Index([]string{"x", "y"}, axisName)
+	if axis < 0 || text == "" {
+		return nil
+	}
+	v, err := parseCoordinate(text)
+	if err != nil {
+		return err
+	}
+	if o.corners[axis]++; o.corners[axis] == 1 {
+		o.polygon[axis], o.polygon[axis+2] = v, v
+	}
+	o.polygon[axis], o.polygon[axis+2] = min(o.polygon[axis], v), max(o.polygon[axis+2], v)
 	return nil
 }
 
@@ -158,21 +196,23 @@ func (a *Annotation) add(o vocObject, number int, classes data.Classes) error {
 		}
 		return nil
 	}
-	e := o.edge
+	e := [4]float64(o.box.value[:4])
 	switch {
-	case o.sides == 0b1111:
+	case o.box.lacks(sideNames) == "":
 		if e[0] > e[2] || e[1] > e[3] {
 			a.note("%s: bndbox (%v,%v)-(%v,%v) has its corners swapped: they are put in order", what, e[0], e[1], e[2], e[3])
 			e = [4]float64{min(e[0], e[2]), min(e[1], e[3]), max(e[0], e[2]), max(e[1], e[3])}
 		}
 	case o.corners[0] > 0 && o.corners[1] > 0:
 		e = o.polygon
-	case o.sides != 0:
-		for i, side := range sideNames {
-			if o.sides&(1<<i) == 0 {
-				return fmt.Errorf("%s: bndbox lacks %s", what, side)
-			}
-		}
+	case o.turned.lacks(turnedNames) == "":
+		t := o.turned.value
+		e[0], e[1], e[2], e[3] = data.TurnedBounds(t[0], t[1], t[2], t[3], t[4])
+		e[0], e[1] = e[0]+1, e[1]+1 // its edges are not those of pixels from 1 on
+	case o.box.read != 0:
+		return fmt.Errorf("%s: bndbox lacks %s", what, o.box.lacks(sideNames))
+	case o.turned.read != 0:
+		return fmt.Errorf("%s: robndbox lacks %s", what, o.turned.lacks(turnedNames))
 	default:
 		if len(a.Boxless) < mostNotes {
 			a.Boxless = append(a.Boxless, what+" has no bndbox, and no polygon to take one from")
@@ -191,6 +231,19 @@ func (a *Annotation) note(format string, args ...any) {
 	if len(a.Notes) < mostNotes {
 		a.Notes = append(a.Notes, fmt.Sprintf(format, args...))
 	}
+}
+
+// Faults tells of the objects without a box and of what was mended in the file.
+func (a *Annotation) Faults(path string) []data.Fault {
+	var faults []data.Fault
+	add := func(kind string, notes []string) {
+		for _, note := range notes {
+			faults = append(faults, data.Fault{Kind: kind, Warning: true, Message: path + ": " + note})
+		}
+	}
+	add("box-missing", a.Boxless)
+	add("box-clipped", a.Notes)
+	return faults
 }
 
 // Clip takes off what lies outside an image of w×h; 0 is no bound. A box that
