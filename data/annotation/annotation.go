@@ -333,11 +333,6 @@ func (o *Object) Masks(w, h int) ([]data.RLE, error) {
 	return masks, nil
 }
 
-// isBackground tells names that labelling tools use for label value 0.
-func isBackground(name string) bool {
-	return slices.Contains([]string{"background", "_background_", "__background__"}, strings.ToLower(name))
-}
-
 // isVoid tells names of what belongs to no class.
 func isVoid(name string) bool {
 	return slices.Contains([]string{"__ignore__", "_ignore_", "void"}, strings.ToLower(name))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"wsss/data"
+	"wsss/data/maskcode"
 	"wsss/data/words"
 )
 
@@ -64,7 +65,7 @@ func (b *Builder) Class(name string) (int, error) {
 	switch {
 	case name == "":
 		return 0, fmt.Errorf("a class without a name")
-	case isBackground(name):
+	case maskcode.IsBackground(name):
 		return 0, nil
 	case isVoid(name):
 		return data.Ignore, nil

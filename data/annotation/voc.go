@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"wsss/data"
+	"wsss/data/maskcode"
 	"wsss/data/weak"
 )
 
@@ -85,7 +86,7 @@ func readOwnNames(file string) ([]string, *weak.Annotation, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		fresh := slices.DeleteFunc(slices.Clone(a.Other), func(n string) bool { return n == "" || isBackground(n) || slices.Contains(names, n) })
+		fresh := slices.DeleteFunc(slices.Clone(a.Other), func(n string) bool { return n == "" || maskcode.IsBackground(n) || slices.Contains(names, n) })
 		if len(fresh) == 0 || len(names) > data.MaxClasses {
 			return names, a, nil
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"wsss/data/maskcode"
 )
 
 // yoloMeta is what the files beside the labels say.
@@ -114,7 +116,7 @@ func readYOLOMeta(src *Source) (*yoloMeta, error) {
 // dropBackground leaves a first line "background" out of wsss' own classes.txt:
 // YOLO's numbers begin with the first object.
 func (m *yoloMeta) dropBackground(file string) {
-	if file == "classes.txt" && len(m.names) > 1 && isBackground(m.names[0]) {
+	if file == "classes.txt" && len(m.names) > 1 && maskcode.IsBackground(m.names[0]) {
 		m.names = m.names[1:]
 	}
 }

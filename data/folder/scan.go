@@ -126,7 +126,7 @@ func CheckClasses(names []string) (data.Classes, error) {
 	if len(names) < 2 || len(names) > data.MaxClasses {
 		return data.Classes{}, fmt.Errorf("%d class names: allowed are 2..%d, background included", len(names), data.MaxClasses)
 	}
-	if !slices.Contains([]string{"background", "_background_", "__background__"}, strings.ToLower(names[0])) {
+	if !maskcode.IsBackground(names[0]) {
 		return data.Classes{}, fmt.Errorf("the first class is %q: allowed is \"background\", which is value 0 in masks", names[0])
 	}
 	seen := map[string]int{}
