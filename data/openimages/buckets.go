@@ -82,7 +82,7 @@ func openBuckets(dir string, sizes [numKinds][numBuckets]int64) (*bucketWriter, 
 			var err error
 			if size > 0 {
 				err = os.Truncate(filepath.Join(dir, bucketName(kind, i)), size)
-			} else if there[kind][i] {
+			} else if there[bucketName(kind, i)] {
 				err = os.Remove(filepath.Join(dir, bucketName(kind, i)))
 			}
 			if err != nil {
@@ -93,20 +93,15 @@ func openBuckets(dir string, sizes [numKinds][numBuckets]int64) (*bucketWriter, 
 	return b, nil
 }
 
-// bucketsIn tells which buckets have a file in dir: few, where the scanned files
-// are small.
-func bucketsIn(dir string) (there [numKinds][numBuckets]bool, err error) {
+// bucketsIn tells which buckets have a file in dir, by its name: few, where the
+// scanned files are small.
+func bucketsIn(dir string) (there map[string]bool, err error) {
 	entries, err := os.ReadDir(dir)
-	if len(entries) == 0 || err != nil {
-		return there, err
+	there = make(map[string]bool, len(entries))
+	for _, e := range entries {
+		there[e.Name()] = true
 	}
-	for kind := range numKinds {
-		for i := range there[kind] {
-			name := bucketName(kind, i)
-			there[kind][i] = slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == name })
-		}
-	}
-	return there, nil
+	return there, err
 }
 
 func (b *bucketWriter) mark(m mark) error {

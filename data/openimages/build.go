@@ -178,7 +178,7 @@ func (s *selection) each(ctx context.Context, visit func(picture) error) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !there[markBuckets][i] && !there[boxBuckets][i] {
+		if !there[bucketName(markBuckets, i)] && !there[bucketName(boxBuckets, i)] {
 			continue
 		}
 		marks, boxes, err := readBucket(s.dir, i)

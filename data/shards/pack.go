@@ -90,9 +90,9 @@ func Pack(ctx context.Context, o PackOptions) (tars int, err error) {
 		}
 		m.Splits[split] = []shard{}
 		in := &samples{PackOptions: o, ids: ids}
-		for len(ids) > 0 {
+		for in.left() > 0 {
 			name := fmt.Sprintf("%s-%06d.tar", split, len(m.Splits[split]))
-			n, bytes, err := o.packOne(ctx, filepath.Join(o.Out, name), in, len(ids), func() {
+			n, bytes, err := o.packOne(ctx, filepath.Join(o.Out, name), in, func() {
 				if done++; o.Progress != nil {
 					o.Progress(done, total)
 				}
@@ -108,14 +108,14 @@ func Pack(ctx context.Context, o PackOptions) (tars int, err error) {
 	return tars, files.WriteJSON(filepath.Join(o.Out, ManifestName), m)
 }
 
-// packOne writes one tar file of the next of so many samples, and its index; it
-// returns how many are in it, and its size.
-func (o PackOptions) packOne(ctx context.Context, path string, in *samples, most int, step func()) (n int, bytes int64, err error) {
+// packOne writes one tar file of the next samples, and its index; it returns how
+// many are in it, and its size.
+func (o PackOptions) packOne(ctx context.Context, path string, in *samples, step func()) (n int, bytes int64, err error) {
 	x := index{}
 	err = files.WriteAtomic(path, func(w io.Writer) error {
 		out := &counting{w: w}
 		t := tar.NewWriter(out)
-		for n < most && (n == 0 || out.n < o.Size) {
+		for in.left() > 0 && (n == 0 || out.n < o.Size) {
 			members, err := in.next(ctx)
 			if err != nil {
 				return err
@@ -167,6 +167,9 @@ type samples struct {
 
 // together is how many images are read at a time.
 const together = 16
+
+// left is how many images have not been given yet.
+func (s *samples) left() int { return len(s.ready) + len(s.ids) }
 
 func (s *samples) next(ctx context.Context) ([]member, error) {
 	if err := ctx.Err(); err != nil {
