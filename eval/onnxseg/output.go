@@ -185,13 +185,18 @@ func taps(n, from, span int) []tap {
 // argMax is best, where one channel is a foreground network: above a value is
 // class 1.
 func (g grid) argMax(m *data.LabelMap, span image.Point, above float32) {
-	g.scan(m, span, g.c == 1, above)
+	if g.c == 1 {
+		g.scan(m, span, 1, above)
+	} else {
+		g.best(m, span)
+	}
 }
 
 // best resamples row by row and keeps the best class; ties go to the lower.
-func (g grid) best(m *data.LabelMap, span image.Point) { g.scan(m, span, false, 0) }
+func (g grid) best(m *data.LabelMap, span image.Point) { g.scan(m, span, 0, float32(math.Inf(-1))) }
 
-func (g grid) scan(m *data.LabelMap, span image.Point, foreground bool, above float32) {
+// scan is best of values above one, the channels of classes from first on.
+func (g grid) scan(m *data.LabelMap, span image.Point, first uint8, above float32) {
 	xs, ys := taps(m.W, g.w, span.X), taps(m.H, g.h, span.Y)
 	row := make([]float32, g.w)
 	best := make([]float32, m.W)
@@ -199,10 +204,7 @@ func (g grid) scan(m *data.LabelMap, span image.Point, foreground bool, above fl
 	for y, ty := range ys {
 		line := m.Pix[y*m.W : (y+1)*m.W]
 		for i := range best {
-			best[i] = float32(math.Inf(-1))
-			if foreground {
-				best[i] = above
-			}
+			best[i] = above
 		}
 		for c := range g.c {
 			top, low := g.values[c*g.stepC+ty.a*rowStep:], g.values[c*g.stepC+ty.b*rowStep:]
@@ -210,10 +212,7 @@ func (g grid) scan(m *data.LabelMap, span image.Point, foreground bool, above fl
 				t := top[x*g.stepX]
 				row[x] = t + (low[x*g.stepX]-t)*ty.f
 			}
-			class := uint8(c)
-			if foreground {
-				class = 1
-			}
+			class := first + uint8(c)
 			for x, tx := range xs {
 				a := row[tx.a]
 				if v := a + (row[tx.b]-a)*tx.f; v > best[x] {
