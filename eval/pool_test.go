@@ -36,21 +36,15 @@ func (s *slow) Shape(image.Point) image.Point { return image.Pt(7, 7) }
 // time; a single predictor is used as it is.
 func TestPool(t *testing.T) {
 	met := make(chan struct{})
-	a, b := &slow{}, &slow{}
-	a.meet = func() {
+	meet := func() {
 		select {
 		case met <- struct{}{}:
-		case <-time.After(time.Minute):
-			t.Error("the other one has no image at the same time")
-		}
-	}
-	b.meet = func() {
-		select {
 		case <-met:
 		case <-time.After(time.Minute):
 			t.Error("the other one has no image at the same time")
 		}
 	}
+	a, b := &slow{meet: meet}, &slow{meet: meet}
 	if p := Pool([]models.Predictor{a}); p != models.Predictor(a) {
 		t.Errorf("one predictor: %T", p)
 	}

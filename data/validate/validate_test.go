@@ -219,8 +219,6 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestUnlearntClasses: a class of the table that no label of the split is of is named,
-// for the form of label that is learnt from.
 // TestAlikeClasses: a class in two spellings is told, and a list that is taken for
 // a class.
 func TestAlikeClasses(t *testing.T) {
@@ -245,6 +243,8 @@ func TestAlikeClasses(t *testing.T) {
 	}
 }
 
+// TestUnlearntClasses: a class of the table that no label of the split is of is named,
+// for the form of label that is learnt from.
 func TestUnlearntClasses(t *testing.T) {
 	d := build(t)
 	for _, tt := range []struct {
