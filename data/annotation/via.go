@@ -241,4 +241,3 @@ func (r *viaRegion) add(b *Builder, im *Image, unnamed string) error {
 	}
 	return fmt.Errorf("shape %q: allowed are rect, polygon, circle, ellipse, point, polyline", s.Name)
 }
-
