@@ -16,7 +16,6 @@ import (
 	"wsss/data/maskcode"
 	"wsss/data/text"
 	"wsss/data/weaken"
-	"wsss/data/words"
 )
 
 // annotations are the files of a labelling tool, read.
@@ -65,11 +64,6 @@ func (d *Dataset) readAnnotations(opts Options) (*annotations, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Photos are deleted and their annotations stay: validate tells of those.
-	if set.Lost > 0 && len(set.Images) == 0 && !opts.SkipUnknown {
-		return nil, fmt.Errorf("%s: the annotations name %s, and none is there, for example %s",
-			d.root, words.Plural(set.Lost, "image"), someNames(set.Skipped))
-	}
 	a := &annotations{set: set, byID: make(map[string]*annotation.Image, len(set.Images))}
 	for _, im := range set.Images {
 		a.byID[im.ID] = im
@@ -104,7 +98,7 @@ func (d *Dataset) table(opts Options) ([]string, error) {
 // are wsss' own.
 func (d *Dataset) hasOwn(src *annotation.Source, names []string) bool {
 	if len(names) == 0 {
-		names = slices.DeleteFunc(slices.Clone(labelFiles), func(name string) bool { return !files.IsFile(filepath.Join(d.root, name)) })
+		names = d.usualFiles()
 	}
 	var foreign []string
 	if len(names) > 0 {
@@ -115,6 +109,11 @@ func (d *Dataset) hasOwn(src *annotation.Source, names []string) bool {
 		}
 	}
 	return slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(foreign, name) })
+}
+
+// usualFiles are the label files of the usual names that lie in the root.
+func (d *Dataset) usualFiles() []string {
+	return slices.DeleteFunc(slices.Clone(labelFiles), func(name string) bool { return !files.IsFile(filepath.Join(d.root, name)) })
 }
 
 // isOwn tells whether a format is one of wsss' own.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/annotation"
 )
@@ -158,7 +157,7 @@ func addOwn(im *annotation.Image, w *data.WeakLabels, b *annotation.Builder, nam
 func (d *Dataset) learnClasses(opts Options) ([]string, error) {
 	names := opts.Labels
 	if len(names) == 0 {
-		names = slices.DeleteFunc(slices.Clone(labelFiles), func(name string) bool { return !files.IsFile(filepath.Join(d.root, name)) })
+		names = d.usualFiles()
 	}
 	if len(names) == 0 {
 		return nil, nil
