@@ -16,18 +16,21 @@ import (
 // labels turns the network's output into a label map of the photo's size; the
 // output covers span photo pixels, which may reach beyond the photo.
 func (p *Predictor) labels(t *tensors.Tensor, size, span image.Point) (*data.LabelMap, error) {
+	dims := p.one(t)
+	if p.cfg.OutputLayout == "labels" {
+		return p.fromLabels(t, dims, size, span)
+	}
+	return p.fromLogits(t, dims, size, span)
+}
+
+// one is the shape of an output as a batch of one has it: the values of the first
+// photo stand first.
+func (p *Predictor) one(t *tensors.Tensor) []int {
 	dims := slices.Clone(t.Shape().Dimensions)
-	if p.batch > 1 && len(dims) > 0 && dims[0] == p.batch { // values of the first photo stand first
+	if len(dims) > 0 && dims[0] == p.batch {
 		dims[0] = 1
 	}
-	var m *data.LabelMap
-	var err error
-	if p.cfg.OutputLayout == "labels" {
-		m, err = p.fromLabels(t, dims, size, span)
-	} else {
-		m, err = p.fromLogits(t, dims, size, span)
-	}
-	return m, err
+	return dims
 }
 
 // fromLabels reads [1, h, w], [1, 1, h, w], [1, h, w, 1] or [h, w] numbers.

@@ -38,7 +38,7 @@ func (p *Predictor) queries(outs map[string]*tensors.Tensor) (classes, masks *te
 		}
 		return nil, nil, fmt.Errorf("no outputs of queries among %s: class logits have 3 axes, mask logits 4; set eval.onnx.output and eval.onnx.masks to their names", strings.Join(has, ", "))
 	}
-	c, m := classes.Shape().Dimensions, masks.Shape().Dimensions
+	c, m := p.one(classes), p.one(masks)
 	if len(c) != 3 || len(m) != 4 || c[0] != 1 || m[0] != 1 || c[1] != m[1] || c[2] < 2 || c[2] > 256 || m[2] < 1 || m[3] < 1 {
 		return nil, nil, fmt.Errorf("outputs of queries have shapes %v and %v: want [1, queries, classes+1] and [1, queries, height, width]", c, m)
 	}

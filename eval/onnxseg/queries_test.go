@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,18 +21,19 @@ import (
 
 // queryNet writes a network of three queries, whose masks are red, green and
 // blue, and whose classes are 2, 1 and 0; of five classes, the last is no object.
-// It has a mask of another layer before, as exports with auxiliary outputs do.
-func queryNet(t *testing.T) string {
+// It has a mask of another layer before, as exports with auxiliary outputs do, and
+// takes so many photos at once.
+func queryNet(t *testing.T, batch int) string {
 	t.Helper()
 	b := onnxwrite.New("queries", nil)
-	b.Input("image", protos.TensorProto_FLOAT, 1, 3, "height", "width")
+	b.Input("image", protos.TensorProto_FLOAT, batch, 3, "height", "width")
 	masks := b.Op("Mul", []onnxwrite.Value{b.Op("Sub", []onnxwrite.Value{"image", b.Float(0.5)}), b.Float(20)})
 	b.Named("pred_masks", "Identity", []onnxwrite.Value{masks})
 	b.Named("aux_masks", "Neg", []onnxwrite.Value{masks})
-	b.Named("pred_logits", "Identity", []onnxwrite.Value{b.Floats("table", []float32{0, 0, 4, 0, 1, 0, 4, 0, 0, 1, 4, 0, 0, 0, 1}, 1, 3, 5)})
-	b.Output("pred_logits", protos.TensorProto_FLOAT, 1, 3, 5)
-	b.Output("pred_masks", protos.TensorProto_FLOAT, 1, 3, "height", "width")
-	b.Output("aux_masks", protos.TensorProto_FLOAT, 1, 3, "height", "width")
+	b.Named("pred_logits", "Identity", []onnxwrite.Value{b.Floats("table", slices.Repeat([]float32{0, 0, 4, 0, 1, 0, 4, 0, 0, 1, 4, 0, 0, 0, 1}, batch), batch, 3, 5)})
+	b.Output("pred_logits", protos.TensorProto_FLOAT, batch, 3, 5)
+	b.Output("pred_masks", protos.TensorProto_FLOAT, batch, 3, "height", "width")
+	b.Output("aux_masks", protos.TensorProto_FLOAT, batch, 3, "height", "width")
 	raw, err := proto.Marshal(b.Model(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -51,10 +53,10 @@ func TestQueries(t *testing.T) {
 			photo.SetNRGBA(x, y, [3]color.NRGBA{{255, 0, 0, 255}, {0, 255, 0, 255}, {0, 0, 255, 255}}[x/10])
 		}
 	}
-	base := configs.ONNX{Name: "q", Path: queryNet(t), Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1}, OutputLayout: configs.Queries}
+	base := configs.ONNX{Name: "q", Path: queryNet(t, 1), Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1}, OutputLayout: configs.Queries}
 	for name, change := range map[string]func(*configs.ONNX){
 		"by axes": func(*configs.ONNX) {}, "by name": func(c *configs.ONNX) { c.Output, c.Masks = "pred_logits", "pred_masks" },
-		"stretched": func(c *configs.ONNX) { c.Width, c.Height = 60, 60 },
+		"stretched": func(c *configs.ONNX) { c.Width, c.Height = 60, 60 }, "fixed batch": func(c *configs.ONNX) { c.Path = queryNet(t, 2) },
 	} {
 		c := base
 		change(&c)
