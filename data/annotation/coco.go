@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"wsss/data"
 	"wsss/data/coco"
 )
 
@@ -45,6 +46,7 @@ func otherCOCO(name string) bool {
 }
 
 func readCOCO(src *Source, files []string, b *Builder) error {
+	bad := &data.LineErrors{}
 	for _, file := range files {
 		var names []string
 		begin := func(categories []string) error {
@@ -76,10 +78,10 @@ func readCOCO(src *Source, files []string, b *Builder) error {
 			return nil
 		})
 		if err != nil {
-			return err
+			bad.AddError(err)
 		}
 	}
-	return nil
+	return bad.Err()
 }
 
 // splitOfFile reads a split off a file's name, as in instances_train2017.json.

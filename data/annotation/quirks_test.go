@@ -203,9 +203,13 @@ func TestAllFaultsAreListed(t *testing.T) {
 	via := func(name string) string {
 		return `"` + name + `": {"filename": "` + name + `", "regions": [{"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 0, "height": 5}, "region_attributes": {"class": "x"}}]}`
 	}
+	box := func(name string) string {
+		return `{"images": [{"id": 1, "file_name": "` + name + `", "width": 48, "height": 40}], "categories": [{"id": 1, "name": "x"}], "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, 0, 0]}]}`
+	}
 	for name, files := range map[string]map[string]string{
 		"labelme":     {"a.json": flat, "b.json": strings.ReplaceAll(flat, "a.png", "b.png")},
 		"yolo":        {"a.txt": "0 0.5 0.5 0 0.1\n", "b.txt": "0 0.5 0.5 0.1 7\n"},
+		"coco, two":   {"a.json": box("a.png"), "b.json": box("b.png")},
 		"cvat, two":   {"a.xml": "<annotations>\n" + image("a.png") + "</annotations>", "b.xml": "<annotations>\n" + image("b.png") + "</annotations>"},
 		"cvat":        {"x.xml": "<annotations>\n" + image("a.png") + image("b.png") + "</annotations>"},
 		"labelstudio": {"p.json": "[" + task("a.png") + "," + task("b.png") + "]"},

@@ -72,10 +72,7 @@ func EachPhoto(path string, begin func(categories []string) error, fault func(da
 		f.Message = path + ": " + f.Message
 		fault(f)
 	}
-	if len(bad.Lines) > 0 {
-		return bad
-	}
-	return nil
+	return bad.Err()
 }
 
 func (x *index) close() {
