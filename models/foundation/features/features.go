@@ -296,7 +296,7 @@ func (n *Network) Maps(ctx context.Context, photos ...*imageproc.RGB) ([]*Map, e
 
 // ofSize runs photos that the network sees at one size.
 func (n *Network) ofSize(ctx context.Context, photos []*imageproc.RGB, list []int, size image.Point) ([]grid, error) {
-	if n.runs.Size(size) <= 1 {
+	if n.runs.Single() || n.runs.Size(size) <= 1 {
 		own := make([][]float32, len(list))
 		for k, i := range list {
 			own[k] = n.pixels(photos[i], size)
