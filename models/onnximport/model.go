@@ -10,7 +10,6 @@ package onnximport
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/compute/dtypes"
@@ -106,30 +105,10 @@ func (m *Model) OutputNames() []string {
 	return names
 }
 
-// moves are operators that leave values as they are, but for their place, type
-// or resolution.
-var moves = []string{"Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Resize", "Upsample", "Slice"}
-
-// Ends is the operator whose values an output holds, moves left out; "" where it
-// is none of the main graph.
+// Ends is the operator whose values an output holds (onnxfile.End); "" where it is
+// none of the main graph.
 func (m *Model) Ends(output string) string {
-	maker := map[string]*protos.NodeProto{}
-	for _, n := range m.file.Proto.Graph.Node {
-		for _, name := range n.Output {
-			maker[name] = n
-		}
-	}
-	for range len(maker) + 1 { // nodes are in order, so that this ends
-		n := maker[output]
-		switch {
-		case n == nil:
-			return ""
-		case !slices.Contains(moves, n.OpType) || len(n.Input) == 0:
-			return n.OpType
-		}
-		output = n.Input[0]
-	}
-	return ""
+	return onnxfile.End(onnxfile.Makers(m.file.Proto.Graph), output).GetOpType()
 }
 
 func (m *Model) readPorts() error {

@@ -193,14 +193,7 @@ func sharesOf(path string) (map[string]float64, error) {
 	makers := onnxfile.Makers(file.Proto.Graph)
 	whole := map[string]float64{}
 	for _, out := range file.Proto.Graph.Output {
-		at := makers[out.Name]
-		for range 8 {
-			if at == nil || len(at.Input) == 0 || !slices.Contains([]string{"Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Resize", "Slice"}, at.OpType) {
-				break
-			}
-			at = makers[at.Input[0]]
-		}
-		if at != nil && slices.Contains([]string{"Sigmoid", "HardSigmoid", "Softmax"}, at.OpType) {
+		if slices.Contains([]string{"Sigmoid", "HardSigmoid", "Softmax"}, onnxfile.End(makers, out.Name).GetOpType()) {
 			whole[out.Name] = 1
 		}
 	}

@@ -30,21 +30,12 @@ func ValuesOf(file *onnxfile.File, output string) Values {
 	if output == "" || output == First {
 		output = g.Output[0].Name
 	}
-	makers := onnxfile.Makers(g)
-	for range 16 {
-		n := makers[output]
-		if n == nil || len(n.Input) == 0 {
-			return Told
-		}
-		switch op := n.OpType; {
-		case strings.Contains(op, "igmoid") || op == "Softmax":
-			return Shares
-		case slices.Contains([]string{"Conv", "ConvTranspose", "MatMul", "Gemm", "Add", "BatchNormalization"}, op):
-			return Logits
-		case !slices.Contains([]string{"Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Resize", "Upsample", "Slice", "Transpose", "Concat", "QuantizeLinear", "DequantizeLinear"}, op):
-			return Told
-		}
-		output = n.Input[0]
+	end := onnxfile.End(onnxfile.Makers(g), output, "Concat", "QuantizeLinear", "DequantizeLinear")
+	switch op := end.GetOpType(); {
+	case strings.Contains(op, "igmoid") || op == "Softmax":
+		return Shares
+	case slices.Contains([]string{"Conv", "ConvTranspose", "MatMul", "Gemm", "Add", "BatchNormalization"}, op):
+		return Logits
 	}
 	return Told
 }

@@ -289,3 +289,23 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// TestEnd: an output's values are followed back over what moves them alone.
+func TestEnd(t *testing.T) {
+	m := modelOf()
+	node := func(op, out string, in ...string) *protos.NodeProto {
+		return &protos.NodeProto{OpType: op, Input: in, Output: []string{out}}
+	}
+	m.Graph.Node = []*protos.NodeProto{
+		node("Sigmoid", "s", "x"), node("Cast", "c", "s"), node("Concat", "a", "c", "c"), node("Resize", "r", "a"), node("Identity", "y", "x"), node("Constant", "k"),
+	}
+	for _, c := range []struct {
+		output string
+		others []string
+		want   string
+	}{{"c", nil, "Sigmoid"}, {"r", nil, "Concat"}, {"r", []string{"Concat"}, "Sigmoid"}, {"k", nil, "Constant"}, {"y", nil, ""}, {"none", nil, ""}} {
+		if got := End(Makers(m.Graph), c.output, c.others...).GetOpType(); got != c.want {
+			t.Errorf("%s over %q too: %q, want %q", c.output, c.others, got, c.want)
+		}
+	}
+}

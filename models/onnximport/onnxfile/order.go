@@ -21,6 +21,23 @@ func Makers(g *protos.GraphProto) map[string]*protos.NodeProto {
 	return makers
 }
 
+// moves are operators that leave values as they are, but for their place, type
+// or resolution.
+var moves = []string{"Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Resize", "Upsample", "Slice"}
+
+// End is the node whose values an output holds: moves are left out, and other
+// operators that are named. It is nil where no node makes them.
+func End(makers map[string]*protos.NodeProto, output string, others ...string) *protos.NodeProto {
+	for range len(makers) { // each is met once: nodes are in order
+		n := makers[output]
+		if n == nil || len(n.Input) == 0 || !slices.Contains(moves, n.OpType) && !slices.Contains(others, n.OpType) {
+			return n
+		}
+		output = n.Input[0]
+	}
+	return nil
+}
+
 // order sorts the nodes of a graph and of its sub-graphs so that each comes
 // after those whose outputs it uses, as ONNX Runtime does; the standard asks
 // for it, but some tools (float16 converters, graph editors) append nodes at
