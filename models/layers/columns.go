@@ -62,7 +62,7 @@ func (g geometry) columns(x *Node) *Node {
 func (g geometry) gathered(x *Node, again bool) *Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	ho, wo := g.outSize(h, w)
-	index := make([]int, 0, n*ho*wo*g.kh*g.kw)
+	index := make([]int64, 0, n*ho*wo*g.kh*g.kw)
 	for at := range n * ho * wo {
 		b, i, j := at/(ho*wo), at/wo%ho-g.pad.top, at%wo-g.pad.left
 		for tap := range g.kh * g.kw {
@@ -74,42 +74,38 @@ func (g geometry) gathered(x *Node, again bool) *Node {
 
 // pixel is the number of a pixel in row r and column s of image b, -1 beyond the
 // image of h×w.
-func pixel(b, r, s, h, w int) int {
+func pixel(b, r, s, h, w int) int64 {
 	if r < 0 || r >= h || s < 0 || s >= w {
 		return -1
 	}
-	return (b*h+r)*w + s
+	return int64((b*h+r)*w + s)
 }
 
 // pixels gathers pixels of x by their numbers, zeros for -1: [len(index),
-// channels]. The backward pass asks for again: the pixel of zeros comes first
-// instead of last, for engines would recognise what the forward pass has gathered
-// and keep it, which gathering again is to avoid.
-func pixels(x *Node, index []int, again bool) *Node {
+// channels]. It takes index over. The backward pass asks for again: the pixel of
+// zeros comes first instead of last, for engines would recognise what the forward
+// pass has gathered and keep it, which gathering again is to avoid.
+func pixels(x *Node, index []int64, again bool) *Node {
 	c := x.Shape().Dim(-1)
-	zero, first := x.Shape().Size()/c, 0 // rows of the pixel of zeros and of the first pixel
+	zero, first := int64(x.Shape().Size()/c), int64(0) // rows of the pixel of zeros and of the first pixel
 	parts := []*Node{flat(x), Zeros(x.Graph(), shapes.Make(x.DType(), 1, c))}
 	if again {
 		zero, first = 0, 1
 		parts[0], parts[1] = parts[1], parts[0]
 	}
-	rows := make([]int, len(index))
 	for i, k := range index {
-		rows[i] = zero
-		if k >= 0 {
-			rows[i] = first + k
+		if k < 0 {
+			index[i] = zero
+		} else {
+			index[i] = first + k
 		}
 	}
-	return Gather(Concatenate(parts, 0), rowsOf(x.Graph(), rows))
+	return gatherRows(Concatenate(parts, 0), index)
 }
 
-// rowsOf are numbers of rows as Gather takes them.
-func rowsOf(g *Graph, rows []int) *Node {
-	index := make([]int64, len(rows))
-	for i, r := range rows {
-		index[i] = int64(r)
-	}
-	return ConstTensor(g, tensors.FromFlatDataAndDimensions(index, len(index), 1))
+// gatherRows are the rows of x of these numbers.
+func gatherRows(x *Node, rows []int64) *Node {
+	return Gather(x, ConstTensor(x.Graph(), tensors.FromFlatDataAndDimensions(rows, len(rows), 1)))
 }
 
 // narrows tells that the result has so few channels that moving the kernel's

@@ -94,7 +94,7 @@ func (t winograd) forward(x, w *Node, turned bool) *Node {
 	}
 	products := DotGeneral(t.read(x, ho, wo, turned), []int{2}, []int{0}, transform(kernel, flatKernel(w)), []int{sum}, []int{0})
 	results := transform(square(t.results), products)
-	return Reshape(Gather(flat(results), rowsOf(x.Graph(), t.places(n, ho, wo))), n, ho, wo, out)
+	return Reshape(gatherRows(flat(results), t.places(n, ho, wo)), n, ho, wo, out)
 }
 
 // gradKernel is the gradient of a kernel of shape w.
@@ -117,7 +117,7 @@ func (t winograd) read(x *Node, ho, wo int, again bool) *Node {
 func (t winograd) patches(x *Node, side int, pad padding, ho, wo int, again bool) *Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	rows, columns := t.starts(ho), t.starts(wo)
-	index := make([]int, 0, side*side*n*len(rows)*len(columns))
+	index := make([]int64, 0, side*side*n*len(rows)*len(columns))
 	for place := range side * side {
 		down, right := place/side*t.dilation-pad.top, place%side*t.dilation-pad.left
 		for b := range n {
@@ -133,9 +133,9 @@ func (t winograd) patches(x *Node, side int, pad padding, ho, wo int, again bool
 
 // places tells for each pixel of a result [n, ho, wo] where it lies among those of
 // the tiles, [m·m, tiles].
-func (t winograd) places(n, ho, wo int) []int {
+func (t winograd) places(n, ho, wo int) []int64 {
 	rows, columns := t.starts(ho), t.starts(wo)
-	at, index := 0, make([]int, n*ho*wo)
+	at, index := int64(0), make([]int64, n*ho*wo)
 	for place := range t.m * t.m {
 		for b := range n {
 			for _, r := range rows {
