@@ -20,7 +20,7 @@ var (
 
 // fuzzTarget is a fuzz function and its package's test binary, instrumented.
 type fuzzTarget struct {
-	testPackage
+	path, dir string // of the package
 	name, bin string
 }
 
@@ -65,7 +65,7 @@ func fuzz(ctx context.Context, o options, r *result) error {
 		if turns[t.String()] > 0 && (o.fuzz > 0 || time.Now().After(end)) {
 			break
 		}
-		s, err := runTarget(ctx, o, t, memory, per)
+		s, err := runTarget(ctx, o, t, memory, sums.cache, per)
 		if s.Broke = err != nil && ctx.Err() == nil; s.Broke { // its input is a seed now, which breaks it at once
 			r.failf("%s: %v", t, err)
 			built = slices.DeleteFunc(built, func(b fuzzTarget) bool { return b == t })
@@ -99,25 +99,21 @@ func tellExecutions(targets []fuzzTarget, now map[string]spell, sums *spells, r 
 	r.add("%.1f million since %s, at least %d of each (%s)", float64(all)/1e6, sums.since, sums.total[fewest].Executions, fewest)
 }
 
-// fuzzTargets lists the fuzz functions of the chosen packages of this module.
+// fuzzTargets lists the fuzz functions of the chosen packages.
 func fuzzTargets(ctx context.Context, o options) ([]fuzzTarget, error) {
-	list, err := output(ctx, "go", "list", "-f", "{{.ImportPath}} {{.Dir}}{{range .TestGoFiles}} {{.}}{{end}}{{range .XTestGoFiles}} {{.}}{{end}}", "wsss/...")
+	packages, err := testedPackages(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	var targets []fuzzTarget
-	for line := range strings.Lines(list) {
-		fields := strings.Fields(line)
-		if !o.packages.MatchString(fields[0]) {
-			continue
-		}
-		for _, file := range fields[min(2, len(fields)):] {
-			raw, err := os.ReadFile(filepath.Join(fields[1], file))
+	for _, p := range packages {
+		for _, file := range p.tests {
+			raw, err := os.ReadFile(filepath.Join(p.dir, file))
 			if err != nil {
 				return nil, err
 			}
 			for _, m := range fuzzFunc.FindAllSubmatch(raw, -1) {
-				targets = append(targets, fuzzTarget{testPackage: testPackage{fields[0], fields[1]}, name: string(m[1])})
+				targets = append(targets, fuzzTarget{path: p.path, dir: p.dir, name: string(m[1])})
 			}
 		}
 	}
@@ -162,12 +158,8 @@ func buildTargets(ctx context.Context, o options, targets []fuzzTarget, r *resul
 // runTarget fuzzes one target for a time. Its files are in memory, and its
 // processes run on one thread each: handing every input over to another thread
 // costs more than most inputs do.
-func runTarget(ctx context.Context, o options, t fuzzTarget, memory string, d time.Duration) (spell, error) {
+func runTarget(ctx context.Context, o options, t fuzzTarget, memory, cache string, d time.Duration) (spell, error) {
 	s := spell{Date: time.Now().UTC().Format(time.RFC3339), Target: t.String()}
-	cache, err := fuzzCache(ctx)
-	if err != nil {
-		return s, err
-	}
 	p, err := startProcess(ctx, t.dir, []string{"TMPDIR=" + memory, "GOMAXPROCS=1", "GOGC=400"}, t.bin,
 		"-test.run=^$", "-test.fuzz=^"+t.name+"$", "-test.fuzztime="+d.String(), "-test.fuzzminimizetime=20x",
 		"-test.fuzzcachedir="+filepath.Join(cache, t.path), "-test.parallel="+strconv.Itoa(o.workers))

@@ -18,6 +18,9 @@ import (
 //go:embed overlay.txt
 var overlayFunctions string
 
+// fuzzerFile is where they stand, in Go's own folder.
+const fuzzerFile = "src/internal/fuzz/coverage.go"
+
 // fuzzGo is the Go that builds fuzz targets with these functions: a command and
 // its flags, and what is to be in its environment. It is the usual one where
 // this Go's functions are not those that were known.
@@ -28,8 +31,7 @@ func fuzzGo(ctx context.Context, dir string) (args, env []string, err error) {
 		return nil, nil, err
 	}
 	root = strings.TrimSpace(root)
-	const file = "src/internal/fuzz/coverage.go"
-	raw, err := os.ReadFile(filepath.Join(root, file))
+	raw, err := os.ReadFile(filepath.Join(root, fuzzerFile))
 	if err != nil {
 		return usual, nil, nil
 	}
@@ -40,7 +42,7 @@ func fuzzGo(ctx context.Context, dir string) (args, env []string, err error) {
 	// Of a toolchain that Go fetched itself no file may be overlaid; through a
 	// link it is one that lies elsewhere.
 	link, own, list := filepath.Join(dir, "go"), filepath.Join(dir, "coverage.go"), filepath.Join(dir, "overlay.json")
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(link, file): own}})
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(link, fuzzerFile): own}})
 	if err = firstError(err, os.Symlink(root, link), os.WriteFile(own, []byte(text), 0o644), os.WriteFile(list, overlay, 0o644)); err != nil {
 		return nil, nil, err
 	}

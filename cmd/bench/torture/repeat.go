@@ -14,33 +14,39 @@ import (
 	"time"
 )
 
-// testPackage is a package with goroutines of its own.
-type testPackage struct{ path, dir string }
+// testPackage is a package of this module that has tests.
+type testPackage struct {
+	path, dir   string
+	code, tests []string // files
+}
 
-var concurrent = regexp.MustCompile(`\bgo func|\berrgroup\.|\bsync\.(WaitGroup|Mutex|RWMutex|Cond|Once|Pool|Map)|\bgo [a-zA-Z_.]+\(|\bParallel\(`)
-
-// concurrentPackages are the chosen packages of this module that start goroutines or
-// lock, in their code or their tests, and that have tests.
-func concurrentPackages(ctx context.Context, o options) ([]testPackage, error) {
-	list, err := output(ctx, "go", "list", "-f", `{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{range .GoFiles}} {{.}}{{end}}{{range .TestGoFiles}} {{.}}{{end}}{{range .XTestGoFiles}} {{.}}{{end}}{{end}}`, "wsss/...")
+// testedPackages are the chosen packages of this module that have tests.
+func testedPackages(ctx context.Context, o options) ([]testPackage, error) {
+	list, err := output(ctx, "go", "list", "-f", `{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}|{{.Dir}}|{{join .GoFiles " "}}|{{join .TestGoFiles " "}} {{join .XTestGoFiles " "}}{{end}}`, "wsss/...")
 	if err != nil {
 		return nil, err
 	}
 	var found []testPackage
 	for line := range strings.Lines(list) {
-		fields := strings.Fields(line)
-		if len(fields) < 3 || !o.packages.MatchString(fields[0]) {
-			continue
-		}
-		is := slices.ContainsFunc(fields[2:], func(name string) bool {
-			raw, err := os.ReadFile(filepath.Join(fields[1], name))
-			return err == nil && concurrent.Match(raw)
-		})
-		if is && fields[0] != self {
-			found = append(found, testPackage{fields[0], fields[1]})
+		fields := strings.Split(line, "|")
+		if len(fields) == 4 && o.packages.MatchString(fields[0]) {
+			found = append(found, testPackage{fields[0], fields[1], strings.Fields(fields[2]), strings.Fields(fields[3])})
 		}
 	}
 	return found, nil
+}
+
+var concurrent = regexp.MustCompile(`\bgo func|\berrgroup\.|\bsync\.(WaitGroup|Mutex|RWMutex|Cond|Once|Pool|Map)|\bgo [a-zA-Z_.]+\(|\bParallel\(`)
+
+// concurrentPackages are those that start goroutines or lock, in their code or their tests.
+func concurrentPackages(ctx context.Context, o options) ([]testPackage, error) {
+	packages, err := testedPackages(ctx, o)
+	return slices.DeleteFunc(packages, func(p testPackage) bool {
+		return p.path == self || !slices.ContainsFunc(slices.Concat(p.code, p.tests), func(name string) bool {
+			raw, err := os.ReadFile(filepath.Join(p.dir, name))
+			return err == nil && concurrent.Match(raw)
+		})
+	}), err
 }
 
 // self is this package: its test is the short form of the campaigns.

@@ -33,24 +33,20 @@ func (s spell) rate() float64 { return float64(s.Executions) / max(s.Seconds, 1e
 // spells is the file of all spells, a line of JSON each. It lies beside the
 // corpus that they made, and goes with it (`go clean -fuzzcache`).
 type spells struct {
+	cache        string // the folder below which Go keeps the corpus
 	path, commit string
 	since        string           // day of the first spell
 	total        map[string]spell // by target
 	torn         bool             // the last line has no end
 }
 
-// fuzzCache is the folder below which Go keeps the corpus.
-func fuzzCache(ctx context.Context) (string, error) {
-	dir, err := output(ctx, "go", "env", "GOCACHE")
-	return filepath.Join(strings.TrimSpace(dir), "fuzz"), err
-}
-
 func openSpells(ctx context.Context) (*spells, error) {
-	dir, err := fuzzCache(ctx)
+	dir, err := output(ctx, "go", "env", "GOCACHE")
 	if err != nil {
 		return nil, err
 	}
-	t := &spells{path: filepath.Join(dir, "wsss", "executions.jsonl"), total: map[string]spell{}}
+	cache := filepath.Join(strings.TrimSpace(dir), "fuzz")
+	t := &spells{cache: cache, path: filepath.Join(cache, "wsss", "executions.jsonl"), total: map[string]spell{}}
 	if commit, err := output(ctx, "git", "rev-parse", "--short", "HEAD"); err == nil {
 		t.commit = strings.TrimSpace(commit)
 		if changed, _ := output(ctx, "git", "status", "--porcelain", "--untracked-files=no"); changed != "" {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wsss/data/datatest"
 )
 
 // TestBrief is the short form of the campaigns: a little of each, in seconds.
@@ -46,16 +48,7 @@ func TestBrief(t *testing.T) {
 
 // TestSnapshot: times may differ between two runs, nothing else.
 func TestSnapshot(t *testing.T) {
-	write := func(dir, name, text string) {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	write := func(dir, name, text string) { datatest.Write(t, filepath.Join(dir, name), text) }
 	for _, tt := range []struct {
 		name, a, b string
 		differ     int
@@ -141,20 +134,84 @@ func TestSpells(t *testing.T) {
 }
 
 // TestOverlay: this Go's fuzzer is the one whose functions are known, and the
-// quicker ones take their place.
+// quicker ones take their place and do the same.
 func TestOverlay(t *testing.T) {
-	_, env, err := fuzzGo(t.Context(), t.TempDir())
+	dir := t.TempDir()
+	_, env, err := fuzzGo(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if env == nil && strings.HasPrefix(runtime.Version(), "go1.27") {
 		t.Error("the functions of overlay.txt are not those of this Go")
 	}
+	if env != nil {
+		sameCounters(t, filepath.Join(dir, "go", fuzzerFile), filepath.Join(dir, "coverage.go"))
+	}
 	if _, ok := replaceFunctions("a b a", "a\n=>\nc"); ok {
 		t.Error("a function that occurs twice was replaced")
 	}
 	if text, ok := replaceFunctions("a b", "a\n=>\nc\n---\nb\n=>\nd"); !ok || text != "c d" {
 		t.Errorf("%q", text)
+	}
+}
+
+// sameCounters runs both forms of Go's functions over the same counters, in a
+// program of its own.
+func sameCounters(t *testing.T, usual, fresh string) {
+	module := t.TempDir()
+	for name, from := range map[string]string{"usual": usual, "fresh": fresh} {
+		raw, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		datatest.Write(t, filepath.Join(module, name, "coverage.go"), string(raw))
+		datatest.Write(t, filepath.Join(module, name, "open.go"), `package fuzz
+
+var Counters = make([]byte, 64*40+7)
+
+func coverage() []byte { return Counters }
+
+func Snapshot() []byte { SnapshotCoverage(); return coverageSnapshot }
+
+func Count(base, snapshot []byte) int { return countNewCoverageBits(base, snapshot) }
+`)
+	}
+	datatest.Write(t, filepath.Join(module, "go.mod"), "module same\n\ngo 1.26\n")
+	datatest.Write(t, filepath.Join(module, "main.go"), `package main
+
+import (
+	"bytes"
+	"math/rand/v2"
+
+	fresh "same/fresh"
+	usual "same/usual"
+)
+
+func main() {
+	rng := rand.New(rand.NewPCG(1, 1))
+	base := make([]byte, len(usual.Counters))
+	for i := range base {
+		base[i] = byte(1) << rng.IntN(16) // often none
+	}
+	for round := range 500 {
+		clear(usual.Counters)
+		for range rng.IntN(30) {
+			usual.Counters[rng.IntN(len(base))] = byte(rng.IntN(256))
+		}
+		if round%3 == 0 {
+			usual.Counters[len(base)-1-rng.IntN(8)] = 200
+		}
+		copy(fresh.Counters, usual.Counters)
+		a, b := usual.Snapshot(), fresh.Snapshot()
+		other := bytes.Clone(b)
+		if n := usual.Count(base, a); !bytes.Equal(a, b) || n != fresh.Count(base, b) || n != fresh.Count(base, other) {
+			panic(round)
+		}
+	}
+}
+`)
+	if text, err := combined(t.Context(), module, []string{"GOFLAGS=-mod=mod", "GOWORK=off"}, "go", "run", "."); err != nil {
+		t.Errorf("%v\n%s", err, text)
 	}
 }
 
