@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"bytes"
-	"errors"
 	"image"
 	"image/jpeg"
 	"math/rand/v2"
@@ -58,10 +57,7 @@ func TestLights(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, raw := range map[string][]byte{"images/a.jpg": photo.Bytes(), "images/b.jpg": photo.Bytes(), "boxes.csv": []byte("image,class\na,cat\na,dog\nb,cat\n")} {
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, raw, 0o644)); err != nil {
-			t.Fatal(err)
-		}
+		datatest.Write(t, filepath.Join(dir, name), string(raw))
 	}
 	if err := addLights(t.Context(), dir, 5); err != nil {
 		t.Fatal(err)

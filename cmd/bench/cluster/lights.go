@@ -35,16 +35,20 @@ func addLights(ctx context.Context, dir string, most int) error {
 		rows[id] = append(rows[id], row)
 	}
 	more := most - len(entries)
+	of := func(i int) (scene, id string) { // the i-th one more
+		scene = strings.TrimSuffix(entries[i%len(entries)].Name(), ".jpg")
+		return scene, fmt.Sprintf("%s_%d", scene, 1+i/len(entries))
+	}
 	err = data.Parallel(ctx, more, nil, func(i int) error {
-		name := entries[i%len(entries)].Name()
-		photo, err := os.ReadFile(filepath.Join(dir, "images", name))
+		scene, id := of(i)
+		photo, err := os.ReadFile(filepath.Join(dir, "images", scene+".jpg"))
 		if err == nil {
-			photo, err = relit(photo, litID(name, 1+i/len(entries)))
+			photo, err = relit(photo, id)
 		}
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(dir, "images", litID(name, 1+i/len(entries))+".jpg"), photo, 0o644)
+		return os.WriteFile(filepath.Join(dir, "images", id+".jpg"), photo, 0o644)
 	})
 	if err != nil {
 		return err
@@ -52,17 +56,12 @@ func addLights(ctx context.Context, dir string, most int) error {
 	var out bytes.Buffer
 	out.WriteString(head + "\n" + rest)
 	for i := range more {
-		name := entries[i%len(entries)].Name()
-		for _, row := range rows[strings.TrimSuffix(name, ".jpg")] {
-			fmt.Fprintf(&out, "%s,%s", litID(name, 1+i/len(entries)), row)
+		scene, id := of(i)
+		for _, row := range rows[scene] {
+			fmt.Fprintf(&out, "%s,%s", id, row)
 		}
 	}
 	return os.WriteFile(path, out.Bytes(), 0o644)
-}
-
-// litID is the id of a photo in its light of a number.
-func litID(name string, light int) string {
-	return fmt.Sprintf("%s_%d", strings.TrimSuffix(name, ".jpg"), light)
 }
 
 // relit is a photo in another light, which its id draws.
