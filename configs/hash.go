@@ -65,10 +65,11 @@ type hashed struct{ v any }
 
 // MarshalJSON is json.Marshaler's.
 func (h hashed) MarshalJSON() ([]byte, error) {
-	fields, err := hashFields(reflect.ValueOf(h.v))
+	fields, err := hashFields(reflect.ValueOf(h.v), "")
 	if err != nil {
 		return nil, err
 	}
+	fields = slices.DeleteFunc(fields, func(f hashField) bool { return f.omitted })
 	slices.SortFunc(fields, func(a, b hashField) int { return cmp.Compare(a.place, b.place) })
 	var buf bytes.Buffer
 	buf.WriteByte('{')
@@ -87,17 +88,22 @@ func (h hashed) MarshalJSON() ([]byte, error) {
 }
 
 type hashField struct {
-	place int
-	name  string
-	value reflect.Value
+	place   int
+	name    string
+	key     string // in a config
+	value   reflect.Value
+	omitted bool // a zero that is not written
 }
 
-func hashFields(v reflect.Value) (fields []hashField, err error) {
+// hashFields lists the fields of a struct that have a place, as many of each value of
+// its type; prefix begins their keys.
+func hashFields(v reflect.Value, prefix string) (fields []hashField, err error) {
 	t := v.Type()
 	for i := range t.NumField() {
 		f := t.Field(i)
+		key, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
 		if f.Anonymous {
-			below, err := hashFields(v.Field(i))
+			below, err := hashFields(v.Field(i), prefix+key+".")
 			if err != nil {
 				return nil, err
 			}
@@ -108,7 +114,7 @@ func hashFields(v reflect.Value) (fields []hashField, err error) {
 		if place == "-" {
 			continue
 		}
-		h := hashField{name: f.Name, value: v.Field(i)}
+		h := hashField{name: f.Name, key: prefix + key, value: v.Field(i)}
 		if h.place, err = strconv.Atoi(place); err != nil {
 			return nil, fmt.Errorf("%s.%s: tag hash %q: wanted is a place or -", t, f.Name, f.Tag.Get("hash"))
 		}
@@ -116,9 +122,7 @@ func hashFields(v reflect.Value) (fields []hashField, err error) {
 		case "zero":
 			h.value = reflect.Zero(f.Type)
 		case "omitempty":
-			if v.Field(i).IsZero() || v.Field(i).Kind() == reflect.Slice && v.Field(i).Len() == 0 {
-				continue
-			}
+			h.omitted = v.Field(i).IsZero() || v.Field(i).Kind() == reflect.Slice && v.Field(i).Len() == 0
 		}
 		fields = append(fields, h)
 	}

@@ -11,7 +11,7 @@ import (
 func TestHashTags(t *testing.T) {
 	for _, v := range []any{Data{}, Gen{}, Train{}, Classifier{}, FineTuneCLIP{}} {
 		places := map[int]string{}
-		fields, err := hashFields(reflect.ValueOf(v))
+		fields, err := hashFields(reflect.ValueOf(v), "")
 		if err != nil {
 			t.Error(err)
 		}
