@@ -53,7 +53,11 @@ func (j *Job) Next(ctx context.Context) (p Part, ok bool, err error) {
 		p.From = p.start + front
 		p.key = chunkKey(i)
 		p.gen = j.board.of(p.key).gen
-		j.at(fmt.Sprintf("%d..%d", p.start, p.To-1), p, front)
+		lease := p.lease()
+		if p.Help {
+			lease = ""
+		}
+		j.at(fmt.Sprintf("%d..%d", p.start, p.To-1), lease, front)
 		_ = j.tell() // the next beat says it again
 		return p, true, nil
 	}
@@ -64,7 +68,7 @@ func (j *Job) Take(i int) (Part, error) {
 	p := Part{key: chunkKey(i)}
 	p.From, p.To = j.chunk(i)
 	p.start = p.From
-	j.at(fmt.Sprintf("part %d of %d", i, j.Chunks()), Part{Help: true}, 0)
+	j.at(fmt.Sprintf("part %d of %d", i, j.Chunks()), "", 0)
 	for {
 		if err := j.list(); err != nil {
 			return p, err
@@ -77,15 +81,12 @@ func (j *Job) Take(i int) (Part, error) {
 	}
 }
 
-// at says in the status where the process is, and for whoever takes its part over how
-// many items of the chunk are finished.
-func (j *Job) at(where string, p Part, front int) {
+// at says in the status where the process is, and for whoever takes its chunk over by
+// which lease it has that ("" = it has none) and how many of its items are finished.
+func (j *Job) at(where, lease string, front int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.me.At, j.me.Lease, j.me.Front = where, "", 0
-	if !p.Help {
-		j.me.Lease, j.me.Front = p.lease(), front
-	}
+	j.me.At, j.me.Lease, j.me.Front = where, lease, front
 }
 
 func pause(ctx context.Context, d time.Duration) error {
