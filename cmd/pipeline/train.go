@@ -270,10 +270,10 @@ func howToReplace(err error) error {
 // checkFolders refuses a run that would come to a folder of another training after
 // all labels are made.
 func (p *Run) checkFolders() error {
+	if p.Restart {
+		return nil
+	}
 	for _, net := range p.Networks() {
-		if p.Restart {
-			break
-		}
 		if err := train.CheckFolder(p.Path("train", net), p.Config.Train, p.Config.Seed, p.Config.TrainHash()); err != nil {
 			return howToReplace(err)
 		}
