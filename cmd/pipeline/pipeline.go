@@ -93,19 +93,6 @@ func Open(cfg configs.Config, o Options) (p *Run, err error) {
 	return p, p.recordConfig()
 }
 
-// OpenNamed opens the dataset of a config, which file holds ("" = flags do), for tools
-// that have no run. Addresses of object storage in the config become paths.
-func OpenNamed(cfg *configs.Config, file string) (data.Dataset, error) {
-	if err := Mount(cfg); err != nil {
-		return nil, InFile(file, UsageError{Err: err})
-	}
-	if _, err := files.Stat(cfg.Data.Root); err != nil && cfg.Data.Kind != "scenes" {
-		return nil, InFile(file, UsageError{Err: err})
-	}
-	ds, err := OpenData(cfg.Data, cfg.Seed)
-	return ds, InFile(file, err)
-}
-
 // Corrected is a config's dataset with what was corrected in review, as a run sees it.
 func Corrected(cfg configs.Config, ds data.Dataset) data.Dataset {
 	p := &Run{Config: cfg, Dataset: ds}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"wsss/cmd/pipeline"
@@ -51,25 +50,8 @@ func (f *dataFlags) open() (data.Dataset, []string, error) {
 	if f.config == "" && (f.kind == "" || f.root == "") {
 		return nil, nil, pipeline.Usagef("%s: name the dataset: -config FILE, or -kind folder -root DIR (kinds: %s)", f.Name(), strings.Join(data.Kinds(), ", "))
 	}
-	cfg, err := configs.Load(f.config, f.set)
-	if err != nil {
-		return nil, nil, pipeline.UsageError{Err: err}
-	}
-	if f.kind != "" {
-		cfg.Data.Kind = f.kind
-	}
-	if f.root != "" {
-		cfg.Data.Root = f.root
-	}
-	ds, err := pipeline.OpenNamed(&cfg, f.config)
-	if f.cfg = cfg; err != nil {
-		return nil, nil, err
-	}
-	switch {
-	case len(f.splits) > 0:
-		return ds, f.splits, nil
-	case f.config != "":
-		return ds, slices.Compact([]string{cfg.Data.TrainSplit, cfg.Data.ValSplit}), nil
-	}
-	return ds, data.Whole(ds), nil
+	c := pipeline.DataCall{File: f.config, Set: f.set, Kind: f.kind, Root: f.root, Splits: f.splits}
+	cfg, ds, splits, err := c.Open()
+	f.cfg = cfg
+	return ds, splits, err
 }

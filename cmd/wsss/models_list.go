@@ -27,6 +27,16 @@ func runModelsList(_ context.Context, args []string) error {
 	return store.WriteText(stdout)
 }
 
+// namedModels are the models that the words of a call name, and the store of their files.
+func namedModels(f *flags, dir string) ([]manifest.Model, *manifest.Store, error) {
+	models, err := manifest.FindAll(f.Args())
+	if err != nil {
+		return nil, nil, pipeline.UsageError{Err: err}
+	}
+	store, err := manifest.Open(dir)
+	return models, store, err
+}
+
 func runModelsPull(ctx context.Context, args []string) error {
 	f, dir := modelsFlags("pull")
 	if err := f.parse(args, 1<<10); err != nil {
@@ -35,11 +45,7 @@ func runModelsPull(ctx context.Context, args []string) error {
 	if f.NArg() == 0 {
 		return pipeline.Usagef("models pull: name the models; `wsss models list` shows them")
 	}
-	models, err := manifest.FindAll(f.Args())
-	if err != nil {
-		return pipeline.UsageError{Err: err}
-	}
-	store, err := manifest.Open(*dir)
+	models, store, err := namedModels(f, *dir)
 	if err != nil {
 		return err
 	}
@@ -60,11 +66,7 @@ func runModelsVerify(ctx context.Context, args []string) error {
 	if err := f.parse(args, 1<<10); err != nil {
 		return err
 	}
-	models, err := manifest.FindAll(f.Args())
-	if err != nil {
-		return pipeline.UsageError{Err: err}
-	}
-	store, err := manifest.Open(*dir)
+	models, store, err := namedModels(f, *dir)
 	if err != nil {
 		return err
 	}

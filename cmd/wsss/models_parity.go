@@ -38,16 +38,12 @@ func runModelsParity(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var paths []string
-	for _, name := range f.Args() {
-		more, err := store.Graphs(ctx, name)
-		if errors.Is(err, manifest.ErrUnknown) {
-			return pipeline.UsageError{Err: err}
-		}
-		if err != nil {
-			return err
-		}
-		paths = append(paths, more...)
+	paths, err := store.GraphsOf(ctx, f.Args())
+	if errors.Is(err, manifest.ErrUnknown) {
+		return pipeline.UsageError{Err: err}
+	}
+	if err != nil {
+		return err
 	}
 	if backend.FindORT() == "" {
 		return fmt.Errorf("models parity compares with ONNX Runtime, which is not found; `wsss doctor` tells where it is looked for")

@@ -53,16 +53,26 @@ func runOpenImages(ctx context.Context, args []string) error {
 	if err := f.notNegative("limit", "per-class", "negatives"); err != nil {
 		return err
 	}
-	if *fetch && len(labels) == 0 {
-		return fetchPhotos(ctx, f, *out, opt.Split, openimages.FetchOptions{From: *from, Workers: *at})
-	}
 	opt.Labels, opt.Boxes, opt.SkipBad = labels, boxes, *bad == "skip"
+	if !*fetch || len(labels) > 0 {
+		if err := selectPhotos(ctx, f, *out, opt); err != nil {
+			return err
+		}
+	}
+	if !*fetch {
+		return nil
+	}
+	return fetchPhotos(ctx, f, *out, opt.Split, openimages.FetchOptions{From: *from, Workers: *at})
+}
+
+// selectPhotos writes the list of a split, its labels and what it was made from.
+func selectPhotos(ctx context.Context, f *flags, out string, opt openimages.Options) error {
 	b := terminal.NewBar("open images", f.quiet)
 	const megabyte = 1 << 20
 	opt.Progress = func(done, total int) {
 		b.Update((done+megabyte-1)/megabyte, (total+megabyte-1)/megabyte)
 	}
-	m, err := openimages.Build(ctx, *out, opt)
+	m, err := openimages.Build(ctx, out, opt)
 	if err != nil {
 		b.Abort()
 		return err
@@ -70,10 +80,7 @@ func runOpenImages(ctx context.Context, args []string) error {
 	if !m.Unchanged {
 		b.Finish()
 	}
-	if err := m.WriteText(stdout, *out); err != nil || !*fetch {
-		return err
-	}
-	return fetchPhotos(ctx, f, *out, opt.Split, openimages.FetchOptions{From: *from, Workers: *at})
+	return m.WriteText(stdout, out)
 }
 
 // fetchPhotos downloads what the list of a split names.

@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -8,6 +9,13 @@ import (
 	"wsss/data"
 	"wsss/data/words"
 )
+
+// WriteJSON prints reports as an array.
+func WriteJSON(w io.Writer, reports []*Report) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(reports)
+}
 
 // WriteText prints the report for a person: what there is, the classes, and at most
 // show findings; 0 is all that are kept. opts are those of Run.

@@ -33,3 +33,15 @@ func (s *Store) Graphs(ctx context.Context, name string) ([]string, error) {
 	}
 	return paths, nil
 }
+
+// GraphsOf lists Graphs of several names.
+func (s *Store) GraphsOf(ctx context.Context, names []string) (paths []string, err error) {
+	for _, name := range names {
+		more, err := s.Graphs(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, more...)
+	}
+	return paths, nil
+}
