@@ -11,6 +11,7 @@ import (
 
 	"github.com/gomlx/compute"
 	onnx "github.com/gomlx/compute-onnx"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/go-xla/compute/xla" // backend "xla"
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -48,6 +49,18 @@ func KindOf(b compute.Backend) Kind {
 		return XLA
 	}
 	return Go
+}
+
+// Convolves tells whether b has a convolution of its own that is faster than
+// products of matrices: XLA, and ONNX Runtime on a GPU, though not of bfloat16.
+func Convolves(b compute.Backend, of dtypes.DType) bool {
+	switch KindOf(b) {
+	case XLA:
+		return true
+	case ONNX: // its provider is of an internal type
+		return strings.Contains(b.Description(), "GPU") && of != dtypes.BFloat16
+	}
+	return false
 }
 
 // Open opens the backend that spec names, or the best one at hand for "".

@@ -12,6 +12,7 @@ import (
 type geometry struct {
 	kh, kw, dilation int
 	pad              padding
+	native           bool // the engine has a convolution of its own, but not all gradients of it
 }
 
 // outSize is the size of the result for an image of height h and width w.
@@ -62,7 +63,7 @@ func (g geometry) columns(x *Node) *Node {
 func (g geometry) gathered(x *Node, again bool) *Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	ho, wo := g.outSize(h, w)
-	index := make([]int64, 0, n*ho*wo*g.kh*g.kw)
+	index := make([]int32, 0, n*ho*wo*g.kh*g.kw)
 	for at := range n * ho * wo {
 		b, i, j := at/(ho*wo), at/wo%ho-g.pad.top, at%wo-g.pad.left
 		for tap := range g.kh * g.kw {
@@ -74,20 +75,20 @@ func (g geometry) gathered(x *Node, again bool) *Node {
 
 // pixel is the number of a pixel in row r and column s of image b, -1 beyond the
 // image of h×w.
-func pixel(b, r, s, h, w int) int64 {
+func pixel(b, r, s, h, w int) int32 {
 	if r < 0 || r >= h || s < 0 || s >= w {
 		return -1
 	}
-	return int64((b*h+r)*w + s)
+	return int32((b*h+r)*w + s)
 }
 
 // pixels gathers pixels of x by their numbers, zeros for -1: [len(index),
 // channels]. It takes index over. The backward pass asks for again: the pixel of
 // zeros comes first instead of last, for engines would recognise what the forward
 // pass has gathered and keep it, which gathering again is to avoid.
-func pixels(x *Node, index []int64, again bool) *Node {
+func pixels(x *Node, index []int32, again bool) *Node {
 	c := x.Shape().Dim(-1)
-	zero, first := int64(x.Shape().Size()/c), int64(0) // rows of the pixel of zeros and of the first pixel
+	zero, first := int32(x.Shape().Size()/c), int32(0) // rows of the pixel of zeros and of the first pixel
 	parts := []*Node{flat(x), Zeros(x.Graph(), shapes.Make(x.DType(), 1, c))}
 	if again {
 		zero, first = 0, 1
@@ -104,7 +105,7 @@ func pixels(x *Node, index []int64, again bool) *Node {
 }
 
 // gatherRows are the rows of x of these numbers.
-func gatherRows(x *Node, rows []int64) *Node {
+func gatherRows(x *Node, rows []int32) *Node {
 	return Gather(x, ConstTensor(x.Graph(), tensors.FromFlatDataAndDimensions(rows, len(rows), 1)))
 }
 
@@ -115,8 +116,11 @@ func (g geometry) narrows(in, out int) bool {
 	return g.kh*g.kw > 1 && 2*out <= in
 }
 
-// forward is the convolution as one matrix product, or by tiles.
+// forward is the convolution as one matrix product, by tiles, or the engine's own.
 func (g geometry) forward(x, w *Node) *Node {
+	if g.native && g.kh*g.kw > 1 {
+		return Convolve(x, w).PaddingPerDim([][2]int{{g.pad.top, g.pad.bottom}, {g.pad.left, g.pad.right}}).Dilations(g.dilation).Done()
+	}
 	if t, ok := g.winograd(x.Shape(), w.Shape().Dim(2), w.Shape().Dim(3)); ok {
 		return t.forward(x, w, false)
 	}

@@ -29,7 +29,8 @@ func (o ConvOptions) withDefaults() ConvOptions {
 // backend and the faster choice on onnx too; one of 3×3 pixels goes by tiles
 // (winograd) where that is faster still. What is gathered of x is gathered again
 // for the backward pass instead of being kept, so memory stays near the size of
-// the activations.
+// the activations. ONNX Runtime on a GPU convolves by itself, the gradient to x
+// too, but has none to the kernel and none with a stride.
 func Conv(x, w, bias *Node, o ConvOptions) *Node {
 	o = o.withDefaults()
 	if o.Stride > 1 && o.Dilation > 1 {
@@ -46,7 +47,7 @@ func Conv(x, w, bias *Node, o ConvOptions) *Node {
 		return nativeConv(x, w, bias, o)
 	}
 	x, w, pad := unstride(x, w, o)
-	geo := geometry{kh: w.Shape().Dim(0), kw: w.Shape().Dim(1), dilation: o.Dilation, pad: pad}
+	geo := geometry{kh: w.Shape().Dim(0), kw: w.Shape().Dim(1), dilation: o.Dilation, pad: pad, native: backend.Convolves(x.Graph().Backend(), x.DType())}
 	inputs := []*Node{x, w}
 	if bias != nil {
 		inputs = append(inputs, bias)

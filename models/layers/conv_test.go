@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/models/backend"
+	"wsss/models/backend/adapter"
+	"wsss/models/backend/backendtest"
 )
 
 // refConv is the definition of the convolution.
@@ -44,29 +47,31 @@ func refConv(x, w array, bias []float64, o ConvOptions) array {
 	return y
 }
 
+// convCases are kernels, channels, images and options of convolutions.
+var convCases = []struct {
+	k, in, out, h, w int
+	o                ConvOptions
+}{
+	{1, 3, 4, 5, 4, ConvOptions{}},
+	{1, 3, 4, 5, 6, ConvOptions{Stride: 2}},
+	{3, 2, 5, 5, 7, ConvOptions{Pad: 1}},
+	{3, 5, 2, 5, 7, ConvOptions{Pad: 1}},
+	{3, 4, 2, 5, 7, ConvOptions{Dilation: 2, Pad: 1}},
+	{3, 2, 3, 6, 5, ConvOptions{Pad: 2, Dilation: 2, ReLU: true}},
+	{3, 2, 1, 5, 4, ConvOptions{Pad: 6, Dilation: 6}}, // only the centre touches the image
+	{3, 3, 2, 7, 6, ConvOptions{Stride: 2, Pad: 1}},
+	{3, 2, 3, 8, 6, ConvOptions{Stride: 2, Pad: 1, ReLU: true}},
+	{7, 3, 2, 9, 10, ConvOptions{Stride: 2, Pad: 3}},
+	{3, 2, 3, 6, 5, ConvOptions{}},
+	{2, 2, 3, 6, 5, ConvOptions{Stride: 3}},
+	{2, 2, 3, 6, 5, ConvOptions{Stride: 2, Pad: 1, ReLU: true}},
+	{4, 2, 3, 8, 9, ConvOptions{Stride: 4}},
+	{1, 2, 3, 4, 5, ConvOptions{Pad: 2}},
+}
+
 func TestConv(t *testing.T) {
-	cases := []struct {
-		k, in, out, h, w int
-		o                ConvOptions
-	}{
-		{1, 3, 4, 5, 4, ConvOptions{}},
-		{1, 3, 4, 5, 6, ConvOptions{Stride: 2}},
-		{3, 2, 5, 5, 7, ConvOptions{Pad: 1}},
-		{3, 5, 2, 5, 7, ConvOptions{Pad: 1}},
-		{3, 4, 2, 5, 7, ConvOptions{Dilation: 2, Pad: 1}},
-		{3, 2, 3, 6, 5, ConvOptions{Pad: 2, Dilation: 2, ReLU: true}},
-		{3, 2, 1, 5, 4, ConvOptions{Pad: 6, Dilation: 6}}, // only the centre touches the image
-		{3, 3, 2, 7, 6, ConvOptions{Stride: 2, Pad: 1}},
-		{3, 2, 3, 8, 6, ConvOptions{Stride: 2, Pad: 1, ReLU: true}},
-		{7, 3, 2, 9, 10, ConvOptions{Stride: 2, Pad: 3}},
-		{3, 2, 3, 6, 5, ConvOptions{}},
-		{2, 2, 3, 6, 5, ConvOptions{Stride: 3}},
-		{2, 2, 3, 6, 5, ConvOptions{Stride: 2, Pad: 1, ReLU: true}},
-		{4, 2, 3, 8, 9, ConvOptions{Stride: 4}},
-		{1, 2, 3, 4, 5, ConvOptions{Pad: 2}},
-	}
 	each(t, func(t *testing.T, b compute.Backend) {
-		for _, c := range cases {
+		for _, c := range convCases {
 			for _, biased := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%d×%d/%d→%d/%+v/%v", c.h, c.w, c.in, c.out, c.o, biased), func(t *testing.T) {
 					in := []array{random(1, 2, c.h, c.w, c.in), random(2, c.k, c.k, c.in, c.out)}
@@ -86,6 +91,43 @@ func TestConv(t *testing.T) {
 			}
 		}
 	})
+}
+
+// onGPU is ONNX Runtime on a CPU that says it computes on a GPU.
+type onGPU struct{ compute.Backend }
+
+func (onGPU) Description() string { return "ONNX Runtime (CUDA GPU) compute backend" }
+
+// On a GPU ONNX Runtime convolves by itself, in the forward pass and for the
+// gradient of the image; that of the kernel is a product. Results are the same.
+func TestConvONNXOnGPU(t *testing.T) {
+	if !slices.Contains(backendtest.Names(t), "onnx") {
+		t.Skip("ONNX Runtime is not installed")
+	}
+	b := adapter.New(onGPU{backendtest.Open(t, "onnx")}, adapter.Options{})
+	for _, c := range convCases {
+		t.Run(fmt.Sprintf("%d×%d/%d→%d/%+v", c.h, c.w, c.in, c.out, c.o), func(t *testing.T) {
+			native := 0
+			checkOp(t, b, func(in []*Node) *Node {
+				y := Conv(in[0], in[1], in[2], c.o)
+				native = 0
+				for _, n := range y.Graph().Nodes() {
+					if n.Type() == NodeTypeConvGeneral {
+						native++
+					}
+				}
+				return y
+			}, func(in []array) array { return refConv(in[0], in[1], in[2].v, c.o) },
+				random(1, 2, c.h, c.w, c.in), random(2, c.k, c.k, c.in, c.out), random(3, c.out))
+			want := 0 // where one product does: kernels of a pixel, and those that no stride splits
+			if c.k > max(c.o.Stride, 1) {
+				want = 1
+			}
+			if native != want {
+				t.Errorf("%d convolutions of the engine's own, want %d", native, want)
+			}
+		})
+	}
 }
 
 // The gradients of a convolution used twice add up.

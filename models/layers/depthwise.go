@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
 
@@ -27,7 +28,7 @@ func SamePad(x *Node, k, stride, dilation int) *Node {
 // none. Stride and dilation cannot both exceed 1.
 //
 // XLA gets its native convolution, as does onnx without a stride, with which it
-// lacks what GoMLX would derive. Elsewhere, and in every backward pass, the taps
+// lacks what GoMLX would derive, and not of bfloat16. Elsewhere, and in every backward pass, the taps
 // are added up, each times its weight per channel: a matrix product has nothing
 // to sum here.
 func Depthwise(x, w, bias *Node, o ConvOptions) *Node {
@@ -44,7 +45,7 @@ func Depthwise(x, w, bias *Node, o ConvOptions) *Node {
 	var own []*Node
 	y := WithGradient([]*Node{x, w}, func(in []*Node) *Node {
 		own = in
-		if kind := backend.KindOf(x.Graph().Backend()); kind == backend.Go || kind == backend.ONNX && o.Stride > 1 {
+		if kind := backend.KindOf(x.Graph().Backend()); kind == backend.Go || kind == backend.ONNX && (o.Stride > 1 || x.DType() == dtypes.BFloat16) {
 			return t.sum(in[0], in[1])
 		}
 		conv := Convolve(in[0], in[1]).NoPadding().ChannelGroupCount(c)

@@ -48,7 +48,7 @@ const moving = 64
 // winograd is the way by tiles for an image x [n, h, w, in] and a kernel [3, 3,
 // in, out]; false where it would not be the faster one.
 func (g geometry) winograd(x shapes.Shape, in, out int) (winograd, bool) {
-	if g.kh != 3 || g.kw != 3 || x.DType != dtypes.Float32 {
+	if g.native || g.kh != 3 || g.kw != 3 || x.DType != dtypes.Float32 {
 		return winograd{}, false
 	}
 	ho, wo := g.outSize(x.Dim(1), x.Dim(2))
@@ -117,7 +117,7 @@ func (t winograd) read(x *Node, ho, wo int, again bool) *Node {
 func (t winograd) patches(x *Node, side int, pad padding, ho, wo int, again bool) *Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	rows, columns := t.starts(ho), t.starts(wo)
-	index := make([]int64, 0, side*side*n*len(rows)*len(columns))
+	index := make([]int32, 0, side*side*n*len(rows)*len(columns))
 	for place := range side * side {
 		down, right := place/side*t.dilation-pad.top, place%side*t.dilation-pad.left
 		for b := range n {
@@ -133,9 +133,9 @@ func (t winograd) patches(x *Node, side int, pad padding, ho, wo int, again bool
 
 // places tells for each pixel of a result [n, ho, wo] where it lies among those of
 // the tiles, [m·m, tiles].
-func (t winograd) places(n, ho, wo int) []int64 {
+func (t winograd) places(n, ho, wo int) []int32 {
 	rows, columns := t.starts(ho), t.starts(wo)
-	at, index := int64(0), make([]int64, n*ho*wo)
+	at, index := int32(0), make([]int32, n*ho*wo)
 	for place := range t.m * t.m {
 		for b := range n {
 			for _, r := range rows {

@@ -2,6 +2,8 @@ package layers
 
 import (
 	"fmt"
+	"os"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -40,7 +42,7 @@ func BenchmarkConv(b *testing.B) {
 					tiles = way
 					for _, part := range []string{"forward", "image", "kernel"} {
 						exec := MustNewExec(e, func(x, w, dy *Node) *Node {
-							geo := geometry{3, 3, c.dilation, padding{c.dilation, c.dilation, c.dilation, c.dilation}}
+							geo := geometry{kh: 3, kw: 3, dilation: c.dilation, pad: padding{c.dilation, c.dilation, c.dilation, c.dilation}}
 							switch part {
 							case "image":
 								return geo.gradInput(dy, w, x.Shape())
@@ -63,6 +65,48 @@ func BenchmarkConv(b *testing.B) {
 			}
 		}
 	}
+}
+
+// BenchmarkCompiled is what the compiled step of two convolutions of large images
+// takes of memory before it runs, resident and in Go's heap.
+func BenchmarkCompiled(b *testing.B) {
+	for _, engine := range []string{"go", "onnx"} {
+		if !slices.Contains(backendtest.Names(b), engine) {
+			continue
+		}
+		b.Run(engine, func(b *testing.B) {
+			e := backendtest.Open(b, engine)
+			resident, heap := held(b)
+			exec := MustNewExec(e, func(x, first, second *Node) []*Node {
+				o := ConvOptions{Pad: 1, ReLU: true}
+				return Gradient(ReduceAllSum(Conv(Conv(x, first, nil, o), second, nil, o)), x, first, second)
+			})
+			kernel := shapes.Make(dtypes.Float32, 3, 3, 64, 64)
+			if _, err := exec.Compile(shapes.Make(dtypes.Float32, 10, 257, 257, 64), kernel, kernel); err != nil {
+				b.Fatal(err)
+			}
+			r, h := held(b)
+			b.ReportMetric(float64(r-resident)/1e6, "resident-MB")
+			b.ReportMetric(float64(h-heap)/1e6, "heap-MB")
+			exec.Finalize()
+		})
+	}
+}
+
+// held are the bytes of this process in memory, and those of Go's heap.
+func held(b *testing.B) (resident, heap int64) {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	raw, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var all, pages int64
+	if _, err := fmt.Sscan(string(raw), &all, &pages); err != nil {
+		b.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize()), int64(m.HeapAlloc)
 }
 
 // spent are the nanoseconds of CPU time that this process has taken.

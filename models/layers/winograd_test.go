@@ -33,7 +33,7 @@ func TestWinograd(t *testing.T) {
 				{7, 6, 4, padding{4, 4, 4, 4}},
 			} {
 				t.Run(fmt.Sprintf("%d/%d×%d/%d/%v", tile.m, c.h, c.w, c.dilation, c.pad), func(t *testing.T) {
-					way := winograd{geometry{3, 3, c.dilation, c.pad}, tile}
+					way := winograd{geometry{kh: 3, kw: 3, dilation: c.dilation, pad: c.pad}, tile}
 					x, w := random(1, 2, c.h, c.w, 3), random(2, 3, 3, 3, 2)
 					checkOp(t, b, func(in []*Node) *Node {
 						return withGradient(in, func(in []*Node) *Node { return way.forward(in[0], in[1], false) }, func(in []*Node) []vjp {
@@ -80,10 +80,15 @@ func TestWinogradChoice(t *testing.T) {
 		{1, 2, 41, 1, 256, 256, dtypes.Float32, 0},
 	} {
 		pad := c.dilation * (c.k - 1) / 2
-		g := geometry{c.k, c.k, c.dilation, padding{pad, pad, pad, pad}}
-		got, ok := g.winograd(shapes.Make(c.dtype, c.n, c.side, c.side, c.in), c.in, c.out)
+		g := geometry{kh: c.k, kw: c.k, dilation: c.dilation, pad: padding{pad, pad, pad, pad}}
+		x := shapes.Make(c.dtype, c.n, c.side, c.side, c.in)
+		got, ok := g.winograd(x, c.in, c.out)
 		if got.m != c.m || ok != (c.m > 0) {
 			t.Errorf("%+v: tiles of %d", c, got.m)
+		}
+		g.native = true
+		if got, ok := g.winograd(x, c.in, c.out); ok {
+			t.Errorf("%+v: tiles of %d where the engine convolves by itself", c, got.m)
 		}
 	}
 }
@@ -94,7 +99,7 @@ func TestWinogradRounding(t *testing.T) {
 		if backend.KindOf(b) == backend.XLA {
 			t.Skip("XLA has its own convolution")
 		}
-		g := geometry{3, 3, 1, padding{1, 1, 1, 1}}
+		g := geometry{kh: 3, kw: 3, dilation: 1, pad: padding{1, 1, 1, 1}}
 		x, w := random(1, 1, 12, 12, 256), random(2, 3, 3, 256, 16)
 		for i, v := range x.v { // as behind a ReLU, and no multiples of a power of two
 			x.v[i] = max(v, 0) / 3

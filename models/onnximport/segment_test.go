@@ -41,7 +41,7 @@ func TestFusedNorms(t *testing.T) {
 		}
 		return norms, roots, deep
 	}
-	norms, roots, deep := count(func(*legalise.Options) {})
+	norms, roots, deep := count(func(o *legalise.Options) { o.FlatProducts = false })
 	if norms == 0 || roots != 0 || deep == 0 {
 		t.Errorf("%d norms, %d roots, %d products of batches", norms, roots, deep)
 	}

@@ -11,13 +11,7 @@ import (
 // expands to the array's shape, the number itself. Whole numbers that are held
 // between two bounds, as all that gathers go by, are so in one step: of two that
 // broadcast, ONNX Runtime is slow at those where the last axis is one long.
-func numbers(g *protos.GraphProto) {
-	if slices.ContainsFunc(g.Node, func(n *protos.NodeProto) bool {
-		return slices.ContainsFunc(n.Attribute, func(a *protos.AttributeProto) bool { return a.G != nil || a.Graphs != nil })
-	}) {
-		return // graphs within graphs may use any value
-	}
-	k := knownOf(g)
+func numbers(g *protos.GraphProto, k *known) {
 	for _, n := range g.Node {
 		switch n.OpType {
 		case "Add", "Sub", "Mul", "Div", "Max", "Min":
@@ -37,7 +31,6 @@ func numbers(g *protos.GraphProto) {
 			n.OpType, n.Input = "Clip", []string{low.Input[0], low.Input[1], n.Input[1]}
 		}
 	}
-	sweep(g)
 }
 
 // scalar is a number as a constant without axes.
@@ -61,7 +54,7 @@ func (k *known) isWhole(name string) bool {
 	return t != nil && len(t.Dims) == 0 && t.DataType == int32(protos.TensorProto_INT64)
 }
 
-// sweep drops nodes that nothing uses.
+// sweep drops nodes and constants that nothing uses.
 func sweep(g *protos.GraphProto) {
 	used := map[string]bool{}
 	for _, o := range g.Output {
@@ -78,4 +71,5 @@ func sweep(g *protos.GraphProto) {
 	}
 	slices.Reverse(nodes)
 	g.Node = nodes
+	g.Initializer = slices.DeleteFunc(g.Initializer, func(t *protos.TensorProto) bool { return !used[t.Name] })
 }

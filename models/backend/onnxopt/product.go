@@ -23,8 +23,21 @@ func Rewrite(g *protos.GraphProto) {
 		}
 	}
 	g.Node = nodes
-	numbers(g)
+	if !nested(g) {
+		k := knownOf(g)
+		numbers(g, k)
+		gathers(g, k)
+		sweep(g)
+	}
 	g.Node = sortLeaves(g.Node)
+}
+
+// nested tells whether there are graphs within the graph, which may use any of its
+// values.
+func nested(g *protos.GraphProto) bool {
+	return slices.ContainsFunc(g.Node, func(n *protos.NodeProto) bool {
+		return slices.ContainsFunc(n.Attribute, func(a *protos.AttributeProto) bool { return a.G != nil || a.Graphs != nil })
+	})
 }
 
 // product writes an Einsum that is a product of (batches of) matrices as MatMul.
