@@ -137,6 +137,20 @@ type FeatureSegmenter interface {
 	Patch() int
 }
 
+// NormFree is a network, or a backbone, that may have no batch normalisation.
+type NormFree interface {
+	// NormFree tells that it has none: train.network.batch_norm says nothing to it,
+	// and it starts from random numbers whatever the key is.
+	NormFree() bool
+}
+
+// IsNormFree tells whether a network or a backbone is known to have no batch
+// normalisation.
+func IsNormFree(v any) bool {
+	n, ok := As[NormFree](v)
+	return ok && n.NormFree()
+}
+
 // ONNXWriter is a network that can be written as an ONNX graph.
 type ONNXWriter interface {
 	// ONNX appends the network to a graph, for images [batch, 3, height, width]

@@ -100,7 +100,8 @@ func (r *run) cacheFeatures(ctx context.Context, aug augment.Options) (*featureC
 		return nil, errors.New(`train.compute.cache_features = true: an image must look the same in every epoch: set train.augment.crop_at = "center", without blur, jitter and copy_paste`)
 	}
 	if t.Crop%net.Patch() != 0 {
-		return nil, fmt.Errorf("train.augment.crop = %d: with train.compute.cache_features it is a multiple of the patch, %d", t.Crop, net.Patch())
+		return nil, fmt.Errorf("train.augment.crop = %d: with train.compute.cache_features it is a multiple of the patch, %d, such as %d",
+			t.Crop, net.Patch(), (t.Crop/net.Patch()+1)*net.Patch())
 	}
 	exec, err := model.NewExec(r.Backend, r.net.store, func(scope *model.Scope, images *Node) *Node {
 		r.net.store.SetTraining(images.Graph(), true)

@@ -91,7 +91,7 @@ func TestCacheRefused(t *testing.T) {
 	}{
 		{func(c *configs.Train) { c.Frozen = false }, "set train.network.frozen"},
 		{func(c *configs.Train) { c.CropAt = "random" }, `train.augment.crop_at = "center"`},
-		{func(c *configs.Train) { c.Crop = 43 }, "a multiple of the patch, 14"},
+		{func(c *configs.Train) { c.Crop = 43 }, "a multiple of the patch, 14, such as 56"},
 		{func(c *configs.Train) { c.CacheGB = 1e-6 }, "train.compute.cache_gb = 1e-06 allows no more"},
 	} {
 		j := frozenJob(t, true)

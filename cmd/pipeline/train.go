@@ -12,6 +12,7 @@ import (
 	"wsss/configs"
 	"wsss/data"
 	"wsss/data/crash"
+	"wsss/models"
 	"wsss/models/backend"
 	"wsss/train"
 )
@@ -60,9 +61,13 @@ func (p *Run) Networks() []string {
 }
 
 // checkStart refuses what cannot learn: frozen batch-norm statistics are those
-// of the initial weights, and random weights have none.
+// of the initial weights, and random weights have none. What is wrong with the
+// network itself is told where it is made.
 func checkStart(t configs.Train) error {
-	if !t.Skip && t.BatchNorm != "train" && t.Init == "" {
+	if t.Skip || t.BatchNorm == "train" || t.Init != "" {
+		return nil
+	}
+	if net, err := train.NewSegmenter(t, 2); err == nil && !models.IsNormFree(net) {
 		return Usagef("train.network.batch_norm = %q keeps the statistics of the initial weights, and train.network.init is empty: name a weights file, or start from random weights with train.network.batch_norm = \"train\"", t.BatchNorm)
 	}
 	return nil

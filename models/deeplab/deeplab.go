@@ -152,6 +152,11 @@ func (n *network) Adapt(src weights.Source) weights.Source {
 	return models.Adapt(n.backbone, src)
 }
 
+// NormFree is models.NormFree's: the heads of v1 and v2 are convolutions alone.
+func (n *network) NormFree() bool {
+	return (n.arch == V1 || n.arch == V2) && models.IsNormFree(n.backbone)
+}
+
 // Group is models.Segmenter's: biases of the heads of v1 and v2 get HeadBias, v3+
 // has no such group.
 func (n *network) Group(path string) models.Group {

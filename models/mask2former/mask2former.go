@@ -137,6 +137,10 @@ func (n *network) Logits(scope *model.Scope, images *Node, training bool) []*Nod
 	return []*Node{Log(MaxScalar(Reshape(scores, b, h, w, n.classes), least))}
 }
 
+// NormFree is models.NormFree's: the decoders normalise groups of channels and
+// tokens.
+func (n *network) NormFree() bool { return models.IsNormFree(n.backbone) }
+
 // Group is models.Segmenter's.
 func (n *network) Group(path string) models.Group {
 	leaf := path[strings.LastIndex(path, "/")+1:]

@@ -283,8 +283,19 @@ func (b *Builder) Scaled(x Value, s float32) Value {
 	return b.Op("Cast", []Value{b.Op("Floor", []Value{f})}, A("to", int(protos.TensorProto_INT64)))
 }
 
-// Model wraps the graph.
+// Model wraps the graph, without the constants that no operation has taken, of which
+// ONNX Runtime would warn.
 func (b *Builder) Model(metadata map[string]string) *protos.ModelProto {
+	used := map[string]bool{}
+	for _, n := range b.Graph.Node {
+		for _, name := range n.Input {
+			used[name] = true
+		}
+	}
+	for _, o := range b.Graph.Output {
+		used[o.Name] = true
+	}
+	b.Graph.Initializer = slices.DeleteFunc(b.Graph.Initializer, func(c *protos.TensorProto) bool { return !used[c.Name] })
 	m := &protos.ModelProto{
 		IrVersion: 7, ProducerName: "wsss", Graph: b.Graph,
 		OpsetImport: []*protos.OperatorSetIdProto{{Version: int64(max(b.opset, 13))}},

@@ -102,6 +102,9 @@ func (c Config) CheckWeights(m weights.Mapping, t configs.Train) error {
 // IsNorm is models.Backbone's: there is no batch normalisation.
 func (Config) IsNorm(string) bool { return false }
 
+// NormFree is models.NormFree's.
+func (Config) NormFree() bool { return true }
+
 // Stage is models.Backbone's.
 func (Config) Stage(path string) int {
 	for _, prefix := range []string{"layers/", "norm"} {

@@ -45,6 +45,9 @@ func (Config) CheckWeights(m weights.Mapping, t configs.Train) error {
 // IsNorm is models.Backbone's: there is none.
 func (Config) IsNorm(string) bool { return false }
 
+// NormFree is models.NormFree's.
+func (Config) NormFree() bool { return true }
+
 // Stage is models.Backbone's: conv1 is the first, conv2 the second and so on, so
 // that cut_after = 2 is what psa freezes.
 func (Config) Stage(path string) int {

@@ -133,6 +133,9 @@ func unit(x *Node) *Node {
 	return Div(x, Sqrt(AddScalar(ReduceAndKeep(Square(x), ReduceSum, -1), 1e-12)))
 }
 
+// NormFree is models.NormFree's.
+func (n *network) NormFree() bool { return true }
+
 // Group is models.Segmenter's.
 func (n *network) Group(path string) models.Group {
 	if below, ok := inBackbone(path); ok {
