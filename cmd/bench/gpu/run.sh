@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What wsss does on the NVIDIA GPUs of a machine, in twelve minutes: training steps
-# of DeepLab (v2, MSC, v3+; float32 as TF32, bf16; one and all GPUs), SAM's, CLIP's
+# of DeepLab (v2, MSC, v3+; float32 as TF32, bf16; one and all GPUs; onnx:cuda), SAM's, CLIP's
 # and Grounding-DINO's networks, beside PyTorch (bf16 autocast, channels last, with
-# and without torch.compile), and whole stages in images/s.
+# and without torch.compile), whole stages in images/s, and whether two trainings
+# with deterministic = true end with the same bytes.
 #
 #   cmd/bench/gpu/run.sh [results.md]
 #   SMOKE=1 cmd/bench/gpu/run.sh /tmp/smoke.md      tiny networks on xla:cpu: does it run?
@@ -73,6 +74,18 @@ infer() { # title, networks
   row "$1" "$work/bench" foundation -engines "$infertorch$engine" -runs "$steps" -rounds 1 "${@:2}"
 }
 
+# twice runs a training twice from its start and compares the last checkpoints.
+twice() {
+  local k
+  for k in 1 2; do
+    rm -rf "$work/run/train/pseudo"
+    "$@" > /dev/null && mv "$work/run/train/pseudo/step-00000003.safetensors" "$work/$k.safetensors" || return
+  done
+  cmp "$work/1.safetensors" "$work/2.safetensors" && echo "the same bytes" || return
+  mv "$work/2.safetensors" "$work/run/train/pseudo/step-00000003.safetensors"
+}
+export work; export -f twice
+
 # Whole stages on generated pictures: labels by SAM, three updates, label maps of
 # the validation split at one scale and at three with their mirror images.
 stages() { # pictures, least and most pixels, backbone, width, devices, batch, crop
@@ -85,6 +98,7 @@ stages() { # pictures, least and most pixels, backbone, width, devices, batch, c
   printf 'seed = 1\n' > "$work/stages.toml"
   row "Stage gen, tiny SAM from boxes, $1 pictures, $6 devices" "${run[@]}" gen -config "$work/stages.toml" "${keys[@]}" -devices "$6"
   row "Stage train, three updates of $4" "${run[@]}" train -config "$work/stages.toml" "${keys[@]}"
+  row "Train twice with deterministic = true, three updates of $4: the same bytes?" bash -c 'twice "$@"' twice "${run[@]}" train -config "$work/stages.toml" "${keys[@]}" -set deterministic=true
   row "Stage eval, $4, $1 pictures" "${run[@]}" eval "${keys[@]}" -checkpoint "net=$work/run/train/pseudo" -devices "$6"
   row "Stage eval, $4, $1 pictures, three scales and flip" "${run[@]}" eval "${keys[@]}" -checkpoint "multi=$work/run/train/pseudo" -devices "$6" -set 'eval.scales=[0.75,1.0,1.25]' -set eval.flip=true
 }
@@ -109,6 +123,7 @@ else
   peers= train "DeepLab-v3+ R101, 513², batch 16, tf32" -arch deeplab-v3plus -size 513 -batch 16 -precision tf32
   infer "Grounding-DINO Swin-T" -models gdino
   infer "SAM ViT-H encoder" -models sam-h
+  engine=onnx:cuda peers= train "DeepLab-v2 R101, 321², batch 10, float32, ONNX Runtime (its own convolutions)" -arch deeplab-v2 -size 321 -batch 10
   peers= train "DeepLab-v2 R101, 321², batch 10, bf16" -arch deeplab-v2 -size 321 -batch 10 -precision bf16
   peers= train "DeepLab-v3+ R101, 513², batch 16, bf16, recomputed" -arch deeplab-v3plus -size 513 -batch 16 -precision bf16 -recompute 4
 fi
