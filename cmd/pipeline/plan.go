@@ -18,13 +18,13 @@ import (
 	"wsss/models/manifest"
 )
 
-// Plan is a run that is only described: its steps, and what it lacks.
+// Plan is a run that is only described: its steps, and what it lacks. Its dataset is
+// nil where it is not there yet.
 type Plan struct {
 	*Run
-	Print   io.Writer
-	Dataset data.Dataset // nil: not there yet
-	Lacks   []string
-	outs    []string // folders of the runs that it needs, which are made first
+	Print io.Writer
+	Lacks []string
+	outs  []string // folders of the runs that it needs, which are made first
 }
 
 // describe prints the steps of some parts of a run, and finds what they lack.
@@ -86,10 +86,9 @@ func (p *Plan) data(of Parts) error {
 		if err != nil {
 			p.lack("%s", dataLack(err))
 		}
-		if p.Run.Dataset = ds; ds != nil { // so that class names in options are checked, too
+		if p.Dataset = ds; ds != nil { // so that class names in options are checked, too
 			p.correct()
 		}
-		p.Dataset = p.Run.Dataset
 	}
 	for _, key := range []string{"tags", "points", "scribbles", "boxes"} {
 		if path, ok := d.Options[key].(string); ok {

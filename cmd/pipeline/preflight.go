@@ -25,7 +25,7 @@ type Parts struct{ Gen, Train, Eval bool }
 // Preflight checks everything that the parts need before the first image is
 // read: the same as -dry-run, which also prints it.
 func (p *Run) Preflight(of Parts) error {
-	plan := &Plan{Run: p, Print: io.Discard, Dataset: p.Dataset}
+	plan := &Plan{Run: p, Print: io.Discard}
 	if err := plan.check(of); err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ const mostCounted = 2000
 // CanLabel is the preflight of labelling by [gen] alone: what is wrong with the
 // method's options, and the weights that are missing.
 func (p *Run) CanLabel() error {
-	plan, of := &Plan{Run: p, Print: io.Discard, Dataset: p.Dataset}, Parts{Gen: true}
+	plan, of := &Plan{Run: p, Print: io.Discard}, Parts{Gen: true}
 	if err := plan.check(of); err != nil {
 		return err
 	}
