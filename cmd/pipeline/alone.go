@@ -46,9 +46,9 @@ func Hold(dir string) (*lock.Lock, error) {
 // Close gives the folder back that OpenAlone took.
 func (p *Run) Close() { p.held.Release() }
 
-// CheckFree refuses to begin what would end at a training that another process
+// checkFree refuses to begin what would end at a training that another process
 // is at.
-func CheckFree(cfg configs.Config, nets ...string) error {
+func checkFree(cfg configs.Config, nets ...string) error {
 	p := &Run{Config: cfg}
 	for _, net := range nets {
 		if err := lock.Check(p.Path("train", net)); err != nil {

@@ -53,7 +53,7 @@ func classifierTrainings() []ownTraining {
 			func(p *Run, ctx context.Context) error { return p.TrainClassifier(ctx) }, (*Plan).classifier,
 		},
 		{"irn", "train-irn", filepath.Join("irn", irn.File), configs.Config.IRNHash, (*Run).TrainIRN, (*Plan).irn},
-		{"finetune_clip", "finetune-clip", filepath.Join("finetune", clip.ClassifierFile), configs.Config.FineTuneHash, (*Run).fineTuneOnce, (*Plan).FineTune},
+		{"finetune_clip", "finetune-clip", filepath.Join("finetune", clip.ClassifierFile), configs.Config.FineTuneHash, (*Run).fineTuneOnce, (*Plan).fineTune},
 	}
 }
 
@@ -115,7 +115,7 @@ func onlyTrained(l configs.Link) bool {
 // scores of what is labelled. The error at the end lists the images that failed.
 func RunChain(ctx context.Context, links []configs.Link, o Options, show func(p *Run, rows []report.Row)) error {
 	if len(links) > 1 { // before days of work
-		lacks, err := PlanChain(links, io.Discard, o)
+		lacks, err := planChain(links, io.Discard, o)
 		if err != nil {
 			return err
 		}
@@ -132,7 +132,7 @@ func RunChain(ctx context.Context, links []configs.Link, o Options, show func(p 
 		return err
 	}
 	defer p.Close()
-	if err := CheckFree(p.Config, p.Networks()...); err != nil {
+	if err := checkFree(p.Config, p.Networks()...); err != nil {
 		return err
 	}
 	rows, err := p.Link(ctx, last)
@@ -189,8 +189,8 @@ func (p *Run) fineTuneOnce(ctx context.Context) error {
 	return p.FineTuneAndTag(ctx, TagOptions{})
 }
 
-// PlanChain describes a chain; lacks are what it cannot begin without.
-func PlanChain(links []configs.Link, w io.Writer, o Options) (lacks []string, err error) {
+// planChain describes a chain; lacks are what it cannot begin without.
+func planChain(links []configs.Link, w io.Writer, o Options) (lacks []string, err error) {
 	var outs []string
 	for i, l := range links {
 		o.File = l.File
@@ -225,7 +225,7 @@ func (p *Plan) Link(l configs.Link) error {
 		if err := p.check(whole); err != nil {
 			return err
 		}
-		if err := p.CheckNames(p.Sources()); err != nil {
+		if err := p.checkNames(p.Sources()); err != nil {
 			return err
 		}
 	}
@@ -246,9 +246,9 @@ func (p *Plan) Link(l configs.Link) error {
 // it would do. Data and weights may be absent: the plan says what is missing, and how to
 // get it, and the error is a MissingError.
 func DryRun(links []configs.Link, w io.Writer, o Options) error {
-	lacks, err := PlanChain(links, w, o)
+	lacks, err := planChain(links, w, o)
 	if err != nil {
 		return err
 	}
-	return MissingFrom(w, lacks)
+	return missingFrom(w, lacks)
 }

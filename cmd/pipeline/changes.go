@@ -90,9 +90,9 @@ func (p *Run) staleLabels(ctx context.Context) (gen.Changes, error) {
 	})
 }
 
-// RefreshLabels makes the pseudo-labels again whose data were edited since,
+// refreshLabels makes the pseudo-labels again whose data were edited since,
 // before a network learns them. Labels of other settings are left to the user.
-func (p *Run) RefreshLabels(ctx context.Context) error {
+func (p *Run) refreshLabels(ctx context.Context) error {
 	c, err := p.staleLabels(ctx)
 	if err != nil {
 		return err

@@ -23,8 +23,8 @@ import (
 	"wsss/train"
 )
 
-// NetArg takes [NAME=]FILE apart; a file whose name has a = in it comes first.
-func NetArg(arg string) (name, path string) {
+// netArg takes [NAME=]FILE apart; a file whose name has a = in it comes first.
+func netArg(arg string) (name, path string) {
 	name, path, ok := strings.Cut(arg, "=")
 	if !ok || files.Exists(arg) {
 		return netName(arg), arg
@@ -36,7 +36,7 @@ func NetArg(arg string) (name, path string) {
 func (p *Run) Named(nets []string, labels string) []Source {
 	var list []Source
 	for _, arg := range nets {
-		name, path := NetArg(arg)
+		name, path := netArg(arg)
 		list = append(list, p.networkSource(name, path, eval.KindNetwork, ""))
 	}
 	if labels != "" {

@@ -77,7 +77,7 @@ func (c *EvalCall) mount() (err error) {
 // NetsExist refuses networks, [NAME=]FILE, that the user typed and that are not there.
 func NetsExist(nets ...string) error {
 	for _, arg := range nets {
-		if _, path := NetArg(arg); !files.Exists(path) {
+		if _, path := netArg(arg); !files.Exists(path) {
 			return Usagef("-checkpoint %s: there is no file or folder %s", arg, path)
 		}
 	}
@@ -97,7 +97,7 @@ func (c EvalCall) Run(ctx context.Context, p *Run) error {
 	}
 	sources := p.Sources()
 	if !c.Named() {
-		if err := p.CheckNames(sources); err != nil {
+		if err := p.checkNames(sources); err != nil {
 			return err
 		}
 	}
@@ -105,13 +105,13 @@ func (c EvalCall) Run(ctx context.Context, p *Run) error {
 		return err
 	}
 	if c.Named() {
-		sources = append(p.Named(c.Nets, c.Labels), p.AgainstSources()...)
+		sources = append(p.Named(c.Nets, c.Labels), p.againstSources()...)
 	}
 	switch {
 	case c.Submission != "" && c.Labels != "":
 		return p.Pack(ctx, c.Labels, c.Submission, c.Void)
 	case c.Submission != "":
-		return p.Submit(ctx, sources, c.Submission)
+		return p.submit(ctx, sources, c.Submission)
 	}
 	if !c.Named() {
 		p.NoteStale(ctx)

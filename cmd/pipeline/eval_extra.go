@@ -38,10 +38,10 @@ func (p *Run) evalONNX(ctx context.Context, o configs.ONNX) (report.Row, error) 
 	})
 }
 
-// Submit labels a split with the one row that sources have, and packs its label
+// submit labels a split with the one row that sources have, and packs its label
 // maps for the VOC evaluation server. Undecided pixels become background, as
 // they count in a score.
-func (p *Run) Submit(ctx context.Context, sources []Source, out string) error {
+func (p *Run) submit(ctx context.Context, sources []Source, out string) error {
 	var names []string
 	for _, s := range sources {
 		if s.predicts {

@@ -36,7 +36,7 @@ func (p *Run) wants(name string) bool { return p.Only == "" || p.Only == name }
 
 // Score makes the rows of sources, in their order.
 func (p *Run) Score(ctx context.Context, sources []Source) ([]report.Row, error) {
-	if err := p.CheckNames(sources); err != nil {
+	if err := p.checkNames(sources); err != nil {
 		return nil, err
 	}
 	var rows []report.Row
@@ -65,8 +65,8 @@ func (p *Run) skip(row, format string, args ...any) {
 	}
 }
 
-// CheckNames refuses rows that would share files, and an -only that none has.
-func (p *Run) CheckNames(sources []Source) error {
+// checkNames refuses rows that would share files, and an -only that none has.
+func (p *Run) checkNames(sources []Source) error {
 	var names []string
 	files := map[string]string{}
 	for _, s := range sources {
@@ -126,7 +126,7 @@ func (p *Run) Sources() []Source {
 	for i, r := range p.Config.Eval.Rows {
 		list = append(list, oneRow(r.Name, true, func(ctx context.Context) (report.Row, error) { return p.evalRow(ctx, i, r) }))
 	}
-	return append(list, p.AgainstSources()...)
+	return append(list, p.againstSources()...)
 }
 
 // compareSource is a [[compare]] row, left out where its labels are not made.
@@ -145,8 +145,8 @@ func (p *Run) compareSource(c configs.Compare) Source {
 	})
 }
 
-// AgainstSources are other tools' folders.
-func (p *Run) AgainstSources() []Source {
+// againstSources are other tools' folders.
+func (p *Run) againstSources() []Source {
 	var list []Source
 	for _, a := range p.Config.Eval.Against {
 		f := labelled{name: a.Name, dir: a.Dir, split: cmp.Or(a.Split, p.Config.Data.TrainSplit), kind: eval.KindAgainst}

@@ -16,14 +16,14 @@ import (
 func FineTunePlan(cfg configs.Config, o Options, w io.Writer) error {
 	p := &Plan{Run: &Run{Options: o, Config: cfg}, Print: w}
 	fmt.Fprintf(w, "%s\nseed %d, backend %s\n\n", cfg.Name, cfg.Seed, cmp.Or(cfg.Backend, "the fastest that works here"))
-	if err := p.FineTune(); err != nil {
+	if err := p.fineTune(); err != nil {
 		return err
 	}
-	return MissingFrom(w, p.Lacks)
+	return missingFrom(w, p.Lacks)
 }
 
-// FineTune describes the fine-tuning.
-func (p *Plan) FineTune() error {
+// fineTune describes the fine-tuning.
+func (p *Plan) fineTune() error {
 	cfg, c, w := p.Config, p.Config.FineTuneCLIP, p.Print
 	images, err := p.splitOf("train on", cfg.Data, cfg.Data.TrainSplit)
 	if err != nil {
@@ -93,8 +93,8 @@ func (p *Plan) splitOf(what string, d configs.Data, split string) (int, error) {
 	return len(ids), nil
 }
 
-// MissingFrom ends a plan with what it lacks, which is an error.
-func MissingFrom(w io.Writer, lacks []string) error {
+// missingFrom ends a plan with what it lacks, which is an error.
+func missingFrom(w io.Writer, lacks []string) error {
 	if len(lacks) == 0 {
 		fmt.Fprintln(w, "\nnothing is missing")
 		return nil

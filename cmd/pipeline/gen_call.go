@@ -23,7 +23,7 @@ func (c *GenCall) Check() (err error) {
 	if c.Images != 0 && len(c.Sweep) == 0 || c.Images < 0 {
 		return Usagef("gen: -sweep-images %d: allowed is a number of images, or 0 for all, and -sweep beside it", c.Images)
 	}
-	if err := CheckJob(c.JobOf, c.Part, len(c.Sweep) > 0, c.Retry, c.Lease); err != nil {
+	if err := checkJob(c.JobOf, c.Part, len(c.Sweep) > 0, c.Retry, c.Lease); err != nil {
 		return err
 	}
 	if c.JobOf != "" {
@@ -44,10 +44,10 @@ func (c *GenCall) Run(ctx context.Context, p *Run) error {
 	case len(c.Sweep) > 0:
 		return p.Sweep(ctx, c.Sweep, c.Images, c.GenOptions)
 	case c.Job != nil:
-		return p.GenJob(ctx, c.GenOptions)
+		return p.genJob(ctx, c.GenOptions)
 	}
 	if err := p.Gen(ctx, c.GenOptions); err != nil {
-		return SayKeepGoing(err)
+		return sayKeepGoing(err)
 	}
-	return SayKeepGoing(p.Compare(ctx, c.GenOptions))
+	return sayKeepGoing(p.Compare(ctx, c.GenOptions))
 }

@@ -9,9 +9,9 @@ import (
 	"wsss/gen"
 )
 
-// GenJob takes part in a job, to its end: images that failed are told of when
+// genJob takes part in a job, to its end: images that failed are told of when
 // all is done, as an ImagesError.
-func (p *Run) GenJob(ctx context.Context, o GenOptions) error {
+func (p *Run) genJob(ctx context.Context, o GenOptions) error {
 	err := p.Gen(ctx, o)
 	if err != nil && !errors.As(err, new(*gen.FailedError)) {
 		return err
@@ -29,10 +29,10 @@ type ImagesError struct{ error }
 // Unwrap is for errors.Is and errors.As.
 func (e ImagesError) Unwrap() error { return e.error }
 
-// CheckJob refuses choices about a job that say nothing or contradict: its name, a
+// checkJob refuses choices about a job that say nothing or contradict: its name, a
 // shard, whether settings are tried, whether what failed is tried again, and the
 // time after which a process that says nothing is dead.
-func CheckJob(name, shard string, sweep, retry bool, lease time.Duration) error {
+func checkJob(name, shard string, sweep, retry bool, lease time.Duration) error {
 	switch {
 	case name == "" && retry:
 		return Usagef("gen: -retry-failed goes with -job; without a job, gen tries again what failed anyway")

@@ -80,14 +80,14 @@ func (p *Run) once(format string, args ...any) {
 func (p *Run) goOn(err error) error {
 	var some *gen.FailedError
 	if !p.KeepGoing || !errors.As(err, &some) {
-		return SayKeepGoing(err)
+		return sayKeepGoing(err)
 	}
 	p.Failed = append(p.Failed, err)
 	return nil
 }
 
-// SayKeepGoing says beside the error of one image how to go on without it.
-func SayKeepGoing(err error) error {
+// sayKeepGoing says beside the error of one image how to go on without it.
+func sayKeepGoing(err error) error {
 	if !errors.As(err, new(gen.Failure)) || errors.As(err, new(*gen.FailedError)) {
 		return err
 	}

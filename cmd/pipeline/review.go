@@ -26,14 +26,14 @@ func (p *Run) Trip() (*review.Trip, error) {
 	return &review.Trip{Dataset: ds, LabelsDir: dir, Kept: p.Path("exported")}, nil
 }
 
-// ExportDoubtful writes the labels of the n most doubtful images (MostDoubtful) into a
+// ExportDoubtful writes the labels of the n most doubtful images (mostDoubtful) into a
 // folder, in a format of review.TripFormats, with their photos.
 func (p *Run) ExportDoubtful(ctx context.Context, dir, format string, n int) error {
 	trip, err := p.Trip()
 	if err != nil {
 		return err
 	}
-	ids, err := p.MostDoubtful(ctx, n)
+	ids, err := p.mostDoubtful(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -62,9 +62,9 @@ func (p *Run) Import(ctx context.Context, from, format string) error {
 	return nil
 }
 
-// MostDoubtful lists the n images of the training split with the highest
+// mostDoubtful lists the n images of the training split with the highest
 // expected gain that nobody has judged; 0 = all of them.
-func (p *Run) MostDoubtful(ctx context.Context, n int) ([]string, error) {
+func (p *Run) mostDoubtful(ctx context.Context, n int) ([]string, error) {
 	ids, err := p.Dataset.IDs(p.Config.Data.TrainSplit)
 	if err != nil {
 		return nil, UsageError{Err: err}

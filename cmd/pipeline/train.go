@@ -80,7 +80,7 @@ func CheckNets(cfg configs.Config, net string) error {
 	if net == "" {
 		nets = (&Run{Config: cfg}).Networks()
 	}
-	if err := CheckFree(cfg, nets...); err != nil {
+	if err := checkFree(cfg, nets...); err != nil {
 		return err
 	}
 	if net != "" && net != NetPseudo && net != NetBound {
@@ -103,7 +103,7 @@ func (p *Run) Train(ctx context.Context, net string) error {
 		nets = []string{net}
 	}
 	if slices.Contains(nets, NetPseudo) {
-		if err := p.RefreshLabels(ctx); err != nil {
+		if err := p.refreshLabels(ctx); err != nil {
 			return err
 		}
 	}
