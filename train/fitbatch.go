@@ -229,7 +229,7 @@ func (r *run) tryBatch(batch int) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := o.prepare(grids, NewLoss(t)); err != nil {
+	if err := o.prepare(grids, newLoss(t)); err != nil {
 		return err
 	}
 	defer o.graphs.finalize()

@@ -35,8 +35,8 @@ type Loss struct {
 	Weights []float64
 }
 
-// NewLoss takes the loss keys of a [train] table.
-func NewLoss(t configs.Train) Loss {
+// newLoss takes the loss keys of a [train] table.
+func newLoss(t configs.Train) Loss {
 	l := Loss{Bootstrap: t.Bootstrap, Clip: t.LossClip, Correct: t.Correct}
 	if l.Bootstrap > 0 || l.Clip > 0 || l.Correct > 0 {
 		l.Warmup, l.ByClass = int(t.NoiseWarmup*float64(t.Iterations)), t.Early > 0

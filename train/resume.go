@@ -174,7 +174,7 @@ func (r *run) start() error {
 			return fmt.Errorf("train.network.init: %w", err)
 		}
 	}
-	loss := NewLoss(r.Config)
+	loss := newLoss(r.Config)
 	if loss.Weights, err = r.classWeights(); err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func stableHLO(t *testing.T, b compute.Backend, c configs.Train) string {
 		t.Fatal(err)
 	}
 	opt := optim.Optimizer{Name: c.Optimizer, Momentum: c.Momentum, WeightDecay: c.WeightDecay, Group: net.Group}
-	s, err := newStep(n, grids, NewLoss(c), false, opt, c, nil)
+	s, err := newStep(n, grids, newLoss(c), false, opt, c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

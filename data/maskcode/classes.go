@@ -22,7 +22,7 @@ const TableName = "_classes.csv"
 // ClassesOf reads the class names of a data set's labelmap.txt or _classes.csv,
 // in its root or in the folder train, background first; nil where it has none.
 func ClassesOf(root string) ([]string, error) {
-	entries, err := ReadLabelmap(filepath.Join(root, LabelmapName))
+	entries, err := readLabelmap(filepath.Join(root, LabelmapName))
 	switch {
 	case err == nil && len(entries) > 0:
 		return Names(entries), nil

@@ -46,7 +46,7 @@ func (o Options) Coding(root string, classes data.Classes) (data.MaskCoding, err
 		table[data.RGB{}] = 0
 	}
 	for name, value := range o.Colours {
-		rgb, err := ParseColour(value)
+		rgb, err := parseColour(value)
 		if err != nil {
 			return c, configs.KeyErrorf("data.options.colours.%s: %w", name, err)
 		}
@@ -57,7 +57,7 @@ func (o Options) Coding(root string, classes data.Classes) (data.MaskCoding, err
 		table[rgb] = label
 	}
 	if len(table) == 0 {
-		entries, err := ReadLabelmap(filepath.Join(root, LabelmapName))
+		entries, err := readLabelmap(filepath.Join(root, LabelmapName))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return c, err
 		}
@@ -113,9 +113,9 @@ func Names(entries []Entry) []string {
 // maxLabelmap bounds the size of a labelmap.txt in bytes.
 const maxLabelmap = 1 << 20
 
-// ReadLabelmap reads lines "name:r,g,b:parts:actions"; # begins a comment. The
+// readLabelmap reads lines "name:r,g,b:parts:actions"; # begins a comment. The
 // error wraps fs.ErrNotExist where there is no file, else names the line.
-func ReadLabelmap(path string) ([]Entry, error) {
+func readLabelmap(path string) ([]Entry, error) {
 	f, size, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func parseLabelmap(r io.Reader) ([]Entry, error) {
 		fields := strings.Split(line, ":")
 		e := Entry{Name: strings.TrimSpace(fields[0])}
 		if len(fields) > 1 && strings.TrimSpace(fields[1]) != "" {
-			if e.Colour, err = ParseColour(fields[1]); err != nil {
+			if e.Colour, err = parseColour(fields[1]); err != nil {
 				return nil, fmt.Errorf("%d: %w", n, err)
 			}
 			e.Colored = true
@@ -161,8 +161,8 @@ func parseLabelmap(r io.Reader) ([]Entry, error) {
 	return entries, scan.Err()
 }
 
-// ParseColour reads "128,0,0" or "#800000".
-func ParseColour(s string) (data.RGB, error) {
+// parseColour reads "128,0,0" or "#800000".
+func parseColour(s string) (data.RGB, error) {
 	s = strings.TrimSpace(s)
 	bad := fmt.Errorf("colour %.40q: allowed are \"red,green,blue\" of 0 to 255 and \"#rrggbb\"", s)
 	if hex, ok := strings.CutPrefix(s, "#"); ok {

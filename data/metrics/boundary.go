@@ -13,9 +13,9 @@ import (
 // diagonal in boundary IoU (Cheng et al., 2021).
 const BoundaryRatio = 0.02
 
-// BoundaryWidth is the band's width in pixels for an image of w×h: ratio ×
+// boundaryWidth is the band's width in pixels for an image of w×h: ratio ×
 // diagonal, rounded, at least 1.
-func BoundaryWidth(w, h int, ratio float64) int {
+func boundaryWidth(w, h int, ratio float64) int {
 	return max(1, int(math.RoundToEven(ratio*math.Sqrt(float64(w*w+h*h)))))
 }
 
@@ -129,7 +129,7 @@ func (b *Boundary) Add(truth, pred *data.LabelMap) error {
 		return fmt.Errorf("truth is %d×%d, prediction %d×%d", truth.W, truth.H, pred.W, pred.H)
 	}
 	pred = b.known(pred)
-	d := BoundaryWidth(truth.W, truth.H, BoundaryRatio)
+	d := boundaryWidth(truth.W, truth.H, BoundaryRatio)
 	bt, bp := Band(truth, d, true), Band(pred, d, true)
 	near := Band(truth, TrimapWidth, false)
 	t2 := truth.Clone()

@@ -119,7 +119,7 @@ func (o Options) check() (*labels, error) {
 	}
 	l, err := newLabels(o.Classes, o.Descriptions)
 	if err == nil && o.Hierarchy != "" {
-		err = CheckHierarchy(o.Classes, o.Hierarchy)
+		err = checkHierarchy(o.Classes, o.Hierarchy)
 	}
 	return l, err
 }

@@ -86,16 +86,16 @@ func TestDescriptions(t *testing.T) {
 func TestHierarchy(t *testing.T) {
 	const tree = `{"LabelName":"/m/0bl9f","Subcategory":[{"LabelName":"/m/01g317","Subcategory":[{"LabelName":"/m/04yx4"}%s]}]}`
 	dir := t.TempDir()
-	if err := CheckHierarchy("voc", write(t, dir, "h.json", fmt.Sprintf(tree, ""))); err != nil {
+	if err := checkHierarchy("voc", write(t, dir, "h.json", fmt.Sprintf(tree, ""))); err != nil {
 		t.Error(err)
 	}
-	err := CheckHierarchy("voc", write(t, dir, "h.json", fmt.Sprintf(tree, `,{"LabelName":"/m/0zzz"}`)))
+	err := checkHierarchy("voc", write(t, dir, "h.json", fmt.Sprintf(tree, `,{"LabelName":"/m/0zzz"}`)))
 	if err == nil || !strings.Contains(err.Error(), "/m/0zzz") {
 		t.Errorf("a label that the mapping lacks: %v", err)
 	}
 	if path := os.Getenv("OPENIMAGES_HIERARCHY"); path != "" {
 		for _, kind := range Kinds {
-			if err := CheckHierarchy(kind, path); err != nil {
+			if err := checkHierarchy(kind, path); err != nil {
 				t.Error(err)
 			}
 		}
@@ -466,7 +466,7 @@ func FuzzClassFiles(f *testing.F) {
 				t.Errorf("identifier %q", id)
 			}
 		}
-		if err := CheckHierarchy("voc", write(t, dir, "h.json", text)); err != nil && !strings.Contains(err.Error(), "h.json") {
+		if err := checkHierarchy("voc", write(t, dir, "h.json", text)); err != nil && !strings.Contains(err.Error(), "h.json") {
 			t.Errorf("%v does not name the file", err)
 		}
 	})

@@ -260,9 +260,9 @@ func (l *labels) classify(said []verdict) (positive, negative []int) {
 	return positive, negative
 }
 
-// CheckHierarchy compares the table with bbox_labels_600_hierarchy.json: every
+// checkHierarchy compares the table with bbox_labels_600_hierarchy.json: every
 // label below one that means a class must be accounted for.
-func CheckHierarchy(kind, path string) error {
+func checkHierarchy(kind, path string) error {
 	l, err := newLabels(kind, "")
 	if err != nil {
 		return err

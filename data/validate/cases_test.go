@@ -80,7 +80,7 @@ func TestReportedCases(t *testing.T) {
 
 // TestPrintable: what a terminal would obey is shown.
 func TestPrintable(t *testing.T) {
-	if got := Printable("a\x1b]0;x\a ü\n"); got != `a\x1b]0;x\x07 ü\x0a` {
+	if got := printable("a\x1b]0;x\a ü\n"); got != `a\x1b]0;x\x07 ü\x0a` {
 		t.Errorf("%q", got)
 	}
 }

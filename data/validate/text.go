@@ -29,7 +29,7 @@ func (r *Report) WriteText(w io.Writer, show int, opts Options) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "class\tname\tpixels\tshare\timages\ttags\tpoints\tscribbles\tboxes\t")
 	for _, c := range r.Classes {
-		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t\n", c.Class, Printable(c.Name), c.Pixels, share(c.Pixels, r.Pixels), c.Images, c.Tags, c.Points, c.Scribbles, c.Boxes)
+		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t\n", c.Class, printable(c.Name), c.Pixels, share(c.Pixels, r.Pixels), c.Images, c.Tags, c.Points, c.Scribbles, c.Boxes)
 	}
 	fmt.Fprintf(t, "255\tvoid\t%d\t%s\t\t\t\t\t\t\n", r.Void, share(r.Void, r.Pixels))
 	t.Flush()
@@ -54,7 +54,7 @@ func share(part, whole int64) string {
 // cannot be opened, and gives their number.
 func WriteLines(w io.Writer, e *data.LineErrors) int {
 	for i := range e.Lines {
-		fmt.Fprintf(w, "%-7s  %s  [labels]\n", Error, Printable(e.Text(i)))
+		fmt.Fprintf(w, "%-7s  %s  [labels]\n", Error, printable(e.Text(i)))
 	}
 	if e.More > 0 {
 		fmt.Fprintf(w, "… %d more\n", e.More)

@@ -153,12 +153,12 @@ func Run(ctx context.Context, ds data.Dataset, split string, opts Options, progr
 }
 
 func finding(id string, level Level, kind, format string, args ...any) Finding {
-	return Finding{ID: id, Level: level, Kind: kind, Message: Printable(fmt.Sprintf(format, args...))}
+	return Finding{ID: id, Level: level, Kind: kind, Message: printable(fmt.Sprintf(format, args...))}
 }
 
-// Printable shows control characters, which a name in a data set may have and a
+// printable shows control characters, which a name in a data set may have and a
 // terminal would obey, as escapes.
-func Printable(s string) string {
+func printable(s string) string {
 	if !strings.ContainsFunc(s, unicode.IsControl) {
 		return s
 	}

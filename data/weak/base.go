@@ -16,8 +16,8 @@ type Base struct {
 	first int
 }
 
-// ScribbleBase is a known base.
-func ScribbleBase(first int) Base { return Base{known: true, first: first} }
+// scribbleBase is a known base.
+func scribbleBase(first int) Base { return Base{known: true, first: first} }
 
 // UnmarshalTOML reads 0, 1 or "auto".
 func (b *Base) UnmarshalTOML(v any) error {
@@ -25,9 +25,9 @@ func (b *Base) UnmarshalTOML(v any) error {
 	case "auto":
 		*b = Base{}
 	case int64(0), "0":
-		*b = ScribbleBase(0)
+		*b = scribbleBase(0)
 	case int64(1), "1":
-		*b = ScribbleBase(1)
+		*b = scribbleBase(1)
 	default:
 		return fmt.Errorf("scribble_base = %v: allowed are 0, 1 and \"auto\"", v)
 	}

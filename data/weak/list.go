@@ -97,20 +97,20 @@ func isPath(field string) bool {
 	return strings.ContainsAny(field, `/\`) || Stem(field) != field
 }
 
-// ReadIDs reads the sample ids of a list (ReadList, ResolveRows).
+// ReadIDs reads the sample ids of a list (ReadList, resolveRows).
 func ReadIDs(path string, numClasses int, has func(id string) bool) ([]string, error) {
 	rows, err := ReadList(path, numClasses)
 	if err != nil {
 		return nil, err
 	}
-	return ResolveRows(rows, has, path)
+	return resolveRows(rows, has, path)
 }
 
-// ResolveRows makes sample ids of a list's rows. Of a path the shortest
+// resolveRows makes sample ids of a list's rows. Of a path the shortest
 // beginning is cut off that leaves an id of which has tells that there is an
 // image ("JPEGImages/2007_000032" → "2007_000032", but "cam1/a" stays where that
 // is an image); with none only the name counts. path names the list in errors.
-func ResolveRows(rows []Row, has func(id string) bool, path string) ([]string, error) {
+func resolveRows(rows []Row, has func(id string) bool, path string) ([]string, error) {
 	ids := make([]string, len(rows))
 	seen := make(map[string]bool, len(rows))
 	for i, row := range rows {

@@ -15,7 +15,7 @@ import (
 )
 
 // ReadTags reads the image tags of a whole data set, in the format that the
-// file's extension names: .npy (ReadClsLabels), .txt (ReadList) or .csv
+// file's extension names: .npy (readClsLabels), .txt (ReadList) or .csv
 // (ReadTagCSV). The result maps sample ids to class indices 1.., ascending.
 // id makes a sample id from the name in the file, whose folder and image
 // extension are gone already; nil leaves it as it is.
@@ -24,7 +24,7 @@ func ReadTags(path string, classes data.Classes, id func(string) string) (map[st
 	var err error
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
 	case ".npy":
-		tags, err = ReadClsLabels(path, classes.Len())
+		tags, err = readClsLabels(path, classes.Len())
 	case ".csv":
 		tags, err = ReadTagCSV(path, classes)
 	case ".txt":
@@ -52,12 +52,12 @@ func readListTags(path string, numClasses int) (map[string][]int, error) {
 	return tags, nil
 }
 
-// ReadClsLabels reads cls_labels.npy: a pickled dictionary from image name or
+// readClsLabels reads cls_labels.npy: a pickled dictionary from image name or
 // number to a vector with one value per class, present where > 0. The vector
 // has a value for the background or none (numClasses or numClasses-1 values).
 // Numbers come back as decimal text (docs/sources.md §9: IRN writes 2007_000032 as
 // 2007000032).
-func ReadClsLabels(path string, numClasses int) (map[string][]int, error) {
+func readClsLabels(path string, numClasses int) (map[string][]int, error) {
 	v, err := npy.ReadObject(path)
 	if err != nil {
 		return nil, err

@@ -176,7 +176,7 @@ const points = 0.05
 // pays says what corrections gave where that was tried, else what they would
 // give by the true masks, else how many labels are doubtful.
 func pays(r *Report) []string {
-	if text := tried(MeanPayoffs(r.Payoffs)); text != "" {
+	if text := tried(meanPayoffs(r.Payoffs)); text != "" {
 		return []string{text}
 	}
 	var out []string

@@ -58,8 +58,8 @@ func ReadPayoffs(out string) ([]Payoff, error) {
 	return list, nil
 }
 
-// MeanPayoffs averages over seeds: order by order, ascending by images.
-func MeanPayoffs(list []Payoff) []MeanPayoff {
+// meanPayoffs averages over seeds: order by order, ascending by images.
+func meanPayoffs(list []Payoff) []MeanPayoff {
 	type key struct {
 		order string
 		n     int
@@ -97,7 +97,7 @@ func meanDev(list []Payoff, of func(Payoff) float64) (mean, dev float64) {
 // WritePayoffs prints a line for each number of corrected images, over the seeds.
 func WritePayoffs(w io.Writer, points []Payoff) {
 	fmt.Fprintf(w, "\n%-8s %6s %9s %22s %22s\n", "order", "seeds", "corrected", "pseudo-labels, mIoU", "network, mIoU")
-	for _, m := range MeanPayoffs(points) {
+	for _, m := range meanPayoffs(points) {
 		fmt.Fprintf(w, "%-8s %6d %9d %15.1f ± %4.1f %15.1f ± %4.1f\n", m.Order, m.Seeds, m.Corrected, 100*m.Labels, 100*m.LabelsDev, 100*m.Network, 100*m.NetworkDev)
 	}
 }

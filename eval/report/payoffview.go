@@ -18,7 +18,7 @@ func payoffOf(list []Payoff) *payoffView {
 	if len(list) == 0 {
 		return nil
 	}
-	v := &payoffView{Means: MeanPayoffs(list)}
+	v := &payoffView{Means: meanPayoffs(list)}
 	for _, m := range v.Means {
 		v.Seeds = max(v.Seeds, m.Seeds)
 	}

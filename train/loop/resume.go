@@ -78,7 +78,7 @@ func (i Identity) Refuse(dir string, was checkpoints.Meta) error {
 func (l *Loop) goOn(c *checkpoints.Checkpoint) (restored bool, err error) {
 	l.Meta, l.Step, l.From, l.Last = c.Meta, c.Meta.Step, c.Meta.Step, c.Path
 	l.Meta.DataHash = l.New.DataHash
-	if err := l.NoteData(); err != nil {
+	if err := l.noteData(); err != nil {
 		return false, err
 	}
 	if l.Meta.LogBytes, err = runlog.Repair(l.logPath(), l.Meta.LogBytes, l.Warn); err != nil {
@@ -107,7 +107,7 @@ func (l *Loop) openLog() error {
 	if err := files.MkdirAll(l.Dir); err != nil {
 		return err
 	}
-	if err := l.NoteData(); err != nil {
+	if err := l.noteData(); err != nil {
 		return err
 	}
 	var err error
@@ -141,8 +141,8 @@ func (l *Loop) unvalidated() (bool, error) {
 	}
 }
 
-// NoteData writes what is learnt into the training's folder.
-func (l *Loop) NoteData() error {
+// noteData writes what is learnt into the training's folder.
+func (l *Loop) noteData() error {
 	if maps.Equal(lineage.Read(l.Dir), l.Data) {
 		return nil
 	}

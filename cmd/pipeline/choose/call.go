@@ -39,7 +39,7 @@ func (c Call) Run(ctx context.Context, photos Photos, w io.Writer, show func(wor
 	var taken []int
 	var err error
 	if c.Taken != "" {
-		if taken, err = photos.Listed(c.Taken); err != nil {
+		if taken, err = photos.listed(c.Taken); err != nil {
 			return err
 		}
 	}
@@ -61,9 +61,9 @@ func (c Call) Run(ctx context.Context, photos Photos, w io.Writer, show func(wor
 	}
 	batch.WriteText(w, len(photos.IDs), c.N, c.Same)
 	if c.Out == "" {
-		return batch.WriteIDs(w)
+		return batch.writeIDs(w)
 	}
-	if err := files.WriteAtomic(c.Out, batch.WriteIDs); err != nil {
+	if err := files.WriteAtomic(c.Out, batch.writeIDs); err != nil {
 		return err
 	}
 	_, err = io.WriteString(w, words.Plural(len(batch.IDs), "photo")+" in "+c.Out+"\n")

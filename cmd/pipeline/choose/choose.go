@@ -77,9 +77,9 @@ func OfDataset(ds data.Dataset, splits []string) (Photos, error) {
 	}}, nil
 }
 
-// Listed gives the places in IDs of those that a file lists, one a line; lines that
+// listed gives the places in IDs of those that a file lists, one a line; lines that
 // begin with # are left out. An unknown id is an error.
-func (p Photos) Listed(file string) ([]int, error) {
+func (p Photos) listed(file string) ([]int, error) {
 	raw, err := files.ReadLimited(file, 1<<26)
 	if err != nil {
 		return nil, pipeline.Usagef("data choose: -taken: %w", err)
@@ -202,8 +202,8 @@ func (b Batch) WriteText(w io.Writer, all, n int, same float64) {
 	}
 }
 
-// WriteIDs prints the chosen photos, one a line.
-func (b Batch) WriteIDs(w io.Writer) error {
+// writeIDs prints the chosen photos, one a line.
+func (b Batch) writeIDs(w io.Writer) error {
 	for _, id := range b.IDs {
 		if _, err := fmt.Fprintln(w, id); err != nil {
 			return err

@@ -8,8 +8,8 @@ import (
 	"wsss/cmd/pipeline"
 )
 
-// ParseScales reads test-time scales, "0.75,1,1.25".
-func ParseScales(text string) ([]float64, error) {
+// parseScales reads test-time scales, "0.75,1,1.25".
+func parseScales(text string) ([]float64, error) {
 	var scales []float64
 	for _, part := range strings.Split(text, ",") {
 		var s float64

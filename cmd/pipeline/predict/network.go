@@ -58,7 +58,7 @@ func (n Network) Label(ctx context.Context, run *pipeline.Run, args []string, li
 		return err
 	}
 	e := &run.Config.Eval
-	if e.Scales, err = ParseScales(n.Scales); err != nil {
+	if e.Scales, err = parseScales(n.Scales); err != nil {
 		return err
 	}
 	e.Flip, e.Bucket = n.Flip, n.Bucket

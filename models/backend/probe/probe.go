@@ -100,8 +100,8 @@ func matmulSpeed(b compute.Backend) float64 {
 	return 2 * n * n * n / best.Seconds() / 1e9
 }
 
-// Outdated tells that a plug-in which wsss installed is not the pinned one.
-func Outdated(spec string) string {
+// outdated tells that a plug-in which wsss installed is not the pinned one.
+func outdated(spec string) string {
 	plan, err := nativelib.PlanInstall(spec, true)
 	if err != nil || !plan.Installed() || plan.Current() {
 		return ""
@@ -140,8 +140,8 @@ func Fix(spec string) string {
 	return "give -backend, or " + backend.EnvBackend + ", another name"
 }
 
-// Brief keeps the part of a loader's message that says what is wrong.
-func Brief(s string) string {
+// brief keeps the part of a loader's message that says what is wrong.
+func brief(s string) string {
 	s = firstLine(s)
 	if head, _, ok := strings.Cut(s, " -- "); ok {
 		s = head

@@ -25,12 +25,12 @@ func WriteText(w io.Writer, found map[string]Found, simd bool) {
 		p := found[spec]
 		if p.Error == "" {
 			fmt.Fprintf(w, "%-9s works   %6.0f GFLOP/s  %s\n", spec, p.GFLOPS, p.Description)
-			if note := Outdated(spec); note != "" {
+			if note := outdated(spec); note != "" {
 				fmt.Fprintf(w, "%9s %s\n", "", note)
 			}
 			continue
 		}
-		fmt.Fprintf(w, "%-9s missing %s\n%9s fix: %s\n", spec, Brief(p.Error), "", Fix(spec))
+		fmt.Fprintf(w, "%-9s missing %s\n%9s fix: %s\n", spec, brief(p.Error), "", Fix(spec))
 	}
 	fmt.Fprintln(w, "\nlibraries are looked for, in this order, in")
 	for _, l := range []nativelib.Library{nativelib.ONNX, nativelib.XLACPU, nativelib.XLACUDA} {

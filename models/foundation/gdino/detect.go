@@ -193,10 +193,10 @@ func (o Options) class(t *tokenize.BERT, c Caption, scores []float32, phrase str
 	return best, o.Assign == BySpan && bestScore >= 0
 }
 
-// Suppress is non-maximum suppression: detections in descending order of
+// suppress is non-maximum suppression: detections in descending order of
 // score, less those whose box has an IoU above limit with a better one
 // (torchvision's nms), within each class or among all.
-func Suppress(list []Detection, limit float64, amongAll bool) []Detection {
+func suppress(list []Detection, limit float64, amongAll bool) []Detection {
 	sorted := slices.Clone(list)
 	slices.SortStableFunc(sorted, func(a, b Detection) int { return cmp.Compare(b.Score, a.Score) })
 	var kept []Detection

@@ -122,7 +122,7 @@ func TestSuppressEqualsTorchvision(t *testing.T) {
 			list = append(list, Detection{Box: data.Box{X0: b[0], Y0: b[1], X1: b[2], Y1: b[3]}, Score: c.Scores[i], Phrase: fmt.Sprint(i)})
 		}
 		var got []string
-		for _, d := range Suppress(list, c.Limit, false) {
+		for _, d := range suppress(list, c.Limit, false) {
 			got = append(got, d.Phrase)
 		}
 		if fmt.Sprint(got) != fmt.Sprint(c.Keep) {
@@ -130,10 +130,10 @@ func TestSuppressEqualsTorchvision(t *testing.T) {
 		}
 	}
 	twins := []Detection{{Box: data.Box{X1: 5, Y1: 5, Class: 1}}, {Box: data.Box{X1: 5, Y1: 5, Class: 2}}}
-	if len(Suppress(twins, 0.5, false)) != 2 {
+	if len(suppress(twins, 0.5, false)) != 2 {
 		t.Error("a box of another class was suppressed")
 	}
-	if len(Suppress(twins, 0.5, true)) != 1 {
+	if len(suppress(twins, 0.5, true)) != 1 {
 		t.Error("both boxes of two classes at one place stayed")
 	}
 }

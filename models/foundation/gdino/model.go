@@ -154,10 +154,10 @@ func (m *Model) Detect(ctx context.Context, img *imageproc.RGB, classes []Class)
 		found = append(found, more...)
 	}
 	if m.opts.NMS > 0 {
-		found = Suppress(found, m.opts.NMS, false)
+		found = suppress(found, m.opts.NMS, false)
 	}
 	if m.opts.NMSAll > 0 {
-		found = Suppress(found, m.opts.NMSAll, true)
+		found = suppress(found, m.opts.NMSAll, true)
 	}
 	return found, nil
 }

@@ -37,9 +37,9 @@ func Register(name string, f Family) {
 // Families lists the registered names, sorted.
 func Families() []string { return slices.Sorted(maps.Keys(families)) }
 
-// LookupFamily returns a registered family, or an error that lists those that
+// lookupFamily returns a registered family, or an error that lists those that
 // there are.
-func LookupFamily(name string) (Family, error) {
+func lookupFamily(name string) (Family, error) {
 	f, ok := families[name]
 	if !ok {
 		return f, fmt.Errorf("%q is no family of foundation models: allowed are %s", name, strings.Join(Families(), ", "))
@@ -57,7 +57,7 @@ type Choice struct {
 // Resolve finds the files of a choice, by role. Roles are looked at in the
 // family's order, so that of several missing files the first is named.
 func (c Choice) Resolve(family string) (map[string]string, error) {
-	f, err := LookupFamily(family)
+	f, err := lookupFamily(family)
 	if err != nil {
 		return nil, err
 	}

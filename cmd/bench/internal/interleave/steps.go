@@ -107,7 +107,7 @@ func (s *Steps) print(engines []string, results map[string]*Result) {
 	fmt.Println("| engine | s/image (median) | fastest | CPU s/image | peak GiB | speed ÷ PyTorch | by CPU time | memory ÷ PyTorch |")
 	fmt.Println("|---|---|---|---|---|---|---|---|")
 	var torch *Result
-	if i := slices.IndexFunc(engines, IsTorch); i >= 0 {
+	if i := slices.IndexFunc(engines, isTorch); i >= 0 {
 		torch = results[engines[i]]
 	}
 	images := float64(s.Batch)

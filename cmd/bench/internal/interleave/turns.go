@@ -39,10 +39,10 @@ func Python() string {
 // giving memory back between runs: with it, it is at its best.
 var torchEnv = []string{"OMP_WAIT_POLICY=passive", "MALLOC_MMAP_THRESHOLD_=4294967296", "MALLOC_TRIM_THRESHOLD_=17179869184"}
 
-// IsTorch tells whether an engine is PyTorch: torch (CPU, eager),
+// isTorch tells whether an engine is PyTorch: torch (CPU, eager),
 // torch-channels-last, torch-compile (channels last and compiled), torch-cuda,
 // torch-cuda-compile.
-func IsTorch(engine string) bool { return strings.HasPrefix(engine, "torch") }
+func isTorch(engine string) bool { return strings.HasPrefix(engine, "torch") }
 
 // Missing says why an engine cannot run here; "" when it can. Engines are
 // PyTorch, "ort" (ONNX Runtime itself) and backends of wsss.
@@ -92,7 +92,7 @@ func Present(engines []string) []string {
 // program with the command, os.Args[0], and -worker ENGINE; both take args.
 func (r *Result) Run(engine, script string, args []string) error {
 	var cmd *exec.Cmd
-	if IsTorch(engine) {
+	if isTorch(engine) {
 		cmd = exec.Command(Python(), append([]string{script, engine}, args...)...)
 		cmd.Env = append(os.Environ(), torchEnv...)
 	} else {
