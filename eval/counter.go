@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"wsss/data"
@@ -74,7 +75,8 @@ func undecided(c *metrics.Confusion, scored uint64, v metrics.Void) Value {
 	return Value(float64(void) / float64(scored))
 }
 
-// result merges the workers' counters into the final numbers.
+// result merges the workers' counters into the final numbers. images without an id
+// have no truth.
 func result(ds data.Dataset, split string, counters []*counter, images []ImageScore, start time.Time, opts Options) (*Result, error) {
 	all := counters[0]
 	for _, c := range counters[1:] {
@@ -87,6 +89,7 @@ func result(ds data.Dataset, split string, counters []*counter, images []ImageSc
 			}
 		}
 	}
+	images = slices.DeleteFunc(images, func(im ImageScore) bool { return im.ID == "" })
 	s := all.total.Scores(opts.Protocol)
 	r := &Result{
 		Name: opts.Name, Kind: opts.Kind, Dataset: ds.Name(), Split: split, Classes: ds.Classes().Names,

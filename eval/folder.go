@@ -48,11 +48,27 @@ func Folder(ctx context.Context, ds data.Dataset, split, labelsDir string, opts 
 			return nil, err
 		}
 	}
-	images := make([]ImageScore, len(ids))
-	scored := make([]bool, len(ids))
+	images, masks, err := scoreFiles(ctx, ds, ids, paths, counters, opts, progress)
+	if err != nil {
+		return nil, err
+	}
+	r, err := result(ds, split, counters, images, start, opts)
+	if err != nil {
+		return nil, err
+	}
+	r.Missing, r.Unscored = len(absent), len(ids)-r.Images
+	r.Notes = masks.notes(r, labelsDir)
+	opts.Partial.fill(r, counters[0], masks)
+	return r, nil
+}
+
+// scoreFiles counts the label maps of paths, "" for one that is all background, with a
+// counter for each worker. Images without a truth have no score.
+func scoreFiles(ctx context.Context, ds data.Dataset, ids, paths []string, counters []*counter, opts Options, progress Progress) (images []ImageScore, masks binaries, err error) {
+	images = make([]ImageScore, len(ids))
 	coding := data.MaskCoding{Classes: ds.Classes().Len(), Binary: opts.Binary}
-	var binary, binaryTruth atomic.Int64
-	err = data.ParallelWorkers(ctx, len(ids), opts.Workers, progress, func(worker, i int) error {
+	var labels, truths atomic.Int64
+	err = data.ParallelWorkers(ctx, len(ids), len(counters), progress, func(worker, i int) error {
 		s, err := ds.Load(ids[i], data.WantTruth)
 		if errors.Is(err, data.ErrNoTruth) && opts.AllowNoTruth {
 			return nil
@@ -66,34 +82,16 @@ func Folder(ctx context.Context, ds data.Dataset, split, labelsDir string, opts 
 				return err
 			}
 			if pred.Binary() {
-				binary.Add(1)
+				labels.Add(1)
 			}
 		}
 		if s.Truth.Binary() {
-			binaryTruth.Add(1)
+			truths.Add(1)
 		}
 		images[i], err = counters[worker].add(ids[i], s.Truth, pred, "the truth of "+ids[i], paths[i])
-		scored[i] = true
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	kept := images[:0]
-	for i, im := range images {
-		if scored[i] {
-			kept = append(kept, im)
-		}
-	}
-	r, err := result(ds, split, counters, kept, start, opts)
-	if err != nil {
-		return nil, err
-	}
-	r.Missing, r.Unscored = len(absent), len(ids)-len(kept)
-	masks := binaries{int(binary.Load()), int(binaryTruth.Load())}
-	r.Notes = masks.notes(r, labelsDir)
-	opts.Partial.fill(r, counters[0], masks)
-	return r, nil
+	return images, binaries{int(labels.Load()), int(truths.Load())}, err
 }
 
 // binaries counts masks of only 0 and 255, which may be meant otherwise.

@@ -73,7 +73,7 @@ func Merge(ds data.Dataset, split, dir string, ids []string, parts []*Partial, o
 		place[id] = i
 	}
 	had := make([]bool, len(ids))
-	images, scored := make([]ImageScore, len(ids)), make([]bool, len(ids))
+	images := make([]ImageScore, len(ids))
 	var counters []*counter
 	var masks binaries
 	missing, unscored, seconds := 0, 0, 0.0
@@ -90,7 +90,7 @@ func Merge(ds data.Dataset, split, dir string, ids []string, parts []*Partial, o
 			if !known || !had[at] {
 				return nil, fmt.Errorf("part %d of %d has a score of %s, which is not among its images", p.Index, p.Count, im.ID)
 			}
-			images[at], scored[at] = im, true
+			images[at] = im
 		}
 		c, err := newCounter(ds.Classes().Len(), opts)
 		if err == nil {
@@ -115,13 +115,7 @@ func Merge(ds data.Dataset, split, dir string, ids []string, parts []*Partial, o
 			return nil, fmt.Errorf("no part has the image %s: score the parts again", ids[i])
 		}
 	}
-	kept := images[:0]
-	for i, im := range images {
-		if scored[i] {
-			kept = append(kept, im)
-		}
-	}
-	r, err := result(ds, split, counters, kept, time.Now(), opts)
+	r, err := result(ds, split, counters, images, time.Now(), opts)
 	if err != nil {
 		return nil, err
 	}

@@ -45,8 +45,7 @@ func Predict(ctx context.Context, ds data.Dataset, split string, p models.Predic
 	if err != nil {
 		return nil, err
 	}
-	run := &predictRun{ds: ds, p: p, dir: outDir, ids: ids, ready: ready, opts: opts, progress: progress,
-		images: make([]ImageScore, len(ids)), scored: make([]bool, len(ids))}
+	run := &predictRun{ds: ds, p: p, dir: outDir, ids: ids, ready: ready, opts: opts, progress: progress, images: make([]ImageScore, len(ids))}
 	err = run.do(ctx)
 	// What a call made before it was stopped counts, images and time alike.
 	if opts.Partial == nil { // the wall clock of one of many says little
@@ -55,17 +54,11 @@ func Predict(ctx context.Context, ds data.Dataset, split string, p models.Predic
 	if err != nil {
 		return nil, err
 	}
-	kept := run.images[:0]
-	for i, im := range run.images {
-		if run.scored[i] {
-			kept = append(kept, im)
-		}
-	}
-	r, err := result(ds, split, run.counters, kept, start, opts)
+	r, err := result(ds, split, run.counters, run.images, start, opts)
 	if err != nil {
 		return nil, err
 	}
-	r.Unscored = len(ids) - len(kept)
+	r.Unscored = len(ids) - r.Images
 	r.PerSecond = Speed(outDir, opts.RunHash)
 	opts.Partial.fill(r, run.counters[0], binaries{})
 	return r, nil
@@ -81,8 +74,7 @@ type predictRun struct {
 	opts     Options
 	progress Progress
 	counters []*counter
-	images   []ImageScore
-	scored   []bool
+	images   []ImageScore  // none of those without a truth
 	cpus     chan struct{} // a place per CPU, held while decoding and predicting
 	first    data.FirstError
 
@@ -338,7 +330,6 @@ func (r *predictRun) finish(c *counter, j job) error {
 		if r.images[j.i], err = c.add(r.ids[j.i], j.s.Truth, j.pred, "the truth of "+r.ids[j.i], r.path(j.i)); err != nil {
 			return err
 		}
-		r.scored[j.i] = true
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -329,24 +329,24 @@ func (m *machine) literal(op byte) error {
 			return err
 		}
 		return m.push(math.Float64frombits(binary.BigEndian.Uint64(b)))
-	}
-	width, text := 0, false
-	switch op {
-	case 'X':
-		width, text = 4, true
-	case 0x8c:
-		width, text = 1, true
-	case 0x8d:
-		width, text = 8, true
+	case 'X': // BINUNICODE
+		return m.sequence(4, true)
+	case 0x8c: // SHORT_BINUNICODE
+		return m.sequence(1, true)
+	case 0x8d: // BINUNICODE8
+		return m.sequence(8, true)
 	case 'B', 'T': // BINBYTES, BINSTRING
-		width = 4
+		return m.sequence(4, false)
 	case 'C', 'U': // SHORT_BINBYTES, SHORT_BINSTRING
-		width = 1
+		return m.sequence(1, false)
 	case 0x8e, 0x96: // BINBYTES8, BYTEARRAY8
-		width = 8
-	default:
-		return fmt.Errorf("pickle opcode 0x%02x is not allowed", op)
+		return m.sequence(8, false)
 	}
+	return fmt.Errorf("pickle opcode 0x%02x is not allowed", op)
+}
+
+// sequence pushes text or bytes, whose length stands before them in so many bytes.
+func (m *machine) sequence(width int, text bool) error {
 	n, err := m.length(width)
 	if err != nil {
 		return err

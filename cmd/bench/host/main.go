@@ -63,73 +63,80 @@ func (b *bench) main(withCRF bool) error {
 	if err := b.prepare(); err != nil {
 		return err
 	}
-	pieces := []struct {
+	fmt.Printf("Photo of %d×%d, one core, %s, %s\n\n| work | CPU ms |\n|---|---|\n", b.w, b.h, runtime.Version(), time.Now().UTC().Format(time.DateOnly))
+	ms := map[string]float64{}
+	measure := func(name string, runs int, do func()) {
+		do()
+		start := spent.Self()
+		for range runs {
+			do()
+		}
+		ms[name] = float64((spent.Self() - start).Microseconds()) / 1000 / float64(runs)
+		fmt.Printf("| %s | %.2f |\n", name, ms[name])
+	}
+	for _, p := range []struct {
 		name string
 		do   func()
 	}{
-		{"decode a JPEG", func() { _, _ = photo.Decode(bytes.NewReader(b.file), int64(len(b.file))) }},
-		{"SAM: pixels of 1024²", b.samPixels},
-		{"SAM: a mask, made on the host", b.maskOnHost},
-		{"SAM: a mask, made on the device", b.maskOfDevice},
-		{"CLIP: pixels of 224²", func() { b.pixels(b.rgb.ResizeShort(224, imageproc.Bicubic).CentreCrop(224), imageproc.CLIPNorm) }},
-		{"RAM: pixels of 384²", func() { b.pixels(b.rgb.Resize(384, 384, imageproc.Bilinear), imageproc.ImageNetNorm) }},
-		{"Grounding-DINO: pixels, short side 800", func() { b.pixels(b.rgb.ResizeShort(800, imageproc.Bilinear), imageproc.ImageNetNorm) }},
-		{"CAM: pixels at four scales, mirrored too", b.camPixels},
-		{"fuse three masks, encode the PNG", b.fuse},
+		{decode, func() { _, _ = photo.Decode(bytes.NewReader(b.file), int64(len(b.file))) }},
+		{samPixels, b.samPixels},
+		{maskOnHost, b.maskOnHost},
+		{maskOfDevice, b.maskOfDevice},
+		{clipPixels, func() { b.pixels(b.rgb.ResizeShort(224, imageproc.Bicubic).CentreCrop(224), imageproc.CLIPNorm) }},
+		{ramPixels, func() { b.pixels(b.rgb.Resize(384, 384, imageproc.Bilinear), imageproc.ImageNetNorm) }},
+		{dinoPixels, func() { b.pixels(b.rgb.ResizeShort(800, imageproc.Bilinear), imageproc.ImageNetNorm) }},
+		{camPixels, b.camPixels},
+		{fusing, b.fuse},
+	} {
+		measure(p.name, b.runs, p.do)
 	}
 	if withCRF {
-		pieces = append(pieces, struct {
-			name string
-			do   func()
-		}{"dense CRF of 21 classes", b.refine})
+		measure(refining, 1, b.refine)
 	}
-	ms := map[string]float64{}
-	fmt.Printf("Photo of %d×%d, one core, %s, %s\n\n| work | CPU ms |\n|---|---|\n", b.w, b.h, runtime.Version(), time.Now().UTC().Format(time.DateOnly))
-	for _, p := range pieces {
-		runs := b.runs
-		if p.name == "dense CRF of 21 classes" {
-			runs = 1
-		}
-		p.do()
-		start := spent.Self()
-		for range runs {
-			p.do()
-		}
-		ms[p.name] = float64((spent.Self() - start).Microseconds()) / 1000 / float64(runs)
-		fmt.Printf("| %s | %.2f |\n", p.name, ms[p.name])
-	}
-	sum := func(names ...string) (total float64) {
-		for _, n := range names {
-			total += ms[n]
-		}
-		return total
-	}
-	common := sum("decode a JPEG", "fuse three masks, encode the PNG")
-	host, device := ms["SAM: a mask, made on the host"], ms["SAM: a mask, made on the device"]
-	samOnly := common + ms["SAM: pixels of 1024²"]
-	grounded := samOnly + ms["Grounding-DINO: pixels, short side 800"] + ms["RAM: pixels of 384²"]
+	stages(ms)
+	return nil
+}
+
+// The pieces of work.
+const (
+	decode       = "decode a JPEG"
+	samPixels    = "SAM: pixels of 1024²"
+	maskOnHost   = "SAM: a mask, made on the host"
+	maskOfDevice = "SAM: a mask, made on the device"
+	clipPixels   = "CLIP: pixels of 224²"
+	ramPixels    = "RAM: pixels of 384²"
+	dinoPixels   = "Grounding-DINO: pixels, short side 800"
+	camPixels    = "CAM: pixels at four scales, mirrored too"
+	fusing       = "fuse three masks, encode the PNG"
+	refining     = "dense CRF of 21 classes"
+)
+
+// stages prints what the pieces of each stage take of a photo, and how many photos
+// a second keep 8 and 16 cores busy.
+func stages(ms map[string]float64) {
 	fmt.Printf("\n| stage | CPU ms a photo | photos/s of 8 cores | of 16 |\n|---|---|---|---|\n")
 	row := func(name string, ms float64) {
 		rate := func(cores float64) string {
-			if v := cores * 1000 / ms; v >= 10 {
+			v := cores * 1000 / ms
+			if v >= 10 {
 				return fmt.Sprintf("%.0f", v)
-			} else {
-				return fmt.Sprintf("%.1f", v)
 			}
+			return fmt.Sprintf("%.1f", v)
 		}
 		fmt.Printf("| %s | %.1f | %s | %s |\n", name, ms, rate(8), rate(16))
 	}
-	row("sam, three boxes, masks on the host", samOnly+3*host)
-	row("sam, three boxes, masks on the device", samOnly+3*device)
-	row("sam-auto, 1,000 masks, on the host", samOnly+1000*host)
-	row("sam-auto, 1,000 masks, on the device", samOnly+1000*device)
-	row("RAM, Grounding-DINO, SAM, three boxes, masks on the device", grounded+3*device)
-	row("tags by CLIP", ms["decode a JPEG"]+ms["CLIP: pixels of 224²"])
-	row("cam, four scales and flip", common+ms["CAM: pixels at four scales, mirrored too"])
-	if withCRF {
-		row("CRF of a label", common+ms["dense CRF of 21 classes"])
+	common := ms[decode] + ms[fusing]
+	onSAM := common + ms[samPixels]
+	row("sam, three boxes, masks on the host", onSAM+3*ms[maskOnHost])
+	row("sam, three boxes, masks on the device", onSAM+3*ms[maskOfDevice])
+	row("sam-auto, 1,000 masks, on the host", onSAM+1000*ms[maskOnHost])
+	row("sam-auto, 1,000 masks, on the device", onSAM+1000*ms[maskOfDevice])
+	row("RAM, Grounding-DINO, SAM, three boxes, masks on the device", onSAM+ms[dinoPixels]+ms[ramPixels]+3*ms[maskOfDevice])
+	row("tags by CLIP", ms[decode]+ms[clipPixels])
+	row("cam, four scales and flip", common+ms[camPixels])
+	if crf, ok := ms[refining]; ok {
+		row("CRF of a label", common+crf)
 	}
-	return nil
 }
 
 // prepare draws a photo with texture, and a mask of it.
