@@ -209,42 +209,56 @@ func (m Method) Label(ctx context.Context, run *pipeline.Run, args []string, lis
 	}
 	workers := cmp.Or(labeller.Workers, runtime.GOMAXPROCS(0))
 	l := labelling{photos: photos, slots: make(chan struct{}, 1+workers), refining: make(chan struct{}, workers), weak: weak}
-	l.labels = func(photo Photo) ([]byte, error) {
-		s, err := ds.Load(photo.ID, data.WantWeak)
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(s.Weak)
-	}
-	l.of = func(photo Photo, size image.Point) (models.Predictor, error) {
-		p := beside{zeroshot.Predictor{Method: method, Fuser: fuser, ID: photo.ID}}
-		if weak == data.WeakNone {
-			return p, nil
-		}
-		if weak == data.WeakExemplars && ds.ImagePath(photo.ID) != photo.Path {
-			return p, nil // another photo of the same name has the boxes
-		}
-		s, err := ds.Load(photo.ID, data.WantWeak)
-		if err == nil {
-			p.Weak, err = s.Weak, s.Weak.CheckBoxes(size, ds.Classes())
-		}
-		return p, err
-	}
+	shown := marked{ds, weak, zeroshot.Predictor{Method: method, Fuser: fuser}}
+	l.labels, l.of = shown.labels, shown.of
 	if run.Backend != nil && backend.KindOf(run.Backend) == backend.XLA {
 		l.photos = byShape(ownSize{}, photos, 0)
 	}
 	about := []any{run.Config.Gen, run.Config.Seed, gen.WeightsOf(method)}
 	if weak == data.WeakExemplars {
-		shown, err := learn(ctx, run, method, ds)
+		learnt, err := learn(ctx, run, method, ds)
 		if err != nil {
 			return err
 		}
-		about = append(about, shown)
+		about = append(about, learnt)
 	}
 	if run.Backend != nil {
 		about = append(about, run.Backend.Name())
 	}
 	return l.write(ctx, run, fmt.Sprintf("predict %s from %s", m.Name, weak), ds.Classes(), o, about)
+}
+
+// marked is a method on photos with weak labels of a kind.
+type marked struct {
+	ds     *folder.Dataset
+	weak   data.WeakKind
+	method zeroshot.Predictor
+}
+
+// labels identifies the weak labels of a photo.
+func (m marked) labels(photo Photo) ([]byte, error) {
+	s, err := m.ds.Load(photo.ID, data.WantWeak)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(s.Weak)
+}
+
+// of is the method on a photo of a size, with its labels.
+func (m marked) of(photo Photo, size image.Point) (models.Predictor, error) {
+	p := beside{m.method}
+	p.ID = photo.ID
+	if m.weak == data.WeakNone {
+		return p, nil
+	}
+	if m.weak == data.WeakExemplars && m.ds.ImagePath(photo.ID) != photo.Path {
+		return p, nil // another photo of the same name has the boxes
+	}
+	s, err := m.ds.Load(photo.ID, data.WantWeak)
+	if err == nil {
+		p.Weak, err = s.Weak, s.Weak.CheckBoxes(size, m.ds.Classes())
+	}
+	return p, err
 }
 
 // beside is a method on its photo, all of whose work may go on beside that on
