@@ -114,6 +114,33 @@ func TestPublished(t *testing.T) {
 	}
 }
 
+// TestAnotherBackbone: a file that fills a backbone with a part of another, deeper or
+// with registers, is refused, and its own is named where it can be told.
+func TestAnotherBackbone(t *testing.T) {
+	files := names(t)
+	for _, c := range []struct{ file, arch, backbone, want string }{
+		{"torchvision:resnet34", "deeplab-v3plus", "resnet18", `it is of train.network.backbone = "resnet34"`},
+		{"torchvision:resnet101", "deeplab-v2", "resnet50", `it is of train.network.backbone = "resnet101"`},
+		{"microsoft:s_7_224_1000", "mask2former", "swin_t", "layers.2.blocks.10.attn.proj.bias"},
+		{"hugging-mask2former:s", "mask2former", "swin_t", "it is of another train.network.backbone"},
+		{"meta:101", "mask2former", "resnet50", "it is of another train.network.backbone"},
+		{"timm:vit_small_patch14_reg4_dinov2", "vit-linear", "dinov2-s14", "1 tensor of a backbone that this network lacks: reg_token"},
+		{"hugging-dinov2:s-reg", "vit-linear", "dinov2-s14", "register_tokens"},
+	} {
+		t.Run(c.file+" as "+c.backbone, func(t *testing.T) {
+			cfg := configs.Default().Train
+			cfg.Arch, cfg.Backbone, cfg.MSC, cfg.OutputStride, cfg.StrideIn, cfg.Input, cfg.BatchNorm = c.arch, c.backbone, false, 16, "3x3", "torch", "train"
+			if c.arch == "mask2former" {
+				cfg.OutputStride = 32
+			}
+			_, err := pretrained.Describe(cfg, 21, files[c.file])
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
 func names(t *testing.T) map[string]listed {
 	t.Helper()
 	f, err := os.Open("testdata/names.json.gz")

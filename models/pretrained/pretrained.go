@@ -14,6 +14,7 @@ import (
 
 	"wsss/checkpoints"
 	"wsss/configs"
+	"wsss/data/words"
 	"wsss/models"
 	"wsss/models/layers"
 	"wsss/models/weights"
@@ -171,7 +172,10 @@ func match(variables map[string]*model.Variable, src weights.Source, own string,
 	if err != nil {
 		return m, err
 	}
-	return m, checkBackbone(m)
+	if err := checkBackbone(m); err != nil {
+		return m, err
+	}
+	return m, checkSurplus(m, src, rename)
 }
 
 // Describe says where the tensors of a weight file would go in the network that
@@ -244,4 +248,42 @@ func checkBackbone(m weights.Mapping) error {
 		return err
 	}
 	return nil
+}
+
+// uncounted is a name without its numbers of blocks: layer3.#.conv1.weight.
+func uncounted(name string) string {
+	parts := strings.Split(name, ".")
+	for i, p := range parts {
+		if strings.Trim(p, "0123456789") == "" {
+			parts[i] = "#"
+		}
+	}
+	return strings.Join(parts, ".")
+}
+
+// checkSurplus refuses to start from a part of another backbone, such as the first
+// blocks of a deeper one: tensors that are left over and have names of a backbone's.
+// Others that a file has more, such as what classifies, are no harm.
+func checkSurplus(m weights.Mapping, src weights.Source, rename func(string) string) error {
+	known := map[string]bool{}
+	for _, p := range m.Pairs {
+		known[uncounted(p.Variable)] = true
+	}
+	var surplus []string
+	for _, tensor := range m.Unused {
+		name := rename(tensor)
+		if strings.HasPrefix(name, models.BackboneScope+".") && (name != tensor || known[uncounted(name)]) {
+			surplus = append(surplus, tensor)
+		}
+	}
+	if len(surplus) == 0 {
+		return nil
+	}
+	is := "it is of another train.network.backbone"
+	if l, err := LayoutOf(src); err == nil {
+		if name, _, err := models.DetectBackbone(l.Shapes); err == nil && name != "" {
+			is = fmt.Sprintf("it is of train.network.backbone = %q", name)
+		}
+	}
+	return fmt.Errorf("the file has %s of a backbone that this network lacks: %s: %s", words.Plural(len(surplus), "tensor"), weights.Some(surplus), is)
 }
