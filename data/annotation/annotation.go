@@ -98,22 +98,30 @@ func newBox(class int, x0, y0, x1, y1 float64) (data.Box, error) {
 
 // AddPolygon adds an object by its outline: one or more closed lines.
 func (l *Labels) AddPolygon(class int, rings ...[]float64) error {
-	x0, y0, x1, y1 := math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
 	for _, ring := range rings {
 		if len(ring) < 6 || len(ring)%2 != 0 {
 			return fmt.Errorf("polygon of %d numbers: at least three points are needed", len(ring))
 		}
-		for i := 0; i < len(ring); i += 2 {
-			x0, x1 = min(x0, ring[i]), max(x1, ring[i])
-			y0, y1 = min(y0, ring[i+1]), max(y1, ring[i+1])
-		}
 	}
+	x0, y0, x1, y1 := bounds(rings...)
 	box, err := newBox(class, x0, y0, x1, y1)
 	if err != nil {
 		return fmt.Errorf("polygon: %w", err)
 	}
 	l.Objects = append(l.Objects, Object{Box: box, Rings: rings})
 	return nil
+}
+
+// bounds are those of lines x0, y0, x1, y1, …
+func bounds(lines ...[]float64) (x0, y0, x1, y1 float64) {
+	x0, y0, x1, y1 = math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
+	for _, xy := range lines {
+		for i := 0; i < len(xy); i += 2 {
+			x0, x1 = min(x0, xy[i]), max(x1, xy[i])
+			y0, y1 = min(y0, xy[i+1]), max(y1, xy[i+1])
+		}
+	}
+	return x0, y0, x1, y1
 }
 
 // errEmptyMask is the error of a mask that covers no pixel of its photo.
@@ -169,7 +177,8 @@ func pixel(x, y float64) (image.Point, error) {
 func (s *Set) LeftOut(im *Image, w, h int) []data.Fault {
 	var faults []data.Fault
 	inside := func(p image.Point) bool {
-		return image.Pt(clampEdge(p.X, w), clampEdge(p.Y, h)).In(image.Rect(0, 0, w, h))
+		_, ok := onImage(p, w, h)
+		return ok
 	}
 	add := func(kind, format string, args ...any) {
 		faults = append(faults, data.Fault{Kind: kind, Message: im.From + ": " + fmt.Sprintf(format, args...)})
@@ -211,14 +220,12 @@ func (s *Set) Weak(im *Image, w, h int) data.WeakLabels {
 			out.Boxes = append(out.Boxes, b)
 		}
 	}
-	inside := image.Rect(0, 0, w, h)
 	if forms.points {
 		out.Points = []data.Point{}
 	}
 	for _, p := range im.Points {
-		// A click on the last edge means the last pixel.
-		p.X, p.Y = clampEdge(p.X, w), clampEdge(p.Y, h)
-		if image.Pt(p.X, p.Y).In(inside) && p.Class != data.Ignore {
+		if at, ok := onImage(image.Pt(p.X, p.Y), w, h); ok && p.Class != data.Ignore {
+			p.X, p.Y = at.X, at.Y
 			out.Points = append(out.Points, p)
 			tags = append(tags, p.Class)
 		}
@@ -229,8 +236,7 @@ func (s *Set) Weak(im *Image, w, h int) data.WeakLabels {
 	for _, line := range im.Scribbles {
 		var kept []image.Point
 		for _, p := range line.Points {
-			p.X, p.Y = clampEdge(p.X, w), clampEdge(p.Y, h)
-			if p.In(inside) {
+			if p, ok := onImage(p, w, h); ok {
 				kept = append(kept, p)
 			}
 		}
@@ -245,12 +251,16 @@ func (s *Set) Weak(im *Image, w, h int) data.WeakLabels {
 	return out
 }
 
-// clampEdge moves a coordinate on the far edge to the last pixel.
-func clampEdge(v, size int) int {
-	if v == size {
-		return size - 1
+// onImage is the pixel of an image of w×h pixels that a click means, false where it is
+// outside: one on the far edge means the last pixel.
+func onImage(p image.Point, w, h int) (image.Point, bool) {
+	if p.X == w {
+		p.X--
 	}
-	return v
+	if p.Y == h {
+		p.Y--
+	}
+	return p, p.In(image.Rect(0, 0, w, h))
 }
 
 type forms struct{ boxes, points, scribbles, outlines bool }
@@ -348,6 +358,15 @@ func (s *Set) SplitOf(id string) string {
 		return ""
 	}
 	return s.src.splitOf(id)
+}
+
+// Image is the image of an id; nil where nothing is said of it.
+func (s *Set) Image(id string) *Image {
+	i, found := slices.BinarySearchFunc(s.Images, id, func(im *Image, id string) int { return strings.Compare(im.ID, id) })
+	if !found {
+		return nil
+	}
+	return s.Images[i]
 }
 
 // NewSet makes a set of images that are there already, ascending by ID.

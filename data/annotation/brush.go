@@ -98,12 +98,11 @@ func unpackRun(in *bitReader, mask []uint8, i, count, bits int, sizes [4]uint32)
 // its upper left corner, degrees clockwise.
 func turnedAboutCorner(x, y, w, h, degrees float64) (x0, y0, x1, y1 float64) {
 	sin, cos := math.Sincos(degrees * math.Pi / 180)
-	x0, y0, x1, y1 = x, y, x, y
+	corners := []float64{x, y}
 	for _, p := range [][2]float64{{w, 0}, {w, h}, {0, h}} {
-		px, py := x+p[0]*cos-p[1]*sin, y+p[0]*sin+p[1]*cos
-		x0, x1, y0, y1 = min(x0, px), max(x1, px), min(y0, py), max(y1, py)
+		corners = append(corners, x+p[0]*cos-p[1]*sin, y+p[0]*sin+p[1]*cos)
 	}
-	return x0, y0, x1, y1
+	return bounds(corners)
 }
 
 // mask reads a brush, or a bitmask: a PNG of the photo's size.

@@ -195,10 +195,7 @@ func (s *labelmeShapeIn) add(b *Builder, im *Image, groups map[string]int) error
 		}
 		return im.AddBox(class, xy[0], xy[1], xy[2], xy[3])
 	case "oriented_rectangle", "rotation": // four corners, at an angle: its bounds; X-AnyLabeling's name
-		x0, y0, x1, y1 := math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
-		for i := 0; i < len(xy); i += 2 {
-			x0, y0, x1, y1 = min(x0, xy[i]), min(y0, xy[i+1]), max(x1, xy[i]), max(y1, xy[i+1])
-		}
+		x0, y0, x1, y1 := bounds(xy)
 		return im.AddBox(class, x0, y0, x1, y1)
 	case "circle":
 		if len(xy) != 4 {

@@ -18,24 +18,13 @@ import (
 	"wsss/data/weaken"
 )
 
-// annotations are the files of a labelling tool, read.
-type annotations struct {
-	set  *annotation.Set
-	byID map[string]*annotation.Image
-}
-
 // Annotations is what a labelling tool's files say; nil where the folder's
 // labels are wsss' own CSV or JSON.
-func (d *Dataset) Annotations() *annotation.Set {
-	if d.notes == nil {
-		return nil
-	}
-	return d.notes.set
-}
+func (d *Dataset) Annotations() *annotation.Set { return d.notes }
 
 // readAnnotations reads a labelling tool's files: those of the options, else
 // those that are found where the folder has no label files of wsss' own.
-func (d *Dataset) readAnnotations(opts Options) (*annotations, error) {
+func (d *Dataset) readAnnotations(opts Options) (*annotation.Set, error) {
 	if isOwn(opts.Format) {
 		return nil, nil
 	}
@@ -61,14 +50,7 @@ func (d *Dataset) readAnnotations(opts Options) (*annotations, error) {
 	if errors.Is(err, annotation.ErrNone) && opts.Format == "" {
 		return nil, nil // photos without labels
 	}
-	if err != nil {
-		return nil, err
-	}
-	a := &annotations{set: set, byID: make(map[string]*annotation.Image, len(set.Images))}
-	for _, im := range set.Images {
-		a.byID[im.ID] = im
-	}
-	return a, nil
+	return set, err
 }
 
 // table is the class table by which masks count, and so must annotations: that
@@ -119,23 +101,23 @@ func (d *Dataset) usualFiles() []string {
 // isOwn tells whether a format is one of wsss' own.
 func isOwn(format string) bool { return format == "csv" || format == "json" }
 
-// weak are the labels of all annotated images.
-func (a *annotations) weak(d *Dataset) (map[string]*data.WeakLabels, error) {
-	labels := make(map[string]*data.WeakLabels, len(a.set.Images))
-	for _, im := range a.set.Images {
-		w, h, err := a.size(d, im)
+// annotatedLabels are the weak labels of all annotated images.
+func (d *Dataset) annotatedLabels() (map[string]*data.WeakLabels, error) {
+	labels := make(map[string]*data.WeakLabels, len(d.notes.Images))
+	for _, im := range d.notes.Images {
+		w, h, err := d.annotatedSize(im)
 		if err != nil {
 			return nil, err
 		}
-		weak := a.set.Weak(im, w, h)
+		weak := d.notes.Weak(im, w, h)
 		weak.Upright(d.images[im.ID], image.Pt(w, h))
 		labels[im.ID] = &weak
 	}
 	return labels, nil
 }
 
-// size is the image's as annotated, else the photo's.
-func (a *annotations) size(d *Dataset, im *annotation.Image) (w, h int, err error) {
+// annotatedSize is the image's as annotated, else the photo's.
+func (d *Dataset) annotatedSize(im *annotation.Image) (w, h int, err error) {
 	if im.W > 0 && im.H > 0 {
 		return im.W, im.H, nil
 	}
@@ -143,31 +125,21 @@ func (a *annotations) size(d *Dataset, im *annotation.Image) (w, h int, err erro
 	return size.X, size.Y, err
 }
 
-// truth paints the outlines of an image.
-func (a *annotations) truth(d *Dataset, id string) (*data.LabelMap, error) {
-	im := a.byID[id]
+// annotatedTruth paints the outlines of an image.
+func (d *Dataset) annotatedTruth(id string) (*data.LabelMap, error) {
+	im := d.notes.Image(id)
 	if im == nil {
 		return nil, fmt.Errorf("%s of %s: %w (no annotation)", id, d.root, data.ErrNoTruth)
 	}
-	w, h, err := a.size(d, im)
+	w, h, err := d.annotatedSize(im)
 	if err != nil {
 		return nil, err
 	}
-	m, err := a.set.Truth(im, w, h)
+	m, err := d.notes.Truth(im, w, h)
 	if err != nil {
 		return nil, err
 	}
 	return data.Upright(d.images[id], m), nil
-}
-
-// split adds the splits that the annotations give.
-func (a *annotations) split(splits map[string][]string, all []string) {
-	for _, id := range all {
-		name := a.set.SplitOf(id)
-		if name != "" {
-			splits[name] = append(splits[name], id)
-		}
-	}
 }
 
 // check refuses what is wrong whatever is in the folder, and gives what derived does.
@@ -259,11 +231,11 @@ func checkedClasses(names []string) (data.Classes, error) {
 // formats take it: outlines where there are some, else boxes. Its size is known.
 func (d *Dataset) Annotated(id string) (*annotation.Image, error) {
 	if d.notes != nil && !files.IsFile(d.MaskPath(id)) {
-		im := d.notes.byID[id]
+		im := d.notes.Image(id)
 		if im == nil {
 			return nil, nil
 		}
-		w, h, err := d.notes.size(d, im)
+		w, h, err := d.annotatedSize(im)
 		sized := *im
 		sized.W, sized.H = w, h
 		return &sized, err

@@ -21,6 +21,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/configs"
 	"wsss/data"
+	"wsss/data/annotation"
 	"wsss/data/maskcode"
 	"wsss/data/names"
 )
@@ -82,7 +83,7 @@ type Dataset struct {
 	labels   map[string]*data.WeakLabels
 	other    map[string]int // labels of classes outside data.options.names, which are left out, by name
 	splits   map[string][]string
-	notes    *annotations // what a labelling tool wrote; nil where the labels are wsss' own
+	notes    *annotation.Set // what a labelling tool wrote; nil where the labels are wsss' own
 	derived  []data.WeakKind
 	seed     int64
 }
@@ -126,7 +127,7 @@ func Open(root string, opts Options, seed int64) (*Dataset, error) {
 		return nil, err
 	}
 	if d.notes != nil {
-		d.labels, err = d.notes.weak(d)
+		d.labels, err = d.annotatedLabels()
 		return d, err
 	}
 	return d, d.readLabels(opts)
@@ -170,7 +171,6 @@ func (d *Dataset) folder(key, name, byDefault string, orRoot bool) (string, erro
 // readLabels merges all label files.
 func (d *Dataset) readLabels(opts Options) error {
 	d.labels = map[string]*data.WeakLabels{}
-	known := func(id string) bool { _, ok := d.images[id]; return ok }
 	from := origin{}
 	names := opts.Labels
 	if len(names) == 0 {
@@ -184,7 +184,7 @@ func (d *Dataset) readLabels(opts Options) error {
 		if _, err := files.Stat(path); errors.Is(err, fs.ErrNotExist) && len(opts.Labels) == 0 {
 			continue
 		}
-		part := sink{labels: map[string]*data.WeakLabels{}, classes: d.classes, known: known, skip: opts.SkipUnknown, encoding: opts.Encoding, resolve: d.resolve}
+		part := sink{labels: map[string]*data.WeakLabels{}, classes: d.classes, known: d.isImage, skip: opts.SkipUnknown, encoding: opts.Encoding, resolve: d.resolve}
 		if len(opts.Names) > 0 { // they may be some of those in the files
 			if d.other == nil {
 				d.other = map[string]int{}

@@ -66,8 +66,8 @@ func (d *Dataset) HasTruth(id string) (bool, error) {
 		return true, nil
 	}
 	if d.notes != nil {
-		im := d.notes.byID[id]
-		return im != nil && d.notes.set.CheckTruth(im) == nil, nil
+		im := d.notes.Image(id)
+		return im != nil && d.notes.CheckTruth(im) == nil, nil
 	}
 	_, err := d.truth(id)
 	if errors.Is(err, data.ErrNoTruth) {
@@ -79,7 +79,7 @@ func (d *Dataset) HasTruth(id string) (bool, error) {
 func (d *Dataset) truth(id string) (*data.LabelMap, error) {
 	path := d.MaskPath(id)
 	if d.notes != nil && !files.IsFile(path) {
-		return d.notes.truth(d, id)
+		return d.annotatedTruth(id)
 	}
 	if path == "" {
 		return nil, fmt.Errorf("%s of %s: %w (no folder of masks)", id, d.root, data.ErrNoTruth)
@@ -100,15 +100,15 @@ func (d *Dataset) Faults(id string) []data.Fault {
 	if d.notes == nil {
 		return nil
 	}
-	im := d.notes.byID[id]
+	im := d.notes.Image(id)
 	if im == nil {
 		return nil
 	}
-	w, h, err := d.notes.size(d, im)
+	w, h, err := d.annotatedSize(im)
 	if err != nil {
 		return nil // reading the photo tells
 	}
-	faults := d.notes.set.LeftOut(im, w, h)
+	faults := d.notes.LeftOut(im, w, h)
 	if size, other := photo.OtherSize(d.images[id], image.Pt(w, h)); other {
 		faults = append(faults, data.Fault{Kind: "size", Message: fmt.Sprintf("%s: the image is %d×%d for the file, but %s is %d×%d: its labels are of another size",
 			im.From, w, h, d.images[id], size.X, size.Y)})
@@ -122,7 +122,7 @@ func (d *Dataset) FileFaults(string) []data.Fault {
 	if d.notes == nil {
 		return d.strayMasks()
 	}
-	return append(slices.Clone(d.notes.set.Faults), d.strayMasks()...)
+	return append(slices.Clone(d.notes.Faults), d.strayMasks()...)
 }
 
 func (d *Dataset) strayMasks() []data.Fault {

@@ -45,7 +45,7 @@ func OpenPhotos(photos map[string]string, labels string, opts Options) (*Dataset
 		return nil, err
 	}
 	if d.notes != nil {
-		d.labels, err = d.notes.weak(d)
+		d.labels, err = d.annotatedLabels()
 		return d, err
 	}
 	return d, d.readLabels(opts)

@@ -87,7 +87,7 @@ func (d *Dataset) readClasses(opts Options) (data.Classes, error) {
 	}
 	c, err := ReadClasses(file)
 	if d.notes != nil {
-		return checkedClasses(d.notes.set.Classes.Names) // by the table, where there is one
+		return checkedClasses(d.notes.Classes.Names) // by the table, where there is one
 	}
 	if errors.Is(err, fs.ErrNotExist) && opts.Classes == "" {
 		if listed, err := maskcode.ClassesOf(d.root); err != nil || listed != nil {
@@ -177,7 +177,11 @@ func (d *Dataset) readSplits(opts Options, seed int64) error {
 	all := idsOf(d.images)
 	d.splits = map[string][]string{SplitAll: all}
 	if d.notes != nil {
-		d.notes.split(d.splits, all)
+		for _, id := range all {
+			if name := d.notes.SplitOf(id); name != "" {
+				d.splits[name] = append(d.splits[name], id)
+			}
+		}
 	}
 	if err := d.readLists(opts); err != nil {
 		return err

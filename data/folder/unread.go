@@ -13,21 +13,10 @@ import (
 	"wsss/data/words"
 )
 
-// unread says which images are not there.
-func (a *annotations) unread() (lines []string) {
-	if a == nil {
-		return nil
-	}
-	if a.set.Lost > 0 {
-		lines = append(lines, fmt.Sprintf("%s: %s left out, of which the photos are not there: %s", a.set.Format, words.Count(a.set.Lost, "image of the annotations is", "images of the annotations are"), someNames(a.set.Skipped)))
-	}
-	return lines
-}
-
 // LeftOut says which labels are left out as data.options.names lacks their classes.
 func (d *Dataset) LeftOut() []string {
 	if d.notes != nil {
-		return lostClasses(d.notes.set.Format, d.notes.set.Other)
+		return lostClasses(d.notes.Format, d.notes.Other)
 	}
 	return lostClasses("labels", d.other)
 }
@@ -47,7 +36,10 @@ var arrays = []string{".npy", ".npz", ".mat", ".pkl", ".nii"}
 // though they look like ones, a line for each folder: iPhone photos, masks as
 // JPEG.
 func (d *Dataset) Unread() ([]string, error) {
-	lines := append(d.LeftOut(), d.notes.unread()...)
+	lines := d.LeftOut()
+	if a := d.notes; a != nil && a.Lost > 0 {
+		lines = append(lines, fmt.Sprintf("%s: %s left out, of which the photos are not there: %s", a.Format, words.Count(a.Lost, "image of the annotations is", "images of the annotations are"), someNames(a.Skipped)))
+	}
 	for _, kind := range []struct {
 		dir, allowed string
 		unread       func(path string) bool
