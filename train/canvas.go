@@ -121,7 +121,6 @@ func (p *Predictor) viewGraph() (*model.Exec, error) {
 }
 
 func (p *Predictor) viewLogits(images, size *Node) (z, of *Node) {
-	p.net.store.SetTraining(images.Graph(), true) // as in graph
 	return p.on.LogitsWithin(p.net.store.Scope(p.root), images, size)
 }
 

@@ -104,7 +104,6 @@ func (r *run) cacheFeatures(ctx context.Context, aug augment.Options) (*featureC
 			t.Crop, net.Patch(), (t.Crop/net.Patch()+1)*net.Patch())
 	}
 	exec, err := model.NewExec(r.Backend, r.net.store, func(scope *model.Scope, images *Node) *Node {
-		r.net.store.SetTraining(images.Graph(), true)
 		return net.Features(scope, images)
 	})
 	if err != nil {

@@ -320,11 +320,7 @@ func partOf(scores bool) part {
 func (p *Predictor) graph(key compiled) (*model.Exec, error) {
 	return p.graphs.Get(key, func() (*model.Exec, error) {
 		return model.NewExec(p.net.backend, p.net.store, func(_ *model.Scope, images, size *Node) *Node {
-			// Else the onnx backend takes variables for constants, while training
-			// still changes them, and keeps a copy per image size.
-			p.net.store.SetTraining(images.Graph(), true)
-			logits := p.logits(p.net.store.Scope(p.root), images, size)
-			return key.of(logits)
+			return key.of(p.logits(p.net.store.Scope(p.root), images, size))
 		})
 	})
 }

@@ -28,7 +28,11 @@ func open(spec string) (compute.Backend, error) {
 		}
 		return adapter.New(b, adapter.Options{Function: adapter.Direct}), nil
 	case name == "onnx" && strings.HasPrefix(options, "migraphx"): // it computes a part of the types and shapes, and ScatterND by atomic sums
-		return onnx.New(options)
+		b, err := onnx.New(options)
+		if err != nil {
+			return nil, err
+		}
+		return adapter.New(b, adapter.Options{}), nil
 	case name == "onnx":
 		return onnxopt.Open(options)
 	}

@@ -190,8 +190,6 @@ func (m *Mapper) run(_ context.Context, v view, images []prepared) (maps []*Map,
 	defer m.mu.Unlock()
 	exec, err := m.graphs.Get(v, func() (*model.Exec, error) {
 		return model.NewExec(m.backend, m.store, func(scope *model.Scope, images, sizes *Node) *Node {
-			// Else the onnx backend keeps a copy of the weights per image size.
-			m.store.SetTraining(images.Graph(), true)
 			return m.graph(scope, images, sizes, v)
 		})
 	})

@@ -134,11 +134,7 @@ func (n *network) forward(_ context.Context, pixels []float32, views, w, h int) 
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	exec, err := n.graphs.Get(shape{views, image.Pt(w, h)}, func() (*model.Exec, error) {
-		return model.NewExec(n.backend, n.store, func(scope *model.Scope, images *Node) *Node {
-			// Else the onnx backend keeps a copy of the weights per image size.
-			n.store.SetTraining(images.Graph(), true)
-			return n.build(scope, images)
-		})
+		return model.NewExec(n.backend, n.store, n.build)
 	})
 	if err != nil {
 		return nil, err

@@ -139,7 +139,6 @@ func (f *Featurer) run(_ context.Context, size image.Point, images [][]float32) 
 	defer f.mu.Unlock()
 	exec, err := f.graphs.Get(size, func() (*model.Exec, error) {
 		return model.NewExec(f.backend, f.store, func(scope *model.Scope, images *Node) *Node {
-			f.store.SetTraining(images.Graph(), true) // else onnx keeps weights per size
 			return f.net.Features(scope, images, false)
 		})
 	})

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/gomlx/compute"
-	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -86,11 +85,7 @@ func (m *Mapper) run(_ context.Context, side int, images [][]float32) (logits []
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	exec, err := m.graphs.Get(side, func() (*model.Exec, error) {
-		return model.NewExec(m.backend, m.net.Store, func(scope *model.Scope, images *Node) *Node {
-			// Else the onnx backend keeps a copy of the weights per image size.
-			m.net.Store.SetTraining(images.Graph(), true)
-			return m.net.Edges(scope, images)
-		})
+		return model.NewExec(m.backend, m.net.Store, m.net.Edges)
 	})
 	if err != nil {
 		return nil, err

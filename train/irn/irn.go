@@ -172,7 +172,6 @@ func restored(n interface {
 // meanDisplacement is over all images, of each its upper left crop.
 func (n *network) meanDisplacement(ctx context.Context, job Job, store *model.Store, ids []string) (mean [2]float32, err error) {
 	exec, err := model.NewExec1(job.Backend, store, func(scope *model.Scope, images *Node) *Node {
-		store.SetTraining(images.Graph(), true)
 		_, way := n.Outputs(scope, images, true)
 		return ReduceMean(way, 0, 1, 2)
 	})

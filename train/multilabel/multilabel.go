@@ -262,10 +262,7 @@ func Compile(b compute.Backend, net Net, devices *parallel.Devices) (update *Ste
 	if update, err = newStep(b, net, devices); err != nil {
 		return nil, nil, err
 	}
-	store := net.Store()
-	forward, err = model.NewExec(b, store, func(scope *model.Scope, images *Node) *Node {
-		// Else the onnx backend would take for constants what training changes.
-		store.SetTraining(images.Graph(), true)
+	forward, err = model.NewExec(b, net.Store(), func(scope *model.Scope, images *Node) *Node {
 		return net.Loss().Probabilities(net.Logits(scope, images, false))
 	})
 	return update, forward, err
