@@ -12,7 +12,16 @@ import (
 // the lowest i, whatever the scheduler does. progress is called with finished
 // and total, one call at a time; it may be nil.
 func Parallel(ctx context.Context, n int, progress func(done, total int), f func(i int) error) error {
-	return ParallelWorkers(ctx, n, runtime.GOMAXPROCS(0), progress, func(_, i int) error { return f(i) })
+	return ParallelWorkers(ctx, n, Workers(0), progress, func(_, i int) error { return f(i) })
+}
+
+// Workers are the goroutines that a setting of so many asks for: one per CPU where it
+// is 0.
+func Workers(n int) int {
+	if n <= 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return n
 }
 
 // ParallelWorkers is Parallel on so many goroutines, each of which tells f its

@@ -2,7 +2,6 @@ package eval
 
 import (
 	"fmt"
-	"runtime"
 
 	"wsss/checkpoints/files"
 	"wsss/data"
@@ -48,9 +47,7 @@ type Progress func(done, total int)
 func (o Options) withDefaults() Options {
 	o.Protocol = o.Protocol.WithDefaults()
 	o.Boot.Absent = o.Protocol.Absent
-	if o.Workers <= 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
+	o.Workers = data.Workers(o.Workers)
 	return o
 }
 

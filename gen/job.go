@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
 
 	"wsss/checkpoints/jobs"
+	"wsss/data"
 )
 
 // Job is a run that several processes share by its name, on any store.
@@ -140,13 +140,9 @@ func (r *runner) workJob(ctx context.Context, ids []string) error {
 // help labels a part from its back, until it meets the process that works from
 // its front. Images that fail are for that one to tell of.
 func (r *runner) help(ctx context.Context, ids []string) error {
-	step := r.Workers
-	if step <= 0 {
-		step = runtime.GOMAXPROCS(0)
-	}
 	ids = slices.Clone(r.shaped(ids))
 	slices.Reverse(ids)
-	for few := range slices.Chunk(ids, step) {
+	for few := range slices.Chunk(ids, data.Workers(r.Workers)) {
 		if slices.ContainsFunc(few, func(id string) bool { return r.state(id) == isDone }) {
 			return nil
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -69,11 +68,8 @@ func Quality(ctx context.Context, dir string, o QualityOptions) (*QualitySummary
 			return nil, err
 		}
 	}
-	if o.Workers <= 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
 	images := make([]ImageQuality, len(ids))
-	err := data.ParallelWorkers(ctx, len(ids), o.Workers, o.Progress, func(_, i int) (err error) {
+	err := data.ParallelWorkers(ctx, len(ids), data.Workers(o.Workers), o.Progress, func(_, i int) (err error) {
 		images[i], err = imageQuality(dir, ids[i], o.Against)
 		return err
 	})

@@ -7,7 +7,6 @@ import (
 	"image"
 	"io/fs"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -377,12 +376,8 @@ type claimFunc func(ctx context.Context, id string) bool
 // pass gives each id to one of the workers. It returns the ids that could not
 // be claimed, and without KeepGoing the first failure in the order of ids.
 func (r *runner) pass(ctx context.Context, ids []string, claim claimFunc, fails *failures) (busy []string, err error) {
-	workers := r.Workers
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
 	unclaimed := make([]bool, len(ids))
-	err = data.ParallelContext(ctx, len(ids), workers, nil, func(inner context.Context, _, i int) error {
+	err = data.ParallelContext(ctx, len(ids), data.Workers(r.Workers), nil, func(inner context.Context, _, i int) error {
 		if err := r.replaced(); err != nil {
 			return err
 		}

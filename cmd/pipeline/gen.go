@@ -1,12 +1,10 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"wsss/checkpoints/jobs"
@@ -166,7 +164,7 @@ func (p *Run) label(ctx context.Context, l Labeller, dir string, o GenOptions) e
 // and give no more.
 func (p *Run) noteAtOnce(workers int) {
 	if n, err := backend.AskedAtOnce(); err == nil && p.Backend != nil {
-		if asking := cmp.Or(workers, runtime.GOMAXPROCS(0)); n > asking {
+		if asking := data.Workers(workers); n > asking {
 			p.once("%s = %d, but %s at a time (gen.workers): a network that takes photos together computes %d in each run all the same", backend.EnvAtOnce, n, words.Count(asking, "photo is labelled", "photos are labelled"), n)
 		}
 	}

@@ -8,7 +8,6 @@ package validate
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"unicode"
@@ -333,10 +332,7 @@ func (m *missing) report(r *Report, opts Options) {
 // sink in order, from one goroutine at a time. At most a few results per
 // worker wait for an earlier one.
 func ordered[T any](ctx context.Context, n, workers int, do func(i int) T, sink func(i int, v T)) error {
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	workers = min(workers, n)
+	workers = min(data.Workers(workers), n)
 	var mu sync.Mutex
 	turn := sync.NewCond(&mu)
 	waiting := map[int]T{}

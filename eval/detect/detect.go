@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"runtime"
 	"slices"
 
 	"wsss/checkpoints/files"
@@ -72,15 +71,12 @@ type image struct {
 // without a sidecar or without annotated boxes are left out; the result is nil
 // if no detector was at work or nothing is left.
 func FromSidecars(ctx context.Context, ds data.Dataset, ids []string, dir string, workers int) (*Scores, error) {
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
 	at, err := used(dir, ids)
 	if err != nil || !at {
 		return nil, err
 	}
 	images := make([]image, len(ids))
-	err = data.ParallelWorkers(ctx, len(ids), workers, nil, func(_, i int) (err error) {
+	err = data.ParallelWorkers(ctx, len(ids), data.Workers(workers), nil, func(_, i int) (err error) {
 		images[i], err = load(ds, ids[i], dir)
 		return err
 	})

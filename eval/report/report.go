@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"runtime"
 
 	"wsss/checkpoints/files"
 	"wsss/data"
@@ -123,9 +122,7 @@ func Write(ctx context.Context, dir string, r Report, progress eval.Progress) er
 	if r.Title == "" {
 		r.Title = "wsss report"
 	}
-	if r.Workers <= 0 {
-		r.Workers = runtime.GOMAXPROCS(0)
-	}
+	r.Workers = data.Workers(r.Workers)
 	r.Look = lookFirst(&r)
 	g, err := buildGallery(ctx, dir, &r, progress)
 	if err != nil {

@@ -5,10 +5,10 @@ package batches
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"time"
 
+	"wsss/data"
 	"wsss/data/crash"
 )
 
@@ -17,9 +17,7 @@ import (
 // batches as workers, and two more, are in memory at most. stop ends it early
 // and must be called.
 func Prefetch[Batch any](ctx context.Context, n, workers int, load func(i int) (Batch, error)) (next func() (Batch, error), stop func()) {
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
+	workers = data.Workers(workers)
 	type result struct {
 		b   Batch
 		err error

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"image"
 	"io/fs"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -207,7 +206,7 @@ func (m Method) Label(ctx context.Context, run *pipeline.Run, args []string, lis
 	if err != nil {
 		return pipeline.UsageError{Err: err}
 	}
-	workers := cmp.Or(labeller.Workers, runtime.GOMAXPROCS(0))
+	workers := data.Workers(labeller.Workers)
 	l := labelling{photos: photos, slots: make(chan struct{}, 1+workers), refining: make(chan struct{}, workers), weak: weak}
 	shown := marked{ds, weak, zeroshot.Predictor{Method: method, Fuser: fuser}}
 	l.labels, l.of = shown.labels, shown.of
