@@ -58,6 +58,8 @@ type Lesson struct {
 	// Learned is 1 for classes whose pixels the options against wrong labels act on,
 	// else 0, [classes] of float32; nil where Update decides.
 	Learned *graph.Node
+	// ClassWeights are those of each class in the means of the loss; nil = 1.
+	ClassWeights []float64
 	// Judge, if not nil, is to be called once with what the network thinks, logits
 	// or scores [batch, h, w, classes], and with the labels at that size.
 	Judge func(logits, labels *graph.Node)

@@ -24,8 +24,7 @@ func (r *run) classWeights() ([]float64, error) {
 	if len(t.ClassWeights) == 0 && t.Balance == "" {
 		return nil, nil
 	}
-	_, taught := r.Net.(models.Taught)
-	if _, learner := r.Net.(models.Learner); taught || learner {
+	if _, taught := r.Net.(models.Taught); taught {
 		return nil, fmt.Errorf("train.loss: train.network.arch = %q has a loss of its own, which takes no class weights", t.Arch)
 	}
 	if n := len(t.ClassWeights); n > 0 {

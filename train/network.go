@@ -187,7 +187,8 @@ func (b gradients) of(scope *model.Scope, in []*Node, update *Node) (vars []*mod
 func (n *network) loss(scope *model.Scope, images, present *Node, at Moment, loss Loss, maps func(i int) (labels, weights *Node)) (sum, counts *Node) {
 	if own, ok := n.Segmenter.(models.Learner); ok {
 		labels, weights := maps(0)
-		lesson := models.Lesson{Images: images, Labels: labels, Weights: weights, Present: present, Update: at.Update, Learned: at.Learned}
+		lesson := models.Lesson{Images: images, Labels: labels, Weights: weights, Present: present, Update: at.Update, Learned: at.Learned,
+			ClassWeights: loss.Weights}
 		if loss.ByClass {
 			lesson.Judge = func(logits, labels *Node) { counts = early.Counts(logits, labels) }
 		}

@@ -10,7 +10,7 @@ import (
 	"wsss/data"
 )
 
-// TestNoiseOfNetworks: every option against wrong labels changes what every network
+// TestNoiseOfNetworks: every option against wrong labels, and weights of classes, change what every network
 // learns, from the update on at which it begins, and each labels images for another
 // round.
 func TestNoiseOfNetworks(t *testing.T) {
@@ -27,6 +27,8 @@ func TestNoiseOfNetworks(t *testing.T) {
 		{"warmup", func(c *configs.Train) { c.Bootstrap, c.LossClip, c.NoiseWarmup = 0.5, 0.2, 0.5 }, updates / 2, false},
 		{"confidence = mask", func(c *configs.Train) { c.Confidence, c.ConfidenceMin = "mask", 0.5 }, 0, false},
 		{"confidence = weight", func(c *configs.Train) { c.Confidence = "weight" }, 0, false},
+		{"class weights", func(c *configs.Train) { c.ClassWeights = []float64{0.5, 1, 4} }, 0, false},
+		{"balance", func(c *configs.Train) { c.Balance = "sqrt" }, 0, false},
 		{"correct", func(c *configs.Train) { c.Correct = 0.5 }, 0, true},
 	}
 	for name, newJob := range segmenterJobs {

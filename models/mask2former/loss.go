@@ -46,7 +46,7 @@ func (n *network) terms(all []prediction, l models.Lesson, p points) terms {
 	q := &question{network: n, layers: len(all), batch: s.Dim(0), h: s.Dim(1), w: s.Dim(2)}
 	q.classes = Concatenate(classes, 0)
 	q.masks = Reshape(Concatenate(masks, 0), q.layers*q.batch, q.h*q.w, n.Queries)
-	q.truth = n.newTruth(l, q.layers)
+	q.truth, q.classWeights = n.newTruth(l, q.layers), l.ClassWeights
 	q.acts = n.noise.acts(l, q.which)
 	if l.Judge != nil {
 		q.judge(all[len(all)-1], l)
@@ -101,9 +101,10 @@ type question struct {
 	*network
 	truth
 	layers, batch, h, w int
-	classes             *Node // [predictions, queries, classes+1]
-	masks               *Node // [predictions, h·w, queries]
-	acts                *Node // where the options against wrong labels do: a scalar, or for each object [predictions, objects, 1]
+	classes             *Node     // [predictions, queries, classes+1]
+	masks               *Node     // [predictions, h·w, queries]
+	classWeights        []float64 // of each class in the means; nil = 1
+	acts                *Node     // where the options against wrong labels do: a scalar, or for each object [predictions, objects, 1]
 }
 
 func (q *question) predictions() int { return q.layers * q.batch }
@@ -134,11 +135,11 @@ func (q *question) costs(at *Node) *Node {
 // classLoss is the cross-entropy of the queries' classes, for each layer.
 func (q *question) classLoss(matching *Node) *Node {
 	z, sum := layers.LogSumExp(q.classes)
-	wanted := DotGeneral(matching, []int{1}, []int{0}, q.which, []int{1}, []int{0}) // [predictions, queries, classes]
-	some := layers.SumLast(wanted)
-	wanted = StopGradient(Concatenate([]*Node{wanted, OneMinus(some)}, -1))
+	known := DotGeneral(matching, []int{1}, []int{0}, q.which, []int{1}, []int{0}) // [predictions, queries, classes]
+	some := layers.SumLast(known)
+	wanted := StopGradient(Concatenate([]*Node{known, OneMinus(some)}, -1))
 	cost := Sub(InsertAxes(sum, -1), layers.SumLast(Mul(z, wanted)))
-	weight := Add(some, MulScalar(OneMinus(some), q.NoObject))
+	weight := Add(q.weighted(known, some), MulScalar(OneMinus(some), q.NoObject))
 	weight = Mul(weight, Reshape(ReduceMax(q.present, 1), q.predictions(), 1, 1))
 	perLayer := func(x *Node) *Node { return layers.SumLast(Reshape(x, q.layers, q.batch*q.Queries)) }
 	return Div(perLayer(Mul(StopGradient(weight), cost)), StopGradient(MaxScalar(perLayer(weight), 1e-6)))
@@ -163,12 +164,28 @@ func (q *question) maskLoss(matching, at *Node) (mask, dice *Node) {
 	sum := func(x *Node) *Node { return layers.SumLast(Mul(x, weight)) }
 	mask = Div(sum(cost), MaxScalar(layers.SumLast(weight), 1e-6))
 	dice = OneMinus(Div(AddScalar(MulScalar(sum(Mul(sure, truth)), 2), 1), AddScalar(Add(sum(sure), sum(truth)), 1)))
-	matched := ReduceMax(matching, 2)
+	matched, count, least := ReduceMax(matching, 2), q.present, 1.0
+	if q.classWeights != nil {
+		count, least = q.weighted(q.which, q.present), 1e-6
+		matched = Mul(matched, count)
+	}
 	perLayer := func(x *Node) *Node {
 		x = Mul(Reshape(x, q.layers, q.batch*k), Reshape(matched, q.layers, q.batch*k))
-		return Div(layers.SumLast(x), MaxScalar(layers.SumLast(Reshape(q.present, q.layers, q.batch*k)), 1))
+		return Div(layers.SumLast(x), MaxScalar(layers.SumLast(Reshape(count, q.layers, q.batch*k)), least))
 	}
 	return perLayer(mask), perLayer(dice)
+}
+
+// weighted is the weight of what has the classes of, [predictions, n, classes], of
+// which at most one is 1, in the shape of one, their sum; where none are given it is one.
+func (q *question) weighted(of, one *Node) *Node {
+	if q.classWeights == nil {
+		return one
+	}
+	s := of.Shape()
+	weights := Reshape(ConvertDType(Const(of.Graph(), q.classWeights), of.DType()), 1, 1, len(q.classWeights))
+	sum := layers.SumLast(Mul(of, BroadcastToDims(weights, s.Dimensions...)))
+	return StopGradient(Reshape(sum, one.Shape().Dimensions...))
 }
 
 // softplus is log(1 + exp(x)).
