@@ -150,7 +150,7 @@ func (c *featureCache) fill(ctx context.Context, r *run, exec *model.Exec) error
 	first.FinalizeAll() //nolint:errcheck // memory only
 	n := int64(len(r.ids) * len(c.flips()))
 	if need, limit := n*c.size(), int64(r.Config.CacheGB*1e9); need > limit {
-		return fmt.Errorf("train.compute.cache_features: the features of %d images take %.1f GB, train.compute.cache_gb = %g allows no more: raise it, or lower train.augment.crop", len(r.ids), float64(need)/1e9, r.Config.CacheGB)
+		return fmt.Errorf("train.compute.cache_features: the features of %d images take %.3g GB, train.compute.cache_gb = %g allows no more: raise it, or lower train.augment.crop", len(r.ids), float64(need)/1e9, r.Config.CacheGB)
 	}
 	made := 0
 	for i, id := range r.ids {

@@ -84,6 +84,19 @@ func TestCachedFeatures(t *testing.T) {
 	sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(6), LogFile)
 }
 
+// TestFrozenAtRandom: a frozen backbone without initial weights is trained, and told.
+func TestFrozenAtRandom(t *testing.T) {
+	for _, frozen := range []bool{true, false} {
+		j := frozenJob(t, false)
+		j.Config.Frozen, j.Config.Iterations, j.ValSplit = frozen, 1, ""
+		told := false
+		j.Log = func(line string) { told = told || strings.Contains(line, "keeps a backbone of random numbers") }
+		if _, err := Run(context.Background(), j); err != nil || told != frozen {
+			t.Errorf("frozen %v: told %v, %v", frozen, told, err)
+		}
+	}
+}
+
 func TestCacheRefused(t *testing.T) {
 	for _, c := range []struct {
 		change func(*configs.Train)

@@ -174,6 +174,9 @@ func (r *run) start() error {
 			return fmt.Errorf("train.network.init: %w", err)
 		}
 	}
+	if fresh && r.Config.Init == "" && r.Config.Frozen {
+		r.Log("note: train.network.frozen keeps a backbone of random numbers, as train.network.init is empty")
+	}
 	loss := newLoss(r.Config)
 	if loss.Weights, err = r.classWeights(); err != nil {
 		return err
