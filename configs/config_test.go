@@ -183,6 +183,9 @@ func TestSyntaxErrorsNameThePlace(t *testing.T) {
 		{"seed = 1\nseed = 2\n", "line 2, column 1: Key 'seed' has already been defined.: seed = 2"},
 		{"name = '" + strings.Repeat("x", 1000), "column 1009"},
 		{"seed = 1\nx", "line 2, column "},
+		{"ab", "a key without a value (allowed are lines key = value and [table]): ab"},
+		{"", "holds no key"},
+		{"# nothing\n", "holds no key"},
 	} {
 		path := filepath.Join(t.TempDir(), "c.toml")
 		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
@@ -191,6 +194,11 @@ func TestSyntaxErrorsNameThePlace(t *testing.T) {
 		_, err := Load(path, nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) || len(err.Error()) > 400 {
 			t.Errorf("%.20q: error %v, want %q and the file", c.text, err, c.want)
+		}
+		if c.want == "holds no key" {
+			if got, err := Load(path, []string{"seed=7"}); err != nil || got.Seed != 7 {
+				t.Errorf("%q with a key by -set: seed %d, error %v", c.text, got.Seed, err)
+			}
 		}
 	}
 }

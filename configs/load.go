@@ -189,6 +189,9 @@ func given(path string, overrides []string) (tree map[string]any, old []Renamed,
 		if tree, old, err = readTree(path); err != nil {
 			return nil, nil, err
 		}
+		if len(tree) == 0 && len(overrides) == 0 {
+			return nil, nil, KeyErrorf("%s: holds no key: allowed is a TOML file of lines such as data.root = \"photos\" (wsss init writes one), or keys by -set", path)
+		}
 	}
 	for _, o := range overrides {
 		renamed, err := override(tree, o)

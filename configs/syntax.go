@@ -27,7 +27,11 @@ func explain(raw []byte, err error) error {
 	end := at + strings.IndexByte(text[at:]+"\n", '\n')
 	line := 1 + strings.Count(text[:at], "\n")
 	column := 1 + utf8.RuneCountInString(text[begin:at])
-	return fmt.Errorf("line %d, column %d: %s: %s", line, column, pe.Message, around(text[begin:end], at-begin))
+	what := pe.Message
+	if strings.HasPrefix(what, "expected '.' or '='") {
+		what = "a key without a value (allowed are lines key = value and [table])"
+	}
+	return fmt.Errorf("line %d, column %d: %s: %s", line, column, what, around(text[begin:end], at-begin))
 }
 
 // around is a line without what is far from the byte at.

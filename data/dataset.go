@@ -143,6 +143,9 @@ func Open(kind string, opts Options) (Dataset, error) {
 	}
 	ds, err := open(opts)
 	if err != nil {
+		if opts.Root == "" {
+			return nil, fmt.Errorf("dataset %s: %w", kind, err)
+		}
 		return nil, fmt.Errorf("dataset %s at %s: %w", kind, files.Address(opts.Root), err)
 	}
 	return ds, nil

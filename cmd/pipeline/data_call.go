@@ -20,11 +20,12 @@ type DataCall struct {
 // Open opens the dataset and chooses its splits. Addresses of object storage in the
 // config become paths.
 func (c DataCall) Open() (cfg configs.Config, ds data.Dataset, splits []string, err error) {
-	if cfg, err = configs.Load(c.File, c.Set); err != nil {
-		return cfg, nil, nil, UsageError{Err: err}
-	}
+	set := c.Set
 	if c.Kind != "" {
-		cfg.Data.Kind = c.Kind
+		set = append(slices.Clone(set), "data.kind="+c.Kind)
+	}
+	if cfg, err = configs.Load(c.File, set); err != nil {
+		return cfg, nil, nil, UsageError{Err: err}
 	}
 	if c.Root != "" {
 		cfg.Data.Root = c.Root
@@ -32,7 +33,7 @@ func (c DataCall) Open() (cfg configs.Config, ds data.Dataset, splits []string, 
 	if err := Mount(&cfg); err != nil {
 		return cfg, nil, nil, InFile(c.File, UsageError{Err: err})
 	}
-	if _, err := files.Stat(cfg.Data.Root); err != nil && cfg.Data.Kind != "scenes" {
+	if _, err := files.Stat(cfg.Data.Root); err != nil && cfg.Data.Kind != "scenes" && cfg.Data.Root != "" {
 		return cfg, nil, nil, InFile(c.File, UsageError{Err: err})
 	}
 	if ds, err = OpenData(cfg.Data, cfg.Seed); err != nil {

@@ -29,6 +29,7 @@ type Set struct {
 	Skipped []string       // images that the files name but the folder lacks, at most mostSkipped
 	Lost    int            // how many those are
 	Faults  []data.Fault   // what is odd in the files though they can be read, at most mostFaults
+	Flat    error          // the first object that covers nothing and is left out; Faults names all
 	Other   map[string]int // labels of classes outside the pinned table, which are left out, by name
 	has     forms          // of any image
 	splits  map[string]string
@@ -83,6 +84,9 @@ func (l *Labels) AddBox(class int, x0, y0, x1, y1 float64) error {
 	return err
 }
 
+// errFlat is the error of a box without an area, as a click that was no drag leaves it.
+var errFlat = errors.New("covers nothing")
+
 func newBox(class int, x0, y0, x1, y1 float64) (data.Box, error) {
 	for _, v := range []float64{x0, y0, x1, y1} {
 		if !(math.Abs(v) <= maxCoordinate) {
@@ -91,7 +95,7 @@ func newBox(class int, x0, y0, x1, y1 float64) (data.Box, error) {
 	}
 	x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
 	if float32(x0) == float32(x1) || float32(y0) == float32(y1) {
-		return data.Box{}, fmt.Errorf("box (%v, %v)-(%v, %v) covers nothing", x0, y0, x1, y1)
+		return data.Box{}, fmt.Errorf("box (%v, %v)-(%v, %v) %w", x0, y0, x1, y1, errFlat)
 	}
 	return data.Box{X0: float32(x0), Y0: float32(y0), X1: float32(x1), Y1: float32(y1), Class: class}, nil
 }

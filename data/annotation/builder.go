@@ -1,6 +1,7 @@
 package annotation
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -108,6 +109,19 @@ func (b *Builder) Fault(f data.Fault) {
 	}
 }
 
+// leave notes an object that covers nothing, which is then left out; it returns
+// any other error. err names the file and the item.
+func (b *Builder) leave(err error) error {
+	if !errors.Is(err, errFlat) {
+		return err
+	}
+	if b.set.Flat == nil {
+		b.set.Flat = err
+	}
+	b.Fault(data.Fault{Kind: "object-empty", Warning: true, Message: err.Error() + ": it is left out"})
+	return nil
+}
+
 // miss notes an image that the folder lacks.
 func (b *Builder) miss(name string) {
 	b.set.Lost++
@@ -173,6 +187,9 @@ func (b *Builder) finish() (*Set, error) {
 	if len(b.byID) == 0 && b.set.Lost > 0 {
 		return nil, fmt.Errorf("%s: the annotations name %s, and none is there, for example %s", b.src.Root, words.Plural(b.set.Lost, "image"), b.set.Skipped[0])
 	}
+	if b.set.Flat != nil && !b.anyObject() { // of all of them: the coordinates are others
+		return nil, b.set.Flat
+	}
 	for _, im := range b.byID {
 		if im.W > data.MaxPixels || im.H > data.MaxPixels || im.W > 0 && im.H > 0 && int64(im.W)*int64(im.H) > data.MaxPixels {
 			return nil, fmt.Errorf("%s: an image of %d×%d pixels: at most %d are allowed", im.From, im.W, im.H, data.MaxPixels)
@@ -200,6 +217,16 @@ func (b *Builder) finish() (*Set, error) {
 	}
 	b.set.findForms()
 	return &b.set, nil
+}
+
+// anyObject tells whether an image has an object.
+func (b *Builder) anyObject() bool {
+	for _, im := range b.byID {
+		if len(im.Objects) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // tellTwice notes photos of which objects are there twice, as where an export lies in

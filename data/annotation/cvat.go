@@ -141,7 +141,11 @@ func (in *cvatImageIn) add(src *Source, file string, b *Builder) error {
 	for i := range in.Shapes {
 		s := &in.Shapes[i]
 		if err := s.add(b, im); err != nil {
-			return fmt.Errorf("image %q: %s %d: %w", in.Name, s.XMLName.Local, i+1, err)
+			err = fmt.Errorf("image %q: %s %d: %w", in.Name, s.XMLName.Local, i+1, err)
+			if !errors.Is(err, errFlat) {
+				return err
+			}
+			_ = b.leave(fmt.Errorf("%s: %w", src.Path(file), err))
 		}
 	}
 	return nil

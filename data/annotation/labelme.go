@@ -78,7 +78,9 @@ func readLabelme(src *Source, files []string, b *Builder) error {
 		for i, s := range f.Shapes {
 			shapes++
 			if err := s.add(b, im, groups); err != nil {
-				return fmt.Errorf("%s: shape %d (%.40q): %w", from, i+1, s.Label, err)
+				if err = b.leave(fmt.Errorf("%s: shape %d (%.40q): %w", from, i+1, s.Label, err)); err != nil {
+					return err
+				}
 			}
 		}
 		for name, set := range f.Flags {
@@ -183,7 +185,11 @@ func (s *labelmeShapeIn) add(b *Builder, im *Image, groups map[string]int) error
 			if i, ok := groups[key]; ok {
 				return im.Objects[i].addRing(xy)
 			}
-			groups[key] = len(im.Objects)
+			if err := im.AddPolygon(class, xy); err != nil {
+				return err
+			}
+			groups[key] = len(im.Objects) - 1
+			return nil
 		}
 		return im.AddPolygon(class, xy)
 	case "rectangle":

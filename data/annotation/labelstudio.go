@@ -340,7 +340,10 @@ func (r *studioResult) add(b *Builder, im *Image, all []studioResult) error {
 	if err != nil {
 		return err
 	}
-	if err = v.shape(kind, class, im); errors.Is(err, errEmptyMask) { // a stroke that was erased
+	if err = v.shape(kind, class, im); errors.Is(err, errFlat) {
+		return b.leave(fmt.Errorf("%s: a %s of %s: %w", im.From, kind, classes[0], err))
+	}
+	if errors.Is(err, errEmptyMask) { // a stroke that was erased
 		b.Fault(data.Fault{Kind: "region-empty", Warning: true, Message: fmt.Sprintf("%s: a %s of %s covers no pixel: it is left out", im.From, kind, classes[0])})
 		return nil
 	}

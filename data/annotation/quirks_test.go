@@ -5,6 +5,7 @@ import (
 	"compress/zlib"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -193,22 +194,22 @@ func TestNothingIsLost(t *testing.T) {
 
 // All bad files and items are listed, not the first alone.
 func TestAllFaultsAreListed(t *testing.T) {
-	flat := `{"version": "5", "flags": {}, "imagePath": "a.png", "shapes": [{"label": "x", "shape_type": "rectangle", "points": [[1, 1], [1, 9]]}]}`
+	far := `{"version": "5", "flags": {}, "imagePath": "a.png", "shapes": [{"label": "x", "shape_type": "rectangle", "points": [[1, 1], [2e9, 9]]}]}`
 	image := func(name string) string {
-		return `<image name="` + name + `" width="48" height="40"><box label="x" xtl="1" ytl="1" xbr="1" ybr="9"/></image>` + "\n"
+		return `<image name="` + name + `" width="48" height="40"><box label="x" xtl="1" ytl="1" xbr="2e9" ybr="9"/></image>` + "\n"
 	}
 	task := func(name string) string {
-		return `{"id": 1, "data": {"image": "` + name + `"}, "annotations": [{"result": [` + studioRegion("rectanglelabels", `"x": 1, "y": 1, "width": 0, "height": 5, "rotation": 0, "rectanglelabels": ["x"]`) + `]}]}`
+		return `{"id": 1, "data": {"image": "` + name + `"}, "annotations": [{"result": [` + studioRegion("rectanglelabels", `"x": 1, "y": 1, "width": 2e9, "height": 5, "rotation": 0, "rectanglelabels": ["x"]`) + `]}]}`
 	}
 	via := func(name string) string {
-		return `"` + name + `": {"filename": "` + name + `", "regions": [{"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 0, "height": 5}, "region_attributes": {"class": "x"}}]}`
+		return `"` + name + `": {"filename": "` + name + `", "regions": [{"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 2e9, "height": 5}, "region_attributes": {"class": "x"}}]}`
 	}
 	box := func(name string) string {
 		return `{"images": [{"id": 1, "file_name": "` + name + `", "width": 48, "height": 40}], "categories": [{"id": 1, "name": "x"}], "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, 0, 0]}]}`
 	}
 	for name, files := range map[string]map[string]string{
-		"labelme":     {"a.json": flat, "b.json": strings.ReplaceAll(flat, "a.png", "b.png")},
-		"yolo":        {"a.txt": "0 0.5 0.5 0 0.1\n", "b.txt": "0 0.5 0.5 0.1 7\n"},
+		"labelme":     {"a.json": far, "b.json": strings.ReplaceAll(far, "a.png", "b.png")},
+		"yolo":        {"a.txt": "0 0.5 0.5 7 0.1\n", "b.txt": "0 0.5 0.5 0.1 7\n"},
 		"coco, two":   {"a.json": box("a.png"), "b.json": box("b.png")},
 		"cvat, two":   {"a.xml": "<annotations>\n" + image("a.png") + "</annotations>", "b.xml": "<annotations>\n" + image("b.png") + "</annotations>"},
 		"cvat":        {"x.xml": "<annotations>\n" + image("a.png") + image("b.png") + "</annotations>"},
@@ -225,6 +226,53 @@ func TestAllFaultsAreListed(t *testing.T) {
 				if file[0] != 'b' && !strings.Contains(lines[0], file) {
 					t.Errorf("%q does not name %s", lines[0], file)
 				}
+			}
+		})
+	}
+}
+
+// A box that covers nothing is left out, and told; where all do, their numbers mean
+// something else.
+func TestFlatBoxes(t *testing.T) {
+	shape := func(x int) string {
+		return fmt.Sprintf(`{"label": "x", "shape_type": "rectangle", "points": [[1, 1], [%d, 9]]}`, x)
+	}
+	piece := func(x int) string {
+		return fmt.Sprintf(`{"label": "x", "group_id": 1, "shape_type": "polygon", "points": [[1, 1], [%d, 9], [1, 5]]}`, x)
+	}
+	box := func(x int) string { return fmt.Sprintf(`<box label="x" xtl="1" ytl="1" xbr="%d" ybr="9"/>`, x) }
+	region := func(w int) string {
+		return fmt.Sprintf(`{"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": %d, "height": 5}, "region_attributes": {"class": "x"}}`, w)
+	}
+	rect := func(w int) string {
+		return studioRegion("rectanglelabels", fmt.Sprintf(`"x": 1, "y": 1, "width": %d, "height": 5, "rotation": 0, "rectanglelabels": ["x"]`, w))
+	}
+	for name, c := range map[string]struct {
+		files func(flat, good int) map[string]string // the far sides of two boxes
+		says  string
+	}{
+		"labelme":         {func(f, g int) map[string]string { return labelme(shape(f) + "," + shape(g)) }, `a.json: shape 1 ("x")`},
+		"labelme, pieces": {func(f, g int) map[string]string { return labelme(piece(f) + "," + piece(g)) }, `a.json: shape 1 ("x")`},
+		"cvat":            {func(f, g int) map[string]string { return cvat(box(f) + box(g)) }, `annotations.xml: image "a.png": box 1`},
+		"labelstudio":     {func(f, g int) map[string]string { return studio(rect(f-1) + "," + rect(g-1)) }, "p.json"},
+		"yolo": {func(f, g int) map[string]string {
+			return map[string]string{"a.txt": fmt.Sprintf("0 0.5 0.5 0.%d 0.5\n0 0.5 0.5 0.%d 0.5\n", f-1, g-1), "classes.txt": "x\n"}
+		}, "a.txt:1: box"},
+		"via": {func(f, g int) map[string]string {
+			return map[string]string{"v.json": `{"a": {"filename": "a.png", "regions": [` + region(f-1) + "," + region(g-1) + `]}}`}
+		}, `v.json: image "a.png": region 1`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set, err := read(t, []string{"a.png"}, c.files(1, 6))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(set.Images) != 1 || len(set.Images[0].Objects) != 1 || len(set.Faults) != 1 || !set.Faults[0].Warning ||
+				!strings.Contains(set.Faults[0].Message, c.says) || !strings.HasSuffix(set.Faults[0].Message, "it is left out") {
+				t.Errorf("images %+v, faults %v, want one object and %q", set.Images, set.Faults, c.says)
+			}
+			if _, err := read(t, []string{"a.png"}, c.files(1, 1)); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("all are flat: error %v lacks %q", err, c.says)
 			}
 		})
 	}

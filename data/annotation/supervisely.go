@@ -77,7 +77,9 @@ func readSupervisely(src *Source, files []string, b *Builder) error {
 		}
 		for i := range f.Objects {
 			if err := f.Objects[i].add(b, im); err != nil {
-				return fmt.Errorf("%s: object %d (%.40q): %w", from, i+1, f.Objects[i].Class, err)
+				if err = b.leave(fmt.Errorf("%s: object %d (%.40q): %w", from, i+1, f.Objects[i].Class, err)); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

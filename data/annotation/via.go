@@ -102,7 +102,7 @@ func (e *viaEntry) add(src *Source, b *Builder, unnamed string) error {
 	im, err := viaPhoto(src, b, e.photo, e.file, e.from)
 	for i := 0; err == nil && im != nil && i < len(e.regions); i++ {
 		if err = e.regions[i].add(b, im, unnamed); err != nil {
-			return fmt.Errorf("%s: region %d: %w", e.from, i+1, err)
+			err = b.leave(fmt.Errorf("%s: region %d: %w", e.from, i+1, err))
 		}
 	}
 	return err

@@ -121,7 +121,10 @@ func readYOLO(src *Source, files []string, b *Builder) error {
 				err = r.add(im, class)
 			}
 			if err != nil {
-				return fmt.Errorf("%s:%d: %w", src.Path(file), r.line, err)
+				if err = b.leave(fmt.Errorf("%s:%d: %w", src.Path(file), r.line, err)); err != nil {
+					return err
+				}
+				continue
 			}
 			oriented.see(r, l.w, l.h)
 		}

@@ -96,7 +96,9 @@ func parseCSV(r io.Reader, s sink) error {
 		}
 		if err := t.row(s); err != nil {
 			line, _ := in.FieldPos(0)
-			bad.Add(line, err)
+			if err = s.leave(fmt.Sprintf("%d: ", line), err); err != nil {
+				bad.Add(line, err)
+			}
 		}
 	}
 	return bad.Err()
@@ -199,7 +201,11 @@ func (t *table) row(s sink) error {
 		err = errors.Join(err, t.scribble(w, class))
 	}
 	if box {
-		err = errors.Join(err, t.box(w, class))
+		boxErr := t.box(w, class)
+		if err == nil {
+			return boxErr
+		}
+		err = errors.Join(err, fmt.Errorf("box: %v", boxErr)) // one that covers nothing is not all that is wrong
 	}
 	if !point && !box && !scribble {
 		w.Tags = append(w.Tags, class)

@@ -78,7 +78,8 @@ type Dataset struct {
 	finder   names.Finder
 	aliases  func() map[string]string // other ways to write an image's id → id, "" where several images are meant
 	imageDir string
-	flat     bool // labels lie in the root itself, not below
+	faults   []data.Fault // boxes that cover nothing, which are left out
+	flat     bool         // labels lie in the root itself, not below
 	classes  data.Classes
 	labels   map[string]*data.WeakLabels
 	other    map[string]int // labels of classes outside data.options.names, which are left out, by name
@@ -184,7 +185,7 @@ func (d *Dataset) readLabels(opts Options) error {
 		if _, err := files.Stat(path); errors.Is(err, fs.ErrNotExist) && len(opts.Labels) == 0 {
 			continue
 		}
-		part := sink{labels: map[string]*data.WeakLabels{}, classes: d.classes, known: d.isImage, skip: opts.SkipUnknown, encoding: opts.Encoding, resolve: d.resolve}
+		part := sink{labels: map[string]*data.WeakLabels{}, classes: d.classes, known: d.isImage, skip: opts.SkipUnknown, encoding: opts.Encoding, resolve: d.resolve, flat: &[]string{}}
 		if len(opts.Names) > 0 { // they may be some of those in the files
 			if d.other == nil {
 				d.other = map[string]int{}
@@ -194,6 +195,7 @@ func (d *Dataset) readLabels(opts Options) error {
 		if err := readLabelFile(path, part); err != nil {
 			return err
 		}
+		d.faults = append(d.faults, flatFaults(path, *part.flat)...)
 		for _, w := range part.labels {
 			dropLeftOut(w)
 		}

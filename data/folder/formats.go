@@ -77,11 +77,17 @@ func readOwn(src *annotation.Source, names []string, b *annotation.Builder) erro
 	for _, name := range names {
 		learned, columns := []string{}, []string{}
 		s := sink{
-			labels: map[string]*data.WeakLabels{}, classes: data.Classes{Names: table}, learned: &learned, columns: &columns,
+			labels: map[string]*data.WeakLabels{}, classes: data.Classes{Names: table}, learned: &learned, columns: &columns, flat: &[]string{},
 			known: func(string) bool { return true },
 		}
 		if err := readLabelFile(src.Path(name), s); err != nil {
 			return err
+		}
+		for _, fault := range flatFaults(src.Path(name), *s.flat) {
+			b.Fault(fault)
+		}
+		if len(*s.flat) > 0 { // their classes are ones, too
+			columns = append(columns, learned...)
 		}
 		all := slices.Concat(table, learned)
 		for _, class := range columns { // also those that no photo shows

@@ -114,7 +114,7 @@ func parseJSON(r io.Reader, s sink) error {
 		if w == nil {
 			continue
 		}
-		if err := entry.into(w, s); err != nil {
+		if err := entry.into(name, w, s); err != nil {
 			return fail(fmt.Errorf("image %q: %w", name, err))
 		}
 	}
@@ -135,7 +135,7 @@ func lineOf(raw []byte, offset int64) int {
 }
 
 // into adds the entry to an image's labels.
-func (e *imageJSON) into(w *data.WeakLabels, s sink) error {
+func (e *imageJSON) into(name string, w *data.WeakLabels, s sink) error {
 	if e.Tags != nil {
 		needNonNil(&w.Tags)
 	}
@@ -179,7 +179,10 @@ func (e *imageJSON) into(w *data.WeakLabels, s sink) error {
 		}
 		q, err := newBox(*b.X0, *b.Y0, *b.X1, *b.Y1, c, b.Difficult, b.Crowd)
 		if err != nil {
-			return fmt.Errorf("boxes[%d]: %w", i, err)
+			if err = s.leave(fmt.Sprintf(" image %q: boxes[%d]: ", name, i), err); err != nil {
+				return fmt.Errorf("boxes[%d]: %w", i, err)
+			}
+			continue
 		}
 		w.Boxes = append(w.Boxes, q)
 	}

@@ -32,6 +32,7 @@ type sink struct {
 	resolve  func(name string) (id string, ok bool) // of names that are no ids; may be nil
 	other    map[string]int                         // where not nil, counts labels of names that classes lacks, which are left out
 	columns  *[]string                              // where not nil, gathers the classes that have columns of their own
+	flat     *[]string                              // where not nil, gathers the boxes that cover nothing, which are left out
 	learned  *[]string                              // where not nil, gathers the names that classes lacks, which become classes
 }
 
@@ -51,7 +52,18 @@ func readLabelFile(path string, s sink) error {
 		return err
 	}
 	defer f.Close()
-	return data.Located(path, parse(&bounded{r: f, left: maxFile}, s))
+	if err := parse(&bounded{r: f, left: maxFile}, s); err != nil {
+		return data.Located(path, err)
+	}
+	if s.flat == nil || len(*s.flat) == 0 {
+		return nil
+	}
+	for _, w := range s.labels {
+		if len(w.Boxes) > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s:%s", path, (*s.flat)[0]) // all of them: the numbers are others
 }
 
 // image returns the labels of the image called name, nil where they are to be
@@ -167,9 +179,30 @@ func newBox(x0, y0, x1, y1 float64, class int, difficult, crowd bool) (data.Box,
 	x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
 	b := data.Box{X0: float32(x0), Y0: float32(y0), X1: float32(x1), Y1: float32(y1), Class: class, Difficult: difficult, Crowd: crowd}
 	if b.X0 >= b.X1 || b.Y0 >= b.Y1 {
-		return b, fmt.Errorf("box (%v,%v)-(%v,%v) is empty: allowed is x0 < x1 and y0 < y1 (edges: a box of one pixel has x1 = x0 + 1)", x0, y0, x1, y1)
+		return b, flatBox{fmt.Errorf("box (%v,%v)-(%v,%v) is empty: allowed is x0 < x1 and y0 < y1 (edges: a box of one pixel has x1 = x0 + 1)", x0, y0, x1, y1)}
 	}
 	return b, nil
+}
+
+// flatBox is the error of a box without an area, as a click that was no drag leaves it.
+type flatBox struct{ error }
+
+// flatFaults are the boxes of a file that are left out.
+func flatFaults(path string, flat []string) (faults []data.Fault) {
+	for _, text := range flat {
+		faults = append(faults, data.Fault{Kind: "object-empty", Warning: true, Message: path + ":" + text + ": it is left out"})
+	}
+	return faults
+}
+
+// leave notes a box that covers nothing, which is then left out where flat is there
+// to take it; it returns any other error. where is the line or the item.
+func (s *sink) leave(where string, err error) error {
+	if flat := (flatBox{}); s.flat == nil || !errors.As(err, &flat) {
+		return err
+	}
+	*s.flat = append(*s.flat, where+err.Error())
+	return nil
 }
 
 // finish completes the labels of an image once every file is read: tags

@@ -119,10 +119,11 @@ func (d *Dataset) Faults(id string) []data.Fault {
 // FileFaults is what the reader of the annotations noted, and names the files
 // below the folder of masks that are the mask of no image.
 func (d *Dataset) FileFaults(string) []data.Fault {
-	if d.notes == nil {
-		return d.strayMasks()
+	faults := slices.Clone(d.faults)
+	if d.notes != nil {
+		faults = append(faults, d.notes.Faults...)
 	}
-	return append(slices.Clone(d.notes.Faults), d.strayMasks()...)
+	return append(faults, d.strayMasks()...)
 }
 
 func (d *Dataset) strayMasks() []data.Fault {

@@ -103,6 +103,40 @@ func TestSomeClasses(t *testing.T) {
 	}
 }
 
+// A box that covers nothing is left out and told, where others cover something.
+func TestFlatBoxes(t *testing.T) {
+	for name, c := range map[string]struct{ file, text, says string }{
+		"csv":   {"labels.csv", "image,class,x0,y0,x1,y1\na,cat,1,1,1,5\na,cat,1,1,3,3\n", "labels.csv:2: box (1,1)-(1,5) is empty"},
+		"json":  {"labels.json", `{"a": {"boxes": [{"class": "cat", "x0": 1, "y0": 1, "x1": 3, "y1": 3}, {"class": "cat", "x0": 2, "y0": 2, "x1": 2, "y1": 5}]}}`, `labels.json: image "a": boxes[1]: box (2,2)-(2,5)`},
+		"table": {"any.csv", "image,class,x0,y0,x1,y1\na,cat,1,1,1,5\na,cat,1,1,3,3\n", "any.csv:2: box (1,1)-(1,5) is empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			picture(t, root, "a.png")
+			put(t, root, c.file, c.text)
+			d := open(t, root, Options{Names: []string{"background", "cat"}})
+			s, err := d.Load("a", data.WantWeak)
+			if err != nil || !slices.Equal(s.Weak.Boxes, []data.Box{{X0: 1, Y0: 1, X1: 3, Y1: 3, Class: 1}}) {
+				t.Errorf("%+v, error %v", s.Weak, err)
+			}
+			faults, lines := d.FileFaults(""), d.LeftOut()
+			if len(faults) != 1 || !faults[0].Warning || !strings.Contains(faults[0].Message, c.says) || len(lines) != 1 || !strings.Contains(lines[0], c.says) {
+				t.Errorf("faults %v, lines %q", faults, lines)
+			}
+		})
+	}
+	root := t.TempDir()
+	picture(t, root, "a.png")
+	put(t, root, "labels.csv", "image,class,x0,y0,x1,y1\na,dog,0,0,0,0\na,cat,0,0,2,2\n")
+	if d := open(t, root, Options{}); d.Classes().Len() != 3 {
+		t.Errorf("classes %v: that of the box left out is one", d.Classes().Names)
+	}
+	put(t, root, "labels.csv", "image,class,x0,y0,x1,y1\na,cat,0,0,0,0\na,cat,0,0,0,1\n")
+	if _, err := Open(root, Options{Names: []string{"background", "cat"}}, 1); err == nil || !strings.Contains(err.Error(), "labels.csv:2: box (0,0)-(0,0) is empty") {
+		t.Errorf("all are flat: error %v", err)
+	}
+}
+
 // What is left out is counted by labels: a class that no photo shows has none.
 func TestLeftOutIsCounted(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -13,12 +13,25 @@ import (
 	"wsss/data/words"
 )
 
-// LeftOut says which labels are left out as data.options.names lacks their classes.
+// LeftOut says which labels are left out: data.options.names lacks their classes, or
+// they cover nothing.
 func (d *Dataset) LeftOut() []string {
+	lines, faults := lostClasses("labels", d.other), d.faults
 	if d.notes != nil {
-		return lostClasses(d.notes.Format, d.notes.Other)
+		lines, faults = lostClasses(d.notes.Format, d.notes.Other), d.notes.Faults
 	}
-	return lostClasses("labels", d.other)
+	var empty []string
+	for _, f := range faults {
+		if f.Kind == "object-empty" {
+			empty = append(empty, f.Message)
+		}
+	}
+	if n := len(empty); n == 1 {
+		lines = append(lines, empty[0])
+	} else if n > 1 {
+		lines = append(lines, fmt.Sprintf("%s (and %d more, which wsss data validate lists)", empty[0], n-1))
+	}
+	return lines
 }
 
 // lostClasses says which labels are of no class.
@@ -36,7 +49,10 @@ var arrays = []string{".npy", ".npz", ".mat", ".pkl", ".nii"}
 // though they look like ones, a line for each folder: iPhone photos, masks as
 // JPEG.
 func (d *Dataset) Unread() ([]string, error) {
-	lines := d.LeftOut()
+	lines := lostClasses("labels", d.other)
+	if d.notes != nil {
+		lines = lostClasses(d.notes.Format, d.notes.Other)
+	}
 	if a := d.notes; a != nil && a.Lost > 0 {
 		lines = append(lines, fmt.Sprintf("%s: %s left out, of which the photos are not there: %s", a.Format, words.Count(a.Lost, "image of the annotations is", "images of the annotations are"), someNames(a.Skipped)))
 	}
