@@ -279,7 +279,7 @@ var manifestID = strings.TrimSuffix(ManifestName, ".json")
 // CheckID refuses ids that name no file, and those whose label would overwrite a file
 // of the run's own.
 func CheckID(id string) error {
-	if filepath.Clean(id) == "." { // of "", "." and "a/.." too
+	if id == "" || strings.Contains(id, ".") && filepath.Clean(id) == "." { // "a/.." too
 		return fmt.Errorf("image id %q names no file", id)
 	}
 	if id == manifestID {

@@ -205,9 +205,13 @@ func OpenLimited(path string, limit int64) (*os.File, int64, error) {
 	f, size, err := OpenRegular(path)
 	if err == nil && size > limit {
 		f.Close()
-		return nil, 0, fmt.Errorf("%s: the file has %d bytes: at most %d are allowed", path, size, limit)
+		return nil, 0, tooLarge(path, size, limit)
 	}
 	return f, size, err
+}
+
+func tooLarge(path string, size, limit int64) error {
+	return fmt.Errorf("%s: the file has %d bytes: at most %d are allowed", path, size, limit)
 }
 
 // MaxRecord bounds the size of what wsss itself writes down about a run and
@@ -216,11 +220,14 @@ const MaxRecord = 256 << 20
 
 // ReadLimited reads a regular file of at most so many bytes.
 func ReadLimited(path string, limit int64) ([]byte, error) {
-	f, size, err := OpenLimited(path, limit)
+	f, size, err := openOnce(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if size > limit {
+		return nil, tooLarge(path, size, limit)
+	}
 	raw := make([]byte, size)
 	n, err := io.ReadFull(f, raw)
 	if err == io.EOF || err == io.ErrUnexpectedEOF { // it became shorter since
@@ -265,7 +272,7 @@ func SHA256Of(raw []byte) string { return fmt.Sprintf("%x", sha256.Sum256(raw)) 
 
 // SHA256 is the hash of a file's bytes, in hexadecimal.
 func SHA256(path string) (string, error) {
-	f, _, err := OpenRegular(path)
+	f, _, err := openOnce(path)
 	if err != nil {
 		return "", err
 	}

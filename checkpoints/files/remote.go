@@ -36,6 +36,27 @@ type Remote interface {
 	Mount(address string, readOnly bool) error
 }
 
+// sectional is a Remote whose files are parts of others: what is read once needs no copy
+// of its own. The part of size bytes begins at at, and is there whole.
+type sectional interface {
+	Section(path string) (f *os.File, at, size int64, err error)
+}
+
+// openOnce is OpenRegular for what is read once, from its begin to its end.
+func openOnce(name string) (io.ReadCloser, int64, error) {
+	if r, ok := remoteOf(name).(sectional); ok {
+		f, at, size, err := r.Section(name)
+		if err != nil {
+			return nil, 0, err
+		}
+		return struct {
+			io.Reader
+			io.Closer
+		}{io.NewSectionReader(f, at, size), f}, size, nil
+	}
+	return OpenRegular(name)
+}
+
 var remotes = map[string]Remote{}
 
 // Register makes paths of a scheme, such as "s3", those of a store. Call it from

@@ -193,13 +193,30 @@ func (a *archives) Stat(path string) (fs.FileInfo, error) {
 	return memberInfo{e, one.info.ModTime()}, nil
 }
 
-// Open is files.Remote's: the member is copied into a file without a name.
-func (a *archives) Open(path string) (*os.File, error) {
+// Section opens a member's archive, and tells where in it the member lies, for who reads
+// it once.
+func (a *archives) Section(path string) (in *os.File, at, size int64, err error) {
 	one, e, err := a.at(path)
 	if err != nil {
-		return nil, err
+		return nil, 0, 0, err
 	}
-	in, err := files.Open(one.path)
+	if in, err = files.Open(one.path); err != nil {
+		return nil, 0, 0, err
+	}
+	info, err := in.Stat()
+	if err == nil && info.Size()-e.Offset < e.Size {
+		err = fmt.Errorf("%s: cut short: the member %q has %d bytes, and %d are there", one.path, e.Name, e.Size, max(0, info.Size()-e.Offset))
+	}
+	if err != nil {
+		in.Close()
+		return nil, 0, 0, err
+	}
+	return in, e.Offset, e.Size, nil
+}
+
+// Open is files.Remote's: the member is copied into a file without a name.
+func (a *archives) Open(path string) (*os.File, error) {
+	in, at, size, err := a.Section(path)
 	if err != nil {
 		return nil, err
 	}
@@ -209,9 +226,9 @@ func (a *archives) Open(path string) (*os.File, error) {
 		return nil, err
 	}
 	os.Remove(out.Name()) // where the system allows that
-	n, err := io.Copy(out, io.NewSectionReader(in, e.Offset, e.Size))
-	if err == nil && n != e.Size {
-		err = fmt.Errorf("%s: cut short: the member %q has %d bytes, and %d are there", one.path, e.Name, e.Size, n)
+	n, err := io.Copy(out, io.NewSectionReader(in, at, size))
+	if err == nil && n != size {
+		err = fmt.Errorf("%s: cut short: %d bytes, and %d are there", path, size, n)
 	}
 	if err == nil {
 		_, err = out.Seek(0, io.SeekStart)
