@@ -6,11 +6,11 @@ import (
 	"math"
 	"runtime"
 	"strings"
-	"sync"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"wsss/data"
+	"wsss/data/crash"
 )
 
 // Networks of queries, such as Mask2Former, give class logits [1, queries,
@@ -99,7 +99,7 @@ func scores(z, masks []float32, dims []int, classes int, size image.Point) []flo
 			}
 		}
 	}
-	var wait sync.WaitGroup
+	var wait crash.Group
 	workers := runtime.GOMAXPROCS(0)
 	for k := range workers {
 		wait.Go(func() {

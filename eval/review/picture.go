@@ -15,6 +15,7 @@ import (
 	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/corrections"
+	"wsss/data/crash"
 	"wsss/gen"
 )
 
@@ -164,7 +165,7 @@ func (p *picture) foresee(ctx context.Context, ops []op) <-chan struct{} {
 			}
 			q, err := o.Prompt.prompt()
 			if err == nil && q.Check(p.size, p.Dataset.Classes()) == nil {
-				_, _ = p.mask(ctx, &q) // asked again, an error is told
+				_ = crash.Do(func() (err error) { _, err = p.mask(ctx, &q); return err }) // asked again, an error is told
 			}
 		}
 	}()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wsss/data/corrections"
+	"wsss/data/crash"
 	"wsss/gen"
 )
 
@@ -53,7 +54,12 @@ func (ps *pictures) get(ctx context.Context, id string) (*picture, error) {
 		ps.list = ps.list[max(0, len(ps.list)-inMemory):]
 	}
 	ps.mu.Unlock()
-	e.once.Do(func() { e.p, e.err = ps.server.open(context.WithoutCancel(ctx), id) })
+	e.once.Do(func() {
+		e.err = crash.Do(func() (err error) {
+			e.p, err = ps.server.open(context.WithoutCancel(ctx), id)
+			return err
+		})
+	})
 	if e.err != nil {
 		ps.drop(e)
 	}
@@ -77,29 +83,35 @@ func (ps *pictures) ahead(place int) {
 	}
 	go func() {
 		defer func() { <-ps.work }()
-		ctx := context.Background()
 		for i := place; i <= place+lookAhead && i < len(ps.server.Queue); i++ {
-			ps.rest()
-			p, err := ps.get(ctx, ps.server.Queue[i].ID)
-			if err != nil {
-				continue // opening it tells
-			}
-			on, err := p.look(ctx)
-			if err != nil {
-				continue
-			}
-			if i == place {
-				ps.warm.Do(func() { p.rehearse(ctx, on) })
-				continue
-			}
-			for _, q := range p.weak {
-				ps.rest()
-				if _, err := p.mask(ctx, &q); err != nil {
-					break
-				}
-			}
+			_ = crash.Do(func() error { return ps.ready(context.Background(), i, i == place) }) // opening it tells
 		}
 	}()
+}
+
+// ready opens a picture of the queue, and answers its own prompts unless it is shown
+// already.
+func (ps *pictures) ready(ctx context.Context, i int, shown bool) error {
+	ps.rest()
+	p, err := ps.get(ctx, ps.server.Queue[i].ID)
+	if err != nil {
+		return err
+	}
+	on, err := p.look(ctx)
+	if err != nil {
+		return err
+	}
+	if shown {
+		ps.warm.Do(func() { p.rehearse(ctx, on) })
+		return nil
+	}
+	for _, q := range p.weak {
+		ps.rest()
+		if _, err := p.mask(ctx, &q); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // busy notes that somebody waits for a label, or has just got one.

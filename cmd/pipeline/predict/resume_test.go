@@ -11,6 +11,7 @@ import (
 
 	"wsss/checkpoints/files"
 	"wsss/data"
+	"wsss/data/crash"
 	"wsss/eval/export"
 	"wsss/models/tiles"
 )
@@ -102,5 +103,17 @@ func TestGoesOn(t *testing.T) {
 	formats = []string{"png", " csv"}
 	if predict("two", 4); predict("two", 0) != len(images) {
 		t.Error("tables would lack the images of the stopped call")
+	}
+}
+
+// TestDecodePanics: a panic while the labels beside a photo are read costs that photo.
+func TestDecodePanics(t *testing.T) {
+	free := func(int64) func() { return func() {} }
+	next := decodeAhead(t.Context(), []Photo{{ID: "a", Path: "a.png"}}, func(Photo) string { panic("labels") }, free)
+	d := <-next
+	d.release()
+	var p *crash.Panic
+	if !errors.As(d.err, &p) {
+		t.Errorf("%v, want a panic", d.err)
 	}
 }

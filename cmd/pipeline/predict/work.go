@@ -194,9 +194,15 @@ func decodeAhead(ctx context.Context, photos []Photo, stamp func(photo Photo) st
 	go func() {
 		defer close(out)
 		for _, photo := range photos {
-			size, err := data.ImageSize(photo.Path)
-			d := decoded{err: err, stamp: stamp(photo), release: reserve(int64(size.X) * int64(size.Y))}
-			if err == nil {
+			var d decoded
+			var size image.Point
+			d.err = crash.Do(func() (err error) {
+				d.stamp = stamp(photo)
+				size, err = data.ImageSize(photo.Path)
+				return err
+			})
+			d.release = reserve(int64(size.X) * int64(size.Y))
+			if d.err == nil {
 				d.err = crash.Do(func() (err error) { d.img, err = data.ReadImage(photo.Path); return err })
 			}
 			select {
