@@ -13,9 +13,10 @@ import (
 // does not: of a training step the whole backward pass, after the columns of all
 // convolutions and the masks of all ReLUs that it will need at some time. And
 // identities, reshapes of reshapes and reshapes to the shape that is there make
-// no operation; in GoMLX they copy.
+// no operation; in GoMLX they copy. Nor do transpositions that undo another one, or
+// whose operand a product can take as it was before.
 func Direct(f compute.Function) compute.Function {
-	return &direct{Function: f, broadcasts: map[compute.Value]compute.Value{}, reshapes: map[compute.Value]compute.Value{}}
+	return &direct{Function: f, broadcasts: map[compute.Value]compute.Value{}, reshapes: map[compute.Value]compute.Value{}, transposed: map[compute.Value]transposition{}}
 }
 
 type direct struct {
@@ -24,6 +25,7 @@ type direct struct {
 	parameters []compute.Value
 	broadcasts map[compute.Value]compute.Value // to what was broadcast
 	reshapes   map[compute.Value]compute.Value // to what was reshaped
+	transposed map[compute.Value]transposition // to what was transposed, and how
 }
 
 // Parent is the function that a closure belongs to.
