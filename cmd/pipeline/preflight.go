@@ -57,7 +57,7 @@ func (p *Plan) check(of Parts) error {
 		}
 	}
 	if of == (Parts{Gen: true, Train: true, Eval: true}) {
-		if err := p.checkFolders(); err != nil {
+		if err := p.checkFolders(p.Networks()); err != nil {
 			return err
 		}
 	}

@@ -102,6 +102,9 @@ func (p *Run) Train(ctx context.Context, net string) error {
 	if net != "" {
 		nets = []string{net}
 	}
+	if err := p.checkFolders(nets); err != nil { // of the second before the first is fitted
+		return err
+	}
 	if slices.Contains(nets, NetPseudo) {
 		if err := p.refreshLabels(ctx); err != nil {
 			return err
@@ -273,12 +276,12 @@ func howToReplace(err error) error {
 }
 
 // checkFolders refuses a run that would come to a folder of another training after
-// all labels are made.
-func (p *Run) checkFolders() error {
+// all labels are made, or after another network is fitted.
+func (p *Run) checkFolders(nets []string) error {
 	if p.Restart {
 		return nil
 	}
-	for _, net := range p.Networks() {
+	for _, net := range nets {
 		if err := train.CheckFolder(p.Path("train", net), p.Config.Train, p.Config.Seed, p.Config.TrainHash()); err != nil {
 			return howToReplace(err)
 		}

@@ -173,7 +173,7 @@ func TestOtherTraining(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := fmt.Sprintf("train.iterations = %d, now %d", other.Iterations, cfg.Train.Iterations)
-	for _, args := range [][]string{{"run", "-config", config, "-quiet"}, {"run", "-config", config, "-dry-run"}} {
+	for _, args := range [][]string{{"run", "-config", config, "-quiet"}, {"run", "-config", config, "-dry-run"}, {"train", "-config", config, "-quiet"}} {
 		text := output(t, wsssCommand(t, args...), exitFailed)
 		has(t, text, want)
 		has(t, text, "-restart replaces it")
