@@ -146,8 +146,8 @@ func (p *Predictor) chooseInput() error {
 	if !found {
 		return fmt.Errorf("%s: eval.onnx.input = %q: allowed are %s", p.cfg.Path, p.cfg.Input, strings.Join(names, ", "))
 	}
-	if t := p.input.DType; t != dtypes.Float32 && t != dtypes.Uint8 {
-		return fmt.Errorf("%s: input %s: images are given as Float32 or Uint8", p.cfg.Path, p.input)
+	if t := p.input.DType; t != dtypes.Float32 && t != dtypes.Float64 && t != dtypes.Uint8 {
+		return fmt.Errorf("%s: input %s: images are given as Float32, Float64 or Uint8", p.cfg.Path, p.input)
 	}
 	if p.input.Dims != nil && len(p.input.Dims) != 4 {
 		return fmt.Errorf("%s: input %s: want 4 axes, %s", p.cfg.Path, p.input, p.cfg.Layout)
@@ -262,6 +262,9 @@ func (p *Predictor) tensor(m *imageproc.RGB, w, h int) *tensors.Tensor {
 	m.Planar(p.norm, planar, w, h)
 	values := make([]float32, 3*w*h)
 	arrange(values, planar, p.cfg, w*h)
+	if p.input.DType == dtypes.Float64 {
+		return tensors.FromFlatDataAndDimensions(slices.Repeat(convert[float64](values), p.batch), dims...)
+	}
 	return tensors.FromFlatDataAndDimensions(slices.Repeat(values, p.batch), dims...)
 }
 

@@ -31,6 +31,7 @@ type net struct {
 	bytes  bool // input of uint8, normalised inside
 	bgr    bool // the first input channel is blue
 	pool   int  // logits are coarser by this factor
+	double bool // all of float64
 	labels bool // output of class numbers
 	side   int  // fixed input size; 0 = open
 	batch  int  // fixed; 0 = 1
@@ -57,6 +58,17 @@ func (n net) write(t *testing.T) string {
 		g.Initializer[0].Dims, g.Initializer[0].FloatData = []int64{1, 3, 1, 1}, []float32{8, -4, -4}
 		g.Initializer[1].Dims, g.Initializer[1].FloatData = []int64{1}, []float32{-2}
 	}
+	float := protos.TensorProto_FLOAT
+	if n.double {
+		float = protos.TensorProto_DOUBLE
+		for _, w := range g.Initializer {
+			w.DataType = int32(float)
+			for _, v := range w.FloatData {
+				w.DoubleData = append(w.DoubleData, float64(v))
+			}
+			w.FloatData = nil
+		}
+	}
 	last := "image"
 	node := func(op, out string, extra []string, attrs ...*protos.AttributeProto) {
 		g.Node = append(g.Node, &protos.NodeProto{OpType: op, Name: out, Input: append([]string{last}, extra...), Output: []string{out}, Attribute: attrs})
@@ -68,7 +80,7 @@ func (n net) write(t *testing.T) string {
 	integer := func(name string, v int64) *protos.AttributeProto {
 		return &protos.AttributeProto{Name: name, Type: protos.AttributeProto_INT, I: v}
 	}
-	inType := protos.TensorProto_FLOAT
+	inType := float
 	if n.bytes {
 		inType = protos.TensorProto_UINT8
 		node("Cast", "float", nil, integer("to", int64(protos.TensorProto_FLOAT)))
@@ -86,7 +98,7 @@ func (n net) write(t *testing.T) string {
 		node("Sigmoid", "probability", nil)
 		node("Identity", "foreground", nil)
 	}
-	outType := protos.TensorProto_FLOAT
+	outType := float
 	switch {
 	case n.labels:
 		node("ArgMax", "labels", nil, integer("axis", 1), integer("keepdims", 0))
@@ -167,6 +179,8 @@ func TestPredict(t *testing.T) {
 		{"blue first", net{bgr: true}, with(func(c *configs.ONNX) { c.Colours = "bgr" }), 60, 37, 0},
 		{"blue first, channels last", net{bgr: true, nhwc: true}, with(func(c *configs.ONNX) { c.Colours, c.Layout, c.OutputLayout = "bgr", "nhwc", "nhwc" }), 60, 37, 0},
 		{"bytes", net{bytes: true}, with(nil), 60, 37, 0},
+		{"float64", net{double: true}, with(nil), 60, 37, 0},
+		{"labels of float64", net{double: true, labels: true}, with(func(c *configs.ONNX) { c.OutputLayout = "labels" }), 60, 37, 0},
 		{"labels", net{labels: true}, with(func(c *configs.ONNX) { c.OutputLayout = "labels" }), 60, 37, 0},
 		{"stretched", net{}, with(func(c *configs.ONNX) { c.Width, c.Height = 128, 64 }), 60, 37, 0.1},
 		{"fixed", net{side: 64}, with(nil), 100, 50, 0.1},

@@ -76,18 +76,55 @@ func integers(t *tensors.Tensor) (out []int, err error) {
 		case []int8:
 			out = ints(v)
 		case []float32:
-			out = make([]int, len(v))
-			for i, x := range v {
-				if out[i] = int(x); float32(out[i]) != x {
-					err = fmt.Errorf("labels have the value %g: want whole numbers, not logits", x)
-					return
-				}
-			}
+			out, err = whole(v)
+		case []float64:
+			out, err = whole(v)
 		default:
-			err = fmt.Errorf("labels of type %T: want integers or float32", flat)
+			err = fmt.Errorf("labels of type %T: want integers, float32 or float64", flat)
 		}
 	})
 	return out, errors.Join(access, err)
+}
+
+// whole are labels that are given as fractions without any.
+func whole[T float32 | float64](v []T) ([]int, error) {
+	out := make([]int, len(v))
+	for i, x := range v {
+		if out[i] = int(x); T(out[i]) != x {
+			return nil, fmt.Errorf("labels have the value %g: want whole numbers, not logits", x)
+		}
+	}
+	return out, nil
+}
+
+// floats are the elements of a tensor of float32, or of float64 rounded.
+func floats(flat any) (v []float32, ok bool) {
+	switch v := flat.(type) {
+	case []float32:
+		return v, true
+	case []float64:
+		return convert[float32](v), true
+	}
+	return nil, false
+}
+
+// copied are the elements of a tensor that floats takes, apart from it.
+func copied(t *tensors.Tensor) (v []float32, err error) {
+	access := t.ConstFlatData(func(flat any) {
+		of, ok := floats(flat)
+		if v = slices.Clone(of); !ok {
+			err = fmt.Errorf("elements of type %T: want float32 or float64", flat)
+		}
+	})
+	return v, errors.Join(access, err)
+}
+
+func convert[T, F float32 | float64](v []F) []T {
+	out := make([]T, len(v))
+	for i, x := range v {
+		out[i] = T(x)
+	}
+	return out
 }
 
 func ints[T int64 | int32 | uint8 | int8](v []T) []int {
@@ -139,7 +176,7 @@ func (p *Predictor) fromLogits(t *tensors.Tensor, dims []int, size, span image.P
 	m := data.NewLabelMap(size.X, size.Y)
 	var bad any
 	err := t.ConstFlatData(func(flat any) {
-		v, ok := flat.([]float32)
+		v, ok := floats(flat)
 		if !ok {
 			bad = flat
 			return
@@ -148,7 +185,7 @@ func (p *Predictor) fromLogits(t *tensors.Tensor, dims []int, size, span image.P
 		g.argMax(m, span, p.above)
 	})
 	if err == nil && bad != nil {
-		err = fmt.Errorf("logits of type %T: want float32", bad)
+		err = fmt.Errorf("logits of type %T: want float32 or float64", bad)
 	}
 	if err != nil {
 		return nil, err

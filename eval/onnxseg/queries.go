@@ -59,11 +59,11 @@ func (p *Predictor) fromQueries(outs map[string]*tensors.Tensor, size, input, sp
 			return nil, err
 		}
 	}
-	z, err := tensors.CopyFlatData[float32](classes)
+	z, err := copied(classes)
 	if err != nil {
 		return nil, fmt.Errorf("class logits: %w", err)
 	}
-	logits, err := tensors.CopyFlatData[float32](masks)
+	logits, err := copied(masks)
 	if err != nil {
 		return nil, fmt.Errorf("mask logits: %w", err)
 	}
