@@ -215,6 +215,7 @@ func (b *Bar) Abort() {
 func (b *Bar) end() {
 	b.ended = true
 	backend.WatchCompilations(nil)
+	backend.ForeseeCompilations(0) // what this stage did without is not the next one's
 	if b.timer != nil {
 		b.timer.Stop()
 	}

@@ -57,6 +57,15 @@ func TestBarCompiles(t *testing.T) {
 	if b.Update(2, 10); strings.Contains(b.state(), "compiling") {
 		t.Errorf("when it is over: %q", b.state())
 	}
+	b.Finish()
+	b = NewBar("the next stage", true)
+	defer b.Abort()
+	b.slow = func() bool { return true }
+	b.Update(1, 10)
+	backend.NoteCompilation()
+	if text := b.state(); !strings.Contains(text, "compiling, shape 1,") {
+		t.Errorf("foreseen by the stage before, which did without: %q", text)
+	}
 }
 
 // TestBarSkipped: a stage that was skipped counts nothing.
