@@ -54,6 +54,18 @@ func via3Table(rows string) map[string]string {
 ` + rows}
 }
 
+// resaved is such a table as a spreadsheet saves it again: cells end where there were
+// commas, and lost the quotes that they began with.
+func resaved(sep, rows string) map[string]string {
+	head := `# Exported using VGG Image Annotator (http://www.robots.ox.ac.uk/~vgg/software/via);;;;;
+# Notes:;;;;;
+"# SHAPE_ID = {""POINT"":1";RECTANGLE:2;CIRCLE:3};;;
+"# ATTRIBUTE = {""1"":{""aname"":""class""";"anchor_id:""FILE1_Z0_XY1""";type:4;"desc:""""";"options:{""0"":""y""";"1:""x""}";"default_option_id:""""}";"2:{""aname"":""note""";type:1;options:{}}}
+# CSV_HEADER = metadata_id;file_list;flags;temporal_coordinates;spatial_coordinates;metadata;;
+`
+	return map[string]string{"via_export.csv": "\ufeff" + strings.ReplaceAll(strings.ReplaceAll(head+rows, ";", sep), "\n", "\r\n")}
+}
+
 // voc is a file of one object, which has a name and what is given.
 func voc(photo, object string) map[string]string {
 	return map[string]string{photo + ".xml": `<annotation><filename>` + photo + `.png</filename><size><width>48</width><height>40</height><depth>3</depth></size><object><name>x</name>` + object + `</object></annotation>`}
@@ -89,6 +101,9 @@ func TestQuirks(t *testing.T) {
 		"VIA 3 extreme rectangle":                      {"a.png", via3(`"1_a": {"vid": "1", "z": [], "xy": [8, 10, 5, 20, 9, 10, 30, 4, 9], "av": {"1": "1"}}`), at, 0},
 		"VIA 3 polygon, and the whole photo":           {"a.png", via3(`"1_a": {"vid": "1", "z": [], "xy": [7, 0, 0, 4, 0, 4, 2, 0, 2], "av": {"1": "1"}}, "1_b": {"vid": "1", "z": [], "xy": [], "av": {"2": "dark"}}`), small, 8},
 		"VIA 3 table":                                  {"a.png", via3Table(`"1_a","[""a.png""]",0,"[]","[2,4,5,16,25]","{""1"":""1"",""2"":""seen""}"` + "\n" + `"1_b","[""a.png""]",0,"[]","[]","{""2"":""dark""}"`), at, 0},
+		"VIA 3 table out of a spreadsheet":             {"a.png", resaved(";", `1_a;"[""a.png""]";0;[];[2,4,5,16,25];"{""1"":""1""}"`+"\n;;;;;\n"), at, 0},
+		"VIA 3 table of commas, out of a spreadsheet":  {"a.png", resaved(",", `1_a,"[""a.png""]",0,[],"[2,4,5,16,25]","{""1"":""1""}"`+"\n"), at, 0},
+		"VIA 2 table out of a spreadsheet":             {"a.png", map[string]string{"via.csv": "\ufefffilename;file_size;region_shape_attributes;region_attributes\r\na.png;1;\"{\"\"name\"\":\"\"rect\"\",\"\"x\"\":4,\"\"y\"\":5,\"\"width\"\":16,\"\"height\"\":25}\";\"{\"\"class\"\":\"\"x\"\"}\"\r\n"}, at, 0},
 		"VIA 3 table of polygons":                      {"a.png", via3Table(`"1_a","[""sub/a.png""]",0,"[]","[7,0,0,4,0,4,2,0,2]","{""1"":""1""}"`), small, 8},
 		"roLabelImg's turned box":                      {"a.png", voc("a", `<type>robndbox</type><robndbox><cx>12</cx><cy>17.5</cy><w>25</w><h>16</h><angle>1.5707963267948966</angle></robndbox>`), at, 0},
 		"Supervisely bitmap in black":                  {"a.png", sly(packed(t, stroke(5, 4))), small, 8},
@@ -156,10 +171,11 @@ func TestNothingIsLost(t *testing.T) {
 		"a VOC object without a box": {files: map[string]string{
 			"a.xml": voc("a", "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>")["a.xml"], "b.xml": voc("b", "<circle><r>4</r></circle>")["b.xml"],
 		}, says: `object 1 ("x") has no bndbox`},
-		"a row of two photos":   {files: via3Table("\n" + `"1_a","[""a.png"",""b.png""]",0,"[]","[2,4,5,16,25]","{""1"":""1""}"`), fails: []string{"via_export.csv:8: file_list of 2 files: allowed is one"}},
-		"a row that is cut off": {files: via3Table(`"1_a","[""a.png""]",0,"[]","[2,4,","{""1"":""1""}"`), fails: []string{"via_export.csv:7: spatial_coordinates: "}},
-		"a table of videos":     {files: map[string]string{"v.csv": "# Exported using VGG Image Annotator (x)\n# CSV_HEADER = metadata_id,file_list,temporal_segment_start,temporal_segment_end,metadata\n"}, fails: []string{"v.csv:1: ", "needed are file_list, spatial_coordinates and metadata"}},
-		"a shape of VIA 3":      {files: via3(`"1_a": {"vid": "1", "z": [], "xy": [9, 1, 1, 2, 2, 3, 3], "av": {"1": "1"}}`), fails: []string{"shape 9", "allowed are point (1)"}},
+		"a row of two photos":                   {files: via3Table("\n" + `"1_a","[""a.png"",""b.png""]",0,"[]","[2,4,5,16,25]","{""1"":""1""}"`), fails: []string{"via_export.csv:8: file_list of 2 files: allowed is one"}},
+		"a row that is cut off":                 {files: via3Table(`"1_a","[""a.png""]",0,"[]","[2,4,","{""1"":""1""}"`), fails: []string{"via_export.csv:7: spatial_coordinates: "}},
+		"attributes that a spreadsheet changed": {files: map[string]string{"v.csv": strings.Replace(resaved(";", "")["via_export.csv"], `""aname"":""class""`, "aname=class", 1)}, fails: []string{"v.csv:4: ATTRIBUTE: ", "export it from VIA once more"}},
+		"a table of videos":                     {files: map[string]string{"v.csv": "# Exported using VGG Image Annotator (x)\n# CSV_HEADER = metadata_id,file_list,temporal_segment_start,temporal_segment_end,metadata\n"}, fails: []string{"v.csv:1: ", "needed are file_list, spatial_coordinates and metadata"}},
+		"a shape of VIA 3":                      {files: via3(`"1_a": {"vid": "1", "z": [], "xy": [9, 1, 1, 2, 2, 3, 3], "av": {"1": "1"}}`), fails: []string{"shape 9", "allowed are point (1)"}},
 		"some VIA regions unnamed": {files: map[string]string{"via.json": `{"a": {"filename": "a.png", "regions": [{"shape_attributes": {"name": "point", "cx": 1, "cy": 1}, "region_attributes": {"class": "x"}}, {"shape_attributes": {"name": "point", "cx": 1, "cy": 1}, "region_attributes": {}}]}}`},
 			fails: []string{"region 2", "no attribute names its class"}},
 		"VIA numbers as text": {files: map[string]string{"via.json": `{"a": {"filename": "a.png", "regions": [{"shape_attributes": {"name": "point", "cx": "1", "cy": 1}, "region_attributes": {"class": "x"}}]}}`},

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,13 +24,13 @@ func readVIATable(src *Source, file string) ([]viaEntry, error) {
 		return nil, err
 	}
 	in := csv.NewReader(bytes.NewReader(raw))
-	in.FieldsPerRecord, in.LazyQuotes = -1, true
+	in.FieldsPerRecord, in.LazyQuotes, in.Comma = -1, true, viaSeparator(raw)
 	parse := viaRow.entry
 	var columns []string // the first row's, where no comment names them
 	if isVIA3Table(raw) {
 		in.Comment = '#'
 		var p via3Project
-		if columns, err = p.readComments(raw); err != nil {
+		if columns, err = p.readComments(raw, in.Comma); err != nil {
 			return nil, data.Located(src.Path(file), err)
 		}
 		parse = p.entry
@@ -43,6 +44,9 @@ func readVIATable(src *Source, file string) ([]viaEntry, error) {
 		line, _ := in.FieldPos(0)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", src.Path(file), err)
+		}
+		if strings.Join(cells, "") == "" || in.Comment != 0 && strings.HasPrefix(cells[0], "#") { // a comment in quotes
+			continue
 		}
 		if columns == nil {
 			columns = cells
@@ -88,27 +92,53 @@ func (r viaRow) entry() (viaEntry, error) {
 	return e, cmp.Or(r.decode("region_shape_attributes", &region.Shape), r.decode("region_attributes", &region.Class))
 }
 
+// viaSeparator is what stands between the cells: another than the comma where a
+// spreadsheet saved the table again.
+func viaSeparator(raw []byte) rune {
+	line, _, _ := bytes.Cut(raw, []byte("\n"))
+	if isVIA3Table(raw) {
+		_, line, _ = bytes.Cut(raw, []byte("# CSV_HEADER"))
+		line, _, _ = bytes.Cut(line, []byte("\n"))
+	}
+	best := ','
+	for _, sep := range ";\t" {
+		if bytes.Count(line, []byte(string(sep))) > bytes.Count(line, []byte(string(best))) {
+			best = sep
+		}
+	}
+	return best
+}
+
 // isVIA3Table recognises the comments before a table of version 3.
 func isVIA3Table(head []byte) bool {
-	return bytes.HasPrefix(head, []byte("# Exported using VGG Image Annotator"))
+	return bytes.HasPrefix(bytes.TrimPrefix(head, []byte{'"'}), []byte("# Exported using VGG Image Annotator"))
 }
 
 // readComments takes the attributes from the comments before a table, and the
 // names of its columns. Errors begin with the line.
-func (p *via3Project) readComments(raw []byte) (columns []string, err error) {
+func (p *via3Project) readComments(raw []byte, sep rune) (columns []string, err error) {
 	number := 0
 	for line := range bytes.Lines(raw) {
-		comment, is := strings.CutPrefix(string(line), "# ")
+		text := strings.TrimSpace(string(line))
+		comment, is := strings.CutPrefix(strings.TrimPrefix(text, `"`), "# ")
 		if number++; !is {
+			if text == "" || strings.HasPrefix(text, "#") {
+				continue
+			}
 			break
 		}
 		switch key, value, _ := strings.Cut(comment, " = "); key {
 		case "ATTRIBUTE":
-			if err := json.Unmarshal([]byte(value), &p.Attributes); err != nil {
-				return nil, fmt.Errorf("%d: %s: %w", number, key, data.KeyError(err))
+			if json.Unmarshal([]byte(value), &p.Attributes) == nil {
+				continue
+			}
+			if err := json.Unmarshal([]byte(joinedCells(text, sep)), &p.Attributes); err != nil {
+				return nil, fmt.Errorf("%d: %s: %w (where a spreadsheet saved the table again, export it from VIA once more, or save the project as JSON)", number, key, data.KeyError(err))
 			}
 		case "CSV_HEADER":
-			columns = strings.Split(strings.TrimSpace(value), ",")
+			for column := range strings.SplitSeq(strings.TrimRight(strings.TrimSpace(value), `"`+string(sep)), string(sep)) {
+				columns = append(columns, strings.Trim(column, `" `))
+			}
 		}
 	}
 	for _, needed := range []string{"file_list", "spatial_coordinates", "metadata"} {
@@ -137,3 +167,25 @@ func (p *via3Project) entry(r viaRow) (e viaEntry, err error) {
 	e.regions, err = p.regions(m)
 	return e, err
 }
+
+// joinedCells is the value of a comment that a spreadsheet took apart at its commas: it
+// takes the quotes off the word that a cell begins with.
+func joinedCells(line string, sep rune) string {
+	in := csv.NewReader(strings.NewReader(line))
+	in.LazyQuotes, in.Comma = true, sep
+	cells, err := in.Read()
+	if err != nil {
+		return ""
+	}
+	for len(cells) > 1 && cells[len(cells)-1] == "" {
+		cells = cells[:len(cells)-1]
+	}
+	for i, cell := range cells[1:] {
+		cells[i+1] = bareKey.ReplaceAllString(cell, `"$1":`)
+	}
+	_, value, _ := strings.Cut(strings.Join(cells, ","), " = ")
+	return value
+}
+
+// bareKey is a key of JSON that lost its quotes.
+var bareKey = regexp.MustCompile(`^(\w+):`)
