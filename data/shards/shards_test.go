@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"wsss/checkpoints/files"
 	"wsss/data"
 	"wsss/data/scenes"
 	"wsss/data/shards"
@@ -174,6 +175,58 @@ func TestDamaged(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("%s: %v, want %q", name, err, tc.says)
+		}
+	}
+}
+
+// TestCutShortMeanwhile: a tar file that becomes shorter while it is read gives an error
+// for the members that it lacks, however they are read, and never a part of them.
+func TestCutShortMeanwhile(t *testing.T) {
+	_, out := packScenes(t, 0)
+	d, err := shards.Open(out, shards.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := d.IDs("train")
+	if err != nil {
+		t.Fatal(err)
+	}
+	photo := d.ImagePath(ids[len(ids)-1])
+	ways := map[string]func() error{
+		"hash":  func() error { _, err := files.SHA256(photo); return err },
+		"whole": func() error { _, err := files.ReadLimited(photo, 1<<20); return err },
+		"file": func() error {
+			f, _, err := files.OpenRegular(photo)
+			if err == nil {
+				f.Close()
+			}
+			return err
+		},
+	}
+	for name, read := range ways {
+		if err := read(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	if _, err := files.ReadLimited(photo, 10); err == nil || !strings.Contains(err.Error(), "at most 10") {
+		t.Errorf("a limit of 10 bytes: %v", err)
+	}
+	whole, err := files.SHA256(photo)
+	raw, err2 := files.ReadLimited(photo, 1<<20)
+	if errors.Join(err, err2) != nil || files.SHA256Of(raw) != whole {
+		t.Errorf("%d bytes, of another hash: %v, %v", len(raw), err, err2)
+	}
+	archive := filepath.Join(out, "train-000000.tar")
+	info, err := os.Stat(archive)
+	if err == nil {
+		err = os.Truncate(archive, info.Size()/2)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, read := range ways {
+		if err := read(); err == nil || !strings.Contains(err.Error(), "cut short") || !strings.Contains(err.Error(), "train-000000.tar") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
