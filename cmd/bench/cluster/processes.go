@@ -33,9 +33,6 @@ func (c *campaign) gen(ctx context.Context, workers int, out string, more ...str
 	}
 	cmd := exec.CommandContext(ctx, c.wsss, args...)
 	cmd.Env = append(os.Environ(), c.env...)
-	if workers == 1 { // as Go sets itself where a scheduler gives the process one CPU
-		cmd.Env = append(cmd.Env, "GOMAXPROCS=1")
-	}
 	cmd.Stderr = new(bytes.Buffer)
 	return cmd
 }
