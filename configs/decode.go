@@ -37,6 +37,9 @@ func Decode(section string, options map[string]any, v any) error {
 	if err != nil {
 		return &KeyError{explainType(section+".", err)}
 	}
+	if err := checkTable(reflect.TypeOf(v), options, section+"."); err != nil {
+		return err
+	}
 	if extra := unknown(meta, v); len(extra) > 0 {
 		slices.SortFunc(extra, func(a, b toml.Key) int { return strings.Compare(a.String(), b.String()) })
 		keys := make([]string, len(extra))
@@ -61,6 +64,11 @@ func explainType(prefix string, err error) error {
 	if types, ok := strings.CutPrefix(text, "incompatible types: TOML value has type "); ok {
 		got, want, _ := strings.Cut(types, "; destination has type ")
 		text = fmt.Sprintf("the value is of type %s, allowed is %s", typeName.Replace(got), typeName.Replace(want))
+	}
+	if got, is := strings.CutPrefix(text, "type mismatch for "); is {
+		if _, got, is = strings.Cut(got, ": expected table but found "); is {
+			text = fmt.Sprintf("the value is of type %s, allowed is table", typeName.Replace(got))
+		}
 	}
 	if strings.HasPrefix(text, "= ") { // of a type's own
 		return fmt.Errorf("%s%s %s", prefix, key, text)

@@ -93,6 +93,9 @@ func decode(tree map[string]any) (Config, error) {
 	if err != nil {
 		return cfg, explainType("", err)
 	}
+	if err := checkTable(reflect.TypeFor[Config](), tree, ""); err != nil {
+		return cfg, err
+	}
 	if !meta.IsDefined("train", "network", "msc") { // its default is DeepLab-v2's
 		cfg.Train.MSC = cfg.Train.Arch == Default().Train.Arch
 	}
@@ -216,6 +219,9 @@ func override(tree map[string]any, assignment string) (old []Renamed, err error)
 	var holder struct{ V any }
 	if err := toml.Unmarshal([]byte("V = "+text), &holder); err != nil {
 		holder.V = strings.TrimSpace(text)
+	}
+	if key == "base" {
+		return nil, fmt.Errorf("-set %s: base stands in a file alone", assignment)
 	}
 	if name, everywhere := strings.CutPrefix(key, "*."); everywhere {
 		if name == "" || strings.Contains(name, ".") || strings.Contains(name, "*") {
