@@ -37,6 +37,11 @@ type campaign struct {
 	rss int64         // the most that one of them had, bytes
 }
 
+const (
+	sampled = 10_000 // images from which on a part says enough of all
+	every   = 10     // the part is every tenth
+)
+
 // Main runs the measurement. Each line is printed as soon as it is known.
 func Main() {
 	var c campaign
@@ -49,7 +54,7 @@ func Main() {
 	flag.IntVar(&c.kill, "kills", 30, "processes killed, at random, spread over the images of the job")
 	flag.Uint64Var(&c.seed, "seed", 1, "of the kills")
 	flag.DurationVar(&c.lease, "lease", 10*time.Second, "of the job")
-	flag.BoolVar(&c.crowd, "crowd", false, "also run as many processes without a job, each with a part of its own: what they take of each other's caches and cores")
+	flag.BoolVar(&c.crowd, "crowd", false, "also run as many processes without a job, each with a part of its own: what they take of each other's caches and cores. From 10,000 images on it does so behind the job, with every tenth image")
 	flag.BoolVar(&c.packed, "packed", false, "read the photos from tar files")
 	flag.StringVar(&c.dir, "dir", "", "folder to work in, which keeps the photos for the next call; default is a temporary one")
 	photos := flag.Bool("photos", false, "only make the photos of -dir")
@@ -85,9 +90,9 @@ func (c *campaign) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.crowd {
+	if c.crowd && c.images < sampled {
 		start := time.Now()
-		crowd, err := c.parts(ctx)
+		crowd, err := c.parts(ctx, 1)
 		if err != nil {
 			return err
 		}
@@ -155,16 +160,31 @@ func (c *campaign) one(ctx context.Context) (time.Duration, error) {
 // takes another CPU time than before, the machine has changed meanwhile, and the ratio
 // with it.
 func (c *campaign) again(ctx context.Context, before time.Duration) error {
-	if c.images < 10_000 {
+	if c.images < sampled {
 		return nil // its start would count
 	}
-	cmd := c.gen(ctx, c.oneWorkers, "again", "-keep-going", "-shard", "0/10")
+	cmd := c.gen(ctx, c.oneWorkers, "again", "-keep-going", "-shard", fmt.Sprintf("0/%d", every))
 	if err := cmd.Run(); err != nil && (cmd.ProcessState == nil || !cmd.ProcessState.Exited()) {
 		return fmt.Errorf("one process again: %w\n%s", err, cmd.Stderr)
 	}
 	cpu, _ := spent.By(cmd.ProcessState)
-	cpu = cpu * time.Duration(c.images) / time.Duration((c.images+9)/10)
+	cpu = c.fromTenth(cpu)
 	fmt.Printf("one process again, every tenth image: %s (%.3f of before the job); the job took %.3f of the mean of both\n",
 		c.perImage(cpu), cpu.Seconds()/before.Seconds(), 2*c.cpu.Seconds()/(before+cpu).Seconds())
+	if !c.crowd {
+		return nil
+	}
+	crowd, err := c.parts(ctx, every)
+	if err != nil {
+		return err
+	}
+	crowd = c.fromTenth(crowd)
+	fmt.Printf("as many without a job, the same tenth: %s (%.3f of the one process's); the job took %.3f of it\n",
+		c.perImage(crowd), crowd.Seconds()/cpu.Seconds(), c.cpu.Seconds()/crowd.Seconds())
 	return nil
+}
+
+// fromTenth is the CPU time of all images, where that of every tenth is known.
+func (c *campaign) fromTenth(cpu time.Duration) time.Duration {
+	return cpu * time.Duration(c.images) / time.Duration((c.images+every-1)/every)
 }

@@ -80,12 +80,12 @@ func (c *campaign) serve(ctx context.Context) (stop func(), err error) {
 	}, nil
 }
 
-// parts runs as many processes without a job, each with a part of the images, at
+// parts runs as many processes without a job, each with a part of every nth image, at
 // once, and returns their CPU time.
-func (c *campaign) parts(ctx context.Context) (cpu time.Duration, err error) {
+func (c *campaign) parts(ctx context.Context, nth int) (cpu time.Duration, err error) {
 	var list []*exec.Cmd
 	for k := range c.workers {
-		cmd := c.gen(ctx, 1, "parts", "-keep-going", "-shard", fmt.Sprintf("%d/%d", k, c.workers))
+		cmd := c.gen(ctx, 1, "parts", "-keep-going", "-shard", fmt.Sprintf("%d/%d", k*nth, c.workers*nth))
 		if err := cmd.Start(); err != nil {
 			return 0, err
 		}
