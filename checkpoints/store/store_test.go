@@ -208,7 +208,7 @@ func TestFaults(t *testing.T) {
 				}
 			}
 			n := 0
-			s.Fail = func(w http.ResponseWriter, r *http.Request) bool { n++; return tc.fail(n, w, r) }
+			s.Failing(func(w http.ResponseWriter, r *http.Request) bool { n++; return tc.fail(n, w, r) })
 			raw, err := files.ReadFile(filepath.Join(root, "big"))
 			if check("read", err, tc.read); err == nil && !bytes.Equal(raw, big) {
 				t.Errorf("read %d bytes of %d", len(raw), len(big))
@@ -228,7 +228,7 @@ func TestLostAnswer(t *testing.T) {
 	s := storetest.Serve(t)
 	root := mount(t, s.Address("y"), false)
 	first := true
-	s.Fail = func(w http.ResponseWriter, r *http.Request) bool {
+	s.Failing(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPut || !first {
 			return false
 		}
@@ -236,7 +236,7 @@ func TestLostAnswer(t *testing.T) {
 		go s.Put("y/lease", []byte("me"))
 		storetest.Refuse(w, http.StatusInternalServerError, "InternalError")
 		return true
-	}
+	})
 	if err := files.CreateNew(filepath.Join(root, "lease"), []byte("me")); err != nil {
 		t.Error(err)
 	}
@@ -295,10 +295,10 @@ func TestMeanings(t *testing.T) {
 		"SignatureDoesNotMatch": "does not take these credentials", "AuthorizationHeaderMalformed": "in another region", "RequestTimeTooSkewed": "the clock of this machine is off",
 	} {
 		s := storetest.Serve(t)
-		s.Fail = func(w http.ResponseWriter, _ *http.Request) bool {
+		s.Failing(func(w http.ResponseWriter, _ *http.Request) bool {
 			storetest.Refuse(w, http.StatusForbidden, code)
 			return true
-		}
+		})
 		_, err := files.Mount("out", s.Address("x"), false)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), code) {
 			t.Errorf("%s: %v", code, err)
@@ -318,10 +318,10 @@ func TestTemporary(t *testing.T) {
 		t.Errorf("no such bucket: %v", err)
 	}
 	for status, want := range map[int]bool{http.StatusServiceUnavailable: true, http.StatusForbidden: false} {
-		s.Fail = func(w http.ResponseWriter, _ *http.Request) bool {
+		s.Failing(func(w http.ResponseWriter, _ *http.Request) bool {
 			storetest.Refuse(w, status, "Refused")
 			return true
-		}
+		})
 		if _, err := files.Mount("out", s.Address("x"), false); err == nil || temporary(err) != want {
 			t.Errorf("status %d: %v", status, err)
 		}
@@ -336,12 +336,12 @@ func TestDamagedOnce(t *testing.T) {
 	s.Put("x/a.tar", []byte("whole"))
 	root := mount(t, s.Address("x"), true)
 	n := 0
-	s.Fail = func(w http.ResponseWriter, r *http.Request) bool {
+	s.Failing(func(w http.ResponseWriter, r *http.Request) bool {
 		n++
 		w.Header().Set("X-Amz-Checksum-Crc32", "AAAAAA==")
 		w.Write([]byte("who"))
 		return true
-	}
+	})
 	for range 5 {
 		if _, err := files.ReadFile(filepath.Join(root, "a.tar")); err == nil || !strings.Contains(err.Error(), "damaged or cut short") {
 			t.Errorf("%v", err)
@@ -350,7 +350,7 @@ func TestDamagedOnce(t *testing.T) {
 	if n != 6 {
 		t.Errorf("%d requests, want 6", n)
 	}
-	s.Fail = nil
+	s.Failing(nil)
 	defer store.Distrust()() // a while later
 	if raw, err := files.ReadFile(filepath.Join(root, "a.tar")); err != nil || string(raw) != "whole" {
 		t.Errorf("mended: %q, %v", raw, err)

@@ -38,17 +38,20 @@ func TestOtherTrainingsIntoObjectStorage(t *testing.T) {
 		cmd := wsssCommand(t, args...)
 		text := new(bytes.Buffer)
 		cmd.Stdout, cmd.Stderr = text, text
-		s.Fail = func(w http.ResponseWriter, r *http.Request) bool {
+		started := make(chan struct{})
+		s.Failing(func(w http.ResponseWriter, r *http.Request) bool {
 			if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, file) {
 				return false
 			}
+			<-started
 			cmd.Process.Kill()
 			panic(http.ErrAbortHandler)
-		}
-		defer func() { s.Fail = nil }()
+		})
+		defer s.Failing(nil)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+		close(started)
 		if cmd.Wait(); cmd.ProcessState.Exited() {
 			t.Fatalf("%v: exit code %d before it was killed\n%s", args, cmd.ProcessState.ExitCode(), text)
 		}

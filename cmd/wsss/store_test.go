@@ -138,12 +138,12 @@ func TestObjectStorageErrors(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d", name, code, tc.code)
 		}
 	}
-	s.Fail = func(w http.ResponseWriter, r *http.Request) bool {
+	s.Failing(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPut {
 			storetest.Refuse(w, http.StatusForbidden, "AccessDenied")
 		}
 		return r.Method == http.MethodPut
-	}
+	})
 	if code := dispatch(t.Context(), storeRun("gen", s.Address("in"), s.Address("readonly"))); code != exitFailed {
 		t.Errorf("read-only: exit code %d", code)
 	}

@@ -28,19 +28,19 @@ func TestTrainingIntoObjectStorage(t *testing.T) {
 	remote := partRun(s.Address("in"), s.Address("run"), "train.checkpoint.tensorboard=true", "train.self_training.rounds=1", "train.self_training.min=0.1")
 	run(exitOK, local)
 	refused := 0
-	s.Fail = func(w http.ResponseWriter, r *http.Request) bool {
+	s.Failing(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/train/pseudo/step-00000003.safetensors") {
 			return false
 		}
 		refused++
 		storetest.Refuse(w, http.StatusForbidden, "AccessDenied")
 		return true
-	}
+	})
 	run(exitFailed, remote)
 	if refused != 1 {
 		t.Errorf("refused %d times, want once: not to be tried again", refused)
 	}
-	s.Fail = nil
+	s.Failing(nil)
 	if s.Get("run/train/pseudo/step-00000002.safetensors") == nil || s.Get("run/train/pseudo/log.jsonl") == nil {
 		t.Errorf("the training left %v", s.Keys("run/train/"))
 	}

@@ -27,14 +27,12 @@ type Server struct {
 	Bucket string // the one that it has, called otherwise than those of other servers
 	// Now is what the server takes for the time: its clock may be wrong.
 	Now func() time.Time
-	// Fail, where it is not nil, answers a request itself and tells that it did.
-	// It is called under a lock, one request at a time.
-	Fail func(w http.ResponseWriter, r *http.Request) bool
 	// Late, where it is not nil, is called before a request is looked at, of
 	// several at a time: to have them overtake each other.
 	Late func()
 
 	mu       sync.Mutex
+	fail     func(w http.ResponseWriter, r *http.Request) bool
 	objects  map[string]object
 	requests map[string]int // by method
 }
@@ -106,6 +104,15 @@ func (s *Server) Requests(method string) int {
 	return s.requests[method]
 }
 
+// Failing has f answer requests itself, where it tells that it did, from the next
+// one on; nil ends that. It is called under a lock, one request at a time, and may
+// be set while others, of a process that was killed, are still under way.
+func (s *Server) Failing(f func(w http.ResponseWriter, r *http.Request) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = f
+}
+
 // Refuse answers as S3 does, with an error.
 func Refuse(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
@@ -126,7 +133,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests[r.Method]++
-	if s.Fail != nil && s.Fail(w, r) {
+	if s.fail != nil && s.fail(w, r) {
 		return
 	}
 	w.Header().Set("Date", s.Now().UTC().Format(http.TimeFormat))
