@@ -121,6 +121,9 @@ func ReadClasses(file string) (data.Classes, error) {
 	return c, nil
 }
 
+// nameEnds are what stands between names of classes in wsss' own files.
+const nameEnds = ";|\n\r"
+
 // CheckClasses makes a class table of names, background first.
 func CheckClasses(names []string) (data.Classes, error) {
 	if len(names) < 2 || len(names) > data.MaxClasses {
@@ -131,7 +134,7 @@ func CheckClasses(names []string) (data.Classes, error) {
 	}
 	seen := map[string]int{}
 	for i, n := range names {
-		if n == "" || strings.ContainsAny(n, ";|\n\r") {
+		if n == "" || strings.ContainsAny(n, nameEnds) {
 			return data.Classes{}, fmt.Errorf("class %d has the name %q: allowed is text without ; | and line breaks", i, n)
 		}
 		if first, dup := seen[n]; dup {

@@ -137,6 +137,18 @@ func TestFlatBoxes(t *testing.T) {
 	}
 }
 
+// What could not be read back is not written.
+func TestNamesThatEndNames(t *testing.T) {
+	classes := data.Classes{Names: []string{"background", "a;b"}}
+	records := []Record{{ID: "a", Weak: data.WeakLabels{Tags: []int{1}}}}
+	_, err := WriteCSV(t.TempDir(), records, classes)
+	for _, err := range []error{err, WriteJSON(t.TempDir()+"/labels.json", records, classes)} {
+		if err == nil || !strings.Contains(err.Error(), `class 1 has the name "a;b"`) {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
 // What is left out is counted by labels: a class that no photo shows has none.
 func TestLeftOutIsCounted(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -26,6 +26,9 @@ type Record struct {
 // reads them back to the same labels. Forms that a record lacks (nil) leave it
 // out of that file. It returns the files it wrote.
 func WriteCSV(dir string, records []Record, classes data.Classes) ([]string, error) {
+	if err := checkWritable(classes); err != nil {
+		return nil, err
+	}
 	var written []string
 	for _, f := range []struct {
 		name, head string
@@ -133,7 +136,20 @@ func flag(b bool) string {
 // WriteJSON writes all labels to one JSON file, one line per image,
 // atomically. Open reads it back to the same labels.
 func WriteJSON(path string, records []Record, classes data.Classes) error {
+	if err := checkWritable(classes); err != nil {
+		return err
+	}
 	return files.WriteAtomic(path, func(w io.Writer) error { return encodeJSON(w, records, classes) })
+}
+
+// checkWritable refuses names of classes that could not be read back.
+func checkWritable(classes data.Classes) error {
+	for i, name := range classes.Names {
+		if strings.ContainsAny(name, nameEnds) {
+			return fmt.Errorf("class %d has the name %q: allowed in wsss' own files is text without ; | and line breaks; choose another format, or rename the class", i, name)
+		}
+	}
+	return nil
 }
 
 func encodeJSON(w io.Writer, records []Record, classes data.Classes) error {
