@@ -34,7 +34,7 @@ func runConvert(ctx context.Context, args []string) error {
 		return err
 	}
 	job := convert.Job{Dataset: ds, Splits: splits, Chosen: len(f.splits) > 0, Dir: *out, Tolerance: *tolerance}
-	if job.Formats, err = listOf("data convert", "-to", *to, annotation.WriterNames()); err != nil {
+	if job.Formats, err = f.listOf("to", annotation.WriterNames()); err != nil {
 		return err
 	}
 	if err := job.Apart(f.cfg.Data.Root); err != nil {

@@ -43,7 +43,7 @@ func runExport(ctx context.Context, args []string) error {
 		}
 		src.Image = func(id string) string { return paths[id] }
 	}
-	names, err := listOf("data export", "-format", *formats, export.Formats())
+	names, err := f.listOf("format", export.Formats())
 	if err != nil {
 		return err
 	}

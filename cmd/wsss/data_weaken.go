@@ -1,11 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"wsss/cmd/pipeline"
 	"wsss/data"
@@ -18,7 +17,7 @@ func runWeaken(ctx context.Context, args []string) error {
 	f.StringVar(&w.Instances, "instances", "", "`folder` of PNGs that number the objects (VOC's SegmentationObject); else an object is a connected region")
 	f.StringVar(&w.Dir, "out", "", "`folder` to write the labels to")
 	f.BoolVar(&w.Replace, "replace", false, "replace labels that are in the folder already and differ")
-	kinds := f.String("kinds", "tags,points,scribbles,boxes", "forms of labels, a `list`")
+	f.String("kinds", "tags,points,scribbles,boxes", "forms of labels, a `list`")
 	f.StringVar(&w.Format, "format", "csv", "file `format`: csv, json or voc")
 	f.Int64Var(&w.Seed, "seed", 1, "`seed` of points and scribbles")
 	f.IntVar(&w.Points, "points", w.Points, "`clicks` per object")
@@ -30,16 +29,14 @@ func runWeaken(ctx context.Context, args []string) error {
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
-	switch {
-	case w.Dir == "":
+	if w.Dir == "" {
 		return pipeline.Usagef("data weaken: -out is missing: name the folder for the labels")
-	case !slices.Contains(convert.WeakenFormats, w.Format):
-		return pipeline.Usagef("data weaken: -format %s: allowed are %s", w.Format, strings.Join(convert.WeakenFormats, ", "))
 	}
-	if err := f.notNegative("points", "background-points", "background-scribbles", "min-area", "merge-area", "merge-gap"); err != nil {
+	if err := cmp.Or(f.oneOf("format", convert.WeakenFormats...),
+		f.notNegative("points", "background-points", "background-scribbles", "min-area", "merge-area", "merge-gap")); err != nil {
 		return err
 	}
-	names, err := listOf("data weaken", "-kinds", *kinds, []string{"tags", "points", "scribbles", "boxes"})
+	names, err := f.listOf("kinds", []string{"tags", "points", "scribbles", "boxes"})
 	if err != nil {
 		return err
 	}

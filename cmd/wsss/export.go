@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"wsss/cmd/pipeline"
 	"wsss/eval/review"
@@ -39,12 +37,13 @@ func runExportNet(ctx context.Context, args []string) error {
 
 // exportDoubtful writes labels for a labelling tool.
 func exportDoubtful(ctx context.Context, f *flags, format, out string, n int) error {
-	switch {
-	case out == "":
+	if out == "" {
 		return pipeline.Usagef("export: -format goes with -out DIR")
-	case !slices.Contains(review.TripFormats, format):
-		return pipeline.Usagef("export: -format %s: allowed are %s", format, strings.Join(review.TripFormats, ", "))
-	case n < 0:
+	}
+	if err := f.oneOf("format", review.TripFormats...); err != nil {
+		return err
+	}
+	if n < 0 {
 		return pipeline.Usagef("export: -n %d: allowed are 0 (all) or more", n)
 	}
 	p, err := openPipeline(f)

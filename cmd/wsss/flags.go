@@ -19,18 +19,6 @@ type list []string
 func (l *list) String() string     { return strings.Join(*l, ",") }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
-// listOf takes a flag's list apart, whose items must be among those that are allowed.
-func listOf(command, name, text string, allowed []string) (list []string, err error) {
-	for item := range strings.SplitSeq(text, ",") {
-		item = strings.TrimSpace(item)
-		if !slices.Contains(allowed, item) {
-			return nil, pipeline.Usagef("%s: %s %s: allowed are %s", command, name, text, strings.Join(allowed, ", "))
-		}
-		list = append(list, item)
-	}
-	return list, nil
-}
-
 // flags is a flag set with the flags that most commands share.
 type flags struct {
 	*flag.FlagSet
@@ -127,6 +115,27 @@ func (f *flags) parse(args []string, max int) error {
 		return pipeline.Usagef("%s: unexpected argument %q; `wsss %s -h` shows what is allowed%s", f.Name(), word, f.Name(), f.near(name, value))
 	}
 	return nil
+}
+
+// oneOf refuses a flag's value that is not among those that are allowed.
+func (f *flags) oneOf(name string, allowed ...string) error {
+	if text := f.Lookup(name).Value.String(); !slices.Contains(allowed, text) {
+		return pipeline.Usagef("%s: -%s %s: allowed are %s", f.Name(), name, text, strings.Join(allowed, ", "))
+	}
+	return nil
+}
+
+// listOf takes a flag's list apart, whose items must be among those that are allowed.
+func (f *flags) listOf(name string, allowed []string) (list []string, err error) {
+	text := f.Lookup(name).Value.String()
+	for item := range strings.SplitSeq(text, ",") {
+		item = strings.TrimSpace(item)
+		if !slices.Contains(allowed, item) {
+			return nil, pipeline.Usagef("%s: -%s %s: allowed are %s", f.Name(), name, text, strings.Join(allowed, ", "))
+		}
+		list = append(list, item)
+	}
+	return list, nil
 }
 
 // notNegative refuses whole numbers below 0.

@@ -5,8 +5,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"wsss/cmd/pipeline"
 	"wsss/cmd/pipeline/starter"
@@ -25,8 +23,10 @@ func runInit(_ context.Context, args []string) error {
 	if f.NArg() == 0 {
 		return pipeline.Usagef("init: name the folder of the images, as in wsss init photos")
 	}
-	if *kind != "" && !slices.Contains(data.Kinds(), *kind) {
-		return pipeline.Usagef("init: -kind %s: allowed are %s", *kind, strings.Join(data.Kinds(), ", "))
+	if *kind != "" {
+		if err := f.oneOf("kind", data.Kinds()...); err != nil {
+			return err
+		}
 	}
 	root := filepath.Clean(f.Arg(0))
 	if info, err := os.Stat(root); err != nil {

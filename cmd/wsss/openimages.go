@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"wsss/cmd/pipeline"
@@ -36,22 +36,18 @@ func runOpenImages(ctx context.Context, args []string) error {
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
-	switch {
-	case *out == "":
+	if *out == "" {
 		return pipeline.Usagef("data openimages: -out is missing: name the folder to write")
-	case !slices.Contains(openimages.Kinds, opt.Classes):
-		return pipeline.Usagef("data openimages: -classes %s: allowed are %s", opt.Classes, strings.Join(openimages.Kinds, ", "))
-	case !slices.Contains(openimages.Splits, opt.Split):
-		return pipeline.Usagef("data openimages: -split %s: allowed are %s", opt.Split, strings.Join(openimages.Splits, ", "))
-	case *bad != "stop" && *bad != "skip":
-		return pipeline.Usagef("data openimages: -malformed %s: allowed are stop, skip", *bad)
+	}
+	if err := cmp.Or(f.oneOf("classes", openimages.Kinds...), f.oneOf("split", openimages.Splits...), f.oneOf("malformed", "stop", "skip"),
+		f.notNegative("limit", "per-class", "negatives")); err != nil {
+		return err
+	}
+	switch {
 	case *at < 1 || *at > 256:
 		return pipeline.Usagef("data openimages: -downloads %d: allowed are 1..256", *at)
 	case *fetch && opt.Images != "":
 		return pipeline.Usagef("data openimages: -fetch and -images are both given: the photos are there, or they are to come")
-	}
-	if err := f.notNegative("limit", "per-class", "negatives"); err != nil {
-		return err
 	}
 	opt.Labels, opt.Boxes, opt.SkipBad = labels, boxes, *bad == "skip"
 	if !*fetch || len(labels) > 0 {

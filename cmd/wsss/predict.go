@@ -25,7 +25,7 @@ func runPredict(ctx context.Context, args []string) error {
 	f.StringVar(&m.Weak, "weak", "", "the `form` of them: none, tags, points, scribbles, boxes; default is none where the method takes that and there is no -labels, else what says most")
 	f.Var((*list)(&m.Set), "set", "with -method: one `key=value` of its config; may be repeated (-set gen.options.sam=sam-vit-h-meta, -set gen.fuse.min_area=50)")
 	f.StringVar(&o.Dir, "out", "predictions", "`folder` to write to")
-	formats := f.String("format", "png", "comma-separated `formats`")
+	f.String("format", "png", "comma-separated `formats`")
 	f.StringVar(&n.Scales, "scales", "1", "test-time `scales`, comma-separated; their scores are averaged")
 	f.BoolVar(&n.Flip, "flip", false, "also average with the mirrored image")
 	f.IntVar(&n.Tile, "tile", 0, "label photos of more than some 3 megapixels (with 21 classes) in overlapping tiles of so many `pixels` a side; 0 = 640, fewer with more than 21 classes")
@@ -49,7 +49,7 @@ func runPredict(ctx context.Context, args []string) error {
 		return err
 	}
 	var err error
-	if o.Formats, err = listOf("predict", "-format", *formats, export.Formats()); err != nil {
+	if o.Formats, err = f.listOf("format", export.Formats()); err != nil {
 		return err
 	}
 	if err := predict.Mount(&o.Dir, &n.Checkpoint, f.Args()); err != nil {
