@@ -102,9 +102,20 @@ func (m *LabelMap) Present() (seen [256]bool) {
 	return seen
 }
 
+// Objects lists the label values that occur, ascending, without background and Ignore.
+func Objects(seen [256]bool) []int {
+	list := []int{}
+	for v := 1; v < Ignore; v++ {
+		if seen[v] {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
 // CheckRange returns an error that names the first pixel whose value is
 // neither a class below numClasses nor Ignore. The host-side check saves a
-// training run from a silent out-of-range gather (USERS 12).
+// training run from a silent out-of-range gather.
 func (m *LabelMap) CheckRange(numClasses int) error {
 	for i, v := range m.Pix {
 		if int(v) >= numClasses && v != Ignore {

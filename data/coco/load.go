@@ -230,13 +230,7 @@ func (d *Dataset) readOwn(id string) ([]int, []data.Box, error) {
 		}
 		boxes = nil
 	}
-	tags := []int{}
-	for c, yes := range seen {
-		if yes {
-			tags = append(tags, c)
-		}
-	}
 	w := data.WeakLabels{Boxes: boxes}
 	w.Upright(d.ImagePath(id), size)
-	return tags, w.Boxes, nil
+	return data.Objects(seen), w.Boxes, nil
 }

@@ -193,13 +193,7 @@ func (c *Correction) TagsOf(own []int) []int {
 			}
 		}
 	}
-	list := []int{}
-	for v := 1; v < data.Ignore; v++ {
-		if tags[v] {
-			list = append(list, v)
-		}
-	}
-	return list
+	return data.Objects(tags)
 }
 
 // Tag says whether an image shows a class, where its own tags are the given

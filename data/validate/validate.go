@@ -1,7 +1,7 @@
 // Package validate reads a whole dataset and lists what is wrong with it:
 // files that cannot be read, masks of another size than their image, pixel
 // values that are no class, labels outside the image. One bad label value
-// costs a training run hours later (USERS 12); here it costs one line that
+// costs a training run hours later; here it costs one line that
 // names the file and the pixel.
 package validate
 

@@ -114,10 +114,11 @@ func WriteGrid(dir string, g Grid) error {
 		Grid
 		Pictures []shown
 		CSS      template.CSS
-	}{g, pictures, barsCSS()})
+	}{g, pictures, style()})
 }
 
-func barsCSS() template.CSS {
+// style is the style of all pages.
+func style() template.CSS {
 	css, err := assets.ReadFile("report.css")
 	if err != nil {
 		panic(err) // it is in the program

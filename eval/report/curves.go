@@ -118,9 +118,13 @@ const (
 	padL, padR, padT, padB   = 52, 12, 10, 26
 	plotW, plotH             = chartW - padL - padR, chartH - padT - padB
 	chartBottom              = chartH - padB
-	knownFirst               = "loss val_miou miou lr " + timeKey + " " + memoryKey + " " + graphsKey + " " + compileKey
-	notDrawn                 = "time seconds epoch images"
 	millionsFrom, smallBelow = 1e6, 1e-3
+)
+
+// Numbers of a log that come first, in this order, and those that are not drawn.
+var (
+	knownFirst = []string{"loss", "val_miou", "miou", "lr", timeKey, memoryKey, graphsKey, compileKey}
+	notDrawn   = []string{"time", "seconds", "epoch", "images"}
 )
 
 // charts draws every number that the logs share, loss first. A log that does
@@ -151,25 +155,19 @@ func charts(curves []Curve, warn func(string)) ([]chart, error) {
 			}
 		}
 		for k, s := range logs[i] {
-			if !slices.Contains(keys, k) && !slices.Contains(strings.Fields(notDrawn), k) && len(s.Step) > 0 {
+			if !slices.Contains(keys, k) && !slices.Contains(notDrawn, k) && len(s.Step) > 0 {
 				keys = append(keys, k)
 			}
 		}
 	}
 	rank := func(k string) int {
-		if i := slices.Index(strings.Fields(knownFirst), k); i >= 0 {
+		if i := slices.Index(knownFirst, k); i >= 0 {
 			return i
 		}
 		return math.MaxInt
 	}
 	slices.SortFunc(keys, func(a, b string) int {
-		if ra, rb := rank(a), rank(b); ra != rb {
-			if ra < rb {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a, b)
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
 	})
 	var out []chart
 	for _, k := range keys[:min(len(keys), maxCharts)] {

@@ -224,13 +224,8 @@ func thousandths(v float64) int {
 }
 
 func hexColour(class int) string {
-	const digits = "0123456789abcdef"
 	r, g, b, _ := palette[class&255].RGBA()
-	out := []byte("#")
-	for _, v := range []uint32{r >> 8, g >> 8, b >> 8} {
-		out = append(out, digits[v>>4], digits[v&15])
-	}
-	return string(out)
+	return fmt.Sprintf("#%02x%02x%02x", r>>8, g>>8, b>>8)
 }
 
 var palette = data.VOCPalette()

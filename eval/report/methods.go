@@ -181,5 +181,5 @@ func WriteMethods(dir string, m Methods) error {
 		Methods
 		Pictures []shown
 		CSS      template.CSS
-	}{m, pictures, barsCSS()})
+	}{m, pictures, style()})
 }

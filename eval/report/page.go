@@ -83,7 +83,7 @@ func (t classTable) Wide() bool { return len(t.Classes) > 31 }
 // Detailed tells whether there is more to say of the row than that it exists.
 func (r rowView) Detailed() bool { return r.Images > 0 || len(r.Extra) > 0 }
 
-// CI prints the interval of the mIoU in per cent.
+// Interval prints that of the mIoU in per cent.
 func (r rowView) Interval() string {
 	if r.CI == nil {
 		return "–"
@@ -249,7 +249,7 @@ func (t *classTable) quote(r Row, repeats []string) {
 	}
 	t.Names = append(t.Names, p.Method+", published ("+p.Source()+")")
 	for c := range t.Classes {
-		v := eval.Value(math.NaN())
+		v := undefined
 		if x, ok := values[t.Classes[c].Name]; ok {
 			v = eval.Value(x / 100)
 		} else if c == len(t.Classes)-1 {
@@ -344,10 +344,6 @@ func htmlPage(w io.Writer, p *page) error {
 	if err != nil {
 		return err
 	}
-	css, err := assets.ReadFile("report.css")
-	if err != nil {
-		return err
-	}
 	js, err := assets.ReadFile("report.js")
 	if err != nil {
 		return err
@@ -356,5 +352,5 @@ func htmlPage(w io.Writer, p *page) error {
 		*page
 		CSS template.CSS
 		JS  template.JS
-	}{p, template.CSS(css), template.JS(js)})
+	}{p, style(), template.JS(js)})
 }

@@ -232,7 +232,7 @@ func (p *pictures) weak(t task) error {
 
 // classesOf lists the classes of an image in the label maps of all rows.
 func classesOf(layers []galleryLayer, id string) ([]int, error) {
-	var seen [data.MaxClasses]bool
+	var seen [256]bool
 	for _, l := range layers {
 		from, err := files.Join(l.dir, id+".png")
 		if err != nil {
@@ -245,19 +245,11 @@ func classesOf(layers []galleryLayer, id string) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, v := range m.Pix {
-			if v != data.Ignore {
-				seen[v] = true
-			}
+		for c, there := range m.Present() {
+			seen[c] = seen[c] || there
 		}
 	}
-	list := []int{}
-	for c, there := range seen {
-		if there && c > 0 {
-			list = append(list, c)
-		}
-	}
-	return list, nil
+	return data.Objects(seen), nil
 }
 
 // photo writes the small JPEG and returns its size.
