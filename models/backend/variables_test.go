@@ -23,7 +23,9 @@ func TestVariablesAreInputs(t *testing.T) {
 		exec := model.MustNewExec(b, store, func(_ *model.Scope, x *Node) *Node { return Mul(x, v.NodeValue(x.Graph())) })
 		defer exec.Finalize()
 		for _, want := range []float32{3, 5} {
-			v.MustSetValue(tensors.FromValue([]float32{2, want}))
+			if err := v.SetValue(tensors.FromValue([]float32{2, want})); err != nil {
+				t.Fatal(err)
+			}
 			if got := tensors.MustCopyFlatData[float32](exec.MustCall1([]float32{1, 1})); got[1] != want {
 				t.Errorf("%v, want %v", got[1], want)
 			}
