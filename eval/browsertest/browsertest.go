@@ -166,11 +166,12 @@ func (b *Browser) Eval(js string, value any) {
 	}
 }
 
-// Want checks that an expression becomes a value within some seconds.
+// Want checks that an expression becomes a value, within half a minute: under the
+// race detector a mask takes seconds.
 func (b *Browser) Want(js, value string) {
 	b.t.Helper()
 	var got string
-	for range 100 {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
 		b.Eval("String("+js+")", &got)
 		if got == value {
 			return
