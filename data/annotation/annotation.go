@@ -29,7 +29,6 @@ type Set struct {
 	Skipped []string       // images that the files name but the folder lacks, at most mostSkipped
 	Lost    int            // how many those are
 	Faults  []data.Fault   // what is odd in the files though they can be read, at most mostFaults
-	Flat    error          // the first object that covers nothing and is left out; Faults names all
 	Other   map[string]int // labels of classes outside the pinned table, which are left out, by name
 	has     forms          // of any image
 	splits  map[string]string

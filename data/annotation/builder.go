@@ -23,6 +23,7 @@ type Builder struct {
 	values  map[string]int // class name → label value
 	pinned  bool           // the table is the caller's
 	ordered bool           // the file gave the order of the classes
+	flat    error          // the first object that covers nothing and is left out; the faults name all
 }
 
 func newBuilder(src *Source, classes []string) *Builder {
@@ -115,8 +116,8 @@ func (b *Builder) leave(err error) error {
 	if !errors.Is(err, errFlat) {
 		return err
 	}
-	if b.set.Flat == nil {
-		b.set.Flat = err
+	if b.flat == nil {
+		b.flat = err
 	}
 	b.Fault(data.Fault{Kind: "object-empty", Warning: true, Message: err.Error() + ": it is left out"})
 	return nil
@@ -187,8 +188,8 @@ func (b *Builder) finish() (*Set, error) {
 	if len(b.byID) == 0 && b.set.Lost > 0 {
 		return nil, fmt.Errorf("%s: the annotations name %s, and none is there, for example %s", b.src.Root, words.Plural(b.set.Lost, "image"), b.set.Skipped[0])
 	}
-	if b.set.Flat != nil && !b.anyObject() { // of all of them: the coordinates are others
-		return nil, b.set.Flat
+	if b.flat != nil && !b.anyObject() { // of all of them: the coordinates are others
+		return nil, b.flat
 	}
 	for _, im := range b.byID {
 		if im.W > data.MaxPixels || im.H > data.MaxPixels || im.W > 0 && im.H > 0 && int64(im.W)*int64(im.H) > data.MaxPixels {

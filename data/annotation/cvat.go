@@ -142,10 +142,9 @@ func (in *cvatImageIn) add(src *Source, file string, b *Builder) error {
 		s := &in.Shapes[i]
 		if err := s.add(b, im); err != nil {
 			err = fmt.Errorf("image %q: %s %d: %w", in.Name, s.XMLName.Local, i+1, err)
-			if !errors.Is(err, errFlat) {
-				return err
+			if b.leave(fmt.Errorf("%s: %w", src.Path(file), err)) != nil {
+				return err // the caller names the file, with the line
 			}
-			_ = b.leave(fmt.Errorf("%s: %w", src.Path(file), err))
 		}
 	}
 	return nil
