@@ -117,13 +117,7 @@ func kindList() string {
 
 // Tags lists the object classes that occur in a mask, ascending; never nil.
 func Tags(truth *data.LabelMap) []int {
-	tags := []int{}
-	for c, yes := range truth.Present() {
-		if yes && c != 0 && c != data.Ignore {
-			tags = append(tags, c)
-		}
-	}
-	return tags
+	return data.Objects(truth.Present())
 }
 
 func boxes(objects []object) []data.Box {

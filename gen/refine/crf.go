@@ -156,13 +156,7 @@ func (m *crfMethod) Generate(ctx context.Context, s *data.Sample) ([]gen.Mask, e
 
 // present lists the classes of a label, with the background.
 func present(label *data.LabelMap) []int {
-	classes := []int{0}
-	for c, yes := range label.Present() {
-		if yes && c != 0 && c != data.Ignore {
-			classes = append(classes, c)
-		}
-	}
-	return classes
+	return append([]int{0}, data.Objects(label.Present())...)
 }
 
 // fromLabel refines a label among the given classes, ascending from 0.
