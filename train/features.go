@@ -16,7 +16,6 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute/dtypes/float16"
-	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -103,9 +102,7 @@ func (r *run) cacheFeatures(ctx context.Context, aug augment.Options) (*featureC
 		return nil, fmt.Errorf("train.augment.crop = %d: with train.compute.cache_features it is a multiple of the patch, %d, such as %d",
 			t.Crop, net.Patch(), (t.Crop/net.Patch()+1)*net.Patch())
 	}
-	exec, err := model.NewExec(r.Backend, r.net.store, func(scope *model.Scope, images *Node) *Node {
-		return net.Features(scope, images)
-	})
+	exec, err := model.NewExec(r.Backend, r.net.store, net.Features)
 	if err != nil {
 		return nil, err
 	}
