@@ -146,7 +146,7 @@ func (c *campaign) one(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 	}
-	if err != nil && (c.corrupt() == 0 || !cmd.ProcessState.Exited()) {
+	if c.failed(cmd, err) {
 		return 0, fmt.Errorf("one process: %w\n%s", err, cmd.Stderr)
 	}
 	cpu, rss := spent.By(cmd.ProcessState)
@@ -164,7 +164,7 @@ func (c *campaign) again(ctx context.Context, before time.Duration) error {
 		return nil // its start would count
 	}
 	cmd := c.gen(ctx, c.oneWorkers, "again", "-keep-going", "-shard", fmt.Sprintf("0/%d", every))
-	if err := cmd.Run(); err != nil && (cmd.ProcessState == nil || !cmd.ProcessState.Exited()) {
+	if err := cmd.Run(); c.failed(cmd, err) {
 		return fmt.Errorf("one process again: %w\n%s", err, cmd.Stderr)
 	}
 	cpu, _ := spent.By(cmd.ProcessState)

@@ -37,6 +37,12 @@ func (c *campaign) gen(ctx context.Context, workers int, out string, more ...str
 	return cmd
 }
 
+// failed tells whether a process ended with an error other than that of corrupt photos,
+// which -keep-going lists at the end.
+func (c *campaign) failed(cmd *exec.Cmd, err error) bool {
+	return err != nil && (c.corrupt() == 0 || cmd.ProcessState == nil || !cmd.ProcessState.Exited())
+}
+
 func workersText(n int) string {
 	if n == 0 {
 		return fmt.Sprintf("%d (one for each CPU)", runtime.GOMAXPROCS(0))
@@ -92,7 +98,7 @@ func (c *campaign) parts(ctx context.Context, nth int) (cpu time.Duration, err e
 		list = append(list, cmd)
 	}
 	for _, cmd := range list {
-		if cmd.Wait(); !cmd.ProcessState.Exited() {
+		if c.failed(cmd, cmd.Wait()) {
 			err = fmt.Errorf("a part: %v: %s", cmd.ProcessState, cmd.Stderr)
 		}
 		one, _ := spent.By(cmd.ProcessState)
