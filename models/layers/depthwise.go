@@ -28,9 +28,9 @@ func SamePad(x *Node, k, stride, dilation int) *Node {
 // none. Stride and dilation cannot both exceed 1.
 //
 // XLA gets its native convolution, as does onnx without a stride, with which it
-// lacks what GoMLX would derive, and not of bfloat16. Elsewhere, and in every backward pass, the taps
-// are added up, each times its weight per channel: a matrix product has nothing
-// to sum here.
+// lacks what GoMLX would derive, and not of bfloat16. Elsewhere, and in every
+// backward pass, the taps are added up, each times its weight per channel: a matrix
+// product has nothing to sum here.
 func Depthwise(x, w, bias *Node, o ConvOptions) *Node {
 	o = o.withDefaults()
 	c := x.Shape().Dim(3)
