@@ -17,15 +17,26 @@ import (
 // both opens the go backend by itself and with Direct before its functions.
 func both(t *testing.T) (plain, direct compute.Backend) {
 	t.Helper()
-	plain, err := gobackend.New("ops_sequential,creation_order")
-	if err != nil {
-		t.Fatal(err)
-	}
+	return engine(t), New(engine(t), Options{Function: Direct})
+}
+
+// engine is the backend by itself.
+func engine(t *testing.T) compute.Backend {
+	t.Helper()
 	b, err := gobackend.New("ops_sequential,creation_order")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return plain, New(b, Options{Function: Direct})
+	return b
+}
+
+// outputs are those of a graph for waves of these dimensions.
+func outputs(b compute.Backend, f func(in []*Node) []*Node, dims [][]int) []*tensors.Tensor {
+	args := make([]any, len(dims))
+	for i, d := range dims {
+		args[i] = wave(d...)
+	}
+	return MustNewExec(b, f).MustCall(args...)
 }
 
 func wave(dims ...int) *tensors.Tensor {
@@ -106,14 +117,7 @@ func TestDirect(t *testing.T) {
 		}, [][]int{{5, 6, 4}, {4, 7}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := func(b compute.Backend) []*tensors.Tensor {
-				args := make([]any, len(c.dims))
-				for i, d := range c.dims {
-					args[i] = wave(d...)
-				}
-				return MustNewExec(b, c.f).MustCall(args...)
-			}
-			want, got := run(plain), run(direct)
+			want, got := outputs(plain, c.f, c.dims), outputs(direct, c.f, c.dims)
 			for i := range want {
 				if !want[i].Shape().Equal(got[i].Shape()) {
 					t.Fatalf("output %d: %s, want %s", i, got[i].Shape(), want[i].Shape())

@@ -4,9 +4,7 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/gobackend"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // transposer counts the operands of products and the results of graphs that a
@@ -89,23 +87,11 @@ func TestTranspositions(t *testing.T) {
 		}, [][]int{{2, 30, 4, 24}, {2, 35, 4, 24}}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plain, _ := both(t)
-			behind, err := gobackend.New("ops_sequential,creation_order")
-			if err != nil {
-				t.Fatal(err)
-			}
 			slow := 0
-			direct := New(behind, Options{Function: func(f compute.Function) compute.Function {
+			direct := New(engine(t), Options{Function: func(f compute.Function) compute.Function {
 				return Direct(transposer{f, map[compute.Value]bool{}, &slow})
 			}})
-			run := func(b compute.Backend) []*tensors.Tensor {
-				args := make([]any, len(c.dims))
-				for i, d := range c.dims {
-					args[i] = wave(d...)
-				}
-				return MustNewExec(b, c.f).MustCall(args...)
-			}
-			want, got := run(plain), run(direct)
+			want, got := outputs(engine(t), c.f, c.dims), outputs(direct, c.f, c.dims)
 			for i := range want {
 				if !want[i].InDelta(got[i], 1e-3) {
 					t.Errorf("output %d differs", i)
