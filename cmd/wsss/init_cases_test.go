@@ -155,6 +155,19 @@ func TestInitNoLabels(t *testing.T) {
 	}
 }
 
+// A class that no config can name is told before one is written.
+func TestInitUnwritableClass(t *testing.T) {
+	t.Setenv(manifest.Env, t.TempDir())
+	root := filepath.Join(t.TempDir(), "mine")
+	w := annotationtest.NewWriter(t, root)
+	w.Photo("a.png", annotationtest.Photos(1)[0])
+	w.Text("tags.csv", "image,class\na,\"d;e\"\n")
+	_, err := starter.New(root, "folder", "", nil)
+	if err == nil || !strings.Contains(err.Error(), `"d;e"`) || !strings.Contains(err.Error(), "rename it there") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // With names for masks of colours that nobody named, init says where the two
 // come together, and that works.
 func TestInitNamesForColours(t *testing.T) {

@@ -116,11 +116,16 @@ func (b *Builder) leave(err error) error {
 	if !errors.Is(err, errFlat) {
 		return err
 	}
+	b.left(err)
+	return nil
+}
+
+// left notes an object that covers nothing and was left out.
+func (b *Builder) left(err error) {
 	if b.flat == nil {
 		b.flat = err
 	}
 	b.Fault(data.Fault{Kind: "object-empty", Warning: true, Message: err.Error() + ": it is left out"})
-	return nil
 }
 
 // miss notes an image that the folder lacks.

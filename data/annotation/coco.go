@@ -58,7 +58,7 @@ func readCOCO(src *Source, files []string, b *Builder) error {
 			}
 			return nil
 		}
-		err := coco.EachPhoto(src.Path(file), begin, b.Fault, func(p coco.Photo) error {
+		err := coco.EachPhoto(src.Path(file), begin, b.Fault, b.left, func(p coco.Photo) error {
 			im, err := b.Image(p.Name, file, fmt.Sprintf("%s: image %q", src.Path(file), p.Name))
 			if err != nil || im == nil {
 				return err

@@ -102,7 +102,7 @@ func TestCOCOFaults(t *testing.T) {
 	if err := weak.CheckBoxes(image.Pt(48, 40), set.Classes); err == nil {
 		t.Error("the box outside is not named")
 	}
-	_, err = read(t, []string{"a.png"}, file(`{"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, 0, 0]},
+	_, err = read(t, []string{"a.png"}, file(`{"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, null, 1]},
 		{"id": 2, "image_id": 1, "category_id": 1, "iscrowd": 1, "bbox": [0, 0, 9, 9], "segmentation": {"size": [40, 48], "counts": "~~~~"}}`))
 	var lines *data.LineErrors
 	if !errors.As(err, &lines) || len(lines.Lines) != 2 || !strings.Contains(lines.Lines[1], `annotation 2 (image "a"): run-length text`) {

@@ -221,7 +221,7 @@ func TestAllFaultsAreListed(t *testing.T) {
 		return `"` + name + `": {"filename": "` + name + `", "regions": [{"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 2e9, "height": 5}, "region_attributes": {"class": "x"}}]}`
 	}
 	box := func(name string) string {
-		return `{"images": [{"id": 1, "file_name": "` + name + `", "width": 48, "height": 40}], "categories": [{"id": 1, "name": "x"}], "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, 0, 0]}]}`
+		return `{"images": [{"id": 1, "file_name": "` + name + `", "width": 48, "height": 40}], "categories": [{"id": 1, "name": "x"}], "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, null, 1]}]}`
 	}
 	for name, files := range map[string]map[string]string{
 		"labelme":     {"a.json": far, "b.json": strings.ReplaceAll(far, "a.png", "b.png")},
@@ -274,6 +274,10 @@ func TestFlatBoxes(t *testing.T) {
 		"yolo": {func(f, g int) map[string]string {
 			return map[string]string{"a.txt": fmt.Sprintf("0 0.5 0.5 0.%d 0.5\n0 0.5 0.5 0.%d 0.5\n", f-1, g-1), "classes.txt": "x\n"}
 		}, "a.txt:1: box"},
+		"coco": {func(f, g int) map[string]string {
+			return map[string]string{"c.json": fmt.Sprintf(`{"images": [{"id": 1, "file_name": "a.png", "width": 40, "height": 30}], "categories": [{"id": 1, "name": "x"}],
+				"annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, %d, 9]}, {"id": 2, "image_id": 1, "category_id": 1, "bbox": [1, 1, %d, 9]}]}`, f-1, g-1)}
+		}, `c.json: annotation 1 (image "a")`},
 		"via": {func(f, g int) map[string]string {
 			return map[string]string{"v.json": `{"a": {"filename": "a.png", "regions": [` + region(f-1) + "," + region(g-1) + `]}}`}
 		}, `v.json: image "a.png": region 1`},

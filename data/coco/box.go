@@ -15,6 +15,10 @@ var errOutside = errors.New("lies outside the image")
 // errNoBox is the error of an object that has neither a box nor an outline.
 var errNoBox = errors.New("no bbox, and no outline to take one from")
 
+// errFlat is the error of a box without an area, as a click that was no drag leaves
+// it, of an object without an outline.
+var errFlat = errors.New("covers nothing, and there is no outline")
+
 // box is an object's box, clipped to the image. Where the file has none of use
 // (none, not numbers, or sides that are not positive) it is that of the
 // outline, as pycocotools' loadRes makes it, or, of negative sides, the one
@@ -65,8 +69,10 @@ func (x *index) repair(a annotation, b *data.Box, numbers bool, size image.Point
 		return fmt.Sprintf("bbox %v has negative sides: its corners are put in order", a.box), nil
 	case !a.boxed:
 		return "", errNoBox
+	case !numbers:
+		return "", fmt.Errorf("bbox %v covers nothing, and there is no outline", a.box)
 	}
-	return "", fmt.Errorf("bbox %v covers nothing, and there is no outline", a.box)
+	return "", fmt.Errorf("bbox %v %w", a.box, errFlat)
 }
 
 // widen gives an extent without a width the pixel that it lies in: outlines of

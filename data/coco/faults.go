@@ -33,12 +33,14 @@ func (d *Dataset) Faults(id string) []data.Fault {
 	} else if file := d.ImagePath(id); d.imageFile(id) == "" && files.IsFile(file) {
 		add(true, "file-name", "%s: there is no image %q: %s is taken", x.path, p.name, file)
 	}
-	boxes, missing := 0, []data.Fault{}
+	boxes, missing, flat := 0, []data.Fault{}, []data.Fault{}
 	for _, a := range x.of(number) {
 		item := fmt.Sprintf("%s: annotation %d (image %q)", x.path, a.ordinal, p.name)
 		switch _, note, err := x.box(a, size); {
 		case errors.Is(err, errNoBox):
 			missing = append(missing, data.Fault{Kind: "box-missing", Warning: true, Message: fmt.Sprintf("%s: %v", item, err)})
+		case errors.Is(err, errFlat):
+			flat = append(flat, data.Fault{Kind: "object-empty", Warning: true, Message: fmt.Sprintf("%s: %v: it is left out", item, err)})
 		case err == nil:
 			if boxes++; note != "" {
 				add(true, "box-clipped", "%s: %s", item, note)
@@ -62,6 +64,9 @@ func (d *Dataset) Faults(id string) []data.Fault {
 	}
 	if boxes == 0 { // else it is an error of the labels
 		faults = append(faults, missing...)
+	}
+	if boxes > 0 || len(missing) > 0 { // else it is one
+		faults = append(faults, flat...)
 	}
 	return faults
 }

@@ -27,11 +27,12 @@ type Object struct {
 
 // EachPhoto reads an instances file with whatever categories it has. It calls
 // begin with their names, then photo for each image in the order of the file, and
-// fault for what is odd though labels can be made of it.
+// fault for what is odd though labels can be made of it, and leave for each object
+// that is left out since its box covers nothing and it has no outline.
 // A box that lies outside its image stays as it is, as in the files of other
 // tools (data.WeakLabels.CheckBoxes names it). Errors name the file and the
 // annotation; where annotations are bad it is a *data.LineErrors of them all.
-func EachPhoto(path string, begin func(categories []string) error, fault func(data.Fault), photo func(Photo) error) error {
+func EachPhoto(path string, begin func(categories []string) error, fault func(data.Fault), leave func(error), photo func(Photo) error) error {
 	x, err := readIndex(path, nil)
 	if err != nil {
 		return err
@@ -57,6 +58,10 @@ func EachPhoto(path string, begin func(categories []string) error, fault func(da
 			o, note, err := x.object(a, p)
 			if note != "" {
 				fault(data.Fault{Kind: "box-clipped", Warning: true, Message: fmt.Sprintf("%s: annotation %d (image %q): %s", path, a.ordinal, p.name, note)})
+			}
+			if errors.Is(err, errFlat) {
+				leave(fmt.Errorf("%s: annotation %d (image %q): %w", path, a.ordinal, p.name, err))
+				continue
 			}
 			if err != nil {
 				bad.AddItem(fmt.Sprintf(" annotation %d (image %q): %v", a.ordinal, p.name, err))

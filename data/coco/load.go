@@ -195,7 +195,8 @@ func (d *Dataset) find(id string) (*index, int32, error) {
 }
 
 // readOwn makes tags and boxes of the annotations. Like the masks, tags leave
-// crowds out. Boxes are clipped to the image. An image of whose objects none
+// crowds out. Boxes are clipped to the image. Objects whose box covers nothing and
+// that have no outline are left out; where all of an image are such it is an error. An image of whose objects none
 // has a box, nor an outline to take it from, has tags only.
 func (d *Dataset) readOwn(id string) ([]int, []data.Box, error) {
 	x, photo, err := d.find(id)
@@ -208,13 +209,17 @@ func (d *Dataset) readOwn(id string) ([]int, []data.Box, error) {
 	}
 	var seen [256]bool
 	boxes := []data.Box{}
-	var missing error
+	var missing, flat error
 	for _, a := range x.of(photo) {
 		if a.class == 0 {
 			continue
 		}
-		seen[a.class] = seen[a.class] || !a.crowd
 		b, _, err := x.box(a, size)
+		if errors.Is(err, errFlat) {
+			flat = errors.Join(flat, fmt.Errorf("%s: annotation %d (image %q): %w", x.path, a.ordinal, id, err))
+			continue
+		}
+		seen[a.class] = seen[a.class] || !a.crowd
 		switch {
 		case errors.Is(err, errNoBox):
 			missing = errors.Join(missing, fmt.Errorf("%s: annotation %d (image %q): %w", x.path, a.ordinal, id, err))
@@ -223,6 +228,9 @@ func (d *Dataset) readOwn(id string) ([]int, []data.Box, error) {
 		default:
 			boxes = append(boxes, b)
 		}
+	}
+	if flat != nil && missing == nil && len(boxes) == 0 {
+		return nil, nil, flat
 	}
 	if missing != nil {
 		if len(boxes) > 0 {

@@ -73,6 +73,11 @@ func (s *Starter) noLabels(err error) error {
 // person.
 func (s *Starter) foundLabels(ds *folder.Dataset) error {
 	names := ds.Classes().Names
+	if len(names) > 1 {
+		if _, err := folder.CheckClasses(names); err != nil { // a config could not name it
+			return fmt.Errorf("%s: the labels: %w: rename it there", s.Root, err)
+		}
+	}
 	set := ds.Annotations()
 	own := set == nil && files.Exists(filepath.Join(s.Root, "classes.txt")) && len(s.classes) == 0
 	if !own {
