@@ -86,12 +86,15 @@ func (x *index) close() {
 	}
 }
 
+// unknownSize stands for the size of an image that the file does not tell.
+var unknownSize = image.Pt(1<<20, 1<<20)
+
 // object reads an object's box and outline. Where the size of the image is not
 // known the box is not clipped.
 func (x *index) object(a annotation, p photo) (o Object, note string, err error) {
 	size := image.Pt(int(p.w), int(p.h))
 	if size.X == 0 || size.Y == 0 {
-		size = image.Pt(1<<20, 1<<20)
+		size = unknownSize
 	}
 	o.Box, note, err = x.box(a, size)
 	if err != nil && !errors.Is(err, errOutside) {

@@ -76,7 +76,7 @@ func TestObjects(t *testing.T) {
 		{"NaN", []string{square + `, "bbox": [NaN, NaN, NaN, NaN]`}, []data.Box{squareBox}, "", 400, []string{"covers nothing"}},
 		{"null sides", []string{square + `, "bbox": [null, 1, 2, 3]`}, []data.Box{squareBox}, "", 400, []string{"covers nothing"}},
 		{"zero, no outline", []string{`"bbox": [10, 10, 0, 0], "segmentation": []`}, nil, "annotation 1 (image \"a\"): bbox [10 10 0 0] covers nothing, and there is no outline", -1, nil},
-		{"zero beside one", []string{square, `"bbox": [40, 10, 0, 8]`}, []data.Box{squareBox}, "", -1, []string{"annotation 2 (image \"a\"): bbox [40 10 0 8] covers nothing, and there is no outline: it is left out"}},
+		{"zero beside one", []string{square, `"bbox": [40, 10, 0, 8]`}, []data.Box{squareBox}, "", 400, []string{"annotation 2 (image \"a\"): bbox [40 10 0 8] covers nothing, and there is no outline: it is left out"}},
 		{"NaN, no outline", []string{`"bbox": [NaN, 1, 2, 3]`}, nil, "covers nothing, and there is no outline", -1, nil},
 		{"box of run lengths", []string{`"segmentation": {"size": [48.0, 64.0], "counts": [490.0, 20, 28, 20, 2514]}`}, []data.Box{{X0: 10, Y0: 10, X1: 12, Y1: 30, Class: 1}}, "", 40, nil},
 		{"box only", []string{`"bbox": [10, 10, 20, 20]`}, []data.Box{squareBox}, "", -1, nil},
@@ -128,6 +128,10 @@ func TestObjects(t *testing.T) {
 				}
 			}
 			faults := ds.(data.Faulty).Faults("a")
+			told := ds.(interface{ LeftOut() []string }).LeftOut()
+			if tc.weak == "" && (len(told) == 1) != (tc.name == "zero beside one") {
+				t.Errorf("left out: %q", told)
+			}
 			for i, f := range faults {
 				if i >= len(tc.faults) || !strings.Contains(f.Message, tc.faults[i]) {
 					t.Errorf("unexpected fault %+v", f)

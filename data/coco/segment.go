@@ -3,6 +3,7 @@ package coco
 import (
 	"fmt"
 	"image"
+	"slices"
 
 	"wsss/data"
 )
@@ -31,12 +32,13 @@ func (x *index) rasterise(photo int32, size image.Point, crowd Crowd) (truth, in
 	if len(objects) < data.Ignore {
 		instances = data.NewLabelMap(truth.W, truth.H)
 	}
+	some := slices.ContainsFunc(objects, func(a annotation) bool { return x.flat(a) == nil })
 	for _, crowds := range []bool{true, false} {
 		if crowds && crowd != CrowdVoid {
 			continue
 		}
 		for i, a := range objects {
-			if a.crowd != crowds {
+			if a.crowd != crowds || some && x.flat(a) != nil { // which is left out
 				continue
 			}
 			class, number := a.class, uint8(i+1)
