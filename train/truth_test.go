@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"wsss/checkpoints"
@@ -134,9 +135,9 @@ func TestValidationFails(t *testing.T) {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			cut := job
 			cut.OutDir = t.TempDir()
-			step := 0
-			cut.Progress = func(done, _ int) { step = done }
-			cut.Dataset = masked{squares{8}, func(string) bool { return true }, func(id string) bool { return step == at && id == "val_02" }}
+			var step atomic.Int64 // the loaders read it
+			cut.Progress = func(done, _ int) { step.Store(int64(done)) }
+			cut.Dataset = masked{squares{8}, func(string) bool { return true }, func(id string) bool { return int(step.Load()) == at && id == "val_02" }}
 			if _, err := Run(context.Background(), cut); err == nil || !strings.Contains(err.Error(), "val_02: broken") {
 				t.Fatalf("error %v, want that val_02 is broken", err)
 			}
