@@ -19,7 +19,11 @@ type qualityView struct {
 	Chart chart
 }
 
-// qualities makes one view per row with scores; fewer than two images that
+// fewestAgree is how many images tell anything: of two the correlation is 1 or -1,
+// whatever the scores.
+const fewestAgree = 3
+
+// qualities makes one view per row with scores; fewer than fewestAgree images that
 // have both make none.
 func qualities(rows []Row) ([]qualityView, error) {
 	var out []qualityView
@@ -30,7 +34,7 @@ func qualities(rows []Row) ([]qualityView, error) {
 				scores, ious = append(scores, q), append(ious, float64(im.MIoU))
 			}
 		}
-		if len(scores) < 2 {
+		if len(scores) < fewestAgree {
 			continue
 		}
 		a, err := metrics.Agree(scores, ious)
