@@ -58,6 +58,7 @@ func TestLoadErrorsNameTheKey(t *testing.T) {
 		{"batch", "[train]\nbatch = 0", "", []string{"train.batch = 0", ">= 1"}},
 		{"a value for a table", "train = 1", "", []string{"train: the value is of type integer, allowed is table"}},
 		{"a value for a free table", "", "data.options=5", []string{"data.options: the value is of type integer, allowed is table"}},
+		{"a list of lists for a free table", "[data]\noptions = [[1]]", "", []string{"data.options: the value is of type array, allowed is table"}},
 		{"a value for a row's free table", "[[compare]]\nname = 'a'\noptions = 'x'", "", []string{"compare.options: the value is of type string, allowed is table"}},
 		{"a number that is none in a free table", "", "data.options.val_fraction=nan", []string{"data.options.val_fraction = NaN: allowed are finite numbers"}},
 		{"an infinity in a list", "[gen.options]\nscales = [1.0, -inf]", "", []string{"gen.options.scales[1] = -Inf: allowed are finite numbers"}},

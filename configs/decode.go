@@ -81,4 +81,4 @@ func explainType(prefix string, err error) error {
 var lastKey = regexp.MustCompile(`(?s)^toml: (?:line \d+ )?\(last key "([^"]*)"\): (.*)$`)
 
 // typeName says types as TOML does.
-var typeName = strings.NewReplacer("int64", "integer", "float64", "float", "map[string]any", "table", "[]any", "array", "slice", "array")
+var typeName = strings.NewReplacer("int64", "integer", "float64", "float", "map[string]any", "table", "[]any", "array", "[]interface {}", "array", "slice", "array", "time.Time", "datetime")

@@ -37,6 +37,18 @@ func alike(t *testing.T, devices int, got, want []float64, first, later float64)
 	t.Logf("%d devices: first %.7g, %.7g on one; last %.7g, %.7g; worst difference %.1e", devices, got[0], want[0], got[len(got)-1], want[len(want)-1], worst)
 }
 
+// onTwo checks that a training of four updates learns on two devices what it learns
+// on one, and that it ends with the same bytes when it is interrupted.
+func onTwo(t *testing.T, job func(devices int) Job) {
+	t.Helper()
+	want, _ := learn(t, job(1))
+	whole, cut := job(2), job(2)
+	got, _ := learn(t, whole)
+	alike(t, 2, got, want, 1e-5, 1e-3)
+	learn(t, cut, 3)
+	sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(4), LogFile)
+}
+
 // TestDevicesLearnTheSame trains with dropout, batch statistics and a moving
 // average on one, two and four devices, and interrupts a training on two.
 func TestDevicesLearnTheSame(t *testing.T) {

@@ -194,12 +194,7 @@ func TestMask2FormerDevices(t *testing.T) {
 		j.Config.Devices, j.Config.LR, j.Config.Mask2Former.Layers, j.Config.Iterations = devices, 1e-4, 1, 4
 		return j
 	}
-	want, _ := learn(t, job(1))
-	whole, cut := job(2), job(2)
-	got, _ := learn(t, whole)
-	alike(t, 2, got, want, 1e-5, 1e-3)
-	learn(t, cut, 3)
-	sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(4), LogFile)
+	onTwo(t, job)
 }
 
 // stripes are images of many classes, a stripe each, of which a crop shows all or

@@ -62,10 +62,5 @@ func TestTransformersDevices(t *testing.T) {
 		j.Backend, j.Config.Devices, j.Config.Iterations = b, devices, 4
 		return j
 	}
-	want, _ := learn(t, job(1))
-	whole, cut := job(2), job(2)
-	got, _ := learn(t, whole)
-	alike(t, 2, got, want, 1e-5, 1e-3)
-	learn(t, cut, 3)
-	sameFiles(t, whole.OutDir, cut.OutDir, checkpoints.FileName(4), LogFile)
+	onTwo(t, job)
 }

@@ -25,15 +25,14 @@ var errNoGoogle = errors.New("there are no credentials for Google Cloud: gcloud 
 // openGS opens a bucket by gocloud's own address, once there are credentials:
 // gocloud goes on without, and fails at each request.
 func openGS(ctx context.Context, name string, q url.Values) (*blob.Bucket, error) {
-	address := &url.URL{Scheme: "gs", Host: name, RawQuery: q.Encode()}
 	if anonymous, _ := strconv.ParseBool(q.Get("anonymous")); anonymous {
 		o := gcsblob.URLOpener{Client: gcp.NewAnonymousHTTPClient(gcp.DefaultTransport())}
-		return o.OpenBucketURL(ctx, address)
+		return o.OpenBucketURL(ctx, addressOf("gs", name, q))
 	}
 	if os.Getenv("STORAGE_EMULATOR_HOST") == "" {
 		if _, err := gcp.DefaultCredentials(ctx); err != nil {
 			return nil, fmt.Errorf("%w (%w)", errNoGoogle, err)
 		}
 	}
-	return blob.OpenBucket(ctx, address.String())
+	return byURL("gs")(ctx, name, q)
 }

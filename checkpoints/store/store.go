@@ -62,8 +62,13 @@ func Clean() {
 // byURL opens buckets by gocloud's own addresses.
 func byURL(scheme string) func(context.Context, string, url.Values) (*blob.Bucket, error) {
 	return func(ctx context.Context, name string, q url.Values) (*blob.Bucket, error) {
-		return blob.OpenBucket(ctx, (&url.URL{Scheme: scheme, Host: name, RawQuery: q.Encode()}).String())
+		return blob.OpenBucket(ctx, addressOf(scheme, name, q).String())
 	}
+}
+
+// addressOf is gocloud's address of a bucket.
+func addressOf(scheme, name string, q url.Values) *url.URL {
+	return &url.URL{Scheme: scheme, Host: name, RawQuery: q.Encode()}
 }
 
 // store is the buckets of one scheme. It is a files.Remote.

@@ -202,10 +202,10 @@ func (t *table) row(s sink) error {
 	}
 	if box {
 		boxErr := t.box(w, class)
-		if err == nil {
-			return boxErr
+		if err != nil && boxErr != nil {
+			boxErr = fmt.Errorf("box: %v", boxErr) // one that covers nothing is not all that is wrong
 		}
-		err = errors.Join(err, fmt.Errorf("box: %v", boxErr)) // one that covers nothing is not all that is wrong
+		err = errors.Join(err, boxErr)
 	}
 	if !point && !box && !scribble {
 		w.Tags = append(w.Tags, class)

@@ -89,13 +89,14 @@ func TestCSVFaults(t *testing.T) {
 		{"image,class,scribble\na,cat,1 x\n", `scribble point "1 x"`},
 		{"image,class,scribble\na,cat,1 -7\n", `scribble point "1 -7": -7`},
 		{"image,class,scribble\na,cat,;\n", "without points"},
+		{"image,class,x,y,x0,y0,x1,y1\na,cat,-1,2,0,0,1,1\n", "x = -1"}, // a box that is right
 		{"image,class,x0,y0,x1,y1\na,cat,5,0,5,9\n", "is empty: allowed is x0 < x1"},
 		{"image,class,x0,y0,x1,y1\na,cat,0,0,Inf,9\n", "box edge +Inf"},
 		{"image,class,x0,y0,x1,y1\na,0,0,0,1,1\n", `class = "0": allowed are label values 1..3`},
 		{"image,class,x0,y0,x1,y1,crowd\na,cat,0,0,1,1,maybe\n", `crowd = "maybe"`},
 	} {
 		_, err := ParseCSV(strings.NewReader(tc.text), testClasses, knownABC)
-		if err == nil || !strings.Contains(err.Error(), tc.want) {
+		if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "<nil>") {
 			t.Errorf("%q: error %v, want %q", tc.text, err, tc.want)
 		}
 	}

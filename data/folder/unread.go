@@ -16,9 +16,9 @@ import (
 // LeftOut says which labels are left out: data.options.names lacks their classes, or
 // they cover nothing.
 func (d *Dataset) LeftOut() []string {
-	lines, faults := lostClasses("labels", d.other), d.faults
+	lines, faults := d.lostClasses(), d.faults
 	if d.notes != nil {
-		lines, faults = lostClasses(d.notes.Format, d.notes.Other), d.notes.Faults
+		faults = d.notes.Faults
 	}
 	var empty []string
 	for _, f := range faults {
@@ -35,7 +35,11 @@ func (d *Dataset) LeftOut() []string {
 }
 
 // lostClasses says which labels are of no class.
-func lostClasses(from string, other map[string]int) (lines []string) {
+func (d *Dataset) lostClasses() (lines []string) {
+	from, other := "labels", d.other
+	if d.notes != nil {
+		from, other = d.notes.Format, d.notes.Other
+	}
 	for _, name := range slices.Sorted(maps.Keys(other)) {
 		lines = append(lines, fmt.Sprintf("%s: %s of %q left out: it is not in data.options.names", from, words.Plural(other[name], "label"), name))
 	}
@@ -49,10 +53,7 @@ var arrays = []string{".npy", ".npz", ".mat", ".pkl", ".nii"}
 // though they look like ones, a line for each folder: iPhone photos, masks as
 // JPEG.
 func (d *Dataset) Unread() ([]string, error) {
-	lines := lostClasses("labels", d.other)
-	if d.notes != nil {
-		lines = lostClasses(d.notes.Format, d.notes.Other)
-	}
+	lines := d.lostClasses()
 	if a := d.notes; a != nil && a.Lost > 0 {
 		lines = append(lines, fmt.Sprintf("%s: %s left out, of which the photos are not there: %s", a.Format, words.Count(a.Lost, "image of the annotations is", "images of the annotations are"), someNames(a.Skipped)))
 	}
