@@ -3,12 +3,14 @@ package coco
 import (
 	"errors"
 	"fmt"
+
+	"wsss/data"
 )
 
 // LeftOut says which boxes of the annotation files in use are left out, since they
 // cover nothing and have no outline.
 func (d *Dataset) LeftOut() []string {
-	first, n := "", 0
+	var empty data.LineErrors
 	for _, p := range d.parts {
 		if !p.used.Load() {
 			continue
@@ -20,20 +22,15 @@ func (d *Dataset) LeftOut() []string {
 		for i := range x.photos {
 			for _, a := range x.of(int32(i)) {
 				if err := x.flat(a); err != nil {
-					if n++; n == 1 {
-						first = fmt.Sprintf("%s: annotation %d (image %q): %v: it is left out", x.path, a.ordinal, x.photos[i].name, err)
-					}
+					empty.AddItem(fmt.Sprintf("%s: annotation %d (image %q): %v: it is left out", x.path, a.ordinal, x.photos[i].name, err))
 				}
 			}
 		}
 	}
-	switch n {
-	case 0:
-		return nil
-	case 1:
-		return []string{first}
+	if err := empty.Err(); err != nil {
+		return []string{err.Error()}
 	}
-	return []string{fmt.Sprintf("%s (and %d more, which wsss data validate lists)", first, n-1)}
+	return nil
 }
 
 // flat is errFlat where an object's box covers nothing and it has no outline, nil for

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"wsss/checkpoints/files"
+	"wsss/data"
 	"wsss/data/names"
 	"wsss/data/words"
 )
@@ -20,16 +21,14 @@ func (d *Dataset) LeftOut() []string {
 	if d.notes != nil {
 		faults = d.notes.Faults
 	}
-	var empty []string
+	var empty data.LineErrors
 	for _, f := range faults {
 		if f.Kind == "object-empty" {
-			empty = append(empty, f.Message)
+			empty.AddItem(f.Message)
 		}
 	}
-	if n := len(empty); n == 1 {
-		lines = append(lines, empty[0])
-	} else if n > 1 {
-		lines = append(lines, fmt.Sprintf("%s (and %d more, which wsss data validate lists)", empty[0], n-1))
+	if err := empty.Err(); err != nil {
+		lines = append(lines, err.Error())
 	}
 	return lines
 }
